@@ -11,19 +11,25 @@ from pathlib import Path
 
 import docx
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from warcio.statusandheaders import StatusAndHeaders
 from warcio.warcwriter import WARCWriter
 
+from ratoon.ingestion.v1.source_pb2 import Source
+from ratoon.jobs.v1.ingestion_jobs_pb2 import CurationSpec, PreviewSpec
+from ratoon.operations.job_messages import from_json
 from ratoon.storage.artifacts import ArtifactStore
-from ratoon_ingestion.domain.curation import Rejected
+from ratoon_ingestion.domain.curation import CurationConfig, Rejected
 from ratoon_ingestion.domain.sources import Columns, Format
+from ratoon_ingestion.worker.curate import curate
 from ratoon_ingestion.worker.decoding import decoded
 from ratoon_ingestion.worker.detect import detected
 from ratoon_ingestion.worker.documents.pdf import rejoined
 from ratoon_ingestion.worker.documents.wikitext import text_of_wikitext
+from ratoon_ingestion.worker.preview import preview
 from ratoon_ingestion.worker.readers import (
     Item,
     Kind,
@@ -33,6 +39,7 @@ from ratoon_ingestion.worker.readers import (
     SourceUnreadable,
     read_source,
 )
+from ratoon_ingestion.worker.spec import read_spec
 from ratoon_ingestion.worker.writers import write_source
 
 SHEET_TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml"
@@ -621,3 +628,88 @@ def test_what_an_erasure_leaves_is_read_as_before(store, tmp_path: Path, format,
         (each.path, each.label, dict(each.attributes)) for each in items
     ]
     assert texts(again) == texts(items)
+
+
+STORY = "A sentence about the harbour and the lantern of the orchard near the library. "
+
+
+def curation(store: ArtifactStore, data: bytes, format: Format) -> CurationSpec:
+    source = {"name": "projects/p/sources/s", "digest": store.put_bytes(data), "format": format.value}
+    return read_spec(
+        CurationSpec,
+        {
+            "version": "projects/p/datasets/d/versions/v1",
+            "sources": [{**source, "archive_depth": 3}],
+            "curation": CurationConfig(near_duplicate_threshold=0).stated(),
+            "record_key": "ab" * 32,
+            "processes": 1,
+        },
+    )
+
+
+def test_a_version_of_documents_has_balanced_books(store, tmp_path: Path):
+    files = {
+        "good/a.pdf": pdf([[(50, 700 - 12 * n, f"{STORY}Line {n}.") for n in range(5)]]),
+        "good/scan.pdf": pdf([[]]),
+        "bad/b.docx": word(STORY + "This is a letter."),
+        "bad/c.zip": zipped({"d.epub": epub({"one": STORY + "This is a book."}, ["one"])}),
+        "bad/locked.docx": OLE + bytes(600) + "EncryptedPackage".encode("utf-16-le"),
+    }
+    result = curate(
+        curation(store, zipped(files), Format.TEXT_ARCHIVE), store, tmp_path, lambda *_, **__: None
+    )
+    assert (result.items, result.records, result.rejected) == (5, 3, 2)
+    tree = {file.path: file.sha256 for file in store.tree(result.artifact_digest)}
+    records = pq.read_table(store.open(tree["records-00000.parquet"])).to_pylist()
+    labels = {row["source_path"]: row["source_label"] for row in records}
+    assert labels == {"good/a.pdf": "good", "bad/b.docx": "bad", "bad/c.zip/d.epub": "c"}
+    [first] = [row for row in records if row["source_path"] == "good/a.pdf"]
+    assert "pdf" in first["steps"]
+    assert dict(first["attributes"])["pages"] == "1"
+    rejections = pq.read_table(store.open(tree["rejected.parquet"])).to_pylist()
+    assert {(row["source_path"], row["reason"]) for row in rejections} == {
+        ("good/scan.pdf", "NO_TEXT"),
+        ("bad/locked.docx", "ENCRYPTED"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "format", "columns"),
+    [
+        ("a.pdf", pdf([[(50, 700, STORY)]]), Source.FORMAT_DOCUMENT, []),
+        ("a.docx", word(STORY), Source.FORMAT_DOCUMENT, []),
+        ("a.epub", epub({"one": STORY}, ["one"]), Source.FORMAT_DOCUMENT, []),
+        ("a.md", STORY.encode(), Source.FORMAT_DOCUMENT, []),
+        ("a.xlsx", workbook({"A": [["text", "more"], [STORY, 1]]}), Source.FORMAT_EXCEL, ["text", "more"]),
+        ("a.warc.gz", warc([PAGE])[0], Source.FORMAT_WARC, []),
+        ("a.xml.bz2", bz2.compress(dump(page(1, STORY))), Source.FORMAT_WIKIPEDIA, []),
+    ],
+)
+def test_a_preview_detects_the_format_and_shows_the_text(store, name, data, format, columns):
+    spec = {
+        "source": {
+            "name": "s",
+            "digest": store.put_bytes(data),
+            "format": "TEXT_ARCHIVE",
+            "archive_depth": 3,
+        },
+        "detect": True,
+        "file_name": name,
+        "record_count": 5,
+        "record_key": "00" * 32,
+    }
+    result = preview(from_json(PreviewSpec, spec), store.url)
+    assert (result.format, list(result.columns), result.problem) == (format, columns, "")
+    assert "sentence" in result.records[0].text
+
+
+def test_a_preview_of_a_scan_says_that_it_has_no_text(store):
+    spec = {
+        "source": {"name": "s", "digest": store.put_bytes(pdf([[]])), "format": "DOCUMENT"},
+        "file_name": "scan.pdf",
+        "record_count": 5,
+        "record_key": "00" * 32,
+    }
+    result = preview(from_json(PreviewSpec, spec), store.url)
+    assert result.problem_reason == "NO_RECORDS"
+    assert "a scan?" in result.problem
