@@ -10,10 +10,12 @@ import pytest
 from ratoon.jobs.v1.ingestion_jobs_pb2 import ErasureSpec
 from ratoon.operations.job_messages import from_json
 from ratoon.storage.artifacts import ArtifactStore
+from ratoon_ingestion.domain.curation import CurationConfig
 from ratoon_ingestion.worker import leakage
 from ratoon_ingestion.worker.erase import erase
 from ratoon_ingestion.worker.index.sketches import Sketches, sketched
 from ratoon_ingestion.worker.index.stored import index_store
+from ratoon_ingestion.worker.stored_records import read_version
 from ratoon_ingestion.worker.words import shingles_of
 from services.ingestion.tests.integration.test_splitting import Bench, silent, story
 
@@ -199,3 +201,59 @@ def test_an_erased_record_leaves_all_indexes_and_later_splits_still_ask_them(loo
     asked = loop.split(third, version_index=third_index, earlier_tests=tests, earlier_indexes=indexes)
     assert shingled == []
     assert plain(asked) == plain(loop.split(third, earlier_tests=tests))
+
+
+def rejected(loop: Loop, version: str) -> dict[str, str]:
+    """Reasons and details of the rejections of a version, by its record."""
+    (file,) = (file for file in loop.store.tree(version) if file.path == "rejected.parquet")
+    rows = pq.read_table(loop.store.open(file.sha256)).to_pylist()
+    return {row["record_id"]: f"{row['reason']} {row['detail']}" for row in rows}
+
+
+def ids(loop: Loop, version: str) -> dict[str, str]:
+    table = read_version(loop.store, version)
+    return dict(zip(table["text"].to_pylist(), table["record_id"].to_pylist(), strict=True))
+
+
+def test_a_version_of_new_records_alone_names_the_old_ones(loop, shingled):
+    first, first_index = loop.curated(range(40))
+    second, second_index = loop.curated(range(30, 60), change=" indeed", earlier={first: first_index})
+    old = ids(loop, first)
+    assert set(ids(loop, second)) == {f"{story(n)} indeed" for n in range(40, 60)}
+    expected = {f"NEAR_DUPLICATE stays: {old[story(n)]}" for n in range(30, 40)}
+    assert set(rejected(loop, second).values()) == expected
+    earlier = {first: first_index, second: second_index}
+    third, third_index = loop.curated(range(35, 70), earlier=earlier)
+    assert set(ids(loop, third)) == {story(n) for n in range(60, 70)}
+    again = rejected(loop, third)
+    known = old | {text.removesuffix(" indeed"): name for text, name in ids(loop, second).items()}
+    assert {again[name] for name in again} == {
+        *(f"EXACT_DUPLICATE stays: {known[story(n)]}" for n in range(35, 40)),
+        *(f"NEAR_DUPLICATE stays: {known[story(n)]}" for n in range(40, 60)),
+    }
+    assert shingled == []
+    with index_store(loop.store) as indexes:
+        stored = indexes.covering([third_index], [first, second, third])
+        assert sum(len(each.segment) for each in stored) == 70
+
+
+def test_versions_without_an_index_are_read_once(loop, shingled):
+    first, _ = loop.curated(range(20))
+    second, index = loop.curated(range(10, 30), earlier={first: ""})
+    assert len(shingled) == 20
+    third, _ = loop.curated(range(10, 40), earlier={first: "", second: index})
+    assert len(shingled) == 20
+    assert set(ids(loop, third)) == {story(n) for n in range(30, 40)}
+
+
+def test_an_index_is_no_part_of_the_version_and_the_same_twice(loop):
+    alone, _ = loop.curated(range(30))
+    stated = CurationConfig().stated()
+    assert "exclude_earlier" not in stated
+    assert {file.path for file in loop.store.tree(alone)} == {
+        "manifest.json",
+        "profile.json",
+        "records-00000.parquet",
+        "rejected.parquet",
+    }
+    assert loop.curated(range(30)) == loop.curated(range(30))

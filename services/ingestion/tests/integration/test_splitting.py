@@ -2,6 +2,7 @@
 
 import io
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,8 @@ from ratoon_ingestion.domain.assignment import Ratios
 from ratoon_ingestion.domain.curation import CLUSTER_THRESHOLD, CurationConfig
 from ratoon_ingestion.worker.curate import curate
 from ratoon_ingestion.worker.spec import read_spec
-from ratoon_ingestion.worker.split import AmbiguousLabels, NotADatasetVersion, NothingToSplit, split
+from ratoon_ingestion.worker.split import AmbiguousLabels, NothingToSplit, split
+from ratoon_ingestion.worker.stored_records import NotADatasetVersion
 
 WORDS = [
     "river",
@@ -60,8 +62,10 @@ class Bench:
     def version(self, numbers, change: str = "", users: int = 1) -> str:
         return self.curated(numbers, change, users)[0]
 
-    def curated(self, numbers, change: str = "", users: int = 1) -> tuple[str, str]:
-        """Digests of a version and of its index."""
+    def curated(
+        self, numbers, change: str = "", users: int = 1, earlier: Mapping[str, str] | None = None
+    ) -> tuple[str, str]:
+        """Digests of a version and of its index; without records of earlier versions, whose indexes are named."""
         rows = [
             {
                 "text": story(n) + change,
@@ -81,6 +85,8 @@ class Bench:
             "sources": [source],
             "record_key": "00" * 32,
             "processes": 1,
+            "earlier_versions": sorted(earlier or ()),
+            "earlier_indexes": sorted(filter(None, (earlier or {}).values())),
         }
         message = read_spec(CurationSpec, spec)
         result = curate(message, self.store, self.folder, silent)

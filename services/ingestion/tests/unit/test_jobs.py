@@ -196,7 +196,7 @@ def test_the_result_of_a_curation_is_read(tmp_path):
     assert observed(result, tmp_path, "curations") == Curated("a" * 64, "b" * 64, 10, 8, 2, profile_json)
     message = pb.CurationResult(**{**result, "profile": None})
     message.profile.update(result["profile"])
-    assert to_json(message) == {**result, "step_reports": []}
+    assert to_json(message) == {**result, "step_reports": [], "index": ""}
 
 
 def test_the_result_of_a_split_is_read(tmp_path):

@@ -44,6 +44,8 @@ from ratoon_ingestion.domain.work import Progress
 
 WORKER = "ratoon_ingestion.worker"
 _FORMAT = "FORMAT_"
+_INDEXES = ("version_index", "earlier_versions", "earlier_indexes", "indexes")
+"""Fields of near-duplicate indexes, which the release before has not."""
 _NO_DIGEST = "0" * 64
 
 
@@ -105,6 +107,8 @@ class _Specs:
             code_version=installed_version("ratoon-ingestion"),
             excluded=job.excluded,
             decontamination=_decontamination(job.held_out),
+            earlier_versions=sorted(each.readable_digest for each in job.earlier),
+            earlier_indexes=sorted({each.index for each in job.earlier if each.index}),
         )
         return {**_written(self._environment("curate", version.name), spec), "barred": list(job.excluded)}
 
@@ -124,7 +128,7 @@ class _Specs:
             version_index=job.version_index,
             earlier_indexes=job.earlier_indexes,
         )
-        return spec_json(self._environment("split", split.name), spec)
+        return _written(self._environment("split", split.name), spec)
 
     def erasure(self, job: ErasureJob) -> JSON:
         """Return the spec of an erasure, which has no limits."""
@@ -267,6 +271,9 @@ def _columns(columns: Columns) -> dict[str, Any]:
 def _written(environment: JobEnvironment, spec: Message) -> JSON:
     """Return a spec without the fields that workers of the release before do not read, unless they are set."""
     written = spec_json(environment, spec)
+    for name in _INDEXES:
+        if not written.get(name):
+            written.pop(name, None)
     for source in (*written.get("sources", ()), *filter(None, (written.get("source"),))):
         columns = source["columns"]
         source["columns"] = {role: name for role, name in columns.items() if name is not None}
@@ -278,8 +285,10 @@ def _written(environment: JobEnvironment, spec: Message) -> JSON:
         written.pop("decontamination", None)
     if written.get("curation") is None:
         written.pop("curation", None)
-    elif not written["curation"]["steps"]:
-        del written["curation"]["steps"]
+    else:
+        for name in ("steps", "exclude_earlier"):
+            if not written["curation"][name]:
+                del written["curation"][name]
     return written
 
 

@@ -5,9 +5,9 @@ from functools import partial
 
 from ratoon.operations.job_machine import step
 from ratoon.operations.job_procedure import JobProcedure
-from ratoon.storage.names import project_of
-from ratoon.storage.store import Store
-from ratoon_ingestion.application.browsing import readable_splits
+from ratoon.storage.names import parent_of, project_of
+from ratoon.storage.store import Store, Transaction
+from ratoon_ingestion.application.browsing import readable_splits, readable_versions
 from ratoon_ingestion.application.composing import build_job
 from ratoon_ingestion.application.decontaminating import held_out_texts
 from ratoon_ingestion.application.ports import CurationJob, Curations, SplitJob, Splits
@@ -48,8 +48,16 @@ def curation_job(store: Store, version: DatasetVersion) -> CurationJob:
         sources = tuple(tx.get(Source, name) for name in version.sources)
         erasures = tx.all(Erasure, f"projects/{project_of(version.name)}")
         held_out = held_out_texts(tx, version.curation, f"projects/{project_of(version.name)}")
+        earlier = tuple(_earlier_versions(tx, version)) if version.curation.exclude_earlier else ()
     excluded = tuple(sorted({record_id for erasure in erasures for record_id in erasure.record_ids}))
-    return CurationJob(version, sources, excluded, held_out=held_out)
+    return CurationJob(version, sources, excluded, earlier, held_out=held_out)
+
+
+def _earlier_versions(tx: Transaction, version: DatasetVersion) -> list[DatasetVersion]:
+    """Return the readable versions of the dataset that were created before; one that is not ready yet is not met."""
+    mine = (version.create_time, version.name)
+    versions = readable_versions(tx, [parent_of(version.name)])
+    return [each for each in versions if (each.create_time, each.name) < mine]
 
 
 def split_job(store: Store, split: Split) -> SplitJob:

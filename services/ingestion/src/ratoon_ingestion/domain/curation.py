@@ -56,6 +56,10 @@ class Rejected(StrEnum):
     PERSONAL_DATA = "PERSONAL_DATA"
 
 
+_NEWER = ("steps", "exclude_earlier")
+"""Settings that the first release had not; a manifest does not name them unless they are set."""
+
+
 @dataclass(frozen=True)
 class CurationConfig:
     """The settings of a curation; BadCuration when one is out of range."""
@@ -77,6 +81,8 @@ class CurationConfig:
     """Keep files of code, settings and program packages in text archives."""
     steps: tuple[Step, ...] = ()
     """Steps in their order; default steps that are not listed follow."""
+    exclude_earlier: bool = False
+    """Remove records that equal one of an earlier version of the dataset or are near duplicates of one."""
 
     def __post_init__(self) -> None:
         if self.min_chars < 0:
@@ -97,9 +103,8 @@ class CurationConfig:
                 raise BadCuration(f"{language!r} is not an ISO 639 code such as `en` or `zh`.")
 
     def stated(self) -> dict[str, Any]:
-        """Return the settings by name, without steps if none are listed, as releases without steps wrote them."""
-        settings = asdict(self)
-        return settings if self.steps else {name: settings[name] for name in settings if name != "steps"}
+        """Return the settings by name; those of newer releases, if they are set."""
+        return {name: value for name, value in asdict(self).items() if value or name not in _NEWER}
 
     @property
     def cluster_threshold(self) -> float:

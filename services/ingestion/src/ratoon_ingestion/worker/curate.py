@@ -27,9 +27,9 @@ from ratoon_ingestion.domain.curation import CurationConfig, Rejected
 from ratoon_ingestion.worker.batches import CURATED, REJECTED, SKETCHES, VOTES
 from ratoon_ingestion.worker.decontaminate import add_unchecked, with_contamination
 from ratoon_ingestion.worker.deduplicate import Deduplicated, Vote, deduplicate
-from ratoon_ingestion.worker.index.sketches import Sketches, sketches_of
+from ratoon_ingestion.worker.earlier import EarlierVersions, sketches_in_blocks
 from ratoon_ingestion.worker.index.stored import index_store, layout_for
-from ratoon_ingestion.worker.index.write import BLOCK, build
+from ratoon_ingestion.worker.index.write import build
 from ratoon_ingestion.worker.pool import mapped
 from ratoon_ingestion.worker.profile import REPLACED, Counts, profile_of, with_step
 from ratoon_ingestion.worker.reading import SourceReader
@@ -79,22 +79,24 @@ def curate(spec: CurationSpec, store: ArtifactStore, scratch: Path, report: Prog
         settings = with_contamination(settings, spec.decontamination, store, folder)
         reader = SourceReader(tuple(map(source_of, spec.sources)), store)
         rejected, reports = _curate_batches(spec, settings, reader, folder / "curated.arrow", report)
-        with pa.memory_map(str(folder / "curated.arrow")) as source:
+        with pa.memory_map(str(folder / "curated.arrow")) as source, index_store(store, folder) as indexes:
             curated = pa.ipc.open_file(source).read_all()
             report(
                 0.85, "Looking for duplicates", done=curated.num_rows, total=curated.num_rows, unit="records"
             )
             unique = deduplicate(curated, config)
+            records = _records(curated, unique, key)
+            earlier = EarlierVersions(spec, config, store, indexes)
+            unique, places = earlier.without(curated, unique, _ids(records))
+            records = records.take(pa.array(places, pa.int64()))
             report(0.95, "Writing records", done=len(unique.rows), total=len(unique.rows), unit="records")
             rejected = pa.concat_tables([rejected, pa.Table.from_batches([unique.rejected])])
-            records = _records(curated, unique, key)
             result = _write(spec, config, folder / "tree", reader.items, records, rejected, unique.counts)
             result.artifact_digest = store.put_tree(folder / "tree")
             report(0.98, "Indexing records", done=len(unique.rows), total=len(unique.rows), unit="records")
             layout = layout_for(config.cluster_threshold, result.artifact_digest)
-            sketches = _sketches(curated, unique, records.column("record_id").to_pylist())
-            with index_store(store, folder) as indexes:
-                result.index = indexes.put([build(sketches, layout, indexes.path())])
+            sketches = sketches_in_blocks(curated, unique, _ids(records))
+            result.index = earlier.index_with(build(sketches, layout, indexes.path()))
         add_unchecked(reports, settings)
     result.step_reports.extend(map(report_message, reports))
     return result
@@ -149,12 +151,9 @@ def _records(curated: pa.Table, unique: Deduplicated, key: bytes) -> pa.Table:
     return table.append_column("cluster", pa.array(unique.clusters, pa.string()))
 
 
-def _sketches(curated: pa.Table, unique: Deduplicated, record_ids: Sequence[str]) -> Iterator[Sketches]:
-    """Yield the sketches of the records that stay, in blocks."""
-    for start in range(0, len(unique.rows), BLOCK):
-        rows = pa.array(unique.rows[start : start + BLOCK], pa.int64())
-        columns = curated.select(["content_digest", "shingles", "simhash", "answers"]).take(rows)
-        yield sketches_of(record_ids[start : start + BLOCK], columns)
+def _ids(records: pa.Table) -> list[str]:
+    ids: list[str] = records.column("record_id").to_pylist()
+    return ids
 
 
 def _with_votes(table: pa.Table, votes: Sequence[Sequence[Vote] | None]) -> pa.Table:

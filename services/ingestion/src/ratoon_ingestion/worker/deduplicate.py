@@ -115,7 +115,11 @@ def deduplicate(curated: pa.Table, config: CurationConfig) -> Deduplicated:
         "records_in_conflict": len(votes),
         **{f"pairs_{name}": count for name, count in similar.candidates.items()},
     }
-    rejected = _rejections(curated, columns, retired.gone)
+    names = {row: columns.record_id[row] for row in retired.gone}
+    gone = {
+        row: (step, reason, columns.record_id[stays]) for row, (step, reason, stays) in retired.gone.items()
+    }
+    rejected = rejections(curated, names, gone)
     return Deduplicated(rows, tuple(clusters[row] for row in rows), rejected, counts, votes)
 
 
@@ -137,19 +141,20 @@ def _grouped(rows: Iterable[int], key: Callable[[int], object]) -> list[list[int
     return list(groups.values())
 
 
-def _rejections(
-    curated: pa.Table, columns: _Columns, gone: dict[int, tuple[CurationStep, Rejected, int]]
+def rejections(
+    curated: pa.Table, names: Mapping[int, str], gone: Mapping[int, tuple[CurationStep, Rejected, str]]
 ) -> pa.RecordBatch:
+    """Rejections of rows with these record ids: the step, the reason, and the id of the record that stays."""
     rows = sorted(gone)
     places = curated.select(["source", "source_path", "text"]).take(pa.array(rows, pa.int64()))
     return pa.RecordBatch.from_arrays(
         [
-            pa.array([columns.record_id[row] for row in rows], pa.string()),
+            pa.array([names[row] for row in rows], pa.string()),
             pa.array(places.column("source").to_pylist(), pa.string()),
             pa.array(places.column("source_path").to_pylist(), pa.string()),
             pa.array([gone[row][0].value for row in rows], pa.string()),
             pa.array([gone[row][1].value for row in rows], pa.string()),
-            pa.array([f"stays: {columns.record_id[gone[row][2]]}" for row in rows], pa.string()),
+            pa.array([f"stays: {gone[row][2]}" for row in rows], pa.string()),
             pc.utf8_slice_codeunits(places.column("text"), 0, START_CHARS).combine_chunks(),
         ],
         schema=REJECTED,

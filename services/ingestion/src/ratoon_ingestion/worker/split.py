@@ -6,7 +6,7 @@ later, in any version. Records of an older training part can be mixed in (replay
 
 import tempfile
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,7 +15,6 @@ import pyarrow.parquet as pq
 
 from ratoon.jobs.v1.ingestion_jobs_pb2 import SplitResult, SplitSpec
 from ratoon.storage.artifacts import ArtifactStore
-from ratoon.tasks.records import from_json
 from ratoon_ingestion.domain.assignment import (
     Assignment,
     Candidate,
@@ -30,9 +29,9 @@ from ratoon_ingestion.domain.assignment import (
     stratified,
     with_copies,
 )
-from ratoon_ingestion.domain.conversations import has_free_text, is_preference, wording
+from ratoon_ingestion.domain.conversations import has_free_text, is_preference
 from ratoon_ingestion.domain.mixtures import COPY_OF
-from ratoon_ingestion.worker.batches import ATTRIBUTES, RECORDS
+from ratoon_ingestion.worker.batches import ATTRIBUTES
 from ratoon_ingestion.worker.curate import Progress
 from ratoon_ingestion.worker.index.segment import Layout, Segment
 from ratoon_ingestion.worker.index.stored import IndexStore, index_store, layout_for
@@ -43,6 +42,7 @@ from ratoon_ingestion.worker.leakage import (
     known_sketches,
     repeating,
 )
+from ratoon_ingestion.worker.stored_records import read_columns, read_version, texts_of
 
 PART = pa.schema(
     {
@@ -60,9 +60,6 @@ PART = pa.schema(
 """The columns of a part. Those of older releases have no `example`, which is null in each of their rows."""
 
 
-_READ = [name for name in RECORDS.names if name != "label_votes"]
-"""Columns of a version that a split reads; versions of older releases have them all but `example`."""
-_EXAMPLE = "example"
 _CLASS_CHARS = 200
 """Maximum length of a label that is counted as a class."""
 
@@ -77,12 +74,6 @@ class AmbiguousLabels(Exception):
     """A label set gives one record two labels."""
 
     code, reason = "FAILED_PRECONDITION", "LABEL_SET_AMBIGUOUS"
-
-
-class NotADatasetVersion(Exception):
-    """The artifact tree holds no records."""
-
-    code, reason = "FAILED_PRECONDITION", "NOT_A_DATASET_VERSION"
 
 
 @dataclass(frozen=True)
@@ -102,7 +93,7 @@ def split(spec: SplitSpec, store: ArtifactStore, report: Progress) -> SplitResul
 
 def _split(spec: SplitSpec, store: ArtifactStore, indexes: IndexStore, report: Progress) -> SplitResult:
     report(0.05, "Reading records")
-    version = _read_version(store, spec.dataset_version)
+    version = read_version(store, spec.dataset_version)
     records, unlabelled = _labelled(version, _labels(store, spec.label_set))
     if not records.num_rows:
         raise NothingToSplit(
@@ -110,7 +101,7 @@ def _split(spec: SplitSpec, store: ArtifactStore, indexes: IndexStore, report: P
         )
     report(0.3, "Comparing with earlier test parts", done=0, total=records.num_rows, unit="records")
     tests = _EarlierTests(spec, store, indexes)
-    tested = tests.repeated_in(version, _texts(records))
+    tested = tests.repeated_in(version, texts_of(records))
     report(0.6, "Assigning records", done=records.num_rows, total=records.num_rows, unit="records")
     assignment = _assign(spec, records, tested)
     if not assignment.parts:
@@ -139,7 +130,7 @@ class _EarlierTests:
         covered = {digest for each in self._stored for digest in each.covers}
         lacking = [digest for digest in spec.earlier_tests if digest not in covered]
         if lacking:
-            texts = _texts(pa.concat_tables(_part(store, digest) for digest in lacking))
+            texts = texts_of(pa.concat_tables(_part(store, digest) for digest in lacking))
             self._stored.append(indexes.stored(indexed(texts, indexes, self._layout(*lacking))))
         of_version = indexes.covering([spec.version_index], [spec.dataset_version])
         self._version = of_version[0].segment if of_version else None
@@ -150,7 +141,9 @@ class _EarlierTests:
         if not any(map(len, self.segments)):
             return set()
         if self._version is None:
-            self._version = indexed(_texts(version), self._indexes, self._layout(self._spec.dataset_version))
+            self._version = indexed(
+                texts_of(version), self._indexes, self._layout(self._spec.dataset_version)
+            )
             self.version_index = self._indexes.put([self._version])
         sketches = known_sketches(texts, self._version)
         return texts.with_clusters(set(repeating(texts, sketches, self.segments, self._spec.threshold)))
@@ -165,39 +158,21 @@ class _EarlierTests:
 
     def _segment(self, part: pa.Table, *covers: str) -> Segment:
         """Return a segment of a part of this split."""
-        return indexed(_texts(part), self._indexes, self._layout(*covers), self._version)
+        return indexed(texts_of(part), self._indexes, self._layout(*covers), self._version)
 
     def _layout(self, *covers: str) -> Layout:
         return layout_for(self._spec.threshold, *covers)
 
 
-def _read_version(store: ArtifactStore, digest: str) -> pa.Table:
-    shards = [file for file in store.tree(digest) if file.path.startswith("records-")]
-    if not shards:
-        raise NotADatasetVersion(f"The artifact {digest} contains no records.")
-    return pa.concat_tables(_parquet(store, shard.sha256, _READ) for shard in shards)
-
-
-def _parquet(store: ArtifactStore, digest: str, columns: Sequence[str]) -> pa.Table:
-    """These columns of a blob; `example`, which those of older releases lack, is null then."""
-    with store.open(digest) as stream:
-        file = pq.ParquetFile(stream)
-        present = file.schema_arrow.names
-        table = file.read([name for name in columns if name in present or name != _EXAMPLE])
-    if _EXAMPLE in columns and _EXAMPLE not in present:
-        table = table.append_column(_EXAMPLE, pa.nulls(table.num_rows, pa.string()))
-    return table.select(list(columns))
-
-
 def _part(store: ArtifactStore, digest: str) -> pa.Table:
-    return _parquet(store, digest, PART.names).cast(PART)
+    return read_columns(store, digest, PART.names).cast(PART)
 
 
 def _labels(store: ArtifactStore, digest: str) -> Mapping[str, str] | None:
     """Labels by record id; None when no label set was named (then sources' own labels count)."""
     if not digest:
         return None
-    table = _parquet(store, digest, ["record_id", "label"])
+    table = read_columns(store, digest, ["record_id", "label"])
     labels: dict[str, str] = {}
     for record_id, label in zip(table.column(0).to_pylist(), table.column(1).to_pylist(), strict=True):
         if labels.setdefault(record_id, label) != label:
@@ -222,18 +197,6 @@ def _labelled(records: pa.Table, labels: Mapping[str, str] | None) -> tuple[pa.T
     labelled = records.take(pa.array(rows, pa.int64()))
     label_column = pa.array([assigned[row] for row in rows], pa.string())
     return labelled.append_column("label", label_column), len(assigned) - len(rows)
-
-
-def _texts(table: pa.Table) -> Texts:
-    ids, digests, texts, clusters, examples = (
-        table.column(name).to_pylist()
-        for name in ("record_id", "content_digest", "text", "cluster", _EXAMPLE)
-    )
-    wordings = [
-        text if example is None else wording(from_json(example))
-        for text, example in zip(texts, examples, strict=True)
-    ]
-    return Texts(ids, digests, wordings, clusters)
 
 
 def _assign(spec: SplitSpec, records: pa.Table, tested: set[str]) -> Assignment:
@@ -301,7 +264,7 @@ def _with_replay(
     if not spec.replay.count:
         return mixed
     pool = _part(store, spec.replay.train)
-    texts, segments = _texts(pool), tests.also(parts[Part.TEST], parts[Part.VALIDATION])
+    texts, segments = texts_of(pool), tests.also(parts[Part.TEST], parts[Part.VALIDATION])
     trained = set(parts[Part.TRAIN].column("record_id").to_pylist())
 
     def excluded(compared: Texts) -> set[str]:

@@ -774,6 +774,13 @@ class Curation(Message):
     follow in this order. Default: these four.
     """
 
+    exclude_earlier: bool = False
+    """Remove records that equal a record of an earlier version of the dataset or are near duplicates of
+    one, so that the version has new records only.
+
+    The rejection names the earlier record. Default: false.
+    """
+
 
 class StepReport(Message):
     """What one step of a curation did."""

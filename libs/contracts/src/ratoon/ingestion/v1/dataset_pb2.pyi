@@ -79,6 +79,7 @@ class Curation(_message.Message):
     MAX_REPLACED_SHARE_FIELD_NUMBER: _builtins.int
     KEEP_CODE_FIELD_NUMBER: _builtins.int
     STEPS_FIELD_NUMBER: _builtins.int
+    EXCLUDE_EARLIER_FIELD_NUMBER: _builtins.int
     min_chars: _builtins.int
     """Minimum length of a record in characters. Shorter records are dropped unless they are labelled or prompts. Negative
     values are refused. Default: 50.
@@ -95,6 +96,10 @@ class Curation(_message.Message):
     """
     keep_code: _builtins.bool
     """Keep files of code, settings and program packages in text archives. Default: false."""
+    exclude_earlier: _builtins.bool
+    """Remove records that equal a record of an earlier version of the dataset or are near duplicates of one, so that the
+    version has new records only. The rejection names the earlier record. Default: false.
+    """
     @_builtins.property
     def languages(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Languages to keep, as ISO 639 codes such as `en`. Default: all."""
@@ -122,10 +127,11 @@ class Curation(_message.Message):
         max_replaced_share: _builtins.float | None = ...,
         keep_code: _builtins.bool = ...,
         steps: _abc.Iterable[Global___CurationStep] | None = ...,
+        exclude_earlier: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_max_replaced_share", b"_max_replaced_share", "_min_chars", b"_min_chars", "_near_duplicate_threshold", b"_near_duplicate_threshold", "max_replaced_share", b"max_replaced_share", "min_chars", b"min_chars", "near_duplicate_threshold", b"near_duplicate_threshold"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_replaced_share", b"_max_replaced_share", "_min_chars", b"_min_chars", "_near_duplicate_threshold", b"_near_duplicate_threshold", "keep_code", b"keep_code", "keep_exact_duplicates", b"keep_exact_duplicates", "languages", b"languages", "masks", b"masks", "max_replaced_share", b"max_replaced_share", "min_chars", b"min_chars", "near_duplicate_threshold", b"near_duplicate_threshold", "steps", b"steps"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_replaced_share", b"_max_replaced_share", "_min_chars", b"_min_chars", "_near_duplicate_threshold", b"_near_duplicate_threshold", "exclude_earlier", b"exclude_earlier", "keep_code", b"keep_code", "keep_exact_duplicates", b"keep_exact_duplicates", "languages", b"languages", "masks", b"masks", "max_replaced_share", b"max_replaced_share", "min_chars", b"min_chars", "near_duplicate_threshold", b"near_duplicate_threshold", "steps", b"steps"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__max_replaced_share: _TypeAlias = _typing.Literal["max_replaced_share"]  # noqa: Y015
     _WhichOneofArgType__max_replaced_share: _TypeAlias = _typing.Literal["_max_replaced_share", b"_max_replaced_share"]  # noqa: Y015

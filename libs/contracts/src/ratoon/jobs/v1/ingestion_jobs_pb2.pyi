@@ -36,6 +36,8 @@ class CurationSpec(_message.Message):
     CODE_VERSION_FIELD_NUMBER: _builtins.int
     EXCLUDED_FIELD_NUMBER: _builtins.int
     DECONTAMINATION_FIELD_NUMBER: _builtins.int
+    EARLIER_VERSIONS_FIELD_NUMBER: _builtins.int
+    EARLIER_INDEXES_FIELD_NUMBER: _builtins.int
     version: _builtins.str
     """Resource name of the dataset version."""
     record_key: _builtins.str
@@ -60,6 +62,14 @@ class CurationSpec(_message.Message):
     def decontamination(self) -> Global___DecontaminationSpec:
         """Texts that must not be in the version. Not set: none."""
 
+    @_builtins.property
+    def earlier_versions(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Digests of earlier versions of the dataset whose records are removed."""
+
+    @_builtins.property
+    def earlier_indexes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Digests of near-duplicate indexes of these versions, in any order."""
+
     def __init__(
         self,
         *,
@@ -71,10 +81,12 @@ class CurationSpec(_message.Message):
         code_version: _builtins.str = ...,
         excluded: _abc.Iterable[_builtins.str] | None = ...,
         decontamination: Global___DecontaminationSpec | None = ...,
+        earlier_versions: _abc.Iterable[_builtins.str] | None = ...,
+        earlier_indexes: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["curation", b"curation", "decontamination", b"decontamination"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["code_version", b"code_version", "curation", b"curation", "decontamination", b"decontamination", "excluded", b"excluded", "processes", b"processes", "record_key", b"record_key", "sources", b"sources", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["code_version", b"code_version", "curation", b"curation", "decontamination", b"decontamination", "earlier_indexes", b"earlier_indexes", "earlier_versions", b"earlier_versions", "excluded", b"excluded", "processes", b"processes", "record_key", b"record_key", "sources", b"sources", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -345,6 +357,7 @@ class CurationSettings(_message.Message):
     MAX_REPLACED_SHARE_FIELD_NUMBER: _builtins.int
     KEEP_CODE_FIELD_NUMBER: _builtins.int
     STEPS_FIELD_NUMBER: _builtins.int
+    EXCLUDE_EARLIER_FIELD_NUMBER: _builtins.int
     min_chars: _builtins.int
     """Minimum length of an unlabelled record, in characters."""
     exact_duplicates: _builtins.bool
@@ -355,6 +368,8 @@ class CurationSettings(_message.Message):
     """Share of texts with replaced characters above which the curation fails."""
     keep_code: _builtins.bool
     """Keep files of code and settings."""
+    exclude_earlier: _builtins.bool
+    """Remove records that repeat one of an earlier version of the dataset."""
     @_builtins.property
     def languages(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """ISO 639 codes of the languages to keep. Empty: all."""
@@ -378,13 +393,16 @@ class CurationSettings(_message.Message):
         max_replaced_share: _builtins.float | None = ...,
         keep_code: _builtins.bool | None = ...,
         steps: _abc.Iterable[_dataset_pb2.CurationStep] | None = ...,
+        exclude_earlier: _builtins.bool | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_exact_duplicates", b"_exact_duplicates", "_keep_code", b"_keep_code", "_max_replaced_share", b"_max_replaced_share", "_min_chars", b"_min_chars", "_near_duplicate_threshold", b"_near_duplicate_threshold", "exact_duplicates", b"exact_duplicates", "keep_code", b"keep_code", "max_replaced_share", b"max_replaced_share", "min_chars", b"min_chars", "near_duplicate_threshold", b"near_duplicate_threshold"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_exact_duplicates", b"_exact_duplicates", "_exclude_earlier", b"_exclude_earlier", "_keep_code", b"_keep_code", "_max_replaced_share", b"_max_replaced_share", "_min_chars", b"_min_chars", "_near_duplicate_threshold", b"_near_duplicate_threshold", "exact_duplicates", b"exact_duplicates", "exclude_earlier", b"exclude_earlier", "keep_code", b"keep_code", "max_replaced_share", b"max_replaced_share", "min_chars", b"min_chars", "near_duplicate_threshold", b"near_duplicate_threshold"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_exact_duplicates", b"_exact_duplicates", "_keep_code", b"_keep_code", "_max_replaced_share", b"_max_replaced_share", "_min_chars", b"_min_chars", "_near_duplicate_threshold", b"_near_duplicate_threshold", "exact_duplicates", b"exact_duplicates", "keep_code", b"keep_code", "languages", b"languages", "masks", b"masks", "max_replaced_share", b"max_replaced_share", "min_chars", b"min_chars", "near_duplicate_threshold", b"near_duplicate_threshold", "steps", b"steps"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_exact_duplicates", b"_exact_duplicates", "_exclude_earlier", b"_exclude_earlier", "_keep_code", b"_keep_code", "_max_replaced_share", b"_max_replaced_share", "_min_chars", b"_min_chars", "_near_duplicate_threshold", b"_near_duplicate_threshold", "exact_duplicates", b"exact_duplicates", "exclude_earlier", b"exclude_earlier", "keep_code", b"keep_code", "languages", b"languages", "masks", b"masks", "max_replaced_share", b"max_replaced_share", "min_chars", b"min_chars", "near_duplicate_threshold", b"near_duplicate_threshold", "steps", b"steps"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__exact_duplicates: _TypeAlias = _typing.Literal["exact_duplicates"]  # noqa: Y015
     _WhichOneofArgType__exact_duplicates: _TypeAlias = _typing.Literal["_exact_duplicates", b"_exact_duplicates"]  # noqa: Y015
+    _WhichOneofReturnType__exclude_earlier: _TypeAlias = _typing.Literal["exclude_earlier"]  # noqa: Y015
+    _WhichOneofArgType__exclude_earlier: _TypeAlias = _typing.Literal["_exclude_earlier", b"_exclude_earlier"]  # noqa: Y015
     _WhichOneofReturnType__keep_code: _TypeAlias = _typing.Literal["keep_code"]  # noqa: Y015
     _WhichOneofArgType__keep_code: _TypeAlias = _typing.Literal["_keep_code", b"_keep_code"]  # noqa: Y015
     _WhichOneofReturnType__max_replaced_share: _TypeAlias = _typing.Literal["max_replaced_share"]  # noqa: Y015
@@ -395,6 +413,8 @@ class CurationSettings(_message.Message):
     _WhichOneofArgType__near_duplicate_threshold: _TypeAlias = _typing.Literal["_near_duplicate_threshold", b"_near_duplicate_threshold"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__exact_duplicates) -> _WhichOneofReturnType__exact_duplicates | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__exclude_earlier) -> _WhichOneofReturnType__exclude_earlier | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__keep_code) -> _WhichOneofReturnType__keep_code | None: ...
     @_typing.overload
