@@ -115,11 +115,11 @@ def deduplicate(curated: pa.Table, config: CurationConfig) -> Deduplicated:
         "records_in_conflict": len(votes),
         **{f"pairs_{name}": count for name, count in similar.candidates.items()},
     }
-    names = {row: columns.record_id[row] for row in retired.gone}
+    ids = {row: columns.record_id[row] for row in retired.gone}
     gone = {
         row: (step, reason, columns.record_id[stays]) for row, (step, reason, stays) in retired.gone.items()
     }
-    rejected = rejections(curated, names, gone)
+    rejected = rejections(curated, ids, gone)
     return Deduplicated(rows, tuple(clusters[row] for row in rows), rejected, counts, votes)
 
 
@@ -142,14 +142,14 @@ def _grouped(rows: Iterable[int], key: Callable[[int], object]) -> list[list[int
 
 
 def rejections(
-    curated: pa.Table, names: Mapping[int, str], gone: Mapping[int, tuple[CurationStep, Rejected, str]]
+    curated: pa.Table, ids: Mapping[int, str], gone: Mapping[int, tuple[CurationStep, Rejected, str]]
 ) -> pa.RecordBatch:
     """Rejections of rows with these record ids: the step, the reason, and the id of the record that stays."""
     rows = sorted(gone)
     places = curated.select(["source", "source_path", "text"]).take(pa.array(rows, pa.int64()))
     return pa.RecordBatch.from_arrays(
         [
-            pa.array([names[row] for row in rows], pa.string()),
+            pa.array([ids[row] for row in rows], pa.string()),
             pa.array(places.column("source").to_pylist(), pa.string()),
             pa.array(places.column("source_path").to_pylist(), pa.string()),
             pa.array([gone[row][0].value for row in rows], pa.string()),
