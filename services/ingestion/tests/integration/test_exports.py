@@ -275,6 +275,8 @@ def test_conversations_stay_conversations(bench, words):
         bench.export("MEGATRON", version=version, tokenizer=tokenizer(bench, words))
     folder = bench.fetched(bench.export("JSONL", version=version), "chats")
     lines = (folder / "train-00000-of-00001.jsonl").read_text("utf-8").splitlines()
+    described = json.loads((folder / "croissant.json").read_text("utf-8"))["recordSet"][0]["field"]
+    assert {each["name"] for each in described} <= set(json.loads(lines[0]))
     exported = [json.loads(line)["messages"] for line in lines]
     assert sorted(exported, key=str) == sorted((each["messages"] for each in CHATS), key=str)
 

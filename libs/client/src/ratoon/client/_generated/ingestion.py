@@ -16,7 +16,6 @@ from ratoon.client._generated.ingestion_types import (
     DatasetVersion,
     Erasure,
     Export,
-    ExportedFile,
     ExportFormat,
     Mixture,
     MixtureComponent,
@@ -2048,11 +2047,6 @@ class ExportsResource:
         escape_formulas: bool | None = None,
         reader: str | None = None,
         purpose: str | None = None,
-        artifact_digest: str | None = None,
-        files: Sequence[ExportedFile] | None = None,
-        record_count: int | None = None,
-        token_count: int | None = None,
-        size_bytes: int | None = None,
         export_id: str | None = None,
         request_id: str | None = None,
         timeout: float | None = None,
@@ -2080,13 +2074,6 @@ class ExportsResource:
                 changes such texts. Default: false.
             reader: Reader of the test part: the digest of a model artifact, or a resource name.
             purpose: Purpose of the export. It is logged if the test part is exported.
-            artifact_digest: Digest of the artifact tree with all files. Empty until the export is READY, in
-                the state REDACTED, and for exports of the test part: `OpenExport` returns it.
-            files: Files of the tree. Empty where `artifact_digest` is.
-            record_count: Number of records.
-            token_count: Number of tokens of the tokenizer, end tokens included. 0 for other formats than
-                MEGATRON and TOKENS.
-            size_bytes: Size of all files in bytes.
             export_id: Last segment of the resource name: 1 to 63 characters of `a-z`, `0-9`, `-` and `.`; the
                 first and the last one are a letter or a digit. Empty: the server generates a UUIDv7.
             request_id: Makes a retry safe: the identical request with the same ID returns the resource that
@@ -2110,11 +2097,6 @@ class ExportsResource:
                         "escapeFormulas": escape_formulas,
                         "reader": reader,
                         "purpose": purpose,
-                        "artifactDigest": artifact_digest,
-                        "files": files,
-                        "recordCount": record_count,
-                        "tokenCount": token_count,
-                        "sizeBytes": size_bytes,
                     }
                 ),
                 repeatable=True,
@@ -2287,11 +2269,6 @@ class AsyncExportsResource:
         escape_formulas: bool | None = None,
         reader: str | None = None,
         purpose: str | None = None,
-        artifact_digest: str | None = None,
-        files: Sequence[ExportedFile] | None = None,
-        record_count: int | None = None,
-        token_count: int | None = None,
-        size_bytes: int | None = None,
         export_id: str | None = None,
         request_id: str | None = None,
         timeout: float | None = None,
@@ -2319,13 +2296,6 @@ class AsyncExportsResource:
                 changes such texts. Default: false.
             reader: Reader of the test part: the digest of a model artifact, or a resource name.
             purpose: Purpose of the export. It is logged if the test part is exported.
-            artifact_digest: Digest of the artifact tree with all files. Empty until the export is READY, in
-                the state REDACTED, and for exports of the test part: `OpenExport` returns it.
-            files: Files of the tree. Empty where `artifact_digest` is.
-            record_count: Number of records.
-            token_count: Number of tokens of the tokenizer, end tokens included. 0 for other formats than
-                MEGATRON and TOKENS.
-            size_bytes: Size of all files in bytes.
             export_id: Last segment of the resource name: 1 to 63 characters of `a-z`, `0-9`, `-` and `.`; the
                 first and the last one are a letter or a digit. Empty: the server generates a UUIDv7.
             request_id: Makes a retry safe: the identical request with the same ID returns the resource that
@@ -2349,11 +2319,6 @@ class AsyncExportsResource:
                         "escapeFormulas": escape_formulas,
                         "reader": reader,
                         "purpose": purpose,
-                        "artifactDigest": artifact_digest,
-                        "files": files,
-                        "recordCount": record_count,
-                        "tokenCount": token_count,
-                        "sizeBytes": size_bytes,
                     }
                 ),
                 repeatable=True,

@@ -1960,21 +1960,6 @@ METHODS: tuple[Method, ...] = (
             ),
             Field("purpose", "string", "Purpose of the export. It is logged if the test part is exported."),
             Field(
-                "artifact_digest",
-                "string",
-                "Digest of the artifact tree with all files. Empty until the export is READY, in the state REDACTED, and for exports of the test part: `OpenExport` returns it.",
-            ),
-            Field(
-                "files", "ExportedFile", "Files of the tree. Empty where `artifact_digest` is.", repeated=True
-            ),
-            Field("record_count", "integer", "Number of records."),
-            Field(
-                "token_count",
-                "integer",
-                "Number of tokens of the tokenizer, end tokens included. 0 for other formats than MEGATRON and TOKENS.",
-            ),
-            Field("size_bytes", "integer", "Size of all files in bytes."),
-            Field(
                 "export_id",
                 "string",
                 "Last segment of the resource name: 1 to 63 characters of `a-z`, `0-9`, `-` and `.`; the first and the last one are a letter or a digit. Empty: the server generates a UUIDv7.",
@@ -6015,6 +6000,11 @@ MESSAGES: dict[str, Message] = {
                 "CurationStep",
                 "Steps to run, in this order, between decoding and the search for duplicates. The steps `personal_data`, `language`, `length` and `garbage` always run: those that are not listed follow in this order. Default: these four.",
                 repeated=True,
+            ),
+            Field(
+                "exclude_earlier",
+                "bool",
+                "Remove records that equal a record of an earlier version of the dataset or are near duplicates of one, so that the version has new records only. The rejection names the earlier record. Default: false.",
             ),
         ),
     ),

@@ -2240,7 +2240,9 @@ class CreateExportRequest(_message.Message):
     """
     @_builtins.property
     def export(self) -> _export_pb2.Export:
-        """The export to create. Fields that the server sets are ignored."""
+        """The export to create. Only `dataset_version`, `split`, `parts`, `format`, `tokenizer_digest`, `end_token`,
+        `escape_formulas`, `reader` and `purpose` are read.
+        """
 
     def __init__(
         self,

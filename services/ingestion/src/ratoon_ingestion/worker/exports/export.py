@@ -1,7 +1,7 @@
 """An export: reads shards a few rows at a time, and writes one file after the other."""
 
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
@@ -18,7 +18,7 @@ from ratoon_ingestion.worker.curate import Progress
 from ratoon_ingestion.worker.exports.cards import SPLIT_NAMES, About, croissant, dataset_card
 from ratoon_ingestion.worker.exports.columns import FLAT, flat
 from ratoon_ingestion.worker.exports.sink import Sink
-from ratoon_ingestion.worker.exports.tables import Writer, csv_writer, parquet_writer, write_json_lines
+from ratoon_ingestion.worker.exports.tables import JsonLines, Writer, csv_writer, parquet_writer
 from ratoon_ingestion.worker.exports.tokens import TokenWriter, encoder
 from ratoon_ingestion.worker.split import PART
 from ratoon_ingestion.worker.tree import SHARD_RECORDS
@@ -39,7 +39,8 @@ class _Layout:
     """Path of a file, from `part`, `shard` and `shards`."""
     write: Writer
     encoding: str
-    columns: Sequence[tuple[str, str]]
+    columns: Callable[[], Sequence[tuple[str, str]]]
+    """Returns the columns once the files are written."""
 
 
 @dataclass(frozen=True)
@@ -167,13 +168,14 @@ def _layout(spec: ExportSpec, schema: pa.Schema) -> _Layout:
         case "PARQUET":
             plain = [(field.name, str(field.type)) for field in schema if not pa.types.is_nested(field.type)]
             writer = parquet_writer(schema, lambda batch: batch)
-            return _Layout(f"{name}.parquet", writer, "application/x-parquet", plain)
+            return _Layout(f"{name}.parquet", writer, "application/x-parquet", lambda: plain)
         case "HUGGING_FACE":
             writer = parquet_writer(FLAT, flat)
-            return _Layout(f"data/{name}.parquet", writer, "application/x-parquet", flat_columns)
+            return _Layout(f"data/{name}.parquet", writer, "application/x-parquet", lambda: flat_columns)
         case "CSV":
-            return _Layout(f"{name}.csv", csv_writer(spec.escape_formulas), "text/csv", flat_columns)
-    return _Layout(f"{name}.jsonl", write_json_lines, "application/jsonlines", _JSON_COLUMNS)
+            return _Layout(f"{name}.csv", csv_writer(spec.escape_formulas), "text/csv", lambda: flat_columns)
+    lines = JsonLines()
+    return _Layout(f"{name}.jsonl", lines, "application/jsonlines", lines.columns)
 
 
 def _describe(
@@ -181,7 +183,7 @@ def _describe(
 ) -> None:
     about = About(spec.title, spec.date, list(spec.licenses), {part.name: part.rows for part in parts})
     write = partial(_write_text, sink)
-    write("croissant.json", croissant(about, files, layout.encoding, layout.columns))
+    write("croissant.json", croissant(about, files, layout.encoding, layout.columns()))
     if spec.format == "HUGGING_FACE":
         write("README.md", dataset_card(about, FLAT))
 

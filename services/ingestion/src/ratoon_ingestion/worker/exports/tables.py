@@ -29,12 +29,31 @@ def parquet_writer(schema: pa.Schema, convert: Callable[[pa.RecordBatch], pa.Rec
     return write
 
 
-def write_json_lines(path: Path, batches: Batches) -> None:
-    """Write one JSON object a line."""
-    with path.open("w", encoding="utf-8", newline="\n") as sink:
-        for batch in batches:
-            for row in json_rows(flat(batch)):
-                sink.write(json.dumps(row, ensure_ascii=False) + "\n")
+class JsonLines:
+    """Writer of one JSON object a line; conversations have other fields than texts."""
+
+    def __init__(self) -> None:
+        self._has_conversations = False
+
+    def __call__(self, path: Path, batches: Batches) -> None:
+        """Write a file."""
+        with path.open("w", encoding="utf-8", newline="\n") as sink:
+            for batch in batches:
+                rows = flat(batch)
+                self._has_conversations |= rows.column("example").null_count < rows.num_rows
+                for row in json_rows(rows):
+                    sink.write(json.dumps(row, ensure_ascii=False) + "\n")
+
+    def columns(self) -> list[tuple[str, str]]:
+        """Return the fields without nesting that all rows have so far, with their types."""
+        names = [
+            *(() if self._has_conversations else ("text", "label")),
+            "language",
+            "source",
+            "license",
+            "time",
+        ]
+        return [(name, "string") for name in ("id", *names)]
 
 
 def csv_writer(escape_formulas: bool) -> Writer:
