@@ -181,11 +181,10 @@ def _with_repetitions(spec: ErasureSpec, store: ArtifactStore) -> frozenset[str]
     for version in spec.versions:
         for shard in _shards(store, version.digest):
             ids |= set(_table(store, shard.sha256, ["record_id"]).column("record_id").to_pylist())
-    doomed: set[str] = set()
-    for first in ids | set(spec.record_ids):
-        family = _family(first, ids, key)
-        if not set(spec.record_ids).isdisjoint(family):
-            doomed |= family
+    doomed = set(spec.record_ids)
+    families = [family for first in ids | doomed if len(family := _family(first, ids, key)) > 1]
+    while more := [family for family in families if not family.isdisjoint(doomed) and not family <= doomed]:
+        doomed.update(*more)
     return frozenset(doomed)
 
 
