@@ -45,3 +45,30 @@ class Settings(ServiceSettings):
         description="64 hex digits from which record ids are derived; empty: generated once in the state "
         "directory.",
     )
+    append_daily_bytes: int = Field(
+        1 << 30,
+        ge=0,
+        description="Maximum number of bytes that a project may append to its streams on one day (UTC); 0: any number.",
+    )
+    append_id_days: int = Field(
+        30,
+        ge=1,
+        description="Days for which the ID of an appended record is kept, so that a retry does not store it again.",
+    )
+    crawl_contact: str = Field(
+        "",
+        max_length=200,
+        pattern=r"^[!-~]*$",
+        description="Web or mail address at which owners of web sites reach the operator; the crawler sends it with "
+        "each request. Empty: the crawler is off.",
+    )
+    crawl_user_agent: str = Field(
+        "ratoon-crawler",
+        pattern=r"^[A-Za-z_-]{1,64}$",
+        description="Name of the crawler, for which it looks in `robots.txt`.",
+    )
+    crawl_private_hosts: tuple[str, ...] = Field(
+        (),
+        description="JSON list of hosts, with a port or without, that the crawler may visit although their addresses "
+        "are private.",
+    )

@@ -380,21 +380,18 @@ def crawl(spec: CrawlSpec, store: ArtifactStore, folder: Path, report: Progress)
 
 def _row(url: str, answer: Answer, page: Page) -> dict[str, Any]:
     """Return the row of a page in the source."""
-    optional = {
-        "title": page.title,
-        "last_modified": answer.headers.get("last-modified", ""),
-        "charset_replaced": str(page.replaced_count) if page.replaced_count else "",
-    }
     return {
         "id": url,
         "text": page.text,
         "time": datetime.now(UTC).isoformat(timespec="seconds"),
         "url": url,
         "host": urls.place_of(url).netloc,
+        "title": page.title or None,
+        "last_modified": answer.headers.get("last-modified") or None,
         "content_type": answer.content_type,
         "charset": page.charset,
         "charset_from": page.charset_from,
-        **{name: value for name, value in optional.items() if value},
+        "charset_replaced": str(page.replaced_count) if page.replaced_count else None,
     }
 
 
