@@ -205,6 +205,20 @@ def test_scan_reads_all_and_ends(log: EventLog, name: str) -> None:
     assert sorted(values(list(log.scan(name)))) == list(range(700))
 
 
+def test_partitions_are_read_from_any_offset(log: EventLog, name: str) -> None:
+    log.create_topics([Topic(name, partitions=3)])
+    assert [len(offsets) for offsets in log.bounds(name).values()] == [0, 0, 0]
+    log.append(records(name, 700, keys=20))
+    bounds = log.bounds(name)
+    assert sum(map(len, bounds.values())) == 700
+    partition, offsets = max(bounds.items(), key=lambda each: len(each[1]))
+    some = range(offsets.start + 3, offsets.stop - 2)
+    assert [each.offset for each in log.read(partition, some)] == list(some)
+    assert list(log.read(partition, range(offsets.stop, offsets.stop))) == []
+    with pytest.raises(UnknownTopic):
+        log.bounds(f"{name}-none")
+
+
 def test_an_unknown_topic_is_named(log: EventLog, name: str) -> None:
     with pytest.raises(UnknownTopic, match=name):
         log.append(records(name, 1))
