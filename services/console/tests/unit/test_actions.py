@@ -459,3 +459,53 @@ def test_a_judge_is_deleted():
     done, request = press("delete-ended", name="projects/p/judges/helpful")
     assert request == ("DELETE", "projects/p/judges/helpful", {}, {})
     assert done.target == "/p/p/judges"
+
+
+STEPS = [{"name": "normalize", "params": {"form": "NFC"}}, {"name": "language"}, {"name": "c4"}]
+
+
+def edit_steps(what: str, steps: list[dict] = STEPS, **fields: str):
+    """Press a button of the page of steps; return the steps that it asks for."""
+    api = Api()
+
+    async def get(name, **query):
+        return {"name": name, "etag": "7", "curation": steps}
+
+    api.get = get
+    done = asyncio.run(ACTIONS[what].act(Form("p", {"etag": "7", **fields}), api))
+    ((method, name, body, query),) = api.requests
+    assert (method, name, body["etag"], query) == ("PATCH", "projects/p", "7", {"updateMask": "curation"})
+    assert done.target == "/p/p/curation"
+    return body["curation"]
+
+
+def test_steps_are_added_set_moved_and_removed():
+    added = edit_steps("add-step", step="word_list", params="block=a, b\nmin_matches=2\n")
+    assert added == [*STEPS, {"name": "word_list", "params": {"block": "a, b", "min_matches": "2"}}]
+    assert edit_steps("add-step", steps=[], step="c4") == [{"name": "c4", "params": {}}]
+    assert edit_steps("set-step", place="1", params="keep = en, zh")[1] == {
+        "name": "language",
+        "params": {"keep": "en, zh"},
+    }
+    assert edit_steps("set-step", place="0", params="")[0] == {"name": "normalize", "params": {}}
+    assert [step["name"] for step in edit_steps("move-step-up", place="2")] == ["normalize", "c4", "language"]
+    assert [step["name"] for step in edit_steps("move-step-down", place="0")] == [
+        "language",
+        "normalize",
+        "c4",
+    ]
+    assert edit_steps("move-step-up", place="0") == STEPS
+    assert edit_steps("remove-step", place="1") == [STEPS[0], STEPS[2]]
+
+
+@pytest.mark.parametrize(
+    ("what", "fields", "sentence"),
+    [
+        ("set-step", {"place": "0", "params": "NFC"}, "'NFC' is not PARAMETER=VALUE"),
+        ("remove-step", {"place": "3"}, "not in the list any more"),
+        ("move-step-up", {"place": "-1"}, "not in the list any more"),
+    ],
+)
+def test_a_change_of_steps_that_is_not_clear_is_refused(what, fields, sentence):
+    with pytest.raises(BadForm, match=sentence):
+        edit_steps(what, **fields)

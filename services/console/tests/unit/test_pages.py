@@ -28,7 +28,7 @@ PATHS = [
     "/p/mail/training/compare?run=r1&run=r2", "/p/mail/evaluations", "/p/mail/evaluations/e1",
     "/p/mail/evaluations/compare?run=e1&run=e2", "/p/mail/models", "/p/mail/models/v1.1", "/p/mail/rollouts",
     "/p/mail/rollouts/ro2", "/p/mail/signals", "/p/mail/playground", "/p/mail/suites", "/p/mail/suites/hard",
-    "/p/mail/judges", "/p/mail/judges/helpful", "/p/mail/judges/tone",
+    "/p/mail/curation", "/p/mail/judges", "/p/mail/judges/helpful", "/p/mail/judges/tone",
 ]  # fmt: skip
 EMPTY = [path for path in PATHS if re.fullmatch(r"/p/mail(/[a-z]+)?|/p/mail/labels/review", path)]
 
@@ -713,3 +713,50 @@ def test_the_page_of_a_source_shows_what_it_becomes(busy):
             assert shown in page
 
     visit(busy, "engineer", scenario)
+
+
+def test_the_page_of_a_source_shows_steps_side_by_side_as_the_project_lists_them(busy, monkeypatch):
+    steps = [{"name": "simplify_chinese"}, {"name": "near_duplicates", "params": {"threshold": "0"}}]
+    busy.memory.put(seed.P, curation=steps, etag="e1")
+    change = {"sourcePath": "line-1", "before": "經濟 <b>", "after": "经济 <b>"}
+    shown = {
+        "name": "simplify_chinese",
+        "recordCount": "5",
+        "changedCount": "1",
+        "changes": [change],
+        "counts": {"card": "2"},
+    }
+    original, queries = Platform.post, []
+
+    async def post(api: Platform, name: str, body: JSON, **query: object) -> JSON:
+        if not name.endswith("sources:preview"):
+            return await original(api, name, body, **query)
+        queries.append(query)
+        return {**PREVIEW, "steps": [shown]}
+
+    monkeypatch.setattr(Platform, "post", post)
+
+    async def scenario(client: httpx.AsyncClient) -> None:
+        page = (await client.get("/p/mail/sources/mails")).text
+        for text in ("經濟 &lt;b&gt;", "经济 &lt;b&gt;", "2 card"):
+            assert text in page
+        listed = (await client.get("/p/mail/curation")).text
+        assert listed.index("simplify_chinese</h3>") < listed.index("near_duplicates</h3>")
+        assert "threshold=0" in listed
+
+    visit(busy, "engineer", scenario)
+    assert queries == [{"steps": ["simplify_chinese"]}]
+
+
+def test_the_page_of_a_version_shows_what_each_step_removed(busy):
+    report = {"name": "decontamination", "recordCount": "9", "removedCounts": {"CONTAMINATED": "1"},
+              "removedExamples": ["a" * 64], "counts": {"gsm8k": "1"}, "seconds": 1.5}  # fmt: skip
+    name = f"{seed.DATA}/versions/v1"
+    busy.memory.resources[name]["stepReports"] = [report]
+
+    async def scenario(client: httpx.AsyncClient) -> None:
+        page = (await client.get("/p/mail/data/mail/v1")).text
+        for text in ("decontamination: records to look at", "1 gsm8k", "Decontamination"):
+            assert text in page
+
+    visit(busy, "viewer", scenario)

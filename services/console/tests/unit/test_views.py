@@ -2,7 +2,9 @@
 
 import pytest
 
+from ratoon.tasks.curation import DEFAULT_STEPS, STEPS, parsed_steps
 from ratoon_console.domain import (
+    curation,
     curves,
     datasets,
     differences,
@@ -110,6 +112,71 @@ def test_the_funnel_goes_from_all_items_to_the_records_that_are_left():
     steps = datasets.funnel(profile)
     assert [step.left for step in steps] == [10, 10, 10, 10, 10, 7, 6]
     assert steps[5].removals == (datasets.Removal("exact duplicate", 3),)
+
+
+def test_the_funnel_follows_the_steps_that_a_version_ran():
+    profile = {"items": 10, "records": 4, "removed": [
+        {"step": "word_list", "reason": "BLOCKED_WORD", "count": 2},
+        {"step": "decontamination", "reason": "CONTAMINATED", "count": 1},
+        {"step": "near_duplicate", "reason": "NEAR_DUPLICATE", "count": 3},
+    ]}  # fmt: skip
+    names = ["word_list", "decontamination", "personal_data", "language", "length", "garbage"]
+    steps = datasets.funnel(profile, names)
+    assert [(step.title, step.left) for step in steps[2:5]] == [
+        ("Word list", 8),
+        ("Decontamination", 7),
+        ("Personal data", 7),
+    ]
+    assert steps[3].removals == (datasets.Removal("text of a test part or benchmark", 1),)
+    assert steps[-1].left == 4
+
+
+def test_reports_of_steps_name_the_records_to_look_at():
+    version = {
+        "stepReports": [
+            {"name": "c4", "recordCount": "5", "removedCounts": {"CODE": "1"}, "removedExamples": ["r1", "r2"],
+             "changedExamples": ["r3"], "changedCount": "1", "counts": {"card": "2"}, "seconds": 0.5},
+            {"name": "length"},
+        ]
+    }  # fmt: skip
+    rejections = [
+        {"recordId": "r1", "sourcePath": "a.txt", "detail": "d", "textStart": "void main()"},
+        {"recordId": ""},
+    ]
+    first, second = curation.reports(version, rejections)
+    assert (first.received, first.changed, first.removed_counts, first.counts) == (
+        5,
+        1,
+        {"CODE": 1},
+        {"card": 2},
+    )
+    assert first.removed == [
+        curation.Removed("r1", "a.txt", "d", "void main()"),
+        curation.Removed("r2", "", "", ""),
+    ]
+    assert (second.received, second.seconds, second.removed) == (0, 0.0, [])
+
+
+def test_a_preview_takes_the_steps_of_a_project_without_settings_of_the_whole_curation():
+    steps = [
+        {"name": "preset", "params": {"name": "zh"}},
+        {"name": "language", "params": {"keep": "zh"}},
+        {"name": "personal_data", "params": {"mask": "email", "iban": "hash"}},
+        {"name": "near_duplicates", "params": {"threshold": "0"}},
+        {"name": "c4", "params": {"min_sentences": "1", "end_punctuation": "false"}},
+    ]
+    taken = curation.previewed({"curation": steps})
+    assert taken[0] == "preset:name=zh"
+    assert taken[1:] == ["language", "personal_data:iban=hash", "c4:min_sentences=1;end_punctuation=false"]
+    parsed_steps(taken[1:])
+
+
+def test_every_step_of_a_project_can_be_added_and_shows_its_parameters():
+    shown = {choice.name: choice.parameters for choice in curation.choices()}
+    assert shown["word_list"] == "block (required), min_matches (1)"
+    assert shown["normalize"] == "form (NFKC), width (true), whitespace (true)"
+    assert shown["personal_data"].startswith("mask, url, email")
+    assert set(STEPS) | set(DEFAULT_STEPS) < set(shown)
 
 
 def test_bars_sum_up_what_is_beyond_the_maximum():

@@ -165,8 +165,13 @@ def _piece(chunk: JSON) -> AnswerEvent:
     return AnswerEvent("text", str(choices[0].get("delta", {}).get("content") or ""))
 
 
-def _query(query: Mapping[str, object]) -> dict[str, str]:
-    return {key: str(value) for key, value in query.items() if value not in ("", None)}
+def _query(query: Mapping[str, object]) -> dict[str, str | list[str]]:
+    """Return parameters without those that are not set; lists are repeated parameters."""
+    return {
+        key: list(map(str, value)) if isinstance(value, list) else str(value)
+        for key, value in query.items()
+        if value not in ("", None)
+    }
 
 
 def _person(token: str) -> Person:

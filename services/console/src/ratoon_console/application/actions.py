@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from http import HTTPStatus
 
-from ratoon_console.application import suite_actions
+from ratoon_console.application import curation_actions, suite_actions
 from ratoon_console.application.forms import Action, Done
 from ratoon_console.application.forms import Form as Form
 from ratoon_console.application.ports import JSON, Api
@@ -384,6 +384,11 @@ ACTIONS: dict[str, Action] = {
     "collect-bad-cases": Action(Role.ENGINEER, collect_bad_cases),
     "complete-task": Action(Role.ANNOTATOR, complete_task),
     "give-feedback": Action(Role.CALLER, give_feedback),
+    "add-step": Action(Role.ENGINEER, curation_actions.add_step),
+    "set-step": Action(Role.ENGINEER, curation_actions.set_step),
+    "move-step-up": Action(Role.ENGINEER, curation_actions.move_step_up),
+    "move-step-down": Action(Role.ENGINEER, curation_actions.move_step_down),
+    "remove-step": Action(Role.ENGINEER, curation_actions.remove_step),
     "create-suite": Action(Role.ENGINEER, suite_actions.create_suite),
     "save-test": Action(Role.ENGINEER, suite_actions.save_test),
     "remove-test": Action(Role.ENGINEER, suite_actions.remove_test),

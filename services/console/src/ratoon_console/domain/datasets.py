@@ -1,7 +1,7 @@
 """What curation did, step by step: how many items came in, how many each step removed, and why."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -16,6 +16,7 @@ _STEPS = {
     "exact_duplicate": "Exact duplicates",
     "near_duplicate": "Near duplicates",
 }
+_DEFAULT = ("language", "length", "garbage")
 _REASONS = {
     "TOO_LARGE": "too large",
     "NOT_A_FILE": "link or device, not a file",
@@ -35,6 +36,8 @@ _REASONS = {
     "REPETITION": "repetitive text",
     "EXACT_DUPLICATE": "exact duplicate",
     "NEAR_DUPLICATE": "near duplicate",
+    "CONTAMINATED": "text of a test part or benchmark",
+    "PERSONAL_DATA": "personal data",
 }
 _TOUCHED = {
     "mime": "parsed as email",
@@ -48,6 +51,9 @@ _TOUCHED = {
     "mask_card": "card numbers masked",
     "mask_ip": "IP addresses masked",
     "mask_url": "URLs masked",
+    "mask_iban": "IBANs masked",
+    "mask_national_id": "ID numbers masked",
+    "mask_passport": "passport numbers masked",
     "short_but_labelled": "short, kept because it has a label",
 }
 COLUMN_ROLES = (
@@ -99,19 +105,27 @@ def profile_of(version: JSON) -> JSON:
     return profile
 
 
-def funnel(profile: JSON) -> list[FunnelStep]:
-    """Every step in its order; the ones that removed nothing, too."""
+def funnel(profile: JSON, names: Sequence[str] = ()) -> list[FunnelStep]:
+    """Every step in its order, those of the curation as named; the ones that removed nothing, too."""
     removed = {
         step: tuple(Removal(_REASONS.get(row["reason"], row["reason"]), row["count"]) for row in rows)
         for step, rows in groupby(profile.get("removed", []), key=lambda row: str(row["step"]))
     }
     left, steps = int(profile.get("items", 0)), []
-    for id_, title in _STEPS.items():
+    for id_, title in _titles(removed, names).items():
         removals = removed.get(id_, ())
         count = sum(removal.count for removal in removals)
         left -= count
         steps.append(FunnelStep(title, count, left, removals))
     return steps
+
+
+def _titles(removed: Mapping[str, object], names: Sequence[str]) -> dict[str, str]:
+    """Return the titles of all steps in their order; steps that removed items and are not known stand last."""
+    known = [id_ for id_ in _STEPS if id_ not in _DEFAULT or not names]
+    place = known.index("exact_duplicate")
+    order = dict.fromkeys((*known[:place], *names, *known[place:], *removed))
+    return {id_: _STEPS.get(id_) or id_.replace("_", " ").capitalize() for id_ in order}
 
 
 def touched(profile: JSON) -> list[Bar]:

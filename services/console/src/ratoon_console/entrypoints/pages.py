@@ -1,6 +1,7 @@
 """The pages: path, view, minimum role."""
 
 from ratoon_console.application.showing import (
+    curation,
     data,
     evaluations,
     judges,
@@ -25,6 +26,7 @@ def pages() -> list[Page]:
         Page("/p/{project}", loop.page),
         Page("/p/{project}/pipeline-runs/{run}", loop.pipeline_run),
         Page("/p/{project}/data", data.data_page),
+        Page("/p/{project}/curation", curation.curation_page),
         Page("/p/{project}/sources/{source}", data.source_page),
         Page("/p/{project}/data/{dataset}/{version}", data.version_page),
         Page("/p/{project}/data/{dataset}/{version}/records/{record}", data.record_page),

@@ -3,11 +3,11 @@
 import asyncio
 
 from ratoon_console.application.ports import Api, Place, View
-from ratoon_console.domain import datasets
+from ratoon_console.domain import curation, datasets
 from ratoon_console.domain.errors import Refused
 from ratoon_console.domain.words import JSON, ended
 
-_RECORDS = 20
+_RECORDS, _REJECTIONS = 20, 1_000
 _DATASETS, _VERSIONS, _SOURCES = 10, 50, 100
 _READ = ("format", "digest", "columns", "encoding", "labelsByFolder", "displayName", "sampleBy")
 
@@ -47,19 +47,23 @@ async def version_page(place: Place, api: Api) -> View:
         if ready
         else {}
     )
-    rejected = await api.get(f"{name}/rejections", pageSize=_RECORDS) if ready else {}
+    rejected = await api.get(f"{name}/rejections", pageSize=_REJECTIONS) if ready else {}
+    rejections = rejected.get("rejections", [])
     return View(
         "version.html",
         f"Dataset {place.path['dataset']} {place.path['version']}",
         {
             "version": version,
             "profile": profile,
-            "funnel": datasets.funnel(profile) if profile else [],
+            "funnel": datasets.funnel(profile, [each["name"] for each in version.get("stepReports", [])])
+            if profile
+            else [],
+            "reports": curation.reports(version, rejections),
             "touched": datasets.touched(profile),
             "facets": _facets(profile),
             "quantiles": {key: datasets.quantiles(profile.get(key, {})) for key in ("chars", "tokens")},
             "records": page.get("records", []),
-            "rejections": rejected.get("rejections", []),
+            "rejections": rejections[:_RECORDS],
             "further": page.get("nextPageToken", ""),
             "first_page": not place.query.get("after"),
             "under_way": not ended(version["state"]),
@@ -74,12 +78,17 @@ async def version_page(place: Place, api: Api) -> View:
 
 async def source_page(place: Place, api: Api) -> View:
     """One source: how it is read, and what its beginning becomes."""
-    source = await api.get(f"{place.parent}/sources/{place.path['source']}")
-    body = {field: source[field] for field in _READ if field in source}
+    source, project = await asyncio.gather(
+        api.get(f"{place.parent}/sources/{place.path['source']}"), api.get(place.parent)
+    )
+    steps = curation.previewed(project)
+    body: JSON = {field: source[field] for field in _READ if field in source}
     why_not = ""
     preview: JSON = {}
     try:
-        preview = await api.post(f"{place.parent}/sources:preview", body)
+        preview = await api.post(
+            f"{place.parent}/sources:preview", body, **({"steps": steps} if steps else {})
+        )
     except Refused as refused:
         why_not = str(refused)
     return View(
