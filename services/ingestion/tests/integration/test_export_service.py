@@ -19,7 +19,7 @@ from ratoon.ingestion.v1 import (
 from ratoon.ingestion.v1 import ingestion_service_pb2 as pb
 from ratoon.ingestion.v1.ingestion_service_pb2_grpc import IngestionServiceStub
 from ratoon.operations import warm
-from ratoon.process.errors import FailedPrecondition, InvalidArgument
+from ratoon.process.errors import FailedPrecondition, InvalidArgument, NotFound
 from ratoon.security.identity import Role
 from ratoon.storage.artifacts import ArtifactStore
 from ratoon.testkit.postgresql import Databases
@@ -218,3 +218,14 @@ def test_an_erasure_takes_the_files_of_exports_with_it(rpc, store, second):
     again = exported(rpc, dataset_version=second.name, format=Export.FORMAT_JSONL)
     assert (again.state, again.record_count) == (Export.STATE_READY, 19)
     rpc.DeleteExport(pb.DeleteExportRequest(name=left.name))
+
+
+def test_a_deleted_export_takes_its_files_with_it_but_not_those_of_others(rpc, store, first):
+    one, two = (exported(rpc, dataset_version=first.name, format=Export.FORMAT_CSV) for _ in range(2))
+    digest = next(each.digest for each in one.files if each.path.endswith(".csv"))
+    rpc.DeleteExport(pb.DeleteExportRequest(name=one.name))
+    assert store.exists(digest)
+    rpc.DeleteExport(pb.DeleteExportRequest(name=two.name))
+    assert not store.exists(digest)
+    with pytest.raises(NotFound):
+        rpc.GetExport(pb.GetExportRequest(name=two.name))

@@ -27,6 +27,7 @@ from ratoon_ingestion.domain.exports import (
     exported,
     redacted,
 )
+from ratoon_ingestion.domain.sources import Source
 from ratoon_ingestion.domain.splits import Split, SplitOpened, SplitReading
 from ratoon_ingestion.domain.work import State
 
@@ -134,12 +135,19 @@ def open_export(command: OpenExport, store: Store, clock: Clock) -> Export:
     return export
 
 
-def delete_export(export: Export, tx: Transaction) -> None:
-    """Delete an export that has ended; ResourceInUse in any other state."""
+def delete_export(export: Export, tx: Transaction) -> Sequence[str]:
+    """Delete an export that has ended; ResourceInUse in any other state. Returns the blobs that go with it."""
     check_no_erasure(tx, export.name)
     if not export.state.ended:
         raise ResourceInUse(f"{export.name} is in progress. Cancel it, or wait for its end.")
     tx.retire(export)
+    return _without_others(tx, [export])
+
+
+def remove_blobs(digests: Sequence[str], blobs: Blobs) -> None:
+    """Delete the blobs of an export that is deleted: an erasure would not find them any more."""
+    for digest in digests:
+        blobs.delete(digest)
 
 
 def export_procedure(store: Store, jobs: Exports) -> JobProcedure[Export, ExportJob, Exported]:
@@ -190,10 +198,13 @@ def redact_exports(tx: Transaction, erasure: str, plan: Plan) -> None:
 
 def exported_blobs(tx: Transaction, erasure: str, plan: Plan) -> Sequence[str]:
     """Return the digests of the files that go, without those of other exports and of sources."""
-    affected = affected_exports(tx, erasure, plan)
-    names = {export.name for export in affected}
-    others = (
-        export for export in tx.every(Export) if export.name not in names and export.state is State.READY
-    )
-    kept = {digest for export in others for digest in export.blobs}
-    return [digest for export in affected for digest in export.blobs if digest not in kept]
+    return _without_others(tx, affected_exports(tx, erasure, plan))
+
+
+def _without_others(tx: Transaction, exports: Sequence[Export]) -> list[str]:
+    """Return the blobs of exports that no other export and no source names."""
+    names = {export.name for export in exports}
+    others = (each for each in tx.every(Export) if each.name not in names and each.state is State.READY)
+    named = {digest for export in others for digest in export.blobs}
+    named |= {source.digest for source in tx.every(Source)}
+    return [digest for export in exports for digest in export.blobs if digest not in named]

@@ -19,7 +19,7 @@ from ratoon.security.identity import caller
 from ratoon.service.standard_methods import StandardMethods
 from ratoon.storage.names import uuid7
 from ratoon.storage.paging import PageTokens
-from ratoon.storage.store import Store
+from ratoon.storage.store import Store, Transaction
 from ratoon.storage.watch import Changes
 from ratoon_ingestion import export_messages
 from ratoon_ingestion.application import composing, exporting
@@ -107,8 +107,14 @@ class ExportMethods:
     async def DeleteExport(
         self, request: pb.DeleteExportRequest, context: Context
     ) -> pb.DeleteExportResponse:
-        """Delete an export that has ended."""
-        await self._exports.delete(request, exporting.delete_export)
+        """Delete an export that has ended, and its files."""
+        ports, orphans = self._export, list[str]()
+
+        def delete(export: Export, tx: Transaction) -> None:
+            orphans[:] = exporting.delete_export(export, tx)
+
+        await self._exports.delete(request, delete)
+        await ports.threads(exporting.remove_blobs, orphans, ports.blobs)
         return pb.DeleteExportResponse()
 
     async def OpenExport(self, request: pb.OpenExportRequest, context: Context) -> pb.OpenExportResponse:

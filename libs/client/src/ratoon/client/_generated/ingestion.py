@@ -2105,10 +2105,10 @@ class ExportsResource:
         )
 
     def delete(self, name: str, *, allow_missing: bool | None = None, timeout: float | None = None) -> None:
-        """Delete an export that has ended.
+        """Delete an export that has ended, and its files.
 
-        Its files are garbage-collected. Refused while it is in progress (`IN_USE`), and while an erasure is
-        in progress in the project (`ERASURE_UNDER_WAY`).
+        Refused while it is in progress (`IN_USE`), and while an erasure is in progress in the project
+        (`ERASURE_UNDER_WAY`).
 
         Args:
             name: Resource name of the export: `projects/{project}/datasets/{dataset}/exports/{export}`.
@@ -2329,10 +2329,10 @@ class AsyncExportsResource:
     async def delete(
         self, name: str, *, allow_missing: bool | None = None, timeout: float | None = None
     ) -> None:
-        """Delete an export that has ended.
+        """Delete an export that has ended, and its files.
 
-        Its files are garbage-collected. Refused while it is in progress (`IN_USE`), and while an erasure is
-        in progress in the project (`ERASURE_UNDER_WAY`).
+        Refused while it is in progress (`IN_USE`), and while an erasure is in progress in the project
+        (`ERASURE_UNDER_WAY`).
 
         Args:
             name: Resource name of the export: `projects/{project}/datasets/{dataset}/exports/{export}`.

@@ -71,7 +71,7 @@ class Connection(_message.Message):
         STATE_IDLE: Connection._State.ValueType  # 1
         """It waits for its schedule or a request."""
         STATE_READING: Connection._State.ValueType  # 2
-        """A worker reads."""
+        """A worker reads, or a reading was requested and begins soon."""
         STATE_STORING: Connection._State.ValueType  # 3
         """What was read is being made sources."""
 
@@ -83,7 +83,7 @@ class Connection(_message.Message):
     STATE_IDLE: Connection.State.ValueType  # 1
     """It waits for its schedule or a request."""
     STATE_READING: Connection.State.ValueType  # 2
-    """A worker reads."""
+    """A worker reads, or a reading was requested and begins soon."""
     STATE_STORING: Connection.State.ValueType  # 3
     """What was read is being made sources."""
 

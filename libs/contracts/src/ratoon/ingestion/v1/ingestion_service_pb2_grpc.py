@@ -673,8 +673,8 @@ class IngestionServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def DeleteExport(self, request, context):
-        """Delete an export that has ended. Its files are garbage-collected. Refused while it is in progress (`IN_USE`), and
-        while an erasure is in progress in the project (`ERASURE_UNDER_WAY`).
+        """Delete an export that has ended, and its files. Refused while it is in progress (`IN_USE`), and while an erasure is
+        in progress in the project (`ERASURE_UNDER_WAY`).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -176,8 +176,8 @@ class IngestionServiceStub:
     CancelExport: _grpc.UnaryUnaryMultiCallable[_ingestion_service_pb2.CancelExportRequest, _export_pb2.Export]
     """Request the cancellation of an export. An export that has ended is returned unchanged."""
     DeleteExport: _grpc.UnaryUnaryMultiCallable[_ingestion_service_pb2.DeleteExportRequest, _ingestion_service_pb2.DeleteExportResponse]
-    """Delete an export that has ended. Its files are garbage-collected. Refused while it is in progress (`IN_USE`), and
-    while an erasure is in progress in the project (`ERASURE_UNDER_WAY`).
+    """Delete an export that has ended, and its files. Refused while it is in progress (`IN_USE`), and while an erasure is
+    in progress in the project (`ERASURE_UNDER_WAY`).
     """
     OpenExport: _grpc.UnaryUnaryMultiCallable[_ingestion_service_pb2.OpenExportRequest, _ingestion_service_pb2.OpenExportResponse]
     """Return the digest and the files of an export. If it holds the test part of a split, the reading is logged. Refused
@@ -370,8 +370,8 @@ class IngestionServiceAsyncStub(IngestionServiceStub):
     CancelExport: _aio.UnaryUnaryMultiCallable[_ingestion_service_pb2.CancelExportRequest, _export_pb2.Export]  # type: ignore[assignment]
     """Request the cancellation of an export. An export that has ended is returned unchanged."""
     DeleteExport: _aio.UnaryUnaryMultiCallable[_ingestion_service_pb2.DeleteExportRequest, _ingestion_service_pb2.DeleteExportResponse]  # type: ignore[assignment]
-    """Delete an export that has ended. Its files are garbage-collected. Refused while it is in progress (`IN_USE`), and
-    while an erasure is in progress in the project (`ERASURE_UNDER_WAY`).
+    """Delete an export that has ended, and its files. Refused while it is in progress (`IN_USE`), and while an erasure is
+    in progress in the project (`ERASURE_UNDER_WAY`).
     """
     OpenExport: _aio.UnaryUnaryMultiCallable[_ingestion_service_pb2.OpenExportRequest, _ingestion_service_pb2.OpenExportResponse]  # type: ignore[assignment]
     """Return the digest and the files of an export. If it holds the test part of a split, the reading is logged. Refused
@@ -819,8 +819,8 @@ class IngestionServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _ingestion_service_pb2.DeleteExportRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_ingestion_service_pb2.DeleteExportResponse, _abc.Awaitable[_ingestion_service_pb2.DeleteExportResponse]]:
-        """Delete an export that has ended. Its files are garbage-collected. Refused while it is in progress (`IN_USE`), and
-        while an erasure is in progress in the project (`ERASURE_UNDER_WAY`).
+        """Delete an export that has ended, and its files. Refused while it is in progress (`IN_USE`), and while an erasure is
+        in progress in the project (`ERASURE_UNDER_WAY`).
         """
 
     @_abc_1.abstractmethod
