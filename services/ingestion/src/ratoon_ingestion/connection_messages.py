@@ -18,6 +18,7 @@ from ratoon_ingestion.domain.connections import (
     ConnectionFailed,
     ConnectionKind,
     ConnectionRead,
+    ConnectionState,
     Reading,
 )
 from ratoon_ingestion.domain.errors import BadConnection
@@ -71,7 +72,7 @@ def connection_message(value: Connection) -> ConnectionMessage:
         max_items=value.max_items,
         max_bytes=value.max_bytes,
         paused=value.paused,
-        state=ConnectionMessage.State.Value(f"STATE_{value.state}"),
+        state=_state(value),
         next_read_time=None if value.paused else timestamp(value.next_read_time),
         record_count=value.record_count,
         position=value.position,
@@ -142,6 +143,13 @@ def connection_event(happened: object, name: str, revision: int) -> Message:
             failed = events.ConnectionFailed(reason=reason)
             return events.ConnectionEvent(name=name, revision=revision, failed=failed)
     raise TypeError(f"{happened!r} is not an event of a connection")
+
+
+def _state(value: Connection) -> "ConnectionMessage.State.ValueType":
+    """Return the state; a reading that was requested counts as one."""
+    if value.state is ConnectionState.IDLE and value.read_requested:
+        return ConnectionMessage.STATE_READING
+    return ConnectionMessage.State.Value(f"STATE_{value.state}")
 
 
 def _reading(value: Reading) -> ConnectionMessage.Reading:

@@ -8,6 +8,7 @@ import typer
 from ratoon.cli import (
     blobs,
     changes,
+    connections,
     dataset_files,
     datasets,
     demo,
@@ -86,6 +87,7 @@ datasets.app.command("diff")(dataset_files.diff)
 datasets.app.command("export")(dataset_files.export)
 for _name, _group in (
     ("projects", resources.projects),
+    ("connections", connections.app),
     ("datasets", datasets.app),
     ("splits", resources.splits),
     ("labels", resources.labels),

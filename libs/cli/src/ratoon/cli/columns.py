@@ -7,6 +7,7 @@ COLUMNS = {
     "api_keys": ["name", "role", "expireTime", "revokeTime", "lastUseTime"],
     "bad_cases": ["domain", "label", "predicted", "referencePredicted", "score", "recordId", "text"],
     "dataset_versions": ["name", "state", "recordCount", "rejectedCount", "merkleRoot", "createTime"],
+    "connections": ["name", "kind", "url", "state", "recordCount", "failure.reason", "nextReadTime"],
     "datasets": ["name", "displayName", "createTime"],
     "deployments": ["name", "version", "replicas", "minReplicas", "maxReplicas", "activeRollout"],
     "drift_reports": ["name", "version", "drifted", "answerCount", "feedbackCount", "createTime"],

@@ -465,7 +465,7 @@ class ConnectionState(OpenEnum):
     """It waits for its schedule or a request."""
 
     READING = "STATE_READING"
-    """A worker reads."""
+    """A worker reads, or a reading was requested and begins soon."""
 
     STORING = "STATE_STORING"
     """What was read is being made sources."""

@@ -1981,7 +1981,7 @@ METHODS: tuple[Method, ...] = (
         http="DELETE",
         path="/v1/{name=projects/*/datasets/*/exports/*}",
         role="engineer",
-        comment="Delete an export that has ended. Its files are garbage-collected. Refused while it is in progress (`IN_USE`), and while an erasure is in progress in the project (`ERASURE_UNDER_WAY`).",
+        comment="Delete an export that has ended, and its files. Refused while it is in progress (`IN_USE`), and while an erasure is in progress in the project (`ERASURE_UNDER_WAY`).",
         arguments=(
             Field(
                 "name",
@@ -9709,7 +9709,7 @@ ENUMS: dict[str, tuple[EnumValue, ...]] = {
     "ConnectionState": (
         EnumValue("UNSPECIFIED", "STATE_UNSPECIFIED", "Not set."),
         EnumValue("IDLE", "STATE_IDLE", "It waits for its schedule or a request."),
-        EnumValue("READING", "STATE_READING", "A worker reads."),
+        EnumValue("READING", "STATE_READING", "A worker reads, or a reading was requested and begins soon."),
         EnumValue("STORING", "STATE_STORING", "What was read is being made sources."),
     ),
     "CrawlState": (

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'ratoon/flywheel/v1/external_event.proto\x12\x12ratoon.flywheel.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb6\x03\n\rExternalEvent\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x03\x12/\n\x0b\x63reate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08\x65vent_id\x18\x05 \x01(\t\x12\x0e\n\x06source\x18\x06 \x01(\t\x12\x0c\n\x04type\x18\x07 \x01(\t\x12\x0f\n\x07subject\x18\x08 \x01(\t\x12.\n\nevent_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05topic\x18\n \x01(\t\x12\x36\n\x05state\x18\x0b \x01(\x0e\x32\'.ratoon.flywheel.v1.ExternalEvent.State\x12\x14\n\x0cpipeline_run\x18\x0c \x01(\t\"U\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x11\n\rSTATE_WAITING\x10\x01\x12\x0f\n\x0bSTATE_TAKEN\x10\x02\x12\x11\n\rSTATE_EXPIRED\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'ratoon/flywheel/v1/external_event.proto\x12\x12ratoon.flywheel.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xcc\x03\n\rExternalEvent\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x03\x12/\n\x0b\x63reate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08\x65vent_id\x18\x05 \x01(\t\x12\x0e\n\x06source\x18\x06 \x01(\t\x12\x0c\n\x04type\x18\x07 \x01(\t\x12\x0f\n\x07subject\x18\x08 \x01(\t\x12.\n\nevent_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05topic\x18\n \x01(\t\x12\x36\n\x05state\x18\x0b \x01(\x0e\x32\'.ratoon.flywheel.v1.ExternalEvent.State\x12\x14\n\x0cpipeline_run\x18\x0c \x01(\t\x12\x14\n\x0crecord_count\x18\r \x01(\x03\"U\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x11\n\rSTATE_WAITING\x10\x01\x12\x0f\n\x0bSTATE_TAKEN\x10\x02\x12\x11\n\rSTATE_EXPIRED\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,7 +33,7 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'ratoon.flywheel.v1.external
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_EXTERNALEVENT']._serialized_start=97
-  _globals['_EXTERNALEVENT']._serialized_end=535
-  _globals['_EXTERNALEVENT_STATE']._serialized_start=450
-  _globals['_EXTERNALEVENT_STATE']._serialized_end=535
+  _globals['_EXTERNALEVENT']._serialized_end=557
+  _globals['_EXTERNALEVENT_STATE']._serialized_start=472
+  _globals['_EXTERNALEVENT_STATE']._serialized_end=557
 # @@protoc_insertion_point(module_scope)

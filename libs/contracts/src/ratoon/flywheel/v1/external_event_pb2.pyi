@@ -66,6 +66,7 @@ class ExternalEvent(_message.Message):
     TOPIC_FIELD_NUMBER: _builtins.int
     STATE_FIELD_NUMBER: _builtins.int
     PIPELINE_RUN_FIELD_NUMBER: _builtins.int
+    RECORD_COUNT_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Resource name: `projects/{project}/externalEvents/{external_event}`. It follows from `source` and `event_id`."""
     revision: _builtins.int
@@ -86,6 +87,10 @@ class ExternalEvent(_message.Message):
     """Current state. Set by the server."""
     pipeline_run: _builtins.str
     """Resource name of the pipeline run that took it. Empty: none did. Set by the server."""
+    record_count: _builtins.int
+    """Number of records of the ingestion source in `subject`, if a connection read it: the event counts as new data of
+    policies with `new_data_count`, and does not expire. 0 for other events. Set by the server.
+    """
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """Time of receipt, UTC. Set by the server."""
@@ -113,10 +118,11 @@ class ExternalEvent(_message.Message):
         topic: _builtins.str = ...,
         state: Global___ExternalEvent.State.ValueType = ...,
         pipeline_run: _builtins.str = ...,
+        record_count: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "event_time", b"event_time", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "event_id", b"event_id", "event_time", b"event_time", "name", b"name", "pipeline_run", b"pipeline_run", "revision", b"revision", "source", b"source", "state", b"state", "subject", b"subject", "topic", b"topic", "type", b"type", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "event_id", b"event_id", "event_time", b"event_time", "name", b"name", "pipeline_run", b"pipeline_run", "record_count", b"record_count", "revision", b"revision", "source", b"source", "state", b"state", "subject", b"subject", "topic", b"topic", "type", b"type", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
