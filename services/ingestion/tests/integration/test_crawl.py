@@ -429,7 +429,9 @@ def test_a_crawl_that_is_killed_goes_on_where_it_was(store, tmp_path):
     assert stored_paths(store, result) == sorted(f"/{n or ''}" for n in range(31))
     assert result.page_count == 31
     assert dict(result.refused_counts) == {"TOO_DEEP": 32}
+    assert crawl(chosen, store, tmp_path / "killed", lambda *_, **__: None) == result
     assert len(site.visited()) <= 31 + 2
+    assert [path.name for path in (tmp_path / "killed").iterdir()] == ["result.binpb"]
 
 
 def in_a_process(tmp_path: Path, chosen: CrawlSpec, writes: int) -> subprocess.CompletedProcess[bytes]:

@@ -98,6 +98,7 @@ def create_crawl(
         _check_previous(tx, crawl)
         crawl, new = tx.create(crawl, command.request_id)
         if new:
+            _check_source_name(tx, crawl)
             operations.begin(tx, crawl)
     return crawl
 
@@ -172,6 +173,13 @@ def _quiet(transition: Transition[Crawl]) -> Step[Crawl]:
     return replace(as_step(transition, POLL_INTERVAL_S), events=())
 
 
+def _check_source_name(tx: Transaction, crawl: Crawl) -> None:
+    if (taken := tx.find(Source, source_name(crawl))) is not None:
+        raise InvalidArgument(
+            f"{taken.name} exists already: choose another crawl_id.", reason="BAD_ID", field="crawl_id"
+        )
+
+
 def _check_previous(tx: Transaction, crawl: Crawl) -> None:
     if not crawl.previous:
         return
@@ -185,7 +193,3 @@ def _check_previous(tx: Transaction, crawl: Crawl) -> None:
     before = tx.get(Crawl, crawl.previous)
     if before.state is not State.READY:
         raise NotReady(f"{before.name} is {before.state}; only a crawl that has succeeded can be continued.")
-    if (taken := tx.find(Source, source_name(crawl))) is not None:
-        raise InvalidArgument(
-            f"{taken.name} exists already: choose another crawl_id.", reason="BAD_ID", field="crawl_id"
-        )

@@ -17,6 +17,7 @@ from typing import Any
 from ratoon.ingestion.v1.crawl_pb2 import Crawl as CrawlMessage
 from ratoon.jobs.v1.ingestion_jobs_pb2 import CrawlResult, CrawlSpec
 from ratoon.process.backoff import Backoff
+from ratoon.process.files import replace_file
 from ratoon.storage.artifacts import ArtifactStore
 from ratoon_ingestion.worker.crawl import state, urls
 from ratoon_ingestion.worker.crawl.fetch import Answer, Fetcher, FetchFailed
@@ -38,6 +39,8 @@ _PASSING = (408, 425, 429, 500, 502, 503, 504)
 _STATUS_REASONS = {401: "FORBIDDEN", 403: "FORBIDDEN", 404: "NOT_FOUND", 410: "NOT_FOUND", 451: "FORBIDDEN"}
 _STORED, _UNCHANGED = "", "UNCHANGED"
 _EXAMPLES = 20
+_SEEN_FACTOR, _MIN_SEEN = 20, 10_000
+"""Addresses that are remembered for each page that may be requested, and at least: further links are not followed."""
 _SLICE_S = 0.5
 """Seconds of waiting after which a request to stop is noticed."""
 
@@ -90,6 +93,7 @@ class Crawl:
         named = filter(None, (urls.canonical(f"http://{host}/") for host in spec.hosts))
         hosts = {urls.place_of(url).netloc for url in (*starts, *named)}
         self._scope = urls.Scope(hosts, tuple(spec.path_prefixes))
+        self._max_seen = _SEEN_FACTOR * spec.max_pages + _MIN_SEEN
         self._agent = spec.user_agent.partition("/")[0]
         self._sites: dict[str, Site] = {}
         self._hosts: dict[str, Host] = {}
@@ -155,7 +159,7 @@ class Crawl:
         url = candidate.url
         if url in self._seen or not self._scope.has_host(url):
             return
-        if not (is_start or self._scope.has_path(url)):
+        if not (is_start or self._scope.has_path(url)) or len(self._seen) >= self._max_seen:
             return
         self._seen.add(url)
         if candidate.depth > self._spec.max_depth:
@@ -334,7 +338,8 @@ class Crawl:
         row: dict[str, Any] | None = None,
     ) -> None:
         """Write down that a page is done, and go on from there."""
-        new = [each for each in dict.fromkeys(links) if each not in self._seen]
+        room = max(0, self._max_seen - len(self._seen))
+        new = [each for each in dict.fromkeys(links) if each not in self._seen][:room]
         entry: dict[str, Any] = {
             "url": candidate.url,
             "depth": candidate.depth,
@@ -354,14 +359,27 @@ class Crawl:
 
 
 def crawl(spec: CrawlSpec, store: ArtifactStore, folder: Path, report: Progress) -> CrawlResult:
-    """Crawl, and store the pages and the state for the next crawl; a crawl that was killed goes on in its directory."""
+    """Crawl, and store the pages and the state for the next crawl; a crawl that was killed goes on in its directory.
+
+    Once the pages are in the store, the directory holds the result alone: an erasure does not search it.
+    """
+    finished = folder / "result.binpb"
+    if not finished.exists():
+        result = _crawled(spec, store, folder, report)
+        replace_file(finished, result.SerializeToString())
+    for path in folder.iterdir():
+        if path != finished:
+            path.unlink()
+    return CrawlResult.FromString(finished.read_bytes())
+
+
+def _crawled(spec: CrawlSpec, store: ArtifactStore, folder: Path, report: Progress) -> CrawlResult:
     previous: dict[str, Visited] = {}
     if spec.previous_state:
         with store.open(spec.previous_state) as stream:
             previous = state.read(stream)
     journal = Journal(folder)
-    fetcher = Fetcher(spec.user_agent, spec.private_hosts)
-    running = Crawl(spec, journal, previous, fetcher)
+    running = Crawl(spec, journal, previous, Fetcher(spec.user_agent, spec.private_hosts))
     running.run(report)
     counts = Counter(running.counts)
     stored, unchanged = counts.pop(_STORED, 0), counts.pop(_UNCHANGED, 0)
