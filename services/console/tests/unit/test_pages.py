@@ -23,7 +23,7 @@ from services.console.tests.resources import JSON, Resources
 
 PATHS = [
     "/", "/p/mail", "/p/mail/pipeline-runs/p1", "/p/mail/data", "/p/mail/sources/mails", "/p/mail/data/mail/v1",
-    f"/p/mail/data/mail/v1/records/{'0' * 64}",
+    f"/p/mail/data/mail/v1/records/{'0' * 64}", "/p/mail/data/mail/v1/difference",
     "/p/mail/labels", "/p/mail/labels/review", "/p/mail/training", "/p/mail/training/r1",
     "/p/mail/training/compare?run=r1&run=r2", "/p/mail/evaluations", "/p/mail/evaluations/e1",
     "/p/mail/evaluations/compare?run=e1&run=e2", "/p/mail/models", "/p/mail/models/v1.1", "/p/mail/rollouts",

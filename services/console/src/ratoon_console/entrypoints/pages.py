@@ -3,6 +3,7 @@
 from ratoon_console.application.showing import (
     curation,
     data,
+    differences,
     evaluations,
     judges,
     labels,
@@ -29,6 +30,7 @@ def pages() -> list[Page]:
         Page("/p/{project}/curation", curation.curation_page),
         Page("/p/{project}/sources/{source}", data.source_page),
         Page("/p/{project}/data/{dataset}/{version}", data.version_page),
+        Page("/p/{project}/data/{dataset}/{version}/difference", differences.difference_page),
         Page("/p/{project}/data/{dataset}/{version}/records/{record}", data.record_page),
         Page("/p/{project}/labels", labels.labels_page),
         Page("/p/{project}/labels/review", labels.review_page),
