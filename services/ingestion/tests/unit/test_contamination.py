@@ -17,7 +17,7 @@ ITEMS = [("1", QUESTION), ("2", SHORT), ("3", "A."), ("4", CHINESE), ("5", "å¯¹ã
 BENCHMARK = benchmark_of("math", ITEMS, Sizes())
 
 
-def found(record: Record | str) -> list[str]:
+def items_in(record: Record | str) -> list[str]:
     return [match.item for match in matches(record, [BENCHMARK], Sizes())]
 
 
@@ -40,14 +40,14 @@ def found(record: Record | str) -> list[str]:
     ],
 )
 def test_all_forms_of_an_item_are_found_and_shorter_texts_are_not(text, items):
-    assert found(text) == items
+    assert items_in(text) == items
 
 
 def test_answers_and_prompts_of_conversations_are_searched():
     record = Record((Turn(Role.SYSTEM, SHORT), Turn(Role.USER, "Help me.")), (f"Sure: {QUESTION}",))
-    assert found(record) == ["1"]
-    assert found(Record((Turn(Role.SYSTEM, SHORT), Turn(Role.USER, "Help me.")), ("Yes.",))) == []
-    assert found(Record((Turn(Role.USER, SHORT),), ("Eight.",))) == ["2"]
+    assert items_in(record) == ["1"]
+    assert items_in(Record((Turn(Role.SYSTEM, SHORT), Turn(Role.USER, "Help me.")), ("Yes.",))) == []
+    assert items_in(Record((Turn(Role.USER, SHORT),), ("Eight.",))) == ["2"]
 
 
 def test_short_answers_of_a_benchmark_are_in_texts_of_all_kinds():
@@ -65,7 +65,7 @@ def test_each_benchmark_is_reported_and_what_it_cannot_check():
 
 def test_shorter_sequences_find_more():
     part = " ".join(QUESTION.split()[2:11])
-    assert found(part) == []
+    assert items_in(part) == []
     sizes = Sizes(gram_words=8)
     assert [match.item for match in matches(part, [benchmark_of("math", ITEMS, sizes)], sizes)] == ["1"]
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ratoon_ingestion.domain.identifiers import PASSPORT_COUNTRIES, Found, is_iban, is_resident_id, passports
+from ratoon_ingestion.domain.identifiers import PASSPORT_COUNTRIES, Hit, is_iban, is_resident_id, passports
 from ratoon_ingestion.domain.pii import (
     DEFAULT_MASKS,
     Action,
@@ -203,7 +203,9 @@ def test_equal_data_have_equal_hashes_under_one_key():
     assert redacted("4111 1111 1111 1111", redaction).text == redacted("4111111111111111", redaction).text
     other = Redaction({Mask.EMAIL: Action.HASH}, key=b"two")
     assert redacted("ann@a.example", other).text != first
-    assert redacted("bob@a.example", redaction).text != first
+    for address in ("bob@a.example", "a.nn@a.example", "安@a.example"):
+        assert redacted(address, redaction).text != first
+    assert redacted("用户@例子.公司", redaction).text != redacted("客服@例子.公司", redaction).text
 
 
 def test_each_kind_has_an_action_of_its_own():
@@ -294,4 +296,4 @@ PASSPORTS = {
 @pytest.mark.parametrize("country", PASSPORT_COUNTRIES)
 def test_passports_of_a_country_are_found_behind_the_word(country):
     text = f"Passport number: {PASSPORTS[country]}"
-    assert list(passports(text, (country,))) == [Found(17, len(text))]
+    assert list(passports(text, (country,))) == [Hit(17, len(text))]

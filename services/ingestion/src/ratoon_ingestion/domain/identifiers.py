@@ -8,7 +8,7 @@ from functools import cache
 
 
 @dataclass(frozen=True)
-class Found:
+class Hit:
     """A place in a text that looks like a number, and whether it passes the check of its kind."""
 
     start: int
@@ -28,14 +28,14 @@ _LENGTH_OF = {each[:2]: int(each[2:]) for each in _IBAN_LENGTHS.split()}
 _IBAN_START = re.compile(r"(?<![0-9A-Za-z])[A-Z]{2}\d{2}(?=[ \-]?[0-9A-Z])", re.ASCII)
 
 
-def ibans(text: str) -> Iterator[Found]:
+def ibans(text: str) -> Iterator[Hit]:
     """Yield what has the form and the length of an IBAN; those are valid whose remainder by 97 is 1."""
     for start in _IBAN_START.finditer(text):
         if (length := _LENGTH_OF.get(start.group()[:2])) is None:
             continue
         if (rest := _account(length - 4).match(text, start.end())) is not None:
             number = re.sub(r"[ \-]", "", text[start.start() : rest.end()])
-            yield Found(start.start(), rest.end(), is_iban(number))
+            yield Hit(start.start(), rest.end(), is_iban(number))
 
 
 def is_iban(number: str) -> bool:
@@ -70,10 +70,10 @@ _PROVINCES = frozenset(
 _ID_WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
 
 
-def resident_ids(text: str) -> Iterator[Found]:
+def resident_ids(text: str) -> Iterator[Hit]:
     """Yield what has the form of a Chinese resident ID; those are valid whose province, date and check digit are."""
     for match in _RESIDENT_ID.finditer(text):
-        yield Found(*match.span(), is_resident_id(re.sub(r"[ \-]", "", match.group())))
+        yield Hit(*match.span(), is_resident_id(re.sub(r"[ \-]", "", match.group())))
 
 
 def is_resident_id(number: str) -> bool:
@@ -131,14 +131,14 @@ _MACHINE_READABLE = re.compile(
 )
 
 
-def passports(text: str, countries: Collection[str] = ()) -> Iterator[Found]:
+def passports(text: str, countries: Collection[str] = ()) -> Iterator[Hit]:
     """Yield numbers of passports, and the second lines of their machine-readable zones; no countries: all known.
 
     A number has no check digit: it is valid behind a word such as "passport". Those of letters and digits look alike
     anywhere.
     """
     numbers = _numbers(tuple(countries))
-    found = [Found(*match.span(), _has_check_digits(match)) for match in _MACHINE_READABLE.finditer(text)]
+    hits = [Hit(*match.span(), _has_check_digits(match)) for match in _MACHINE_READABLE.finditer(text)]
     for match in _CANDIDATE.finditer(text):
         number = match.group()
         if numbers.fullmatch(number) is None:
@@ -146,8 +146,8 @@ def passports(text: str, countries: Collection[str] = ()) -> Iterator[Found]:
         before = text[max(0, match.start() - _LOOKED_BACK) : match.start()]
         is_named = _PASSPORT_WORD.search(before) is not None
         if is_named or not number.isdigit():
-            found.append(Found(*match.span(), is_named))
-    yield from sorted(found, key=lambda each: each.start)
+            hits.append(Hit(*match.span(), is_named))
+    yield from sorted(hits, key=lambda each: each.start)
 
 
 @cache

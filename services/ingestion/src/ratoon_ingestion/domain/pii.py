@@ -15,7 +15,7 @@ from enum import StrEnum
 from functools import cache, cached_property, partial
 from ipaddress import AddressValueError, IPv6Address
 
-from ratoon_ingestion.domain.identifiers import Found, ibans, passports, resident_ids
+from ratoon_ingestion.domain.identifiers import Hit, ibans, passports, resident_ids
 
 
 class Mask(StrEnum):
@@ -123,7 +123,7 @@ _DIGITS = {zero + value: ord("0") + value for zero in _ZEROS for value in range(
 """Digits of other scripts, to those of ASCII."""
 
 Accepts = Callable[[re.Match[str]], bool]
-Finder = Callable[[str], Iterable[Found]]
+Finder = Callable[[str], Iterable[Hit]]
 
 
 @dataclass(frozen=True)
@@ -195,14 +195,16 @@ def redacted(text: str, redaction: Redaction) -> Redacted:
     return Redacted(text, counts, look_alikes)
 
 
-def _mark(kind: Mask, action: Action, key: bytes, found: str) -> str:
+def _mark(kind: Mask, action: Action, key: bytes, data: str) -> str:
     if action is not Action.HASH:
         return f"[{kind.upper()}]"
-    plain = f"{kind}:{re.sub(r'[^0-9a-z@]' if kind is not Mask.URL else r'[ ]', '', found.lower())}"
-    digest = hmac.new(key, plain.encode(), hashlib.sha256).hexdigest()[:16]
+    plain = data.lower() if kind in _WRITTEN else re.sub(r"[^0-9a-z]", "", data.lower())
+    digest = hmac.new(key, f"{kind}:{plain}".encode(), hashlib.sha256).hexdigest()[:16]
     return f"[{kind.upper()}:{digest.translate(_LETTERS)}]"
 
 
+_WRITTEN = (Mask.EMAIL, Mask.URL, Mask.IP)
+"""Kinds whose punctuation counts; numbers are equal whatever stands between their digits."""
 _LETTERS = str.maketrans("0123456789abcdef", "ABCDEFGHIJKLMNOP")
 """Hashes are written in letters: digits would look like numbers of people again."""
 
@@ -230,28 +232,28 @@ def _replaced(
     plain = text if text.isascii() else text.translate(_DIGITS)
     pieces: list[str] = []
     end = look_alikes = 0
-    for found in find(plain):
-        if not (found.is_valid or masks_look_alikes):
+    for hit in find(plain):
+        if not (hit.is_valid or masks_look_alikes):
             look_alikes += 1
-        elif found.start >= end:
-            pieces += text[end : found.start], mark(plain[found.start : found.stop])
-            end = found.stop
+        elif hit.start >= end:
+            pieces += text[end : hit.start], mark(plain[hit.start : hit.stop])
+            end = hit.stop
     return "".join((*pieces, text[end:])) if pieces else text, len(pieces) // 2, look_alikes
 
 
-def _by_pattern(pattern: re.Pattern[str], accepts: Accepts, plain: str) -> Iterator[Found]:
+def _by_pattern(pattern: re.Pattern[str], accepts: Accepts, plain: str) -> Iterator[Hit]:
     group = "found" if "found" in pattern.groupindex else 0
     for match in pattern.finditer(plain):
         if accepts(match):
-            yield Found(*match.span(group))
+            yield Hit(*match.span(group))
 
 
-def _cards(plain: str) -> Iterator[Found]:
+def _cards(plain: str) -> Iterator[Hit]:
     """Yield numbers that are as long as those of cards; those that fail Luhn's check look alike."""
     for match in _CARD.finditer(plain):
         digits = _digits(match.group())
         if 13 <= len(digits) <= 19 and len(set(digits)) > 1:
-            yield Found(*match.span(), luhn(digits))
+            yield Hit(*match.span(), luhn(digits))
 
 
 def _always(_: re.Match[str]) -> bool:

@@ -166,13 +166,13 @@ def matches(item: Record | str, benchmarks: Sequence[Benchmark], sizes: Sizes) -
     """Return the benchmarks of which a record holds text, each with the first item."""
     if not benchmarks:
         return []
-    found: dict[str, Match] = {}
+    first: dict[str, Match] = {}
     for text, _ in _pieces(item):
         grams, whole, _ = hashes_of(text, sizes.gram_words)
         for benchmark in benchmarks:
-            if benchmark.name not in found and (id_ := benchmark.item_of(grams, whole)) is not None:
-                found[benchmark.name] = Match(benchmark.name, id_)
-    return [found[each.name] for each in benchmarks if each.name in found]
+            if benchmark.name not in first and (id_ := benchmark.item_of(grams, whole)) is not None:
+                first[benchmark.name] = Match(benchmark.name, id_)
+    return [first[each.name] for each in benchmarks if each.name in first]
 
 
 def hashes_of(text: str, gram_words: int) -> tuple[Hashes, int, float]:

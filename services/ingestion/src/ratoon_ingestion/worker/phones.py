@@ -5,21 +5,21 @@ from collections.abc import Iterator
 
 from phonenumbers import SUPPORTED_REGIONS, Leniency, PhoneNumberMatcher
 
-from ratoon_ingestion.domain.identifiers import Found
+from ratoon_ingestion.domain.identifiers import Hit
 
 _DIGITS = re.compile(r"(?:\d\D{0,3}){6}\d", re.ASCII)
 _TRIES = 65_535
 """Candidates of a text that are tried."""
 
 
-def phones(regions: tuple[str, ...], text: str) -> Iterator[Found]:
+def phones(regions: tuple[str, ...], text: str) -> Iterator[Hit]:
     """Yield numbers that these countries assign, or any country behind `+`; other possible ones look alike."""
     if _DIGITS.search(text) is None:
         return
     valid = _spans(regions, text, Leniency.VALID)
     possible = [span for span in _spans(regions, text, Leniency.POSSIBLE) if not _overlaps(span, valid)]
-    found = [Found(*span) for span in valid] + [Found(*span, False) for span in _apart(possible)]
-    yield from sorted(found, key=lambda each: each.start)
+    hits = [Hit(*span) for span in valid] + [Hit(*span, False) for span in _apart(possible)]
+    yield from sorted(hits, key=lambda each: each.start)
 
 
 def unknown_regions(regions: tuple[str, ...]) -> tuple[str, ...]:

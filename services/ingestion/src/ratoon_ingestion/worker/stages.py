@@ -274,9 +274,9 @@ def mask_personal_data(batch: pa.RecordBatch, settings: StageSettings) -> Outcom
         with_records(batch, rows),
         [[f"mask_{kind}:{count}" for kind, count in each.items()] for each in counts],
     )
-    kept = partition(batch, "personal_data", [_dropped(each, redaction) for each in counts])
-    valid = partition(kept.accepted, CurationStep.DECODE, faults(kept.accepted))
-    return Outcome(valid.accepted, _one([kept.rejected, valid.rejected]), look_alikes)
+    retained = partition(batch, "personal_data", [_dropped(each, redaction) for each in counts])
+    valid = partition(retained.accepted, CurationStep.DECODE, faults(retained.accepted))
+    return Outcome(valid.accepted, _one([retained.rejected, valid.rejected]), look_alikes)
 
 
 def _dropped(counts: Mapping[Mask, int], redaction: Redaction) -> Verdict:
@@ -309,9 +309,9 @@ def decontaminate(batch: pa.RecordBatch, settings: StageSettings) -> Outcome:
     """Reject records with text of a test part or a benchmark; count them by benchmark."""
     benchmarks, sizes = read_index(settings.contamination), contamination_sizes(settings.config.steps)
     rows = zip(values(batch, "text"), records_of(batch), strict=True)
-    found = [matches(text if record is None else record, benchmarks, sizes) for text, record in rows]
-    counts = Counter(match.benchmark for each in found for match in each)
-    return replace(partition(batch, DECONTAMINATION, list(map(_contaminated, found))), counts=counts)
+    hits = [matches(text if record is None else record, benchmarks, sizes) for text, record in rows]
+    counts = Counter(match.benchmark for each in hits for match in each)
+    return replace(partition(batch, DECONTAMINATION, list(map(_contaminated, hits))), counts=counts)
 
 
 def contamination_sizes(steps: Sequence[Step]) -> Sizes:
@@ -321,9 +321,9 @@ def contamination_sizes(steps: Sequence[Step]) -> Sizes:
     return Sizes(params["gram_words"], params["min_item_words"])
 
 
-def _contaminated(found: Sequence[Match]) -> Verdict:
-    places = ", ".join(f"{match.benchmark}: {match.item}" for match in found)
-    return (Rejected.CONTAMINATED, places) if found else None
+def _contaminated(hits: Sequence[Match]) -> Verdict:
+    places = ", ".join(f"{match.benchmark}: {match.item}" for match in hits)
+    return (Rejected.CONTAMINATED, places) if hits else None
 
 
 def measure(batch: pa.RecordBatch, settings: StageSettings) -> Outcome:

@@ -37,9 +37,9 @@ def simplified(text: str) -> str:
     """Return a text in simplified characters; one that holds no traditional ones but in names stays as it is."""
     if text.isascii() or _KANA.search(text) or _PLACE in text:
         return text
-    kept = _UNCHANGED.findall(text)
+    retained = _UNCHANGED.findall(text)
     converted = str(_converter().convert(_UNCHANGED.sub(_PLACE, text)))
-    for character in kept:
+    for character in retained:
         converted = converted.replace(_PLACE, character, 1)
     return converted if _is_traditional(text, converted) else text
 
