@@ -32,8 +32,8 @@ def test_a_difference_is_counts_and_rows(ratoon, server, difference):
     assert status == 0, errors
     assert "2 added, 0 removed, 1 changed, 0 moved; 7 unchanged." in errors
     assert "changed" in output
-    asked = server.sent("GET")
-    assert [query["base"] for _, _, query, _ in asked] == ["projects/p/datasets/p/versions/v1"] * 2
+    queries = server.sent("GET")
+    assert [query["base"] for _, _, query, _ in queries] == ["projects/p/datasets/p/versions/v1"] * 2
     listing = server.requests[-1].url.params
     assert listing.get_list("kinds") == ["KIND_CHANGED", "KIND_ADDED"]
 

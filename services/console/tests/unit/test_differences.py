@@ -28,13 +28,13 @@ ROWS = [
 
 
 class Api:
-    """Answers with two differences, and notes what it was asked for."""
+    """Answers with two differences, and notes the requests."""
 
     def __init__(self, versions=VERSIONS):
-        self.versions, self.asked = versions, []
+        self.versions, self.queries = versions, []
 
     async def get(self, name, **query):
-        self.asked.append((name.removeprefix(f"{DATASET}/versions/"), query))
+        self.queries.append((name.removeprefix(f"{DATASET}/versions/"), query))
         if name.endswith(":diff"):
             return {"counts": {"CHANGED": "1", "REMOVED": "1"}, "unchangedCount": "40"}
         if name.endswith("/recordDifferences"):
@@ -63,7 +63,7 @@ def test_another_version_and_a_kind_can_be_chosen():
     api = Api()
     shown = view("v5", api, base="v1", kind="CHANGED", after="token")
     assert shown.values["base"] == f"{DATASET}/versions/v1"
-    query = dict(api.asked)["v5/recordDifferences"]
+    query = dict(api.queries)["v5/recordDifferences"]
     assert (query["kinds"], query["pageToken"], query["base"]) == (
         "KIND_CHANGED",
         "token",
@@ -75,7 +75,8 @@ def test_a_version_that_does_not_exist_or_failed_is_compared_with_nothing():
     assert view("v5", Api(), base="v3").values["base"] == ""
     assert view("v3", Api()).values["base"] == ""
     assert (
-        "kinds" not in dict((api := Api(), view("v5", api, kind="<script>"))[0].asked)["v5/recordDifferences"]
+        "kinds"
+        not in dict((api := Api(), view("v5", api, kind="<script>"))[0].queries)["v5/recordDifferences"]
     )
 
 

@@ -66,8 +66,8 @@ def version(rpc, store, start: int, count: int) -> dataset_pb2.DatasetVersion:
     return built(rpc, dataset_pb2.DatasetVersion(sources=[name]))
 
 
-def built(rpc, wanted: dataset_pb2.DatasetVersion, **fields) -> dataset_pb2.DatasetVersion:
-    request = pb.CreateDatasetVersionRequest(parent=DATASET, dataset_version=wanted, **fields)
+def built(rpc, composed: dataset_pb2.DatasetVersion, **fields) -> dataset_pb2.DatasetVersion:
+    request = pb.CreateDatasetVersionRequest(parent=DATASET, dataset_version=composed, **fields)
     created = rpc.CreateDatasetVersion(request)
     *_, last = rpc.WatchDatasetVersion(pb.WatchDatasetVersionRequest(name=created.name), timeout=90)
     return last
@@ -104,23 +104,23 @@ def mixture(*versions: dataset_pb2.DatasetVersion, **fields) -> Mixture:
 
 
 def test_a_plan_shows_what_the_version_then_is(rpc, first, second):
-    wanted = mixture(first, second)
-    plan = rpc.PlanDatasetVersion(pb.PlanDatasetVersionRequest(parent=DATASET, mixture=wanted))
+    composed = mixture(first, second)
+    plan = rpc.PlanDatasetVersion(pb.PlanDatasetVersionRequest(parent=DATASET, mixture=composed))
     assert [(each.available_records, each.record_count) for each in plan.components] == [(60, 40), (20, 40)]
-    last = built(rpc, dataset_pb2.DatasetVersion(mixture=wanted))
+    last = built(rpc, dataset_pb2.DatasetVersion(mixture=composed))
     assert last.state == dataset_pb2.DatasetVersion.STATE_READY, last.failure
     assert last.record_count == plan.record_count == 80
     assert list(last.sources) == [*first.sources, *second.sources]
-    assert last.mixture.components == wanted.components
+    assert last.mixture.components == composed.components
     profile = json.loads(last.profile_json)
     assert profile["mixture"]["components"][1]["repeats"] == 2
 
 
 def test_a_mixture_that_cannot_be_met_fails_with_the_sentence_of_its_plan(rpc, first, second):
-    wanted = mixture(first, second, budget=1000)
-    plan = rpc.PlanDatasetVersion(pb.PlanDatasetVersionRequest(parent=DATASET, mixture=wanted))
+    composed = mixture(first, second, budget=1000)
+    plan = rpc.PlanDatasetVersion(pb.PlanDatasetVersionRequest(parent=DATASET, mixture=composed))
     assert "lower the budget to at most 80" in plan.problem
-    last = built(rpc, dataset_pb2.DatasetVersion(mixture=wanted))
+    last = built(rpc, dataset_pb2.DatasetVersion(mixture=composed))
     assert (last.failure.reason, last.failure.message) == ("MIXTURE_NOT_FEASIBLE", plan.problem)
     with pytest.raises(InvalidArgument, match="1 to 100 components"):
         rpc.PlanDatasetVersion(pb.PlanDatasetVersionRequest(parent=DATASET, mixture=Mixture()))
@@ -205,7 +205,7 @@ def test_an_erasure_takes_the_files_of_exports_with_it(rpc, store, second):
     last = exported(rpc, dataset_version=second.name, format=Export.FORMAT_JSONL)
     digests = [each.digest for each in last.files if each.path.endswith(".jsonl")]
     record = rpc.ListRecords(pb.ListRecordsRequest(parent=second.name, page_size=1)).records[0]
-    erasure = erasure_pb2.Erasure(record_ids=[record.record_id], reason="asked for it")
+    erasure = erasure_pb2.Erasure(record_ids=[record.record_id], reason="on request")
     created = rpc.CreateErasure(pb.CreateErasureRequest(parent=PROJECT, erasure=erasure))
     *_, done = rpc.WatchErasure(pb.WatchErasureRequest(name=created.name), timeout=90)
     assert done.state == erasure_pb2.Erasure.STATE_SUCCEEDED, done.failure

@@ -181,11 +181,11 @@ def test_parts_of_a_split_are_splits_of_the_directory(bench, version, tmp_path):
 def tokenizer(bench: Bench, words: list[str], eos: str | None = "<eos>") -> str:
     """The digest of a word-level tokenizer."""
     vocabulary = {word: place for place, word in enumerate(dict.fromkeys(["<unk>", "<eos>", *words]))}
-    made = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
-    made.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
-    made.enable_truncation(5)
-    made.enable_padding(length=100)
-    files = {"tokenizer.json": made.to_str(), "tokenizer_config.json": json.dumps({"eos_token": eos})}
+    created = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
+    created.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    created.enable_truncation(5)
+    created.enable_padding(length=100)
+    files = {"tokenizer.json": created.to_str(), "tokenizer_config.json": json.dumps({"eos_token": eos})}
     stored = [
         (path, bench.store.put_bytes(data.encode()), len(data.encode())) for path, data in files.items()
     ]

@@ -1106,10 +1106,10 @@ class DatasetVersionsResource:
         base_split: str | None = None,
         timeout: float | None = None,
     ) -> VersionDifference:
-        """Compare a dataset version with another one of the project: count added, removed and changed
-        records and, with a split of each, records that moved between parts.
+        """Count the records that differ between a dataset version and another one.
 
-        Refused until both are READY (`NOT_READY`).
+        They were added, removed or changed, or they moved between the parts of a split of each. Refused until
+        both versions are READY (`NOT_READY`).
 
         Args:
             name: Resource name of the version: `projects/{project}/datasets/{dataset}/versions/{version}`.
@@ -1189,11 +1189,10 @@ class DatasetVersionsResource:
         balance_labels: bool | None = None,
         timeout: float | None = None,
     ) -> MixturePlan:
-        """Return what a mixture would consist of, without building it: records, tokens and repeats of each
-        component.
+        """Return what a mixture would consist of, without building it.
 
         A plan that cannot be met is returned with its `problem`. Refused: settings out of range
-        (`BAD_MIXTURE`), a version that is not READY (`NOT_READY`), a version of which records were erased
+        (`BAD_MIXTURE`), a version that is not READY (`NOT_READY`), and a version of which records were erased
         (`VERSION_REDACTED`).
 
         Args:
@@ -1372,10 +1371,10 @@ class AsyncDatasetVersionsResource:
         base_split: str | None = None,
         timeout: float | None = None,
     ) -> VersionDifference:
-        """Compare a dataset version with another one of the project: count added, removed and changed
-        records and, with a split of each, records that moved between parts.
+        """Count the records that differ between a dataset version and another one.
 
-        Refused until both are READY (`NOT_READY`).
+        They were added, removed or changed, or they moved between the parts of a split of each. Refused until
+        both versions are READY (`NOT_READY`).
 
         Args:
             name: Resource name of the version: `projects/{project}/datasets/{dataset}/versions/{version}`.
@@ -1455,11 +1454,10 @@ class AsyncDatasetVersionsResource:
         balance_labels: bool | None = None,
         timeout: float | None = None,
     ) -> MixturePlan:
-        """Return what a mixture would consist of, without building it: records, tokens and repeats of each
-        component.
+        """Return what a mixture would consist of, without building it.
 
         A plan that cannot be met is returned with its `problem`. Refused: settings out of range
-        (`BAD_MIXTURE`), a version that is not READY (`NOT_READY`), a version of which records were erased
+        (`BAD_MIXTURE`), a version that is not READY (`NOT_READY`), and a version of which records were erased
         (`VERSION_REDACTED`).
 
         Args:
@@ -2070,7 +2068,7 @@ class ExportsResource:
                 of that file itself. Required by MEGATRON and TOKENS, refused with other formats.
             end_token: Token at the end of each record in MEGATRON and TOKENS. Default: the `eos_token` in
                 `tokenizer_config.json` of the tokenizer.
-            escape_formulas: Put an apostrophe before cells that spreadsheets take for formulas, in CSV. This
+            escape_formulas: Put an apostrophe before cells of CSV that spreadsheets take for formulas. This
                 changes such texts. Default: false.
             reader: Reader of the test part: the digest of a model artifact, or a resource name.
             purpose: Purpose of the export. It is logged if the test part is exported.
@@ -2292,7 +2290,7 @@ class AsyncExportsResource:
                 of that file itself. Required by MEGATRON and TOKENS, refused with other formats.
             end_token: Token at the end of each record in MEGATRON and TOKENS. Default: the `eos_token` in
                 `tokenizer_config.json` of the tokenizer.
-            escape_formulas: Put an apostrophe before cells that spreadsheets take for formulas, in CSV. This
+            escape_formulas: Put an apostrophe before cells of CSV that spreadsheets take for formulas. This
                 changes such texts. Default: false.
             reader: Reader of the test part: the digest of a model artifact, or a resource name.
             purpose: Purpose of the export. It is logged if the test part is exported.

@@ -1503,7 +1503,7 @@ class ExportFormat(OpenEnum):
 
     TOKENS = "FORMAT_TOKENS"
     """Files of token IDs without a header (uint16, or uint32 for large vocabularies, little endian),
-    each record followed by the end token, with `tokens.json` beside them.
+    each record followed by the end token, and `tokens.json`, which describes them.
     """
 
     HUGGING_FACE = "FORMAT_HUGGING_FACE"
@@ -1578,7 +1578,7 @@ class Export(Message):
     """
 
     escape_formulas: bool = False
-    """Put an apostrophe before cells that spreadsheets take for formulas, in CSV.
+    """Put an apostrophe before cells of CSV that spreadsheets take for formulas.
 
     This changes such texts. Default: false.
     """

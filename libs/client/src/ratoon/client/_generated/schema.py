@@ -1001,7 +1001,7 @@ METHODS: tuple[Method, ...] = (
         http="GET",
         path="/v1/{name=projects/*/datasets/*/versions/*}:diff",
         role="viewer",
-        comment="Compare a dataset version with another one of the project: count added, removed and changed records and, with a split of each, records that moved between parts. Refused until both are READY (`NOT_READY`).",
+        comment="Count the records that differ between a dataset version and another one. They were added, removed or changed, or they moved between the parts of a split of each. Refused until both versions are READY (`NOT_READY`).",
         arguments=(
             Field(
                 "name",
@@ -1084,7 +1084,7 @@ METHODS: tuple[Method, ...] = (
         http="POST",
         path="/v1/{parent=projects/*/datasets/*}/versions:plan",
         role="engineer",
-        comment="Return what a mixture would consist of, without building it: records, tokens and repeats of each component. A plan that cannot be met is returned with its `problem`. Refused: settings out of range (`BAD_MIXTURE`), a version that is not READY (`NOT_READY`), a version of which records were erased (`VERSION_REDACTED`).",
+        comment="Return what a mixture would consist of, without building it. A plan that cannot be met is returned with its `problem`. Refused: settings out of range (`BAD_MIXTURE`), a version that is not READY (`NOT_READY`), and a version of which records were erased (`VERSION_REDACTED`).",
         arguments=(
             Field(
                 "parent", "string", "Resource name of the dataset: `projects/{project}/datasets/{dataset}`."
@@ -1951,7 +1951,7 @@ METHODS: tuple[Method, ...] = (
             Field(
                 "escape_formulas",
                 "bool",
-                "Put an apostrophe before cells that spreadsheets take for formulas, in CSV. This changes such texts. Default: false.",
+                "Put an apostrophe before cells of CSV that spreadsheets take for formulas. This changes such texts. Default: false.",
             ),
             Field(
                 "reader",
@@ -6567,7 +6567,7 @@ MESSAGES: dict[str, Message] = {
             Field(
                 "escape_formulas",
                 "bool",
-                "Put an apostrophe before cells that spreadsheets take for formulas, in CSV. This changes such texts. Default: false.",
+                "Put an apostrophe before cells of CSV that spreadsheets take for formulas. This changes such texts. Default: false.",
             ),
             Field(
                 "reader",
@@ -9808,7 +9808,7 @@ ENUMS: dict[str, tuple[EnumValue, ...]] = {
         EnumValue(
             "TOKENS",
             "FORMAT_TOKENS",
-            "Files of token IDs without a header (uint16, or uint32 for large vocabularies, little endian), each record followed by the end token, with `tokens.json` beside them.",
+            "Files of token IDs without a header (uint16, or uint32 for large vocabularies, little endian), each record followed by the end token, and `tokens.json`, which describes them.",
         ),
         EnumValue(
             "HUGGING_FACE",

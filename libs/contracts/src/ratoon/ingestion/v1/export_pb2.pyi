@@ -88,8 +88,8 @@ class Export(_message.Message):
         FORMAT_MEGATRON: Export._Format.ValueType  # 4
         """Indexed token files of Megatron-LM: `.bin` with the tokens, `.idx` with the lengths of the records."""
         FORMAT_TOKENS: Export._Format.ValueType  # 5
-        """Files of token IDs without a header (uint16, or uint32 for large vocabularies, little endian), each record followed
-        by the end token, with `tokens.json` beside them.
+        """Files of token IDs without a header (uint16, or uint32 for large vocabularies, little endian), each record
+        followed by the end token, and `tokens.json`, which describes them.
         """
         FORMAT_HUGGING_FACE: Export._Format.ValueType  # 6
         """Directory that `datasets.load_dataset` of Hugging Face reads: Parquet files and a dataset card."""
@@ -108,8 +108,8 @@ class Export(_message.Message):
     FORMAT_MEGATRON: Export.Format.ValueType  # 4
     """Indexed token files of Megatron-LM: `.bin` with the tokens, `.idx` with the lengths of the records."""
     FORMAT_TOKENS: Export.Format.ValueType  # 5
-    """Files of token IDs without a header (uint16, or uint32 for large vocabularies, little endian), each record followed
-    by the end token, with `tokens.json` beside them.
+    """Files of token IDs without a header (uint16, or uint32 for large vocabularies, little endian), each record
+    followed by the end token, and `tokens.json`, which describes them.
     """
     FORMAT_HUGGING_FACE: Export.Format.ValueType  # 6
     """Directory that `datasets.load_dataset` of Hugging Face reads: Parquet files and a dataset card."""
@@ -158,7 +158,9 @@ class Export(_message.Message):
     tokenizer.
     """
     escape_formulas: _builtins.bool
-    """Put an apostrophe before cells that spreadsheets take for formulas, in CSV. This changes such texts. Default: false."""
+    """Put an apostrophe before cells of CSV that spreadsheets take for formulas. This changes such texts. Default:
+    false.
+    """
     reader: _builtins.str
     """Reader of the test part: the digest of a model artifact, or a resource name."""
     purpose: _builtins.str

@@ -611,17 +611,17 @@ class IngestionServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def PlanDatasetVersion(self, request, context):
-        """Return what a mixture would consist of, without building it: records, tokens and repeats of each component. A plan
-        that cannot be met is returned with its `problem`. Refused: settings out of range (`BAD_MIXTURE`), a version that is
-        not READY (`NOT_READY`), a version of which records were erased (`VERSION_REDACTED`).
+        """Return what a mixture would consist of, without building it. A plan that cannot be met is returned with its
+        `problem`. Refused: settings out of range (`BAD_MIXTURE`), a version that is not READY (`NOT_READY`), and a version
+        of which records were erased (`VERSION_REDACTED`).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def DiffDatasetVersion(self, request, context):
-        """Compare a dataset version with another one of the project: count added, removed and changed records and, with a
-        split of each, records that moved between parts. Refused until both are READY (`NOT_READY`).
+        """Count the records that differ between a dataset version and another one. They were added, removed or changed, or
+        they moved between the parts of a split of each. Refused until both versions are READY (`NOT_READY`).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

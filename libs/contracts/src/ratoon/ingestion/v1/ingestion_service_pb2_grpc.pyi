@@ -150,13 +150,13 @@ class IngestionServiceStub:
     ListSplitReadings: _grpc.UnaryUnaryMultiCallable[_ingestion_service_pb2.ListSplitReadingsRequest, _ingestion_service_pb2.ListSplitReadingsResponse]
     """List the logged readings of a split, oldest first."""
     PlanDatasetVersion: _grpc.UnaryUnaryMultiCallable[_ingestion_service_pb2.PlanDatasetVersionRequest, _mixture_pb2.MixturePlan]
-    """Return what a mixture would consist of, without building it: records, tokens and repeats of each component. A plan
-    that cannot be met is returned with its `problem`. Refused: settings out of range (`BAD_MIXTURE`), a version that is
-    not READY (`NOT_READY`), a version of which records were erased (`VERSION_REDACTED`).
+    """Return what a mixture would consist of, without building it. A plan that cannot be met is returned with its
+    `problem`. Refused: settings out of range (`BAD_MIXTURE`), a version that is not READY (`NOT_READY`), and a version
+    of which records were erased (`VERSION_REDACTED`).
     """
     DiffDatasetVersion: _grpc.UnaryUnaryMultiCallable[_ingestion_service_pb2.DiffDatasetVersionRequest, _difference_pb2.VersionDifference]
-    """Compare a dataset version with another one of the project: count added, removed and changed records and, with a
-    split of each, records that moved between parts. Refused until both are READY (`NOT_READY`).
+    """Count the records that differ between a dataset version and another one. They were added, removed or changed, or
+    they moved between the parts of a split of each. Refused until both versions are READY (`NOT_READY`).
     """
     ListRecordDifferences: _grpc.UnaryUnaryMultiCallable[_ingestion_service_pb2.ListRecordDifferencesRequest, _ingestion_service_pb2.ListRecordDifferencesResponse]
     """List the differences that `DiffDatasetVersion` counts, ordered by record ID."""
@@ -344,13 +344,13 @@ class IngestionServiceAsyncStub(IngestionServiceStub):
     ListSplitReadings: _aio.UnaryUnaryMultiCallable[_ingestion_service_pb2.ListSplitReadingsRequest, _ingestion_service_pb2.ListSplitReadingsResponse]  # type: ignore[assignment]
     """List the logged readings of a split, oldest first."""
     PlanDatasetVersion: _aio.UnaryUnaryMultiCallable[_ingestion_service_pb2.PlanDatasetVersionRequest, _mixture_pb2.MixturePlan]  # type: ignore[assignment]
-    """Return what a mixture would consist of, without building it: records, tokens and repeats of each component. A plan
-    that cannot be met is returned with its `problem`. Refused: settings out of range (`BAD_MIXTURE`), a version that is
-    not READY (`NOT_READY`), a version of which records were erased (`VERSION_REDACTED`).
+    """Return what a mixture would consist of, without building it. A plan that cannot be met is returned with its
+    `problem`. Refused: settings out of range (`BAD_MIXTURE`), a version that is not READY (`NOT_READY`), and a version
+    of which records were erased (`VERSION_REDACTED`).
     """
     DiffDatasetVersion: _aio.UnaryUnaryMultiCallable[_ingestion_service_pb2.DiffDatasetVersionRequest, _difference_pb2.VersionDifference]  # type: ignore[assignment]
-    """Compare a dataset version with another one of the project: count added, removed and changed records and, with a
-    split of each, records that moved between parts. Refused until both are READY (`NOT_READY`).
+    """Count the records that differ between a dataset version and another one. They were added, removed or changed, or
+    they moved between the parts of a split of each. Refused until both versions are READY (`NOT_READY`).
     """
     ListRecordDifferences: _aio.UnaryUnaryMultiCallable[_ingestion_service_pb2.ListRecordDifferencesRequest, _ingestion_service_pb2.ListRecordDifferencesResponse]  # type: ignore[assignment]
     """List the differences that `DiffDatasetVersion` counts, ordered by record ID."""
@@ -745,9 +745,9 @@ class IngestionServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _ingestion_service_pb2.PlanDatasetVersionRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_mixture_pb2.MixturePlan, _abc.Awaitable[_mixture_pb2.MixturePlan]]:
-        """Return what a mixture would consist of, without building it: records, tokens and repeats of each component. A plan
-        that cannot be met is returned with its `problem`. Refused: settings out of range (`BAD_MIXTURE`), a version that is
-        not READY (`NOT_READY`), a version of which records were erased (`VERSION_REDACTED`).
+        """Return what a mixture would consist of, without building it. A plan that cannot be met is returned with its
+        `problem`. Refused: settings out of range (`BAD_MIXTURE`), a version that is not READY (`NOT_READY`), and a version
+        of which records were erased (`VERSION_REDACTED`).
         """
 
     @_abc_1.abstractmethod
@@ -756,8 +756,8 @@ class IngestionServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _ingestion_service_pb2.DiffDatasetVersionRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_difference_pb2.VersionDifference, _abc.Awaitable[_difference_pb2.VersionDifference]]:
-        """Compare a dataset version with another one of the project: count added, removed and changed records and, with a
-        split of each, records that moved between parts. Refused until both are READY (`NOT_READY`).
+        """Count the records that differ between a dataset version and another one. They were added, removed or changed, or
+        they moved between the parts of a split of each. Refused until both versions are READY (`NOT_READY`).
         """
 
     @_abc_1.abstractmethod

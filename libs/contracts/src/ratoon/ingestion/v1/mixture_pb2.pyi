@@ -21,8 +21,8 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class Mixture(_message.Message):
-    """Composition of a dataset version from records of other versions. All choices are a function of the seed and the record
-    IDs, so that the same mixture has the same records.
+    """Composition of a dataset version from records of other versions. All choices are a function of the seed and the
+    record IDs, so that the same mixture has the same records.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
