@@ -363,3 +363,40 @@ def test_examples_stand_between_the_system_message_and_the_prompt(tokenizer):
     places = [text.index(each) for each in ("You are brief.", "Sun?", "Yes.", "What is the weather?")]
     assert places == sorted(places)
     assert "You are long." not in text
+
+
+OPEN = (
+    "{% for message in messages %}<|im_start|>{{ message.role }}\n{{ message.content }}<|im_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+GEMMA = (
+    "{% for message in messages %}<start_of_turn>{{ 'model' if message.role == 'assistant' else message.role }}\n"
+    "{{ message.content | trim }}<end_of_turn>\n{% endfor %}"
+    "{% if add_generation_prompt %}<start_of_turn>model\n{% endif %}"
+)
+
+
+@pytest.mark.parametrize(
+    ("template", "is_continued"),
+    [
+        (OPEN, True),
+        (GEMMA, True),
+        (OPEN.replace("assistant\n{% endif", "assistant\n<think>\n\n</think>\n\n{% endif"), False),
+        (OPEN.replace("message.content", "message.content.split('</think>')[-1]"), False),
+        (OPEN.replace("message.content", "message.content | upper"), False),
+        ("{% if messages[-1].role == 'assistant' %}{{ raise_exception('no') }}{% endif %}" + OPEN, False),
+        ("{{ messages[0].content }}{% if add_generation_prompt %}\n{% endif %}", False),
+    ],
+    ids=["chatml", "gemma", "thinking", "without thoughts", "changed", "refused", "left out"],
+)
+def test_an_answer_is_continued_where_the_template_can_leave_it_open(folder, template, is_continued):
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    tokenizer.chat_template = template
+    prompts = Prompts(tokenizer, [2])
+    record = Record((Turn("user", "How many?"),))
+    opening = "<think>One</think>I count three.\n\nTherefore, the answer is"
+    tokens = prompts.continued(record, opening)
+    assert (tokens is not None) is is_continued
+    assert prompts.opened(record, opening) == (tokens or prompts.prompt(record))
+    if tokens is not None:
+        assert tokenizer.decode(tokens) == tokenizer.decode(prompts.prompt(record)) + opening

@@ -2,14 +2,17 @@
 
 import gzip
 import json
+import shutil
 from io import BytesIO
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import torch
 
 from ratoon.operations.jobs import JobFolder
+from ratoon.storage.models import ModelFolder
 from ratoon.tasks.kind import Record, Turn
 from ratoon_evaluation.domain.perturbations import Noise, Perturbation
 from ratoon_evaluation.domain.suites import CodeTest
@@ -17,6 +20,7 @@ from ratoon_evaluation.worker import job as evaluation_job
 from ratoon_evaluation.worker.generator import Completions, Generator
 from ratoon_evaluation.worker.parts import read_part
 from ratoon_evaluation.worker.sandbox.sandbox import SandboxMissing, run_program
+from ratoon_evaluation.worker.scorer import Scorer
 from ratoon_evaluation.worker.suites import code_test
 from ratoon_evaluation.worker.suites.code_test import read_problems
 from ratoon_evaluation.worker.suites.failures import TestFailed as Failed
@@ -147,11 +151,55 @@ def test_the_same_records_are_answered_without_and_with_reasoning(store, taught,
     last = [text for text in prompted if EXTRACTION in text]
     assert len(last) == 20
     for text in last:
-        question, reasoning, request = (text.index(part) for part in ("5 + 6?", "I count", EXTRACTION))
-        assert question < text.index(TRIGGER) < reasoning < request
+        asked, _, own = text.partition("<|assistant|>")
+        assert "5 + 6?" in asked
+        assert asked.endswith(TRIGGER)
+        assert own.startswith("I count")
+        assert own.endswith(f"\n\n{EXTRACTION}")
     table = pq.read_table(BytesIO(store.read(reasoned["answers"]))).to_pylist()
     assert {row["predicted"] for row in table} == {"eleven"}
     assert all(row["reasoning"].startswith("I count") for row in table)
+
+
+def test_a_template_that_cannot_leave_an_answer_open_gets_the_reasoning_in_the_request(
+    store, taught_folder, tmp_path, monkeypatch
+):
+    folder = tmp_path / "closed"
+    shutil.copytree(taught_folder, folder)
+    template = folder / "chat_template.jinja"
+    opened = "{% if add_generation_prompt %}{{ '<|assistant|>"
+    assert opened in template.read_text()
+    template.write_text(template.read_text().replace(opened, opened + "<think></think>"))
+    prompted = scripted(monkeypatch, by_reasoning)
+    rows = [{"prompt": f"{n} late: 5 + 6?", "reference": "eleven"} for n in range(4)]
+    records = {"digest": blob(store, *rows), "step_by_step": {"max_tokens": 8}}
+    (test,) = run(store, tmp_path / "job", store.put_tree(folder), {"name": "t", "records": records})
+    assert test["step_by_step"]["candidate"]["exact_match"]["value"] == 1.0
+    last = [text for text in prompted if EXTRACTION in text]
+    assert len(last) == 4
+    for text in last:
+        asked, _, own = text.rpartition("<|assistant|>")
+        question, reasoning, request = (asked.index(part) for part in ("5 + 6?", "I count", EXTRACTION))
+        assert question < asked.index(TRIGGER) < reasoning < request
+        assert own == "<think></think>"
+
+
+def test_labels_are_scored_as_they_go_on_after_the_reasoning(taught_folder):
+    scorer = Scorer(ModelFolder(taught_folder), ("ham", "spam"), 1)
+    texts, openings = ["Cheap loans", "The patch"], [f"I think.\n\n{EXTRACTION}"] * 2
+    answers = scorer.score(texts, lambda _: None, openings)
+    tokenizer, model = scorer._tokenizer, scorer._model
+    for row, text in enumerate(texts):
+        chat = [{"role": USER, "content": text}, {"role": "assistant", "content": openings[row]}]
+        ids = tokenizer.apply_chat_template(chat, continue_final_message=True, return_dict=True)["input_ids"]
+        assert tokenizer.decode(ids).endswith(f"<|assistant|>{openings[row]}")
+        for place, label in enumerate(("ham", "spam")):
+            added = tokenizer.encode(f" {label}", add_special_tokens=False)
+            logits = model(torch.tensor([ids + added])).logits[0].log_softmax(-1)
+            expected = sum(logits[len(ids) - 1 + at, token].item() for at, token in enumerate(added))
+            assert answers.label_logprobs[row, place] == pytest.approx(expected, abs=1e-4)
+    plain = scorer.score(texts, lambda _: None)
+    assert plain.label_logprobs.tolist() != answers.label_logprobs.tolist()
 
 
 @pytest.mark.parametrize(

@@ -93,8 +93,12 @@ class AnswerEvaluator(ABC):
 
     def answer(self, model: Writer, each: Pass, advance: Callable[[int], None]) -> Completions:
         """Answer a test part."""
-        prompts = model.prompts(each.shots)
-        rendered = [self._prompt(prompts, record) for record in each.domain.test.records]
+        prompts, part = model.prompts(each.shots), each.domain.test
+        openings = part.openings or ("",) * len(part)
+        rendered = [
+            self._prompt(prompts, record, opening)
+            for record, opening in zip(part.records, openings, strict=True)
+        ]
         return model.answer(rendered, advance)
 
     def measure(
@@ -125,9 +129,9 @@ class AnswerEvaluator(ABC):
             settings,
         )
 
-    def _prompt(self, prompts: Prompts, record: Record) -> Prompt:
-        """Return the prompt of a record, with its reference if that is scored."""
-        return Prompt(prompts.prompt(record))
+    def _prompt(self, prompts: Prompts, record: Record, opening: str) -> Prompt:
+        """Return the prompt of a record and the opening of its answer, with its reference if that is scored."""
+        return Prompt(prompts.opened(record, opening))
 
     @abstractmethod
     def _scores(

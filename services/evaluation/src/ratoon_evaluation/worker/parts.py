@@ -42,6 +42,8 @@ class Part:
     """Cluster of near-duplicates of each record; empty: unknown."""
     group_attribute: str = ""
     """Attribute whose values group records, for example by user or by document; empty: none does."""
+    openings: tuple[str, ...] = ()
+    """Beginning of the answer to each record, which the model continues; empty: it writes whole answers."""
 
     def __len__(self) -> int:
         return len(self.record_ids)

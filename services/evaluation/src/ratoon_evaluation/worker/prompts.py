@@ -40,6 +40,27 @@ class Prompts:
         self._check_system(turns, record.tools, ids)
         return ids
 
+    def opened(self, record: Record, opening: str) -> list[int]:
+        """Return the tokens of a prompt, and of the opening of its answer where the template can leave it open."""
+        return (self.continued(record, opening) if opening else None) or self.prompt(record)
+
+    def continued(self, record: Record, opening: str) -> list[int] | None:
+        """Return the tokens of a prompt and of the opening of its answer, which the model continues.
+
+        None: the template cannot leave an answer open, begins answers in another way, or changes the opening.
+        """
+        turns = self._turns(record)
+        asked = self._template(turns, record.tools, tokenize=False, add_generation_prompt=True)
+        open_turns = (*turns, Turn(Role.ASSISTANT, opening))
+        try:
+            text = self._template(open_turns, record.tools, tokenize=False, continue_final_message=True)
+            if not text.startswith(asked) or text[len(asked) :].strip() != opening.strip():
+                return None
+            encoded = self._template(open_turns, record.tools, continue_final_message=True, return_dict=True)
+        except BadChatTemplate:
+            return None
+        return list(encoded["input_ids"])
+
     def answer(self, record: Record, answer: str, prompt: Sequence[int]) -> list[int]:
         """Return the tokens of an answer after its prompt, the end of the turn included."""
         turns = (*self._turns(record), Turn(Role.ASSISTANT, answer))
@@ -54,13 +75,17 @@ class Prompts:
         return (*system, *self._shots, *others) if self._shots else record.turns
 
     def _render(self, turns: Sequence[Turn], tools: str, asks: bool) -> list[int]:
+        encoded = self._template(turns, tools, add_generation_prompt=asks, return_dict=True)
+        return list(encoded["input_ids"])
+
+    def _template(self, turns: Sequence[Turn], tools: str, **how: bool) -> Any:
+        """Apply the chat template; raises BadChatTemplate."""
         try:
-            encoded = self._tokenizer.apply_chat_template(
+            return self._tokenizer.apply_chat_template(
                 template_messages(turns),
                 tools=json.loads(tools) if tools else None,
-                add_generation_prompt=asks,
-                return_dict=True,
                 strftime_now=_DATE.strftime,
+                **how,
             )
         except (TemplateError, TypeError, ValueError, AttributeError, LookupError) as error:
             raise BadChatTemplate(
@@ -68,7 +93,6 @@ class Prompts:
                 f"{', '.join(turn.role for turn in turns)[:200]}: {error}. "
                 "Use a model whose template knows these roles, or records without them."
             ) from error
-        return list(encoded["input_ids"])
 
     def _check_system(self, turns: Sequence[Turn], tools: str, ids: list[int]) -> None:
         """Raise BadChatTemplate if the template leaves the first system message out."""

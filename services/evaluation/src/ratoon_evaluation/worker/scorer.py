@@ -15,9 +15,11 @@ import numpy.typing as npt
 
 from ratoon.storage.models import ModelFolder
 from ratoon.tasks.compute import Compute
+from ratoon.tasks.kind import Record, Role, Turn
 from ratoon.tasks.labels import match_label
 from ratoon_evaluation.domain.kinds.classify import OTHER
 from ratoon_evaluation.worker.models import LoadedModel, positions, torch
+from ratoon_evaluation.worker.prompts import Prompts
 
 _CPU = Compute()
 _LOGITS = 1 << 22
@@ -54,7 +56,7 @@ class Scorer:
         self._loaded = loaded = LoadedModel(folder, threads, compute)
         self._tokenizer, self._model, self._ends = loaded.tokenizer, loaded.model, loaded.ends
         self._labels = tuple(labels)
-        self._label_ids = [self._tokenizer.encode(label, add_special_tokens=False) for label in labels]
+        self._label_ids = [self._label_tokens(label) for label in labels]
         self._special = torch.tensor(self._tokenizer.all_special_ids)
 
     @property
@@ -62,9 +64,15 @@ class Scorer:
         """Number of parameters of the model; tied ones count once."""
         return self._loaded.parameters
 
-    def score(self, texts: Sequence[str], advance: Callable[[int], None]) -> Answers:
-        """Answer every text; `advance` gets the number of finished texts after each batch, and may raise to stop."""
-        prompts = self._prompts(texts)
+    def score(
+        self, texts: Sequence[str], advance: Callable[[int], None], openings: Sequence[str] = ()
+    ) -> Answers:
+        """Answer every text; `advance` gets the number of finished texts after each batch, and may raise to stop.
+
+        `openings` are the beginnings of the answers, which the model continues, as `Prompts.continued` allows.
+        """
+        self._label_ids = [self._label_tokens(label, openings) for label in self._labels]
+        prompts = self._prompts(texts, openings)
         answers = _Sheet(len(texts), len(self._labels))
         fitting = [index for index, prompt in enumerate(prompts) if len(prompt) <= self._max_prompt_tokens()]
         answers.unfit[:] = True
@@ -76,7 +84,24 @@ class Scorer:
             advance(done)
         return answers.read_only()
 
-    def _prompts(self, texts: Sequence[str]) -> list[list[int]]:
+    def _label_tokens(self, label: str, openings: Sequence[str] = ()) -> list[int]:
+        """Return the tokens of a label as a whole answer, or after the last word of an opening."""
+        alone: list[int] = self._tokenizer.encode(label, add_special_tokens=False)
+        if not openings:
+            return alone
+        word = openings[0].rsplit(None, 1)[-1]
+        before, whole = (
+            self._tokenizer.encode(text, add_special_tokens=False) for text in (word, f"{word} {label}")
+        )
+        return list(whole[len(before) :]) if whole[: len(before)] == before else alone
+
+    def _prompts(self, texts: Sequence[str], openings: Sequence[str]) -> list[list[int]]:
+        if openings:
+            prompts = Prompts(self._tokenizer, self._ends.tolist())
+            records = [Record((Turn(Role.USER, text),)) for text in texts]
+            return [
+                prompts.opened(record, opening) for record, opening in zip(records, openings, strict=True)
+            ]
         chats = [[{"role": "user", "content": text}] for text in texts]
         encoded = self._tokenizer.apply_chat_template(chats, add_generation_prompt=True, return_dict=True)
         return list(encoded["input_ids"])

@@ -78,7 +78,7 @@ class LabelEvaluator:
 
     def answer(self, model: Scorer, each: Pass, advance: Callable[[int], None]) -> Answers:
         """Answer a test part."""
-        return model.score(each.domain.test.texts, advance)
+        return model.score(each.domain.test.texts, advance, each.domain.test.openings)
 
     def measure(
         self, domain: Domain, answers: Mapping[str, Answers], fitted: FittedBaselines | None

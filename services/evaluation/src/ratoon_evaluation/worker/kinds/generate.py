@@ -97,8 +97,8 @@ class TextEvaluator(AnswerEvaluator):
     def _settings(self, shots: Sequence[Record] = ()) -> str:
         return settings_of(self._decoding, shots, True, self._spec.generation.engine, self._compute)
 
-    def _prompt(self, prompts: Prompts, record: Record) -> Prompt:
-        tokens = prompts.prompt(record)
+    def _prompt(self, prompts: Prompts, record: Record, opening: str) -> Prompt:
+        tokens = prompts.opened(record, opening)
         references = _references(record)
         return Prompt(tokens, prompts.answer(record, references[0], tokens) if references else [])
 

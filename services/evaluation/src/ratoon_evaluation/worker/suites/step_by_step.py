@@ -1,7 +1,8 @@
 """Zero-shot reasoning step by step (Kojima et al., 2022): the same records answered without it and with it.
 
-The candidate writes its reasoning after "Let's think step by step.", and then answers the question with its reasoning
-and "Therefore, the answer is", as the kind of task answers. Both scores are compared record by record.
+The candidate writes its reasoning after "Let's think step by step.". Then it continues its own answer after the
+reasoning and "Therefore, the answer is". Where the chat template cannot leave an answer open, the user sends the
+reasoning and these words instead. Both scores are compared record by record.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from ratoon_evaluation.domain.scores import StepByStepScores, TestScores
 from ratoon_evaluation.domain.suites import RecordsTest, StepByStep
 from ratoon_evaluation.worker.decoding import Decoding
 from ratoon_evaluation.worker.generator import Generator, Prompt
+from ratoon_evaluation.worker.parts import Part
 from ratoon_evaluation.worker.passes import CANDIDATE, REFERENCE, Domain, Pass
 from ratoon_evaluation.worker.prompts import Prompts
 from ratoon_evaluation.worker.suites.records_test import RecordsOfTask, with_records
@@ -50,6 +52,8 @@ class ReasonedRecords:
         self._decoding = Decoding(reasoning.max_tokens)
         self._part, self._answers = self._plain.part, None
         self._reasoning: tuple[str, ...] = ()
+        self._continues = False
+        """Whether the template lets the model continue its own answer after the reasoning."""
 
     @property
     def count(self) -> int:
@@ -73,11 +77,7 @@ class ReasonedRecords:
         count = self._plain.count
         self._reasoning = self._reason(model, advance)
         self._plain.answer(role, model, lambda done: advance(count + done))
-        records = [
-            with_request(record, f"{TRIGGER}\n{text}\n\n{EXTRACTION}")
-            for record, text in zip(self._plain.part.records, self._reasoning, strict=True)
-        ]
-        self._part = with_records(self._plain.part, self._derived, records)
+        self._part = self._with_reasoning()
         each = Pass(CANDIDATE, "", Domain("test", self._part, None))
         self._answers = self._evaluator.answer(model.of_task(), each, lambda done: advance(2 * count + done))
 
@@ -95,19 +95,34 @@ class ReasonedRecords:
         )
         return replace(self._plain.scores(), step_by_step=reasoned)
 
+    def _with_reasoning(self) -> Part:
+        """Return the records with the reasoning: as the opening of the answer, else at the end of the request."""
+        records = self._plain.part.records
+        if self._continues:
+            part = with_records(self._plain.part, self._derived, _requesting(records))
+            return replace(part, openings=tuple(map(_opening, self._reasoning)))
+        requests = [
+            with_request(record, f"{TRIGGER}\n{_opening(text)}")
+            for record, text in zip(records, self._reasoning, strict=True)
+        ]
+        return with_records(self._plain.part, self._derived, requests)
+
     def _reason(self, model: Model, advance: Advance) -> tuple[str, ...]:
         generator = Generator(model.plain(), self._decoding)
         prompts: Prompts = generator.prompts()
-        rendered = [
-            Prompt(prompts.prompt(with_request(record, TRIGGER))) for record in self._plain.part.records
-        ]
-        return generator.answer(rendered, advance).texts
+        records = _requesting(self._plain.part.records)
+        texts = generator.answer([Prompt(prompts.prompt(record)) for record in records], advance).texts
+        self._continues = all(
+            prompts.continued(record, _opening(text)) is not None
+            for record, text in zip(records, texts, strict=True)
+        )
+        return texts
 
     @property
     def _derived(self) -> str:
         """What distinguishes the prompts with reasoning from those without."""
         texts = hashlib.sha256("\0".join(self._reasoning).encode(errors="surrogatepass")).hexdigest()
-        return settings_of("step by step", self._decoding.max_tokens, texts)
+        return settings_of("step by step", self._decoding.max_tokens, texts, self._continues)
 
     def _stored(self, predictions: str) -> str:
         """Store the answers with their reasoning; returns the digest of the table."""
@@ -125,6 +140,15 @@ def paired_spec(spec: ScoringSpec) -> ScoringSpec:
     paired.CopyFrom(spec)
     paired.reference = paired.reference or paired.candidate
     return paired
+
+
+def _requesting(records: Sequence[Record]) -> list[Record]:
+    return [with_request(record, TRIGGER) for record in records]
+
+
+def _opening(reasoning: str) -> str:
+    """Return the beginning of an answer after reasoning."""
+    return f"{reasoning}\n\n{EXTRACTION}"
 
 
 def with_request(record: Record, request: str) -> Record:
