@@ -114,6 +114,14 @@ CONSOLE_REASONS = {
         ("CreateJudge", "GetJudge", "ListJudges", "WatchJudge", "CancelJudge", "DeleteJudge"),
         "judges are made by the command line; the page of an evaluation shows their metrics",
     ),
+    **dict.fromkeys(
+        ("CreateStream", "GetStream", "ListStreams", "AppendRecords", "SealStream", "DeleteStream"),
+        "programs append records",
+    ),
+    **dict.fromkeys(
+        ("CreateCrawl", "GetCrawl", "ListCrawls", "WatchCrawl", "CancelCrawl", "DeleteCrawl"),
+        "crawls are described in files: use the command line",
+    ),
     "RequestRatings": "the command line creates the tasks; the labelling page shows them",
     **dict.fromkeys(
         ("CreateExternalEvent", "GetExternalEvent", "ListExternalEvents"),

@@ -1,4 +1,4 @@
-"""Append ten records and seal them, in a process that is killed at a given moment: `… <directory> <moment>`."""
+"""Append ten records and seal them, in a process that is killed at a given point: `… <directory> <crash_point>`."""
 
 import json
 import os
@@ -21,7 +21,7 @@ from ratoon_ingestion.adapters.stream_records import SqlStreamRecords
 from ratoon_ingestion.application import streams
 from ratoon_ingestion.domain.sources import Source
 
-MOMENTS = ("before commit", "after commit", "before blob", "after blob", "before source", "after source")
+CRASH_POINTS = ("before commit", "after commit", "before blob", "after blob", "before source", "after source")
 PARENT, NAME = "projects/p", "projects/p/streams/s"
 
 
@@ -43,7 +43,7 @@ def around(function: Callable[..., Any], before: bool, after: bool) -> Callable[
     return called
 
 
-def main(folder: Path, moment: str) -> None:
+def main(folder: Path, crash_point: str) -> None:
     """Do it, and print what the stream and its sources hold."""
     database = Database(f"sqlite:///{folder}/ingestion.db")
     tables.METADATA.create_all(database.engine)
@@ -52,11 +52,11 @@ def main(folder: Path, moment: str) -> None:
     operations = Operations(store, tables.METADATA.tables["operations"], [], clock)
     with suppress(AlreadyExists):
         streams.create_stream(streams.CreateStream(PARENT, "s"), store, operations, clock)
-    records.add = around(records.add, False, moment == "before commit")  # type: ignore[method-assign]
-    blobs.put_bytes = around(blobs.put_bytes, moment == "before blob", moment == "after blob")  # type: ignore[method-assign]
-    records.release = around(records.release, False, moment == "before source")  # type: ignore[method-assign]
-    append = around(streams.append_records, False, moment == "after commit")
-    write = around(streams.seal_stream, False, moment == "after source")
+    records.add = around(records.add, False, crash_point == "before commit")  # type: ignore[method-assign]
+    blobs.put_bytes = around(blobs.put_bytes, crash_point == "before blob", crash_point == "after blob")  # type: ignore[method-assign]
+    records.release = around(records.release, False, crash_point == "before source")  # type: ignore[method-assign]
+    append = around(streams.append_records, False, crash_point == "after commit")
+    write = around(streams.seal_stream, False, crash_point == "after source")
     new = tuple(streams.NewRecord(f"r-{n}", f"Text {n}.") for n in range(10))
     append(streams.AppendRecords(NAME, new), store, records, operations, clock, streams.StreamLimits())
     status = write(NAME, store, records, blobs, clock)

@@ -233,12 +233,12 @@ def test_an_erasure_reaches_records_that_no_source_held(rpc, store, state):
     assert append(rpc, name, {"id": "again", "text": doomed.text}) == (0, 1)
 
 
-@pytest.mark.parametrize("moment", crashing_append.MOMENTS)
-def test_a_kill_at_any_moment_neither_loses_nor_doubles_a_record(tmp_path: Path, moment: str):
+@pytest.mark.parametrize("crash_point", crashing_append.CRASH_POINTS)
+def test_a_kill_at_any_moment_neither_loses_nor_doubles_a_record(tmp_path: Path, crash_point: str):
     """The caller repeats what was not acknowledged, with the same IDs."""
     command = [sys.executable, "-m", crashing_append.__name__, str(tmp_path)]
     environment = {**os.environ, "PYTHONPATH": os.getcwd()}
-    crashed = subprocess.run([*command, moment], env=environment, capture_output=True, check=False)
+    crashed = subprocess.run([*command, crash_point], env=environment, capture_output=True, check=False)
     assert crashed.returncode == -signal.SIGKILL, crashed.stderr.decode()
     again = subprocess.run([*command, "never"], env=environment, capture_output=True, check=True)
     result = json.loads(again.stdout.splitlines()[-1])

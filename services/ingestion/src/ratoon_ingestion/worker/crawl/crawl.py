@@ -190,9 +190,9 @@ class Crawl:
         return "bytes" if self._journal.size >= self._spec.max_total_bytes else ""
 
     def _report(self, report: Progress) -> None:
-        done, most = self.page_count, self._spec.max_pages
+        done, limit = self.page_count, self._spec.max_pages
         waiting = sum(len(site.queue) for site in self._sites.values())
-        total = min(most, done + waiting)
+        total = min(limit, done + waiting)
         report(0.95 * done / max(1, total), "Visiting pages", done=done, total=total, unit="pages")
 
     def _advance(self, site: Site) -> None:
@@ -239,8 +239,8 @@ class Crawl:
         entry = {"sitemap": url, "links": links}
         self._journal.add(entry)
         self.apply(entry)
-        room = max(0, _MAX_SITEMAPS - site.sitemap_count - len(site.sitemaps))
-        site.sitemaps.extend(sitemap.sitemaps[:room])
+        capacity = max(0, _MAX_SITEMAPS - site.sitemap_count - len(site.sitemaps))
+        site.sitemaps.extend(sitemap.sitemaps[:capacity])
 
     def _visit(self, site: Site, rules: Rules) -> None:
         candidate = site.queue[0]
@@ -275,7 +275,7 @@ class Crawl:
 
     def _defer(self, site: Site, retry_after: str = "") -> None:
         site.failures += 1
-        asked = min(_seconds(retry_after), _MAX_RETRY_AFTER_S)
+        requested_s = min(_seconds(retry_after), _MAX_RETRY_AFTER_S)
         site.host.ready_at = self._now() + max(
             asked, _BACKOFF.delay_s(site.failures), self._spec.delay_seconds
         )
@@ -338,8 +338,8 @@ class Crawl:
         row: dict[str, Any] | None = None,
     ) -> None:
         """Write down that a page is done, and go on from there."""
-        room = max(0, self._max_seen - len(self._seen))
-        new = [each for each in dict.fromkeys(links) if each not in self._seen][:room]
+        capacity = max(0, self._max_seen - len(self._seen))
+        new = [each for each in dict.fromkeys(links) if each not in self._seen][:capacity]
         entry: dict[str, Any] = {
             "url": candidate.url,
             "depth": candidate.depth,

@@ -26,7 +26,7 @@ class FetchFailed(Exception):
 
 @dataclass(frozen=True)
 class Answer:
-    """Status, headers by lowercase name, and decompressed body of an answer; `b""` if the body was not wanted."""
+    """Status, headers by lowercase name, and decompressed body of an answer; `b""` if the body was not read."""
 
     status: int
     headers: Mapping[str, str]
@@ -38,7 +38,7 @@ class Answer:
         return self.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
-Wanted = Callable[[Answer], bool]
+BodyFilter = Callable[[Answer], bool]
 """Returns from the status and the headers whether the body is read."""
 
 
@@ -54,7 +54,7 @@ class Fetcher:
         self,
         url: str,
         max_bytes: int,
-        wanted: Wanted = lambda _: True,
+        reads_body: BodyFilter = lambda _: True,
         headers: Mapping[str, str] | None = None,
     ) -> Answer:
         """Return the answer of a canonical address; FetchFailed if there is none within the bounds."""
@@ -77,7 +77,7 @@ class Fetcher:
         with _deadline(opened, self._page_seconds) as deadline:
             try:
                 opened.request("GET", target_of(url), headers=sent)
-                answer = _read(opened.getresponse(), max_bytes, wanted)
+                answer = _read(opened.getresponse(), max_bytes, reads_body)
             except (OSError, http.client.HTTPException, ValueError) as error:
                 if deadline.is_over:
                     raise FetchFailed(
@@ -114,10 +114,10 @@ def _deadline(opened: Connection, seconds: float) -> Iterator[_Deadline]:
         opened.close()
 
 
-def _read(response: http.client.HTTPResponse, max_bytes: int, wanted: Wanted) -> Answer:
+def _read(response: http.client.HTTPResponse, max_bytes: int, reads_body: BodyFilter) -> Answer:
     headers = {name.lower(): value for name, value in response.getheaders()}
     answer = Answer(response.status, headers)
-    if not wanted(answer):
+    if not reads_body(answer):
         return answer
     coding = headers.get("content-encoding", "identity").strip().lower()
     if coding in ("", "identity"):

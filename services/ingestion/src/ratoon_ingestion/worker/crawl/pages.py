@@ -110,16 +110,16 @@ def _parsed(text: str) -> lxml.html.HtmlElement | None:
 
 
 def _links(tree: lxml.html.HtmlElement, base: str) -> tuple[str, ...]:
-    found: dict[str, None] = {}
+    links: dict[str, None] = {}
     for element in tree.iter("a", "area"):
         href = element.get("href", "")
         if not href or "nofollow" in element.get("rel", "").lower().split():
             continue
         if (address := canonical(href, base)) is not None:
-            found[address] = None
-        if len(found) >= _MAX_LINKS:
+            links[address] = None
+        if len(links) >= _MAX_LINKS:
             break
-    return tuple(found)
+    return tuple(links)
 
 
 def _directives(tree: lxml.html.HtmlElement, headers: Mapping[str, str]) -> frozenset[str]:

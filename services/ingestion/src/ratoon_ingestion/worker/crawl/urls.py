@@ -55,10 +55,10 @@ def canonical(url: str, base: str = "") -> str | None:
         return None
     path = _escaped(_SESSION_PATH.sub("", parts.path)) or "/"
     path = urlsplit(urljoin(f"{place.origin}/", path)).path or "/"
-    kept = [
+    retained = [
         each for each in parts.query.split("&") if each and not _TRACKING.fullmatch(each.partition("=")[0])
     ]
-    full = urlunsplit((place.scheme, place.netloc, path, _escaped("&".join(kept)), ""))
+    full = urlunsplit((place.scheme, place.netloc, path, _escaped("&".join(retained)), ""))
     return full if len(full) <= MAX_URL_CHARS else None
 
 
