@@ -167,8 +167,14 @@ def test_languages_and_labels_are_balanced(bench, versions):
     built = bench.mixed(versions, **fields)
     labels = Counter(row["source_label"] for row in bench.rows(built.artifact_digest))
     assert abs(labels["spam"] - labels["ham"]) <= 2
-    plan = bench.plan(versions, language_shares={"zh": 1.0, "en": 1.0}, **fields)
-    assert plan.language_tokens["zh"] > 0 or plan.problem
+    shares = {"zh": 0.4, "en": 0.6}
+    fields = {"unit": Mixture.UNIT_RECORDS, "components": COMPONENTS, "strategy": Mixture.STRATEGY_RATIO}
+    built = bench.mixed(versions, language_shares=shares, budget=30, **fields)
+    assert Counter(row["language"] for row in bench.rows(built.artifact_digest)) == {"zh": 12, "en": 18}
+    plan = bench.plan(versions, language_shares=shares, budget=30, **fields)
+    assert (
+        plan.left_out_counts["OTHER_LANGUAGE"] == sum(languages.values()) - languages["zh"] - languages["en"]
+    )
 
 
 def test_what_cannot_be_built_says_why(bench, versions):
