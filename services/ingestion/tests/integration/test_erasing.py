@@ -341,3 +341,29 @@ def test_the_erasure_of_what_nobody_holds_bars_it_and_ends_well(rpc):
     listed = rpc.ListErasures(pb.ListErasuresRequest(parent=PROJECT)).erasures
     assert done.name in [each.name for each in listed]
     assert rpc.GetErasure(pb.GetErasureRequest(name=done.name)) == done
+
+
+def test_an_erased_record_leaves_the_indexes_of_near_duplicates(rpc, store):
+    """A later split asks the indexes that were written again, and the erased record is not in any byte of them."""
+    source = add_source(rpc, store, rows(40, start=500))
+    version = curate(rpc, source)
+    split = part(rpc, version.name, seed=3)
+    opened = pb.OpenSplitRequest(name=split.name, part=split_pb2.PART_TEST, reader="gate", purpose="test")
+    doomed = pq.read_table(store.open(rpc.OpenSplit(opened).digest)).column("record_id").to_pylist()[0]
+    name = bytes.fromhex(doomed)[::-1]
+    forms = {b"".join(name[::-1][at : at + 8][::-1] for at in range(0, 32, 8)), name[::-1]}
+
+    def indexed() -> list[str]:
+        files = (store.folder / "sha256").glob("*/*")
+        blobs = ((path.name, path.read_bytes()) for path in files)
+        return [name for name, data in blobs if any(form in data for form in forms)]
+
+    before = indexed()
+    assert len(before) == 2
+    assert all_erased(rpc, doomed).state == erasure_pb2.Erasure.STATE_SUCCEEDED
+    assert indexed() == []
+    for digest in before:
+        with pytest.raises(FailedPrecondition, match="erased"):
+            store.open(digest)
+    traffic = curate(rpc, add_source(rpc, store, rows(30, start=510)))
+    assert part(rpc, traffic.name, seed=4).state == split_pb2.Split.STATE_READY

@@ -14,6 +14,8 @@ from ratoon_ingestion.worker.words import Hashes
 
 _BLOCK = 10_000
 """New records that are looked up at a time."""
+_RELEASED = 256
+"""New records after which the pages that were read are given back."""
 _COMPARED = 1_024
 """Candidates of one record that are compared at a time."""
 
@@ -57,6 +59,8 @@ def _in_segment(
     equal = _equal(new, segment)
     candidates = _Candidates(new, segment)
     for row in range(len(new)):
+        if row % _RELEASED == 0:
+            segment.release()
         first = equal.get(row, len(segment))
         rows = candidates.of(row)
         rows = rows[rows < first]
@@ -99,7 +103,7 @@ class _Candidates:
         names = layout.tables[: layout.bands + QUARTERS]
         self._bands = layout.bands
         self._tables = [segment.table(name)[1] for name in names]
-        bounds = [_bounds(segment.table(name)[0], wanted) for name, wanted in zip(names, keys, strict=True)]
+        bounds = [_table_bounds(segment, name, wanted) for name, wanted in zip(names, keys, strict=True)]
         self._lows = np.stack([low for low, _ in bounds], axis=1)
         self._highs = np.stack([high for _, high in bounds], axis=1)
         self._all_simhashes = segment.array("simhashes")
@@ -124,6 +128,12 @@ class _Candidates:
         differing = np.bitwise_count(self._all_simhashes[rows] ^ self._simhashes[row])
         close: Found = rows[differing <= SIMHASH_BITS]
         return close
+
+
+def _table_bounds(segment: Segment, name: str, wanted: npt.NDArray[Any]) -> tuple[Found, Found]:
+    bounds = _bounds(segment.table(name)[0], wanted)
+    segment.release()
+    return bounds
 
 
 def _bounds(keys: npt.NDArray[Any], wanted: npt.NDArray[Any]) -> tuple[Found, Found]:

@@ -82,7 +82,7 @@ def _merge_rows(
     segments: Sequence[Segment], places: Sequence[Rows], writer: SegmentWriter, erased: Names | None
 ) -> None:
     count = 0
-    for place, slices in enumerate(ranges([each.array("id_keys") for each in segments], BLOCK)):
+    for slices in ranges([each.array("id_keys") for each in segments], BLOCK):
         parts = [
             segment.sketches(np.arange(piece.start, piece.stop))
             for segment, piece in zip(segments, slices, strict=True)
@@ -102,8 +102,7 @@ def _merge_rows(
         left = block.take(order[stays])
         writer.append_rows(left.ids, left)
         count += len(left)
-        if place % 16 == 0:
-            _release(segments)
+        _release(segments)
     if not count:
         writer.append_rows(EMPTY.ids, EMPTY)
     _release(segments)
