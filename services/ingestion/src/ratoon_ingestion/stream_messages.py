@@ -44,5 +44,5 @@ def create_stream(request: pb.CreateStreamRequest) -> CreateStream:
 
 def append_records(request: pb.AppendRecordsRequest) -> AppendRecords:
     """Return the command of an AppendRecords request."""
-    records = (NewRecord(each.id, each.text, each.label, each.json) for each in request.records)
+    records = (NewRecord(each.id, each.text, each.label, each.record_json) for each in request.records)
     return AppendRecords(request.name, tuple(records))

@@ -79,7 +79,7 @@ def test_appended_records_become_records_of_a_version(rpc):
     assert append(rpc, name, plain(0)) == (1, 0)
     assert append(rpc, name, *(plain(n) for n in range(1, 20))) == (19, 0)
     chat = {"messages": [{"role": "user", "content": sentence(40)}, {"role": "assistant", "content": "Yes."}]}
-    assert append(rpc, name, {"id": "chat", "json": json.dumps(chat)}) == (1, 0)
+    assert append(rpc, name, {"id": "chat", "record_json": json.dumps(chat)}) == (1, 0)
     sealed = seal(rpc, name)
     assert (sealed.open_record_count, sealed.sealed_record_count, sealed.source_count) == (0, 21, 1)
     assert sealed.latest_source == f"{PROJECT}/sources/letters-000001"
@@ -121,16 +121,16 @@ def test_an_id_of_another_record_is_refused_and_nothing_is_stored(rpc):
         {"id": "x" * 257, "text": "long id"},
         {"id": "line\nbreak", "text": "id of two lines"},
         {"id": "a"},
-        {"id": "a", "text": "both", "json": "{}"},
-        {"id": "a", "json": "{}"},
-        {"id": "a", "json": "[1]"},
-        {"id": "a", "json": '{"text": "broken'},
-        {"id": "a", "json": '{"text": "a", "text": "b"}'},
-        {"id": "a", "json": '{"text": NaN}'},
-        {"id": "a", "json": '{"text": "half \\ud83d"}'},
-        {"id": "a", "json": '{"n": 1e999}'},
-        {"id": "a", "json": "[" * 100_000},
-        {"id": "a", "label": "in the object", "json": '{"text": "a"}'},
+        {"id": "a", "text": "both", "record_json": "{}"},
+        {"id": "a", "record_json": "{}"},
+        {"id": "a", "record_json": "[1]"},
+        {"id": "a", "record_json": '{"text": "broken'},
+        {"id": "a", "record_json": '{"text": "a", "text": "b"}'},
+        {"id": "a", "record_json": '{"text": NaN}'},
+        {"id": "a", "record_json": '{"text": "half \\ud83d"}'},
+        {"id": "a", "record_json": '{"n": 1e999}'},
+        {"id": "a", "record_json": "[" * 100_000},
+        {"id": "a", "label": "in the object", "record_json": '{"text": "a"}'},
         {"id": "a", "text": "\U0001f33e" * 262_144},
     ],
 )
@@ -146,7 +146,7 @@ def test_a_record_that_is_not_valid_is_named_and_none_is_stored(rpc, record):
 
 def test_numbers_of_json_keep_their_digits(rpc, store):
     name = create(rpc, "digits", columns=source_pb2.Source.Columns(attributes=["n"]))
-    append(rpc, name, {"id": "n", "json": '{"text": "a number", "n": 123456789012345678901}'})
+    append(rpc, name, {"id": "n", "record_json": '{"text": "a number", "n": 123456789012345678901}'})
     (row,) = lines(rpc, store, seal(rpc, name).latest_source)
     assert row["n"] == 123456789012345678901
 

@@ -54,7 +54,7 @@ _WHOLE = frozenset(
     kind.DESCRIPTOR.full_name
     for kind in (timestamp_pb2.Timestamp, duration_pb2.Duration, field_mask_pb2.FieldMask)
 )
-_LONG_TEXTS = frozenset(("changelog", "comment", "correction", "instructions", "json", "text"))
+_LONG_TEXTS = frozenset(("changelog", "comment", "correction", "instructions", "record_json", "text"))
 _PROSE = _LONG_TEXTS | {"license"}
 """Fields that hold a person's words or a licence, which no service reads as the name of a resource."""
 

@@ -286,9 +286,9 @@ def _received(columns: Columns, records: Sequence[NewRecord], now: datetime) -> 
 
 def _appended(columns: Columns, record: NewRecord, now: datetime) -> Appended:
     if bool(record.text) == bool(record.json):
-        raise BadAppend("set exactly one of text and json.")
+        raise BadAppend("set exactly one of text and record_json.")
     if record.json and record.label:
-        raise BadAppend("put the label into the object of json.")
+        raise BadAppend("put the label into the object of record_json.")
     if record.json:
         return appended(columns, parsed(record.json), record.record_id, now)
     content = {columns.text: record.text, **({columns.label: record.label} if record.label else {})}

@@ -1769,12 +1769,12 @@ class AppendedRecord(Message):
     """
 
     text: str = ""
-    """Text of a plain record. Exactly one of `text` and `json` is set."""
+    """Text of a plain record. Exactly one of `text` and `record_json` is set."""
 
     label: str = ""
     """Label of a plain record. Empty: none."""
 
-    json: str = ""
+    record_json: str = ""
     """The record as a JSON object, in one of the layouts of imports: `{"text": …, "label": …}`,
     `{"messages": […]}`, `{"prompt": …, "completion": …}`, `{"prompt": …, "chosen": …, "rejected":
     …}`.

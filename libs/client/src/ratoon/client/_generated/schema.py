@@ -5447,10 +5447,12 @@ MESSAGES: dict[str, Message] = {
                 "string",
                 "ID that the caller gives the record, 1 to 256 characters. A record with the ID of an earlier record of the stream is not stored again. The ID is stored permanently with the record and must not contain personal data.",
             ),
-            Field("text", "string", "Text of a plain record. Exactly one of `text` and `json` is set."),
+            Field(
+                "text", "string", "Text of a plain record. Exactly one of `text` and `record_json` is set."
+            ),
             Field("label", "string", "Label of a plain record. Empty: none."),
             Field(
-                "json",
+                "record_json",
                 "string",
                 'The record as a JSON object, in one of the layouts of imports: `{"text": …, "label": …}`, `{"messages": […]}`, `{"prompt": …, "completion": …}`, `{"prompt": …, "chosen": …, "rejected": …}`.',
             ),

@@ -105,16 +105,16 @@ class AppendedRecord(_message.Message):
     ID_FIELD_NUMBER: _builtins.int
     TEXT_FIELD_NUMBER: _builtins.int
     LABEL_FIELD_NUMBER: _builtins.int
-    JSON_FIELD_NUMBER: _builtins.int
+    RECORD_JSON_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """ID that the caller gives the record, 1 to 256 characters. A record with the ID of an earlier record of the stream
     is not stored again. The ID is stored permanently with the record and must not contain personal data.
     """
     text: _builtins.str
-    """Text of a plain record. Exactly one of `text` and `json` is set."""
+    """Text of a plain record. Exactly one of `text` and `record_json` is set."""
     label: _builtins.str
     """Label of a plain record. Empty: none."""
-    json: _builtins.str
+    record_json: _builtins.str
     """The record as a JSON object, in one of the layouts of imports: `{"text": …, "label": …}`, `{"messages": […]}`,
     `{"prompt": …, "completion": …}`, `{"prompt": …, "chosen": …, "rejected": …}`.
     """
@@ -124,11 +124,11 @@ class AppendedRecord(_message.Message):
         id: _builtins.str = ...,
         text: _builtins.str = ...,
         label: _builtins.str = ...,
-        json: _builtins.str = ...,
+        record_json: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id", "json", b"json", "label", b"label", "text", b"text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id", "label", b"label", "record_json", b"record_json", "text", b"text"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -277,7 +277,7 @@ class Crawl:
         site.failures += 1
         requested_s = min(_seconds(retry_after), _MAX_RETRY_AFTER_S)
         site.host.ready_at = self._now() + max(
-            asked, _BACKOFF.delay_s(site.failures), self._spec.delay_seconds
+            requested_s, _BACKOFF.delay_s(site.failures), self._spec.delay_seconds
         )
 
     def _wait(self, site: Site) -> None:
