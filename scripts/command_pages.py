@@ -122,6 +122,13 @@ CONSOLE_REASONS = {
         ("CreateCrawl", "GetCrawl", "ListCrawls", "WatchCrawl", "CancelCrawl", "DeleteCrawl"),
         "crawls are described in files: use the command line",
     ),
+    **dict.fromkeys(
+        (
+            *("CreateConnection", "GetConnection", "ListConnections", "UpdateConnection"),
+            *("DeleteConnection", "ReadConnection"),
+        ),
+        "connections are described in files: use the command line",
+    ),
     "RequestRatings": "the command line creates the tasks; the labelling page shows them",
     **dict.fromkeys(
         ("CreateExternalEvent", "GetExternalEvent", "ListExternalEvents"),

@@ -17,6 +17,7 @@ _MEANINGS = {
     "GATE_REFUSED": "The candidate did not pass the gate. The message is the verdict.",
     "OUT_OF_MEMORY": "The resource plan does not fit the memory. The message names the amounts.",
     "FIELDS_MISSING": "The message says which fields that the project requires are missing, and in how many records.",
+    "READING_FAILED": "The message names the error with which a place with data could not be read.",
     "TOO_FEW_RECORDS": "The message says how many labelled records are missing, of which label.",
     "WEIGHTS_DAMAGED": "A safetensors file is truncated or damaged. The message names it.",
 }

@@ -108,36 +108,36 @@ def test_each_object_is_read_once_and_a_changed_one_again(rpc, store, lake):
     write(folder, "1.jsonl", "one", "two")
     write(folder, "deep/down/2.jsonl", "three")
     write(folder, "readme.md", "no data")
-    made = create(
+    created = create(
         rpc, "once", f"file://{folder}", pattern="*.jsonl", license="CC0-1.0", consent="form 3", domain="mail"
     )
-    assert made.state == IDLE and not made.HasField("next_read_time")
-    first = read(rpc, made)
+    assert created.state == IDLE and not created.HasField("next_read_time")
+    first = read(rpc, created)
     assert (first.last_reading.listed_count, first.last_reading.taken_count) == (2, 2)
     assert first.last_reading.record_count == first.record_count == 3
-    assert texts(rpc, store, made.name) == ["one", "three", "two"]
+    assert texts(rpc, store, created.name) == ["one", "three", "two"]
     source = rpc.GetSource(pb.GetSourceRequest(name=first.last_reading.sources[0]))
     assert (source.license, source.consent, source.domain) == ("CC0-1.0", "form 3", "mail")
-    second = read(rpc, made)
+    second = read(rpc, created)
     assert not second.last_reading.sources and second.last_reading.listed_count == 2
     write(folder, "3.jsonl", "four")
     write(folder, "1.jsonl", "one, changed")
-    third = read(rpc, made)
+    third = read(rpc, created)
     assert third.last_reading.record_count == 2 and third.record_count == 5
-    assert texts(rpc, store, made.name) == ["four", "one", "one, changed", "three", "two"]
+    assert texts(rpc, store, created.name) == ["four", "one", "one, changed", "three", "two"]
 
 
 def test_a_schedule_reads_by_itself(rpc, store, lake):
     folder = lake / "scheduled"
     write(folder, "1.jsonl", "one")
     schedule = Connection.Schedule(interval_seconds=10)
-    made = create(rpc, "scheduled", f"file://{folder}", schedule=schedule)
-    first = wait(rpc, made.name, lambda each: each.last_reading.number == 1)
+    created = create(rpc, "scheduled", f"file://{folder}", schedule=schedule)
+    first = wait(rpc, created.name, lambda each: each.last_reading.number == 1)
     assert first.next_read_time.ToSeconds() - first.last_reading.end_time.ToSeconds() == 10
     write(folder, "2.jsonl", "two")
-    wait(rpc, made.name, lambda each: each.record_count == 2)
-    assert texts(rpc, store, made.name) == ["one", "two"]
-    paused = Connection(name=made.name, paused=True)
+    wait(rpc, created.name, lambda each: each.record_count == 2)
+    assert texts(rpc, store, created.name) == ["one", "two"]
+    paused = Connection(name=created.name, paused=True)
     mask = FieldMask(paths=["paused"])
     after = rpc.UpdateConnection(pb.UpdateConnectionRequest(connection=paused, update_mask=mask))
     assert after.paused and not after.HasField("next_read_time")
@@ -153,8 +153,8 @@ def test_texts_and_links(rpc, store, lake, tmp_path):
     (folder / "elsewhere").symlink_to(tmp_path)
     os.mkfifo(folder / "pipe")
     (folder / "empty.txt").touch()
-    made = create(rpc, "tree", f"file://{folder}", format=source_pb2.Source.FORMAT_TEXT_ARCHIVE)
-    reading = read(rpc, made).last_reading
+    created = create(rpc, "tree", f"file://{folder}", format=source_pb2.Source.FORMAT_TEXT_ARCHIVE)
+    reading = read(rpc, created).last_reading
     assert dict(reading.skipped_counts) == {"NOT_A_FILE": 3, "EMPTY": 1}
     (source,) = reading.sources
     tree = store.tree(rpc.GetSource(pb.GetSourceRequest(name=source)).digest)
@@ -167,12 +167,12 @@ def test_bounds_of_a_reading_lose_nothing(rpc, store, lake):
     for number in range(7):
         write(folder, f"{number}.jsonl", f"text {number}")
     write(folder, "large.jsonl", "x" * 5000)
-    made = create(rpc, "many", f"file://{folder}", max_items=3, max_bytes=1000)
-    done = read(rpc, made)
+    created = create(rpc, "many", f"file://{folder}", max_items=3, max_bytes=1000)
+    done = read(rpc, created)
     assert done.last_reading.number == 3 and done.record_count == 7
-    assert texts(rpc, store, made.name) == [f"text {number}" for number in range(7)]
+    assert texts(rpc, store, created.name) == [f"text {number}" for number in range(7)]
     sources = rpc.ListSources(pb.ListSourcesRequest(parent=PROJECT, page_size=1000)).sources
-    assert len([each for each in sources if each.connection == made.name]) == 7
+    assert len([each for each in sources if each.connection == created.name]) == 7
 
 
 def test_what_cannot_be_read_is_set_aside_and_the_rest_goes_on(rpc, store, lake):
@@ -180,29 +180,29 @@ def test_what_cannot_be_read_is_set_aside_and_the_rest_goes_on(rpc, store, lake)
     write(folder, "1.jsonl", "one")
     (folder / "2.jsonl").write_bytes(b"\x00\x01\x02\x03" * 100)
     write(folder, "3.jsonl", "three")
-    made = create(rpc, "broken", f"file://{folder}")
-    reading = read(rpc, made).last_reading
-    assert texts(rpc, store, made.name) == ["one", "three"]
+    created = create(rpc, "broken", f"file://{folder}")
+    reading = read(rpc, created).last_reading
+    assert texts(rpc, store, created.name) == ["one", "three"]
     assert (reading.taken_count, dict(reading.skipped_counts)) == (2, {"NO_RECORDS": 1})
     assert any("2.jsonl" in note for note in reading.notes)
 
 
 def test_errors_are_shown_and_the_next_reading_mends_them(rpc, store, lake):
     folder = lake / "later"
-    made = create(rpc, "later", f"file://{folder}")
-    failed = read(rpc, made)
+    created = create(rpc, "later", f"file://{folder}")
+    failed = read(rpc, created)
     assert failed.failure.reason == "NOT_FOUND" and str(folder) in failed.failure.message
     write(folder, "1.jsonl", "one")
-    rpc.ReadConnection(pb.ReadConnectionRequest(name=made.name))
-    mended = wait(rpc, made.name, lambda each: each.record_count == 1)
+    rpc.ReadConnection(pb.ReadConnectionRequest(name=created.name))
+    mended = wait(rpc, created.name, lambda each: each.record_count == 1)
     assert not mended.failure.reason
 
 
 def test_a_link_out_of_the_operators_directory_is_refused(rpc, lake, tmp_path):
     write(tmp_path, "1.jsonl", "Not yours.")
     (lake / "out").symlink_to(tmp_path)
-    made = create(rpc, "out", f"file://{lake}/out")
-    assert read(rpc, made).failure.reason == "CONNECTION_NOT_ALLOWED"
+    created = create(rpc, "out", f"file://{lake}/out")
+    assert read(rpc, created).failure.reason == "CONNECTION_NOT_ALLOWED"
 
 
 def test_refusals(rpc, lake):
@@ -221,11 +221,11 @@ def test_refusals(rpc, lake):
 def test_a_deleted_connection_leaves_its_sources_and_starts_again(rpc, store, lake):
     folder = lake / "again"
     write(folder, "1.jsonl", "one")
-    made = create(rpc, "again", f"file://{folder}")
-    read(rpc, made)
+    created = create(rpc, "again", f"file://{folder}")
+    read(rpc, created)
     with pytest.raises(Aborted):
-        rpc.DeleteConnection(pb.DeleteConnectionRequest(name=made.name, etag="stale"))
-    rpc.DeleteConnection(pb.DeleteConnectionRequest(name=made.name, etag=made.etag))
-    assert texts(rpc, store, made.name) == ["one"]
+        rpc.DeleteConnection(pb.DeleteConnectionRequest(name=created.name, etag="stale"))
+    rpc.DeleteConnection(pb.DeleteConnectionRequest(name=created.name, etag=created.etag))
+    assert texts(rpc, store, created.name) == ["one"]
     read(rpc, create(rpc, "again", f"file://{folder}"))
-    assert texts(rpc, store, made.name) == ["one", "one"]
+    assert texts(rpc, store, created.name) == ["one", "one"]

@@ -54,8 +54,8 @@ def next_cron(cron: str, after: datetime) -> datetime:
         if day.month not in months or not matches:
             continue
         times = (datetime(day.year, day.month, day.day, h, m, tzinfo=UTC) for h in hours for m in minutes)
-        if (found := next((time for time in times if time >= start), None)) is not None:
-            return found
+        if (match := next((time for time in times if time >= start), None)) is not None:
+            return match
     raise BadConnection(f"cron {cron!r} names no day that exists.")
 
 

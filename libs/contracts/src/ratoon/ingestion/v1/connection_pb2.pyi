@@ -118,8 +118,8 @@ class Connection(_message.Message):
         interval_seconds: _builtins.float
         """Time between the ends of two readings, in seconds: 10 to 31,622,400 (366 days). 0: none."""
         cron: _builtins.str
-        """Times in UTC as five fields of cron: minute, hour, day of the month, month, day of the week. Each is `*`, a number,
-        a range `1-5`, a list `1,15`, or one with a step `*/10`. Only one of interval and cron may be set.
+        """Times in UTC as five fields of cron: minute, hour, day of the month, month, day of the week. Each is `*`, a
+        number, a range `1-5`, a list `1,15`, or one with a step `*/10`. Only one of interval and cron may be set.
         """
         def __init__(
             self,
@@ -296,8 +296,8 @@ class Connection(_message.Message):
     """Kind of the place. Required; it cannot be changed."""
     url: _builtins.str
     """Address without credentials. Required; it cannot be changed. `FSSPEC`: a directory or prefix, such as
-    `s3://bucket/prefix` or `file:///srv/data`. `SQL`: an SQLAlchemy URL, such as `postgresql+psycopg://reader@db/mail`.
-    `KAFKA`: `kafka://host:port/topic`.
+    `s3://bucket/prefix` or `file:///srv/data`. `SQL`: an SQLAlchemy URL, such as
+    `postgresql+psycopg://reader@db/mail`. `KAFKA`: `kafka://host:port/topic`.
     """
     pattern: _builtins.str
     """`FSSPEC`: glob of the paths to read, relative to the address, such as `*.jsonl`; `*` also matches `/`. Empty: all."""

@@ -58,8 +58,8 @@ def read_files(
     listed = sorted(place.list(reading), key=lambda each: each.path)
     reading.listed = len(listed)
     marks = {each.path: each.mark for each in listed}
-    kept = {path: mark for path, mark in known.items() if path in marks}
-    if gone := len(known) - len(kept):
+    done = {path: mark for path, mark in known.items() if path in marks}
+    if gone := len(known) - len(done):
         reading.note(f"{gone:,} objects that were read before are gone; their records stay.")
     fresh = [each for each in listed if known.get(each.path) != each.mark]
     taker = _Taker(spec, store, folder, reading, place)
@@ -69,9 +69,9 @@ def read_files(
             break
         report(number / len(fresh), "Reading", done=number, total=len(fresh), unit="objects")
         if taker.take(each):
-            kept[each.path] = each.mark
+            done[each.path] = each.mark
     taker.end()
-    return reading.result(store, {"objects": kept}, f"{len(kept):,} objects")
+    return reading.result(store, {"objects": done}, f"{len(done):,} objects")
 
 
 class _Place:
@@ -119,10 +119,10 @@ class _Place:
         return opened
 
     def _find(self) -> Iterator[tuple[str, JSON | None]]:
-        found: dict[str, JSON] = self.fs.find(self.root, detail=True)
-        if not found and self.fs.isfile(self.root):
-            found = {self.root: self.fs.info(self.root)}
-        yield from ((path, info) for path, info in found.items() if not path.endswith("/"))
+        objects: dict[str, JSON] = self.fs.find(self.root, detail=True)
+        if not objects and self.fs.isfile(self.root):
+            objects = {self.root: self.fs.info(self.root)}
+        yield from ((path, info) for path, info in objects.items() if not path.endswith("/"))
 
     def _walk(self) -> Iterator[tuple[str, JSON | None]]:
         """Yield regular files with their info, and None for links and devices."""
