@@ -281,6 +281,17 @@ def test_conversations_stay_conversations(bench, words):
     assert sorted(exported, key=str) == sorted((each["messages"] for each in CHATS), key=str)
 
 
+def test_an_instruction_is_a_conversation_although_its_record_is_a_text_with_a_label(bench, words):
+    """Its text is the prompt alone: token files would leave out the answer."""
+    rows = [{"instruction": f"How much is {n} plus {n}? {text(n)}", "output": str(2 * n)} for n in range(9)]
+    version = bench.version(rows)
+    with pytest.raises(NotPlainText):
+        bench.export("TOKENS", version=version, tokenizer=tokenizer(bench, words))
+    folder = bench.fetched(bench.export("JSONL", version=version), "instructions")
+    lines = (folder / "train-00000-of-00001.jsonl").read_text("utf-8").splitlines()
+    assert {json.loads(line)["messages"][1]["content"] for line in lines} == {row["output"] for row in rows}
+
+
 def test_an_export_describes_itself_in_croissant(bench, version):
     for format in ("PARQUET", "CSV", "JSONL", "HUGGING_FACE"):
         result = bench.export(format, version=version)

@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from ratoon.tasks.kind import Record
 from ratoon.tasks.records import messages, record_of
+from ratoon_ingestion.domain.conversations import KIND_ATTRIBUTE
 from ratoon_ingestion.worker.batches import TIME
 
 FLAT = pa.schema(
@@ -65,19 +66,25 @@ def _column(batch: pa.RecordBatch, field: pa.Field) -> pa.Array:
     return batch.column(name).cast(field.type)
 
 
+def is_conversation(example: str | None, attributes: Mapping[str, str]) -> bool:
+    """Return whether a record is a prompt with its answers, and not a text with at most a label."""
+    return example is not None or KIND_ATTRIBUTE in attributes
+
+
 def json_rows(batch: pa.RecordBatch) -> Iterable[dict[str, Any]]:
     """Return the rows of a flat batch as objects that can be imported."""
     for row in batch.to_pylist():
         time: datetime | None = row["received_time"]
+        attributes = json.loads(row["attributes"] or "{}")
         common = {
             "id": row["record_id"],
             "language": row["language"],
             "source": row["source"],
             "license": row["license"],
             "time": time.isoformat() if time else None,
-            "attributes": json.loads(row["attributes"]),
+            "attributes": attributes,
         }
-        if row["example"] is None:
+        if not is_conversation(row["example"], attributes):
             yield {"text": row["text"], "label": row["label"], **common}
         else:
             yield {**_conversation(record_of(row["text"], row["label"], row["example"])), **common}

@@ -39,9 +39,8 @@ class JsonLines:
         """Write a file."""
         with path.open("w", encoding="utf-8", newline="\n") as sink:
             for batch in batches:
-                rows = flat(batch)
-                self._has_conversations |= rows.column("example").null_count < rows.num_rows
-                for row in json_rows(rows):
+                for row in json_rows(flat(batch)):
+                    self._has_conversations |= "text" not in row
                     sink.write(json.dumps(row, ensure_ascii=False) + "\n")
 
     def columns(self) -> list[tuple[str, str]]:

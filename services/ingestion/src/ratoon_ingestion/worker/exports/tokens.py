@@ -18,6 +18,7 @@ import pyarrow as pa
 from tokenizers import Tokenizer
 
 from ratoon.storage.artifacts import ArtifactStore
+from ratoon_ingestion.worker.exports.columns import is_conversation
 from ratoon_ingestion.worker.exports.sink import Sink
 
 SHARD_TOKENS = 1 << 27
@@ -166,7 +167,8 @@ def index_bytes(lengths: list[int], dtype: "np.dtype[Any]") -> bytes:
 
 
 def _texts(batch: pa.RecordBatch) -> list[str]:
-    if "example" in batch.schema.names and batch.column("example").null_count < batch.num_rows:
+    rows = zip(batch.column("example").to_pylist(), batch.column("attributes").to_pylist(), strict=True)
+    if any(is_conversation(example, dict(attributes or ())) for example, attributes in rows):
         raise NotPlainText(
             "The data holds conversations, which have no tokens without a chat template. Export them as JSONL "
             "or HUGGING_FACE; token files hold plain texts."
