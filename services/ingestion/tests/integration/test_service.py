@@ -272,3 +272,15 @@ def test_the_same_request_id_makes_one_version(rpc, version):
     repeated = dataset_pb2.DatasetVersion(sources=version.sources)
     request = pb.CreateDatasetVersionRequest(parent=DATASET, dataset_version=repeated, request_id="once")
     assert rpc.CreateDatasetVersion(request).name == rpc.CreateDatasetVersion(request).name
+
+
+def test_a_version_of_new_records_alone_has_none_of_an_earlier_version(rpc, store):
+    first = curate(rpc, add_source(rpc, store, rows(20, start=4_000)))
+    source = add_source(rpc, store, rows(30, start=4_000))
+    new = curate(rpc, source, exclude_earlier=True)
+    assert (first.record_count, new.record_count, new.rejected_count) == (20, 10, 20)
+    assert new.curation.exclude_earlier
+    old = {record.record_id for record in rpc.ListRecords(pb.ListRecordsRequest(parent=first.name)).records}
+    rejections = rpc.ListRejections(pb.ListRejectionsRequest(parent=new.name)).rejections
+    assert {each.detail for each in rejections} == {f"stays: {record_id}" for record_id in old}
+    assert curate(rpc, source).record_count == 30

@@ -23,6 +23,7 @@ from ratoon_ingestion.domain.erasures import (
     check_record_id,
     redacted_split,
     redacted_version,
+    reindexed,
     step,
 )
 from ratoon_ingestion.domain.errors import BadErasure, BadRecordId
@@ -121,3 +122,16 @@ def test_a_part_of_a_record_id_is_refused_with_a_sentence(short):
     check_record_id("a" * 64)
     with pytest.raises(BadRecordId, match="64 hexadecimal digits"):
         check_record_id(short)
+
+
+def test_versions_and_splits_name_the_indexes_that_were_written_again():
+    version = DatasetVersion(VERSION, NOW, NOW, (), CurationConfig(), index="1" * 64)
+    split = Split(SPLIT, NOW, NOW, VERSION, test_index="2" * 64, version_index="1" * 64)
+    replaced = {"1" * 64: "3" * 64, "2" * 64: ""}
+    assert reindexed(version, replaced) == replace(version, index="3" * 64)
+    assert reindexed(split, replaced) == replace(split, test_index="", version_index="3" * 64)
+    others = {"4" * 64: "5" * 64}
+    assert reindexed(version, others) is version
+    assert reindexed(split, others) is split
+    without = Split(SPLIT, NOW, NOW, VERSION)
+    assert reindexed(without, replaced) is without

@@ -30,7 +30,8 @@ STORED = {
 def test_a_version_of_the_release_before_is_read():
     version = BodyCodec(DatasetVersion).load(json.dumps(STORED))
     assert version.curation == CurationConfig(7, ("en",), masks=(Mask.EMAIL,))
-    assert (version.state, version.step_reports) == (State.READY, ())
+    assert (version.state, version.step_reports, version.index) == (State.READY, (), "")
+    assert not version.curation.exclude_earlier
     assert "steps" not in version.curation.stated()
 
 
