@@ -91,7 +91,8 @@ def test_divergence_is_zero_from_itself_and_never_negative(counts):
 def test_texts_that_curation_masks_do_not_count():
     raw = features("Write to ann@example.org or call 555-1234, see https://example.org/x today", 0)
     curated = features("Write to <EMAIL> or call [PHONE NUMBER], see today", 0)
-    assert raw.words == curated.words
+    hashed = features("Write to [EMAIL:ABCDEFGHIJKLMNOP] or call [PHONE:PONMLKJIHGFEDCBA], see today", 0)
+    assert raw.words == curated.words == hashed.words
 
 
 @pytest.mark.parametrize(

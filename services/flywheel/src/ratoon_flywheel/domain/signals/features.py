@@ -36,7 +36,7 @@ _RUN = rf"[^\s{_CHARACTERS}{_SYLLABLES}]"
 """What masks swallow: up to white space, or to a script that has none."""
 
 _TOKEN = re.compile(rf"{_RUN}+")
-_MASK = re.compile(r"[<\[][A-Z_ ]+[>\]]")
+_MASK = re.compile(r"[<\[][A-Z_ ]+(?::[A-P]{16})?[>\]]")
 _LINK = re.compile(r"(?:(?:https?|ftp)://|www\.).+")
 _DIGIT = re.compile(r"\d")
 _WORD = re.compile(rf"(?:[^\W\d_]|[{_MARKS}]){{2,}}")
