@@ -199,7 +199,7 @@ def test_results_of_suites_stand_beside_the_domains(busy):
     assert rows[2].difference.startswith("0.250")
 
 
-def judged(busy):
+def with_verdicts(busy):
     rate = {"value": 0.625, "lower": 0.5, "upper": 0.75}
     pairs = {
         "judge": f"{seed.P}/judges/helpful", "verdictCount": "120", "winCount": "60", "tieCount": "30",
@@ -218,7 +218,7 @@ def judged(busy):
 
 
 def test_an_evaluation_shows_what_judges_and_people_said(busy):
-    judged(busy)
+    with_verdicts(busy)
     text = shown(busy, "/p/mail/evaluations/e1")
     for part in (
         '<a href="/p/mail/judges/helpful">helpful</a>',
@@ -236,7 +236,7 @@ def test_an_evaluation_shows_what_judges_and_people_said(busy):
 
 
 def test_a_judge_shows_its_agreement_and_its_verdicts(busy):
-    judged(busy)
+    with_verdicts(busy)
     busy.memory.put(seed.P, judges=[f"{seed.P}/judges/helpful"])
     text = shown(busy, "/p/mail/judges/helpful")
     for part in (
@@ -256,10 +256,10 @@ def test_a_judge_shows_its_agreement_and_its_verdicts(busy):
 
 
 def test_a_judge_without_verdicts_is_known_by_its_metrics(busy):
-    run = judged(busy)
+    run = with_verdicts(busy)
     result = run["results"][0]
-    said = {"judge": f"{seed.P}/judges/helpful", "failedCount": "30"}
-    result["judges"] = [said]
+    counts = {"judge": f"{seed.P}/judges/helpful", "failedCount": "30"}
+    result["judges"] = [counts]
     result["candidate"] = {"unmeasured": {"judge_win_rate": "No reply."}}
     (verdicts,) = judges.verdicts_of(run, result, measure_of(run))
     assert [title for title, _ in verdicts.metrics] == ["judge win rate", "judge consistency"]

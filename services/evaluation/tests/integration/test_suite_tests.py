@@ -151,9 +151,9 @@ def test_the_same_records_are_answered_without_and_with_reasoning(store, taught,
     last = [text for text in prompted if EXTRACTION in text]
     assert len(last) == 20
     for text in last:
-        asked, _, own = text.partition("<|assistant|>")
-        assert "5 + 6?" in asked
-        assert asked.endswith(TRIGGER)
+        request_text, _, own = text.partition("<|assistant|>")
+        assert "5 + 6?" in request_text
+        assert request_text.endswith(TRIGGER)
         assert own.startswith("I count")
         assert own.endswith(f"\n\n{EXTRACTION}")
     table = pq.read_table(BytesIO(store.read(reasoned["answers"]))).to_pylist()
@@ -178,9 +178,11 @@ def test_a_template_that_cannot_leave_an_answer_open_gets_the_reasoning_in_the_r
     last = [text for text in prompted if EXTRACTION in text]
     assert len(last) == 4
     for text in last:
-        asked, _, own = text.rpartition("<|assistant|>")
-        question, reasoning, request = (asked.index(part) for part in ("5 + 6?", "I count", EXTRACTION))
-        assert question < asked.index(TRIGGER) < reasoning < request
+        request_text, _, own = text.rpartition("<|assistant|>")
+        question, reasoning, extraction = (
+            request_text.index(part) for part in ("5 + 6?", "I count", EXTRACTION)
+        )
+        assert question < request_text.index(TRIGGER) < reasoning < extraction
         assert own == "<think></think>"
 
 

@@ -166,7 +166,7 @@ def judge(peers, id: str, kind: str, **more: object) -> str:
     return name
 
 
-def create_judged(flywheel: FlywheelServiceStub, **more: object) -> project_pb2.Project:
+def create_with_judges(flywheel: FlywheelServiceStub, **more: object) -> project_pb2.Project:
     spec = project_pb2.Project(
         task=SUBJECTS, training={"method": "METHOD_FULL"}, instructions="Write.", **more
     )
@@ -180,7 +180,7 @@ def test_judges_and_people_judge_the_versions_of_a_project(flywheel, peers):
         {"metric": "rubric_score", "min_value": 3.0, "max_loss": 0.25},
         {"metric": "human_win_rate", "min_value": 0.4},
     ]
-    project = create_judged(
+    project = create_with_judges(
         flywheel,
         judges=["pairs", scores],
         judge_requirements={"min_pair_count": 60},
@@ -215,7 +215,7 @@ def test_judges_and_people_judge_the_versions_of_a_project(flywheel, peers):
 
 
 def test_without_judges_an_evaluation_asks_for_none(flywheel, peers):
-    create_judged(flywheel)
+    create_with_judges(flywheel)
     ended(flywheel, begin(flywheel))
     (evaluation,) = peers.created_resources("EvaluationRun")
     fields = {field.name for field, _ in evaluation.ListFields()}
@@ -224,13 +224,13 @@ def test_without_judges_an_evaluation_asks_for_none(flywheel, peers):
 
 def test_judges_of_a_project_exist_and_agree_with_people(flywheel, peers):
     with pytest.raises(NotFound, match="judges/pairs"):
-        create_judged(flywheel, judges=["pairs"])
+        create_with_judges(flywheel, judges=["pairs"])
     judge(peers, "busy", "KIND_PAIRWISE", state="STATE_RUNNING")
     with pytest.raises(InvalidArgument, match="is RUNNING") as refused:
-        create_judged(flywheel, judges=["busy"])
+        create_with_judges(flywheel, judges=["busy"])
     assert (refused.value.reason, refused.value.field) == ("BAD_PROJECT", "judges")
     doubtful = judge(peers, "doubtful", "KIND_PAIRWISE", agreement={"kappa": 0.2})
-    project = create_judged(flywheel, judges=["doubtful"])
+    project = create_with_judges(flywheel, judges=["doubtful"])
     gates = [{"metric": "judge_win_rate", "min_value": 0.5}]
     with pytest.raises(FailedPrecondition, match=r"kappa of 0\.20 on 60 pairs") as refused:
         update(flywheel, project, metric_gates=gates)
@@ -247,7 +247,7 @@ def test_judges_of_a_project_exist_and_agree_with_people(flywheel, peers):
 
 def test_a_judge_that_people_do_not_bear_out_any_more_ends_a_run_before_it_trains(flywheel, peers):
     judge(peers, "scores", "KIND_RUBRIC")
-    create_judged(flywheel, judges=["scores"], metric_gates=[{"metric": "rubric_score", "min_value": 3}])
+    create_with_judges(flywheel, judges=["scores"], metric_gates=[{"metric": "rubric_score", "min_value": 3}])
     judge(peers, "scores", "KIND_RUBRIC", agreement={"pair_count": 4})
     last = ended(flywheel, begin(flywheel))
     assert (last.state, last.failure.reason) == (Run.STATE_FAILED, "JUDGE_NOT_TRUSTED")

@@ -48,7 +48,7 @@ from ratoon_flywheel.domain.projects import (
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 V1 = "projects/p/models/p/versions/v1.0"
 CHAT = {"task": Generate()}
-JUDGED = CHAT | {"judges": ("pairs",)}
+WITH_JUDGE = CHAT | {"judges": ("pairs",)}
 
 
 def project(*labels: str, **settings: object) -> Project:
@@ -247,11 +247,11 @@ def test_requests_that_contradict_themselves_or_the_project(before, task, labels
         (CHAT | {"judge_requirements": Requirements(min_kappa=float("nan"))}, "judge_requirements"),
         (CHAT | {"human_ratings": HumanRatings("v1", "v1")}, "human_ratings.reference_origin"),
         (CHAT | {"human_ratings": HumanRatings("v" * 501)}, "human_ratings.candidate_origin"),
-        (JUDGED | {"metric_gates": (MetricGate("judge_win_rate", 1.5),)}, "metric_gates"),
-        (JUDGED | {"metric_gates": (MetricGate("judge_win_rate", max_loss=0.1),)}, "metric_gates"),
-        (JUDGED | {"metric_gates": (MetricGate("rubric_score", 0.5),)}, "metric_gates"),
-        (JUDGED | {"metric_gates": (MetricGate("human_win_rate", 0.5),)}, "metric_gates"),
-        (JUDGED | {"primary_metric": "rubric_score"}, "primary_metric"),
+        (WITH_JUDGE | {"metric_gates": (MetricGate("judge_win_rate", 1.5),)}, "metric_gates"),
+        (WITH_JUDGE | {"metric_gates": (MetricGate("judge_win_rate", max_loss=0.1),)}, "metric_gates"),
+        (WITH_JUDGE | {"metric_gates": (MetricGate("rubric_score", 0.5),)}, "metric_gates"),
+        (WITH_JUDGE | {"metric_gates": (MetricGate("human_win_rate", 0.5),)}, "metric_gates"),
+        (WITH_JUDGE | {"primary_metric": "rubric_score"}, "primary_metric"),
     ],
 )
 def test_settings_that_a_project_cannot_have(settings, field):
@@ -283,10 +283,10 @@ def test_suites_are_stored_by_their_resource_names():
 def test_gates_name_metrics_of_judges_and_people():
     gates = (MetricGate("judge_win_rate", 0.5), MetricGate("rubric_score", 3, max_loss=0.2))
     people = (MetricGate("human_win_rate", 0.4), MetricGate("human_rating", max_loss=0.3))
-    settings = JUDGED | {"human_ratings": HumanRatings(), "metric_gates": (*gates, *people)}
-    judged = checked(replace(project(), **settings))
-    assert judged.judges == ("projects/p/judges/pairs",)
-    check_supported(judged)
+    settings = WITH_JUDGE | {"human_ratings": HumanRatings(), "metric_gates": (*gates, *people)}
+    with_gates = checked(replace(project(), **settings))
+    assert with_gates.judges == ("projects/p/judges/pairs",)
+    check_supported(with_gates)
 
 
 def known(kind=JudgeKind.PAIRWISE, **more):

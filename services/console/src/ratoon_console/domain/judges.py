@@ -72,7 +72,7 @@ class Verdicts:
 
 def verdicts_of(run: JSON, result: JSON, measure: Measure) -> list[Verdicts]:
     """Return what the judges of a run said about a domain, in the order of the run."""
-    return [_verdicts(run, result, said, measure) for said in result.get("judges", [])]
+    return [_verdicts(run, result, counts, measure) for counts in result.get("judges", [])]
 
 
 def verdicts_in(runs: Sequence[JSON], judge: str, measure_of: Mapping[str, Measure]) -> list[Verdicts]:
@@ -106,47 +106,47 @@ def people_notes(result: JSON) -> list[str]:
     return notes or ["No human ratings of these answers."]
 
 
-def _verdicts(run: JSON, result: JSON, said: JSON, measure: Measure) -> Verdicts:
+def _verdicts(run: JSON, result: JSON, counts: JSON, measure: Measure) -> Verdicts:
     candidate = result.get("candidate", {})
     scores = values(candidate)
     is_pairwise = (
-        _counts_pairs(said) or not {"rubric_score"} & (scores | candidate.get("unmeasured", {})).keys()
+        _counts_pairs(counts) or not {"rubric_score"} & (scores | candidate.get("unmeasured", {})).keys()
     )
     names = METRICS_OF_KIND[JudgeKind.PAIRWISE if is_pairwise else JudgeKind.RUBRIC]
     return Verdicts(
         last_part(run["name"]),
         run.get("createTime", ""),
-        last_part(said["judge"]),
+        last_part(counts["judge"]),
         result["domain"],
         tuple((measure.title(name), measure.text(name, scores.get(name))) for name in names),
-        tuple(_notes(said, is_pairwise)),
+        tuple(_notes(counts, is_pairwise)),
     )
 
 
-def _counts_pairs(said: JSON) -> bool:
+def _counts_pairs(counts: JSON) -> bool:
     """Return whether a judge won, lost or tied pairs; scores of single answers are none of them."""
-    return any(number(said.get(key)) for key in ("winCount", "lossCount", "tieCount"))
+    return any(number(counts.get(key)) for key in ("winCount", "lossCount", "tieCount"))
 
 
-def _notes(said: JSON, is_pairwise: bool) -> Iterator[str]:
-    counted = count(said.get("verdictCount"))
+def _notes(counts: JSON, is_pairwise: bool) -> Iterator[str]:
+    counted = count(counts.get("verdictCount"))
     if not is_pairwise:
         yield f"{counted} answers scored"
     else:
-        yield f"{counted} pairs: {_record(said)}"
+        yield f"{counted} pairs: {_record(counts)}"
         yield (
-            f"{count(said.get('inconsistentCount'))} changed with the order; won in both orders: the first place "
-            f"{count(said.get('firstPositionCount'))}, the second {count(said.get('secondPositionCount'))}"
+            f"{count(counts.get('inconsistentCount'))} changed with the order; won in both orders: the first place "
+            f"{count(counts.get('firstPositionCount'))}, the second {count(counts.get('secondPositionCount'))}"
         )
     for length in ("longer", "shorter"):
-        if rate := said.get(f"{length}WinRate"):
+        if rate := counts.get(f"{length}WinRate"):
             yield (
                 f"win rate {decimal(rate.get('value'))} where the candidate's answer is {length} "
-                f"({count(said.get(f'{length}Count'))})"
+                f"({count(counts.get(f'{length}Count'))})"
             )
     for key, what in (("unparsableCount", "could not be read"), ("failedCount", "got no reply")):
-        if number(said.get(key)):
-            yield f"{count(said[key])} {what}"
+        if number(counts.get(key)):
+            yield f"{count(counts[key])} {what}"
 
 
 def _record(counts: JSON) -> str:

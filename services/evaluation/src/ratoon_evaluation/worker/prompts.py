@@ -50,11 +50,11 @@ class Prompts:
         None: the template cannot leave an answer open, begins answers in another way, or changes the opening.
         """
         turns = self._turns(record)
-        asked = self._template(turns, record.tools, tokenize=False, add_generation_prompt=True)
+        beginning = self._template(turns, record.tools, tokenize=False, add_generation_prompt=True)
         open_turns = (*turns, Turn(Role.ASSISTANT, opening))
         try:
             text = self._template(open_turns, record.tools, tokenize=False, continue_final_message=True)
-            if not text.startswith(asked) or text[len(asked) :].strip() != opening.strip():
+            if not text.startswith(beginning) or text[len(beginning) :].strip() != opening.strip():
                 return None
             encoded = self._template(open_turns, record.tools, continue_final_message=True, return_dict=True)
         except BadChatTemplate:
