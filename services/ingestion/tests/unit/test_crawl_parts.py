@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ratoon.process.checked_http import is_public
 from ratoon_ingestion.worker.crawl import state
+from ratoon_ingestion.worker.crawl.checked_http import is_public
 from ratoon_ingestion.worker.crawl.fetch import Answer
 from ratoon_ingestion.worker.crawl.pages import read_page
 from ratoon_ingestion.worker.crawl.robots import parsed

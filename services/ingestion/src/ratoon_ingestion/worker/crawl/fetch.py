@@ -7,7 +7,13 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from ratoon.process.checked_http import AddressRefused, Connection, NameUnknown, address_of, connection
+from ratoon_ingestion.worker.crawl.checked_http import (
+    AddressRefused,
+    Connection,
+    NameUnknown,
+    address_of,
+    connection,
+)
 from ratoon_ingestion.worker.crawl.urls import place_of, target_of
 
 _WAIT_S = 10.0
