@@ -96,6 +96,21 @@ def test_verdicts_are_those_of_a_search_over_all_records(tmp_path, threshold):
     assert 50 < len(expected) < len(new)
 
 
+def test_the_search_numbers_rows_by_their_order(tmp_path):
+    old = sketches(docstrings()[:300])
+    order = np.random.default_rng(2).permutation(len(old))[:200]
+    taken, chosen = (pa.chunked_array([lists_of(each)]) for each in (old.take(order), old))
+    simhashes = old.simhashes[order].tolist()
+    expected = near_duplicates(taken, simhashes, THRESHOLD)
+    assert near_duplicates(chosen, simhashes, THRESHOLD, order.tolist(), tmp_path) == expected
+    assert expected.candidates["confirmed"] > 3
+    assert list(tmp_path.iterdir()) == []
+
+
+def lists_of(each: Sketches) -> pa.ListArray:
+    return pa.ListArray.from_arrays(each.offsets.astype(np.int32), each.shingles)
+
+
 def test_the_match_is_the_one_with_the_smallest_id_however_segments_are_merged(tmp_path):
     texts = docstrings()[:600]
     new, old = sketches(texts[::2], "new"), sketches(texts[1::2], "old")

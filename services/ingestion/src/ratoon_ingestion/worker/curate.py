@@ -84,7 +84,7 @@ def curate(spec: CurationSpec, store: ArtifactStore, scratch: Path, report: Prog
             report(
                 0.85, "Looking for duplicates", done=curated.num_rows, total=curated.num_rows, unit="records"
             )
-            unique = deduplicate(curated, config)
+            unique = deduplicate(curated, config, folder)
             records = _records(curated, unique, key)
             earlier = EarlierVersions(spec, config, store, indexes)
             unique, places = earlier.without(curated, unique, _ids(records))

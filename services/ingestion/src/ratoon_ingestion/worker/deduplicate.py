@@ -7,6 +7,7 @@ label of its own but all of theirs, as votes, from which a guideline or a person
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -79,10 +80,11 @@ class _Retired:
             self.gone.update((row, (step, reason, stays)) for row in group if row != stays)
 
 
-def deduplicate(curated: pa.Table, config: CurationConfig) -> Deduplicated:
+def deduplicate(curated: pa.Table, config: CurationConfig, scratch: Path | None = None) -> Deduplicated:
     """Exact duplicates by content digest, then near duplicates by wording among what stays.
 
-    Examples with other answers to one prompt, or other system messages, stay, in one cluster.
+    Examples with other answers to one prompt, or other system messages, stay, in one cluster. `scratch`: a directory
+    for files of the search.
     """
     names = ("record_id", "content_digest", "source_label", "source", "source_path", "answers")
     columns = _Columns(*(curated.column(name).to_pylist() for name in names))
@@ -92,9 +94,9 @@ def deduplicate(curated: pa.Table, config: CurationConfig) -> Deduplicated:
     if config.exact_duplicates:
         retired.retire(equal, columns, CurationStep.EXACT_DUPLICATE, Rejected.EXACT_DUPLICATE)
     left = [row for row in ordered if row not in retired.gone]
-    shingles = curated.column("shingles").take(pa.array(left, pa.int64()))
     simhashes = curated.column("simhash").take(pa.array(left, pa.int64())).to_pylist()
-    similar = near_duplicates(shingles, simhashes, config.cluster_threshold)
+    threshold, shingles = config.cluster_threshold, curated.column("shingles")
+    similar = near_duplicates(shingles, simhashes, threshold, left, scratch)
     alike = _grouped(range(len(left)), lambda place: similar.roots[place])
     wordings = [[left[place] for place in places] for places in alike]
     clusters = {row: min(columns.record_id[member] for member in rows) for rows in wordings for row in rows}

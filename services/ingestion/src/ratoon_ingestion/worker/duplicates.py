@@ -5,8 +5,10 @@ candidates; a pair counts when the true Jaccard similarity of its shingles reach
 similar to a member of a cluster belongs to it.
 """
 
+import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -61,12 +63,22 @@ def bands_for(threshold: float, permutations: int = PERMUTATIONS) -> tuple[int, 
     return permutations, 1
 
 
-def near_duplicates(shingles: pa.ChunkedArray, simhashes: Sequence[int], threshold: float) -> Similar:
-    """Clusters among rows of shingle hashes (list<uint64>, each sorted) and their SimHashes."""
-    rows = _Rows(shingles)
+def near_duplicates(
+    shingles: pa.ChunkedArray,
+    simhashes: Sequence[int],
+    threshold: float,
+    order: Sequence[int] | None = None,
+    scratch: Path | None = None,
+) -> Similar:
+    """Clusters among rows of shingle hashes (list<uint64>, each sorted) and their SimHashes.
+
+    `order`: the rows of `shingles` to compare, which are numbered by it; all in their order, unless given. The
+    signatures stand in a file in `scratch` meanwhile, so that memory holds those of one band.
+    """
+    rows = _Rows(shingles, order)
     clusters = Clusters(list(range(len(rows))))
     named = {"minhash": 0, "simhash": 0}
-    for bucket in _minhash_buckets(rows, threshold):
+    for bucket in _minhash_buckets(rows, threshold, scratch):
         named["minhash"] += _compare(clusters, rows, bucket, threshold)
     for bucket in _simhash_buckets(simhashes):
         named["simhash"] += _compare(clusters, rows, bucket, threshold)
@@ -77,15 +89,17 @@ def near_duplicates(shingles: pa.ChunkedArray, simhashes: Sequence[int], thresho
 class _Rows:
     """Random access to each row's shingle hashes, without copies."""
 
-    def __init__(self, shingles: pa.ChunkedArray) -> None:
+    def __init__(self, shingles: pa.ChunkedArray, order: Sequence[int] | None) -> None:
         self._views = [(chunk.offsets.to_numpy(), chunk.values.to_numpy()) for chunk in shingles.chunks]
         lengths = [len(chunk) for chunk in shingles.chunks]
         self._starts = np.concatenate([[0], np.cumsum(lengths)]) if lengths else np.zeros(1, dtype=np.int64)
+        self._order = np.arange(self._starts[-1]) if order is None else np.array(order, dtype=np.int64)
 
     def __len__(self) -> int:
-        return int(self._starts[-1])
+        return len(self._order)
 
-    def __getitem__(self, row: int) -> Hashes:
+    def __getitem__(self, place: int) -> Hashes:
+        row = int(self._order[place])
         chunk = int(np.searchsorted(self._starts, row, side="right")) - 1
         offsets, flat = self._views[chunk]
         local = row - int(self._starts[chunk])
@@ -93,20 +107,29 @@ class _Rows:
         return hashes
 
 
-def _minhash_buckets(rows: _Rows, threshold: float) -> Iterator[npt.NDArray[np.int64]]:
-    signatures = _signatures(rows)
+def _minhash_buckets(rows: _Rows, threshold: float, scratch: Path | None) -> Iterator[npt.NDArray[np.int64]]:
     bands, width = bands_for(threshold)
-    for band in range(bands):
-        yield from _equal(np.ascontiguousarray(signatures[:, band * width : (band + 1) * width]))
+    if len(rows) < 2:
+        return
+    with tempfile.TemporaryFile(dir=scratch) as file:
+        file.truncate(4 * bands * len(rows) * width)
+        for start, signatures in _signatures(rows):
+            for band in range(bands):
+                part = np.ascontiguousarray(signatures[:, band * width : (band + 1) * width])
+                file.seek(4 * width * (band * len(rows) + start))
+                file.write(part.tobytes())
+        for band in range(bands):
+            file.seek(4 * width * band * len(rows))
+            keys = np.frombuffer(file.read(4 * width * len(rows)), np.uint32).reshape(-1, width)
+            yield from _equal(keys)
 
 
-def _signatures(rows: _Rows) -> npt.NDArray[np.uint32]:
-    parts = [np.empty((0, PERMUTATIONS), dtype=np.uint32)]
+def _signatures(rows: _Rows) -> Iterator[tuple[int, npt.NDArray[np.uint32]]]:
+    """Signatures of the rows in blocks, each with the number of its first row."""
     for start in range(0, len(rows), _SLICE):
         members = [rows[row] for row in range(start, min(start + _SLICE, len(rows)))]
         offsets = np.cumsum([0, *(member.size for member in members)], dtype=np.int64)
-        parts.append(signatures_of(np.concatenate(members), offsets))
-    return np.concatenate(parts)
+        yield start, signatures_of(np.concatenate(members), offsets)
 
 
 def signatures_of(shingles: Hashes, offsets: npt.NDArray[np.int64]) -> npt.NDArray[np.uint32]:
