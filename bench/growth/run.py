@@ -2,8 +2,9 @@
 
     python bench/growth/run.py [--quick] [--json FILE]
 
-Idle operations, pages of projects, claims of tasks, label sets, drift reports and pages of wrong answers run in this
-process over SQLite databases and artifacts in a temporary directory. A metric that does not grow has a ratio near 1.
+Idle operations, pages of projects, claims of tasks, label sets, drift reports, pages of wrong answers and look-ups of
+near duplicates run in this process over SQLite databases and artifacts in a temporary directory. A metric that does not
+grow has a ratio near 1.
 `--quick` uses small sizes and takes at most 20 s.
 """
 
@@ -20,6 +21,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from sqlalchemy import Table, insert
@@ -41,6 +43,12 @@ from ratoon_flywheel.domain.pipelines.runs import PipelineRun
 from ratoon_flywheel.domain.projects import Project
 from ratoon_flywheel.domain.signals.drift import Feature, Measure
 from ratoon_flywheel.domain.signals.monitor import DriftReport, Monitor, is_news
+from ratoon_ingestion.domain.curation import CLUSTER_THRESHOLD
+from ratoon_ingestion.worker.index.lookup import matches
+from ratoon_ingestion.worker.index.segment import Segment
+from ratoon_ingestion.worker.index.sketches import Sketches
+from ratoon_ingestion.worker.index.stored import index_store, layout_for
+from ratoon_ingestion.worker.index.write import BLOCK, build
 from ratoon_labeling import mapping as labeling_mapping
 from ratoon_labeling.adapters import tables as labeling_tables
 from ratoon_labeling.adapters.ledger import BulkLedger
@@ -58,6 +66,8 @@ CARDS = 24
 """Projects on the start page of the console, and the pipeline runs that each of them shows."""
 RUNS = 5
 CLOCK = SystemClock()
+OLD_RECORDS, NEW_RECORDS, SHINGLES = 10, 1_000, 20
+"""Old records for each task, records of each new version, and shingles of a record, in the index of near duplicates."""
 
 
 @dataclass(frozen=True)
@@ -127,6 +137,7 @@ def measure(sizes: Sizes, folder: Path) -> dict[tuple[str, str], float]:
         **annotators(sizes.tasks, folder),
         **label_set(sizes.labels, folder),
         **wrong_answers(sizes, folder),
+        **near_duplicates(sizes.tasks * OLD_RECORDS, folder),
         ("drift reports kept in a day of steady traffic", ""): drift_reports(),
     }
 
@@ -260,6 +271,41 @@ def wrong_answers(sizes: Sizes, folder: Path) -> dict[tuple[str, str], float]:
         pa.set_memory_pool(before)
     peak = (pool.max_memory() or 0) / 2**20
     return {("page of wrong answers", "ms"): spent, ("memory of a page of wrong answers", "MiB"): peak}
+
+
+def near_duplicates(count: int, folder: Path) -> dict[tuple[str, str], float]:
+    """Measure the tenth new version of a dataset with this many old records: its look-ups and its index."""
+    store, rng = ArtifactStore(str(folder / "artifacts")), np.random.default_rng(1)
+    versions = [f"{number:064x}" for number in range(11)]
+    scratch = folder / "segments"
+    scratch.mkdir()
+    with index_store(store, scratch) as indexes:
+
+        def segment(records: int, version: str) -> Segment:
+            blocks = (sketches(rng, min(BLOCK, records - start)) for start in range(0, records, BLOCK))
+            return build(blocks, layout_for(CLUSTER_THRESHOLD, version), indexes.path())
+
+        index = indexes.put([segment(count, versions[0])])
+        for version in versions[1:10]:
+            index = indexes.grown(indexes.covering([index], versions), segment(NEW_RECORDS, version))
+        new = sketches(rng, NEW_RECORDS)
+        began = time.perf_counter()
+        stored = indexes.covering([index], versions)
+        matches(new, [each.segment for each in stored], CLUSTER_THRESHOLD)
+        layout = layout_for(CLUSTER_THRESHOLD, versions[10])
+        indexes.grown(stored, build([new], layout, indexes.path()))
+        took = time.perf_counter() - began
+    return {(f"tenth version of {NEW_RECORDS:,} new records in the index of near duplicates", "s"): took}
+
+
+def sketches(rng: np.random.Generator, count: int) -> Sketches:
+    """Return random sketches."""
+    ids, digests = (rng.integers(0, 2**64, (count, 4), np.uint64) for _ in range(2))
+    shingles = np.sort(rng.integers(0, 2**64, (count, SHINGLES), np.uint64), axis=1).ravel()
+    offsets = np.arange(count + 1, dtype=np.int64) * SHINGLES
+    return Sketches(
+        ids, digests, shingles, offsets, rng.integers(0, 2**64, count, np.uint64), np.zeros(count, np.uint64)
+    )
 
 
 def drift_reports() -> float:
