@@ -268,6 +268,36 @@ def test_a_record_whose_repetition_has_the_id_of_another_keeps_all_ids_apart(ben
     built = bench.mixed({LARGE: digest}, components=components)
     ids = [row["record_id"] for row in bench.rows(built.artifact_digest)]
     assert len(ids) == len(set(ids)) == 4 * len(bench.rows(digest))
+    named = {"v1": digest, "v3": built.artifact_digest}
+    versions = [ErasureSpec.Version(name=name, digest=each) for name, each in named.items()]
+    first = next(row["record_id"] for row in bench.rows(digest) if row["text"] == english(500))
+    erased = erase(ErasureSpec(record_ids=[first], record_key=KEY, versions=versions), bench.store, silent)
+    left = [row["text"] for name in named for row in bench.rows(erased.versions[name].digest)]
+    assert left == [english(501)] * 5
+
+
+def test_sources_of_one_version_are_mixed_by_ratio(bench):
+    rows = [{"text": english(600 + n), "id": str(n)} for n in range(60)]
+    sources = [
+        {
+            "name": f"projects/p/sources/{name}",
+            "digest": bench.store.put_bytes("\n".join(map(json.dumps, part)).encode()),
+            "format": "JSONL",
+            "columns": {},
+        }
+        for name, part in (("a", rows[:40]), ("b", rows[40:50]), ("c", rows[50:]))
+    ]
+    spec = {"version": "v", "curation": {}, "sources": sources, "record_key": KEY, "processes": 1}
+    digest = curate(read_spec(CurationSpec, spec), bench.store, bench.folder, silent).artifact_digest
+    components = [
+        Mixture.Component(dataset_version=LARGE, source="projects/p/sources/a", weight=2),
+        Mixture.Component(dataset_version=LARGE, source="projects/p/sources/b", weight=1),
+    ]
+    fields = {"components": components, "strategy": Mixture.STRATEGY_RATIO, "unit": Mixture.UNIT_RECORDS}
+    built = bench.mixed({LARGE: digest}, **fields)
+    counts = Counter(row["source"] for row in bench.rows(built.artifact_digest))
+    assert counts == {"projects/p/sources/a": 20, "projects/p/sources/b": 10}
+    assert dict(bench.plan({LARGE: digest}, **fields).left_out_counts) == {"NOT_SAMPLED": 20}
 
 
 @pytest.fixture(scope="module")

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.ipc
 import pyarrow.parquet as pq
 from google.protobuf.json_format import MessageToDict
@@ -136,7 +137,7 @@ def _batches(store: ArtifactStore, digest: str, columns: Sequence[str]) -> Itera
 def _of_component(component: Component, batch: pa.RecordBatch) -> pa.RecordBatch:
     if not component.source:
         return batch
-    return batch.filter(pa.compute.equal(batch.column("source"), component.source))
+    return batch.filter(pc.equal(batch.column("source"), component.source))
 
 
 def _read(mixture: Mixture, digests: Sequence[str], store: ArtifactStore, report: Progress) -> _Rows:
