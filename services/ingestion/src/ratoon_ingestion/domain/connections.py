@@ -18,7 +18,6 @@ from math import isfinite
 from typing import Any
 
 from ratoon.operations.job_machine import MAX_ATTEMPTS, Action, Failure, JobObservation, Phase
-from ratoon.process.backoff import Backoff
 from ratoon_ingestion.domain.endpoints import checked_url
 from ratoon_ingestion.domain.errors import BadConnection
 from ratoon_ingestion.domain.schedules import Schedule
@@ -49,8 +48,8 @@ _MAX_CHARS = {
 _OF_SQL = ("query", "cursor_column", "key_column")
 _ID_CHARS = 46
 """Characters of the connection's ID in the names of its sources, which have 16 more."""
-RETRY = Backoff(10.0, 3600.0)
-"""Delays in seconds from an error to the next scheduled reading."""
+FIRST_RETRY_S, MAX_RETRY_S = 10.0, 3600.0
+"""Seconds from an error to the next scheduled reading: they double with each error in a row, up to the second."""
 POLL_INTERVAL_S = 0.5
 IDLE_INTERVAL = timedelta(hours=1)
 
@@ -306,7 +305,8 @@ def step(connection: Connection, observation: ConnectionObservation, now: dateti
 def fail(connection: Connection, failure: Failure, now: datetime) -> Transition:
     """End a reading with an error: the position stays, and a schedule tries again with growing delays."""
     failures = connection.failures + 1
-    retry = now + timedelta(seconds=RETRY.delay_s(failures))
+    delay_s = min(MAX_RETRY_S, FIRST_RETRY_S * 2.0 ** min(connection.failures, 60))
+    retry = now + timedelta(seconds=delay_s)
     failed = replace(
         connection,
         state=ConnectionState.IDLE,
