@@ -164,8 +164,8 @@ class Crawl(_message.Message):
     skip_sitemaps: _builtins.bool
     """Do not read the sitemaps of the hosts."""
     previous: _builtins.str
-    """Resource name of an earlier crawl that has succeeded. Its pages are requested with their `ETag` and `Last-Modified`;
-    the source holds only new and changed pages. Empty: all pages.
+    """Resource name of an earlier crawl that has succeeded. Its pages are requested with their `ETag` and
+    `Last-Modified`; the source holds only new and changed pages. Empty: all pages.
     """
     source: _builtins.str
     """Resource name of the source with the texts. Empty until the crawl has succeeded, and if it found no new text."""
