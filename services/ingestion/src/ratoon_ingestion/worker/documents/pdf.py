@@ -29,7 +29,8 @@ _LIGATURES = str.maketrans(
         "\ufb06": "st",
     }
 )
-_UNMAPPED = re.compile(r"[\ue000-\uf8ff\ufffd]|\(cid:\d+\)")
+_UNMAPPED = re.compile(r"[\x00-\x08\x0e-\x1f\x7f-\x9f\ue000-\uf8ff\ufffd]|\(cid:\d+\)")
+"""Glyphs for which a PDF names no character, or a character of another set."""
 _SOFT_BREAK = re.compile(r"\u00ad[^\S\n]*\n[^\S\n]*(?=\w)")
 _HYPHEN_BREAK = re.compile(r"(?<![\w-])([^\W\d_]{2,})[-\u2010][^\S\n]*\n[^\S\n]*([^\W\d_]{2,})(?![\w-])")
 _COMPOUND = re.compile(r"[^\W\d_]{2,}[-\u2010][^\W\d_]{2,}")
@@ -54,19 +55,20 @@ def _read(reader: PdfReader) -> Document:
     count = len(reader.pages)
     if count > _MAX_PAGES:
         raise NotReadable(Rejected.TOO_LARGE, f"it has {count:,} pages, more than {_MAX_PAGES:,}")
-    pages, budget = Pages(), _Budget()
+    pages, budget, unmapped = Pages(), _Budget(), 0
     for page in reader.pages:
-        pages.add(_page_text(page, budget).translate(_LIGATURES))
+        text = _page_text(page, budget)
+        unmapped += len(_UNMAPPED.findall(text))
+        pages.add(text.translate(_LIGATURES))
     texts = rejoined(pages.texts)
     empty = sum(not text for text in texts)
     if empty == count:
         raise NotReadable(Rejected.NO_TEXT, f"none of its {count} pages has text: a scan?")
-    return Document("pdf", tuple(texts), _attributes(texts, empty))
+    return Document("pdf", tuple(texts), _attributes(count, empty, unmapped))
 
 
-def _attributes(texts: Sequence[str], empty: int) -> dict[str, str]:
-    unmapped = sum(len(_UNMAPPED.findall(text)) for text in texts)
-    attributes = {"pages": str(len(texts))}
+def _attributes(count: int, empty: int, unmapped: int) -> dict[str, str]:
+    attributes = {"pages": str(count)}
     if empty:
         attributes["pages_without_text"] = str(empty)
     if unmapped:
