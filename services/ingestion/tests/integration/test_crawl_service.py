@@ -102,6 +102,7 @@ def test_a_crawl_goes_on_from_an_earlier_one(rpc):
         first = ended(rpc, create(rpc, "first", site.url()).name)
         again = ended(rpc, create(rpc, "again", site.url(), previous=first.name).name)
         assert (again.state, again.stored_count, again.unchanged_count, again.source) == (SUCCEEDED, 0, 3, "")
+        rpc.DeleteCrawl(pb.DeleteCrawlRequest(name=first.name))
         site.pages["/en"] = linked(
             text="The violin was sold to somebody in another town, far away from the harbour."
         )

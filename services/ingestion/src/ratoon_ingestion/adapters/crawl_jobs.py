@@ -51,7 +51,7 @@ class _Specs:
             max_seconds=bounds.max_seconds,
             delay_seconds=bounds.delay_seconds,
             skip_sitemaps=crawl.skip_sitemaps,
-            previous_state=job.previous_state,
+            previous_state=crawl.previous_state_digest,
             user_agent=self.identity.header,
             private_hosts=self.private_hosts,
         )

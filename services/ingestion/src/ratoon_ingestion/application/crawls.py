@@ -38,10 +38,9 @@ class CrawlerIdentity:
 
 @dataclass(frozen=True)
 class CrawlJob:
-    """A crawl, and the state that the earlier crawl left (empty: none)."""
+    """A crawl to carry out."""
 
     crawl: Crawl
-    previous_state: str
 
 
 Crawls = JobRunner[CrawlJob, Crawled]
@@ -95,7 +94,7 @@ def create_crawl(
     )
     with store.write() as tx:
         check_no_erasure(tx, command.parent)
-        _check_previous(tx, crawl)
+        crawl = replace(crawl, previous_state_digest=_previous_state(tx, crawl))
         crawl, new = tx.create(crawl, command.request_id)
         if new:
             _check_source_name(tx, crawl)
@@ -141,7 +140,7 @@ class CrawlProcedure:
         """Start, restart or stop the job, or create the source."""
         job_id = claim.action_id(_JOB)
         if action is not Action.APPLY:
-            perform(self._jobs, action, job_id, lambda: self._job(crawl))
+            perform(self._jobs, action, job_id, lambda: CrawlJob(crawl))
         elif (result := self._jobs.observe(job_id).result) is not None:
             source = source_of(crawl, source_name(crawl), result.pages_digest, self._clock.now())
             with self._store.write() as tx:
@@ -151,12 +150,6 @@ class CrawlProcedure:
     def failed(self, crawl: Crawl, error: Description, now: datetime) -> Step[Crawl]:
         """Fail the crawl with an error that a retry does not fix."""
         return _quiet(fail(crawl, Failure(error.reason, error.message)))
-
-    def _job(self, crawl: Crawl) -> CrawlJob:
-        if not crawl.previous:
-            return CrawlJob(crawl, "")
-        with self._store.read() as tx:
-            return CrawlJob(crawl, tx.get(Crawl, crawl.previous).state_digest)
 
 
 def source_name(crawl: Crawl) -> str:
@@ -180,9 +173,10 @@ def _check_source_name(tx: Transaction, crawl: Crawl) -> None:
         )
 
 
-def _check_previous(tx: Transaction, crawl: Crawl) -> None:
+def _previous_state(tx: Transaction, crawl: Crawl) -> str:
+    """Return the digest of the state that the earlier crawl left; empty without one."""
     if not crawl.previous:
-        return
+        return ""
     matched(crawl.previous, CRAWL, "previous")
     if project_of(crawl.previous) != project_of(crawl.name):
         raise InvalidArgument(
@@ -193,3 +187,4 @@ def _check_previous(tx: Transaction, crawl: Crawl) -> None:
     before = tx.get(Crawl, crawl.previous)
     if before.state is not State.READY:
         raise NotReady(f"{before.name} is {before.state}; only a crawl that has succeeded can be continued.")
+    return before.state_digest

@@ -85,6 +85,8 @@ class Crawl(Work):
     bounds: CrawlBounds = field(default_factory=CrawlBounds)
     skip_sitemaps: bool = False
     previous: str = ""
+    previous_state_digest: str = ""
+    """State that the earlier crawl left; it is needed although that crawl may be deleted."""
     state: State = State.QUEUED
     progress: Progress = field(default_factory=Progress)
     failure: Failure = field(default_factory=Failure)
