@@ -41,6 +41,7 @@ CONSOLE = {
     "CreateSuite": "create_suite",
     "DeleteDataset": "delete_ended",
     "DeleteDatasetVersion": "delete_ended",
+    "DiffDatasetVersion": ":diff",
     "DeleteDeployment": "delete_deployment",
     "DeleteEvaluationRun": "delete_ended",
     "DeleteJudge": "delete_ended",
@@ -73,6 +74,8 @@ CONSOLE = {
     "ListAliases": "/aliases",
     "ListBadCases": "/badCases",
     "ListDatasetVersions": "/versions",
+    "ListExports": "/exports",
+    "ListRecordDifferences": "/recordDifferences",
     "ListDatasets": "/datasets",
     "ListDriftReports": "/driftReports",
     "ListEngines": "/engines",
@@ -117,6 +120,11 @@ _LOOP = "pipeline runs do it"
 _INSTALLATION = "administration of the installation: use the command line"
 _SHOWN = "the page shows it in the list of its parent"
 CONSOLE_REASONS = {
+    "PlanDatasetVersion": "mixtures are described in files: use the command line",
+    **dict.fromkeys(
+        ("CreateExport", "GetExport", "WatchExport", "CancelExport", "DeleteExport", "OpenExport"),
+        "exports are downloaded by the command line",
+    ),
     **dict.fromkeys(
         ("CreateStream", "GetStream", "ListStreams", "AppendRecords", "SealStream", "DeleteStream"),
         "programs append records",

@@ -226,7 +226,7 @@ class ExportSpec(_message.Message):
     title: _builtins.str
     """Title of the data, such as the resource name of the dataset version."""
     version: _builtins.str
-    """Digest of the tree of a dataset version. Empty: parts are exported."""
+    """Dataset version, by its digest. Empty: parts are exported."""
     format: _builtins.str
     """Format: the name of an `Export.Format` without its prefix."""
     tokenizer: _builtins.str
