@@ -155,8 +155,8 @@ def test_an_erased_record_leaves_all_indexes_and_later_splits_still_ask_them(loo
     first = loop.next_split(version, version_index=index, ratios=ALL)
     later, later_index = loop.curated(range(25, 90), change=" indeed")
     second = loop.next_split(later, version_index=later_index)
-    kept = {story(n) for n in range(25, 90)}
-    row = next(row for row in loop.rows(first, "TEST") if row["text"] not in kept)
+    remaining = {story(n) for n in range(25, 90)}
+    row = next(row for row in loop.rows(first, "TEST") if row["text"] not in remaining)
     gone = row["record_id"]
     shingles = sketched([gone], [row["content_digest"]], [row["text"]])
     parts = [
@@ -174,7 +174,7 @@ def test_an_erased_record_leaves_all_indexes_and_later_splits_still_ask_them(loo
     result = erase(from_json(ErasureSpec, spec), loop.store, silent)
     assert set(result.indexes) >= {index, *loop.indexes}
     for blob in result.blobs:
-        loop.store.erase(blob, "its writer asked for it")
+        loop.store.erase(blob, "its writer indexed for it")
     traces = [
         bytes.fromhex(gone),
         shingles.ids.tobytes(),
@@ -198,9 +198,9 @@ def test_an_erased_record_leaves_all_indexes_and_later_splits_still_ask_them(loo
     indexes = [result.indexes.get(each, each) for each in loop.indexes]
     third, third_index = loop.curated(range(120), change=" again")
     shingled.clear()
-    asked = loop.split(third, version_index=third_index, earlier_tests=tests, earlier_indexes=indexes)
+    indexed = loop.split(third, version_index=third_index, earlier_tests=tests, earlier_indexes=indexes)
     assert shingled == []
-    assert plain(asked) == plain(loop.split(third, earlier_tests=tests))
+    assert plain(indexed) == plain(loop.split(third, earlier_tests=tests))
 
 
 def rejected(loop: Loop, version: str) -> dict[str, str]:

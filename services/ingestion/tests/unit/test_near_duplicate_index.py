@@ -77,11 +77,11 @@ def searched_together(new: Sketches, old: Sketches, threshold: float) -> set[int
     return {row for row in range(len(new)) if roots[row] in known}
 
 
-def closed(new: Sketches, found: set[int], threshold: float) -> set[int]:
+def closed(new: Sketches, matched: set[int], threshold: float) -> set[int]:
     """These rows and those that are in a cluster with one among the new records."""
     lists = pa.ListArray.from_arrays(new.offsets.astype(np.int32), new.shingles)
     roots = near_duplicates(pa.chunked_array([lists]), new.simhashes.tolist(), threshold).roots
-    known = {roots[row] for row in found}
+    known = {roots[row] for row in matched}
     return {row for row in range(len(new)) if roots[row] in known}
 
 
@@ -90,9 +90,9 @@ def test_verdicts_are_those_of_a_search_over_all_records(tmp_path, threshold):
     texts = docstrings()
     assert len(texts) > 1_000
     new, old = sketches(texts[::2], "new"), sketches(texts[1::2], "old")
-    found = matches(new, [segment_of(tmp_path, old, threshold=threshold)], threshold)
+    matched = matches(new, [segment_of(tmp_path, old, threshold=threshold)], threshold)
     expected = searched_together(new, old, threshold)
-    assert closed(new, set(found), threshold) == expected
+    assert closed(new, set(matched), threshold) == expected
     assert 50 < len(expected) < len(new)
 
 
@@ -117,10 +117,10 @@ def test_the_match_is_the_one_with_the_smallest_id_however_segments_are_merged(t
     rows = np.arange(len(old))
     parts = [segment_of(tmp_path, old.take(rows[rows % 3 == part])) for part in range(3)]
     whole = merge(parts, tmp_path / "whole.idx", parts[0].layout)
-    found = matches(new, [whole], THRESHOLD)
-    assert matches(new, parts[::-1], THRESHOLD) == found
-    assert found
-    for row, match in found.items():
+    matched = matches(new, [whole], THRESHOLD)
+    assert matches(new, parts[::-1], THRESHOLD) == matched
+    assert matched
+    for row, match in matched.items():
         similar = matches(new.take(np.array([row])), [whole], THRESHOLD)[0]
         assert similar == match
 

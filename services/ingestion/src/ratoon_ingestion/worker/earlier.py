@@ -25,7 +25,7 @@ class EarlierVersions:
     """The earlier versions of a dataset that a curation compares with; none unless it excludes their records.
 
     A version of a release without indexes is read and indexed here, once: the new version's index takes that over.
-    Examples of such a version are found by their content alone.
+    Examples of such a version are matched by their content alone.
     """
 
     def __init__(
@@ -46,16 +46,16 @@ class EarlierVersions:
         """Return what stays without repeated records, and the places at which it stood."""
         if not self._stored:
             return unique, list(range(len(unique.rows)))
-        found = self._matches(curated, unique, record_ids)
-        places = [place for place in range(len(unique.rows)) if place not in found]
-        gone = {unique.rows[place]: _reason(match) for place, match in found.items()}
-        names = {unique.rows[place]: record_ids[place] for place in found}
+        matched = self._matches(curated, unique, record_ids)
+        places = [place for place in range(len(unique.rows)) if place not in matched]
+        gone = {unique.rows[place]: _reason(match) for place, match in matched.items()}
+        names = {unique.rows[place]: record_ids[place] for place in matched}
         left = replace(
             unique,
             rows=tuple(unique.rows[place] for place in places),
             clusters=tuple(unique.clusters[place] for place in places),
             rejected=_appended(unique.rejected, rejections(curated, names, gone)),
-            counts={**unique.counts, **_counts(found)},
+            counts={**unique.counts, **_counts(matched)},
             votes={row: votes for row, votes in unique.votes.items() if row not in gone},
         )
         return left, places
@@ -67,12 +67,12 @@ class EarlierVersions:
     def _matches(self, curated: pa.Table, unique: Deduplicated, record_ids: list[str]) -> Mapping[int, Match]:
         threshold = self._config.cluster_threshold
         segments = [self._indexes.usable(each.segment, threshold) for each in self._stored]
-        found: dict[int, Match] = {}
+        matched: dict[int, Match] = {}
         for place, block in enumerate(sketches_in_blocks(curated, unique, record_ids)):
             for row, match in matches(block, segments, threshold, same_answers=True).items():
                 if match.is_equal or self._config.near_duplicate_threshold:
-                    found[place * BLOCK + row] = match
-        return found
+                    matched[place * BLOCK + row] = match
+        return matched
 
 
 def sketches_in_blocks(curated: pa.Table, unique: Deduplicated, record_ids: list[str]) -> Iterator[Sketches]:
@@ -88,8 +88,8 @@ def _reason(match: Match) -> tuple[CurationStep, Rejected, str]:
     return CurationStep.NEAR_DUPLICATE, Rejected.NEAR_DUPLICATE, match.record_id
 
 
-def _counts(found: Mapping[int, Match]) -> dict[str, int]:
-    equal = Counter(match.is_equal for match in found.values())
+def _counts(matched: Mapping[int, Match]) -> dict[str, int]:
+    equal = Counter(match.is_equal for match in matched.values())
     return {"earlier_equal": equal[True], "earlier_near": equal[False]}
 
 

@@ -76,13 +76,13 @@ def repeating(
     texts: Texts, sketches: Iterator[Sketches], segments: Sequence[Segment], threshold: float
 ) -> dict[str, str]:
     """Return the id of the match of each record that is, equals or is a near duplicate of one in the segments."""
-    found: dict[str, str] = {}
+    matched: dict[str, str] = {}
     start = 0
     for block in sketches:
         for row, match in matches(block, segments, threshold).items():
-            found[texts.record_ids[start + row]] = match.record_id
+            matched[texts.record_ids[start + row]] = match.record_id
         start += len(block)
-    return found
+    return matched
 
 
 def first_without_match(

@@ -19,7 +19,7 @@ _RELEASED = 256
 _COMPARED = 1_024
 """Candidates of one record that are compared at a time."""
 
-Found = npt.NDArray[np.int64]
+RowNumbers = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -39,17 +39,17 @@ def matches(
     They are compared by the Jaccard similarity of their shingles. `same_answers`: examples with other answers are no
     near duplicates. The segments have bands that suffice for the threshold.
     """
-    found: dict[int, Match] = {}
+    matched: dict[int, Match] = {}
     for start in range(0, len(new), _BLOCK):
         rows = np.arange(start, min(start + _BLOCK, len(new)))
         block = new.take(rows)
         for segment in segments:
             for row, match in _in_segment(block, segment, threshold, same_answers):
-                before = found.get(start + row)
+                before = matched.get(start + row)
                 if before is None or match.record_id < before.record_id:
-                    found[start + row] = match
+                    matched[start + row] = match
             segment.release()
-    return found
+    return matched
 
 
 def _in_segment(
@@ -75,19 +75,19 @@ def _in_segment(
 
 def _equal(new: Sketches, segment: Segment) -> dict[int, int]:
     """Return the first row with the id or the digest of each new record that has one."""
-    found: dict[int, int] = {}
+    matched: dict[int, int] = {}
     id_keys, ids, digests = (segment.array(name) for name in ("id_keys", "ids", "digests"))
     digest_keys, digest_rows = segment.table("digest")
     for low, high, row in _hits(id_keys, new.ids[:, 0]):
         same = np.flatnonzero((ids[low:high] == new.ids[row]).all(axis=1))
         if same.size:
-            found[row] = low + int(same[0])
+            matched[row] = low + int(same[0])
     for low, high, row in _hits(digest_keys, new.digests[:, 0]):
         rows = digest_rows[low:high].astype(np.int64)
         same = rows[(digests[rows] == new.digests[row]).all(axis=1)]
         if same.size:
-            found[row] = min(found.get(row, len(segment)), int(same.min()))
-    return found
+            matched[row] = min(matched.get(row, len(segment)), int(same.min()))
+    return matched
 
 
 class _Candidates:
@@ -103,12 +103,12 @@ class _Candidates:
         names = layout.tables[: layout.bands + QUARTERS]
         self._bands = layout.bands
         self._tables = [segment.table(name)[1] for name in names]
-        bounds = [_table_bounds(segment, name, wanted) for name, wanted in zip(names, keys, strict=True)]
+        bounds = [_table_bounds(segment, name, values) for name, values in zip(names, keys, strict=True)]
         self._lows = np.stack([low for low, _ in bounds], axis=1)
         self._highs = np.stack([high for _, high in bounds], axis=1)
         self._all_simhashes = segment.array("simhashes")
 
-    def of(self, row: int) -> Found:
+    def of(self, row: int) -> RowNumbers:
         """Return the candidates of a new record in ascending order, each once."""
         lows, highs = self._lows[row], self._highs[row]
         hits = np.flatnonzero(lows < highs)
@@ -117,41 +117,43 @@ class _Candidates:
         close = self._close(in_quarters, row)
         return np.unique(np.concatenate([*in_bands, close])) if in_bands else np.unique(close)
 
-    def _rows(self, table: int, row: int) -> Found:
-        rows: Found = self._tables[table][self._lows[row, table] : self._highs[row, table]].astype(np.int64)
+    def _rows(self, table: int, row: int) -> RowNumbers:
+        rows: RowNumbers = self._tables[table][self._lows[row, table] : self._highs[row, table]].astype(
+            np.int64
+        )
         return rows
 
-    def _close(self, parts: Sequence[Found], row: int) -> Found:
+    def _close(self, parts: Sequence[RowNumbers], row: int) -> RowNumbers:
         if not parts:
             return np.empty(0, np.int64)
         rows = np.concatenate(parts)
         differing = np.bitwise_count(self._all_simhashes[rows] ^ self._simhashes[row])
-        close: Found = rows[differing <= SIMHASH_BITS]
+        close: RowNumbers = rows[differing <= SIMHASH_BITS]
         return close
 
 
-def _table_bounds(segment: Segment, name: str, wanted: npt.NDArray[Any]) -> tuple[Found, Found]:
-    bounds = _bounds(segment.table(name)[0], wanted)
+def _table_bounds(segment: Segment, name: str, values: npt.NDArray[Any]) -> tuple[RowNumbers, RowNumbers]:
+    bounds = _bounds(segment.table(name)[0], values)
     segment.release()
     return bounds
 
 
-def _bounds(keys: npt.NDArray[Any], wanted: npt.NDArray[Any]) -> tuple[Found, Found]:
+def _bounds(keys: npt.NDArray[Any], values: npt.NDArray[Any]) -> tuple[RowNumbers, RowNumbers]:
     """Return where the entries with each key begin and end; keys are looked up in ascending order, page by page."""
-    order = np.argsort(wanted)
-    low, high = np.empty(len(wanted), np.int64), np.empty(len(wanted), np.int64)
-    low[order] = np.searchsorted(keys, wanted[order], "left")
-    high[order] = np.searchsorted(keys, wanted[order], "right")
+    order = np.argsort(values)
+    low, high = np.empty(len(values), np.int64), np.empty(len(values), np.int64)
+    low[order] = np.searchsorted(keys, values[order], "left")
+    high[order] = np.searchsorted(keys, values[order], "right")
     return low, high
 
 
-def _hits(keys: npt.NDArray[Any], wanted: npt.NDArray[Any]) -> Iterator[tuple[int, int, int]]:
-    low, high = _bounds(keys, wanted)
+def _hits(keys: npt.NDArray[Any], values: npt.NDArray[Any]) -> Iterator[tuple[int, int, int]]:
+    low, high = _bounds(keys, values)
     for row in np.flatnonzero(low < high):
         yield int(low[row]), int(high[row]), int(row)
 
 
-def _first_similar(shingles: Hashes, rows: Found, segment: Segment, threshold: float) -> int | None:
+def _first_similar(shingles: Hashes, rows: RowNumbers, segment: Segment, threshold: float) -> int | None:
     """Return the first of some rows whose shingles are similar enough."""
     offsets = segment.array("offsets")
     sizes = offsets[rows + 1] - offsets[rows]
@@ -165,7 +167,7 @@ def _first_similar(shingles: Hashes, rows: Found, segment: Segment, threshold: f
     return None
 
 
-def _similarities(shingles: Hashes, rows: Found, segment: Segment) -> npt.NDArray[np.float64]:
+def _similarities(shingles: Hashes, rows: RowNumbers, segment: Segment) -> npt.NDArray[np.float64]:
     """Return the Jaccard similarity of each row with a set of shingles; that of two empty sets is 1."""
     others = segment.sketches(rows)
     sizes = np.diff(others.offsets)

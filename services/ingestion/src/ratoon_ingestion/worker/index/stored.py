@@ -52,9 +52,9 @@ class IndexStore:
             StoredSegment(segment, digest) for digest, segment in self._files(index) if segment is not None
         ]
 
-    def covering(self, indexes: Iterable[str], wanted: Iterable[str]) -> list[StoredSegment]:
+    def covering(self, indexes: Iterable[str], artifacts: Iterable[str]) -> list[StoredSegment]:
         """Return few segments that together cover what they can of these artifacts, the largest first."""
-        left, chosen = set(wanted), list[StoredSegment]()
+        left, chosen = set(artifacts), list[StoredSegment]()
         offered = {
             each.digest: each for index in sorted(set(filter(None, indexes))) for each in self.segments(index)
         }
