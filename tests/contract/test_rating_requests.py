@@ -12,12 +12,13 @@ from ratoon.labeling.v1 import labeling_service_pb2 as pb
 from ratoon.process.errors import FailedPrecondition, NotFound
 from ratoon.storage.listing import filtered_fields
 from ratoon.tasks.generate import Form, Generate
+from ratoon.tasks.judges import JudgeKind
 from ratoon.tasks.kind import Record, Turn
 from ratoon.testkit.clock import FakeClock
 from ratoon_evaluation.adapters.people import LabelingPeople, LabelingTasks
 from ratoon_evaluation.application.ports import RatingTask
 from ratoon_evaluation.domain.human import HumanRatings, verdicts_of
-from ratoon_evaluation.domain.judging import Choice, JudgeKind
+from ratoon_evaluation.domain.judging import Choice
 from ratoon_ingestion.example_messages import example_message
 from ratoon_labeling import mapping
 from ratoon_labeling.application import handlers

@@ -198,7 +198,7 @@ def test_evaluation_accepts_the_gate(each_run):
         channel = Requests()
         EvaluationStage(channel).create(stage_request(run, StageId.EVALUATION), "id")
         command = evaluation_mapping.create_run(channel.sent["CreateEvaluationRun"])
-        created = evaluation.create_run(command, Accepting(), Accepting(), Accepting(), FakeClock())
+        created = evaluation.create_run(command, Accepting(), Accepting(), Accepting(), (), FakeClock())
         assert created.question.task == run.project.task
         assert created.question.compute == run.project.compute.evaluation
         assert [suite.name for suite in created.question.suites] == list(run.project.suites)

@@ -48,7 +48,8 @@ def create_crawl(request: pb.CreateCrawlRequest) -> CreateCrawl:
     """Return the command of a CreateCrawl request."""
     crawl = request.crawl
     stated: dict[str, Any] = {name: value for name in _BOUNDS if (value := getattr(crawl, name))}
-    stated |= {name: getattr(crawl, name) for name in _OPTIONAL_BOUNDS if crawl.HasField(name)}
+    present = {field.name for field, _ in crawl.ListFields()}
+    stated |= {name: getattr(crawl, name) for name in _OPTIONAL_BOUNDS if name in present}
     return CreateCrawl(
         parent=request.parent,
         crawl_id=request.crawl_id,

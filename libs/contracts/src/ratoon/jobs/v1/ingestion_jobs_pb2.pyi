@@ -311,7 +311,9 @@ class SourceSpec(_message.Message):
     sample_by: _builtins.str
     """Part of a text file that is one record: `LINE`, `PARAGRAPH` or `DOCUMENT`. Empty: `LINE`."""
     archive_depth: _builtins.int
-    """Levels of archives within archives that are read. Not set: the archive is read as in release 0.1, without documents."""
+    """Levels of archives within archives that are read. Not set: the archive is read as in release 0.1, without
+    documents.
+    """
     @_builtins.property
     def labels_by_folder(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """Label by directory name. Empty: the directory of an item is its label."""

@@ -15,8 +15,8 @@ from ratoon_ingestion.worker.readers.items import (
     SourceSpec,
     SourceUnreadable,
 )
-from ratoon_ingestion.worker.readers.stored_items import is_stored, read_stored
 from ratoon_ingestion.worker.readers.mbox import read_mbox
+from ratoon_ingestion.worker.readers.stored_items import is_stored, read_stored
 from ratoon_ingestion.worker.readers.tables import read_arrow, read_csv, read_excel, read_jsonl, read_parquet
 from ratoon_ingestion.worker.readers.texts import read_text
 from ratoon_ingestion.worker.readers.warc import read_warc
