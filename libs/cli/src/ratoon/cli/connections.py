@@ -8,7 +8,6 @@ import typer
 from ratoon.cli.context import session
 from ratoon.cli.output import show
 from ratoon.cli.resources import Name, group
-from ratoon.client.types import ConnectionState
 
 app = group("connections", "Places with data that are read again and again.")
 _POLL_S = 0.5
@@ -23,6 +22,8 @@ def read_connection(
     ] = True,
 ) -> None:
     """Read a connection now, whatever its schedule."""
+    from ratoon.client.types import ConnectionState
+
     chosen = session(context)
     connections = chosen.client.connections
     read = connections.read(chosen.name(connection, "connections"))

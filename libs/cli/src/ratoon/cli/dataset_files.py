@@ -13,7 +13,7 @@ from ratoon.cli.context import Session, session
 from ratoon.cli.datasets import Version
 from ratoon.cli.names import name_argument
 from ratoon.cli.output import as_json, follow, say, show, show_rows
-from ratoon.client import RatoonError, types
+from ratoon.client import RatoonError
 
 _SHOWN = 200
 
@@ -62,6 +62,8 @@ def diff(
     Example:
       ratoon datasets diff v1 v2 --kind changed
     """
+    from ratoon.client.types import RecordDifferenceKind
+
     chosen = session(context)
     name, other = chosen.version(version, "datasets"), chosen.version(base, "datasets")
     splits = {"split": _split(chosen, split), "base_split": _split(chosen, base_split)}
@@ -71,7 +73,7 @@ def diff(
         chosen.client.record_differences.list(
             name,
             base=other,
-            kinds=[types.RecordDifferenceKind(f"KIND_{each.name}") for each in kind or ()],
+            kinds=[RecordDifferenceKind(f"KIND_{each.name}") for each in kind or ()],
             **chosen_splits,
         ),
         limit,
@@ -136,6 +138,8 @@ def export(
     Example:
       ratoon datasets export v3 --format hugging-face --out tickets
     """
+    from ratoon.client.types import ExportFormat as Written
+
     if bool(version) == bool(split):
         raise typer.BadParameter("Name either a version or --split.")
     chosen = session(context)
@@ -151,9 +155,7 @@ def export(
         "purpose": purpose,
     }
     fields = {name: value for name, value in settings.items() if value}
-    created = chosen.client.exports.create(
-        dataset, format=types.ExportFormat(f"FORMAT_{format.name}"), **fields
-    )
+    created = chosen.client.exports.create(dataset, format=Written(f"FORMAT_{format.name}"), **fields)
     ended = follow(chosen.client, created.name, chosen.output)
     if out is not None:
         opening: dict[str, Any] = (

@@ -232,9 +232,12 @@ def _field_option(field: Field) -> Parameter:
     return _option(field.name, kind | None, None, about, name, metavar=_metavar(field))
 
 
+_RENAMED = {"api_key": "--key", "url": "--address"}
+
+
 def flag(field: Field) -> str:
-    """Return the option of a field: `--display-name`."""
-    return "--key" if field.name == "api_key" else f"--{field.name.replace('_', '-')}"
+    """Return the option of a field: `--display-name`; one that every command has already stands for itself."""
+    return _RENAMED.get(field.name) or f"--{field.name.replace('_', '-')}"
 
 
 def _metavar(field: Field) -> str:
