@@ -883,7 +883,7 @@ class RecordsTest(Message):
     """
 
     multi_turn: bool = False
-    """Feed the answers of the model back: each message of a user is asked in turn, after the model's own
+    """Feed the answers of the model back: each message of a user is a prompt, after the model's own
     answers instead of those of the record.
 
     The last answer is scored. Only for tasks `generate`.
@@ -963,7 +963,7 @@ class CodeTest(Message):
 
 
 class SuiteTest(Message):
-    """One test of a suite: what models are asked, and the metric that sums it up."""
+    """One test of a suite: the prompts for models, and the metric that sums it up."""
 
     name: str = ""
     """Name of the test: 1 to 63 characters of `a-z`, `0-9`, `-` and `_`. Required."""

@@ -8330,7 +8330,7 @@ MESSAGES: dict[str, Message] = {
             Field(
                 "multi_turn",
                 "bool",
-                "Feed the answers of the model back: each message of a user is asked in turn, after the model's own answers instead of those of the record. The last answer is scored. Only for tasks `generate`.",
+                "Feed the answers of the model back: each message of a user is a prompt, after the model's own answers instead of those of the record. The last answer is scored. Only for tasks `generate`.",
             ),
             Field("noise", "RecordsTestNoise", "Errors to put into the prompts. Not set: none."),
             Field(
@@ -9296,7 +9296,7 @@ MESSAGES: dict[str, Message] = {
     ),
     "SuiteTest": Message(
         "SuiteTest",
-        "One test of a suite: what models are asked, and the metric that sums it up.",
+        "One test of a suite: the prompts for models, and the metric that sums it up.",
         (
             Field(
                 "name",

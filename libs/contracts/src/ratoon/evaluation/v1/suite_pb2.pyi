@@ -76,7 +76,7 @@ Global___Suite: _TypeAlias = Suite  # noqa: Y015
 
 @_typing.final
 class SuiteTest(_message.Message):
-    """One test of a suite: what models are asked, and the metric that sums it up."""
+    """One test of a suite: the prompts for models, and the metric that sums it up."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -267,7 +267,7 @@ class RecordsTest(_message.Message):
     them, the last message of an assistant is the reference. At most 100,000 rows and 64 MiB.
     """
     multi_turn: _builtins.bool
-    """Feed the answers of the model back: each message of a user is asked in turn, after the model's own answers instead
+    """Feed the answers of the model back: each message of a user is a prompt, after the model's own answers instead
     of those of the record. The last answer is scored. Only for tasks `generate`.
     """
     @_builtins.property
