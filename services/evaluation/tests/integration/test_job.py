@@ -235,9 +235,9 @@ def test_jobs_run_in_a_warm_process_and_report_their_progress(spec, tmp_path):
 def test_the_progress_says_which_model_is_scored_from_its_first_batch_on(spec, tmp_path, monkeypatch):
     job, score, messages = job_in(tmp_path / "job"), Scorer.score, []
 
-    def watched(self, texts, advance):
+    def watched(self, *arguments):
         messages.append(json.loads((job.path / "progress.json").read_text())["message"])
-        return score(self, texts, advance)
+        return score(self, *arguments)
 
     monkeypatch.setattr(Scorer, "score", watched)
     evaluation_job.run(spec, job)
