@@ -391,10 +391,9 @@ def test_a_packed_run_ends_where_the_unpacked_one_does(task, trained, folder):
     assert (packed / "config.json").read_bytes() == (folder / "config.json").read_bytes()
 
 
-def test_a_bad_base_is_named(task):
-    spec = task.spec(
-        "baseless", replace(RECIPE, method=Method.CONTINUE), base=task.store.put_tree(task.folder / "jobs")
-    )
+def test_a_bad_base_is_named(task, tmp_path):
+    (tmp_path / "notes.txt").write_text("no model")
+    spec = task.spec("baseless", replace(RECIPE, method=Method.CONTINUE), base=task.store.put_tree(tmp_path))
     with pytest.raises(Exception, match="no readable tokenizer"):
         prepare(
             spec, replace(RECIPE, method=Method.CONTINUE), Path(spec["work"]) / "prepared", lambda _: None

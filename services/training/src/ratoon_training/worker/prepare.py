@@ -172,9 +172,10 @@ def _fetch_base(spec: TrainingSpec, store: ArtifactStore, folder: Path) -> Path:
 
 def _speech_of_base(base: Path, recipe: Recipe, train: Rows, folder: Path) -> Speech:
     """The base's tokenizer and template; the template of a model from elsewhere is changed to cut texts."""
+    speech = text.of_base(base)
     text.copy(base, folder)
     add_tokens(folder, recipe.new_tokens, folder.parent)
-    speech = replace(text.of_base(base), tokenizer=text.of_base(folder).tokenizer)
+    speech = replace(speech, tokenizer=text.of_base(folder).tokenizer)
     if recipe.task is not None:
         (folder / "chat_template.jinja").write_text(speech.template)
         return speech
