@@ -1,7 +1,7 @@
 """Both versions of a rollout answered the same requests: feedback scores both, and serving gets the comparison."""
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -29,6 +29,13 @@ TASKS = {
     "classify": task_pb2.TaskSpec(classify=task_pb2.Classify(labels=["ham", "spam"])),
 }
 CONSENT = signal_pb2.Feedback.Consent
+
+
+@pytest.fixture(autouse=True)
+def eager(monkeypatch):
+    """Compare at once what is new: the interval bounds the work of a flywheel, and has tests of its own."""
+    monkeypatch.setattr("ratoon_flywheel.domain.signals.monitor.SHADOW_INTERVAL", timedelta(seconds=0.2))
+    monkeypatch.setattr("ratoon_flywheel.application.feedback.FEEDBACK_S", 0.1)
 
 
 @pytest.fixture
