@@ -19,8 +19,8 @@ demo: data ## run the whole loop on real data and report on it (TIER=small: LoRA
 	@if [ "$(TASK)" = regress ]; then $(PYTHON) scripts/small.py ratings; fi
 	@.venv/bin/ratoon demo $(if $(TASK),--task $(TASK)) $(if $(TIER),--tier $(TIER)) $(ARGS)
 
-test: data ## run all tests, fast tiers first (TIERS="unit contract", ARGS="-k word")
-	@$(PYTHON) scripts/test.py $(AGAIN) $(TIERS) -- $(ARGS)
+test: data ## run the tests, fast tiers first (TIERS="unit contract", ARGS="-k word"; FULL=1: all loops, with the tutorial)
+	@$(PYTHON) scripts/test.py $(AGAIN) $(if $(FULL),,--quick) $(TIERS) -- $(ARGS)
 
 test-more: data ## further tiers: rooms on PostgreSQL (QUICK=1 for the short form, ARGS as above)
 	@scripts/packages postgresql
@@ -35,9 +35,9 @@ test-browser: env ## the console in a headless Chromium (QUICK=1 for the short f
 	@scripts/packages chromium
 	@$(PYTHON) scripts/test.py $(AGAIN) $(if $(QUICK),--quick) browser -- $(ARGS)
 
-test-chaos: data ## what must hold when things go wrong (FULL=1: ten loops, 50 kills, 50 rollouts; goes on where it was)
+test-chaos: data ## what must hold when things go wrong (QUICK=1: short form; FULL=1: ten loops, 50 kills, 50 rollouts, resumed)
 	@scripts/packages libfaketime
-	@$(PYTHON) scripts/test.py $(AGAIN) chaos -- $(ARGS)
+	@$(PYTHON) scripts/test.py $(AGAIN) $(if $(QUICK),--quick) chaos -- $(ARGS)
 	@$(if $(FULL),mkdir -p .chaos && $(PYTHON) -m tests.chaos.kills --results .chaos/kills.jsonl)
 	@$(if $(FULL),RATOON_SEARCH=1000000 RATOON_SCHEDULES=10000 $(PYTHON) -m pytest -q services/serving/tests/unit -k "search or schedules")
 	@$(if $(FULL),$(PYTHON) -m tests.chaos.rollouts --results .chaos/rollouts.jsonl)

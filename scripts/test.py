@@ -24,25 +24,30 @@ ROOT = Path(__file__).resolve().parent.parent
 
 @dataclass(frozen=True)
 class Tier:
-    """Directories with tests, the options of pytest for them, and further options in the quick form.
+    """Directories with tests, options of pytest for them, and how they run side by side.
 
-    Each of `parts` is the marker expression of a process of its own; the processes run side by side.
+    Each of `lanes` is a marker expression. Several lanes run side by side, each with a process for every directory. A
+    single lane is one process, whose files are shared among `workers` of pytest-xdist. The quick form has
+    `quick_lanes` in their place. A tier that `joins` another one continues its last lane.
     """
 
     folders: tuple[str, ...]
     options: tuple[str, ...] = ()
-    quick: tuple[str, ...] = ()
-    parts: tuple[str, ...] = ()
+    lanes: tuple[str, ...] = ("",)
+    quick_lanes: tuple[str, ...] = ()
+    workers: int = 1
+    joins: str = ""
     named_only: bool = False
 
 
-_HEAVY = "engine or ray or kafka"
-_LIGHT_AND_HEAVY = (f"not ({_HEAVY})", _HEAVY)
-"""Most tests wait for other processes; of those that start engines, Ray or Kafka only one runs at a time.
+_ENGINE_OR_RAY = "engine or ray"
+_LIGHT_AND_HEAVY = (f"not ({_ENGINE_OR_RAY})", _ENGINE_OR_RAY)
+"""Most tests wait for other processes; of those that start engines or Ray only one runs at a time.
 
 Each directory has a process of its own: what one leaves behind in its process is not in the way of the next.
 """
-_MARK = re.compile(r"mark\.(?:engine|ray|kafka)\b")
+_MARK = re.compile(r"mark\.(?:engine|ray)\b")
+_QUICK = ("not thorough",)
 _INTEGRATION = (
     "libs/*/tests/integration",
     "libs/*/tests/conformance",
@@ -50,25 +55,32 @@ _INTEGRATION = (
     "tests/integration",
 )
 TIERS = {
-    "unit": Tier(("libs/*/tests/unit", "services/*/tests/unit", "tests/unit")),
+    "unit": Tier(("libs/*/tests/unit", "services/*/tests/unit", "tests/unit"), workers=2),
     "contract": Tier(("tests/contract",)),
-    "integration": Tier(_INTEGRATION, parts=_LIGHT_AND_HEAVY),
-    "e2e": Tier(("tests/e2e",)),
+    "integration": Tier(_INTEGRATION, lanes=_LIGHT_AND_HEAVY),
+    "e2e": Tier(("tests/e2e",), quick_lanes=_QUICK, joins="integration"),
     "postgresql": Tier(
         _INTEGRATION,
         ("--database", "postgresql"),
-        quick=("-m", f"not ({_HEAVY})"),
-        parts=_LIGHT_AND_HEAVY,
+        lanes=_LIGHT_AND_HEAVY,
+        quick_lanes=("not (engine or ray or kafka)",),
+        workers=2,
         named_only=True,
     ),
-    "browser": Tier(("services/*/tests/browser",), quick=("-m", "not thorough"), named_only=True),
+    "browser": Tier(("services/*/tests/browser",), quick_lanes=_QUICK, workers=2, named_only=True),
     "outside": Tier(
         ("libs/*/tests/outside", "services/*/tests/outside", "tests/outside"),
-        quick=("-m", "not thorough"),
+        quick_lanes=_QUICK,
+        workers=2,
         named_only=True,
     ),
-    "chaos": Tier(("tests/chaos",), named_only=True),
-    "charts": Tier(("tests/charts",), quick=("-m", "not thorough"), named_only=True),
+    "chaos": Tier(
+        ("tests/chaos",),
+        lanes=("not engine", "engine"),
+        quick_lanes=("not engine and not thorough", "engine and not thorough"),
+        named_only=True,
+    ),
+    "charts": Tier(("tests/charts",), quick_lanes=_QUICK, workers=2, named_only=True),
     "cluster-quick": Tier(("tests/cluster/quick", "services/*/tests/cluster"), named_only=True),
     "cluster": Tier(("tests/cluster/whole",), ("--exitfirst",), named_only=True),
 }
@@ -120,10 +132,9 @@ def main() -> int:
         print(f"test: no such tier: {', '.join(sorted(unknown))}; there are {', '.join(TIERS)}")
         return 2
     started, outcomes = time.monotonic(), list[Outcome]()
-    for tier in tiers:
-        if folders := present(tier):
-            print(f"\n── {tier}: {len(folders)} directories ──", flush=True)
-            outcomes += run(lanes_of(tier, folders, "--quick" in named, extra), repeats(named))
+    for stage in stages(tiers, "--quick" in named, extra):
+        print(f"\n── {', '.join(stage.tiers)} ──", flush=True)
+        outcomes += run(stage.lanes, repeats(named))
     report(outcomes, time.monotonic() - started)
     return 1 if any(outcome.status for outcome in outcomes) else 0
 
@@ -146,42 +157,76 @@ def present(tier: str) -> list[str]:
     return [str(path.relative_to(ROOT)) for path in folders]
 
 
-def lanes_of(tier: str, folders: list[str], quick: bool, extra: list[str]) -> list[list["Process"]]:
-    """Return the lanes of `tier`: they run side by side, the processes of a lane one after the other."""
-    options = [*TIERS[tier].options, *(TIERS[tier].quick if quick else ()), *extra]
-    parts = TIERS[tier].parts
-    if not parts or extra or "-m" in options:
-        return [[Process(tier, folders, options)]]
+def stages(tiers: list[str], quick: bool, extra: list[str]) -> list["Stage"]:
+    """Return what runs one after the other: a tier, with those that join it."""
+    found: list[Stage] = []
+    for name in tiers:
+        if not (folders := present(name)):
+            continue
+        lanes = lanes_of(name, folders, quick, extra)
+        if found and TIERS[name].joins in found[-1].tiers:
+            found[-1].tiers.append(name)
+            found[-1].lanes[-1].extend(process for lane in lanes for process in lane)
+        else:
+            found.append(Stage([name], lanes))
+    return found
+
+
+def lanes_of(name: str, folders: list[str], quick: bool, extra: list[str]) -> list[list["Process"]]:
+    """Return the lanes of a tier: they run side by side, the processes of a lane one after the other."""
+    tier = TIERS[name]
+    quick_lanes = tier.quick_lanes if quick else ()
+    if extra:
+        either = " or ".join(f"({lane})" for lane in quick_lanes)
+        return [[Process(name, folders, [*tier.options, *marked(either), *extra])]]
+    lanes = quick_lanes or tier.lanes
+    if len(lanes) == 1:
+        return [[Process(name, folders, [*tier.options, *marked(lanes[0])], tier.workers)]]
     return [
         [
-            Process(f"{tier} {number}: {folder}", [folder], [*options, "-m", part])
+            Process(f"{name} {number}: {folder}", [folder], [*tier.options, *marked(lane)])
             for folder in folders
             if number == 1 or has_heavy_tests(folder)
         ]
-        for number, part in enumerate(parts, start=1)
+        for number, lane in enumerate(lanes, start=1)
     ]
 
 
+def marked(expression: str) -> list[str]:
+    """Return the options that select tests by their markers; none for all tests."""
+    return ["-m", expression] if expression else []
+
+
 def has_heavy_tests(folder: str) -> bool:
-    """Return whether a directory has tests that start engines, Ray or Kafka."""
+    """Return whether a directory has tests that start engines or Ray."""
     return any(_MARK.search(path.read_text()) for path in (ROOT / folder).rglob("*.py"))
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Tiers that run at the same time, and their lanes."""
+
+    tiers: list[str]
+    lanes: list[list["Process"]]
 
 
 class Process:
     """A pytest over directories; its name is that of its files under `.pytest_cache`."""
 
-    def __init__(self, name: str, folders: list[str], options: list[str]) -> None:
+    def __init__(self, name: str, folders: list[str], options: list[str], workers: int = 1) -> None:
         self.name, self.folders, self.options = name, folders, options
+        self.shared = ["-n", str(workers), "--dist", "loadfile"] if workers > 1 else []
         files = REPORTS / re.sub(r"\W+", "-", name)
         self.results, self.crash, self.cache = files.with_suffix(".xml"), files.with_suffix(".crash"), files
 
     def run(self, output: TextIO | None, *more: str) -> Outcome:
-        """Run it to its end; its output goes to ours, or to a file."""
+        """Run it to its end; its output goes to ours, or to a file. With `more` options its tests run one by one."""
         self.results.unlink(missing_ok=True)
         self.crash.unlink(missing_ok=True)
         command = [sys.executable, "-m", "pytest", "-q", "--durations=5", f"--junitxml={self.results}"]
-        command += ["-o", f"cache_dir={self.cache}", *self.options, *more, *self.folders]
+        command += ["-o", f"cache_dir={self.cache}", *(more or self.shared), *self.options, *self.folders]
         env = os.environ | QUIET | {"RATOON_TESTS_CRASH": str(self.crash)}
+        env.pop("PYTHONDONTWRITEBYTECODE", None)  # tests start hundreds of processes of the same modules
         started = time.monotonic()
         status = subprocess.run(
             command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=env
@@ -198,7 +243,7 @@ Repeats = Callable[[Process, Outcome], bool]
 
 
 def run(lanes: list[list[Process]], repeats: Repeats) -> list[Outcome]:
-    """Run the lanes of a tier side by side: the first prints as it goes, the others when all have ended."""
+    """Run the lanes of a stage side by side: the first prints as it goes, the others when all have ended."""
     REPORTS.mkdir(exist_ok=True)
     with contextlib.ExitStack() as files:
         paths = [REPORTS / f"lane-{number}.log" for number in range(1, len(lanes))]
