@@ -63,6 +63,7 @@ class NoHttp(socketserver.StreamRequestHandler):
         self.request.sendall(b"\x00\xff\xfenonsense\r\n\r\n" * 10)
 
 
+@pytest.mark.thorough  # a minute until it counts as hung, as above
 def test_an_engine_that_does_not_speak_http(served):
     assert answer_of(served) == "ham"
     pid, folder = engine(served)

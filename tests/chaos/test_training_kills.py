@@ -88,8 +88,17 @@ def signal_all(pids: list[int], number: signal.Signals) -> None:
         os.kill(pid, number)
 
 
-@pytest.mark.parametrize("workers", [1, 2])
-@pytest.mark.parametrize("condition", [in_a_step, in_a_checkpoint, in_between])
+@pytest.mark.parametrize(
+    ("condition", "workers"),
+    [
+        pytest.param(in_a_step, 1, marks=pytest.mark.thorough),
+        (in_a_step, 2),
+        pytest.param(in_a_checkpoint, 1, marks=pytest.mark.thorough),
+        (in_a_checkpoint, 2),
+        (in_between, 1),
+        pytest.param(in_between, 2, marks=pytest.mark.thorough),
+    ],
+)
 def test_workers_killed_at_any_time_end_with_the_same_weights(driver, condition, workers):
     driver.start(f"whole-{workers}", workers=workers)
     whole = driver.digest(f"whole-{workers}")
@@ -110,7 +119,7 @@ def lora(driver: Driver, folder: Path) -> dict[str, Any]:
     return {"recipe": replace(LONG, method=Method.LORA, lora_rank=4), "base": base}
 
 
-@pytest.mark.parametrize("how", [packed, lora])
+@pytest.mark.parametrize("how", [pytest.param(packed, marks=pytest.mark.thorough), lora])
 def test_adapters_and_packed_runs_that_are_killed_end_with_the_same_weights_too(driver, tmp_path, how):
     options = how(driver, tmp_path)
     driver.start(f"whole-{how.__name__}", **options)
