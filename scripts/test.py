@@ -67,7 +67,7 @@ TIERS = {
         workers=2,
         named_only=True,
     ),
-    "browser": Tier(("services/*/tests/browser",), quick_lanes=_QUICK, workers=2, named_only=True),
+    "browser": Tier(("services/*/tests/browser",), quick_lanes=_QUICK, named_only=True),
     "outside": Tier(
         ("libs/*/tests/outside", "services/*/tests/outside", "tests/outside"),
         quick_lanes=_QUICK,
