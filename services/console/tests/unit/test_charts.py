@@ -1,4 +1,5 @@
 import math
+import random
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -55,9 +56,15 @@ def test_numbers_that_are_not_finite_are_left_out_and_nothing_is_an_empty_chart(
     assert line_chart("t", [], plain, plain).empty
 
 
-@given(st.lists(st.tuples(st.integers(0, 10**6), st.floats(-1e9, 1e9)), min_size=501, max_size=3000))
-def test_thinning_keeps_the_extremes(values):
-    ordered = sorted(values)
+@given(
+    st.lists(st.tuples(st.integers(0, 10**6), st.floats(-1e9, 1e9)), max_size=20),
+    st.integers(501, 3000),
+    st.integers(0, 2**32),
+)
+def test_thinning_keeps_the_extremes(values, count, seed):
+    draws = random.Random(seed)
+    others = [(draws.randint(0, 10**6), draws.uniform(-1e9, 1e9)) for _ in range(count)]
+    ordered = sorted(values + others)
     extremes = thinned(ordered, 500)
     assert len(extremes) <= 502
     ys = [y for _, y in ordered]
