@@ -244,9 +244,17 @@ def observed() -> dict[str, object]:
 
 @pytest.fixture
 def stack(
-    request: pytest.FixtureRequest, tmp_path: Path, databases: Databases, observed: dict[str, object]
+    request: pytest.FixtureRequest,
+    tmp_path: Path,
+    databases: Databases,
+    observed: dict[str, object],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Stack]:
-    """A running gateway, with no engine yet; a test may give it further settings as the fixture's parameter."""
+    """A running gateway, with no engine yet; a test may give it further settings as the fixture's parameter.
+
+    A segment of traffic is full after a second, so that tests wait less for it.
+    """
+    monkeypatch.setattr("ratoon_gateway.domain.segments.LONGEST_S", 1.0)
     further = {**observed, **getattr(request, "param", {})}
     state = State(tmp_path)
     run_folder(state.folder).mkdir(parents=True, exist_ok=True, mode=0o700)
