@@ -166,6 +166,6 @@ def test_the_control_process_collects_in_a_process_of_its_own(environment, monke
     collector = GarbageCollector(GcSettings(every_hours=0.0001))
     collector.start()
     try:
-        until(lambda: not environment.store.exists(orphan), 240, "the orphan is collected")
+        until(lambda: not environment.store.exists(orphan), 60, "the orphan is collected")
     finally:
         collector.stop()
