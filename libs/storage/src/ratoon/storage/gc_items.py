@@ -199,7 +199,7 @@ def resource_tables(connection: Connection) -> list[str]:
     return [
         name
         for name in schema.get_table_names()
-        if "body" in {each["name"] for each in schema.get_columns(name)}
+        if {"name", "create_time", "body"} <= {each["name"] for each in schema.get_columns(name)}
     ]
 
 
