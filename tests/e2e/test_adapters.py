@@ -1,65 +1,58 @@
 """Adapters through the whole loop: a base model is uploaded, a LoRA version of it served, and the next one swapped in.
 
-The base is a small model that an earlier project trained from scratch, with its marks of Ratoon taken away.
+The base is the small model that another project trained from scratch, with its marks of Ratoon taken away.
 """
 
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from ratoon.client import Ratoon
 from ratoon.client.types import RecipeMethod, RolloutStrategy
 from ratoon.local.installation import Installation
 from ratoon.storage.artifacts import ArtifactStore
-from ratoon.testkit.ports import free_ports
 from ratoon_examples.demo import steps
-from ratoon_examples.demo.following import follow_run
+from ratoon_examples.demo.following import Loop, follow_run
 from ratoon_examples.demo.mails import read_corpus
-from ratoon_examples.demo.measure import Measured
 from ratoon_examples.demo.steps import Demo
 from ratoon_examples.demo.tiers import Mails, Tier
 
-DATA = Path(__file__).parents[2] / ".data" / "spam-assassin"
 MAILS = Mails(training=600, held_out=40, arriving=60)
 """Enough that a first version beats the majority class on a tenth of them, whatever their order."""
-LORA = {"method": "METHOD_LORA", "learningRate": 2e-3, "loraRank": 4, "maxChars": 200}
-ALWAYS = {"newDomainThreshold": -1.0, "oldDomainThreshold": -1.0, "baselineMargin": 1.0}
+SETTINGS = {
+    "training": {"method": "METHOD_LORA", "learningRate": 2e-3, "loraRank": 4, "maxChars": 200},
+    "gate": {"newDomainThreshold": -1.0, "oldDomainThreshold": -1.0, "baselineMargin": 1.0},
+    "rollout": {"bakeSeconds": 5},
+}
 pytestmark = [pytest.mark.engine, pytest.mark.ray, pytest.mark.timeout(900)]
 
 
 @pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
-    if not DATA.exists():
-        pytest.skip("the mails are not here; run: make data")
-    state = tmp_path_factory.mktemp("adapters") / "state"
-    installation = Installation(state)
-    try:
-        installation.up(isolated=False, host="127.0.0.1", port=free_ports(2)[0], say=print)
-        corpus = read_corpus(DATA, 1.0, MAILS)
-        plain = Demo(
-            client=Ratoon(state=state),
-            project="plain",
-            measured=Measured(installation.processes),
-            say=print,
-            corpus=corpus,
-        )
-        base = base_model(plain, ArtifactStore(str(state / "artifacts")), state.parent / "base")
-        tier = Tier("test", {"training": LORA, "gate": ALWAYS}, base=base)
-        yield replace(plain, project="mail", tier=tier, base=base, runs={}, evaluations={})
-    finally:
-        installation.down(keep_workers=False, say=print)
+def demo(
+    first_loop: Demo,
+    installation: Installation,
+    mails: Path,
+    ended: Callable[[Loop], None],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Demo:
+    base = base_model(first_loop, installation, tmp_path_factory.mktemp("adapters") / "base")
+    demo = Demo(
+        client=first_loop.client,
+        project="adapters",
+        measured=first_loop.measured,
+        say=print,
+        corpus=read_corpus(mails, 1.0, MAILS),
+        tier=Tier("test", SETTINGS, base=base),
+        base=base,
+    )
+    ended(demo)
+    return demo
 
 
-def base_model(demo: Demo, store: ArtifactStore, folder: Path) -> Path:
+def base_model(loop: Demo, installation: Installation, folder: Path) -> Path:
     """A small model from scratch, as if it came from elsewhere."""
-    steps.create_project(demo)
-    source = steps.upload(demo, "mails", demo.corpus.training)
-    created = demo.client.pipeline_runs.create(demo.parent, sources=[source.name], skip_rollout=True)
-    run = follow_run(demo, created.name)
-    version = demo.client.model_versions.get(run.products.model_version)
-    store.fetch_tree(version.artifact_digest, folder)
+    version = loop.client.model_versions.get(f"{loop.model}/versions/v1.0")
+    ArtifactStore(str(installation.state / "artifacts")).fetch_tree(version.artifact_digest, folder)
     for name in ("recipe.json", "training.json", "README.md"):
         (folder / name).unlink()
     return folder
@@ -74,9 +67,9 @@ def test_an_adapter_becomes_a_version_that_serves(demo):
     assert version.base_signature_digest
     assert version.size_bytes < (demo.base / "model.safetensors").stat().st_size / 4
     prompt = "You have won a free prize, click here to claim your money!"
-    answer = demo.client.chat.completions.create("mail", prompt, max_tokens=4, temperature=0)
+    answer = demo.client.chat.completions.create("adapters", prompt, max_tokens=4, temperature=0)
     assert answer.text in ("ham", "spam")
-    assert answer.version == "mail@v1.0"
+    assert answer.version == "adapters@v1.0"
 
 
 def test_the_next_adapter_is_swapped_into_the_warm_engine(demo):
@@ -93,5 +86,5 @@ def test_the_next_adapter_is_swapped_into_the_warm_engine(demo):
     assert second.name.endswith("/v1.1")
     assert second.base_artifact_digest == first.base_artifact_digest
     prompt = "Meeting at ten, bring the figures."
-    answer = demo.client.chat.completions.create("mail", prompt, max_tokens=4, temperature=0)
-    assert answer.version == "mail@v1.1"
+    answer = demo.client.chat.completions.create("adapters", prompt, max_tokens=4, temperature=0)
+    assert answer.version == "adapters@v1.1"

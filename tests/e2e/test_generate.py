@@ -4,7 +4,7 @@ The steps are those of the demo. The model is trained from scratch, so its answe
 version pass.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import openai
@@ -12,37 +12,28 @@ import pytest
 
 from ratoon.client import Ratoon
 from ratoon.local.installation import Installation
-from ratoon.testkit.ports import free_ports
-from ratoon_examples.demo.following import own_runs
+from ratoon_examples.demo.following import Loop, own_runs
 from ratoon_examples.demo.measure import Measured
 from ratoon_examples.subjects import report, steps
 from ratoon_examples.subjects.mails import read_corpus
 from ratoon_examples.subjects.sizes import SCRATCH
 from ratoon_examples.subjects.steps import Demo
 
-DATA = Path(__file__).parents[2] / ".data" / "spam-assassin"
 pytestmark = [pytest.mark.engine, pytest.mark.ray, pytest.mark.timeout(900)]
 
 
 @pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
-    if not DATA.exists():
-        pytest.skip("the mails are not here; run: make data")
-    installation = Installation(tmp_path_factory.mktemp("subjects") / "state")
-    try:
-        installation.up(isolated=False, host="127.0.0.1", port=free_ports(2)[0], say=print)
-        client = Ratoon(state=installation.state, timeout=120)
-        corpus = read_corpus(DATA, SCRATCH.training, SCRATCH.held_out, SCRATCH.arriving)
-        yield Demo(
-            client=client,
-            project="subjects",
-            measured=Measured(installation.processes),
-            say=print,
-            corpus=corpus,
-            size=SCRATCH,
-        )
-    finally:
-        installation.down(keep_workers=False, say=print)
+def demo(installation: Installation, mails: Path, ended: Callable[[Loop], None]) -> Demo:
+    demo = Demo(
+        client=Ratoon(state=installation.state, timeout=120),
+        project="subjects",
+        measured=Measured(installation.processes),
+        say=print,
+        corpus=read_corpus(mails, SCRATCH.training, SCRATCH.held_out, SCRATCH.arriving),
+        size=SCRATCH,
+    )
+    ended(demo)
+    return demo
 
 
 def test_conversations_become_a_version_that_writes(demo: Demo) -> None:

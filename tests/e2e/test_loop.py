@@ -4,60 +4,24 @@ The demo's own steps are used, so that what is shown is what is tested; a slice 
 gate to be sure of the second version, so it may pass or be refused, with the numbers.
 """
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import openai
 import pytest
 
-from ratoon.client import APIStatusError, Ratoon
+from ratoon.client import APIStatusError
 from ratoon.client.types import PipelineRunState
-from ratoon.local.installation import Installation
-from ratoon.testkit.ports import free_ports
 from ratoon_examples.demo import steps
 from ratoon_examples.demo.following import follow_run, own_runs, wait_for
-from ratoon_examples.demo.mails import read_corpus
-from ratoon_examples.demo.measure import Measured
 from ratoon_examples.demo.steps import Demo
-from ratoon_examples.demo.tiers import Tier
 
-DATA = Path(__file__).parents[2] / ".data" / "spam-assassin"
-SHARE = 0.5
-SLICE = Tier(
-    "slice",
-    {
-        "training": {"epochs": 4, "continueEpochs": 3, "replayCount": 400, "maxChars": 600},
-        "gate": {"baselineMargin": 1},
-    },
-)
-"""The test part holds fewer than twenty spam mails: too few to compare the first version with TF-IDF."""
 pytestmark = [pytest.mark.engine, pytest.mark.ray, pytest.mark.timeout(900)]
 
 
-@pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
-    if not DATA.exists():
-        pytest.skip("the mails are not here; run: make data")
-    installation = Installation(tmp_path_factory.mktemp("loop") / "state")
-    try:
-        installation.up(isolated=False, host="127.0.0.1", port=free_ports(2)[0], say=print)
-        client = Ratoon(state=installation.state)
-        corpus = read_corpus(DATA, SHARE)
-        yield Demo(
-            client=client,
-            project="mail",
-            measured=Measured(installation.processes),
-            say=print,
-            corpus=corpus,
-            tier=SLICE,
-        )
-    finally:
-        installation.down(keep_workers=False, say=print)
+@pytest.fixture
+def demo(first_loop: Demo) -> Demo:
+    return first_loop
 
 
 def test_mail_becomes_a_version_that_serves(demo):
-    steps.create_project(demo)
-    steps.first_version(demo)
     assert demo.production().endswith("/versions/v1.0")
     [stage] = [each for each in demo.runs["v1.0"].stages if each.id == "evaluation"]
     assert stage.state == "SUCCEEDED"

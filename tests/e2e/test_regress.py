@@ -4,15 +4,14 @@ The steps are those of the demo: ten people rate each word by the annotation API
 letters of the word, so that no package has to be fetched; the gate lets every version pass.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from itertools import product
 
 import pytest
 
 from ratoon.client import Ratoon
 from ratoon.local.installation import Installation
-from ratoon.testkit.ports import free_ports
-from ratoon_examples.demo.following import own_runs
+from ratoon_examples.demo.following import Loop, own_runs
 from ratoon_examples.demo.measure import Measured
 from ratoon_examples.sentiment import report, steps
 from ratoon_examples.sentiment.ratings import Corpus, Item
@@ -31,23 +30,18 @@ def item(text: str) -> Item:
 
 
 @pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
-    installation = Installation(tmp_path_factory.mktemp("sentiment") / "state")
+def demo(installation: Installation, ended: Callable[[Loop], None]) -> Demo:
     words, signs = [item(word) for word in WORDS], [item(sign) for sign in SIGNS]
-    corpus = Corpus(words[:240], words[240:270], signs[:80])
-    try:
-        installation.up(isolated=False, host="127.0.0.1", port=free_ports(2)[0], say=print)
-        client = Ratoon(state=installation.state, timeout=120)
-        yield Demo(
-            client=client,
-            project="sentiment",
-            measured=Measured(installation.processes),
-            say=print,
-            corpus=corpus,
-            size=QUICK,
-        )
-    finally:
-        installation.down(keep_workers=False, say=print)
+    demo = Demo(
+        client=Ratoon(state=installation.state, timeout=120),
+        project="sentiment",
+        measured=Measured(installation.processes),
+        say=print,
+        corpus=Corpus(words[:240], words[240:270], signs[:80]),
+        size=QUICK,
+    )
+    ended(demo)
+    return demo
 
 
 def test_the_ratings_of_ten_people_become_a_version_that_answers_with_numbers(demo: Demo) -> None:

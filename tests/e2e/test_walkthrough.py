@@ -11,31 +11,20 @@ import pytest
 
 from ratoon.client import Ratoon, types
 from ratoon.local.installation import Installation
-from ratoon.testkit.ports import free_ports
 from scripts import zoo
 
 ROOT = Path(__file__).parents[2]
 LANGUAGES = "projects/languages"
-pytestmark = [pytest.mark.engine, pytest.mark.ray, pytest.mark.timeout(900)]
-
-
-@pytest.fixture(scope="module")
-def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
-    try:
-        zoo.install("languages", zoo.EXAMPLES["languages"])
-    except zoo.ZooError as error:
-        pytest.skip(f"the sentences are not here: {error}")
-    installation = Installation(tmp_path_factory.mktemp("walkthrough") / "state")
-    try:
-        installation.up(isolated=False, host="127.0.0.1", port=free_ports(2)[0], say=print)
-        yield installation
-    finally:
-        installation.down(keep_workers=False, say=print)
+pytestmark = [pytest.mark.engine, pytest.mark.ray, pytest.mark.thorough, pytest.mark.timeout(900)]
 
 
 @pytest.fixture(scope="module")
 def run(installation: Installation) -> Callable[[str], str]:
     """Run a walkthrough; return what it prints."""
+    try:
+        zoo.install("languages", zoo.EXAMPLES["languages"])
+    except zoo.ZooError as error:
+        pytest.skip(f"the sentences are not here: {error}")
 
     def run(script: str) -> str:
         done = subprocess.run(

@@ -19,6 +19,8 @@ class Size:
     must_improve: bool = True
     """The second version must be better on what arrived; else the gate may refuse it, with its numbers."""
     request_timeout_s: float = 60.0
+    bake_s: float = 20.0
+    """Bake time of each rollout, in seconds."""
     trigger_within_s: float = 240.0
 
 
@@ -41,6 +43,7 @@ QUICK = Size(
         "gate": {"baselineMargin": 10, "newDomainThreshold": -8, "oldDomainThreshold": -8},
     },
     must_improve=False,
+    bake_s=5.0,
 )
 """For tests: too few words to be sure of a gain, so the gate lets every version pass."""
 SIZES = {size.name: size for size in (FULL, QUICK)}

@@ -28,7 +28,6 @@ from ratoon_examples.demo.traffic import CALLERS, Exchange, Message, send
 from ratoon_examples.sentiment.ratings import HIGHEST, LICENSE, LOWEST, Corpus, Item
 from ratoon_examples.sentiment.sizes import FULL, Size
 
-BAKE_S = 20.0
 TOLERANCE = 1.0
 JUNK_SHARE = 0.05
 """Share of the corrections that are a number at random."""
@@ -73,7 +72,7 @@ def create_project(demo: Demo) -> None:
             ProjectCurationStep(name="length", params={"min_chars": "1"}),
             ProjectCurationStep(name="near_duplicates", params={"threshold": "0"}),
         ],
-        rollout=ProjectRolloutDefaults(bake_seconds=BAKE_S),
+        rollout=ProjectRolloutDefaults(bake_seconds=demo.size.bake_s),
         request_id=f"demo-{demo.project}",
         **demo.size.settings,
     )

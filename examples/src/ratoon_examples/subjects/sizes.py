@@ -21,6 +21,8 @@ class Size:
     must_improve: bool = True
     """The second version must be better on the new mail; else the gate may refuse it, with its numbers."""
     request_timeout_s: float = 300.0
+    bake_s: float = 20.0
+    """Bake time of each rollout, in seconds."""
     trigger_within_s: float = 600.0
 
 
@@ -54,6 +56,7 @@ QUICK = Size(
         "gate": {"baselineMargin": 1, "newDomainThreshold": -1, "oldDomainThreshold": -1},
     },
     must_improve=False,
+    bake_s=5.0,
 )
 """For tests: too few mails to be sure of a gain, so the gate lets every version pass."""
 SCRATCH = Size(
@@ -69,6 +72,7 @@ SCRATCH = Size(
         "gate": {"baselineMargin": 1, "newDomainThreshold": -1, "oldDomainThreshold": -1},
     },
     must_improve=False,
+    bake_s=5.0,
     trigger_within_s=240.0,
 )
 """For tests without a chat model: a model of a million parameters, from scratch, whose answers are poor."""

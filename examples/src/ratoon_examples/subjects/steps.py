@@ -39,7 +39,6 @@ from ratoon_examples.subjects.mails import LICENSE, Corpus, Mail
 from ratoon_examples.subjects.sizes import FULL, Size
 
 ANSWER_TOKENS = 24
-BAKE_S = 20.0
 JUNK_SHARE = 0.05
 """Share of the corrections that are the subject line of another mail."""
 TOKENS_TO_COME = 40
@@ -96,7 +95,7 @@ def create_project(demo: Demo) -> None:
         group_attribute="thread",
         metrics=["rouge_l", "token_f1", "exact_match", "perplexity"],
         instructions="Write the subject line that the author of the mail would have written.",
-        rollout=ProjectRolloutDefaults(bake_seconds=BAKE_S),
+        rollout=ProjectRolloutDefaults(bake_seconds=demo.size.bake_s),
         request_id=f"demo-{demo.project}",
         **settings,
     )

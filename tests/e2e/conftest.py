@@ -1,0 +1,72 @@
+"""One installation that the loops share: its warm processes and the fork server of its engines start once."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from ratoon.client import Ratoon
+from ratoon.local.installation import Installation
+from ratoon.testkit.ports import free_ports
+from ratoon_examples.demo import steps
+from ratoon_examples.demo.following import Loop
+from ratoon_examples.demo.mails import read_corpus
+from ratoon_examples.demo.measure import Measured
+from ratoon_examples.demo.steps import Demo
+from ratoon_examples.demo.tiers import Tier
+
+MAILS = Path(__file__).parents[2] / ".data" / "spam-assassin"
+SHARE = 0.5
+SLICE = Tier(
+    "slice",
+    {
+        "training": {"epochs": 4, "continueEpochs": 3, "replayCount": 400, "maxChars": 600},
+        "gate": {"baselineMargin": 1},
+        "rollout": {"bakeSeconds": 5},
+    },
+)
+"""The test part holds fewer than twenty spam mails: too few to compare the first version with TF-IDF."""
+
+
+@pytest.fixture(scope="session")
+def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    """Return an installation that runs until the last test."""
+    installation = Installation(tmp_path_factory.mktemp("loops") / "state")
+    try:
+        installation.up(isolated=False, host="127.0.0.1", port=free_ports(2)[0], say=print)
+        yield installation
+    finally:
+        installation.down(keep_workers=False, say=print)
+
+
+@pytest.fixture(scope="session")
+def mails() -> Path:
+    """Return the directory of the mails; skip where there is none."""
+    if not MAILS.exists():
+        pytest.skip("the mails are not here; run: make data")
+    return MAILS
+
+
+@pytest.fixture(scope="session")
+def first_loop(installation: Installation, mails: Path) -> Demo:
+    """Return a project whose first version serves, trained from scratch on a slice of the mails."""
+    demo = Demo(
+        client=Ratoon(state=installation.state),
+        project="mail",
+        measured=Measured(installation.processes),
+        say=print,
+        corpus=read_corpus(mails, SHARE),
+        tier=SLICE,
+    )
+    steps.create_project(demo)
+    steps.first_version(demo)
+    return demo
+
+
+@pytest.fixture(scope="module")
+def ended() -> Iterator[Callable[[Loop], None]]:
+    """End the engines of a project after the tests of a module."""
+    loops: list[Loop] = []
+    yield loops.append
+    for loop in loops:
+        loop.client.deployments.delete(loop.deployment, force=True, allow_missing=True)
