@@ -159,17 +159,17 @@ def present(tier: str) -> list[str]:
 
 def stages(tiers: list[str], quick: bool, extra: list[str]) -> list["Stage"]:
     """Return what runs one after the other: a tier, with those that join it."""
-    found: list[Stage] = []
+    planned: list[Stage] = []
     for name in tiers:
         if not (folders := present(name)):
             continue
         lanes = lanes_of(name, folders, quick, extra)
-        if found and TIERS[name].joins in found[-1].tiers:
-            found[-1].tiers.append(name)
-            found[-1].lanes[-1].extend(process for lane in lanes for process in lane)
+        if planned and TIERS[name].joins in planned[-1].tiers:
+            planned[-1].tiers.append(name)
+            planned[-1].lanes[-1].extend(process for lane in lanes for process in lane)
         else:
-            found.append(Stage([name], lanes))
-    return found
+            planned.append(Stage([name], lanes))
+    return planned
 
 
 def lanes_of(name: str, folders: list[str], quick: bool, extra: list[str]) -> list[list["Process"]]:
