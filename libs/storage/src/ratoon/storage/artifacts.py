@@ -196,8 +196,9 @@ class ArtifactStore:
 
     def fetch_tree(self, digest: str, folder: Path) -> Path:
         """Copy a tree to a directory of this machine, every file checked; files that are there already are kept."""
+        files = self.tree(digest)
         folder.mkdir(parents=True, exist_ok=True)
-        for file in self.tree(digest):
+        for file in files:
             self.fetch(file.sha256, folder / _relative(file.path))
         return folder
 
