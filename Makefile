@@ -29,6 +29,7 @@ test-more: data ## further tiers: rooms on PostgreSQL (QUICK=1 for the short for
 test-outside: data ## files, requests and callers of other people (QUICK=1 for the short form, ARGS as above)
 	@scripts/packages libpython3.11-testsuite
 	@$(PYTHON) scripts/zoo.py
+	@$(if $(QUICK),,$(PYTHON) scripts/small.py model)
 	@$(PYTHON) scripts/test.py $(AGAIN) $(if $(QUICK),--quick) outside -- $(ARGS)
 
 test-browser: env ## the console in a headless Chromium (QUICK=1 for the short form, ARGS as above)
