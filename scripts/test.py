@@ -74,12 +74,7 @@ TIERS = {
         workers=2,
         named_only=True,
     ),
-    "chaos": Tier(
-        ("tests/chaos",),
-        lanes=("not engine", "engine"),
-        quick_lanes=("not engine and not thorough", "engine and not thorough"),
-        named_only=True,
-    ),
+    "chaos": Tier(("tests/chaos",), quick_lanes=_QUICK, named_only=True),
     "charts": Tier(("tests/charts",), quick_lanes=_QUICK, workers=2, named_only=True),
     "cluster-quick": Tier(("tests/cluster/quick", "services/*/tests/cluster"), named_only=True),
     "cluster": Tier(("tests/cluster/whole",), ("--exitfirst",), named_only=True),
