@@ -1,6 +1,10 @@
-"""Fixtures of tests of pages and charts."""
+"""Fixtures of tests of pages, charts and scripts."""
 
+import importlib.util
+import sys
+from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -18,6 +22,19 @@ from ratoon_gateway.adapters.metrics import (
 from ratoon_gateway.domain.traffic import Traffic
 from ratoon_gateway.entrypoints.watched import EdgeMetrics
 from ratoon_serving.adapters.metrics import ENGINES
+
+TEST_SCRIPT = Path(__file__).parents[2] / "scripts/test.py"
+
+
+@pytest.fixture(scope="module")
+def script() -> Iterator[ModuleType]:
+    """`scripts/test.py` as a module."""
+    spec = importlib.util.spec_from_file_location("ratoon_test_script", TEST_SCRIPT)
+    assert spec is not None and spec.loader is not None
+    module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    yield module
+    del sys.modules[spec.name]
 
 
 @pytest.fixture(scope="session")

@@ -1,26 +1,8 @@
 """What `scripts/test.py` runs side by side: every test once; the quick form of a tier leaves thorough tests out."""
 
-import importlib.util
-import sys
-from collections.abc import Iterator
 from itertools import product
-from pathlib import Path
-from types import ModuleType
 
-import pytest
-
-SCRIPT = Path(__file__).parents[2] / "scripts/test.py"
 MARKERS = ("engine", "ray", "kafka", "thorough")
-
-
-@pytest.fixture(scope="module")
-def script() -> Iterator[ModuleType]:
-    spec = importlib.util.spec_from_file_location("ratoon_tiers_script", SCRIPT)
-    assert spec is not None and spec.loader is not None
-    module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    yield module
-    del sys.modules[spec.name]
 
 
 def lanes_with(lanes: tuple[str, ...], markers: dict[str, bool]) -> int:
