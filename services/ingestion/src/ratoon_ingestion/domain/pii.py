@@ -66,6 +66,7 @@ _AT = r"(?:@|[ ]?[\[({]at[\])}][ ]?)"
 _EMAIL = re.compile(
     rf"(?:(?<!{_LOCAL}){_LOCAL}{{1,128}}|{_DENSE_LOCAL}|\"[^\"\n@]{{1,64}}\"){_AT}{_DOMAIN}", re.IGNORECASE
 )
+_WRITTEN_AT = re.compile(r"[\[({]at[\])}]", re.IGNORECASE)
 _IMAGE = re.compile(r"@\d+(?:\.\d+)?x\.[a-z]{2,4}$", re.IGNORECASE)
 """`icon@2x.png` is a file."""
 
@@ -221,7 +222,7 @@ def luhn(digits: str) -> bool:
 def _worth_searching(kind: Mask, text: str) -> bool:
     """A cheap test that spares most texts the regular expression."""
     if kind is Mask.EMAIL:
-        return "@" in text or "at)" in text or "at]" in text or "at}" in text
+        return "@" in text or _WRITTEN_AT.search(text) is not None
     return True
 
 

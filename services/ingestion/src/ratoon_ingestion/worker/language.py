@@ -26,6 +26,9 @@ _MAX_KANA_SHARE = 0.05
 _TITLE_SIGNS = 8
 """Number of signs from which Japanese has kana; names and titles may do without."""
 
+_FEW_LETTERS = re.compile(r"[A-Za-z\u00c0-\u024f]{1,3}")
+"""A text of fewer than four Latin letters is a word of many languages."""
+
 
 @cache
 def _detector() -> LangDetector:
@@ -35,7 +38,7 @@ def _detector() -> LangDetector:
 def language_of(text: str) -> str:
     """ISO 639 code of the language a text begins in, or `und` when it has no letters or no clear winner."""
     letters = _NO_LETTERS.sub(" ", _MARKS.sub(" ", text[:_READ]))[:_MAX_CHARS].strip()
-    if not letters:
+    if not letters or _FEW_LETTERS.fullmatch(letters.replace(" ", "")):
         return UNKNOWN
     detected = _detected(letters)
     if detected not in _CHINESE and _is_chinese(letters, detected):

@@ -17,6 +17,11 @@ _UNCHANGED = re.compile(
     "|著(?=[作名者述稱称錄录書书論论])|(?<=[顯显卓昭名原編编專专論论巨合所遺遗譯译土撰拙新較较])著"
 )
 """Characters of words in which simplified texts keep them."""
+_PARTICLE = re.compile(
+    "著(?=[急数數手迷凉涼火陆陸装裝眼落重想魔])"
+    "|(?<=[看望走站坐躺跪拿带帶抱背跟陪想说說讲講笑哭听聽活随隨沿接向对對朝穿戴睡有忙急靠顺順围圍盯住含握牵牽吃喝唱])著"
+)
+"""Words in which simplified texts never write 著: one of them alone makes a text a traditional one."""
 _PLACE = "\ue0f0"
 """Stands for a character that is kept, while a text is converted."""
 
@@ -46,6 +51,6 @@ def simplified(text: str) -> str:
 
 def _is_traditional(text: str, converted: str) -> bool:
     """Return whether more changed than characters that simplified texts hold too."""
-    if len(text) != len(converted):
+    if len(text) != len(converted) or _PARTICLE.search(_UNCHANGED.sub(_PLACE, text)):
         return True
     return any(old != new and old not in _SIMPLIFIED_TOO for old, new in zip(text, converted, strict=True))

@@ -1,7 +1,8 @@
 """Filters of the large web corpora: Gopher (arXiv 2112.11446, A1), C4 (arXiv 1910.10683), FineWeb (arXiv 2406.17557).
 
 They are for languages that put spaces between words; texts of dense scripts (Chinese, Thai, …) pass Gopher's filters
-and FineWeb's rule for line breaks.
+and FineWeb's rule for line breaks. Elsewhere two characters of a dense script count as a word, and a character of it
+as several of an alphabet, as in the step `length`.
 """
 
 from collections.abc import Sequence
@@ -17,7 +18,13 @@ from ratoon_ingestion.worker.steps.text import array, series
 
 WORD = r"[\p{L}\p{M}\p{N}_]+(?:['’.\-/][\p{L}\p{M}\p{N}_]+)*|\.{2,}|-{2,}|[^\s\p{L}\p{M}\p{N}_]"
 """Words, and punctuation marks as words of their own."""
-_DENSE = r"[\x{0e00}-\x{0eff}\x{1000}-\x{109f}\x{1780}-\x{17ff}\x{2e80}-\x{9fff}\x{f900}-\x{faff}\x{20000}-\x{3ffff}]"
+_DENSE_RANGES = (
+    r"\x{0e00}-\x{0eff}\x{1000}-\x{109f}\x{1780}-\x{17ff}\x{2e80}-\x{9fff}"
+    r"\x{f900}-\x{faff}\x{20000}-\x{3ffff}"
+)
+_DENSE = f"[{_DENSE_RANGES}]"
+_IDEOGRAPH = r"[\x{3400}-\x{9fff}\x{f900}-\x{faff}\x{20000}-\x{3ffff}]"
+_LATIN_WORD = rf"[^\s{_DENSE_RANGES}]+"
 _STOP_WORDS = ("the", "be", "to", "of", "and", "that", "have", "with")
 _SENTENCE_END = r"[\p{Sentence_Terminal}][\"'”’»)\]]*(?:\s|$)|[。！？]|[^\s]$"
 _TERMINAL = r"\p{Sentence_Terminal}$"
@@ -155,13 +162,16 @@ def c4(
     line = pl.col("line")
     lines = frame.select("row", line=pl.col("text").str.split("\n")).explode("line")
     lines = lines.with_columns(line=line.str.strip_chars())
-    lines = (
-        lines.filter(~line.str.contains(rf"\S{{{max_word_chars + 1}}}")) if max_word_chars < 10_000 else lines
-    )
-    lines = lines.filter(line.str.count_matches(r"\S+") >= min_words_per_line)
+    is_dense = _holds_dense(frame)
+    word = _LATIN_WORD if is_dense else r"\S+"
+    if max_word_chars < 10_000:
+        lines = lines.filter(~line.str.contains(rf"{word[:-1]}{{{max_word_chars + 1}}}"))
+    words = line.str.count_matches(word)
+    words = words + line.str.count_matches(_DENSE) / 2 if is_dense else words
+    lines = lines.filter(words >= min_words_per_line)
     lines = lines.with_columns(line=line.str.replace_all(_CITATION, ""))
     if end_punctuation:
-        lines = lines.filter(line.str.contains(r"[.?!\"'。？！”’…]$") & ~line.str.ends_with("..."))
+        lines = lines.filter(line.str.contains(r"[.?!\"'。？！”’…」』]$") & ~line.str.ends_with("..."))
     lines = lines.with_columns(lower=line.str.to_lowercase())
     lower = pl.col("lower")
     is_content = ~lower.str.contains("javascript", literal=True) & ~lower.str.contains_any(list(_POLICIES))
@@ -198,7 +208,7 @@ def fineweb(
     counts = lines.group_by("row").agg(
         lines=pl.len(),
         ends=line.str.contains(_TERMINAL).sum(),
-        short=(line.str.len_chars() <= short_line_chars).sum(),
+        short=(_length(line, _holds_dense(frame)) <= short_line_chars).sum(),
         repeated=line.str.len_chars().filter(~line.is_first_distinct()).sum(),
     )
     rows = frame.join(counts, on="row", how="left", maintain_order="left").with_columns(
@@ -227,6 +237,17 @@ def _words(frame: pl.DataFrame) -> pl.DataFrame:
     """Return one row a word, with the row of its text."""
     words = frame.select("row", word=pl.col("text").str.extract_all(WORD))
     return words.explode("word").drop_nulls("word")
+
+
+def _holds_dense(frame: pl.DataFrame) -> bool:
+    """Return whether any text of a batch holds a character of a dense script."""
+    return bool(frame["text"].str.contains(_DENSE).any())
+
+
+def _length(text: pl.Expr, is_dense: bool) -> pl.Expr:
+    """Return characters, of dense scripts two for one and of ideographs three, as `words.length_of` has it."""
+    chars = text.str.len_chars()
+    return chars + text.str.count_matches(_DENSE) + text.str.count_matches(_IDEOGRAPH) if is_dense else chars
 
 
 def _is_dense(text: pl.Expr) -> pl.Expr:
