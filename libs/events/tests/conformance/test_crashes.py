@@ -51,7 +51,7 @@ def run(under_test: LogUnderTest, database_url: str, topic: str, point: str, aft
     POINTS,
     ids=[f"{point.replace(' ', '-')}-{after}" for point, after, _ in POINTS],
 )
-def test_nothing_is_lost_and_nothing_happens_twice(
+def test_d42_nothing_is_lost_and_nothing_happens_twice(
     under_test: LogUnderTest,
     tmp_path: Path,
     name: str,

@@ -25,7 +25,7 @@ def caught(error: Exception) -> Exception:
         return raised
 
 
-def test_a_dead_letter_says_why_and_where_and_keeps_the_record() -> None:
+def test_d42_a_dead_letter_says_why_and_where_and_keeps_the_record() -> None:
     letter = dead_letter(DELIVERY, "pipelines", caught(Ours("the split is sealed")), 5, CLOCK.now())
     assert (letter.topic, letter.key, letter.value) == ("things.dead-letters", b"key", b"value")
     assert letter.headers[0] == ("ce_id", b"e1")
@@ -34,7 +34,7 @@ def test_a_dead_letter_says_why_and_where_and_keeps_the_record() -> None:
     assert letter.header("ratoon_dead_place") == "things/2/7"
 
 
-def test_a_dead_letter_never_quotes_a_foreign_error() -> None:
+def test_d42_a_dead_letter_never_quotes_a_foreign_error() -> None:
     letter = dead_letter(DELIVERY, "pipelines", caught(KeyError("anna@example.org")), 5, CLOCK.now())
     assert b"anna" not in b"".join(value for _, value in letter.headers)
     assert letter.header("ratoon_dead_message").startswith("KeyError in test_consumer.py, line ")

@@ -191,7 +191,7 @@ def test_a_stock_producer_on_kafka_starts_a_run(state, peers, databases, kafka_b
 @pytest.mark.parametrize(
     "point", ["before receipt", "after receipt", "after offsets", "before run", "after run"]
 )
-def test_a_kill_at_any_point_neither_loses_nor_doubles_an_event(tmp_path, point):
+def test_d42_a_kill_at_any_point_neither_loses_nor_doubles_an_event(tmp_path, point):
     database = f"sqlite:///{tmp_path / 'flywheel.db'}"
     with closing(EmbeddedLog(tmp_path / "events", SystemClock())) as log:
         log.create_topics([Topic(TOPIC, partitions=1)])

@@ -283,7 +283,7 @@ def test_one_run_takes_all_waiting_events_and_says_which_began_it(flywheel):
     assert mapping.external_event(flywheel.events()[0]).state == 2
 
 
-def test_the_same_event_starts_one_run_however_often_it_arrives(flywheel):
+def test_d39_the_same_event_starts_one_run_however_often_it_arrives(flywheel):
     for _ in range(3):
         flywheel.receive(event())
     assert len(flywheel.decide()) == 1
@@ -295,13 +295,13 @@ def test_the_same_event_starts_one_run_however_often_it_arrives(flywheel):
     assert flywheel.counts.totals() == {("", "accepted"): 1, ("", "repeated"): 4}
 
 
-def test_events_of_the_same_id_and_different_sources_are_different(flywheel):
+def test_d39_events_of_the_same_id_and_different_sources_are_different(flywheel):
     flywheel.receive(event())
     flywheel.receive(event(source="/buckets/other"))
     assert len(flywheel.events()) == 2
 
 
-def test_another_event_with_the_id_of_a_known_one_is_refused(flywheel):
+def test_d39_another_event_with_the_id_of_a_known_one_is_refused(flywheel):
     flywheel.receive(event())
     with pytest.raises(EventIdReused):
         flywheel.receive(event(subject="another"))
@@ -330,7 +330,7 @@ def test_a_second_replica_that_decided_alike_starts_nothing(flywheel):
     assert len(flywheel.runs()) == 1
 
 
-def test_a_crash_before_the_commit_of_the_run_loses_no_event(flywheel, monkeypatch):
+def test_d39_a_crash_before_the_commit_of_the_run_loses_no_event(flywheel, monkeypatch):
     flywheel.receive(event())
     with monkeypatch.context() as patch:
         patch.setattr(flywheel.operations, "begin", _crash)

@@ -61,7 +61,7 @@ def read(folder: Path, bucket: Bucket, cursor: str = "", **settings: object) -> 
     return read_connection(spec, ArtifactStore(f"{folder}/artifacts"), folder, lambda *_, **__: None)
 
 
-def test_all_pages_of_a_listing_are_read(bucket, tmp_path):
+def test_d05_all_pages_of_a_listing_are_read(bucket, tmp_path):
     bucket.fs.pipe({f"{bucket.prefix}/a/b/c/d/{number}": b"A text.\n" for number in range(1001)})
     source = pb.SourceSpec(name="projects/p/connections/c", format="TEXT_ARCHIVE")
     first = read(tmp_path, bucket, source=source)

@@ -70,7 +70,7 @@ def test_it_follows_links_within_the_host_and_says_who_it_is(store, tmp_path):
     assert "This page speaks of / in a few plain words." in row["text"]
 
 
-def test_robots_are_read_first_and_obeyed(store, tmp_path):
+def test_d18_robots_are_read_first_and_obeyed(store, tmp_path):
     pages = {
         "/robots.txt": Reply(b"\xef\xbb\xbfUser-agent: *\nDisallow: /private\nAllow: /private/open$\n"),
         "/": linked("/private/x", "/private/open", "/free"),
@@ -95,7 +95,7 @@ def test_robots_are_read_first_and_obeyed(store, tmp_path):
         (Reply(b"", 301, {"Location": "/robots.txt"}), True),
     ],
 )
-def test_what_an_answer_for_robots_means(store, tmp_path, robots, is_visited):
+def test_d19_what_an_answer_for_robots_means(store, tmp_path, robots, is_visited):
     pages = {"/robots.txt": robots, "/rules.txt": Reply(b"User-agent: *\nDisallow: /"), "/": linked()}
     with served(pages) as site:
         result = crawled(store, tmp_path, spec(site))
@@ -104,7 +104,7 @@ def test_what_an_answer_for_robots_means(store, tmp_path, robots, is_visited):
 
 
 @pytest.mark.parametrize("status", [429, 500, 503])
-def test_a_host_that_does_not_say_what_is_allowed_is_not_visited_until_it_does(store, tmp_path, status):
+def test_d19_a_host_that_does_not_say_what_is_allowed_is_not_visited_until_it_does(store, tmp_path, status):
     def robots(site: Site, _path: str, _headers: object) -> Reply:
         is_early = site.paths.count("/robots.txt") < 3
         return Reply(b"<html>User-agent: * Allow: /", status) if is_early else Reply(b"")
@@ -116,7 +116,7 @@ def test_a_host_that_does_not_say_what_is_allowed_is_not_visited_until_it_does(s
     assert result.counts[""] == 1
 
 
-def test_a_host_that_never_says_what_is_allowed_is_given_up(store, tmp_path):
+def test_d19_a_host_that_never_says_what_is_allowed_is_given_up(store, tmp_path):
     with served({"/robots.txt": Reply(b"", 503), "/": linked("/a")}) as site:
         result = run_fast(store, tmp_path, spec(site))
     assert site.visited() == []
@@ -389,7 +389,7 @@ def test_the_next_crawl_asks_for_changes_alone(store, tmp_path):
         ),
     ],
 )
-def test_the_charset_is_the_declared_one(store, tmp_path, body, content_type, text, origin):
+def test_d16_the_charset_is_the_declared_one(store, tmp_path, body, content_type, text, origin):
     with served({"/": Reply(body, headers={"Content-Type": content_type})}) as site:
         (row,) = rows(store, crawled(store, tmp_path, spec(site, skip_sitemaps=True)))
     assert (row["text"], row["charset_from"]) == (text, origin)

@@ -255,7 +255,7 @@ class TestPdf:
         assert source.text() == "The first page\n\nThe second page"
         assert source.attributes == {"pages": "2"}
 
-    def test_two_columns_are_read_one_after_the_other(self):
+    def test_d11_two_columns_are_read_one_after_the_other(self):
         rows = [
             line
             for n in range(1, 11)
@@ -269,13 +269,13 @@ class TestPdf:
             f"Right {n}" for n in range(1, 11)
         ]
 
-    def test_a_scan_is_a_rejection_that_says_so(self):
+    def test_d13_a_scan_is_a_rejection_that_says_so(self):
         assert refusal(pdf([[], []])) == ("NO_TEXT", "none of its 2 pages has text: a scan?")
         mixed = decoded(Kind.DOCUMENT, pdf([[(50, 700, "words")], [], [(50, 700, "more")]]))
         assert mixed.text() == "words\n\nmore"
         assert mixed.attributes == {"pages": "3", "pages_without_text": "1"}
 
-    def test_words_that_a_line_end_divides_are_whole_and_compounds_keep_their_hyphen(self):
+    def test_d12_words_that_a_line_end_divides_are_whole_and_compounds_keep_their_hyphen(self):
         assert rejoined(["informa-\ntion of a long-\nterm plan", "a long-term plan", "Po\u00ad\nlitik"]) == [
             "information of a long-term plan",
             "a long-term plan",
@@ -438,18 +438,18 @@ class TestWebArchives:
         assert dict(first.attributes) == {"url": "https://example.org/1"}
         assert first.time == dt.datetime(2024, 5, 1, 12, tzinfo=dt.UTC)
 
-    def test_a_cut_file_has_one_rejection_and_keeps_what_is_whole(self, store):
+    def test_d15_a_cut_file_has_one_rejection_and_keeps_what_is_whole(self, store):
         for compressed in (True, False):
             pieces = warc([PAGE] * 5, compressed)
             entries = read(store, b"".join(pieces)[:-120], Format.WARC)
             assert rejected(entries) == {"record-5": Rejected.DAMAGED_MEMBER}
             assert len(texts(entries)) == 4
 
-    def test_all_records_in_one_gzip_member(self, store):
+    def test_d15_all_records_in_one_gzip_member(self, store):
         data = gzip.compress(b"".join(warc([PAGE] * 5, compressed=False)))
         assert len(texts(read(store, data, Format.WARC))) == 5
 
-    def test_a_damaged_record_is_one_rejection_and_those_after_it_are_read(self, store):
+    def test_d15_a_damaged_record_is_one_rejection_and_those_after_it_are_read(self, store):
         pieces = warc([PAGE] * 5)
         pieces[2] = pieces[2][:-8] + b"\x00\x00\x00\x00" + pieces[2][-4:]
         entries = read(store, b"".join(pieces), Format.WARC)

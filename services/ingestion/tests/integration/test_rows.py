@@ -90,7 +90,7 @@ def insert(reader: Reader, *rows: tuple[int, object]) -> None:
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 100])
-def test_equal_cursor_values_are_neither_lost_nor_read_twice(reader, size):
+def test_d01_equal_cursor_values_are_neither_lost_nor_read_twice(reader, size):
     insert(reader, (1, 1), (2, 1), (3, 1), (4, 2), (5, 2))
     for _ in range(8):
         reader.read(keep=False, max_items=size)
@@ -102,13 +102,13 @@ def test_equal_cursor_values_are_neither_lost_nor_read_twice(reader, size):
     assert reader.rows[0]["body"] == "Mail 1: größte ☃"
 
 
-def test_many_rows_of_one_cursor_value(reader):
+def test_d01_many_rows_of_one_cursor_value(reader):
     insert(reader, *((id, 7) for id in range(201)))
     reader.read_all(max_items=10)
     assert reader.ids == list(range(201))
 
 
-def test_rows_that_commit_late_are_found_within_the_overlap(reader):
+def test_d02_rows_that_commit_late_are_found_within_the_overlap(reader):
     insert(reader, (101, 101))
     reader.read(overlap=10)
     insert(reader, (100, 100), (102, 102))
@@ -120,14 +120,32 @@ def test_rows_that_commit_late_are_found_within_the_overlap(reader):
     assert sorted(reader.ids) == [100, 101, 102]
 
 
-def test_rows_without_a_cursor_value_are_counted(reader):
+def test_d04_rows_without_a_cursor_value_are_counted(reader):
     insert(reader, (1, 1), (2, None), (3, 3), (4, None))
     result = reader.read()
     assert (result.taken, dict(result.skipped)) == (2, {"CURSOR_MISSING": 2})
     assert "2 rows have no at or id" in result.notes[0]
     reader.execute("UPDATE mails SET at = 9 WHERE id = 4")
-    reader.read()
+    reader.execute("UPDATE mails SET at = 2 WHERE id = 2")
+    late = reader.read()
     assert reader.ids == [1, 3, 4]
+    assert dict(late.skipped) == {"BEHIND_POSITION": 1}
+    assert "1 rows appeared up to at 3" in late.notes[0]
+    assert dict(reader.read().skipped) == {}
+
+
+def test_d02_rows_that_commit_late_without_an_overlap_are_counted(reader):
+    insert(reader, (101, 101))
+    reader.read()
+    insert(reader, (100, 100), (102, 102))
+    late = reader.read()
+    assert (reader.ids, dict(late.skipped)) == ([101, 102], {"BEHIND_POSITION": 1})
+    insert(reader, (80, 80), (99, 99))
+    late = reader.read(overlap=10)
+    assert dict(late.skipped) == {}  # the first reading with an overlap counts anew
+    insert(reader, (81, 81), (98, 98))
+    assert dict(reader.read(overlap=10).skipped) == {"BEHIND_POSITION": 1}
+    assert set(reader.ids) == {98, 99, 100, 101, 102}
 
 
 def test_a_changed_row_is_read_again(reader):
@@ -210,7 +228,7 @@ def test_times_as_cursor_with_an_overlap(reader):
     assert reader.ids == [1, 2, 3]
 
 
-def test_a_transaction_that_is_still_open_is_found_later(reader):
+def test_d02_a_transaction_that_is_still_open_is_found_later(reader):
     if reader.engine.dialect.name != "postgresql":
         pytest.skip("SQLite has one writer")
     with reader.engine.connect() as other:

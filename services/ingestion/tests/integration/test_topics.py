@@ -102,7 +102,7 @@ def test_no_other_topic_is_read(log, tmp_path):
         log.bounds("none")
 
 
-def test_what_is_no_json_object_is_set_aside_with_its_offset(tmp_path):
+def test_d09_what_is_no_json_object_is_set_aside_with_its_offset(tmp_path):
     values = {
         0: message("a"),
         1: b"no json",
@@ -121,7 +121,7 @@ def test_what_is_no_json_object_is_set_aside_with_its_offset(tmp_path):
     assert reader.read().listed == 0
 
 
-def test_gaps_of_compaction_and_markers_do_not_stop_the_reading(tmp_path):
+def test_d08_gaps_of_compaction_and_markers_do_not_stop_the_reading(tmp_path):
     topic = FakeTopic({0: message("a"), 1: message("b"), 3: message("c"), 7: message("d")}, end=9)
     reader = Reader(topic, tmp_path)
     result = reader.read(max_items=3)

@@ -39,7 +39,7 @@ def items_in(record: Record | str) -> list[str]:
         ("对。", []),
     ],
 )
-def test_all_forms_of_an_item_are_found_and_shorter_texts_are_not(text, items):
+def test_d27_all_forms_of_an_item_are_found_and_shorter_texts_are_not(text, items):
     assert items_in(text) == items
 
 
@@ -57,7 +57,7 @@ def test_short_answers_of_a_benchmark_are_in_texts_of_all_kinds():
     assert matches(QUESTION, [benchmark], Sizes()) == [Match("math", "1")]
 
 
-def test_each_benchmark_is_reported_and_what_it_cannot_check():
+def test_d27_each_benchmark_is_reported_and_what_it_cannot_check():
     other = benchmark_of("other", [("a", QUESTION), ("b", "Yes.")], Sizes())
     assert matches(QUESTION, [BENCHMARK, other], Sizes()) == [Match("math", "1"), Match("other", "a")]
     assert unchecked([BENCHMARK, other]) == {"math.unchecked": 2, "other.unchecked": 1}

@@ -99,7 +99,7 @@ def test_traps_are_recognised_by_their_form(path, expected):
         (b"\x00\xff" * 500, ["/"], []),
     ],
 )
-def test_rules_are_those_of_rfc_9309(rules, allowed, refused):
+def test_d18_rules_are_those_of_rfc_9309(rules, allowed, refused):
     read = parsed(rules, "ratoon-crawler")
     assert [path for path in allowed if not read.allows(HOST + path)] == []
     assert [path for path in refused if read.allows(HOST + path)] == []

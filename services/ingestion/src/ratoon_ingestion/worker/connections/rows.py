@@ -1,8 +1,9 @@
 """Rows of a database that SQLAlchemy knows, in the order of a cursor column and a key column.
 
 The position is the last pair of both, so that rows with equal cursor values are neither lost nor read twice. With an
-overlap, rows a little below the position are read again, and those that are known by their pair are left out. The
-transaction is read-only where the database can; it is never committed.
+overlap, rows a little below the position are read again, and those that are known by their pair are left out. Rows that
+appear below the position and are not read, because they were committed late or got their cursor value late, are counted
+against the number of rows that stood there. The transaction is read-only where the database can; it is never committed.
 """
 
 import hashlib
@@ -57,19 +58,24 @@ class _Position:
     cursor: Any = None
     key: Any = None
     known: dict[str, Any] | None = None
+    below: int | None = None
+    """Number of rows that later readings do not meet; None: of a release that did not count them."""
+    overlap: float = 0.0
+    """Overlap with which they were counted."""
 
     @staticmethod
     def read(stored: JSON) -> "_Position":
         if not stored:
             return _Position(known={})
         known = {mark: _value(value) for mark, value in stored.get("known", {}).items()}
-        return _Position(_value(stored["cursor"]), _value(stored["key"]), known)
+        return _Position(_value(stored["cursor"]), _value(stored["key"]), known, *stored.get("below", ()))
 
     def stored(self) -> JSON:
         if self.cursor is None:
             return {}
         known = {mark: _json(value) for mark, value in (self.known or {}).items()}
-        return {"cursor": _json(self.cursor), "key": _json(self.key), "known": known}
+        pair = {"cursor": _json(self.cursor), "key": _json(self.key), "known": known}
+        return pair if self.below is None else {**pair, "below": [self.below, self.overlap]}
 
 
 def read_rows(
@@ -83,7 +89,9 @@ def read_rows(
             query = _Query(spec, connection)
             query.check_columns()
             query.count_unreachable(reading)
+            query.count_late(position, reading)
             _copy(query, position, reading, sink.write, spec, report)
+            position.below, position.overlap = query.count_below(position), spec.overlap
         if reading.taken:
             digest = store.put_file(path)
             reading.blobs.append(pb.ReadingResult.Blob(digest=digest, records=reading.taken))
@@ -121,6 +129,30 @@ class _Query:
         if count := int(self._connection.execute(query).scalar_one()):
             names = f"{self._spec.cursor_column} or {self._spec.key_column}"
             reading.skip("CURSOR_MISSING", f"{count:,} rows have no {names}: they are never read.", count)
+
+    def count_late(self, position: _Position, reading: Reading) -> None:
+        """Count the rows that appeared where no later reading looks."""
+        if position.below is None or position.overlap != self._spec.overlap:
+            return
+        if (late := self.count_below(position) - position.below) > 0:
+            reading.skip(
+                "BEHIND_POSITION",
+                f"{late:,} rows appeared up to {self._spec.cursor_column} {str(position.cursor)[:_POSITION_CHARS]}, "
+                "the position: they are not read. Set a larger overlap, or give them a newer value.",
+                late,
+            )
+
+    def count_below(self, position: _Position) -> int:
+        """Return the number of rows that readings from a position on do not meet."""
+        if position.cursor is None:
+            return 0
+        if self._spec.overlap:
+            return self._count(self.cursor < overlap_begin(position.cursor, self._spec.overlap))
+        same = and_(self.cursor == position.cursor, self.key <= position.key)
+        return self._count(or_(self.cursor < position.cursor, same))
+
+    def _count(self, which: ColumnElement[bool]) -> int:
+        return int(self._connection.execute(self._select(func.count()).where(which)).scalar_one())
 
     def rows(self, position: _Position, limit: int) -> Generator[Mapping[str, Any], None, None]:
         """Yield rows that follow the position, from the begin of the overlap on."""
