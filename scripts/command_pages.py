@@ -113,6 +113,24 @@ CONSOLE = {
     "WatchPipelineRun": ":watch",
     "WatchRollout": ":watch",
     "WatchTrainingRun": ":watch",
+    "AppendRecords": ":append",
+    "CreateConnection": "create_connection",
+    "CreateCrawl": "create_crawl",
+    "CreateStream": "create_stream",
+    "DeleteConnection": "delete_connection",
+    "DeleteCrawl": "delete_ended",
+    "DeleteStream": "delete_stream",
+    "GetConnection": "/connections/{place",
+    "GetCrawl": "/crawls/{place",
+    "GetStream": "/streams/{place",
+    "ListConnections": 'f"{place.parent}/connections"',
+    "ListCrawls": 'f"{place.parent}/crawls"',
+    "ListStreams": 'f"{place.parent}/streams"',
+    "ReadConnection": ":read",
+    "SealStream": ":seal",
+    "UpdateConnection": "change_connection",
+    "WatchCrawl": ":watch",
+    "CancelCrawl": ":cancel",
 }
 """RPCs that the console calls, each with a text of its sources that shows it."""
 _SHELL = "needs a file or a script: use the command line"
@@ -124,21 +142,6 @@ CONSOLE_REASONS = {
     **dict.fromkeys(
         ("CreateExport", "GetExport", "WatchExport", "CancelExport", "DeleteExport", "OpenExport"),
         "exports are downloaded by the command line",
-    ),
-    **dict.fromkeys(
-        ("CreateStream", "GetStream", "ListStreams", "AppendRecords", "SealStream", "DeleteStream"),
-        "programs append records",
-    ),
-    **dict.fromkeys(
-        ("CreateCrawl", "GetCrawl", "ListCrawls", "WatchCrawl", "CancelCrawl", "DeleteCrawl"),
-        "crawls are described in files: use the command line",
-    ),
-    **dict.fromkeys(
-        (
-            *("CreateConnection", "GetConnection", "ListConnections", "UpdateConnection"),
-            *("DeleteConnection", "ReadConnection"),
-        ),
-        "connections are described in files: use the command line",
     ),
     "RequestRatings": "the command line creates the tasks; the labelling page shows them",
     **dict.fromkeys(

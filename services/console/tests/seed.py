@@ -52,6 +52,7 @@ def busy_project(memory: Resources, artifacts: Blobs) -> None:
         createTime=at(0),
     )
     memory.put(DATA, displayName="Mail", createTime=at(0))
+    _collection(memory)
     _dataset(memory)
     _labels(memory)
     _training(memory, artifacts)
@@ -62,6 +63,84 @@ def busy_project(memory: Resources, artifacts: Blobs) -> None:
     _serving(memory)
     _loop(memory)
     _signals(memory)
+
+
+def _collection(memory: Resources) -> None:
+    memory.put(
+        f"{P}/connections/lake",
+        kind="KIND_FSSPEC",
+        url="s3://lake/mail",
+        pattern="*.jsonl",
+        format="FORMAT_JSONL",
+        columns={"text": "body", "attributes": ["html"]},
+        license="CC0-1.0",
+        schedule={"intervalSeconds": 3600.0},
+        etag="1",
+        state="STATE_IDLE",
+        position="4 objects",
+        recordCount="120",
+        createTime=at(0),
+        nextReadTime=at(60),
+        lastReading={
+            "number": "2",
+            "startTime": at(1),
+            "endTime": at(2),
+            "sources": [f"{P}/sources/mails"],
+            "recordCount": "120",
+            "listedCount": "6",
+            "takenCount": "4",
+            "skippedCounts": {"TOO_LARGE": "1", "CHANGED_WHILE_READ": "1"},
+            "sizeBytes": "65536",
+            "notes": ["huge.jsonl has 9 GiB."],
+        },
+    )
+    memory.put(
+        f"{P}/connections/archive",
+        kind="KIND_SQL",
+        url="postgresql+psycopg://reader@db/mail",
+        query="SELECT id, at, body FROM mails",
+        cursorColumn="at",
+        keyColumn="id",
+        etag="1",
+        state="STATE_IDLE",
+        createTime=at(0),
+        failure={"reason": "NOT_REACHABLE", "message": "db does not answer.", "time": at(2)},
+    )
+    memory.put(
+        f"{P}/streams/tickets",
+        license="CC0-1.0",
+        etag="1",
+        segmentRecords=5000,
+        segmentSeconds=3600,
+        openRecordCount="3",
+        sealedRecordCount="120",
+        sourceCount="1",
+        latestSource=f"{P}/sources/mails",
+        createTime=at(0),
+    )
+    memory.put(
+        f"{P}/crawls/guide",
+        state="STATE_SUCCEEDED",
+        startUrls=["https://docs.example.org/guide/"],
+        maxPages=100,
+        maxDepth=10,
+        maxPageBytes=2_097_152,
+        maxSeconds=3600,
+        delaySeconds=1.0,
+        pageCount="12",
+        storedCount="9",
+        refusedCounts={"ROBOTS_DISALLOWED": "2", "DUPLICATE": "1"},
+        refusals=[{"url": "https://docs.example.org/admin", "reason": "ROBOTS_DISALLOWED"}],
+        source=f"{P}/sources/mails",
+        createTime=at(0),
+    )
+    memory.put(
+        f"{P}/crawls/blog",
+        state="STATE_RUNNING",
+        startUrls=["https://blog.example.org/", "https://blog.example.org/news"],
+        progress={"fraction": 0.3, "message": "30 pages of at most 100."},
+        createTime=at(1),
+    )
 
 
 def _dataset(memory: Resources) -> None:

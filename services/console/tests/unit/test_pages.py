@@ -28,6 +28,8 @@ PATHS = [
     "/p/mail/training/compare?run=r1&run=r2", "/p/mail/evaluations", "/p/mail/evaluations/e1",
     "/p/mail/evaluations/compare?run=e1&run=e2", "/p/mail/models", "/p/mail/models/v1.1", "/p/mail/rollouts",
     "/p/mail/rollouts/ro2", "/p/mail/signals", "/p/mail/playground", "/p/mail/suites", "/p/mail/suites/hard",
+    "/p/mail/connections", "/p/mail/connections/lake", "/p/mail/connections/archive", "/p/mail/streams",
+    "/p/mail/streams/tickets", "/p/mail/crawls", "/p/mail/crawls/guide", "/p/mail/crawls/blog",
     "/p/mail/curation", "/p/mail/judges", "/p/mail/judges/helpful", "/p/mail/judges/tone",
 ]  # fmt: skip
 EMPTY = [path for path in PATHS if re.fullmatch(r"/p/mail(/[a-z]+)?|/p/mail/labels/review", path)]

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from http import HTTPStatus
 
-from ratoon_console.application import curation_actions, suite_actions
+from ratoon_console.application import collection_actions, curation_actions, suite_actions
 from ratoon_console.application.forms import Action, Done
 from ratoon_console.application.forms import Form as Form
 from ratoon_console.application.ports import JSON, Api
@@ -354,6 +354,7 @@ PAGES = {
     "evaluationRuns": "evaluations",
     "judges": "judges",
     "datasets": "data",
+    "crawls": "crawls",
     "models": "models",
 }
 """Page that lists what is below each collection of a project."""
@@ -389,6 +390,19 @@ ACTIONS: dict[str, Action] = {
     "move-step-up": Action(Role.ENGINEER, curation_actions.move_step_up),
     "move-step-down": Action(Role.ENGINEER, curation_actions.move_step_down),
     "remove-step": Action(Role.ENGINEER, curation_actions.remove_step),
+    "create-connection": Action(Role.ENGINEER, collection_actions.create_connection),
+    "change-connection": Action(Role.ENGINEER, collection_actions.change_connection),
+    "read-connection": Action(Role.ENGINEER, collection_actions.read_connection),
+    "pause-connection": Action(Role.ENGINEER, collection_actions.pause_connection),
+    "resume-connection": Action(Role.ENGINEER, collection_actions.resume_connection),
+    "delete-connection": Action(Role.ENGINEER, collection_actions.delete_connection),
+    "create-stream": Action(Role.ENGINEER, collection_actions.create_stream),
+    "change-stream": Action(Role.ENGINEER, collection_actions.change_stream),
+    "append-record": Action(Role.ENGINEER, collection_actions.append_record),
+    "seal-stream": Action(Role.ENGINEER, collection_actions.seal_stream),
+    "delete-stream": Action(Role.ENGINEER, collection_actions.delete_stream),
+    "create-crawl": Action(Role.ENGINEER, collection_actions.create_crawl),
+    "repeat-crawl": Action(Role.ENGINEER, collection_actions.repeat_crawl),
     "create-suite": Action(Role.ENGINEER, suite_actions.create_suite),
     "save-test": Action(Role.ENGINEER, suite_actions.save_test),
     "remove-test": Action(Role.ENGINEER, suite_actions.remove_test),

@@ -1,6 +1,7 @@
 """The pages: path, view, minimum role."""
 
 from ratoon_console.application.showing import (
+    collection,
     curation,
     data,
     differences,
@@ -29,6 +30,12 @@ def pages() -> list[Page]:
         Page("/p/{project}/data", data.data_page),
         Page("/p/{project}/curation", curation.curation_page),
         Page("/p/{project}/sources/{source}", data.source_page),
+        Page("/p/{project}/connections", collection.connections_page),
+        Page("/p/{project}/connections/{connection}", collection.connection_page),
+        Page("/p/{project}/streams", collection.streams_page),
+        Page("/p/{project}/streams/{stream}", collection.stream_page),
+        Page("/p/{project}/crawls", collection.crawls_page),
+        Page("/p/{project}/crawls/{crawl}", collection.crawl_page),
         Page("/p/{project}/data/{dataset}/{version}", data.version_page),
         Page("/p/{project}/data/{dataset}/{version}/difference", differences.difference_page),
         Page("/p/{project}/data/{dataset}/{version}/records/{record}", data.record_page),
