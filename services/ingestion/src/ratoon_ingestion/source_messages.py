@@ -4,7 +4,7 @@ from typing import Protocol
 
 from ratoon.ingestion.v1 import source_pb2
 from ratoon_ingestion.domain.errors import BadSource
-from ratoon_ingestion.domain.sources import ARCHIVE_DEPTH, EXAMPLE_ROLES, Columns, Format, SampleBy
+from ratoon_ingestion.domain.sources import ARCHIVE_DEPTH, EXAMPLE_ROLES, Columns, Format, SampleBy, parts_of
 
 _SAMPLE_BY = source_pb2.Source.SampleBy
 
@@ -34,10 +34,9 @@ def format_message(value: Format) -> "source_pb2.Source.Format.ValueType":
 
 
 def sample_by_message(format: Format, value: SampleBy) -> "source_pb2.Source.SampleBy.ValueType":
-    """Return the part of a text file that is one record; not set for other formats."""
-    return (
-        _SAMPLE_BY.Value(f"SAMPLE_BY_{value}") if format is Format.TEXT else _SAMPLE_BY.SAMPLE_BY_UNSPECIFIED
-    )
+    """Return the part of a file that is one record; not set where the format leaves no choice."""
+    part = parts_of(format, value)
+    return _SAMPLE_BY.SAMPLE_BY_UNSPECIFIED if part is None else _SAMPLE_BY.Value(f"SAMPLE_BY_{part}")
 
 
 def sample_by_of(message: HasFormat) -> SampleBy:

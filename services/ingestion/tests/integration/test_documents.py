@@ -23,7 +23,7 @@ from ratoon.jobs.v1.ingestion_jobs_pb2 import CurationSpec, PreviewSpec
 from ratoon.operations.job_messages import from_json
 from ratoon.storage.artifacts import ArtifactStore
 from ratoon_ingestion.domain.curation import CurationConfig, Rejected
-from ratoon_ingestion.domain.sources import Columns, Format
+from ratoon_ingestion.domain.sources import Columns, Format, SampleBy
 from ratoon_ingestion.worker.curate import curate
 from ratoon_ingestion.worker.decoding import decoded
 from ratoon_ingestion.worker.detect import detected
@@ -286,6 +286,48 @@ class TestPdf:
     def test_a_truncated_file_is_a_rejection(self, cut):
         reason = refusal(pdf([[(50, 700, "words")]])[:cut] + b"\nxref")
         assert reason is not None and reason[0] in ("DAMAGED_MEMBER", "NO_TEXT")
+
+
+class TestPages:
+    """A source of which each page of a document is one record."""
+
+    def read(self, store, data: bytes, format: Format = Format.DOCUMENT):
+        return read(store, data, format, sample_by=SampleBy.PAGE)
+
+    def test_d13_each_page_is_an_item_and_one_without_text_is_a_rejection(self, store):
+        entries = self.read(store, pdf([[(50, 700, "First page")], [], [(50, 700, "Third page")]]))
+        assert texts(entries) == {"document#page=1": "First page", "document#page=3": "Third page"}
+        assert dict(entries[2].attributes) == {"page": "3", "pages": "3"}
+        [scan] = [each for each in entries if isinstance(each, Rejection)]
+        assert (scan.path, scan.reason) == ("document#page=2", Rejected.NO_TEXT)
+        assert scan.detail == "page 2 of 3 has no text: a scan?"
+
+    def test_chapters_of_a_book_are_pages_and_other_documents_stay_whole(self, store):
+        files = {
+            "a/book.epub": epub({"one": "The first.", "two": "The second."}, ["two", "one"]),
+            "b/letter.docx": word("A letter."),
+            "b/plain.txt": b"Plain text.",
+            "b/locked.pdf": b"%PDF-1.4\nxref",
+        }
+        entries = self.read(store, zipped(files), Format.TEXT_ARCHIVE)
+        assert texts(entries) == {
+            "a/book.epub#page=1": "The second.",
+            "a/book.epub#page=2": "The first.",
+            "b/letter.docx": "A letter.",
+            "b/plain.txt": "Plain text.",
+        }
+        assert [each.label for each in entries if isinstance(each, Item)] == ["a", "a", "b", "b"]
+        assert rejected(entries) == {"b/locked.pdf": Rejected.DAMAGED_MEMBER}
+
+    @pytest.mark.parametrize("format", [Format.DOCUMENT, Format.TEXT_ARCHIVE])
+    def test_what_an_erasure_leaves_of_pages_is_read_as_before(self, store, tmp_path: Path, format):
+        data = pdf([[(50, 700, "First page")], [(50, 700, "Second page")]])
+        data = zipped({"label/a.pdf": data}) if format is Format.TEXT_ARCHIVE else data
+        source = spec(store, data, format, sample_by=SampleBy.PAGE)
+        items = [each for each in read_source(source, store) if isinstance(each, Item)]
+        write_source(source, items[1:], tmp_path / "left")
+        [left] = self.read(store, (tmp_path / "left").read_bytes(), format)
+        assert left == items[1]
 
 
 class TestOffice:

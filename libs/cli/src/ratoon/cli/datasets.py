@@ -41,11 +41,12 @@ SourceName = Annotated[str, name_argument(help="Source id or name as tables prin
 
 
 class SampleBy(StrEnum):
-    """Part of a text file that is one record."""
+    """Part of a text file or a document that is one record."""
 
     LINE = "line"
     PARAGRAPH = "paragraph"
     DOCUMENT = "document"
+    PAGE = "page"
 
 
 def _column(what: str, default: str = "detected") -> Any:
@@ -71,7 +72,11 @@ Attributes = Annotated[
     ),
 ]
 SampleByOption = Annotated[
-    SampleBy | None, typer.Option(help="Part of a text file that is one record.", show_default="line")
+    SampleBy | None,
+    typer.Option(
+        help="Part of a text file that is one record; `page`: each page of a PDF, each chapter of an EPUB.",
+        show_default="line; of documents the whole",
+    ),
 ]
 
 ArchiveDepth = Annotated[

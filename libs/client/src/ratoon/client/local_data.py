@@ -31,8 +31,8 @@ FORMATS = (
     "warc",
     "wikipedia",
 )
-SAMPLES = ("line", "paragraph", "document")
-"""Parts of a text file that may be one record."""
+SAMPLES = ("line", "paragraph", "document", "page")
+"""Parts of a text file, and `page` of a document, that may be one record."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Upload:
     encoding: str = ""
     attributes: Sequence[str] = ()
     sample_by: str = ""
-    """Of a text file, the part that is one record, of SAMPLES. Empty: a line."""
+    """Of a text file or a document, the part that is one record, of SAMPLES. Empty: a line, or the document."""
     archive_depth: int | None = None
     """Levels of archives within archives that are read. None: the default of the server."""
 

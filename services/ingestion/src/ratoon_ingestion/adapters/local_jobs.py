@@ -38,7 +38,7 @@ from ratoon_ingestion.domain.curation import CurationConfig
 from ratoon_ingestion.domain.datasets import Curated, StepReport
 from ratoon_ingestion.domain.erasures import Placement, Plan, Redaction, Rewritten, Trace
 from ratoon_ingestion.domain.exports import Exported
-from ratoon_ingestion.domain.sources import ARCHIVE_DEPTH, EXAMPLE_ROLES, Columns, Format, Source
+from ratoon_ingestion.domain.sources import ARCHIVE_DEPTH, EXAMPLE_ROLES, Columns, Format, Source, parts_of
 from ratoon_ingestion.domain.splits import Parted, PartSummary
 from ratoon_ingestion.domain.work import Progress
 
@@ -258,7 +258,7 @@ def _source(source: Source) -> pb.SourceSpec:
         labels_by_folder=source.labels_by_folder,
         columns=pb.SourceSpec.Columns(**_columns(source.columns)),
         encoding=source.encoding,
-        sample_by=source.sample_by.value if source.format is Format.TEXT else "",
+        sample_by=parts_of(source.format, source.sample_by) or "",
         archive_depth=source.archive_depth,
     )
 

@@ -56,6 +56,16 @@ class SampleBy(StrEnum):
     """Lines up to a blank line."""
     DOCUMENT = "DOCUMENT"
     """The whole file."""
+    PAGE = "PAGE"
+    """Of PDF files each page, of EPUB files each chapter; of other files the whole."""
+
+
+def parts_of(format: Format, sample_by: SampleBy) -> SampleBy | None:
+    """Return the part of a file that is one record; None where the format leaves no choice or it is the whole file."""
+    if format is Format.TEXT:
+        return sample_by
+    has_pages = format in (Format.DOCUMENT, Format.TEXT_ARCHIVE)
+    return sample_by if has_pages and sample_by is SampleBy.PAGE else None
 
 
 @dataclass(frozen=True)
@@ -112,7 +122,7 @@ class Source:
     """Charset of what does not declare its own, by a WHATWG label; empty: detected."""
     revision: int = 0
     sample_by: SampleBy = SampleBy.LINE
-    """Of a text file, the part that is one record."""
+    """Of a text file or a document, the part that is one record."""
     connection: str = ""
     """Connection whose reading created the source; empty: a request did."""
     consent: str = ""

@@ -56,6 +56,9 @@ _SOUND = 8
 """A text is UTF-8 with damage when it holds this many sound sequences for each broken one."""
 _DAMAGE = 0.02
 """Share of characters that may be broken after a byte order mark that is believed."""
+_PAIRS = ("gb18030", "cp932", "cp949", "cp950", "euc_jp")
+_DAMAGED_PAIRS = 0.1
+"""Share of characters above ASCII that may be broken in a declared encoding of two bytes that is believed."""
 _HALVES = 0.2
 """Share of zero bytes in one half of the bytes pairs from which they are UTF-16."""
 _ASCII = bytes(range(128))
@@ -226,7 +229,7 @@ def _declared(data: bytes, codec: str) -> Encoding | None:
         return Encoding("utf-8", How.DECLARED)
     if len(_SEQUENCE.findall(data)) >= _WORDS_OF_TWO and _fits(data, "utf-8"):
         text = _strictly(data, fitting) or ""
-        if codec not in ("gb18030", "cp932", "cp949", "cp950", "euc_jp") or not plausible(text, codec):
+        if codec not in _PAIRS or not plausible(text, codec):
             return Encoding("utf-8", How.DETECTED)
     if codec == "cp1252":
         return _western(data)
@@ -258,9 +261,11 @@ def _detected(data: bytes, declared: str) -> Encoding:
         return Encoding("utf-8", How.VALID_UTF8 if says_nothing(declared) else How.DETECTED)
     if _damaged_utf8(data):
         return Encoding("utf-8", How.DECLARED if codec_of(declared) == "utf-8" else How.DETECTED)
-    if codec := guess(data):
-        return Encoding(codec, How.DETECTED)
     codec = codec_of(declared)
+    if _damaged_pairs(data, codec):
+        return Encoding(codec, How.DECLARED)
+    if guessed := guess(data):
+        return Encoding(guessed, How.DETECTED)
     if codec and codec not in STATEFUL and codec != "utf-8":
         return Encoding(codec, How.DECLARED)
     return Encoding(_FALLBACK, How.FALLBACK)
@@ -273,6 +278,15 @@ def _damaged_utf8(data: bytes) -> bool:
     return sound >= _SOUND * rest or (
         0 < rest <= 3 and sound >= _WORDS_OF_TWO and data[-3:].translate(None, _ASCII) != b""
     )
+
+
+def _damaged_pairs(data: bytes, codec: str) -> bool:
+    """Whether the bytes are a declared encoding of two bytes a character with a little damage."""
+    if codec not in _PAIRS:
+        return False
+    text = data[:_SAMPLE].decode(codec, errors="replace")
+    above = sum(not character.isascii() for character in text)
+    return text.count("\ufffd") <= _DAMAGED_PAIRS * above and plausible(text, codec)
 
 
 def _halves(data: bytes) -> str | None:

@@ -17,6 +17,8 @@ _SCORED = 500
 """Characters above ASCII that are scored: more say nothing new."""
 _DAMAGED = 0.002
 """Share of characters that may be damaged in a sample that is still believed."""
+_BROKEN = 1
+"""Characters that may be damaged in any sample; each speaks against its candidate."""
 _MIN_SCORE = 0.3
 """Mean score of the characters above ASCII from which a candidate is believed."""
 _HANS = (
@@ -167,7 +169,7 @@ def _scores(sample: bytes) -> Iterator[tuple[str, float]]:
 def _mostly(sample: bytes, codec: str) -> str | None:
     """The text of a sample, which may end within a character and be a little damaged; None for another codec's."""
     text = codecs.getincrementaldecoder(codec)("replace").decode(sample)
-    return text if text.count("\ufffd") <= _DAMAGED * len(text) else None
+    return text if text.count("\ufffd") <= max(_BROKEN, _DAMAGED * len(text)) else None
 
 
 def _cut(data: bytes) -> bytes:

@@ -82,6 +82,8 @@ def decoded(kind: Kind, payload: bytes, path: str = "", encoding: str = "") -> S
         return _of_document(payload)
     if kind is Kind.MARKDOWN:
         return _of_markdown(_of_file(payload, path, encoding))
+    if kind is Kind.PAGE:
+        return Source("", ((payload.decode("utf-8", errors="replace"), False),), (kind.value,))
     if kind in (Kind.HTML, Kind.WIKITEXT):
         return _of_markup(kind, payload.decode("utf-8", errors="replace"))
     return _of_cell(kind, payload.decode("utf-8", errors="replace"))

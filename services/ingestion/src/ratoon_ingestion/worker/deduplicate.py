@@ -1,7 +1,8 @@
 """Which curated records stay when duplicates go, which cluster each is in, and why the others left.
 
-Nothing depends on the order of the records. Duplicates whose labels differ are a conflict: the record that stays has no
-label of its own but all of theirs, as votes, from which a guideline or a person decides.
+Nothing depends on the order of the records. A page that its crawler cut gives way to one that is whole. Duplicates whose
+labels differ are a conflict: the record that stays has no label of its own but all of theirs, as votes, from which a
+guideline or a person decides.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -18,6 +19,8 @@ from ratoon_ingestion.domain.curation import CurationConfig, CurationStep, Rejec
 from ratoon_ingestion.worker.batches import REJECTED, START_CHARS
 from ratoon_ingestion.worker.duplicates import near_duplicates
 
+_CUT = pa.array(["length", "time", "disconnect", "unspecified"])
+"""Values of the attribute `truncated`: why a crawler cut a page (WARC 1.1, section 5.13)."""
 Vote = dict[str, Any]
 """A label that a duplicate carried, its source and its time."""
 
@@ -42,14 +45,16 @@ class _Columns:
     path: list[str]
     answers: list[str]
     """Digests of the answers, tools and system messages of examples; empty for texts."""
+    cut: list[bool | None]
+    """Whether a crawler cut the page."""
 
     def key(self, row: int) -> tuple[str, ...]:
         """Where a row stands, whatever the order it was read in."""
         return self.digest[row], self.record_id[row], self.label[row] or "", self.source[row], self.path[row]
 
     def choice(self, rows: Iterable[int]) -> int:
-        """The row that stays: of the labelled ones, else of all, the first by its key."""
-        return min(rows, key=lambda row: (self.label[row] is None, self.key(row)))
+        """The row that stays: of the labelled ones, else of those that are whole, else of all, the first by its key."""
+        return min(rows, key=lambda row: (self.label[row] is None, bool(self.cut[row]), self.key(row)))
 
     def differ(self, rows: Iterable[int]) -> bool:
         """Whether rows carry labels that are not spellings of one. Each answer of an example is right."""
@@ -87,7 +92,8 @@ def deduplicate(curated: pa.Table, config: CurationConfig, scratch: Path | None 
     for files of the search.
     """
     names = ("record_id", "content_digest", "source_label", "source", "source_path", "answers")
-    columns = _Columns(*(curated.column(name).to_pylist() for name in names))
+    cut = pc.is_in(pc.map_lookup(curated.column("attributes"), "truncated", "first"), _CUT)
+    columns = _Columns(*(curated.column(name).to_pylist() for name in names), cut.to_pylist())
     ordered = sorted(range(curated.num_rows), key=columns.key)
     equal = _grouped(ordered, lambda row: columns.digest[row])
     retired = _Retired()

@@ -21,6 +21,7 @@ from ratoon_ingestion.domain.conversations import KIND_ATTRIBUTE, RecordKind, sh
 from ratoon_ingestion.domain.curation import CurationConfig
 from ratoon_ingestion.domain.sources import Format
 from ratoon_ingestion.example_messages import example_message
+from ratoon_ingestion.source_messages import sample_by_message
 from ratoon_ingestion.worker.batches import items_batch
 from ratoon_ingestion.worker.decontaminate import add_unchecked, with_contamination
 from ratoon_ingestion.worker.detect import detected
@@ -60,6 +61,7 @@ def preview(spec: PreviewSpec, artifacts: str) -> SourcePreview:
     try:
         source = _with_format(spec, source, store)
         result.format = _format(source)
+        result.sample_by = sample_by_message(source.format, source.sample_by)
         store.pieces = source.format in _STREAMED
         _add_columns(result, source, store)
         _read(result, spec, source, store)
@@ -93,7 +95,6 @@ def _add_columns(result: SourcePreview, source: SourceSpec, store: ArtifactStore
         result.columns.extend(names)
         result.encoding, result.encoding_from = encoding.codec, encoding.how.value
     elif source.format is Format.TEXT:
-        result.sample_by = SourceMessage.SampleBy.Value(f"SAMPLE_BY_{source.sample_by}")
         with opened(source, store, Limits(scan_bytes=_SCAN_BYTES)) as (_, encoding):
             result.encoding, result.encoding_from = encoding.codec, encoding.how.value
 

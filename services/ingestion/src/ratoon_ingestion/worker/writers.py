@@ -40,6 +40,9 @@ def write_source(source: SourceSpec, items: Iterable[Item], path: Path, has_exam
 
 
 def _write_archive(source: SourceSpec, items: Iterable[Item], path: Path, _has_examples: bool) -> None:
+    if source.sample_by is SampleBy.PAGE:
+        write_stored(items, path)
+        return
     with tarfile.open(path, "w:gz") as archive:
         for item in items:
             member = tarfile.TarInfo(item.path)

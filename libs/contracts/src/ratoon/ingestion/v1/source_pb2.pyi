@@ -97,25 +97,29 @@ class Source(_message.Message):
     class _SampleByEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[Source._SampleBy.ValueType], _builtins.type):
         DESCRIPTOR: _descriptor.EnumDescriptor
         SAMPLE_BY_UNSPECIFIED: Source._SampleBy.ValueType  # 0
-        """Not set: a line."""
+        """Not set: a line; of documents the whole."""
         SAMPLE_BY_LINE: Source._SampleBy.ValueType  # 1
         """One line."""
         SAMPLE_BY_PARAGRAPH: Source._SampleBy.ValueType  # 2
         """The lines between blank lines."""
         SAMPLE_BY_DOCUMENT: Source._SampleBy.ValueType  # 3
         """The whole file."""
+        SAMPLE_BY_PAGE: Source._SampleBy.ValueType  # 4
+        """Each page of PDF files and each chapter of EPUB files, alone or in an archive; other files whole."""
 
     class SampleBy(_SampleBy, metaclass=_SampleByEnumTypeWrapper):
-        """Part of a text file that is one record. Blank lines are never records."""
+        """Part of a text file or a document that is one record. Blank lines and pages without text are never records."""
 
     SAMPLE_BY_UNSPECIFIED: Source.SampleBy.ValueType  # 0
-    """Not set: a line."""
+    """Not set: a line; of documents the whole."""
     SAMPLE_BY_LINE: Source.SampleBy.ValueType  # 1
     """One line."""
     SAMPLE_BY_PARAGRAPH: Source.SampleBy.ValueType  # 2
     """The lines between blank lines."""
     SAMPLE_BY_DOCUMENT: Source.SampleBy.ValueType  # 3
     """The whole file."""
+    SAMPLE_BY_PAGE: Source.SampleBy.ValueType  # 4
+    """Each page of PDF files and each chapter of EPUB files, alone or in an archive; other files whole."""
 
     @_typing.final
     class LabelsByFolderEntry(_message.Message):
@@ -250,7 +254,7 @@ class Source(_message.Message):
     value is refused.
     """
     sample_by: Global___Source.SampleBy.ValueType
-    """For a text file: the part that is one record. Default: a line."""
+    """For a text file: the part that is one record. Default: a line. For documents: `SAMPLE_BY_PAGE`, or the whole."""
     connection: _builtins.str
     """Resource name of the connection whose reading created the source. Empty: it was created by a request. Set by the
     server.
@@ -443,7 +447,7 @@ class SourcePreview(_message.Message):
     problem: _builtins.str
     """Explanation of `problem_reason` in one sentence. Empty without a problem."""
     sample_by: Global___Source.SampleBy.ValueType
-    """Part of a text file that is one record. Not set for other formats."""
+    """Part of a text file or a document that is one record. Not set where the format leaves no choice."""
     @_builtins.property
     def columns(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Columns of a table, in their order. For JSON objects, the fields of the objects that were read."""

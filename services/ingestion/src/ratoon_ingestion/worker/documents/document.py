@@ -29,6 +29,8 @@ class Document:
     pages: tuple[str, ...]
     """Texts of its pages or chapters in reading order; those without text are empty."""
     attributes: Mapping[str, str] = field(default_factory=dict)
+    unmapped: tuple[int, ...] = ()
+    """Of each page of a PDF, the number of glyphs for which the file names no character."""
 
     @property
     def text(self) -> str:

@@ -55,16 +55,16 @@ def _read(reader: PdfReader) -> Document:
     count = len(reader.pages)
     if count > _MAX_PAGES:
         raise NotReadable(Rejected.TOO_LARGE, f"it has {count:,} pages, more than {_MAX_PAGES:,}")
-    pages, budget, unmapped = Pages(), _Budget(), 0
+    pages, budget, unmapped = Pages(), _Budget(), list[int]()
     for page in reader.pages:
         text = _page_text(page, budget)
-        unmapped += len(_UNMAPPED.findall(text))
+        unmapped.append(len(_UNMAPPED.findall(text)))
         pages.add(text.translate(_LIGATURES))
     texts = rejoined(pages.texts)
     empty = sum(not text for text in texts)
     if empty == count:
         raise NotReadable(Rejected.NO_TEXT, f"none of its {count} pages has text: a scan?")
-    return Document("pdf", tuple(texts), _attributes(count, empty, unmapped))
+    return Document("pdf", tuple(texts), _attributes(count, empty, sum(unmapped)), tuple(unmapped))
 
 
 def _attributes(count: int, empty: int, unmapped: int) -> dict[str, str]:

@@ -31,6 +31,7 @@ from ratoon_ingestion.worker.readers.items import (
 )
 from ratoon_ingestion.worker.readers.mbox import mails_within
 from ratoon_ingestion.worker.readers.nested import is_nested, nested_members
+from ratoon_ingestion.worker.readers.pages import pages_of
 from ratoon_ingestion.worker.readers.tar import BROKEN_TAR, tar_members
 from ratoon_ingestion.worker.readers.zip import zip_members
 
@@ -49,6 +50,8 @@ def read_archive(
             entry = member if isinstance(member, Rejection) else _item(source, *member, kind)
             if isinstance(entry, Item) and kind is Kind.MAIL:
                 yield from mails_within(entry, limits)
+            elif isinstance(entry, Item):
+                yield from pages_of(source, entry)
             else:
                 yield entry
 

@@ -7,6 +7,7 @@ from ratoon_ingestion.domain.curation import Rejected
 from ratoon_ingestion.worker.documents import document_kind
 from ratoon_ingestion.worker.filetypes import archive_kind, binary_kind, office_kind
 from ratoon_ingestion.worker.readers.items import Item, Kind, Limits, Rejection, SourceSpec, check_encoding
+from ratoon_ingestion.worker.readers.pages import pages_of
 
 _PATH = "document"
 
@@ -22,7 +23,7 @@ def read_document_file(
         return
     payload = store.read(source.digest)
     if document_kind(payload) is not None:
-        yield Item(_PATH, Kind.DOCUMENT, payload)
+        yield from pages_of(source, Item(_PATH, Kind.DOCUMENT, payload))
     elif (kind := office_kind(payload) or archive_kind(payload) or binary_kind(payload)) is not None:
         yield Rejection(_PATH, Rejected.NOT_TEXT, f"{kind}, {size} bytes")
     elif size > limits.item_bytes:

@@ -42,6 +42,8 @@ class Kind(StrEnum):
     """A text of any charset that front matter may precede."""
     HTML = "html"
     """A web page, in UTF-8."""
+    PAGE = "page"
+    """The text of a page of a document, in UTF-8."""
     WIKITEXT = "wikitext"
     """The markup of a wiki's page, in UTF-8."""
 
@@ -75,7 +77,7 @@ class SourceSpec:
     encoding: str = ""
     """Charset of what does not declare its own, by a WHATWG label; empty: detected."""
     sample_by: SampleBy = SampleBy.LINE
-    """Of a text file, the part that is one record."""
+    """Of a text file or a document, the part that is one record."""
     archive_depth: int | None = None
     """Levels of archives within archives that are read; None: none, and no documents, as in release 0.1."""
 

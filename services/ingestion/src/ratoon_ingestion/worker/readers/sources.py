@@ -60,7 +60,7 @@ def _read_archive(
 
 _READERS: Mapping[Format, Reader] = {
     Format.MAIL_ARCHIVE: partial(_read_archive, Kind.MAIL),
-    Format.TEXT_ARCHIVE: partial(_read_archive, Kind.TEXT),
+    Format.TEXT_ARCHIVE: _or_stored(partial(_read_archive, Kind.TEXT)),
     Format.MBOX: read_mbox,
     Format.JSONL: read_jsonl,
     Format.CSV: read_csv,

@@ -11,6 +11,9 @@ from ratoon_ingestion.worker.readers.items import Item, Kind, Limits, Rejection,
 from ratoon_ingestion.worker.readers.lines import TextLine, text_lines
 from ratoon_ingestion.worker.readers.tables import with_charset
 
+_WHOLE = (SampleBy.DOCUMENT, SampleBy.PAGE)
+"""Text files have no pages."""
+
 
 def read_text(source: SourceSpec, store: ArtifactStore, limits: Limits) -> Iterator[Item | Rejection]:
     """The items of a text file of any charset, each named by its first line."""
@@ -54,7 +57,7 @@ def _samples(lines: Iterator[TextLine], sample_by: SampleBy, max_bytes: int) -> 
     blanks: list[TextLine] = []
     for line in lines:
         if not line.cut and not line.text.strip():
-            if sample is not None and sample_by is SampleBy.DOCUMENT:
+            if sample is not None and sample_by in _WHOLE:
                 blanks.append(line)
             elif sample is not None:
                 yield sample
