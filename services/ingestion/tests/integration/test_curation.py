@@ -368,3 +368,15 @@ def test_halves_of_characters_in_json_cost_no_record(bench):
     assert (result["records"], result["rejected"]) == (4, 0)
     assert "Cut in the middle of a smile \ufffd" in [row["text"] for row in bench.table(result)]
     assert result["profile"]["labels"]["oth\ufffder"] == 1
+
+
+def test_segments_of_a_text_share_a_cluster_and_the_books_balance(bench):
+    rows = [{"text": f"{story(1, 300)}. {story(2, 300)}."}, {"text": story(3)}]
+    steps = (Step("segment", {"max_tokens": "200"}),)
+    result = bench.run("\n".join(map(json.dumps, rows)).encode(), "JSONL", steps=steps)
+    records = bench.table(result)
+    assert (result["items"], result["records"], result["rejected"]) == (2, len(records), 0)
+    segments = [row for row in records if dict(row["attributes"]).get("segment_of")]
+    assert len(segments) == len(records) - 1 > 2
+    assert len({row["cluster"] for row in segments}) == 1
+    assert len({row["cluster"] for row in records}) == 2

@@ -21,7 +21,7 @@ from ratoon.tasks.kind import Record, Role, Turn
 from ratoon.tasks.records import from_json, to_json
 from ratoon_ingestion.domain.curation import CurationConfig
 from ratoon_ingestion.domain.errors import BadCuration
-from ratoon_ingestion.worker.stages import StageSettings, mask_personal_data
+from ratoon_ingestion.worker.stages import STAGES, StageSettings, mask_personal_data
 from ratoon_ingestion.worker.steps import StepResult, apply
 from ratoon_ingestion.worker.steps.apply import reported, run_step
 from ratoon_ingestion.worker.steps.registry import function_of
@@ -53,6 +53,15 @@ def batch(*texts: str, **columns: list[object]) -> pa.RecordBatch:
 def removed(step: Step, *texts: str, **columns: list[object]) -> list[str | None]:
     result = function_of(step)(batch(*texts, **columns)).removed
     return [None] * len(texts) if result is None else result.to_pylist()
+
+
+def _needs_more(name: str) -> bool:
+    """A step with required parameters."""
+    try:
+        settings_of(Step(name))
+    except BadStep:
+        return True
+    return False
 
 
 def changed(step: Step, *texts: str) -> list[str]:
@@ -225,7 +234,7 @@ def _fragile(rows: pa.RecordBatch) -> StepResult:
 
 
 def test_a_record_on_which_a_step_raises_is_set_aside_and_the_rest_goes_on(monkeypatch):
-    monkeypatch.setattr(apply, "function_of", lambda step: _fragile)
+    monkeypatch.setattr(apply, "function_of", lambda step, models: _fragile)
     outcome = run_step(Step("acme.upper"), batch("one", "bad", "two"))
     assert outcome.accepted.column("text").to_pylist() == ["ONE", "TWO"]
     (rejected,) = outcome.rejected.to_pylist()
@@ -238,21 +247,21 @@ def test_a_record_on_which_a_step_raises_is_set_aside_and_the_rest_goes_on(monke
 
 def test_a_step_that_returns_other_than_one_value_a_row_fails_on_every_record(monkeypatch):
     monkeypatch.setattr(
-        apply, "function_of", lambda step: lambda rows: StepResult(removed=pa.array(["X", "Y"]))
+        apply, "function_of", lambda step, models: lambda rows: StepResult(removed=pa.array(["X", "Y"]))
     )
     outcome = run_step(Step("acme.wrong"), batch("one"))
     assert outcome.rejected.to_pylist()[0]["reason"] == "STEP_FAILED"
 
 
 def test_a_text_of_which_nothing_is_left_is_no_record(monkeypatch):
-    monkeypatch.setattr(apply, "function_of", lambda step: lambda rows: StepResult(texts=pa.array(["", "x"])))
+    monkeypatch.setattr(apply, "function_of", lambda step, models: lambda rows: StepResult(texts=pa.array(["", "x"])))
     outcome = run_step(Step("acme.empty"), batch("one", "two"))
     assert outcome.rejected.to_pylist()[0]["reason"] == "NO_TEXT"
 
 
 @pytest.mark.parametrize(
     "name",
-    [name for name in STEPS if name not in ("url_blocklist", "word_list", "license", "decontamination")],
+    [name for name in STEPS if name not in STAGES and not _needs_more(name)],
 )
 def test_every_step_takes_its_defaults_empty_batches_and_odd_texts(name):
     function = function_of(Step(name))

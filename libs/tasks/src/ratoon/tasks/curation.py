@@ -14,6 +14,8 @@ PRESET = "preset"
 """Name of the step that stands for those of a preset; its parameter is `name`."""
 DECONTAMINATION = "decontamination"
 """Name of the step that removes texts of test parts and benchmarks; its parameter `benchmarks` names sources."""
+SEGMENT = "segment"
+"""Name of the step that cuts long texts into windows."""
 DEFAULT_STEPS = ("personal_data", "language", "length", "garbage")
 """Steps that always run, in this order unless a list names them; their settings are those of the curation."""
 PERSONAL_DATA_KINDS = ("url", "email", "ip", "iban", "national_id", "passport", "card", "phone")
@@ -45,6 +47,19 @@ class Parameter:
 
     default: Any
     read: Callable[[str], Any]
+    names_sources: bool = False
+    """The values are IDs of sources of the project, which the step reads."""
+
+
+def sources_of(steps: Iterable[Step]) -> tuple[str, ...]:
+    """Return the IDs of the sources that built-in steps read, but for benchmarks of `decontamination`, in order."""
+    named: list[str] = []
+    for step in steps:
+        for name, parameter in STEPS.get(step.name, {}).items():
+            if parameter.names_sources:
+                value = settings_of(step)[name]
+                named += (value,) if isinstance(value, str) else value
+    return tuple(dict.fromkeys(filter(None, named)))
 
 
 def settings_of(step: Step) -> dict[str, Any]:
@@ -62,7 +77,13 @@ def settings_of(step: Step) -> dict[str, Any]:
     values = {name: _value(step, name, parameter) for name, parameter in parameters.items()}
     if missing := [name for name, value in values.items() if value is None]:
         raise BadStep(f"Set {missing[0]} of the step {step.name}.")
+    if problem := _CHECKS.get(step.name, _no_problem)(values):
+        raise BadStep(f"{problem} of the step {step.name}.")
     return values
+
+
+def _no_problem(values: Mapping[str, Any]) -> str:
+    return ""
 
 
 def parsed_steps(texts: Iterable[str]) -> tuple[Step, ...]:
@@ -147,6 +168,16 @@ def _share(text: str) -> float:
     return value
 
 
+def _number(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 1e9:
+        raise ValueError("a number from 0 to 1,000,000,000")
+    return value
+
+
 def _flag(text: str) -> bool:
     if text not in ("true", "false"):
         raise ValueError("true or false")
@@ -165,6 +196,12 @@ def _source_ids(text: str) -> tuple[str, ...]:
     if not all(_ID.fullmatch(each) for each in ids):
         raise ValueError("IDs of sources of the project, separated by commas")
     return ids
+
+
+def _source_id(text: str) -> str:
+    if text and not _ID.fullmatch(text):
+        raise ValueError("the ID of a source of the project")
+    return text
 
 
 def _regions(text: str) -> tuple[str, ...]:
@@ -188,6 +225,8 @@ _COUNT = _integer(0, 10_000_000)
 _TOP = {2: 0.20, 3: 0.18, 4: 0.16}
 _DUPLICATED = {5: 0.15, 6: 0.14, 7: 0.13, 8: 0.12, 9: 0.11, 10: 0.10}
 
+_TOKENIZER = Parameter("", _source_id, names_sources=True)
+
 STEPS: Mapping[str, Mapping[str, Parameter]] = {
     "fix_text": {
         "html_entities": Parameter(True, _flag),
@@ -196,12 +235,24 @@ STEPS: Mapping[str, Mapping[str, Parameter]] = {
         "width": Parameter(False, _flag),
     },
     "simplify_chinese": {},
+    "chinese_words": {"dictionary": Parameter("", _source_id, names_sources=True)},
     "normalize": {
         "form": Parameter("NFKC", _one_of("NFKC", "NFC", "none")),
         "width": Parameter(True, _flag),
         "whitespace": Parameter(True, _flag),
     },
     "html_boilerplate": {},
+    "segment": {
+        "max_tokens": Parameter(512, _integer(8, 1_000_000)),
+        "overlap": Parameter(0, _integer(0, 100_000)),
+        "unit": Parameter("sentences", _one_of("sentences", "tokens")),
+        "tokenizer": _TOKENIZER,
+    },
+    "token_count": {
+        "min_tokens": Parameter(0, _COUNT),
+        "max_tokens": Parameter(0, _COUNT),
+        "tokenizer": _TOKENIZER,
+    },
     "gopher_quality": {
         "min_words": Parameter(50, _COUNT),
         "max_words": Parameter(100_000, _COUNT),
@@ -248,6 +299,14 @@ STEPS: Mapping[str, Mapping[str, Parameter]] = {
     },
 }
 """Parameters of each built-in step; a default of None means that the parameter must be set."""
+
+
+def _segment_problem(values: Mapping[str, Any]) -> str:
+    return "" if values["overlap"] < values["max_tokens"] else "Set overlap below max_tokens"
+
+
+_CHECKS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {"segment": _segment_problem}
+"""Problems of parameters together, as the beginning of a sentence; empty: none."""
 
 PERSONAL_DATA: Mapping[str, Parameter] = {
     **{kind: Parameter("", _one_of(*ACTIONS)) for kind in PERSONAL_DATA_KINDS},

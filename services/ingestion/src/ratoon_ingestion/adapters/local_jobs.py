@@ -44,8 +44,8 @@ from ratoon_ingestion.domain.work import Progress
 
 WORKER = "ratoon_ingestion.worker"
 _FORMAT = "FORMAT_"
-_INDEXES = ("version_index", "earlier_versions", "earlier_indexes", "indexes")
-"""Fields of near-duplicate indexes, which the release before has not."""
+_NEWER = ("version_index", "earlier_versions", "earlier_indexes", "indexes", "step_sources")
+"""Fields that the release before has not."""
 _NO_DIGEST = "0" * 64
 
 
@@ -107,6 +107,7 @@ class _Specs:
             code_version=installed_version("ratoon-ingestion"),
             excluded=job.excluded,
             decontamination=_decontamination(job.held_out),
+            step_sources=map(_source, job.step_sources),
             earlier_versions=sorted(each.readable_digest for each in job.earlier),
             earlier_indexes=sorted({each.index for each in job.earlier if each.index}),
         )
@@ -165,6 +166,7 @@ class _Specs:
             excluded=job.excluded,
             curation=None if job.curation is None else _settings(job.curation),
             decontamination=_decontamination(job.held_out),
+            step_sources=map(_source, job.step_sources),
         )
         return {**_written(environment, spec), "barred": list(job.excluded)}
 
@@ -271,10 +273,11 @@ def _columns(columns: Columns) -> dict[str, Any]:
 def _written(environment: JobEnvironment, spec: Message) -> JSON:
     """Return a spec without the fields that workers of the release before do not read, unless they are set."""
     written = spec_json(environment, spec)
-    for name in _INDEXES:
+    for name in _NEWER:
         if not written.get(name):
             written.pop(name, None)
-    for source in (*written.get("sources", ()), *filter(None, (written.get("source"),))):
+    named = (*written.get("sources", ()), *written.get("step_sources", ()))
+    for source in (*named, *filter(None, (written.get("source"),))):
         columns = source["columns"]
         source["columns"] = {role: name for role, name in columns.items() if name is not None}
         if not source["sample_by"]:

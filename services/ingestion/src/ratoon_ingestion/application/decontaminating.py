@@ -1,7 +1,7 @@
-"""What the step `decontamination` searches in the records of a version."""
+"""What steps of a curation read: test parts and benchmarks of `decontamination`, sources of the others."""
 
 from ratoon.storage.store import Transaction
-from ratoon.tasks.curation import DECONTAMINATION, settings_of
+from ratoon.tasks.curation import DECONTAMINATION, settings_of, sources_of
 from ratoon_ingestion.application.ports import HeldOutTexts
 from ratoon_ingestion.domain.assignment import Part
 from ratoon_ingestion.domain.curation import CurationConfig
@@ -25,3 +25,9 @@ def held_out_texts(tx: Transaction, config: CurationConfig | None, project: str)
     splits = (split for dataset in tx.all(Dataset, project) for split in tx.all(Split, dataset.name))
     digests = {split.parts[Part.TEST].readable_digest for split in splits if split.state.readable}
     return HeldOutTexts(tuple(sorted(digests)), benchmarks)
+
+
+def step_sources(tx: Transaction, config: CurationConfig | None, project: str) -> tuple[Source, ...]:
+    """Return the sources of a project (projects/{project}) that the other steps of a curation name; NotFound for none."""
+    steps = config.steps if config else ()
+    return tuple(tx.get(Source, f"{project}/sources/{each}") for each in sources_of(steps))

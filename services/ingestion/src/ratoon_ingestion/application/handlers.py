@@ -13,7 +13,7 @@ from ratoon_ingestion.application.commands import (
     CreateVersion,
     OpenSplit,
 )
-from ratoon_ingestion.application.decontaminating import held_out_texts
+from ratoon_ingestion.application.decontaminating import held_out_texts, step_sources
 from ratoon_ingestion.application.ports import Blobs
 from ratoon_ingestion.domain.datasets import Dataset, DatasetVersion, VersionStarted, next_version_id
 from ratoon_ingestion.domain.erasures import Erasure
@@ -82,7 +82,9 @@ def create_version(
         tx.get(Dataset, command.parent)
         for source in command.sources:
             tx.get(Source, source)
-        held_out_texts(tx, command.curation, f"projects/{project_of(command.parent)}")
+        project = f"projects/{project_of(command.parent)}"
+        held_out_texts(tx, command.curation, project)
+        step_sources(tx, command.curation, project)
         version = DatasetVersion(
             name=f"{command.parent}/versions/{version_id_of(tx, command.parent, command.version_id)}",
             create_time=now,

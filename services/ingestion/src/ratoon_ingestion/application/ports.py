@@ -38,6 +38,8 @@ class CurationJob:
     """Build of a mixture, in place of a curation."""
     held_out: HeldOutTexts = field(default_factory=HeldOutTexts)
     """Searched by the step `decontamination`."""
+    step_sources: tuple[Source, ...] = ()
+    """Read by other steps."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,7 @@ class PreviewJob:
     excluded: tuple[str, ...] = ()
     curation: CurationConfig | None = None
     held_out: HeldOutTexts = field(default_factory=HeldOutTexts)
+    step_sources: tuple[Source, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from ratoon.storage.names import parent_of, project_of
 from ratoon.storage.store import Store, Transaction
 from ratoon_ingestion.application.browsing import readable_splits, readable_versions
 from ratoon_ingestion.application.composing import build_job
-from ratoon_ingestion.application.decontaminating import held_out_texts
+from ratoon_ingestion.application.decontaminating import held_out_texts, step_sources
 from ratoon_ingestion.application.ports import CurationJob, Curations, SplitJob, Splits
 from ratoon_ingestion.domain.assignment import Part
 from ratoon_ingestion.domain.datasets import Curated, Dataset, DatasetVersion, curated
@@ -48,9 +48,10 @@ def curation_job(store: Store, version: DatasetVersion) -> CurationJob:
         sources = tuple(tx.get(Source, name) for name in version.sources)
         erasures = tx.all(Erasure, f"projects/{project_of(version.name)}")
         held_out = held_out_texts(tx, version.curation, f"projects/{project_of(version.name)}")
+        read = step_sources(tx, version.curation, f"projects/{project_of(version.name)}")
         earlier = tuple(_earlier_versions(tx, version)) if version.curation.exclude_earlier else ()
     excluded = tuple(sorted({record_id for erasure in erasures for record_id in erasure.record_ids}))
-    return CurationJob(version, sources, excluded, earlier, held_out=held_out)
+    return CurationJob(version, sources, excluded, earlier, held_out=held_out, step_sources=read)
 
 
 def _earlier_versions(tx: Transaction, version: DatasetVersion) -> list[DatasetVersion]:

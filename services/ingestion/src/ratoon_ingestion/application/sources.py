@@ -7,7 +7,7 @@ from ratoon.process.errors import InvalidArgument
 from ratoon.storage.names import matched, parent_of
 from ratoon.storage.store import Store, Transaction
 from ratoon_ingestion.application.commands import PreviewSource, UpdateSource
-from ratoon_ingestion.application.decontaminating import held_out_texts
+from ratoon_ingestion.application.decontaminating import held_out_texts, step_sources
 from ratoon_ingestion.application.handlers import PROJECT, SOURCE, check_no_erasure, check_uploaded
 from ratoon_ingestion.application.ports import Blobs, PreviewJob
 from ratoon_ingestion.domain.datasets import Dataset, DatasetVersion
@@ -77,9 +77,10 @@ def preview_job(command: PreviewSource, store: Store, blobs: Blobs, clock: Clock
     with store.read() as tx:
         erasures = tx.all(Erasure, command.parent)
         held_out = held_out_texts(tx, command.curation, command.parent)
+        read = step_sources(tx, command.curation, command.parent)
     excluded = tuple(sorted({record_id for erasure in erasures for record_id in erasure.record_ids}))
     count = command.record_count or 5
-    return PreviewJob(source, command.format is None, count, excluded, command.curation, held_out)
+    return PreviewJob(source, command.format is None, count, excluded, command.curation, held_out, read)
 
 
 def forget_job(job_id: str, phase: Phase, jobs: JobRunner[PreviewJob, object]) -> None:

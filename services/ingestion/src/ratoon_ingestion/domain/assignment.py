@@ -138,7 +138,7 @@ def grouped(
     records: Iterable[Candidate], ratios: Ratios, seed: int, tested_before: Collection[str] = ()
 ) -> Assignment:
     """Whole groups in the given shares; groups that share a near-duplicate cluster stay together."""
-    units = _Units()
+    units = Units()
     members = list(records)
     for record in members:
         units.join(f"cluster {record.cluster}", f"group {record.group}" if record.group else "")
@@ -187,7 +187,7 @@ def with_copies(assignment: Assignment, originals: Mapping[str, str]) -> Assignm
     return Assignment(parts, withheld)
 
 
-class _Units:
+class Units:
     """Names joined into units; a unit has the first of its names."""
 
     def __init__(self) -> None:

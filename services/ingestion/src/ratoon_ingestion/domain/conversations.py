@@ -13,6 +13,8 @@ from ratoon.tasks.text import is_encodable
 
 KIND_ATTRIBUTE = "record_kind"
 """Attribute of records that were conversations, prompts or preferences, not texts with at most a label."""
+SEGMENT_OF = "segment_of"
+"""Attribute of a segment: the record ID of the text from which it was cut."""
 MAX_SHOWN_TURNS = 1_000
 _NAMES = frozenset({"id", "name", "type"})
 """Fields of calls and tools that texts refer to."""

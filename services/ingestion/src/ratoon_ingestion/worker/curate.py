@@ -22,17 +22,18 @@ import pyarrow.ipc
 
 from ratoon.jobs.v1.ingestion_jobs_pb2 import CurationResult, CurationSpec
 from ratoon.storage.artifacts import ArtifactStore
-from ratoon.tasks.curation import complete
+from ratoon.tasks.curation import SEGMENT, complete
 from ratoon_ingestion.domain.curation import CurationConfig, Rejected
 from ratoon_ingestion.worker.batches import CURATED, REJECTED, SKETCHES, VOTES
 from ratoon_ingestion.worker.decontaminate import add_unchecked, with_contamination
-from ratoon_ingestion.worker.deduplicate import Deduplicated, Vote, deduplicate
+from ratoon_ingestion.worker.deduplicate import Deduplicated, Vote, deduplicate, with_families
 from ratoon_ingestion.worker.earlier import EarlierVersions, sketches_in_blocks
 from ratoon_ingestion.worker.index.stored import index_store, layout_for
 from ratoon_ingestion.worker.index.write import build
 from ratoon_ingestion.worker.pool import mapped
 from ratoon_ingestion.worker.profile import REPLACED, Counts, profile_of, with_step
 from ratoon_ingestion.worker.reading import SourceReader
+from ratoon_ingestion.worker.references import with_models
 from ratoon_ingestion.worker.spec import config_of, report_message, source_of
 from ratoon_ingestion.worker.stages import StageSettings, curate_batch
 from ratoon_ingestion.worker.steps.apply import Report
@@ -77,6 +78,7 @@ def curate(spec: CurationSpec, store: ArtifactStore, scratch: Path, report: Prog
     check_installed(config.steps)
     with _workplace(scratch) as folder:
         settings = with_contamination(settings, spec.decontamination, store, folder)
+        settings = with_models(settings, spec.step_sources, store, folder)
         reader = SourceReader(tuple(map(source_of, spec.sources)), store)
         rejected, reports = _curate_batches(spec, settings, reader, folder / "curated.arrow", report)
         with pa.memory_map(str(folder / "curated.arrow")) as source, index_store(store, folder) as indexes:
@@ -84,14 +86,15 @@ def curate(spec: CurationSpec, store: ArtifactStore, scratch: Path, report: Prog
             report(
                 0.85, "Looking for duplicates", done=curated.num_rows, total=curated.num_rows, unit="records"
             )
-            unique = deduplicate(curated, config, folder)
+            unique = with_families(curated, deduplicate(curated, config, folder))
             records = _records(curated, unique, key)
             earlier = EarlierVersions(spec, config, store, indexes)
             unique, places = earlier.without(curated, unique, _ids(records))
             records = records.take(pa.array(places, pa.int64()))
             report(0.95, "Writing records", done=len(unique.rows), total=len(unique.rows), unit="records")
             rejected = pa.concat_tables([rejected, pa.Table.from_batches([unique.rejected])])
-            result = _write(spec, config, folder / "tree", reader.items, records, rejected, unique.counts)
+            counts = _counted(reader.items, records, rejected, config, added_by(reports))
+            result = _write(spec, config, folder / "tree", counts, records, rejected, unique.counts)
             result.artifact_digest = store.put_tree(folder / "tree")
             report(0.98, "Indexing records", done=len(unique.rows), total=len(unique.rows), unit="records")
             layout = layout_for(config.cluster_threshold, result.artifact_digest)
@@ -175,12 +178,11 @@ def _write(
     spec: CurationSpec,
     config: CurationConfig,
     tree: Path,
-    items: int,
+    counts: Counts,
     records: pa.Table,
     rejected: pa.Table,
     duplicates: dict[str, int],
 ) -> CurationResult:
-    counts = _counted(items, records, rejected, config)
     ids, digests = records.column("record_id").to_pylist(), records.column("content_digest").to_pylist()
     order = sorted(range(len(ids)), key=ids.__getitem__)
     write_records(tree, records, order)
@@ -224,12 +226,18 @@ def _check_losses(counts: Counts, records: pa.Table, config: CurationConfig) -> 
         )
 
 
-def _counted(items: int, records: pa.Table, rejected: pa.Table, config: CurationConfig) -> Counts:
+def added_by(reports: Sequence[Report]) -> int:
+    """Return how many records the step `segment` added to those that it received."""
+    counts = (report.counts for report in reports if report.name == SEGMENT)
+    return sum(each["segments"] - each["segmented"] for each in counts)
+
+
+def _counted(items: int, records: pa.Table, rejected: pa.Table, config: CurationConfig, added: int) -> Counts:
     """The books, which must balance."""
     reasons = Counter(
         zip(rejected.column("step").to_pylist(), rejected.column("reason").to_pylist(), strict=True)
     )
-    counts = Counts(items, records.num_rows, dict(reasons))
+    counts = Counts(items, records.num_rows, dict(reasons), added)
     if not counts.balanced:
         raise RecordsLost(
             f"{items} items were read, but {records.num_rows} records and {counts.rejected_total} "

@@ -6,7 +6,7 @@ guideline or a person decides.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,8 @@ import pyarrow.compute as pc
 
 from ratoon.tasks.labels import label_key
 from ratoon_ingestion.domain.curation import CurationConfig, CurationStep, Rejected
+from ratoon_ingestion.domain.assignment import Units
+from ratoon_ingestion.domain.conversations import SEGMENT_OF
 from ratoon_ingestion.worker.batches import REJECTED, START_CHARS
 from ratoon_ingestion.worker.duplicates import near_duplicates
 
@@ -132,6 +134,23 @@ def deduplicate(curated: pa.Table, config: CurationConfig, scratch: Path | None 
 
 
 def _votes(curated: pa.Table, columns: _Columns, members: Iterable[int]) -> list[Vote]:
+def with_families(curated: pa.Table, unique: Deduplicated) -> Deduplicated:
+    """Return the records with one cluster for all segments of a text, and for all that is similar to one of them."""
+    attributes = curated.column("attributes").take(pa.array(unique.rows, pa.int64())).to_pylist()
+    parents = [dict(row or ()).get(SEGMENT_OF, "") for row in attributes]
+    if not any(parents):
+        return unique
+    units = Units()
+    for parent, cluster in zip(parents, unique.clusters, strict=True):
+        if parent:
+            units.join(f"text:{parent}", f"cluster:{cluster}")
+    named: dict[str, str] = {}
+    for cluster in sorted(set(unique.clusters)):
+        named.setdefault(units.name(f"cluster:{cluster}"), cluster)
+    clusters = tuple(named[units.name(f"cluster:{cluster}")] for cluster in unique.clusters)
+    return replace(unique, clusters=clusters)
+
+
     """The labels of duplicates, in an order of their own."""
     labelled = [row for row in members if columns.label[row] is not None]
     times: list[datetime | None] = curated.column("received_time").take(pa.array(labelled)).to_pylist()

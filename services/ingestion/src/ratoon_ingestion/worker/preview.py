@@ -31,6 +31,7 @@ from ratoon_ingestion.worker.readers.encodings import opened
 from ratoon_ingestion.worker.readers.excel import excel_columns
 from ratoon_ingestion.worker.readers.parquet import parquet_columns
 from ratoon_ingestion.worker.readers.tables import table_columns
+from ratoon_ingestion.worker.references import with_models
 from ratoon_ingestion.worker.spec import config_of, source_of
 from ratoon_ingestion.worker.stages import StageSettings, curate_batch
 from ratoon_ingestion.worker.steps.apply import Report
@@ -118,6 +119,7 @@ def _read(result: SourcePreview, spec: PreviewSpec, source: SourceSpec, store: "
     with tempfile.TemporaryDirectory() as scratch:
         plain = ArtifactStore(store.url)
         settings = with_contamination(settings, spec.decontamination, plain, Path(scratch))
+        settings = with_models(settings, spec.step_sources, plain, Path(scratch))
         outcome = curate_batch(items_batch(source, items), settings)
         add_unchecked(outcome.reports, settings)
     rejected = [*(_unread(each) for each in rejections), *_rejected(outcome.rejected)]

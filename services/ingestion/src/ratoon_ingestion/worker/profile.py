@@ -28,6 +28,8 @@ class Counts:
     items: int
     records: int
     rejected: Mapping[tuple[str, str], int]
+    added: int = 0
+    """Records that a step added to those read: segments of a text beyond the first."""
 
     @property
     def rejected_total(self) -> int:
@@ -36,8 +38,8 @@ class Counts:
 
     @property
     def balanced(self) -> bool:
-        """Whether every item that was read is either a record or a rejection."""
-        return self.items == self.records + self.rejected_total
+        """Whether every item that was read, or was added, is either a record or a rejection."""
+        return self.items + self.added == self.records + self.rejected_total
 
 
 def profile_of(

@@ -14,7 +14,7 @@ from typing import Protocol
 
 import pyarrow as pa
 
-from ratoon.tasks.curation import DECONTAMINATION, Step, complete, settings_of
+from ratoon.tasks.curation import DECONTAMINATION, SEGMENT, Step, complete, settings_of
 from ratoon.tasks.kind import Record
 from ratoon.tasks.records import to_json
 from ratoon_ingestion.domain.conversations import (
@@ -52,6 +52,8 @@ from ratoon_ingestion.worker.rows import (
     without_text,
     wordings,
 )
+from ratoon_ingestion.worker.segmenting import segment
+from ratoon_ingestion.worker.shingles import shingled, simhashes
 from ratoon_ingestion.worker.steps.apply import Report, reported, run_step
 from ratoon_ingestion.worker.words import length_of, shingles_of, simhash, words_of
 
@@ -67,6 +69,8 @@ class StageSettings:
     excluded: frozenset[str] = frozenset()
     contamination: str = ""
     """Directory of the hashes that `contamination.write_index` wrote; empty: none."""
+    models: str = ""
+    """Directory of what steps made of sources, which `references.with_models` wrote; empty: none."""
 
     @property
     def redaction(self) -> Redaction:
@@ -126,7 +130,7 @@ def stages_of(steps: Sequence[Step]) -> Iterator[tuple[str, Stage]]:
 
 def _listed(step: Step) -> Stage:
     def apply(batch: pa.RecordBatch, settings: StageSettings) -> Outcome:
-        return run_step(step, batch)
+        return run_step(step, batch, settings.models)
 
     return apply
 
@@ -380,6 +384,7 @@ STAGES: Mapping[str, Stage] = {
     DECONTAMINATION: decontaminate,
 }
 """Steps that need the settings of the curation."""
+    SEGMENT: segment,
 
 
 def _length_bucket(chars: int) -> str:

@@ -102,10 +102,13 @@ class SourceColumns(Message):
 
 
 class SourceSampleBy(OpenEnum):
-    """Part of a text file that is one record. Blank lines are never records."""
+    """Part of a text file or a document that is one record.
+
+    Blank lines and pages without text are never records.
+    """
 
     UNSPECIFIED = "SAMPLE_BY_UNSPECIFIED"
-    """Not set: a line."""
+    """Not set: a line; of documents the whole."""
 
     LINE = "SAMPLE_BY_LINE"
     """One line."""
@@ -115,6 +118,9 @@ class SourceSampleBy(OpenEnum):
 
     DOCUMENT = "SAMPLE_BY_DOCUMENT"
     """The whole file."""
+
+    PAGE = "SAMPLE_BY_PAGE"
+    """Each page of PDF files and each chapter of EPUB files, alone or in an archive; other files whole."""
 
 
 class Source(Message):
@@ -174,7 +180,10 @@ class Source(Message):
     """
 
     sample_by: SourceSampleBy = SourceSampleBy.UNSPECIFIED
-    """For a text file: the part that is one record. Default: a line."""
+    """For a text file: the part that is one record.
+
+    Default: a line. For documents: `SAMPLE_BY_PAGE`, or the whole.
+    """
 
     connection: str = ""
     """Resource name of the connection whose reading created the source.
@@ -416,7 +425,10 @@ class SourcePreview(Message):
     """
 
     sample_by: SourceSampleBy = SourceSampleBy.UNSPECIFIED
-    """Part of a text file that is one record. Not set for other formats."""
+    """Part of a text file or a document that is one record.
+
+    Not set where the format leaves no choice.
+    """
 
     steps: list[StepPreview] = []
     """What each step of the curation does to the records that were read, in their order."""
@@ -611,7 +623,7 @@ class Connection(Message):
     """Character encoding, as in a source."""
 
     sample_by: SourceSampleBy = SourceSampleBy.UNSPECIFIED
-    """For text files: the part that is one record, as in a source."""
+    """For text files and documents: the part that is one record, as in a source."""
 
     license: str = ""
     """License of the data: an SPDX identifier or a sentence. The sources have it."""
@@ -718,9 +730,11 @@ class CurationStep(Message):
     name: str = ""
     """Name of the step: one of `language`, `length`, `garbage` (without parameters; their settings are
     those of the curation), `personal_data` (without parameters, it masks the `masks` of the
-    curation), `fix_text`, `normalize`, `simplify_chinese`, `html_boilerplate`, `gopher_quality`,
-    `gopher_repetition`, `c4`, `fineweb`, `url_blocklist`, `word_list`, `license`, `decontamination`,
-    or the name of a step of an installed package, which contains a dot.
+    curation), `fix_text`, `normalize`, `simplify_chinese`, `chinese_words`, `html_boilerplate`,
+    `segment`, `token_count`, `gopher_quality`, `gopher_repetition`, `c4`, `fineweb`, `perplexity`,
+    `classifier`, `topic`, `url_blocklist`, `word_list`, `toxic_words`, `bias_words`, `license`,
+    `named_entities`, `decontamination`, `substring_duplicates`, `semantic_duplicates`, `augment`, or
+    the name of a step of an installed package, which contains a dot.
     """
 
     params: dict[str, str] = {}
@@ -811,7 +825,10 @@ class StepReport(Message):
 
     `personal_data`: texts that look like personal data of this kind but fail its check, such as `card`.
     `decontamination`: records that hold text of this benchmark or of `test_parts`; with the suffix
-    `.unchecked`, items of it that are too short to be searched.
+    `.unchecked`, items of it that are too short to be searched. `segment`: `segmented` texts and the
+    `segments` that they became. `topic`, `toxic_words`, `bias_words`, `named_entities`: records by topic,
+    list or kind. `classifier`: `held_out` texts of its sources, and those of them that it judged right.
+    `augment`: `augmented` texts.
     """
 
 
@@ -1286,6 +1303,12 @@ class Split(Message):
 
     group_attribute: str = ""
     """Name of the attribute that groups records. Required by GROUPED, refused with other modes."""
+
+    augmented_count: Int64 = 0
+    """Number of augmented copies in the training part, which the step `augment` of the curation makes.
+
+    Each names its original in the attribute `copy_of`.
+    """
 
 
 class SplitReading(Message):

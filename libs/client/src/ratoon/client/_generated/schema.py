@@ -517,7 +517,9 @@ METHODS: tuple[Method, ...] = (
             Field("columns", "SourceColumns", "Columns to read, as in a source."),
             Field("encoding", "string", "Character encoding, as in a source."),
             Field(
-                "sample_by", "SourceSampleBy", "For text files: the part that is one record, as in a source."
+                "sample_by",
+                "SourceSampleBy",
+                "For text files and documents: the part that is one record, as in a source.",
             ),
             Field(
                 "license",
@@ -3819,6 +3821,213 @@ METHODS: tuple[Method, ...] = (
         result="Project",
     ),
     Method(
+        resource="queues",
+        name="add_gold_items",
+        service="labeling",
+        rpc="AddGoldItems",
+        http="POST",
+        path="/v1/{name=projects/*/queues/*}:addGoldItems",
+        role="engineer",
+        comment="Add up to 1,000 gold items: records of the queue's dataset version whose answer is known. Each annotator gets them mixed with other tasks. An item that exists is not added again. Refused: an answer that is none (`UNKNOWN_LABEL`, `BAD_ANSWER`).",
+        arguments=(
+            Field("name", "string", "Resource name of the queue: `projects/{project}/queues/{queue}`."),
+        ),
+        fields=(Field("items", "AddGoldItemsRequestGoldItem", "The items, 1 to 1,000.", repeated=True),),
+        result="AddGoldItemsResponse",
+    ),
+    Method(
+        resource="queues",
+        name="create",
+        service="labeling",
+        rpc="CreateQueue",
+        http="POST",
+        path="/v1/{parent=projects/*}/queues",
+        role="engineer",
+        comment="Create a queue. With a refill rule, the first refill starts with it if `threshold` is above 0. Refused: a number of annotators out of range (`BAD_OVERLAP`), a share, size, rule or filter that is not valid (`BAD_QUEUE`).",
+        arguments=(Field("parent", "string", "Resource name of the project: `projects/{project}`."),),
+        fields=(
+            Field(
+                "queue_id",
+                "string",
+                "Last segment of the resource name: 1 to 63 characters of `a-z`, `0-9`, `-` and `.`; the first and the last one are a letter or a digit. Empty: the server generates a UUIDv7.",
+            ),
+            Field(
+                "request_id",
+                "string",
+                "Makes a retry safe: the identical request with the same ID returns the resource that it created first. A different request with the same ID is refused. At most 256 characters.",
+            ),
+        ),
+        message="Queue",
+        result="Queue",
+    ),
+    Method(
+        resource="queues",
+        name="delete",
+        service="labeling",
+        rpc="DeleteQueue",
+        http="DELETE",
+        path="/v1/{name=projects/*/queues/*}",
+        role="engineer",
+        comment="Delete a queue with its refills and its tasks. Annotations are kept. Refused while a refill is in progress (`IN_USE`).",
+        arguments=(
+            Field("name", "string", "Resource name of the queue: `projects/{project}/queues/{queue}`."),
+        ),
+        fields=(
+            Field(
+                "allow_missing",
+                "bool",
+                "If true, the deletion of a queue that does not exist succeeds, so that a retry does.",
+            ),
+        ),
+    ),
+    Method(
+        resource="queues",
+        name="get",
+        service="labeling",
+        rpc="GetQueue",
+        http="GET",
+        path="/v1/{name=projects/*/queues/*}",
+        role="viewer",
+        comment="Return one queue.",
+        arguments=(
+            Field("name", "string", "Resource name of the queue: `projects/{project}/queues/{queue}`."),
+        ),
+        fields=(),
+        result="Queue",
+    ),
+    Method(
+        resource="queues",
+        name="list",
+        service="labeling",
+        rpc="ListQueues",
+        http="GET",
+        path="/v1/{parent=projects/*}/queues",
+        role="viewer",
+        comment="List the queues of a project, oldest first.",
+        arguments=(Field("parent", "string", "Resource name of the project: `projects/{project}`."),),
+        fields=(
+            Field(
+                "page_size",
+                "integer",
+                "Maximum number of items to return. 0: 100. Values above 1000 are reduced to 1000; negative values are refused. A page may hold fewer items.",
+            ),
+            Field(
+                "page_token",
+                "string",
+                "`next_page_token` of the previous page. Empty: the first page. The token of another listing is refused.",
+            ),
+            Field(
+                "order_by",
+                "string",
+                "Order of the items: `create_time` (default) or `create_time desc`. The token of another order is refused.",
+            ),
+        ),
+        items="Queue",
+    ),
+    Method(
+        resource="queues",
+        name="summarize",
+        service="labeling",
+        rpc="SummarizeQueue",
+        http="GET",
+        path="/v1/{name=projects/*/queues/*}:summarize",
+        role="viewer",
+        comment="Count the answers of a queue, and measure how far annotators agree. Callers below the role ENGINEER see no annotator but themselves.",
+        arguments=(
+            Field("name", "string", "Resource name of the queue: `projects/{project}/queues/{queue}`."),
+        ),
+        fields=(),
+        result="SummarizeQueueResponse",
+    ),
+    Method(
+        resource="queues",
+        name="update",
+        service="labeling",
+        rpc="UpdateQueue",
+        http="PATCH",
+        path="/v1/{queue.name=projects/*/queues/*}",
+        role="engineer",
+        comment="Update a queue. Tasks that exist keep their overlap. Another dataset version, filter or rule lets a queue that is complete draw again. Refusals of `CreateQueue` apply.",
+        arguments=(Field("name", "string", "Resource name: `projects/{project}/queues/{queue}`."),),
+        fields=(
+            Field(
+                "dataset_version",
+                "string",
+                "Resource name of the dataset version whose records become tasks. It must belong to the same project. Records that people have answered become no tasks, also those of an earlier version of the dataset.",
+            ),
+            Field(
+                "filter",
+                "string",
+                "Filter of the records, for example `language = zh AND attributes.channel = web`. Fields: `source`, `source_path`, `source_label`, `language`, `licence` and `attributes.{name}`. Empty: all records.",
+            ),
+            Field(
+                "record_ids",
+                "string",
+                "IDs of the records, at most 10,000. Empty: all records that the filter selects.",
+                repeated=True,
+            ),
+            Field(
+                "guideline", "string", "Resource name of the guideline. It must belong to the same project."
+            ),
+            Field(
+                "overlap",
+                "integer",
+                "Number of annotators who answer each task, each of them once: 1 to 20. Default: 1.",
+            ),
+            Field("deadline", "time", "Time from which no task can be claimed, UTC. Not set: none."),
+            Field("paused", "bool", "True while no task can be claimed and no refill starts."),
+            Field(
+                "gold_share",
+                "number",
+                "Share of gold items among the tasks of an annotator, 0 to 0.5. Gold items are added with `AddGoldItems`; annotators cannot tell them from other tasks.",
+            ),
+            Field(
+                "review_share", "number", "Share of the answered tasks that a second person reviews, 0 to 1."
+            ),
+            Field(
+                "reviewers",
+                "string",
+                "Names of the API keys that review tasks, at most 100. Empty: each key with the role ENGINEER.",
+                repeated=True,
+            ),
+            Field("refill_rule", "QueueRefillRule", "How records become tasks."),
+            Field(
+                "pre_labels",
+                "QueuePreLabels",
+                "Where answers come from that tasks propose. An annotator confirms or corrects them; they are no annotations.",
+            ),
+            Field(
+                "etag",
+                "string",
+                "Version tag of the changeable fields. Send it with an update or a delete: a stale value is refused.",
+            ),
+        ),
+        message="Queue",
+        result="Queue",
+    ),
+    Method(
+        resource="queues",
+        name="watch",
+        service="labeling",
+        rpc="WatchQueue",
+        http="GET",
+        path="/v1/{name=projects/*/queues/*}:watch",
+        role="viewer",
+        comment="Stream a queue: its current state, then each change. States between two reads may be skipped.",
+        arguments=(
+            Field("name", "string", "Resource name of the queue: `projects/{project}/queues/{queue}`."),
+        ),
+        fields=(
+            Field(
+                "revision",
+                "integer",
+                "Send only states with a higher revision, for example than the last one that was received; no revision is too old. 0: start with the current state.",
+            ),
+        ),
+        result="Queue",
+        can_wait=True,
+    ),
+    Method(
         resource="record_differences",
         name="list",
         service="ingestion",
@@ -3925,6 +4134,138 @@ METHODS: tuple[Method, ...] = (
             ),
         ),
         items="Record",
+    ),
+    Method(
+        resource="refills",
+        name="cancel",
+        service="labeling",
+        rpc="CancelRefill",
+        http="POST",
+        path="/v1/{name=projects/*/queues/*/refills/*}:cancel",
+        role="engineer",
+        comment="Request the cancellation of a refill. A refill that has ended is returned unchanged.",
+        arguments=(
+            Field(
+                "name",
+                "string",
+                "Resource name of the refill: `projects/{project}/queues/{queue}/refills/{refill}`.",
+            ),
+        ),
+        fields=(),
+        result="Refill",
+    ),
+    Method(
+        resource="refills",
+        name="create",
+        service="labeling",
+        rpc="CreateRefill",
+        http="POST",
+        path="/v1/{parent=projects/*/queues/*}/refills",
+        role="engineer",
+        comment="Draw records into a queue. Refused: a size out of range (`BAD_QUEUE`), a refill in progress (`REFILL_IN_PROGRESS`), a dataset version that is not READY (`DATASET_NOT_READY`).",
+        arguments=(
+            Field("parent", "string", "Resource name of the queue: `projects/{project}/queues/{queue}`."),
+        ),
+        fields=(
+            Field(
+                "size",
+                "integer",
+                "Number of tasks to draw, 1 to 10,000. Default: `size` of the queue's rule.",
+            ),
+            Field(
+                "min_labelled",
+                "integer",
+                "Draw only as many tasks as lack to this number of answered records. 0: draw `size` tasks.",
+            ),
+            Field(
+                "refill_id",
+                "string",
+                "Last segment of the resource name: 1 to 63 characters of `a-z`, `0-9`, `-` and `.`; the first and the last one are a letter or a digit. Empty: the server generates a UUIDv7.",
+            ),
+            Field(
+                "request_id",
+                "string",
+                "Makes a retry safe: the identical request with the same ID returns the resource that it created first. A different request with the same ID is refused. At most 256 characters.",
+            ),
+        ),
+        message="Refill",
+        result="Refill",
+    ),
+    Method(
+        resource="refills",
+        name="get",
+        service="labeling",
+        rpc="GetRefill",
+        http="GET",
+        path="/v1/{name=projects/*/queues/*/refills/*}",
+        role="viewer",
+        comment="Return one refill.",
+        arguments=(
+            Field(
+                "name",
+                "string",
+                "Resource name of the refill: `projects/{project}/queues/{queue}/refills/{refill}`.",
+            ),
+        ),
+        fields=(),
+        result="Refill",
+    ),
+    Method(
+        resource="refills",
+        name="list",
+        service="labeling",
+        rpc="ListRefills",
+        http="GET",
+        path="/v1/{parent=projects/*/queues/*}/refills",
+        role="viewer",
+        comment="List the refills of a queue, oldest first.",
+        arguments=(
+            Field("parent", "string", "Resource name of the queue: `projects/{project}/queues/{queue}`."),
+        ),
+        fields=(
+            Field(
+                "page_size",
+                "integer",
+                "Maximum number of items to return. 0: 100. Values above 1000 are reduced to 1000; negative values are refused. A page may hold fewer items.",
+            ),
+            Field(
+                "page_token",
+                "string",
+                "`next_page_token` of the previous page. Empty: the first page. The token of another listing is refused.",
+            ),
+            Field(
+                "order_by",
+                "string",
+                "Order of the items: `create_time` (default) or `create_time desc`. The token of another order is refused.",
+            ),
+        ),
+        items="Refill",
+    ),
+    Method(
+        resource="refills",
+        name="watch",
+        service="labeling",
+        rpc="WatchRefill",
+        http="GET",
+        path="/v1/{name=projects/*/queues/*/refills/*}:watch",
+        role="viewer",
+        comment="Stream a refill: its current state, then each change. States between two reads may be skipped. The stream ends after a final state.",
+        arguments=(
+            Field(
+                "name",
+                "string",
+                "Resource name of the refill: `projects/{project}/queues/{queue}/refills/{refill}`.",
+            ),
+        ),
+        fields=(
+            Field(
+                "revision",
+                "integer",
+                "Send only states with a higher revision, for example than the last one that was received; no revision is too old. 0: start with the current state.",
+            ),
+        ),
+        result="Refill",
+        can_wait=True,
     ),
     Method(
         resource="rejections",
@@ -4282,7 +4623,7 @@ METHODS: tuple[Method, ...] = (
             Field(
                 "sample_by",
                 "SourceSampleBy",
-                "For a text file: the part that is one record. Default: a line.",
+                "For a text file: the part that is one record. Default: a line. For documents: `SAMPLE_BY_PAGE`, or the whole.",
             ),
             Field(
                 "archive_depth",
@@ -4405,7 +4746,7 @@ METHODS: tuple[Method, ...] = (
             Field(
                 "sample_by",
                 "SourceSampleBy",
-                "For a text file: the part that is one record. Default: a line.",
+                "For a text file: the part that is one record. Default: a line. For documents: `SAMPLE_BY_PAGE`, or the whole.",
             ),
             Field(
                 "archive_depth",
@@ -4456,7 +4797,7 @@ METHODS: tuple[Method, ...] = (
             Field(
                 "sample_by",
                 "SourceSampleBy",
-                "For a text file: the part that is one record. Default: a line.",
+                "For a text file: the part that is one record. Default: a line. For documents: `SAMPLE_BY_PAGE`, or the whole.",
             ),
             Field(
                 "etag",
@@ -4992,7 +5333,22 @@ METHODS: tuple[Method, ...] = (
             Field(
                 "reason",
                 "string",
-                "Reason for the task: `review-sample`, `conflict` or `requested`. Empty: any.",
+                "Reason for the task: `review-sample`, `conflict`, `requested` or `queue`. Empty: any, unless `queue` is given.",
+            ),
+            Field(
+                "queue",
+                "string",
+                "Resource name of the queue. Its tasks come in the order in which they were drawn, the first ones first. Empty: any task that belongs to no queue or to an open one.",
+            ),
+            Field(
+                "to_review",
+                "bool",
+                "True: claim a task of the queue that waits for a reviewer. The caller must be one.",
+            ),
+            Field(
+                "other_than",
+                "string",
+                "Name of a task that is not returned: the one in work, to claim the next one in advance. Empty: none.",
             ),
         ),
         result="ClaimTaskResponse",
@@ -5022,6 +5378,16 @@ METHODS: tuple[Method, ...] = (
             ),
             Field(
                 "preference", "Preference", "The better one of the candidates of a task of the work COMPARE."
+            ),
+            Field(
+                "comment",
+                "string",
+                "Comment for reviewers and engineers, at most 4,096 characters. Empty: none.",
+            ),
+            Field(
+                "skip_reason",
+                "string",
+                "Why the task is skipped, at most 200 characters. Refused with an answer.",
             ),
         ),
         result="Task",
@@ -5075,6 +5441,27 @@ METHODS: tuple[Method, ...] = (
     ),
     Method(
         resource="tasks",
+        name="review",
+        service="labeling",
+        rpc="ReviewTask",
+        http="POST",
+        path="/v1/{name=projects/*/tasks/*}:review",
+        role="annotator",
+        comment="Review a task that waits for a reviewer. Refused: a caller who is no reviewer of the queue, or who answered the task (`NOT_REVIEWER`), a task in another state (`NOT_IN_REVIEW`), a FIX without a label (`BAD_ANSWER`), a SEND_BACK without a comment (`BAD_COMMENT`).",
+        arguments=(Field("name", "string", "Resource name of the task: `projects/{project}/tasks/{task}`."),),
+        fields=(
+            Field("decision", "TaskReviewDecision", "What the reviewer decides."),
+            Field("label", "string", "The right answer, of the decision FIX."),
+            Field(
+                "comment",
+                "string",
+                "Comment for the annotators, at most 4,096 characters. Required for SEND_BACK.",
+            ),
+        ),
+        result="Task",
+    ),
+    Method(
+        resource="tasks",
         name="summarize",
         service="labeling",
         rpc="SummarizeTasks",
@@ -5098,6 +5485,19 @@ METHODS: tuple[Method, ...] = (
         arguments=(Field("parent", "string", "Resource name of the project: `projects/{project}`."),),
         fields=(),
         result="SummarizeRatingsResponse",
+    ),
+    Method(
+        resource="tasks",
+        name="withdraw",
+        service="labeling",
+        rpc="WithdrawAnswer",
+        http="POST",
+        path="/v1/{name=projects/*/tasks/*}:withdraw",
+        role="annotator",
+        comment="Withdraw the answer that the caller gave to a task of a queue, so that it can be answered again: the caller holds a lease on it. The annotation is deleted. Refused: no answer (`NO_ANSWER`), a reviewed task (`TASK_REVIEWED`).",
+        arguments=(Field("name", "string", "Resource name of the task: `projects/{project}/tasks/{task}`."),),
+        fields=(),
+        result="Task",
     ),
     Method(
         resource="token",
@@ -5315,6 +5715,23 @@ METHODS: tuple[Method, ...] = (
     ),
 )
 MESSAGES: dict[str, Message] = {
+    "AddGoldItemsRequestGoldItem": Message(
+        "AddGoldItemsRequestGoldItem",
+        "Record whose answer is known.",
+        (
+            Field("record_id", "string", "ID of the record."),
+            Field("content_digest", "string", "Digest of the text. Empty: not stated."),
+            Field("label", "string", "The right answer."),
+        ),
+    ),
+    "AddGoldItemsResponse": Message(
+        "AddGoldItemsResponse",
+        "Response of `AddGoldItems`.",
+        (
+            Field("added_count", "integer", "Number of items that were added."),
+            Field("gold_count", "integer", "Number of gold items of the queue."),
+        ),
+    ),
     "Alias": Message(
         "Alias",
         "Name that points to one version, for example `production`.",
@@ -5368,6 +5785,10 @@ MESSAGES: dict[str, Message] = {
                 "source",
                 "AnnotationSource",
                 "Origin of the annotation. Default: HUMAN. FEEDBACK is refused unless the caller is a service.",
+            ),
+            Field("queue", "string", "Resource name of the queue whose task was answered. Empty: none."),
+            Field(
+                "selection", "Selection", "How the record was chosen. Not set: it was not drawn by a queue."
             ),
         ),
     ),
@@ -5748,7 +6169,9 @@ MESSAGES: dict[str, Message] = {
             Field("columns", "SourceColumns", "Columns to read, as in a source."),
             Field("encoding", "string", "Character encoding, as in a source."),
             Field(
-                "sample_by", "SourceSampleBy", "For text files: the part that is one record, as in a source."
+                "sample_by",
+                "SourceSampleBy",
+                "For text files and documents: the part that is one record, as in a source.",
             ),
             Field(
                 "license",
@@ -6017,7 +6440,7 @@ MESSAGES: dict[str, Message] = {
             Field(
                 "name",
                 "string",
-                "Name of the step: one of `language`, `length`, `garbage` (without parameters; their settings are those of the curation), `personal_data` (without parameters, it masks the `masks` of the curation), `fix_text`, `normalize`, `simplify_chinese`, `html_boilerplate`, `gopher_quality`, `gopher_repetition`, `c4`, `fineweb`, `url_blocklist`, `word_list`, `license`, `decontamination`, or the name of a step of an installed package, which contains a dot.",
+                "Name of the step: one of `language`, `length`, `garbage` (without parameters; their settings are those of the curation), `personal_data` (without parameters, it masks the `masks` of the curation), `fix_text`, `normalize`, `simplify_chinese`, `chinese_words`, `html_boilerplate`, `segment`, `token_count`, `gopher_quality`, `gopher_repetition`, `c4`, `fineweb`, `perplexity`, `classifier`, `topic`, `url_blocklist`, `word_list`, `toxic_words`, `bias_words`, `license`, `named_entities`, `decontamination`, `substring_duplicates`, `semantic_duplicates`, `augment`, or the name of a step of an installed package, which contains a dot.",
             ),
             Field("params", "string", "Parameters of the step by name, as texts.", key="string"),
         ),
@@ -8118,6 +8541,147 @@ MESSAGES: dict[str, Message] = {
             ),
         ),
     ),
+    "Queue": Message(
+        "Queue",
+        "Records that people label: a source of records, rules by which they become tasks, and the counts of these tasks.",
+        (
+            Field("name", "string", "Resource name: `projects/{project}/queues/{queue}`."),
+            Field("revision", "integer", "Increases with every stored change."),
+            Field("create_time", "time", "Time of creation, UTC. Set by the server."),
+            Field("update_time", "time", "Time of the last change, UTC. Set by the server."),
+            Field(
+                "etag",
+                "string",
+                "Version tag of the changeable fields. Send it with an update or a delete: a stale value is refused.",
+            ),
+            Field("state", "QueueState", "Current state."),
+            Field(
+                "dataset_version",
+                "string",
+                "Resource name of the dataset version whose records become tasks. It must belong to the same project. Records that people have answered become no tasks, also those of an earlier version of the dataset.",
+            ),
+            Field(
+                "filter",
+                "string",
+                "Filter of the records, for example `language = zh AND attributes.channel = web`. Fields: `source`, `source_path`, `source_label`, `language`, `licence` and `attributes.{name}`. Empty: all records.",
+            ),
+            Field(
+                "record_ids",
+                "string",
+                "IDs of the records, at most 10,000. Empty: all records that the filter selects.",
+                repeated=True,
+            ),
+            Field(
+                "guideline", "string", "Resource name of the guideline. It must belong to the same project."
+            ),
+            Field(
+                "overlap",
+                "integer",
+                "Number of annotators who answer each task, each of them once: 1 to 20. Default: 1.",
+            ),
+            Field("deadline", "time", "Time from which no task can be claimed, UTC. Not set: none."),
+            Field("paused", "bool", "True while no task can be claimed and no refill starts."),
+            Field(
+                "gold_share",
+                "number",
+                "Share of gold items among the tasks of an annotator, 0 to 0.5. Gold items are added with `AddGoldItems`; annotators cannot tell them from other tasks.",
+            ),
+            Field(
+                "review_share", "number", "Share of the answered tasks that a second person reviews, 0 to 1."
+            ),
+            Field(
+                "reviewers",
+                "string",
+                "Names of the API keys that review tasks, at most 100. Empty: each key with the role ENGINEER.",
+                repeated=True,
+            ),
+            Field("refill_rule", "QueueRefillRule", "How records become tasks."),
+            Field(
+                "pre_labels",
+                "QueuePreLabels",
+                "Where answers come from that tasks propose. An annotator confirms or corrects them; they are no annotations.",
+            ),
+            Field(
+                "task",
+                "TaskSpec",
+                "What the model is for: that of the guideline when the queue was created or last changed.",
+            ),
+            Field("open_count", "integer", "Number of tasks that wait for annotators, without gold items."),
+            Field("review_count", "integer", "Number of tasks that wait for a reviewer."),
+            Field("done_count", "integer", "Number of tasks that are completed with an answer."),
+            Field("skipped_count", "integer", "Number of tasks that all annotators skipped."),
+            Field("gold_count", "integer", "Number of gold items."),
+            Field(
+                "stop_reason",
+                "QueueStopReason",
+                "Why no further tasks are drawn. Empty while the rule may draw more.",
+            ),
+            Field("last_refill", "string", "Resource name of the newest refill. Empty: none."),
+        ),
+    ),
+    "QueuePreLabels": Message(
+        "QueuePreLabels",
+        "Answers that tasks propose.",
+        (
+            Field("origin", "QueuePreLabelsOrigin", "Where the answers come from."),
+            Field(
+                "rules",
+                "QueueRule",
+                "Rules of the origin RULES, at most 200, in their order: the first one that matches proposes its label.",
+                repeated=True,
+            ),
+        ),
+    ),
+    "QueueRefillRule": Message(
+        "QueueRefillRule",
+        "Rule by which records become tasks.",
+        (
+            Field("size", "integer", "Number of tasks that a refill draws, 1 to 10,000. Default: 50."),
+            Field(
+                "threshold",
+                "integer",
+                "A refill starts as soon as fewer open tasks are left, 0 to 10,000. 0: refills are created by callers only.",
+            ),
+            Field(
+                "max_tasks",
+                "integer",
+                "Number of tasks of the queue after which no more are drawn. 0: no limit.",
+            ),
+            Field(
+                "strategy",
+                "QueueStrategy",
+                "Choice of the records. Default: RANDOM. The others need a task of the kind `classify` with one label a record.",
+            ),
+            Field(
+                "random_share",
+                "number",
+                "Share of the records that is drawn at random in any strategy, 0.1 to 1. Default: 0.3. Only these can enter the test part of a split.",
+            ),
+            Field(
+                "min_gain",
+                "number",
+                "Stop when doubling the labels improved the macro-F1 of the classical model by less than this, 0 to 1, with 95 % confidence. 0: do not stop.",
+            ),
+        ),
+    ),
+    "QueueRule": Message(
+        "QueueRule",
+        "Rule that proposes a label. Give `keywords` or `pattern`.",
+        (
+            Field("label", "string", "Label to propose."),
+            Field(
+                "keywords",
+                "string",
+                "The rule matches a text that holds one of these, at most 1,000; upper and lower case are the same.",
+                repeated=True,
+            ),
+            Field(
+                "pattern",
+                "string",
+                "Regular expression in the syntax of RE2, at most 1,000 characters; upper and lower case are the same. It matches anywhere in a text.",
+            ),
+        ),
+    ),
     "Recipe": Message(
         "Recipe",
         "Training recipe. A zero value selects the default.",
@@ -8365,6 +8929,117 @@ MESSAGES: dict[str, Message] = {
             Field(
                 "max_tokens", "integer", "Maximum number of tokens of the reasoning, at most 4,096. 0: 256."
             ),
+        ),
+    ),
+    "Refill": Message(
+        "Refill",
+        "One drawing of records into a queue, by a job.",
+        (
+            Field("name", "string", "Resource name: `projects/{project}/queues/{queue}/refills/{refill}`."),
+            Field("revision", "integer", "Increases with every stored change."),
+            Field("create_time", "time", "Time of creation, UTC. Set by the server."),
+            Field("update_time", "time", "Time of the last change, UTC. Set by the server."),
+            Field("state", "RefillState", "Current state."),
+            Field("progress", "Progress", "Progress of the work."),
+            Field("failure", "Failure", "Why the work failed. Set in the state FAILED only."),
+            Field(
+                "size",
+                "integer",
+                "Number of tasks to draw, 1 to 10,000. Default: `size` of the queue's rule.",
+            ),
+            Field(
+                "min_labelled",
+                "integer",
+                "Draw only as many tasks as lack to this number of answered records. 0: draw `size` tasks.",
+            ),
+            Field(
+                "dataset_version",
+                "string",
+                "Resource name of the dataset version: that of the queue when the refill was created.",
+            ),
+            Field("task_count", "integer", "Number of tasks that were created."),
+            Field("active_count", "integer", "Number of these that were drawn by uncertainty."),
+            Field("pre_labelled_count", "integer", "Number of these that propose an answer."),
+            Field(
+                "candidate_count",
+                "integer",
+                "Number of records that the queue selects, without an answer and without a task.",
+            ),
+            Field("labelled_count", "integer", "Number of records of the dataset version with an answer."),
+            Field(
+                "copy_count",
+                "integer",
+                "Number of exact copies of drawn records, which need no task of their own.",
+            ),
+            Field(
+                "curve",
+                "RefillCurvePoint",
+                "Macro-F1 of the classical model by number of labels, by cross-validation. Empty: too few labels.",
+                repeated=True,
+            ),
+            Field(
+                "gain",
+                "RefillGain",
+                "Gain of macro-F1 between half of the labels and all of them. Not set: too few labels.",
+            ),
+            Field(
+                "rules",
+                "RefillRuleAccuracy",
+                "Accuracy of each rule of the queue on people's labels.",
+                repeated=True,
+            ),
+            Field(
+                "strategy",
+                "QueueStrategy",
+                "Strategy by which the records were drawn. RANDOM also where there were too few labels for another one.",
+            ),
+            Field(
+                "stop_reason",
+                "QueueStopReason",
+                "Why the drawing stopped. Not set: more records can be drawn.",
+            ),
+            Field(
+                "proposal_origin",
+                "string",
+                "What gave the proposed answers: `rules` or `classical`. Empty: none.",
+            ),
+        ),
+    ),
+    "RefillCurvePoint": Message(
+        "RefillCurvePoint",
+        "Point of the learning curve.",
+        (
+            Field("label_count", "integer", "Number of labels that the model was fitted on."),
+            Field("score", "number", "Mean macro-F1 over the repetitions."),
+            Field("low", "number", "Lower end of the 95 % interval."),
+            Field("high", "number", "Upper end of the 95 % interval."),
+        ),
+    ),
+    "RefillGain": Message(
+        "RefillGain",
+        "Gain of macro-F1, with the interval of the corrected resampled t-test (Nadeau and Bengio, 2003).",
+        (
+            Field("mean", "number", "Mean gain."),
+            Field("low", "number", "Lower end of the 95 % interval."),
+            Field("high", "number", "Upper end of the 95 % interval."),
+        ),
+    ),
+    "RefillRuleAccuracy": Message(
+        "RefillRuleAccuracy",
+        "Accuracy of a rule, estimated on records with a label by a person.",
+        (
+            Field("rule", "integer", "Position of the rule in the queue, from 0."),
+            Field("label", "string", "Label that it proposes."),
+            Field("match_count", "integer", "Number of records without an answer that it matches."),
+            Field("checked_count", "integer", "Number of records with a label by a person that it matches."),
+            Field("correct_count", "integer", "Number of these whose label is the proposed one."),
+            Field(
+                "accuracy",
+                "number",
+                "Share of correct ones. Not set: it matches no record with a label by a person.",
+            ),
+            Field("low", "number", "Lower end of its 95 % interval (Wilson)."),
+            Field("high", "number", "Upper end of its 95 % interval (Wilson)."),
         ),
     ),
     "Regress": Message(
@@ -8807,7 +9482,7 @@ MESSAGES: dict[str, Message] = {
             Field(
                 "sample_by",
                 "SourceSampleBy",
-                "For a text file: the part that is one record. Default: a line.",
+                "For a text file: the part that is one record. Default: a line. For documents: `SAMPLE_BY_PAGE`, or the whole.",
             ),
             Field(
                 "connection",
@@ -8944,7 +9619,7 @@ MESSAGES: dict[str, Message] = {
             Field(
                 "sample_by",
                 "SourceSampleBy",
-                "Part of a text file that is one record. Not set for other formats.",
+                "Part of a text file or a document that is one record. Not set where the format leaves no choice.",
             ),
             Field(
                 "steps",
@@ -9015,6 +9690,11 @@ MESSAGES: dict[str, Message] = {
                 "group_attribute",
                 "string",
                 "Name of the attribute that groups records. Required by GROUPED, refused with other modes.",
+            ),
+            Field(
+                "augmented_count",
+                "integer",
+                "Number of augmented copies in the training part, which the step `augment` of the curation makes. Each names its original in the attribute `copy_of`.",
             ),
         ),
     ),
@@ -9129,7 +9809,7 @@ MESSAGES: dict[str, Message] = {
             Field(
                 "counts",
                 "integer",
-                "What the step counted besides, by name. `personal_data`: texts that look like personal data of this kind but fail its check, such as `card`. `decontamination`: records that hold text of this benchmark or of `test_parts`; with the suffix `.unchecked`, items of it that are too short to be searched.",
+                "What the step counted besides, by name. `personal_data`: texts that look like personal data of this kind but fail its check, such as `card`. `decontamination`: records that hold text of this benchmark or of `test_parts`; with the suffix `.unchecked`, items of it that are too short to be searched. `segment`: `segmented` texts and the `segments` that they became. `topic`, `toxic_words`, `bias_words`, `named_entities`: records by topic, list or kind. `classifier`: `held_out` texts of its sources, and those of them that it judged right. `augment`: `augmented` texts.",
                 key="string",
             ),
         ),
@@ -9319,6 +9999,112 @@ MESSAGES: dict[str, Message] = {
             Field("code", "CodeTest", "Programming problems, whose answers are run."),
         ),
     ),
+    "SummarizeQueueResponse": Message(
+        "SummarizeQueueResponse",
+        "Answers of a queue, and the agreement of its annotators. Gold items count in `annotators` only.",
+        (
+            Field(
+                "answer_counts",
+                "integer",
+                "Number of answers by label; of several labels each counts. Empty for texts and numbers.",
+                key="string",
+            ),
+            Field("compared_count", "integer", "Number of tasks with answers of two annotators or more."),
+            Field("pair_count", "integer", "Number of pairs of answers to one task."),
+            Field("raw_agreement", "number", "Share of these pairs that are equal. Not set: there are none."),
+            Field(
+                "alpha",
+                "number",
+                "Krippendorff's alpha: nominal for labels, interval for numbers. Not set: it is undefined; `undefined_reason` says why.",
+            ),
+            Field(
+                "fleiss_kappa",
+                "number",
+                "Fleiss' kappa over the tasks with the most frequent number of answers. Not set: it is undefined.",
+            ),
+            Field("undefined_reason", "string", "Why alpha is undefined. Empty: it is defined."),
+            Field(
+                "labels",
+                "SummarizeQueueResponseLabelAgreement",
+                "Alpha of each label against all others. Empty for texts and numbers.",
+                repeated=True,
+            ),
+            Field(
+                "pairs",
+                "SummarizeQueueResponsePairAgreement",
+                "Agreement of each pair of annotators.",
+                repeated=True,
+            ),
+            Field(
+                "annotators",
+                "SummarizeQueueResponseAnnotator",
+                "Answers and quality of each annotator.",
+                repeated=True,
+            ),
+            Field(
+                "confirmed_count", "integer", "Number of completed tasks whose answer is the proposed one."
+            ),
+            Field(
+                "corrected_count",
+                "integer",
+                "Number of completed tasks whose answer differs from the proposed one.",
+            ),
+        ),
+    ),
+    "SummarizeQueueResponseAnnotator": Message(
+        "SummarizeQueueResponseAnnotator",
+        "Answers and quality of one annotator.",
+        (
+            Field("name", "string", "Name of the API key."),
+            Field("answer_count", "integer", "Number of answers."),
+            Field("skip_count", "integer", "Number of skipped tasks."),
+            Field(
+                "gold_count",
+                "integer",
+                "Number of answered gold items. Callers below the role ENGINEER do not see it.",
+            ),
+            Field(
+                "gold_correct_count",
+                "integer",
+                "Number of gold items that were answered as expected. Callers below the role ENGINEER do not see it.",
+            ),
+            Field(
+                "estimated_accuracy",
+                "number",
+                "Estimated probability of a right answer, by the model of Dawid and Skene (1979) on the answers alone. Not set: too few answers to tasks with several annotators, or the answers are texts or numbers.",
+            ),
+            Field("reviewed_count", "integer", "Number of reviewed tasks that this annotator answered."),
+            Field("accepted_count", "integer", "Number of these that the reviewer accepted."),
+        ),
+    ),
+    "SummarizeQueueResponseLabelAgreement": Message(
+        "SummarizeQueueResponseLabelAgreement",
+        "Agreement on one label.",
+        (
+            Field("label", "string", "The label."),
+            Field("answer_count", "integer", "Number of answers with it, of tasks with two answers or more."),
+            Field(
+                "alpha",
+                "number",
+                "Krippendorff's alpha of the label against all others. Not set: it is undefined.",
+            ),
+        ),
+    ),
+    "SummarizeQueueResponsePairAgreement": Message(
+        "SummarizeQueueResponsePairAgreement",
+        "Agreement of two annotators.",
+        (
+            Field("first", "string", "Name of the API key of the first annotator."),
+            Field("second", "string", "Name of the API key of the second annotator."),
+            Field("task_count", "integer", "Number of tasks that both answered."),
+            Field("raw_agreement", "number", "Share of these with equal answers."),
+            Field(
+                "kappa",
+                "number",
+                "Cohen's kappa. Not set: it is undefined, or the answers are texts or numbers.",
+            ),
+        ),
+    ),
     "SummarizeRatingsResponse": Message(
         "SummarizeRatingsResponse",
         "Ratings and comparisons of a project. Answers of several annotators to one task count as one, their mean.",
@@ -9427,7 +10213,11 @@ MESSAGES: dict[str, Message] = {
             Field("content_digest", "string", "Digest of the text."),
             Field("dataset_version", "string", "Resource name of the dataset version that holds the text."),
             Field("proposed_label", "string", "Current answer. Empty: none."),
-            Field("reason", "string", "Reason for the task: `review-sample`, `conflict` or `requested`."),
+            Field(
+                "reason",
+                "string",
+                "Reason for the task: `review-sample`, `conflict`, `requested` or `queue`.",
+            ),
             Field(
                 "label",
                 "string",
@@ -9457,7 +10247,7 @@ MESSAGES: dict[str, Message] = {
             Field(
                 "answers",
                 "TaskAnswer",
-                "Answers so far, in the order in which they were given.",
+                "Answers so far, in the order in which they were given. Of a task of a queue, annotators see their own answer alone.",
                 repeated=True,
             ),
             Field("work", "TaskWork", "What annotators do. Default: ANSWER."),
@@ -9479,6 +10269,32 @@ MESSAGES: dict[str, Message] = {
                 "Scales from 1 to 5 on which an answer is rated. Default: `fluency`, `relevance` and `factuality`.",
                 repeated=True,
             ),
+            Field("queue", "string", "Resource name of the queue. Empty: the task belongs to none."),
+            Field(
+                "selection", "Selection", "How the record was chosen. Not set: it was not drawn by a queue."
+            ),
+            Field(
+                "proposal_origin",
+                "string",
+                "What gave `proposed_label`, for example `rules` or `classical`. Empty: no answer is proposed, or it came with the data.",
+            ),
+            Field(
+                "guideline",
+                "string",
+                "Resource name of the guideline of the queue. Empty: the task belongs to none.",
+            ),
+            Field(
+                "comments",
+                "TaskComment",
+                "Comments of annotators and reviewers, in their order.",
+                repeated=True,
+            ),
+            Field("review", "TaskReview", "Result of the review. Not set: there was none."),
+            Field(
+                "needs_review",
+                "bool",
+                "True if a reviewer checks the answer when all annotators have answered.",
+            ),
         ),
     ),
     "TaskAnswer": Message(
@@ -9489,6 +10305,34 @@ MESSAGES: dict[str, Message] = {
             Field("label", "string", "The answer of a task of the work ANSWER. All fields empty: skipped."),
             Field("ratings", "integer", "Rating from 1 to 5 on each scale, of the work RATE.", key="string"),
             Field("preference", "Preference", "The better one of the candidates, of the work COMPARE."),
+            Field(
+                "skip_reason",
+                "string",
+                "Why the annotator skipped the task. Empty: not stated, or not skipped.",
+            ),
+            Field(
+                "guideline_version",
+                "integer",
+                "Version of the guideline by which the answer was given. 0: the task belongs to no queue.",
+            ),
+        ),
+    ),
+    "TaskComment": Message(
+        "TaskComment",
+        "Comment on a task.",
+        (
+            Field("author", "string", "Name of the API key of the author."),
+            Field("text", "string", "Text of 1 to 4,096 characters."),
+            Field("create_time", "time", "Time at which it was written, UTC."),
+        ),
+    ),
+    "TaskReview": Message(
+        "TaskReview",
+        "Result of the review of a task.",
+        (
+            Field("decision", "TaskReviewDecision", "What the reviewer decided."),
+            Field("reviewer", "string", "Name of the API key of the reviewer."),
+            Field("label", "string", "Answer of the reviewer, of the decision FIX. Empty: none."),
         ),
     ),
     "TaskSpec": Message(
@@ -10047,6 +10891,44 @@ ENUMS: dict[str, tuple[EnumValue, ...]] = {
         EnumValue("SEGMENT", "TRUNCATION_SEGMENT", "Train on its parts as samples of their own."),
         EnumValue("REFUSE", "TRUNCATION_REFUSE", "Refuse the training run."),
     ),
+    "QueuePreLabelsOrigin": (
+        EnumValue("UNSPECIFIED", "ORIGIN_UNSPECIFIED", "Not set: tasks propose no answer."),
+        EnumValue("RULES", "ORIGIN_RULES", "Keywords and patterns."),
+        EnumValue(
+            "CLASSICAL",
+            "ORIGIN_CLASSICAL",
+            "The classical model of the labels so far. Only for `classify` with one label a record.",
+        ),
+    ),
+    "QueueState": (
+        EnumValue("UNSPECIFIED", "STATE_UNSPECIFIED", "Not set."),
+        EnumValue("OPEN", "STATE_OPEN", "Tasks wait for people, or a refill is in progress or can start."),
+        EnumValue("COMPLETE", "STATE_COMPLETE", "No task waits, and no more are drawn."),
+    ),
+    "QueueStopReason": (
+        EnumValue("UNSPECIFIED", "STOP_REASON_UNSPECIFIED", "Not set."),
+        EnumValue("EXHAUSTED", "STOP_REASON_EXHAUSTED", "Each record has an answer or a task."),
+        EnumValue("MAX_TASKS", "STOP_REASON_MAX_TASKS", "`max_tasks` is reached."),
+        EnumValue(
+            "NO_GAIN",
+            "STOP_REASON_NO_GAIN",
+            "More labels improve the score by less than `min_gain`, with 95 % confidence.",
+        ),
+    ),
+    "QueueStrategy": (
+        EnumValue("UNSPECIFIED", "STRATEGY_UNSPECIFIED", "Not set."),
+        EnumValue("RANDOM", "STRATEGY_RANDOM", "At random."),
+        EnumValue(
+            "MARGIN",
+            "STRATEGY_MARGIN",
+            "Smallest difference between the two most probable labels, by a classical model of the labels so far.",
+        ),
+        EnumValue(
+            "ENTROPY",
+            "STRATEGY_ENTROPY",
+            "Largest entropy of the probabilities of the labels, by a classical model of the labels so far.",
+        ),
+    ),
     "RecipeDtype": (
         EnumValue("UNSPECIFIED", "DTYPE_UNSPECIFIED", "Not set."),
         EnumValue("FLOAT32", "DTYPE_FLOAT32", "32 bits."),
@@ -10098,6 +10980,15 @@ ENUMS: dict[str, tuple[EnumValue, ...]] = {
         EnumValue("CASE", "PERTURBATION_CASE", "Letters change between upper and lower case."),
         EnumValue("WHITE_SPACE", "PERTURBATION_WHITE_SPACE", "White space is inserted, doubled or removed."),
         EnumValue("TRUNCATION", "PERTURBATION_TRUNCATION", "The end of the message is missing."),
+    ),
+    "RefillState": (
+        EnumValue("UNSPECIFIED", "STATE_UNSPECIFIED", "Not set."),
+        EnumValue("QUEUED", "STATE_QUEUED", "Waiting to start."),
+        EnumValue("RUNNING", "STATE_RUNNING", "The work is in progress."),
+        EnumValue("SUCCEEDED", "STATE_SUCCEEDED", "The tasks were created."),
+        EnumValue("FAILED", "STATE_FAILED", "The work ended with an error; `failure` holds the reason."),
+        EnumValue("CANCELLING", "STATE_CANCELLING", "Cancellation was requested; the work is stopping."),
+        EnumValue("CANCELLED", "STATE_CANCELLED", "Cancelled before the work completed."),
     ),
     "RequestRatingsRequestWork": (
         EnumValue("UNSPECIFIED", "WORK_UNSPECIFIED", "Not set. Refused."),
@@ -10161,6 +11052,15 @@ ENUMS: dict[str, tuple[EnumValue, ...]] = {
             "The weights of green replace those of blue in its process. Requests wait during the change. Refused together with `shares`, and unless the versions differ only in their weights.",
         ),
     ),
+    "Selection": (
+        EnumValue("UNSPECIFIED", "SELECTION_UNSPECIFIED", "Not set."),
+        EnumValue("RANDOM", "SELECTION_RANDOM", "At random."),
+        EnumValue(
+            "ACTIVE",
+            "SELECTION_ACTIVE",
+            "Because a model was uncertain about it. Such records never enter the test part of a split.",
+        ),
+    ),
     "SourceFormat": (
         EnumValue("UNSPECIFIED", "FORMAT_UNSPECIFIED", "Not set."),
         EnumValue("MAIL_ARCHIVE", "FORMAT_MAIL_ARCHIVE", "Archive (tar, tar.gz, zip) of raw mails."),
@@ -10187,10 +11087,15 @@ ENUMS: dict[str, tuple[EnumValue, ...]] = {
         ),
     ),
     "SourceSampleBy": (
-        EnumValue("UNSPECIFIED", "SAMPLE_BY_UNSPECIFIED", "Not set: a line."),
+        EnumValue("UNSPECIFIED", "SAMPLE_BY_UNSPECIFIED", "Not set: a line; of documents the whole."),
         EnumValue("LINE", "SAMPLE_BY_LINE", "One line."),
         EnumValue("PARAGRAPH", "SAMPLE_BY_PARAGRAPH", "The lines between blank lines."),
         EnumValue("DOCUMENT", "SAMPLE_BY_DOCUMENT", "The whole file."),
+        EnumValue(
+            "PAGE",
+            "SAMPLE_BY_PAGE",
+            "Each page of PDF files and each chapter of EPUB files, alone or in an archive; other files whole.",
+        ),
     ),
     "SplitMode": (
         EnumValue("UNSPECIFIED", "MODE_UNSPECIFIED", "Not set."),
@@ -10236,11 +11141,18 @@ ENUMS: dict[str, tuple[EnumValue, ...]] = {
         EnumValue("LONG_CONTEXT", "KIND_LONG_CONTEXT", "Long prompts."),
         EnumValue("NOISE", "KIND_NOISE", "Prompts with errors."),
     ),
+    "TaskReviewDecision": (
+        EnumValue("UNSPECIFIED", "DECISION_UNSPECIFIED", "Not set."),
+        EnumValue("ACCEPT", "DECISION_ACCEPT", "The answers are right."),
+        EnumValue("FIX", "DECISION_FIX", "The answer of the reviewer takes the place of the others."),
+        EnumValue("SEND_BACK", "DECISION_SEND_BACK", "The annotators answer again; a comment says why."),
+    ),
     "TaskState": (
         EnumValue("UNSPECIFIED", "STATE_UNSPECIFIED", "Not set."),
         EnumValue("OPEN", "STATE_OPEN", "The task waits for answers."),
         EnumValue("DONE", "STATE_DONE", "All annotators answered, at least one of them with an answer."),
         EnumValue("SKIPPED", "STATE_SKIPPED", "All annotators skipped the task."),
+        EnumValue("IN_REVIEW", "STATE_IN_REVIEW", "All annotators answered; the task waits for a reviewer."),
     ),
     "TaskWork": (
         EnumValue("UNSPECIFIED", "WORK_UNSPECIFIED", "Not set."),

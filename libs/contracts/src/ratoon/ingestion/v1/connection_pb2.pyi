@@ -320,7 +320,7 @@ class Connection(_message.Message):
     encoding: _builtins.str
     """Character encoding, as in a source."""
     sample_by: _source_pb2.Source.SampleBy.ValueType
-    """For text files: the part that is one record, as in a source."""
+    """For text files and documents: the part that is one record, as in a source."""
     license: _builtins.str
     """License of the data: an SPDX identifier or a sentence. The sources have it."""
     consent: _builtins.str

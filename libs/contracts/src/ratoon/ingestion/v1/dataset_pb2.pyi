@@ -179,8 +179,10 @@ class CurationStep(_message.Message):
     name: _builtins.str
     """Name of the step: one of `language`, `length`, `garbage` (without parameters; their settings are those of the
     curation), `personal_data` (without parameters, it masks the `masks` of the curation), `fix_text`, `normalize`,
-    `simplify_chinese`, `html_boilerplate`, `gopher_quality`, `gopher_repetition`, `c4`, `fineweb`, `url_blocklist`,
-    `word_list`, `license`, `decontamination`, or the name of a step of an installed package, which contains a dot.
+    `simplify_chinese`, `chinese_words`, `html_boilerplate`, `segment`, `token_count`, `gopher_quality`,
+    `gopher_repetition`, `c4`, `fineweb`, `perplexity`, `classifier`, `topic`, `url_blocklist`, `word_list`,
+    `toxic_words`, `bias_words`, `license`, `named_entities`, `decontamination`, `substring_duplicates`,
+    `semantic_duplicates`, `augment`, or the name of a step of an installed package, which contains a dot.
     """
     @_builtins.property
     def params(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
@@ -278,7 +280,9 @@ class StepReport(_message.Message):
     def counts(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
         """What the step counted besides, by name. `personal_data`: texts that look like personal data of this kind but fail
         its check, such as `card`. `decontamination`: records that hold text of this benchmark or of `test_parts`; with the
-        suffix `.unchecked`, items of it that are too short to be searched.
+        suffix `.unchecked`, items of it that are too short to be searched. `segment`: `segmented` texts and the `segments`
+        that they became. `topic`, `toxic_words`, `bias_words`, `named_entities`: records by topic, list or kind. `classifier`:
+        `held_out` texts of its sources, and those of them that it judged right. `augment`: `augmented` texts.
         """
 
     def __init__(

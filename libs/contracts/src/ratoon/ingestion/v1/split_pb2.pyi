@@ -321,6 +321,7 @@ class Split(_message.Message):
     REPLAYED_COUNT_FIELD_NUMBER: _builtins.int
     REDACTION_FIELD_NUMBER: _builtins.int
     GROUP_ATTRIBUTE_FIELD_NUMBER: _builtins.int
+    AUGMENTED_COUNT_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Resource name: `projects/{project}/datasets/{dataset}/splits/{split}`."""
     revision: _builtins.int
@@ -345,6 +346,10 @@ class Split(_message.Message):
     """Number of replayed records in the training part."""
     group_attribute: _builtins.str
     """Name of the attribute that groups records. Required by GROUPED, refused with other modes."""
+    augmented_count: _builtins.int
+    """Number of augmented copies in the training part, which the step `augment` of the curation makes. Each names its
+    original in the attribute `copy_of`.
+    """
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """Time of creation, UTC. Set by the server."""
@@ -406,10 +411,11 @@ class Split(_message.Message):
         replayed_count: _builtins.int = ...,
         redaction: Global___Split.Redaction | None = ...,
         group_attribute: _builtins.str = ...,
+        augmented_count: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "failure", b"failure", "progress", b"progress", "ratios", b"ratios", "redaction", b"redaction", "replay", b"replay", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "dataset_version", b"dataset_version", "failure", b"failure", "group_attribute", b"group_attribute", "label_set_digest", b"label_set_digest", "mode", b"mode", "name", b"name", "parts", b"parts", "progress", b"progress", "ratios", b"ratios", "redaction", b"redaction", "replay", b"replay", "replayed_count", b"replayed_count", "revision", b"revision", "seed", b"seed", "state", b"state", "train_digest", b"train_digest", "update_time", b"update_time", "validation_digest", b"validation_digest", "withheld_counts", b"withheld_counts"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["augmented_count", b"augmented_count", "create_time", b"create_time", "dataset_version", b"dataset_version", "failure", b"failure", "group_attribute", b"group_attribute", "label_set_digest", b"label_set_digest", "mode", b"mode", "name", b"name", "parts", b"parts", "progress", b"progress", "ratios", b"ratios", "redaction", b"redaction", "replay", b"replay", "replayed_count", b"replayed_count", "revision", b"revision", "seed", b"seed", "state", b"state", "train_digest", b"train_digest", "update_time", b"update_time", "validation_digest", b"validation_digest", "withheld_counts", b"withheld_counts"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -38,6 +38,7 @@ class CurationSpec(_message.Message):
     DECONTAMINATION_FIELD_NUMBER: _builtins.int
     EARLIER_VERSIONS_FIELD_NUMBER: _builtins.int
     EARLIER_INDEXES_FIELD_NUMBER: _builtins.int
+    STEP_SOURCES_FIELD_NUMBER: _builtins.int
     version: _builtins.str
     """Resource name of the dataset version."""
     record_key: _builtins.str
@@ -70,6 +71,10 @@ class CurationSpec(_message.Message):
     def earlier_indexes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Digests of near-duplicate indexes of these versions, in any order."""
 
+    @_builtins.property
+    def step_sources(self) -> _containers.RepeatedCompositeFieldContainer[Global___SourceSpec]:
+        """Sources that steps read, such as texts to which a model is fitted."""
+
     def __init__(
         self,
         *,
@@ -83,10 +88,11 @@ class CurationSpec(_message.Message):
         decontamination: Global___DecontaminationSpec | None = ...,
         earlier_versions: _abc.Iterable[_builtins.str] | None = ...,
         earlier_indexes: _abc.Iterable[_builtins.str] | None = ...,
+        step_sources: _abc.Iterable[Global___SourceSpec] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["curation", b"curation", "decontamination", b"decontamination"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["code_version", b"code_version", "curation", b"curation", "decontamination", b"decontamination", "earlier_indexes", b"earlier_indexes", "earlier_versions", b"earlier_versions", "excluded", b"excluded", "processes", b"processes", "record_key", b"record_key", "sources", b"sources", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["code_version", b"code_version", "curation", b"curation", "decontamination", b"decontamination", "earlier_indexes", b"earlier_indexes", "earlier_versions", b"earlier_versions", "excluded", b"excluded", "processes", b"processes", "record_key", b"record_key", "sources", b"sources", "step_sources", b"step_sources", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -309,7 +315,7 @@ class SourceSpec(_message.Message):
     encoding: _builtins.str
     """Charset of items that do not declare one, as a WHATWG label. Empty: detected."""
     sample_by: _builtins.str
-    """Part of a text file that is one record: `LINE`, `PARAGRAPH` or `DOCUMENT`. Empty: `LINE`."""
+    """Part of a text file that is one record: `LINE`, `PARAGRAPH`, `DOCUMENT` or `PAGE`. Empty: `LINE`, or the whole document."""
     archive_depth: _builtins.int
     """Levels of archives within archives that are read. Not set: the archive is read as in release 0.1, without
     documents.
@@ -523,6 +529,9 @@ class SplitSpec(_message.Message):
     GROUP_ATTRIBUTE_FIELD_NUMBER: _builtins.int
     VERSION_INDEX_FIELD_NUMBER: _builtins.int
     EARLIER_INDEXES_FIELD_NUMBER: _builtins.int
+    RECORD_KEY_FIELD_NUMBER: _builtins.int
+    AUGMENTATION_FIELD_NUMBER: _builtins.int
+    STEP_SOURCES_FIELD_NUMBER: _builtins.int
     dataset_version: _builtins.str
     """Digest of the dataset version."""
     label_set: _builtins.str
@@ -537,6 +546,8 @@ class SplitSpec(_message.Message):
     """Name of the attribute that groups records."""
     version_index: _builtins.str
     """Digest of the near-duplicate index of the dataset version. Empty: none."""
+    record_key: _builtins.str
+    """Key of the project from which record IDs are derived, in hexadecimal."""
     @_builtins.property
     def ratios(self) -> _split_pb2.Split.Ratios:
         """Shares of the parts."""
@@ -553,6 +564,14 @@ class SplitSpec(_message.Message):
     def earlier_indexes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Digests of near-duplicate indexes of earlier test parts, in any order."""
 
+    @_builtins.property
+    def augmentation(self) -> _dataset_pb2.CurationStep:
+        """Step `augment` of the curation. Not set: the training part has no augmented copies."""
+
+    @_builtins.property
+    def step_sources(self) -> _containers.RepeatedCompositeFieldContainer[Global___SourceSpec]:
+        """Sources that the step reads."""
+
     def __init__(
         self,
         *,
@@ -567,10 +586,13 @@ class SplitSpec(_message.Message):
         group_attribute: _builtins.str = ...,
         version_index: _builtins.str = ...,
         earlier_indexes: _abc.Iterable[_builtins.str] | None = ...,
+        record_key: _builtins.str = ...,
+        augmentation: _dataset_pb2.CurationStep | None = ...,
+        step_sources: _abc.Iterable[Global___SourceSpec] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["ratios", b"ratios", "replay", b"replay"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["augmentation", b"augmentation", "ratios", b"ratios", "replay", b"replay"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["dataset_version", b"dataset_version", "earlier_indexes", b"earlier_indexes", "earlier_tests", b"earlier_tests", "group_attribute", b"group_attribute", "label_set", b"label_set", "mode", b"mode", "ratios", b"ratios", "replay", b"replay", "seed", b"seed", "threshold", b"threshold", "version_index", b"version_index"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["augmentation", b"augmentation", "dataset_version", b"dataset_version", "earlier_indexes", b"earlier_indexes", "earlier_tests", b"earlier_tests", "group_attribute", b"group_attribute", "label_set", b"label_set", "mode", b"mode", "ratios", b"ratios", "record_key", b"record_key", "replay", b"replay", "seed", b"seed", "step_sources", b"step_sources", "threshold", b"threshold", "version_index", b"version_index"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -678,12 +700,15 @@ class SplitResult(_message.Message):
     WITHHELD_FIELD_NUMBER: _builtins.int
     TEST_INDEX_FIELD_NUMBER: _builtins.int
     VERSION_INDEX_FIELD_NUMBER: _builtins.int
+    AUGMENTED_FIELD_NUMBER: _builtins.int
     replayed: _builtins.int
     """Number of replayed records in the training part."""
     test_index: _builtins.str
     """Digest of the near-duplicate index of the test part and the earlier ones."""
     version_index: _builtins.str
     """Digest of the near-duplicate index of the dataset version, if it had none and one was built."""
+    augmented: _builtins.int
+    """Number of augmented copies in the training part."""
     @_builtins.property
     def parts(self) -> _containers.MessageMap[_builtins.str, Global___SplitResult.Part]:
         """Parts by the name of a `Part` without its prefix."""
@@ -700,10 +725,11 @@ class SplitResult(_message.Message):
         withheld: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
         test_index: _builtins.str = ...,
         version_index: _builtins.str = ...,
+        augmented: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["parts", b"parts", "replayed", b"replayed", "test_index", b"test_index", "version_index", b"version_index", "withheld", b"withheld"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["augmented", b"augmented", "parts", b"parts", "replayed", b"replayed", "test_index", b"test_index", "version_index", b"version_index", "withheld", b"withheld"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -723,6 +749,7 @@ class PreviewSpec(_message.Message):
     EXCLUDED_FIELD_NUMBER: _builtins.int
     CURATION_FIELD_NUMBER: _builtins.int
     DECONTAMINATION_FIELD_NUMBER: _builtins.int
+    STEP_SOURCES_FIELD_NUMBER: _builtins.int
     file_name: _builtins.str
     """Name of the file."""
     detect: _builtins.bool
@@ -747,6 +774,10 @@ class PreviewSpec(_message.Message):
     def decontamination(self) -> Global___DecontaminationSpec:
         """Texts that must not be in the version. Not set: none."""
 
+    @_builtins.property
+    def step_sources(self) -> _containers.RepeatedCompositeFieldContainer[Global___SourceSpec]:
+        """Sources that steps read."""
+
     def __init__(
         self,
         *,
@@ -758,10 +789,11 @@ class PreviewSpec(_message.Message):
         excluded: _abc.Iterable[_builtins.str] | None = ...,
         curation: Global___CurationSettings | None = ...,
         decontamination: Global___DecontaminationSpec | None = ...,
+        step_sources: _abc.Iterable[Global___SourceSpec] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["curation", b"curation", "decontamination", b"decontamination", "source", b"source"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["curation", b"curation", "decontamination", b"decontamination", "detect", b"detect", "excluded", b"excluded", "file_name", b"file_name", "record_count", b"record_count", "record_key", b"record_key", "source", b"source"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["curation", b"curation", "decontamination", b"decontamination", "detect", b"detect", "excluded", b"excluded", "file_name", b"file_name", "record_count", b"record_count", "record_key", b"record_key", "source", b"source", "step_sources", b"step_sources"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

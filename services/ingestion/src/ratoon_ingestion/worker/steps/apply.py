@@ -3,7 +3,8 @@
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -17,6 +18,7 @@ from ratoon_ingestion.worker.batches import (
     Verdict,
     partition,
     values,
+    with_attributes,
     with_columns,
     with_steps,
 )
@@ -88,7 +90,7 @@ def reported(
     report.removed_examples = values(outcome.rejected.slice(0, EXAMPLES), "record_id")
     before, after = batch.take(outcome.accepted.column(_ROW)), outcome.accepted
     places = _differing(before, after)
-    report.changed = len(places)
+    report.changed = len({outcome.accepted.column(_ROW)[place].as_py() for place in places})
     report.changes = [
         Change(
             record_id=before.column("record_id")[place].as_py(),
@@ -101,11 +103,14 @@ def reported(
     return Outcome(after.drop_columns([_ROW]), outcome.rejected), report
 
 
-def run_step(step: Step, batch: pa.RecordBatch) -> Outcome:
-    """Apply a step. Records on which it raises are rejected as STEP_FAILED; the others are not affected."""
-    function, records, texts = function_of(step), records_of(batch), values(batch, "text")
+def run_step(step: Step, batch: pa.RecordBatch, models: str = "") -> Outcome:
+    """Apply a step. Records on which it raises are rejected as STEP_FAILED; the others are not affected.
+
+    `models`: the directory with what steps prepared.
+    """
+    function, records, texts = function_of(step, models), records_of(batch), values(batch, "text")
     wordings = [
-        text if record is None else _all_texts(record) for text, record in zip(texts, records, strict=True)
+        text if record is None else all_texts(record) for text, record in zip(texts, records, strict=True)
     ]
     result, failures = _isolated(function, _view(batch, wordings))
     reasons = [None] * batch.num_rows if result.removed is None else result.removed.to_pylist()
@@ -122,7 +127,9 @@ def run_step(step: Step, batch: pa.RecordBatch) -> Outcome:
             verdict or (STEP_FAILED, failures[row]) if row in failures else verdict or empty
             for row, (verdict, empty) in enumerate(zip(verdicts, without_text(batch), strict=True))
         ]
-    return partition(batch, step.name, verdicts)
+    if result.attributes is not None:
+        batch = with_attributes(batch, [dict(row or ()) for row in result.attributes.to_pylist()])
+    return replace(partition(batch, step.name, verdicts), counts=result.counts)
 
 
 def _changed_rows(
@@ -168,6 +175,7 @@ def _isolated(function: Apply, view: pa.RecordBatch) -> tuple[StepResult, dict[i
     except Exception:
         pass
     texts, removed, failures = list[str | None](), list[str | None](), dict[int, str]()
+    attributes, counts = list[Any](), Counter[str]()
     for row in range(view.num_rows):
         try:
             result = _checked(function(view.slice(row, 1)), 1)
@@ -176,23 +184,31 @@ def _isolated(function: Apply, view: pa.RecordBatch) -> tuple[StepResult, dict[i
             result = StepResult()
         texts.append(None if result.texts is None else result.texts[0].as_py())
         removed.append(None if result.removed is None else result.removed[0].as_py())
+        attributes.append(None if result.attributes is None else result.attributes[0].as_py())
+        counts.update(result.counts)
     changes = any(text is not None for text in texts)
-    return (
-        StepResult(pa.array(texts, pa.string()) if changes else None, pa.array(removed, pa.string())),
-        failures,
+    result = StepResult(
+        pa.array(texts, pa.string()) if changes else None,
+        pa.array(removed, pa.string()),
+        pa.array(attributes, ATTRIBUTES) if any(attributes) else None,
+        counts,
     )
+    return result, failures
 
 
 def _checked(result: StepResult, rows: int) -> StepResult:
     """Return a result whose columns are texts, one a row; TypeError or ValueError otherwise."""
-    for column in (result.texts, result.removed):
+    for column in (result.texts, result.removed, result.attributes):
         if column is not None and len(column) != rows:
             raise ValueError(f"the step returned {len(column)} values for {rows} rows")
     texts, removed = (
         None if column is None else pa.array(column.to_pylist(), pa.string())
         for column in (result.texts, result.removed)
     )
-    return StepResult(texts, removed)
+    attributes = None if result.attributes is None else pa.array(result.attributes.to_pylist(), ATTRIBUTES)
+    return StepResult(
+        texts, removed, attributes, {str(name): int(count) for name, count in result.counts.items()}
+    )
 
 
 def _view(batch: pa.RecordBatch | None, texts: list[str]) -> pa.RecordBatch:
@@ -211,7 +227,8 @@ def _view(batch: pa.RecordBatch | None, texts: list[str]) -> pa.RecordBatch:
     )
 
 
-def _all_texts(record: Record) -> str:
+def all_texts(record: Record) -> str:
+    """Return all messages and answers of a record."""
     return "\n\n".join(filter(None, (wording(record), *record.answers, record.rejected)))
 
 
@@ -227,4 +244,4 @@ def _differing(before: pa.RecordBatch, after: pa.RecordBatch) -> list[int]:
 def _shown(batch: pa.RecordBatch, row: int) -> str:
     one = batch.slice(row, 1)
     (record,) = records_of(one)
-    return str(one.column("text")[0].as_py()) if record is None else _all_texts(record)
+    return str(one.column("text")[0].as_py()) if record is None else all_texts(record)

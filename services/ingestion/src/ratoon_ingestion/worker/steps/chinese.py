@@ -1,12 +1,18 @@
-"""Traditional Chinese characters to simplified ones, by OpenCC."""
+"""Chinese texts: traditional characters to simplified ones, by OpenCC, and words, by Jieba."""
 
 import re
+from collections.abc import Mapping
 from functools import cache
+from itertools import islice, pairwise
+from pathlib import Path
+from typing import Any
 
 import opencc
 import pyarrow as pa
 
+from ratoon_ingestion.worker.steps.references import References
 from ratoon_ingestion.worker.steps.result import StepResult
+from ratoon_ingestion.worker.words import is_chinese, jieba_cutter
 
 _KANA = re.compile(r"[\u3041-\u3096\u30a1-\u30fa]")
 _OTHER_LANGUAGES = ("ja", "ko")
@@ -54,3 +60,45 @@ def _is_traditional(text: str, converted: str) -> bool:
     if len(text) != len(converted) or _PARTICLE.search(_UNCHANGED.sub(_PLACE, text)):
         return True
     return any(old != new and old not in _SIMPLIFIED_TOO for old, new in zip(text, converted, strict=True))
+
+
+_DICTIONARY = "words.txt"
+_MAX_WORDS = 1_000_000
+
+
+def prepare_dictionary(settings: Mapping[str, Any], references: References, folder: Path) -> None:
+    """Write the words that Jieba takes in addition to its own: one a line, with or without frequency and tag."""
+    if source := settings["dictionary"]:
+        lines = (line.strip() for text in references.texts(source) for line in text.splitlines())
+        words = list(islice(filter(None, lines), _MAX_WORDS))
+        (folder / _DICTIONARY).write_text("\n".join(words) + "\n", encoding="utf-8")
+
+
+def chinese_words(batch: pa.RecordBatch, dictionary: str, model: Path) -> StepResult:
+    """Put a space between the words of texts of which at least 5 % are Chinese characters."""
+    texts = [
+        _spaced(cutter_of(model / _DICTIONARY).lcut(text)) if is_chinese(text) else None
+        for text in batch.column("text").to_pylist()
+    ]
+    return StepResult(texts=pa.array(texts, pa.string()))
+
+
+@cache
+def cutter_of(path: Path) -> Any:
+    """Return Jieba with the words of a file, if there is one."""
+    if not path.is_file():
+        return jieba_cutter()
+    shared = jieba_cutter()
+    cutter = type(shared)()
+    cutter.tmp_dir = shared.tmp_dir
+    with path.open("rb") as words:
+        cutter.load_userdict(words)
+    return cutter
+
+
+def _spaced(words: list[str]) -> str:
+    """Return the words with a space between any two that have no white space between them."""
+    pieces = words[:1]
+    for before, word in pairwise(words):
+        pieces += [word] if before[-1:].isspace() or word[:1].isspace() else [" ", word]
+    return "".join(pieces)

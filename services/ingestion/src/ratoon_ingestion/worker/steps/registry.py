@@ -3,13 +3,15 @@
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache, partial
 from importlib.metadata import entry_points
+from pathlib import Path
 from types import MappingProxyType
 
 import pyarrow as pa
 
-from ratoon.tasks.curation import DECONTAMINATION, DEFAULT_STEPS, Step, settings_of
+from ratoon.tasks.curation import Step, settings_of
 from ratoon_ingestion.worker.phones import unknown_regions
-from ratoon_ingestion.worker.steps import chinese, lists, quality, text
+from ratoon_ingestion.worker.steps import chinese, lists, quality, text, tokens
+from ratoon_ingestion.worker.steps.references import Prepare
 from ratoon_ingestion.worker.steps.result import StepFunction, StepResult
 
 ENTRY_POINTS = "ratoon.curation_steps"
@@ -28,6 +30,18 @@ _BUILT_IN: Mapping[str, Callable[..., StepResult]] = {
     "word_list": lists.word_list,
     "license": lists.license,
 }
+
+_WITH_MODEL: Mapping[str, Callable[..., StepResult]] = {
+    "chinese_words": chinese.chinese_words,
+    "token_count": tokens.token_count,
+}
+"""Steps whose argument `model` is the directory that `PREPARED` fills."""
+PREPARED: Mapping[str, Prepare] = {
+    "chinese_words": chinese.prepare_dictionary,
+    "segment": tokens.prepare_tokenizer,
+    "token_count": tokens.prepare_tokenizer,
+}
+"""What steps do before the first batch."""
 
 
 class StepNotInstalled(Exception):
@@ -50,16 +64,24 @@ def check_installed(steps: Sequence[Step]) -> None:
                 f"{unknown[0]!r} in regions of the step personal_data is no country with phone numbers. Use ISO 3166 "
                 "codes such as `CN, US`."
             )
-        if step.name not in (*DEFAULT_STEPS, DECONTAMINATION):
+        if step.is_external:
             function_of(step)
 
 
-def function_of(step: Step) -> Callable[[pa.RecordBatch], StepResult]:
+def directory_of(step: str, models: str) -> Path:
+    """Return the directory of what a step prepared, below that of all steps."""
+    return Path(models) / step
+
+
+def function_of(step: Step, models: str = "") -> Callable[[pa.RecordBatch], StepResult]:
     """Return a step with its parameters; StepNotInstalled if no package provides it."""
     if step.is_external:
         function = _external(step.name)
         return lambda batch: function(batch, MappingProxyType(dict(step.params)))
-    return partial(_BUILT_IN[step.name], **settings_of(step))
+    settings = settings_of(step)
+    if step.name in _WITH_MODEL:
+        return partial(_WITH_MODEL[step.name], **settings, model=directory_of(step.name, models))
+    return partial(_BUILT_IN[step.name], **settings)
 
 
 @cache

@@ -1,7 +1,7 @@
 """Type of a step of curation."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 
 import pyarrow as pa
 
@@ -14,6 +14,16 @@ class StepResult:
     """New texts; null keeps the text of the row."""
     removed: pa.Array | None = None
     """Reasons in UPPER_SNAKE_CASE for which rows are removed; null keeps the row."""
+    attributes: pa.Array | None = None
+    """Attributes to store with each row, as a map of texts; null adds none."""
+    counts: Mapping[str, int] = field(default_factory=dict)
+    """Further numbers for the report of the step, by name."""
+
+
+def attribute(name: str, values: Iterable[str | None]) -> pa.Array:
+    """Return a column that stores one attribute; None stores nothing with the row."""
+    rows = [[] if value is None else [(name, value)] for value in values]
+    return pa.array(rows, pa.map_(pa.string(), pa.string()))
 
 
 StepFunction = Callable[[pa.RecordBatch, Mapping[str, str]], StepResult]
