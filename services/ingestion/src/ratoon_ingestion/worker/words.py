@@ -27,7 +27,7 @@ Hashes = npt.NDArray[np.uint64]
 
 
 @cache
-def _jieba() -> Any:
+def jieba_cutter() -> Any:
     """Jieba's tokenizer, its dictionary cache in a private directory (by default anyone may write it)."""
     import jieba
 
@@ -44,13 +44,18 @@ def length_of(text: str) -> int:
     return len(text) + (IDEOGRAPH_LENGTH - 1) * ideographs + (SYLLABLE_LENGTH - 1) * syllables
 
 
+def is_chinese(text: str) -> bool:
+    """Return whether at least 5 % of the characters of a text are Chinese."""
+    return bool(text) and len(_CJK.findall(text)) >= _CHINESE * len(text)
+
+
 def words_of(text: str) -> list[str]:
     """The words of a text in their order; of Thai, Lao, Burmese, Khmer and plain kana each character is one."""
-    if len(_CJK.findall(text)) < _CHINESE * len(text):
+    if not is_chinese(text):
         if len(_UNSPACED.findall(text)) < _CHINESE * len(text):
             return text.split()
         return _UNSPACED_WORD.findall(text)
-    return [word for word in _jieba().lcut(text) if not word.isspace()]
+    return [word for word in jieba_cutter().lcut(text) if not word.isspace()]
 
 
 def shingles_of(words: list[str]) -> Hashes:
