@@ -131,6 +131,12 @@ CONSOLE = {
     "UpdateConnection": "change_connection",
     "WatchCrawl": ":watch",
     "CancelCrawl": ":cancel",
+    "PlanDatasetVersion": "/versions:plan",
+    "CreateExport": "create_export",
+    "GetExport": "/exports/{path['export']}",
+    "WatchExport": ":watch",
+    "CancelExport": ":cancel",
+    "DeleteExport": "delete_export",
 }
 """RPCs that the console calls, each with a text of its sources that shows it."""
 _SHELL = "needs a file or a script: use the command line"
@@ -138,11 +144,7 @@ _LOOP = "pipeline runs do it"
 _INSTALLATION = "administration of the installation: use the command line"
 _SHOWN = "the page shows it in the list of its parent"
 CONSOLE_REASONS = {
-    "PlanDatasetVersion": "mixtures are described in files: use the command line",
-    **dict.fromkeys(
-        ("CreateExport", "GetExport", "WatchExport", "CancelExport", "DeleteExport", "OpenExport"),
-        "exports are downloaded by the command line",
-    ),
+    "OpenExport": "exports of sealed test parts are opened by the command line",
     "RequestRatings": "the command line creates the tasks; the labelling page shows them",
     **dict.fromkeys(
         ("CreateExternalEvent", "GetExternalEvent", "ListExternalEvents"),

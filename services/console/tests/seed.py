@@ -54,6 +54,7 @@ def busy_project(memory: Resources, artifacts: Blobs) -> None:
     memory.put(DATA, displayName="Mail", createTime=at(0))
     _collection(memory)
     _dataset(memory)
+    _exports(memory, artifacts)
     _labels(memory)
     _training(memory, artifacts)
     _evaluations(memory)
@@ -205,6 +206,31 @@ def _dataset(memory: Resources) -> None:
         mode="MODE_STRATIFIED",
         parts=parts,
         createTime=at(3),
+    )
+
+
+def _exports(memory: Resources, artifacts: Blobs) -> None:
+    data = b'{"text": "Lunch at noon?"}\n'
+    memory.put(
+        f"{DATA}/exports/x1",
+        state="STATE_READY",
+        datasetVersion=f"{DATA}/versions/v1",
+        format="FORMAT_JSONL",
+        recordCount="1",
+        sizeBytes=str(len(data)),
+        files=[
+            {"path": "train/data.jsonl", "digest": artifacts.put_bytes(data), "sizeBytes": str(len(data))}
+        ],
+        createTime=at(4),
+    )
+    memory.put(
+        f"{DATA}/exports/x2",
+        state="STATE_RUNNING",
+        split=f"{DATA}/splits/s1",
+        parts=["PART_TRAIN"],
+        format="FORMAT_CSV",
+        progress={"fraction": 0.5},
+        createTime=at(5),
     )
 
 

@@ -30,7 +30,9 @@ PATHS = [
     "/p/mail/rollouts/ro2", "/p/mail/signals", "/p/mail/playground", "/p/mail/suites", "/p/mail/suites/hard",
     "/p/mail/connections", "/p/mail/connections/lake", "/p/mail/connections/archive", "/p/mail/streams",
     "/p/mail/streams/tickets", "/p/mail/crawls", "/p/mail/crawls/guide", "/p/mail/crawls/blog",
-    "/p/mail/curation", "/p/mail/judges", "/p/mail/judges/helpful", "/p/mail/judges/tone",
+    "/p/mail/curation", "/p/mail/exports/mail", "/p/mail/mixtures",
+    f"/p/mail/mixtures?dataset=mail&version-0={seed.DATA}/versions/v1&weight-0=2&budget=1000",
+    "/p/mail/judges", "/p/mail/judges/helpful", "/p/mail/judges/tone",
 ]  # fmt: skip
 EMPTY = [path for path in PATHS if re.fullmatch(r"/p/mail(/[a-z]+)?|/p/mail/labels/review", path)]
 
@@ -48,6 +50,18 @@ PREVIEW: JSON = {
     "rejections": [{"sourcePath": "line-7", "reason": "BAD_ROW", "detail": "3 fields", "textStart": "<b>"}],
     "complete": True,
 }
+
+
+PLAN: JSON = {
+    "components": [
+        {"datasetVersion": f"{seed.DATA}/versions/v1", "availableRecords": "100", "availableTokens": "7000",
+         "recordCount": "14", "tokenCount": "1000", "share": 1.0, "repeats": 0.14, "maxRepeats": 1}
+    ],
+    "recordCount": "14",
+    "tokenCount": "1000",
+    "leftOutCounts": {"NOT_SAMPLED": "86"},
+    "maxBudget": "7000",
+}  # fmt: skip
 
 
 class Blobs(dict[str, bytes]):
@@ -68,6 +82,7 @@ class Platform:
         self.listed: list[str] = []
         self.away = False
         self.ratings: JSON = {}
+        self.plan: JSON = PLAN
 
     async def exchange(self, api_key: str) -> Grant:
         if api_key.upper() not in Role.__members__:
@@ -120,6 +135,8 @@ class Platform:
         self.posted.append((name, {**body, **query}))
         if name.endswith(":preview"):
             return PREVIEW
+        if name.endswith("/versions:plan"):
+            return self.plan
         if name.endswith("tasks:claim"):
             return self.memory.claimed(name.rpartition("/")[0], str(body["reason"]))
         return {"name": f"{seed.DEPLOYMENT}/rollouts/ro2", "toVersion": f"{seed.MODEL}/versions/v1.0"}
@@ -132,6 +149,12 @@ class Platform:
 
     async def blob(self, digest: str) -> bytes:
         return self.blobs[digest]
+
+    async def content(self, digest: str) -> AsyncIterator[bytes]:
+        if digest not in self.blobs:
+            raise Refused(404, "ARTIFACT_NOT_FOUND", f"There is no blob {digest}.")
+        for start in range(0, len(self.blobs[digest]), 10):
+            yield self.blobs[digest][start : start + 10]
 
     async def watch(self, name: str) -> AsyncIterator[JSON]:
         yield self.memory.resources[name]
@@ -762,3 +785,38 @@ def test_the_page_of_a_version_shows_what_each_step_removed(busy):
             assert text in page
 
     visit(busy, "viewer", scenario)
+
+
+def test_a_file_of_an_export_is_downloaded_under_its_name(busy):
+    async def scenario(client: httpx.AsyncClient) -> None:
+        page = (await client.get("/p/mail/exports/mail")).text
+        (link,) = re.findall(r'href="(/p/mail/exports/mail/x1/[^"]+)"', page)
+        file = await client.get(link)
+        assert file.content == b'{"text": "Lunch at noon?"}\n'
+        assert file.headers["content-disposition"] == "attachment; filename*=UTF-8''data.jsonl"
+        assert file.headers["content-length"] == str(len(file.content))
+        assert (await client.get("/p/mail/exports/mail/x1/other")).status_code == 404
+        assert (await client.get("/p/mail/exports/mail/x3/data.jsonl")).status_code == 404
+        busy.blobs.clear()
+        assert (await client.get(link)).status_code == 404
+
+    visit(busy, "viewer", scenario)
+
+
+def test_the_plan_of_a_mixture_is_shown_before_it_is_built(busy):
+    query = f"dataset=mail&version-0={seed.DATA}/versions/v1&weight-0=2&budget=1000&form_key=other"
+
+    async def scenario(client: httpx.AsyncClient) -> None:
+        page = (await client.get(f"/p/mail/mixtures?{query}")).text
+        assert "14 records, 1,000 tokens" in page and "86 not sampled" in page
+        form = page[page.index("do/build-mixture") :]
+        assert 'name="weight-0" value="2"' in form and 'value="other"' not in form
+        ((name, body),) = busy.posted
+        assert name == f"{seed.DATA}/versions:plan"
+        component = {"datasetVersion": f"{seed.DATA}/versions/v1", "weight": 2.0}
+        assert body == {"components": [component], "budget": 1000}
+        busy.plan = {"problem": "The components have too few tokens.", "maxBudget": "7000"}
+        page = (await client.get(f"/p/mail/mixtures?{query}")).text
+        assert "too few tokens" in page and "build-mixture" not in page
+
+    visit(busy, "engineer", scenario)

@@ -82,6 +82,21 @@ class HttpApi:
         """A blob of the artifact store."""
         return (await self._call("GET", f"/v1/blobs/{digest}")).content
 
+    async def content(self, digest: str) -> AsyncIterator[bytes]:
+        """A blob of the artifact store, piece by piece; errors come before the first piece."""
+        path = f"/v1/blobs/{digest}"
+        _check_path(path)
+        headers = {"authorization": f"Bearer {await self._bearer()}"}
+        try:
+            async with self._http.stream("GET", path, headers=headers) as response:
+                if response.is_error:
+                    await response.aread()
+                    raise _error(response)
+                async for piece in response.aiter_bytes():
+                    yield piece
+        except httpx.TransportError as broken:
+            raise _away(self._http, broken) from broken
+
     async def watch(self, name: str) -> AsyncIterator[JSON]:
         """States as they come, until the resource has ended or the stream breaks."""
         async for _, data in self._events("GET", f"/v1/{name}:watch", None):

@@ -3,7 +3,12 @@
 from collections.abc import Mapping
 from http import HTTPStatus
 
-from ratoon_console.application import collection_actions, curation_actions, suite_actions
+from ratoon_console.application import (
+    collection_actions,
+    curation_actions,
+    dataset_actions,
+    suite_actions,
+)
 from ratoon_console.application.forms import Action, Done
 from ratoon_console.application.forms import Form as Form
 from ratoon_console.application.ports import JSON, Api
@@ -403,6 +408,9 @@ ACTIONS: dict[str, Action] = {
     "delete-stream": Action(Role.ENGINEER, collection_actions.delete_stream),
     "create-crawl": Action(Role.ENGINEER, collection_actions.create_crawl),
     "repeat-crawl": Action(Role.ENGINEER, collection_actions.repeat_crawl),
+    "build-mixture": Action(Role.ENGINEER, dataset_actions.build_mixture),
+    "create-export": Action(Role.ENGINEER, dataset_actions.create_export),
+    "delete-export": Action(Role.ENGINEER, dataset_actions.delete_export),
     "create-suite": Action(Role.ENGINEER, suite_actions.create_suite),
     "save-test": Action(Role.ENGINEER, suite_actions.save_test),
     "remove-test": Action(Role.ENGINEER, suite_actions.remove_test),

@@ -44,6 +44,10 @@ class Api(Protocol):
         """A blob of the artifact store."""
         ...
 
+    def content(self, digest: str) -> AsyncIterator[bytes]:
+        """A blob of the artifact store, piece by piece; errors come before the first piece."""
+        ...
+
     def watch(self, name: str) -> AsyncIterator[JSON]:
         """A resource's state, then each newer one, until it has ended or the stream breaks."""
         ...

@@ -22,7 +22,9 @@ from ratoon_console.application.live import views
 from ratoon_console.application.ports import Api, Place, View
 from ratoon_console.application.sessions import Session
 from ratoon_console.domain.errors import BadForm, ConsoleError, NotSignedIn, Refused
+from ratoon_console.domain.exports import file_of
 from ratoon_console.domain.people import Role
+from ratoon_console.domain.words import last_part, number
 from ratoon_console.entrypoints.request_context import COOKIE, RequestContext
 
 Show = Callable[[Place, Api], Awaitable[View]]
@@ -65,6 +67,10 @@ class Site:
                     for name, action in ACTIONS.items()
                 ),
                 Route("/p/{project}/turns/{run}", guarded(_renamed)),
+                Route(
+                    "/p/{project}/exports/{dataset}/{export}/{file:path}",
+                    guarded(self._download, Role.VIEWER),
+                ),
                 Route("/p/{project}/ask", guarded(self._ask, Role.CALLER), methods=["POST"]),
                 Mount("/static", _Immutable(directory=self._static)),
                 Route("/{nowhere:path}", guarded(self._nowhere)),
@@ -124,6 +130,21 @@ class Site:
 
         return done
 
+    async def _download(self, request: Request) -> Response:
+        """Send a file of an export, piece by piece."""
+        session, path = self._context.session(request), request.path_params
+        api = self._context.api(session)
+        name = f"projects/{path['project']}/datasets/{path['dataset']}/exports/{path['export']}"
+        file = file_of(await api.get(name), path["file"])
+        if file is None:
+            raise Refused(404, "NO_SUCH_FILE", f"{name} has no file {path['file']}.")
+        pieces = api.content(file["digest"])
+        first = await anext(pieces, b"")
+        headers = {**_NO_STORE, "content-length": str(number(file["sizeBytes"])), **_attachment(path["file"])}
+        return StreamingResponse(
+            _joined(first, pieces), media_type="application/octet-stream", headers=headers
+        )
+
     async def _ask(self, request: Request) -> Response:
         """Stream a model's answer as server-sent events."""
         session = self._context.session(request)
@@ -172,6 +193,17 @@ class Site:
         return self._context.problem(
             request, 500, "The console failed with an internal error. See its log: ratoon logs console"
         )
+
+
+async def _joined(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    yield first
+    async for piece in rest:
+        yield piece
+
+
+def _attachment(path: str) -> dict[str, str]:
+    """Return the header by which a browser stores a file under its own name."""
+    return {"content-disposition": f"attachment; filename*=UTF-8''{quote(last_part(path), safe='')}"}
 
 
 class _Immutable(StaticFiles):

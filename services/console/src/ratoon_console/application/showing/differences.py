@@ -1,11 +1,11 @@
-"""The difference of two dataset versions, and the exports of a dataset."""
+"""The difference of two dataset versions."""
 
 import asyncio
 
 from ratoon_console.application.ports import Api, Place, View
 from ratoon_console.domain.words import JSON
 
-_DIFFERENCES, _VERSIONS, _EXPORTS = 20, 50, 50
+_DIFFERENCES, _VERSIONS = 20, 50
 _KINDS = {
     "ADDED": "added",
     "REMOVED": "removed",
@@ -18,10 +18,9 @@ async def difference_page(place: Place, api: Api) -> View:
     """A version beside another one of its dataset: counts, and records page by page. By default, the one before it."""
     dataset = f"{place.parent}/datasets/{place.path['dataset']}"
     name = f"{dataset}/versions/{place.path['version']}"
-    version, versions, exports = await asyncio.gather(
+    version, versions = await asyncio.gather(
         api.get(name),
         api.newest(f"{dataset}/versions", _VERSIONS),
-        api.newest(f"{dataset}/exports", _EXPORTS),
     )
     others = [each for each in versions.items if each["name"] != name and _is_readable(each)]
     base = _base(place.query.get("base", ""), version, others)
@@ -39,7 +38,6 @@ async def difference_page(place: Place, api: Api) -> View:
             "counts": counts,
             "records": page.get("recordDifferences", []),
             "further": page.get("nextPageToken", ""),
-            "exports": [each for each in exports.items if each.get("datasetVersion") == name],
         },
         live=False,
     )
