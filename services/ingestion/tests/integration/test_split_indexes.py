@@ -12,11 +12,11 @@ from ratoon.operations.job_messages import from_json
 from ratoon.storage.artifacts import ArtifactStore
 from ratoon_ingestion.domain.curation import CurationConfig
 from ratoon_ingestion.worker import leakage
+from ratoon_ingestion.worker import shingles as hashing
 from ratoon_ingestion.worker.erase import erase
 from ratoon_ingestion.worker.index.sketches import Sketches, sketched
 from ratoon_ingestion.worker.index.stored import index_store
 from ratoon_ingestion.worker.stored_records import read_version
-from ratoon_ingestion.worker.words import shingles_of
 from services.ingestion.tests.integration.test_splitting import Bench, silent, story
 
 ALL = {"train": 0.2, "validation": 0.2, "test": 0.6}
@@ -182,7 +182,7 @@ def test_an_erased_record_leaves_all_indexes_and_later_splits_still_ask_them(loo
         shingles.simhashes.tobytes(),
     ]
     others = {text for n in range(90) for text in (story(n), f"{story(n)} indeed") if row["text"] not in text}
-    shared = {shingle for text in others for shingle in shingles_of(text.split()).tolist()}
+    shared = {shingle for text in others for shingle in hashing.shingled([text])[0].tolist()}
     traces += [each.tobytes() for each in shingles.shingles if int(each) not in shared]
     assert len(traces) > 20
     for path in Path(loop.store.folder, "sha256").glob("*/*"):

@@ -4,6 +4,7 @@ import hashlib
 import importlib
 import inspect
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
@@ -17,7 +18,7 @@ from ratoon_ingestion.worker.duplicates import near_duplicates
 from ratoon_ingestion.worker.index.lookup import matches
 from ratoon_ingestion.worker.index.segment import NotASegment, Segment, opened
 from ratoon_ingestion.worker.index.sketches import EMPTY, Sketches, joined, names_of, sketched
-from ratoon_ingestion.worker.index.stored import index_store, layout_for
+from ratoon_ingestion.worker.index.stored import holds, index_store, layout_for
 from ratoon_ingestion.worker.index.write import build, merge
 
 THRESHOLD = 0.8
@@ -72,7 +73,7 @@ def searched_together(new: Sketches, old: Sketches, threshold: float) -> set[int
     """Rows of the new records whose cluster holds an old one, by the search over all records."""
     both = joined([new, old])
     lists = pa.ListArray.from_arrays(both.offsets.astype(np.int32), both.shingles)
-    roots = near_duplicates(pa.chunked_array([lists]), both.simhashes.tolist(), threshold).roots
+    roots = near_duplicates(pa.chunked_array([lists]), both.simhashes, threshold).roots
     known = set(roots[len(new) :])
     return {row for row in range(len(new)) if roots[row] in known}
 
@@ -80,7 +81,7 @@ def searched_together(new: Sketches, old: Sketches, threshold: float) -> set[int
 def closed(new: Sketches, matched: set[int], threshold: float) -> set[int]:
     """These rows and those that are in a cluster with one among the new records."""
     lists = pa.ListArray.from_arrays(new.offsets.astype(np.int32), new.shingles)
-    roots = near_duplicates(pa.chunked_array([lists]), new.simhashes.tolist(), threshold).roots
+    roots = near_duplicates(pa.chunked_array([lists]), new.simhashes, threshold).roots
     known = {roots[row] for row in matched}
     return {row for row in range(len(new)) if roots[row] in known}
 
@@ -100,9 +101,11 @@ def test_the_search_numbers_rows_by_their_order(tmp_path):
     old = sketches(docstrings()[:300])
     order = np.random.default_rng(2).permutation(len(old))[:200]
     taken, chosen = (pa.chunked_array([lists_of(each)]) for each in (old.take(order), old))
-    simhashes = old.simhashes[order].tolist()
+    simhashes = old.simhashes[order]
     expected = near_duplicates(taken, simhashes, THRESHOLD)
-    assert near_duplicates(chosen, simhashes, THRESHOLD, order.tolist(), tmp_path) == expected
+    ordered = near_duplicates(chosen, simhashes, THRESHOLD, order, tmp_path)
+    assert ordered.roots.tolist() == expected.roots.tolist()
+    assert ordered.candidates == expected.candidates
     assert expected.candidates["confirmed"] > 3
     assert list(tmp_path.iterdir()) == []
 
@@ -219,6 +222,22 @@ def test_two_indexes_that_grew_at_once_cover_together_what_both_added(tmp_path):
         assert sum(len(each.segment) for each in indexes.segments(next_index)) == 150
 
 
+def test_a_segment_of_the_first_format_answers_for_nothing_and_forgets(tmp_path):
+    store = ArtifactStore(str(tmp_path / "store"))
+    version, old = "a" * 64, sketches(docstrings()[:50])
+    name = digest("7")
+    (tmp_path / "old").mkdir()
+    layout = replace(layout_for(THRESHOLD, version), format=1)
+    with index_store(store) as indexes:
+        index = indexes.put([build([old], layout, tmp_path / "old" / "segment.idx")])
+        assert indexes.covering([index], [version]) == []
+        after, blobs = indexes.without(index, names_of([name]), {})
+        (left,) = indexes.segments(after)
+        assert (len(left.segment), left.segment.layout.format) == (49, 1)
+        assert len(blobs) == 2
+        assert not holds(left.segment, names_of([name]))
+
+
 @pytest.mark.parametrize("damage", ["empty", "other", "cut", "newer", "changed"])
 def test_a_damaged_segment_is_none(tmp_path, damage):
     store = ArtifactStore(str(tmp_path / "store"))
@@ -231,7 +250,7 @@ def test_a_damaged_segment_is_none(tmp_path, damage):
         "empty": b"",
         "other": b"PAR1" + data[4:],
         "cut": data[:-1],
-        "newer": data.replace(b'"format": 1', b'"format": 2'),
+        "newer": data.replace(b'"format": 2', b'"format": 3'),
         "changed": data[:-1] + bytes([data[-1] ^ 1]),
     }[damage]
     path = Path(store.folder, "sha256", stored.sha256[:2], stored.sha256)

@@ -1,16 +1,23 @@
 """From decoded text to curated text: markup, normal form, quality, words and sketches."""
 
+import re
+from itertools import pairwise
+from unittest import mock
+
+import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ratoon_ingestion.domain.curation import Rejected
+from ratoon_ingestion.worker import shingles
 from ratoon_ingestion.worker.duplicates import bands_for
 from ratoon_ingestion.worker.language import language_of
 from ratoon_ingestion.worker.markup import text_of
 from ratoon_ingestion.worker.normalise import cleaned, comparable, narrow
 from ratoon_ingestion.worker.quality import garbage
-from ratoon_ingestion.worker.words import shingles_of, simhash, similarity, words_of
+from ratoon_ingestion.worker.shingles import Hashes, shingled, signatures, simhashes, similarity
+from ratoon_ingestion.worker.words import spaced_text, words_of
 
 SENTENCE = "The ferry to the northern islands leaves every morning at eight from the old stone pier."
 TEXTS = st.text(alphabet=st.characters(codec="utf-8"), max_size=300)
@@ -141,27 +148,89 @@ def test_scripts_without_spaces_have_words():
     assert words_of("สินค้าดี OK") == [*"สินค้าดี", "OK"]
     assert words_of("ありがとう") == list("ありがとう")
     text = "สินค้าดีมากและส่งเร็วมากขอบคุณครับ" * 3
-    before, after = shingles_of(words_of(text)), shingles_of(words_of(text + "ค่ะ"))
+    before, after = shingles_of(spaced_text(text)), shingles_of(spaced_text(text + "ค่ะ"))
     assert similarity(before, after) > 0.7
+
+
+def shingles_of(text: str) -> Hashes:
+    return shingled([text])[0]
+
+
+def simhash(shingles: Hashes) -> int:
+    return int(simhashes(shingles, np.array([0, len(shingles)]))[0])
 
 
 def test_a_small_change_keeps_most_shingles_and_the_simhash_close():
     text = " ".join(f"{SENTENCE} Number {n} waits." for n in range(30))
-    changed = text.replace("Number 7", "Number seven")
-    before, after = shingles_of(words_of(text)), shingles_of(words_of(changed))
+    before, after = shingles_of(text), shingles_of(text.replace("Number 7", "Number seven"))
     assert similarity(before, after) > 0.8
     assert (simhash(before) ^ simhash(after)).bit_count() <= 8
-    other = shingles_of(words_of(" ".join(f"{n} quite another story about gardens {n}" for n in range(60))))
+    other = shingles_of(" ".join(f"{n} quite another story about gardens {n}" for n in range(60)))
     assert similarity(before, other) == 0
     assert (simhash(before) ^ simhash(other)).bit_count() > 8
 
 
 def test_shingles_see_neither_case_nor_punctuation():
-    left, right = (
-        shingles_of(["Hello,", "World!", "How", "ARE", "you?"]),
-        shingles_of(["hello", "world", "how", "are", "you"]),
+    assert (
+        shingles_of("Hello, World! How ARE you?").tolist() == shingles_of("hello world how are you").tolist()
     )
-    assert similarity(left, right) == 1
+
+
+def sets_of(texts: list[str]) -> list[set[str]]:
+    """The shingles of each text, one at a time, as text."""
+    sets = []
+    for text in texts:
+        words = re.findall(r"[^\W_]+", text.lower()) or text.split()
+        sets.append(
+            {" ".join(words[at : at + 5]) for at in range(max(len(words) - 5, 0) + 1)} if words else set()
+        )
+    return sets
+
+
+WORDS = st.lists(
+    st.sampled_from(["a", "B", "ä", "Σ", "Σας", "i̇İ", "١٢", "汉", "𝒳y", "_", "...", "\u00a0", "x_y", "é"])
+)
+
+
+@settings(deadline=None)
+@given(st.lists(WORDS.map(" ".join) | TEXTS, max_size=12), st.integers(1, 200))
+def test_shingles_of_many_texts_are_those_of_each(texts, block):
+    with mock.patch.object(shingles, "_BLOCK_CHARS", block):
+        flat, offsets = shingled(texts)
+    expected = sets_of(texts)
+    assert np.diff(offsets).tolist() == list(map(len, expected))
+    for row, (start, end) in enumerate(pairwise(offsets)):
+        assert (np.diff(flat[start:end].astype(object)) > 0).all()
+        alone = shingles_of(texts[row])
+        assert alone.tolist() == flat[start:end].tolist()
+    names = {name: number for number, each in enumerate(expected) for name in each}
+    assert len(set(flat.tolist())) == len(names)
+
+
+@given(st.lists(st.sets(st.integers(0, 2**64 - 1), max_size=700), max_size=5))
+def test_simhash_is_the_majority_of_bits(sets):
+    flat = np.array([value for each in sets for value in sorted(each)], np.uint64)
+    offsets = np.cumsum([0, *map(len, sets)])
+    for each, hash_ in zip(sets, simhashes(flat, offsets).tolist(), strict=True):
+        counts = [sum(value >> bit & 1 for value in each) for bit in range(64)]
+        assert hash_ == sum(1 << bit for bit in range(64) if 2 * counts[bit] > len(each))
+
+
+def test_signatures_estimate_the_similarity():
+    rng = np.random.default_rng(3)
+    sets = [np.sort(rng.integers(0, 2**64, 400, np.uint64)) for _ in range(60)]
+    shared = [200 + 3 * number for number in range(60)]
+    mixed = [
+        np.sort(np.concatenate([each[:n], rng.integers(0, 2**64, 400 - n, np.uint64)]))
+        for each, n in zip(sets, shared, strict=True)
+    ]
+    flat = np.concatenate([*sets, *mixed])
+    found = signatures(flat, np.arange(121) * 400)
+    estimates = (found[:, :60] == found[:, 60:]).mean(axis=0)
+    expected = np.array([similarity(one, other) for one, other in zip(sets, mixed, strict=True)])
+    assert abs(estimates - expected).max() < 0.2
+    assert abs((estimates - expected).mean()) < 0.02
+    assert (signatures(np.empty(0, np.uint64), np.zeros(3, np.int64)) == 2**32 - 1).all()
 
 
 @given(st.floats(0.3, 1))

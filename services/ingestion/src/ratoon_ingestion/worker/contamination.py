@@ -25,7 +25,7 @@ from ratoon.storage.artifacts import ArtifactStore
 from ratoon.tasks.kind import Record, Role
 from ratoon.tasks.records import from_json
 from ratoon_ingestion.worker.normalise import comparable
-from ratoon_ingestion.worker.words import Hashes
+from ratoon_ingestion.worker.shingles import Hashes
 
 TEST_PARTS = "test_parts"
 """Name in reports of the test parts of splits."""

@@ -11,6 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -102,10 +103,10 @@ def deduplicate(curated: pa.Table, config: CurationConfig, scratch: Path | None 
     if config.exact_duplicates:
         retired.retire(equal, columns, CurationStep.EXACT_DUPLICATE, Rejected.EXACT_DUPLICATE)
     left = [row for row in ordered if row not in retired.gone]
-    simhashes = curated.column("simhash").take(pa.array(left, pa.int64())).to_pylist()
+    simhashes = curated.column("simhash").to_numpy()[left]
     threshold, shingles = config.cluster_threshold, curated.column("shingles")
-    similar = near_duplicates(shingles, simhashes, threshold, left, scratch)
-    alike = _grouped(range(len(left)), lambda place: similar.roots[place])
+    similar = near_duplicates(shingles, simhashes, threshold, np.array(left, np.int64), scratch)
+    alike = _grouped(range(len(left)), similar.roots.tolist().__getitem__)
     wordings = [[left[place] for place in places] for places in alike]
     clusters = {row: min(columns.record_id[member] for member in rows) for rows in wordings for row in rows}
     if config.near_duplicate_threshold:

@@ -6,6 +6,7 @@ order. Repetitions are records of their own with an id of the same family, so th
 """
 
 import shutil
+from array import array
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -45,8 +46,9 @@ from ratoon_ingestion.worker.curate import Progress, repeated
 from ratoon_ingestion.worker.duplicates import Clusters, near_duplicates
 from ratoon_ingestion.worker.normalise import comparable
 from ratoon_ingestion.worker.profile import Counts, profile_of
+from ratoon_ingestion.worker.shingles import shingled, simhashes
 from ratoon_ingestion.worker.tree import merkle_root, write_json, write_records, write_rejected
-from ratoon_ingestion.worker.words import shingles_of, simhash, words_of
+from ratoon_ingestion.worker.words import spaced_text
 
 _LIGHT = ("record_id", "content_digest", "source", "source_label", "language", "tokens")
 _BATCH_ROWS = 2_000
@@ -328,23 +330,23 @@ def _repeated_rows(batch: pa.RecordBatch, counts: Ints, names: _Names) -> pa.Rec
 
 
 def _with_sketches(batch: pa.RecordBatch) -> pa.RecordBatch:
-    texts = (
+    texts = [
         text if example is None else wording(from_json(example))
         for text, example in zip(
             batch.column("text").to_pylist(), batch.column("example").to_pylist(), strict=True
         )
-    )
-    shingles = [shingles_of(words_of(comparable(text))) for text in texts]
+    ]
+    shingles, offsets = shingled([spaced_text(comparable(text)) for text in texts])
     arrays = [batch.column(name).cast(RECORDS.field(name).type) for name in RECORDS.names]
-    arrays.append(pa.array(shingles, pa.list_(pa.uint64())))
-    arrays.append(pa.array([simhash(hashes) for hashes in shingles], pa.uint64()))
+    arrays.append(pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), shingles))
+    arrays.append(pa.array(simhashes(shingles, offsets)))
     return pa.RecordBatch.from_arrays(arrays, schema=_SPILLED)
 
 
 def _clusters(records: pa.Table, threshold: float) -> list[str]:
     """The cluster of each record: near duplicates share one, and so do those that shared one in their version."""
-    similar = near_duplicates(records.column("shingles"), records.column("simhash").to_pylist(), threshold)
-    joined = Clusters(list(similar.roots))
+    similar = near_duplicates(records.column("shingles"), records.column("simhash").to_numpy(), threshold)
+    joined = Clusters(array("q", similar.roots.tolist()))
     first: dict[str, int] = {}
     for row, cluster in enumerate(records.column("cluster").to_pylist()):
         joined.join(first.setdefault(cluster, row), row)

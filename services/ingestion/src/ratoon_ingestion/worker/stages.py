@@ -55,7 +55,7 @@ from ratoon_ingestion.worker.rows import (
 from ratoon_ingestion.worker.segmenting import segment
 from ratoon_ingestion.worker.shingles import shingled, simhashes
 from ratoon_ingestion.worker.steps.apply import Report, reported, run_step
-from ratoon_ingestion.worker.words import length_of, shingles_of, simhash, words_of
+from ratoon_ingestion.worker.words import length_of, spaced, spaced_text, words_of
 
 _LENGTH_BUCKETS = (200, 500, 1_000, 2_000, 4_000, 8_000)
 
@@ -338,10 +338,12 @@ def measure(batch: pa.RecordBatch, settings: StageSettings) -> Outcome:
     texts, records = values(batch, "text"), records_of(batch)
     forms = [comparable(text) for text in texts]
     words = [words_of(form) for form in forms]
-    shingles = [
-        shingles_of(each if record is None else words_of(comparable(wording(record))))
-        for each, record in zip(words, records, strict=True)
-    ]
+    shingles, offsets = shingled(
+        [
+            spaced(form, each) if record is None else spaced_text(comparable(wording(record)))
+            for form, each, record in zip(forms, words, records, strict=True)
+        ]
+    )
     digests = [
         _sha256(form if record is None else identity(record, comparable))
         for form, record in zip(forms, records, strict=True)
@@ -353,8 +355,8 @@ def measure(batch: pa.RecordBatch, settings: StageSettings) -> Outcome:
             "content_digest": pa.array(digests, pa.string()),
             "tokens": pa.array([len(each) for each in words], pa.int32()),
             "chars": pa.array([len(text) for text in texts], pa.int32()),
-            "shingles": pa.array(shingles, pa.list_(pa.uint64())),
-            "simhash": pa.array([simhash(each) for each in shingles], pa.uint64()),
+            "shingles": pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), shingles),
+            "simhash": pa.array(simhashes(shingles, offsets)),
             "answers": pa.array([_sha256(each) if each else "" for each in answers], pa.string()),
             "example": pa.array(_stored(batch, records), pa.string()),
         },

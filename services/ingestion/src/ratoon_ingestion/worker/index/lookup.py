@@ -10,7 +10,7 @@ import numpy.typing as npt
 from ratoon_ingestion.worker.duplicates import SIMHASH_BITS
 from ratoon_ingestion.worker.index.segment import QUARTERS, Segment
 from ratoon_ingestion.worker.index.sketches import Sketches, band_keys, hexadecimal, quarters
-from ratoon_ingestion.worker.words import Hashes
+from ratoon_ingestion.worker.shingles import Hashes
 
 _BLOCK = 10_000
 """New records that are looked up at a time."""

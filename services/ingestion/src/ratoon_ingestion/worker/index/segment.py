@@ -17,10 +17,11 @@ import numpy as np
 import numpy.typing as npt
 
 from ratoon_ingestion.worker.index.sketches import Names, Sketches, gathered
-from ratoon_ingestion.worker.words import Hashes
+from ratoon_ingestion.worker.shingles import SKETCHING, Hashes
 
 _MAGIC = b"ratoonix"
-FORMAT = 1
+FORMATS = (1, SKETCHING)
+"""Formats that are read. Their hashes differ: segments of the first keep theirs, and answer for no new records."""
 _ALIGN = 64
 _LARGEST_HEADER = 64 << 20
 QUARTERS = 4
@@ -37,11 +38,12 @@ class NotASegment(Exception):
 
 @dataclass(frozen=True)
 class Layout:
-    """Bands of the signatures, values a band, and the digests of the artifacts whose records the segment covers."""
+    """Bands of the signatures, values a band, the digests of the artifacts whose records it covers, and the format."""
 
     bands: int
     width: int
     covers: tuple[str, ...] = ()
+    format: int = SKETCHING
 
     @property
     def tables(self) -> tuple[str, ...]:
@@ -61,13 +63,18 @@ class Segment:
         except ValueError:
             raise NotASegment("The file of an index segment is empty.") from None
         header = _header(self._map)
-        self.layout = Layout(header["bands"], header["width"], tuple(header["covers"]))
+        self.layout = Layout(header["bands"], header["width"], tuple(header["covers"]), header["format"])
         self.rows: int = header["rows"]
         self._arrays: dict[str, tuple[str, list[int], int]] = header["arrays"]
         self._check_size()
 
     def __len__(self) -> int:
         return self.rows
+
+    @property
+    def is_current(self) -> bool:
+        """Return whether its hashes are those of this release, so that new records can be compared with them."""
+        return self.layout.format == SKETCHING
 
     def array(self, name: str) -> npt.NDArray[Any]:
         """Return an array, which is read as far as it is used."""
@@ -119,9 +126,9 @@ def _header(mapped: mmap.mmap) -> dict[str, Any]:
         header: dict[str, Any] = json.loads(mapped[16 : 16 + length])
     except ValueError:
         raise NotASegment("The header of an index segment is damaged.") from None
-    if header.get("format") != FORMAT:
+    if header.get("format") not in FORMATS:
         raise NotASegment(
-            f"The index segment has format {header.get('format')}; this release reads {FORMAT}."
+            f"The index segment has format {header.get('format')}; this release reads {FORMATS[0]} to {FORMATS[-1]}."
         )
     return header
 
@@ -176,7 +183,7 @@ class SegmentWriter:
             name: (*self._counts[name], 0) for name in self._counts
         }
         fields = {
-            "format": FORMAT,
+            "format": layout.format,
             "rows": self._counts["ids"][1][0],
             "bands": layout.bands,
             "width": layout.width,

@@ -7,14 +7,12 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from ratoon_ingestion.worker.duplicates import PERMUTATIONS, signatures_of
 from ratoon_ingestion.worker.normalise import comparable
-from ratoon_ingestion.worker.words import Hashes, shingles_of, simhash, words_of
+from ratoon_ingestion.worker.shingles import Hashes, Offsets, keys_of_bands, shingled, simhashes
+from ratoon_ingestion.worker.words import spaced_text
 
 Names = npt.NDArray[np.uint64]
 """Names of 32 bytes, four big-endian numbers a row, whose order is that of their hexadecimal form."""
-
-_PRIME = np.uint64(0x9E3779B97F4A7C15)
 
 
 @dataclass(frozen=True)
@@ -28,7 +26,7 @@ class Sketches:
     ids: Names
     digests: Names
     shingles: Hashes
-    offsets: npt.NDArray[np.int64]
+    offsets: Offsets
     simhashes: Hashes
     answers: Hashes
 
@@ -68,14 +66,14 @@ def sketched(record_ids: Sequence[str], digests: Sequence[str], wordings: Sequen
     """Return the sketches of texts."""
     if not record_ids:
         return EMPTY
-    shingles = [shingles_of(words_of(comparable(text))) for text in wordings]
+    shingles, offsets = shingled([spaced_text(comparable(text)) for text in wordings])
     return Sketches(
         names_of(record_ids),
         names_of(digests),
-        np.concatenate(shingles),
-        np.cumsum([0, *(each.size for each in shingles)], dtype=np.int64),
-        np.array([simhash(each) for each in shingles], np.uint64),
-        np.zeros(len(shingles), np.uint64),
+        shingles,
+        offsets,
+        simhashes(shingles, offsets),
+        np.zeros(len(record_ids), np.uint64),
     )
 
 
@@ -116,13 +114,7 @@ def joined(parts: Sequence[Sketches]) -> Sketches:
 
 def band_keys(sketches: Sketches, bands: int, width: int) -> npt.NDArray[np.uint32]:
     """Return a hash of each band of the MinHash signatures, one row a band."""
-    signatures = signatures_of(sketches.shingles, sketches.offsets)
-    parts = signatures[:, : bands * width].reshape(-1, bands, width).astype(np.uint64)
-    keys = np.full(parts.shape[:2], PERMUTATIONS, np.uint64)
-    for place in range(width):
-        keys = (keys ^ parts[:, :, place]) * _PRIME
-        keys ^= keys >> np.uint64(29)
-    return np.ascontiguousarray((keys >> np.uint64(32)).astype(np.uint32).T)
+    return keys_of_bands(sketches.shingles, sketches.offsets, bands, width)
 
 
 def quarters(simhashes: Hashes) -> npt.NDArray[np.uint16]:

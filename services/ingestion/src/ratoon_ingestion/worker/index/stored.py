@@ -53,10 +53,16 @@ class IndexStore:
         ]
 
     def covering(self, indexes: Iterable[str], artifacts: Iterable[str]) -> list[StoredSegment]:
-        """Return few segments that together cover what they can of these artifacts, the largest first."""
+        """Return few segments that together cover what they can of these artifacts, the largest first.
+
+        Segments whose hashes are those of an earlier release are left out: their records are indexed again.
+        """
         left, chosen = set(artifacts), list[StoredSegment]()
         offered = {
-            each.digest: each for index in sorted(set(filter(None, indexes))) for each in self.segments(index)
+            each.digest: each
+            for index in sorted(set(filter(None, indexes)))
+            for each in self.segments(index)
+            if each.segment.is_current
         }
         while offered:
             best = max(
