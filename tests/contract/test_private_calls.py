@@ -8,6 +8,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 BOXES = {
+    "libs/operations/src/ratoon/operations/ray/internals.py",
     "libs/storage/src/ratoon/storage/alembic_internals.py",
     "libs/engine/src/ratoon/engine/vllm_internals.py",
     "services/evaluation/src/ratoon_evaluation/worker/vllm_batch.py",

@@ -1,11 +1,7 @@
 """Runs on an existing Ray cluster: a head that trains nothing, and a node of workers."""
 
-import json
 import os
-import secrets
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -17,6 +13,7 @@ import pytest
 from ratoon.operations.jobs import JobState, JobStatus, LocalJobs
 from ratoon.storage.scratch import ScratchStore
 from ratoon.testkit.ports import free_ports
+from ratoon.testkit.ray_cluster import RayCluster, ray_cluster
 from ratoon.testkit.waiting import until
 from ratoon_training.domain.places import scratch_name
 
@@ -26,94 +23,14 @@ from .test_training import train
 pytestmark = pytest.mark.ray
 LONG = replace(RECIPE, epochs=6.0)
 TIMEOUT_S = 200
-NODE = """
-import json, sys, time
-from ratoon_training.worker.ray_internals import start_node
-print("ready", start_node(**json.loads(sys.argv[1]), head=bool(sys.argv[2])), flush=True)
-while True:
-    time.sleep(1)
-"""
-"""The same as `ray start --block`, but on loopback for workers too."""
-
-
-class Cluster:
-    """Ray's own processes on loopback, with a token that all of them know."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder, self.port = folder, free_ports()[0]
-        self.address = f"127.0.0.1:{self.port}"
-        self.environment = {
-            "RAY_AUTH_MODE": "token",
-            "RAY_AUTH_TOKEN": secrets.token_hex(32),
-            "RAY_USAGE_STATS_ENABLED": "0",
-            "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # Ray's switch for staying on loopback
-        }
-        self.nodes: list[subprocess.Popen[bytes]] = []
-
-    def start_head(self) -> None:
-        """The head, without processors."""
-        self._start(
-            head=True, gcs_server_port=self.port, num_cpus=0, include_dashboard=False, no_monitor=True
-        )
-
-    def start_workers(self, cpus: int, **resources: float) -> None:
-        """Start a node with `cpus` CPUs and these additional resources."""
-        self._start(head=False, gcs_address=self.address, num_cpus=cpus, resources=resources)
-
-    def kill_workers(self) -> None:
-        """Kill the newest node."""
-        self._end(self.nodes.pop(), signal.SIGKILL)
-
-    def close(self) -> None:
-        """End all."""
-        for node in reversed(self.nodes):
-            self._end(node, signal.SIGKILL)
-
-    def _start(self, *, head: bool, **parameters: object) -> None:
-        path = self.folder / f"node-{time.monotonic_ns()}.log"
-        place = self.folder / str(len(self.nodes))
-        options = {"temp_dir": str(place), "object_store_memory": 80_000_000, "include_log_monitor": False}
-        options |= {"dashboard_agent_listen_port": None, **parameters}
-        with path.open("wb") as log:
-            node = subprocess.Popen(
-                [sys.executable, "-c", NODE, json.dumps(options), "head" if head else ""],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-                env=os.environ | self.environment,
-            )
-        self.nodes.append(node)
-        deadline = time.monotonic() + TIMEOUT_S
-        while "ready" not in path.read_text():
-            assert node.poll() is None and time.monotonic() < deadline, path.read_text()
-            time.sleep(0.2)
-
-    def _end(self, node: "subprocess.Popen[bytes]", number: signal.Signals) -> None:
-        """Ray's processes form groups of their own, but stay in the session."""
-        for folder in Path("/proc").iterdir():
-            if folder.name.isdigit() and _session(folder) == node.pid:
-                os.kill(int(folder.name), number)
-        node.wait(30)
-
-
-def _session(process: Path) -> int:
-    try:
-        return int((process / "stat").read_text().rpartition(")")[2].split()[3])
-    except OSError:
-        return 0
 
 
 class Runs:
     """Jobs whose driver joins the cluster."""
 
-    def __init__(self, task: Task, cluster: Cluster) -> None:
+    def __init__(self, task: Task, cluster: RayCluster) -> None:
         self.task = task
-        environment = {
-            **cluster.environment,
-            "RATOON_RAY_ADDRESS": cluster.address,
-        }
-        self.jobs = LocalJobs(task.folder / "cluster-jobs", environment)
+        self.jobs = LocalJobs(task.folder / "cluster-jobs", cluster.driver_environment)
         self.warm = task.folder / "cluster-warm"
 
     def start(self, name: str, **options: Any) -> None:
@@ -144,16 +61,9 @@ class Runs:
 
 
 @pytest.fixture(scope="module")
-def cluster() -> Iterator[Cluster]:
-    folder = Path("/tmp") / f"ratoon-ray-test-{os.getpid()}"  # a socket's path has at most 107 bytes
-    folder.mkdir()
-    cluster = Cluster(folder)
-    try:
-        cluster.start_head()
+def cluster() -> Iterator[RayCluster]:
+    with ray_cluster() as cluster:
         yield cluster
-    finally:
-        cluster.close()
-        subprocess.run(["rm", "-rf", str(folder)], check=True)
 
 
 @pytest.fixture(scope="module")
@@ -230,7 +140,7 @@ def test_a_run_with_dedicated_pods_takes_no_others_and_no_other_run_takes_them(r
 
 def test_a_cluster_that_is_not_there_is_named(task, cluster, tmp_path):
     address = f"127.0.0.1:{free_ports()[0]}"
-    gone = {**cluster.environment, "RATOON_RAY_ADDRESS": address, "RATOON_RAY_JOIN_S": "3"}
+    gone = {**cluster.driver_environment, "RATOON_RAY_ADDRESS": address, "RATOON_RAY_JOIN_S": "3"}
     jobs = LocalJobs(tmp_path / "jobs", gone)
     jobs.start("nowhere", "ratoon_training.worker", task.spec("nowhere"))
     until(lambda: jobs.observe("nowhere").state is not JobState.RUNNING, TIMEOUT_S)

@@ -1,4 +1,4 @@
-"""The pinned Ray has what drivers use of it outside its public API; Ray itself is not imported."""
+"""The pinned Ray has what the trainer overrides; Ray itself is not imported."""
 
 import pytest
 
@@ -7,5 +7,5 @@ from ratoon_training.worker.ray_internals import USED
 
 
 @pytest.mark.parametrize("module", USED)
-def test_the_installed_ray_has_every_name_that_drivers_use(module):
+def test_the_installed_ray_has_every_name_that_the_trainer_overrides(module):
     assert set(USED[module]) - names_in(module) == set()
