@@ -11,7 +11,7 @@ from ratoon.storage.paging import PageTokens
 from ratoon_ingestion import mapping
 from ratoon_ingestion.adapters import tables
 from ratoon_ingestion.adapters.crawl_jobs import crawl_jobs
-from ratoon_ingestion.adapters.local_jobs import ingestion_jobs
+from ratoon_ingestion.adapters.local_jobs import Execution, ingestion_jobs
 from ratoon_ingestion.adapters.parquet_records import ParquetRecords
 from ratoon_ingestion.adapters.record_keys import RecordKeys
 from ratoon_ingestion.adapters.stream_records import SqlStreamRecords
@@ -46,7 +46,7 @@ def build(settings: Settings, platform: Platform) -> App:
     stream_limits = StreamLimits(settings.append_daily_bytes, settings.append_id_days)
     crawler = CrawlerIdentity(settings.crawl_user_agent, settings.crawl_contact)
     runner = base.jobs()
-    jobs = ingestion_jobs(runner, keys, environment, settings.processes)
+    jobs = ingestion_jobs(runner, keys, environment, Execution(settings.executor, settings.processes))
     procedures = (
         curation_procedure(store, jobs.curations),
         ReadingProcedure(store, jobs.readings, settings.connection_endpoints, base.clock),

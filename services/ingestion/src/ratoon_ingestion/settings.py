@@ -1,5 +1,7 @@
 """Settings of ingestion."""
 
+from typing import Literal
+
 from pydantic import Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
@@ -14,7 +16,16 @@ class Settings(ServiceSettings):
     backup_paths = ("record.key",)
 
     service: str = Field("ingestion", description="Name of the service; do not change it.")
-    processes: int = Field(2, ge=1, description="Number of processes that curate one dataset version.")
+    executor: Literal["pool", "ray"] = Field(
+        "pool",
+        description="Where dataset versions are curated: `pool`, processes of one machine; `ray`, the Ray cluster of "
+        "`RATOON_RAY_ADDRESS` in the environment of job workers. The records are the same.",
+    )
+    processes: int = Field(
+        2,
+        ge=1,
+        description="Number of processes that curate one dataset version, or of CPUs of Ray without an address.",
+    )
     lanes: int = Field(
         2,
         ge=1,

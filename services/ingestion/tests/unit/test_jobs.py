@@ -14,7 +14,7 @@ from ratoon.jobs.v1.job_pb2 import JobEnvironment
 from ratoon.operations.job_messages import to_json
 from ratoon.operations.jobs import JobProgress, JobState, JobStatus
 from ratoon_ingestion.adapters import local_jobs
-from ratoon_ingestion.adapters.local_jobs import IngestionJobs, ingestion_jobs
+from ratoon_ingestion.adapters.local_jobs import Execution, IngestionJobs, ingestion_jobs
 from ratoon_ingestion.adapters.record_keys import RecordKeys
 from ratoon_ingestion.application.ports import CurationJob, ErasureJob, PreviewJob, SplitJob
 from ratoon_ingestion.domain import sources
@@ -108,7 +108,7 @@ class FakeJobs:
 
 
 def jobs_of(fake: FakeJobs, folder: Path) -> IngestionJobs:
-    return ingestion_jobs(fake, RecordKeys(folder / "record.key", "ab" * 32), ENVIRONMENT, 2)
+    return ingestion_jobs(fake, RecordKeys(folder / "record.key", "ab" * 32), ENVIRONMENT, Execution("pool", 2))
 
 
 @pytest.fixture

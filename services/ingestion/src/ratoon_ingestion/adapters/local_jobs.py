@@ -44,9 +44,17 @@ from ratoon_ingestion.domain.work import Progress
 
 WORKER = "ratoon_ingestion.worker"
 _FORMAT = "FORMAT_"
-_NEWER = ("version_index", "earlier_versions", "earlier_indexes", "indexes", "step_sources")
+_NEWER = ("version_index", "earlier_versions", "earlier_indexes", "indexes", "step_sources", "executor")
 """Fields that the release before has not."""
 _NO_DIGEST = "0" * 64
+
+
+@dataclass(frozen=True)
+class Execution:
+    """Where curations compute: `pool` or `ray`, and the number of processes."""
+
+    executor: str
+    processes: int
 
 
 @dataclass(frozen=True)
@@ -64,10 +72,10 @@ class IngestionJobs:
 
 
 def ingestion_jobs(
-    jobs: Jobs, keys: RecordKeys, environment: JobEnvironment, processes: int
+    jobs: Jobs, keys: RecordKeys, environment: JobEnvironment, execution: Execution
 ) -> IngestionJobs:
-    """Return the jobs; a curation uses this number of processes."""
-    specs = _Specs(keys, environment, processes)
+    """Return the jobs; curations compute where `execution` says."""
+    specs = _Specs(keys, environment, execution)
     return IngestionJobs(
         WorkerJobs(jobs, WORKER, specs.curation, curated, _progress),
         WorkerJobs(jobs, WORKER, specs.split, parted, _progress),
@@ -86,7 +94,7 @@ class _Specs:
 
     keys: RecordKeys
     base: JobEnvironment
-    processes: int
+    execution: Execution
 
     @property
     def datasets(self) -> dataset_jobs.DatasetSpecs:
@@ -103,7 +111,8 @@ class _Specs:
             sources=map(_source, job.sources),
             curation=_settings(version.curation),
             record_key=self._record_key(version.name),
-            processes=self.processes,
+            executor="" if self.execution.executor == "pool" else self.execution.executor,
+            processes=self.execution.processes,
             code_version=installed_version("ratoon-ingestion"),
             excluded=job.excluded,
             decontamination=_decontamination(job.held_out),

@@ -1,6 +1,6 @@
 """A curation: from sources to the tree of a dataset version.
 
-Sources are read here, batches curated by the pool, curated batches spilled to an Arrow file that is mapped
+Sources are read here, batches curated by the executor, curated batches spilled to an Arrow file that is mapped
 into memory. The duplicate search goes over it; records leave in record id order. Nothing depends on the number
 of processes.
 """
@@ -12,7 +12,6 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
-from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -28,14 +27,14 @@ from ratoon_ingestion.worker.batches import CURATED, REJECTED, SKETCHES, VOTES
 from ratoon_ingestion.worker.decontaminate import add_unchecked, with_contamination
 from ratoon_ingestion.worker.deduplicate import Deduplicated, Vote, deduplicate, with_families
 from ratoon_ingestion.worker.earlier import EarlierVersions, sketches_in_blocks
+from ratoon_ingestion.worker.executor import Executor, executor_of
 from ratoon_ingestion.worker.index.stored import index_store, layout_for
 from ratoon_ingestion.worker.index.write import build
-from ratoon_ingestion.worker.pool import mapped
 from ratoon_ingestion.worker.profile import REPLACED, Counts, profile_of, with_step
 from ratoon_ingestion.worker.reading import SourceReader
 from ratoon_ingestion.worker.references import with_models
 from ratoon_ingestion.worker.spec import config_of, report_message, source_of
-from ratoon_ingestion.worker.stages import StageSettings, curate_batch
+from ratoon_ingestion.worker.stages import StageSettings
 from ratoon_ingestion.worker.steps.apply import Report
 from ratoon_ingestion.worker.steps.registry import check_installed
 from ratoon_ingestion.worker.tree import merkle_root, write_json, write_records, write_rejected
@@ -80,7 +79,9 @@ def curate(spec: CurationSpec, store: ArtifactStore, scratch: Path, report: Prog
         settings = with_contamination(settings, spec.decontamination, store, folder)
         settings = with_models(settings, spec.step_sources, store, folder)
         reader = SourceReader(tuple(map(source_of, spec.sources)), store)
-        rejected, reports = _curate_batches(spec, settings, reader, folder / "curated.arrow", report)
+        rejected, reports = _curate_batches(
+            executor_of(spec, store), settings, reader, folder / "curated.arrow", report
+        )
         with pa.memory_map(str(folder / "curated.arrow")) as source, index_store(store, folder) as indexes:
             curated = pa.ipc.open_file(source).read_all()
             report(
@@ -118,21 +119,24 @@ def _workplace(scratch: Path) -> Iterator[Path]:
 
 
 def _curate_batches(
-    spec: CurationSpec, settings: StageSettings, reader: SourceReader, path: Path, report: Progress
+    executor: Executor, settings: StageSettings, reader: SourceReader, path: Path, report: Progress
 ) -> tuple[pa.Table, list[Report]]:
     """Curate all batches into an Arrow file; returns what was rejected on the way, and what each step did."""
-    function = partial(curate_batch, settings=settings)
     rejected: list[pa.RecordBatch] = []
     reports = [Report(step.name) for step in complete(settings.config.steps)]
-    done = 0
+    done, fraction = 0, 0.0
+
+    def waits(message: str) -> None:
+        report(fraction, message, done=done, unit="items")
+
     with pa.ipc.new_file(str(path), CURATED) as sink:
-        for outcome in mapped(function, reader.batches(), spec.processes):
+        for outcome in executor.curated(reader.batches(), settings, waits):
             sink.write_batch(outcome.accepted.select(CURATED.names))
             rejected.append(outcome.rejected)
             for total, of_batch in zip(reports, outcome.reports, strict=True):
                 total.add(of_batch)
             done += outcome.accepted.num_rows + outcome.rejected.num_rows
-            fraction = 0.8 * max(reader.sources_done / len(spec.sources), done / (done + 1_000))
+            fraction = 0.8 * max(reader.share_done, done / (done + 1_000))
             report(fraction, f"Curated {done:,} items", done=done, unit="items")
     return pa.concat_tables([reader.rejected(), pa.Table.from_batches(rejected, schema=REJECTED)]), reports
 

@@ -29,6 +29,11 @@ class SourceReader:
             yield from self._of(source)
             self.sources_done += 1
 
+    @property
+    def share_done(self) -> float:
+        """Share of the sources that were read, from 0 to 1."""
+        return self.sources_done / len(self._sources)
+
     def rejected(self) -> pa.Table:
         """What the readers rejected, schema REJECTED."""
         return pa.Table.from_batches(self._rejected, schema=REJECTED)

@@ -39,6 +39,7 @@ class CurationSpec(_message.Message):
     EARLIER_VERSIONS_FIELD_NUMBER: _builtins.int
     EARLIER_INDEXES_FIELD_NUMBER: _builtins.int
     STEP_SOURCES_FIELD_NUMBER: _builtins.int
+    EXECUTOR_FIELD_NUMBER: _builtins.int
     version: _builtins.str
     """Resource name of the dataset version."""
     record_key: _builtins.str
@@ -47,6 +48,8 @@ class CurationSpec(_message.Message):
     """Number of processes to use."""
     code_version: _builtins.str
     """Version of the code, for the manifest of the dataset version."""
+    executor: _builtins.str
+    """Where batches are curated: `pool` (processes of this machine) or `ray` (a Ray cluster). Empty: `pool`."""
     @_builtins.property
     def sources(self) -> _containers.RepeatedCompositeFieldContainer[Global___SourceSpec]:
         """Sources, in their order."""
@@ -89,10 +92,11 @@ class CurationSpec(_message.Message):
         earlier_versions: _abc.Iterable[_builtins.str] | None = ...,
         earlier_indexes: _abc.Iterable[_builtins.str] | None = ...,
         step_sources: _abc.Iterable[Global___SourceSpec] | None = ...,
+        executor: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["curation", b"curation", "decontamination", b"decontamination"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["code_version", b"code_version", "curation", b"curation", "decontamination", b"decontamination", "earlier_indexes", b"earlier_indexes", "earlier_versions", b"earlier_versions", "excluded", b"excluded", "processes", b"processes", "record_key", b"record_key", "sources", b"sources", "step_sources", b"step_sources", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["code_version", b"code_version", "curation", b"curation", "decontamination", b"decontamination", "earlier_indexes", b"earlier_indexes", "earlier_versions", b"earlier_versions", "excluded", b"excluded", "executor", b"executor", "processes", b"processes", "record_key", b"record_key", "sources", b"sources", "step_sources", b"step_sources", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
