@@ -384,9 +384,9 @@ STAGES: Mapping[str, Stage] = {
     "length": drop_short,
     "garbage": drop_garbage,
     DECONTAMINATION: decontaminate,
+    SEGMENT: segment,
 }
 """Steps that need the settings of the curation."""
-    SEGMENT: segment,
 
 
 def _length_bucket(chars: int) -> str:
