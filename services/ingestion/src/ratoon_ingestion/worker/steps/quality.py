@@ -5,7 +5,7 @@ and FineWeb's rule for line breaks. Elsewhere two characters of a dense script c
 as several of an alphabet, as in the step `length`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,21 +13,29 @@ import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 
+from ratoon_ingestion.worker.steps import repetition
+from ratoon_ingestion.worker.steps.characters import (
+    DENSE,
+    DENSE_RANGES,
+    IDEOGRAPH,
+    LETTER,
+    PLAIN,
+    TERMINAL,
+    Array,
+    Segments,
+    Texts,
+    between,
+    hash_of,
+    is_first_distinct,
+    pieces,
+)
 from ratoon_ingestion.worker.steps.result import StepResult
 from ratoon_ingestion.worker.steps.text import array, series
 
-WORD = r"[\p{L}\p{M}\p{N}_]+(?:['’.\-/][\p{L}\p{M}\p{N}_]+)*|\.{2,}|-{2,}|[^\s\p{L}\p{M}\p{N}_]"
-"""Words, and punctuation marks as words of their own."""
-_DENSE_RANGES = (
-    r"\x{0e00}-\x{0eff}\x{1000}-\x{109f}\x{1780}-\x{17ff}\x{2e80}-\x{9fff}"
-    r"\x{f900}-\x{faff}\x{20000}-\x{3ffff}"
-)
-_DENSE = f"[{_DENSE_RANGES}]"
-_IDEOGRAPH = r"[\x{3400}-\x{9fff}\x{f900}-\x{faff}\x{20000}-\x{3ffff}]"
-_LATIN_WORD = rf"[^\s{_DENSE_RANGES}]+"
+_DENSE = f"[{DENSE_RANGES}]"
+_LATIN_WORD = rf"[^\s{DENSE_RANGES}]+"
 _STOP_WORDS = ("the", "be", "to", "of", "and", "that", "have", "with")
 _SENTENCE_END = r"[\p{Sentence_Terminal}][\"'”’»)\]]*(?:\s|$)|[。！？]|[^\s]$"
-_TERMINAL = r"\p{Sentence_Terminal}$"
 _CITATION = r"\[\d*\]|\[edit\]|\[citation needed\]"
 _POLICIES = (
     "terms of use",
@@ -37,8 +45,8 @@ _POLICIES = (
     "use of cookies",
     "use cookies",
 )
-
-Counts = npt.NDArray[np.int64]
+_BULLETS = (ord("•"), ord("-"))
+_ELLIPSIS, _DOT, _HASH = ord("…"), ord("."), ord("#")
 
 
 def gopher_quality(
@@ -54,27 +62,7 @@ def gopher_quality(
     min_stop_words: int,
 ) -> StepResult:
     """Remove texts by their number of words, length of words, symbols, bullets, ellipses, letters and stop words."""
-    frame = series(batch).to_frame("text").with_row_index("row")
-    text = pl.col("text")
-    words = _words(frame)
-    is_word = pl.col("word").str.contains(r"[^\p{P}\p{S}]")
-    counts = words.group_by("row").agg(
-        tokens=pl.len(),
-        words=is_word.sum(),
-        chars=pl.col("word").str.len_chars().filter(is_word).sum(),
-        letters=pl.col("word").str.contains(r"\p{L}").sum(),
-        stops=pl.col("word").filter(pl.col("word").is_in(_STOP_WORDS)).n_unique(),
-    )
-    body = text.str.strip_suffix("\n")
-    rows = frame.join(counts, on="row", how="left", maintain_order="left").with_columns(
-        pl.col("tokens", "words", "chars", "letters", "stops").fill_null(0),
-        lines=body.str.count_matches("\n") + 1,
-        bullets=body.str.count_matches(r"(?m)^[^\S\n]*[•\-]"),
-        ellipses=body.str.count_matches(r"(?m)(?:\.\.\.|…)[^\S\n]*$"),
-        hashes=text.str.count_matches("#", literal=True),
-        dots=text.str.count_matches(r"\.\.\.|…"),
-        dense=_is_dense(text),
-    )
+    rows = _rows(batch, _quality_counts)
     each = pl.col
     mean = each("chars") / each("words")
     return _removed(
@@ -108,29 +96,20 @@ def gopher_repetition(
     A sequence of 2 to 4 words counts from its second occurrence on; those of 5 to 10 words are counted once where they
     overlap.
     """
-    frame = series(batch).to_frame("text").with_row_index("row")
-    text = pl.col("text")
-    paragraphs = text.str.strip_chars().str.replace_all(r"\n{2,}", "\x1e").str.split("\x1e")
-    lines = text.str.replace_all(r"\n+", "\n").str.split("\n")
-    rows = frame.with_columns(chars=text.str.len_chars(), dense=_is_dense(text))
-    rows = _with_duplicates(rows, paragraphs, "paragraph")
-    rows = _with_duplicates(rows, lines, "line")
-    words = _Words(_words(frame), frame.height)
-    chars = np.maximum(rows["chars"].to_numpy(), 1)
-    decided = rows["dense"].to_numpy().copy()
-    each, rules = pl.col, []
-    for size in (2, 3, 4):
-        rows = rows.with_columns(pl.Series(f"top_{size}", words.top(size) / chars))
-        rules.append(
-            (f"GOPHER_TOP_{size}_GRAM", each(f"top_{size}") > gram_shares[f"max_top_{size}_gram_share"])
+    limits = {size: gram_shares[f"max_duplicate_{size}_gram_share"] for size in repetition.REPEATED_SIZES}
+    rows = _rows(batch, lambda texts: repetition.counts(texts, limits))
+    each = pl.col
+    rules = [
+        (
+            f"GOPHER_TOP_{size}_GRAM",
+            each(f"top_{size}") / each("chars") > gram_shares[f"max_top_{size}_gram_share"],
         )
-    for size in range(5, 11):
-        limit = gram_shares[f"max_duplicate_{size}_gram_share"]
-        limits = np.where(decided, np.inf, limit * chars)
-        share = words.repeated(size, limits) / chars
-        decided |= share > limit
-        rows = rows.with_columns(pl.Series(f"repeated_{size}", share))
-        rules.append((f"GOPHER_DUPLICATE_{size}_GRAMS", each(f"repeated_{size}") > limit))
+        for size in repetition.TOP_SIZES
+    ]
+    rules += [
+        (f"GOPHER_DUPLICATE_{size}_GRAMS", each(f"repeated_{size}") / each("chars") > limit)
+        for size, limit in limits.items()
+    ]
     return _removed(
         rows,
         (
@@ -202,26 +181,12 @@ def fineweb(
     max_line_breaks_per_word: float,
 ) -> StepResult:
     """Remove texts by the share of lines that end a sentence, are short or repeated, and by line breaks a word."""
-    frame = series(batch).to_frame("text").with_row_index("row")
-    text, line = pl.col("text"), pl.col("line")
-    lines = frame.select("row", line=text.str.split("\n")).explode("line").filter(line.str.contains(r"\S"))
-    counts = lines.group_by("row").agg(
-        lines=pl.len(),
-        ends=line.str.contains(_TERMINAL).sum(),
-        short=(_length(line, _holds_dense(frame)) <= short_line_chars).sum(),
-        repeated=line.str.len_chars().filter(~line.is_first_distinct()).sum(),
-    )
-    rows = frame.join(counts, on="row", how="left", maintain_order="left").with_columns(
-        chars=text.str.replace_all("\n", "", literal=True).str.len_chars(),
-        breaks=text.str.count_matches("\n", literal=True),
-        words=text.str.count_matches(WORD),
-        dense=_is_dense(text),
-    )
+    rows = _rows(batch, lambda texts: _line_counts(texts, short_line_chars))
     each = pl.col
     return _removed(
         rows,
         (
-            ("FINEWEB_NO_LINES", each("lines").is_null()),
+            ("FINEWEB_NO_LINES", each("lines") == 0),
             ("FINEWEB_LINE_ENDS", each("ends") / each("lines") < min_end_punctuation_share),
             ("FINEWEB_SHORT_LINES", each("short") / each("lines") > max_short_line_share),
             ("FINEWEB_DUPLICATE_LINES", each("repeated") / each("chars") > max_duplicate_char_share),
@@ -233,26 +198,102 @@ def fineweb(
     )
 
 
-def _words(frame: pl.DataFrame) -> pl.DataFrame:
-    """Return one row a word, with the row of its text."""
-    words = frame.select("row", word=pl.col("text").str.extract_all(WORD))
-    return words.explode("word").drop_nulls("word")
+def _rows(batch: pa.RecordBatch, counts: Callable[[Texts], Mapping[str, Any]]) -> pl.DataFrame:
+    """Return one row per text with its counts, and whether it is of a dense script."""
+    columns = [{**counts(texts), "dense": texts.is_dense} for texts in pieces(batch.column("text"))]
+    if not columns:
+        columns = [{**counts(Texts(())), "dense": np.zeros(0, np.bool_)}]
+    return pl.DataFrame({name: np.concatenate([each[name] for each in columns]) for name in columns[0]})
+
+
+def _quality_counts(texts: Texts) -> Mapping[str, Array]:
+    """Return what Gopher's rules count in each text."""
+    words = texts.words
+    bits, chars = _word_bits(texts, words), words.chars
+    is_word = bits & PLAIN != 0
+    firsts = texts.codes[words.starts]
+    dots = np.where(firsts == _DOT, chars // 3, firsts == _ELLIPSIS)
+    bounds = np.searchsorted(words.starts, np.append(texts.starts, len(texts.codes)))
+    return {
+        "tokens": np.diff(bounds),
+        "words": _sums(is_word, bounds),
+        "chars": _sums(np.where(is_word, chars, 0), bounds),
+        "letters": _sums(bits & LETTER != 0, bounds),
+        "dots": _sums(dots, bounds),
+        "hashes": _sums(firsts == _HASH, bounds),
+        "stops": _stop_words(texts, words),
+        **_line_marks(texts),
+    }
+
+
+def _word_bits(texts: Texts, words: Segments) -> npt.NDArray[np.uint8]:
+    """Return the classes that occur in each word; an underscore alone is no word."""
+    if not len(words.starts):
+        return np.zeros(0, np.uint8)
+    return np.bitwise_or.reduceat(texts.classes, words.starts)
+
+
+def _stop_words(texts: Texts, words: Segments) -> Array:
+    """Return the number of distinct stop words of each text."""
+    short = words.where(words.chars <= max(map(len, _STOP_WORDS)))
+    stops, hashes = np.sort([hash_of(word) for word in _STOP_WORDS]), texts.hashes(short)
+    places = np.minimum(np.searchsorted(stops, hashes), len(stops) - 1)
+    found = stops[places] == hashes
+    occurs = np.zeros((texts.count, len(stops)), np.bool_)
+    occurs[short.rows[found], places[found]] = True
+    distinct: Array = occurs.sum(axis=1)
+    return distinct
+
+
+def _line_marks(texts: Texts) -> Mapping[str, Array]:
+    """Return the number of lines, and of those with a bullet at their start or an ellipsis at their end."""
+    lines, solid, codes = texts.lines, texts.solid, texts.codes
+    ends_in_line = (codes[np.maximum(texts.ends - 1, 0)] == ord("\n")) & (texts.chars > 0)
+    first = np.searchsorted(solid, lines.starts)
+    last = np.searchsorted(solid, lines.ends) - 1
+    filled = first <= last
+    rows, head, tail = lines.rows[filled], solid[first[filled]], solid[last[filled]]
+    is_bullet = np.isin(codes[head], _BULLETS)
+    is_dots = (codes[tail] == _DOT) & (codes[tail - 1] == _DOT) & (codes[tail - 2] == _DOT) & (tail >= 2)
+    is_ellipsis = is_dots | (codes[tail] == _ELLIPSIS)
+    return {
+        "lines": np.bincount(lines.rows, minlength=texts.count) - ends_in_line,
+        "bullets": np.bincount(rows[is_bullet], minlength=texts.count),
+        "ellipses": np.bincount(rows[is_ellipsis], minlength=texts.count),
+    }
+
+
+def _line_counts(texts: Texts, short_line_chars: int) -> Mapping[str, Array]:
+    """Return what FineWeb's rules count in each text."""
+    lines = texts.lines.where(between(texts.solid, texts.lines.starts, texts.lines.ends) > 0)
+    lengths = lines.chars
+    for bit in (DENSE, IDEOGRAPH):
+        if len(positions := texts.flagged(bit)):
+            lengths = lengths + between(positions, lines.starts, lines.ends)
+    repeated = np.where(is_first_distinct(texts.hashes(lines), lines.rows), 0, lines.chars)
+    bounds = np.searchsorted(lines.starts, np.append(texts.starts, len(texts.codes)))
+    breaks = np.bincount(texts.lines.rows, minlength=texts.count) - 1
+    return {
+        "lines": np.diff(bounds),
+        "ends": _sums(texts.classes[lines.ends - 1] & TERMINAL != 0, bounds),
+        "short": _sums(lengths <= short_line_chars, bounds),
+        "repeated": _sums(repeated, bounds),
+        "chars": texts.chars - breaks,
+        "breaks": breaks,
+        "words": texts.counts(texts.words.starts),
+    }
+
+
+def _sums(values: npt.NDArray[Any], bounds: Array) -> Array:
+    """Return the sums of the values between bounds."""
+    sums = np.concatenate(([0], np.cumsum(values, dtype=np.int64)))
+    differences: Array = sums[bounds[1:]] - sums[bounds[:-1]]
+    return differences
 
 
 def _holds_dense(frame: pl.DataFrame) -> bool:
     """Return whether any text of a batch holds a character of a dense script."""
     return bool(frame["text"].str.contains(_DENSE).any())
-
-
-def _length(text: pl.Expr, is_dense: bool) -> pl.Expr:
-    """Return characters, of dense scripts two for one and of ideographs three, as `words.length_of` has it."""
-    chars = text.str.len_chars()
-    return chars + text.str.count_matches(_DENSE) + text.str.count_matches(_IDEOGRAPH) if is_dense else chars
-
-
-def _is_dense(text: pl.Expr) -> pl.Expr:
-    """Return whether a third or more of the characters of a text are of scripts without spaces between words."""
-    return text.str.count_matches(_DENSE) * 3 >= text.str.count_matches(r"\S").clip(1)
 
 
 def _removed(
@@ -263,93 +304,3 @@ def _removed(
     for name, applies in rules:
         reason = reason.when(applies.fill_null(False)).then(pl.lit(name))
     return StepResult(removed=array(rows.select(reason.otherwise(None)).to_series()))
-
-
-def _with_duplicates(rows: pl.DataFrame, parts: pl.Expr, name: str) -> pl.DataFrame:
-    """Add the share of parts that occurred before in their text, and the number of their characters."""
-    part = pl.col("part")
-    repeated = ~part.is_first_distinct()
-    counts = (
-        rows.select("row", part=parts)
-        .explode("part")
-        .group_by("row")
-        .agg(
-            repeated.mean().alias(f"{name}_share"),
-            part.str.len_chars().filter(repeated).sum().alias(f"{name}_chars"),
-        )
-    )
-    return rows.join(counts, on="row", how="left", maintain_order="left")
-
-
-class _Words:
-    """Words of all texts of a batch as hashes, for sequences of words."""
-
-    def __init__(self, words: pl.DataFrame, texts: int) -> None:
-        self.texts = texts
-        self.text = words["row"].to_numpy().astype(np.int64)
-        self.words = words["word"]
-        self.hashes = words["word"].hash(1).to_numpy()
-        self.chars = words["word"].str.len_chars().to_numpy().astype(np.int64)
-        self.ends = np.concatenate(([0], np.cumsum(self.chars)))
-        self.bounds = np.searchsorted(self.text, np.arange(texts + 1))
-
-    def top(self, size: int) -> Counts:
-        """Return the characters of the most frequent sequence of each text, spaces included; 0 if none repeats."""
-        grams, starts = self._grams(size)
-        result = np.zeros(self.texts, np.int64)
-        frame = pl.DataFrame({"text": self.text[starts], "gram": grams, "start": starts})
-        top = (
-            frame.filter(pl.col("gram").is_duplicated())
-            .group_by("gram")
-            .agg(count=pl.len(), start=pl.col("start").min(), text=pl.col("text").first())
-            .sort("count", "start", descending=[True, False])
-            .group_by("text", maintain_order=True)
-            .first()
-        )
-        start = top["start"].to_numpy()
-        chars = self.ends[start + size] - self.ends[start] + size - 1
-        result[top["text"].to_numpy()] = chars * top["count"].to_numpy()
-        return result
-
-    def repeated(self, size: int, limits: npt.NDArray[np.float64]) -> Counts:
-        """Return the characters of each text in sequences that occurred before; 0 where they are within the limit."""
-        grams, starts = self._grams(size)
-        again = starts[~pl.Series(grams).is_first_distinct().to_numpy()]
-        cover = np.zeros(len(self.hashes) + 1, np.int64)
-        np.add.at(cover, again, 1)
-        np.add.at(cover, again + size, -1)
-        inside = np.cumsum(cover)[:-1] > 0
-        bound = np.bincount(self.text, weights=self.chars * inside, minlength=self.texts)
-        result = np.zeros(self.texts, np.int64)
-        for text in np.flatnonzero(bound > limits):
-            result[text] = self._repeated_in(slice(self.bounds[text], self.bounds[text + 1]), size)
-        return result
-
-    def _repeated_in(self, place: slice, size: int) -> int:
-        """Return the characters of one text in sequences that occurred before, each word counted once."""
-        words = self.words[place].to_list()
-        seen: set[tuple[str, ...]] = set()
-        chars = start = 0
-        while start <= len(words) - size:
-            gram = tuple(words[start : start + size])
-            if gram in seen:
-                chars += sum(map(len, gram))
-                start += size
-            else:
-                seen.add(gram)
-                start += 1
-        return chars
-
-    def _grams(self, size: int) -> tuple[npt.NDArray[np.uint64], Counts]:
-        """Return the hashes of all sequences within one text, different for each text, and where they start."""
-        count = max(len(self.hashes) - size + 1, 0)
-        grams = np.zeros(count, np.uint64)
-        with np.errstate(over="ignore"):
-            for offset in range(size):
-                grams = grams * np.uint64(0x9E3779B97F4A7C15) + self.hashes[offset : offset + count]
-            grams ^= grams >> np.uint64(31)
-            grams *= np.uint64(0xBF58476D1CE4E5B9)
-        starts = np.flatnonzero(self.text[:count] == self.text[size - 1 : size - 1 + count])
-        with np.errstate(over="ignore"):
-            of_text = self.text[starts].astype(np.uint64) * np.uint64(0xD6E8FEB86659FD93)
-        return grams[starts] ^ of_text, starts
