@@ -1,6 +1,6 @@
 """Domain to protobuf and back; entrypoints and adapters use it, nothing else does."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from math import isfinite
 from typing import Any
@@ -20,7 +20,7 @@ from ratoon.flywheel.v1 import (
     signal_pb2,
 )
 from ratoon.flywheel.v1 import flywheel_service_pb2 as pb
-from ratoon.ingestion.v1.ingestion_events_pb2 import ConnectionEvent
+from ratoon.ingestion.v1 import ingestion_events_pb2
 from ratoon.runtime.timestamps import time_of, timestamp
 from ratoon.service import tasks
 from ratoon.service.compute import compute_of
@@ -216,25 +216,40 @@ def external_event(value: ExternalEvent) -> external_event_pb2.ExternalEvent:
     )
 
 
-def readings(message: ConnectionEvent, event: Event) -> tuple[ExternalEvent, ...]:
-    """Return an event for each source that a connection read, with the number of its records."""
-    counted = zip(message.read.sources, message.read.record_counts, strict=False)
+def readings(event: Event) -> tuple[ExternalEvent, ...]:
+    """Return an event for each source that a connection, a stream or a crawl created, with its number of records."""
     return tuple(
         ExternalEvent(
             "",
             event.time,
             event.time,
             event_id=source.rpartition("/")[2],
-            source=message.name,
+            source=event.subject,
             type=event.type,
             subject=source,
             event_time=event.time,
             topic=event.topic,
             record_count=records,
         )
-        for source, records in counted
-        if records
+        for source, records in _created_sources(event)
+        if source and records
     )
+
+
+def _created_sources(event: Event) -> Iterable[tuple[str, int]]:
+    """Return the sources of an event with their numbers of records; empty for other events."""
+    pb = ingestion_events_pb2
+    match event.type.rpartition(".")[2]:
+        case "ConnectionRead":
+            read = pb.ConnectionEvent.FromString(event.data).read
+            return zip(read.sources, read.record_counts, strict=False)
+        case "StreamSealed":
+            sealed = pb.StreamEvent.FromString(event.data).sealed
+            return ((sealed.source, sealed.record_count),)
+        case "CrawlCompleted":
+            completed = pb.CrawlEvent.FromString(event.data).completed
+            return ((completed.source, completed.record_count),)
+    return ()
 
 
 def _event_state(value: ExternalEvent) -> "external_event_pb2.ExternalEvent.State.ValueType":

@@ -13,7 +13,15 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from ratoon.events.cloudevents import Event
-from ratoon.ingestion.v1.ingestion_events_pb2 import ConnectionEvent, ConnectionRead
+from ratoon.ingestion.v1.ingestion_events_pb2 import (
+    ConnectionEvent,
+    ConnectionRead,
+    CrawlCompleted,
+    CrawlEvent,
+    CrawlFailed,
+    StreamEvent,
+    StreamSealed,
+)
 from ratoon.operations.operations import Claim, Operations, Step
 from ratoon.process.errors import AlreadyExists
 from ratoon.service.compute import JobDevices
@@ -64,7 +72,7 @@ from ratoon_flywheel.domain.pipelines.policies import (
 from ratoon_flywheel.domain.pipelines.runs import PipelineRun, State, Trigger
 from ratoon_flywheel.domain.project_settings import Budget
 from ratoon_flywheel.domain.projects import Project
-from ratoon_flywheel.entrypoints.events import CONNECTIONS, on_reading
+from ratoon_flywheel.entrypoints.events import COLLECTING, on_reading
 from ratoon_flywheel.settings import Settings
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
@@ -541,7 +549,7 @@ def was_read(*record_counts: int, start: int = 0, project: str = PROJECT) -> Eve
     read = ConnectionRead(sources=sources, record_count=sum(record_counts), record_counts=record_counts)
     message = ConnectionEvent(name=f"{project}/connections/lake", revision=3, read=read)
     kind = "ratoon.ingestion.v1.ConnectionRead"
-    return Event(CONNECTIONS, kind, "ingestion", message.name, NOW, message.SerializeToString(), 3)
+    return Event(COLLECTING[0], kind, "ingestion", message.name, NOW, message.SerializeToString(), 3)
 
 
 def consume(flywheel: Flywheel, happened: Event) -> None:
@@ -578,6 +586,36 @@ def test_enough_new_records_of_connections_start_a_run_from_their_sources(flywhe
     flywheel.clock.advance(3601.0)
     consume(flywheel, was_read(30, start=2))
     assert len(flywheel.decide()) == 1
+
+
+def test_sealed_streams_and_crawls_are_new_data_too(flywheel):
+    count_new_data(flywheel)
+    sealed = StreamSealed(source=f"{PROJECT}/sources/tickets-000001", record_count=60)
+    stream = StreamEvent(name=f"{PROJECT}/streams/tickets", revision=3, sealed=sealed)
+    pages = CrawlCompleted(source=f"{PROJECT}/sources/guide-pages", record_count=40)
+    crawl = CrawlEvent(name=f"{PROJECT}/crawls/guide", revision=4, completed=pages)
+    nothing = CrawlEvent(name=f"{PROJECT}/crawls/again", revision=4, completed=CrawlCompleted())
+    failed = CrawlEvent(name=f"{PROJECT}/crawls/broken", revision=4, failed=CrawlFailed(reason="X"))
+    for topic, message, kind in (
+        (COLLECTING[1], stream, "StreamSealed"),
+        (COLLECTING[2], nothing, "CrawlCompleted"),
+        (COLLECTING[2], failed, "CrawlFailed"),
+        (COLLECTING[2], crawl, "CrawlCompleted"),
+    ):
+        assert flywheel.decide() == []
+        happened = Event(
+            topic,
+            f"ratoon.ingestion.v1.{kind}",
+            "ingestion",
+            message.name,
+            NOW,
+            message.SerializeToString(),
+            3,
+        )
+        consume(flywheel, happened)
+    (run,) = flywheel.decide()
+    assert set(run.sources) == {sealed.source, pages.source}
+    assert "100 records were read from 2 places in 2 sources (threshold 100)" in run.trigger_reason
 
 
 def test_readings_count_for_policies_that_count_new_data_only(flywheel):

@@ -2,12 +2,15 @@
 
 from typing import Any
 
+from google.protobuf.message import Message
+
 from ratoon.common.v1 import progress_pb2
-from ratoon.ingestion.v1 import crawl_pb2
+from ratoon.ingestion.v1 import crawl_pb2, ingestion_events_pb2
 from ratoon.ingestion.v1 import ingestion_service_pb2 as pb
+from ratoon.operations.job_machine import Cancelled, Failed
 from ratoon.runtime.timestamps import timestamp
 from ratoon_ingestion.application.crawls import CreateCrawl
-from ratoon_ingestion.domain.crawls import Crawl, CrawlBounds
+from ratoon_ingestion.domain.crawls import Crawl, CrawlBounds, CrawlCompleted
 from ratoon_ingestion.domain.work import Progress, State
 
 _STATES = {State.READY: "SUCCEEDED"}
@@ -68,3 +71,17 @@ def _progress(value: Progress) -> progress_pb2.Progress:
     return progress_pb2.Progress(
         fraction=value.fraction, message=value.message, done=value.done, total=value.total, unit=value.unit
     )
+
+
+def crawl_event(happened: object, name: str, revision: int) -> Message:
+    """Return an event of a crawl in its envelope."""
+    events = ingestion_events_pb2
+    match happened:
+        case CrawlCompleted(source, count):
+            completed = events.CrawlCompleted(source=source, record_count=count)
+            return events.CrawlEvent(name=name, revision=revision, completed=completed)
+        case Failed(reason):
+            return events.CrawlEvent(name=name, revision=revision, failed=events.CrawlFailed(reason=reason))
+        case Cancelled():
+            return events.CrawlEvent(name=name, revision=revision, cancelled=events.CrawlCancelled())
+    raise TypeError(f"{happened!r} is not an event of a crawl")

@@ -32,8 +32,9 @@ from ratoon_ingestion.application.commands import (
 )
 from ratoon_ingestion.application.ports import Lineage, Record, RejectedItem
 from ratoon_ingestion.connection_messages import connection_event
+from ratoon_ingestion.crawl_messages import crawl_event
 from ratoon_ingestion.domain.assignment import Part, Ratios, SplitMode
-from ratoon_ingestion.domain.curation import CurationConfig
+from ratoon_ingestion.domain.curation import CurationConfig, EarlierRecords
 from ratoon_ingestion.domain.datasets import (
     Dataset,
     DatasetVersion,
@@ -59,8 +60,13 @@ from ratoon_ingestion.source_messages import (
     sample_by_message,
     sample_by_of,
 )
+from ratoon_ingestion.stream_messages import stream_event
 
 _NO_MASKS = "none"
+_EARLIER_MESSAGES = {
+    each: dataset_pb2.Curation.EarlierVersions.Value(f"EARLIER_VERSIONS_{each.name}") for each in EarlierRecords
+}
+_EARLIER = {value: name for name, value in _EARLIER_MESSAGES.items()}
 _COLUMNS = ("text", "label", "id", "time", "attributes", *EXAMPLE_ROLES)
 _ERASURE_STATES = {State.READY: "SUCCEEDED"}
 
@@ -414,6 +420,8 @@ _EVENTS = {
     "erasures": _erasure_event,
     "exports": export_event,
     "connections": connection_event,
+    "streams": stream_event,
+    "crawls": crawl_event,
 }
 
 
@@ -435,7 +443,7 @@ def _curation(config: CurationConfig) -> dataset_pb2.Curation:
         masks=[mask.value for mask in config.masks] or [_NO_MASKS],
         max_replaced_share=config.max_replaced_share,
         keep_code=config.keep_code,
-        exclude_earlier=config.exclude_earlier,
+        earlier_versions=_EARLIER_MESSAGES[config.earlier_versions],
         steps=[dataset_pb2.CurationStep(name=step.name, params=step.params) for step in config.steps],
     )
 
@@ -455,7 +463,7 @@ def _config(curation: dataset_pb2.Curation) -> CurationConfig:
         exact_duplicates=not curation.keep_exact_duplicates,
         masks=_masks(curation.masks),
         keep_code=curation.keep_code,
-        exclude_earlier=curation.exclude_earlier,
+        earlier_versions=_EARLIER.get(curation.earlier_versions, EarlierRecords.KEEP),
         steps=tuple(Step(step.name, dict(step.params)) for step in curation.steps),
         **chosen,
     )

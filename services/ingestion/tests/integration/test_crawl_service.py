@@ -9,12 +9,14 @@ import pytest
 
 from ratoon.ingestion.v1 import crawl_pb2, dataset_pb2
 from ratoon.ingestion.v1 import ingestion_service_pb2 as pb
+from ratoon.ingestion.v1.ingestion_events_pb2 import CrawlEvent
 from ratoon.ingestion.v1.ingestion_service_pb2_grpc import IngestionServiceStub
 from ratoon.operations import warm
 from ratoon.process.errors import FailedPrecondition, InvalidArgument, NotFound
 from ratoon.security.identity import Role
 from ratoon.testkit.services import State, running
 from ratoon_ingestion.settings import Settings
+from services.ingestion.tests.integration.published import published
 from services.ingestion.tests.integration.test_service import PROJECT, curate
 from services.ingestion.tests.integration.test_survival import running_jobs
 from services.ingestion.tests.integration.web_site import Page, Site, linked, served
@@ -75,7 +77,7 @@ PAGES: dict[str, Page] = {
 }
 
 
-def test_a_crawl_becomes_records_of_a_version(rpc):
+def test_a_crawl_becomes_records_of_a_version(rpc, settings):
     with served(PAGES) as site:
         crawl = ended(rpc, create(rpc, "garden", site.url()).name)
         assert crawl.state == SUCCEEDED, crawl.failure
@@ -83,6 +85,9 @@ def test_a_crawl_becomes_records_of_a_version(rpc):
         assert crawl.source == f"{PROJECT}/sources/garden-pages"
         agents = {headers["user-agent"] for _, headers in site.requests}
     assert agents == {"ratoon-crawler/1.0 (+mailto:owner@example.org)"}
+    (event,) = published(settings.state, CrawlEvent, crawl.name, 1)
+    completed = CrawlEvent.FromString(event.data).completed
+    assert (completed.source, completed.record_count) == (crawl.source, 3)
     version = curate(rpc, crawl.source)
     assert version.state == dataset_pb2.DatasetVersion.STATE_READY, version.failure
     records = rpc.ListRecords(pb.ListRecordsRequest(parent=version.name)).records
@@ -124,7 +129,7 @@ def test_a_crawl_whose_worker_is_killed_goes_on(rpc, settings):
     assert len(site.visited()) <= 31
 
 
-def test_a_crawl_is_cancelled_and_deleted(rpc):
+def test_a_crawl_is_cancelled_and_deleted(rpc, settings):
     with served({"*": endless}) as site:
         name = create(rpc, "cancelled", site.url(), max_depth=100, delay_seconds=5.0).name
         with pytest.raises(FailedPrecondition) as refused:
@@ -134,6 +139,8 @@ def test_a_crawl_is_cancelled_and_deleted(rpc):
             time.sleep(0.05)
         rpc.CancelCrawl(pb.CancelCrawlRequest(name=name))
         assert ended(rpc, name).state == crawl_pb2.Crawl.STATE_CANCELLED
+    (event,) = published(settings.state, CrawlEvent, name, 1)
+    assert CrawlEvent.FromString(event.data).HasField("cancelled")
     assert [each.name for each in rpc.ListCrawls(pb.ListCrawlsRequest(parent=PROJECT)).crawls][-1] == name
     rpc.DeleteCrawl(pb.DeleteCrawlRequest(name=name))
     with pytest.raises(NotFound):

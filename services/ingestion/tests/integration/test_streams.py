@@ -14,6 +14,7 @@ import pytest
 
 from ratoon.ingestion.v1 import dataset_pb2, erasure_pb2, source_pb2, stream_pb2
 from ratoon.ingestion.v1 import ingestion_service_pb2 as pb
+from ratoon.ingestion.v1.ingestion_events_pb2 import StreamEvent
 from ratoon.ingestion.v1.ingestion_service_pb2_grpc import IngestionServiceStub
 from ratoon.operations import warm
 from ratoon.process.errors import AlreadyExists, FailedPrecondition, InvalidArgument, NotFound, RatoonError
@@ -23,6 +24,7 @@ from ratoon.testkit.postgresql import Databases
 from ratoon.testkit.services import State, running
 from ratoon_ingestion.settings import Settings
 from services.ingestion.tests.integration import crashing_append
+from services.ingestion.tests.integration.published import published
 from services.ingestion.tests.integration.test_service import PROJECT, curate, sentence
 
 SMALL = "projects/small"
@@ -178,6 +180,41 @@ def awaited(rpc, name: str, sources: int) -> stream_pb2.Stream:
         assert time.monotonic() < deadline, stream
         time.sleep(0.1)
     return stream
+
+
+def test_a_stream_is_changed_by_its_etag_and_its_open_segment_follows(rpc):
+    name = create(rpc, "changed", segment_records=1000, display_name="Before")
+    append(rpc, name, plain(1), plain(2))
+    before = rpc.GetStream(pb.GetStreamRequest(name=name))
+    stream = stream_pb2.Stream(name=name, etag=before.etag, license="CC-BY-4.0", segment_records=2)
+    after = rpc.UpdateStream(pb.UpdateStreamRequest(stream=stream))
+    assert (after.license, after.segment_records, after.display_name) == ("CC-BY-4.0", 2, "Before")
+    assert after.etag != before.etag
+    with pytest.raises(RatoonError) as stale:
+        rpc.UpdateStream(pb.UpdateStreamRequest(stream=stream))
+    assert stale.value.reason == "STALE_ETAG"
+    append(rpc, name, plain(3))
+    assert awaited(rpc, name, 1).sealed_record_count >= 2
+    source = rpc.GetStream(pb.GetStreamRequest(name=name)).latest_source
+    assert rpc.GetSource(pb.GetSourceRequest(name=source)).license == "CC-BY-4.0"
+
+
+@pytest.mark.parametrize(
+    "fields", [{"segment_records": 100_001}, {"segment_seconds": 90_000}, {"columns": {"text": "t"}}]
+)
+def test_a_change_of_a_stream_that_is_not_valid_is_refused(rpc, fields):
+    name = create(rpc, f"fixed-{next(iter(fields))}".replace("_", "-"))
+    with pytest.raises(InvalidArgument):
+        rpc.UpdateStream(pb.UpdateStreamRequest(stream=stream_pb2.Stream(name=name, **fields)))
+
+
+def test_a_sealed_segment_is_published_once_with_its_source(rpc, state):
+    name = create(rpc, "published")
+    append(rpc, name, plain(1), plain(2), plain(3))
+    source = seal(rpc, name).latest_source
+    seal(rpc, name)
+    events = [StreamEvent.FromString(each.data) for each in published(state.folder, StreamEvent, name, 1)]
+    assert [(each.sealed.source, each.sealed.record_count) for each in events] == [(source, 3)]
 
 
 def test_a_project_appends_as_many_bytes_as_it_may(rpc):

@@ -55,8 +55,18 @@ END_TYPES = frozenset(
 WAKING = tuple(topic_of(envelope) for envelope in _ENDS)
 RUNS = topic_of(flywheel_events_pb2.PipelineRunEvent)
 ERASURES = topic_of(ingestion_events_pb2.ErasureEvent)
-CONNECTIONS = topic_of(ingestion_events_pb2.ConnectionEvent)
-TOPICS = (*WAKING, RUNS, ERASURES, CONNECTIONS)
+COLLECTING = tuple(
+    map(
+        topic_of,
+        (
+            ingestion_events_pb2.ConnectionEvent,
+            ingestion_events_pb2.StreamEvent,
+            ingestion_events_pb2.CrawlEvent,
+        ),
+    )
+)
+"""Topics of what creates sources by itself."""
+TOPICS = (*WAKING, RUNS, ERASURES, *COLLECTING)
 
 
 def on_stage_end(store: Store, operations: Operations, runs: RunIndex) -> Handler:
@@ -89,19 +99,18 @@ def on_erasure(store: Store, operations: Operations) -> Handler:
 
 
 def on_reading(store: Store, operations: Operations, counts: EventCounts) -> Handler:
-    """Return the handler of readings of connections, which are new data for policies."""
+    """Return the handler of sources of connections, streams and crawls, which are new data for policies."""
 
     def count(event: Event, connection: Connection) -> None:
-        message = ingestion_events_pb2.ConnectionEvent.FromString(event.data)
-        if message.HasField("read"):
-            receive_readings(readings(message, event), Transaction(store, connection), operations, counts)
+        if created := readings(event):
+            receive_readings(created, Transaction(store, connection), operations, counts)
 
     return count
 
 
 def subscriber(wake: Handler, forget: Handler, read: Handler) -> Handler:
     """Return the handler of all topics."""
-    by_topic = {ERASURES: forget, CONNECTIONS: read}
+    by_topic = {ERASURES: forget, **dict.fromkeys(COLLECTING, read)}
 
     def consume(event: Event, connection: Connection) -> None:
         by_topic.get(event.topic, wake)(event, connection)

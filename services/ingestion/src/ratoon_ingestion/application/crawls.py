@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from ratoon.operations.job_machine import Action, Failure, JobObservation, Transition, fail
+from ratoon.operations.job_machine import Action, Failure, JobObservation, fail
 from ratoon.operations.job_machine import step as job_step
 from ratoon.operations.job_procedure import JobRunner, as_step, perform
 from ratoon.operations.operations import Claim, Operations, Step
@@ -13,7 +13,7 @@ from ratoon.storage.names import checked_id, matched, parent_of, project_of
 from ratoon.storage.store import Store, Transaction
 from ratoon_ingestion.application.handlers import PROJECT, check_no_erasure
 from ratoon_ingestion.application.procedures import POLL_INTERVAL_S
-from ratoon_ingestion.domain.crawls import Crawl, CrawlBounds, Crawled, crawled, source_of
+from ratoon_ingestion.domain.crawls import Crawl, CrawlBounds, CrawlCompleted, Crawled, crawled, source_of
 from ratoon_ingestion.domain.errors import CrawlerOff, NotReady, ResourceInUse
 from ratoon_ingestion.domain.sources import Source
 from ratoon_ingestion.domain.work import State
@@ -134,7 +134,7 @@ class CrawlProcedure:
 
     def step(self, crawl: Crawl, observation: JobObservation[Crawled], now: datetime) -> Step[Crawl]:
         """Decide what follows."""
-        return _quiet(job_step(crawl, observation, now, _complete))
+        return as_step(job_step(crawl, observation, now, _complete), POLL_INTERVAL_S)
 
     def act(self, crawl: Crawl, action: Action, claim: Claim) -> None:
         """Start, restart or stop the job, or create the source."""
@@ -149,7 +149,7 @@ class CrawlProcedure:
 
     def failed(self, crawl: Crawl, error: Description, now: datetime) -> Step[Crawl]:
         """Fail the crawl with an error that a retry does not fix."""
-        return _quiet(fail(crawl, Failure(error.reason, error.message)))
+        return as_step(fail(crawl, Failure(error.reason, error.message)), POLL_INTERVAL_S)
 
 
 def source_name(crawl: Crawl) -> str:
@@ -157,13 +157,8 @@ def source_name(crawl: Crawl) -> str:
     return f"{parent_of(crawl.name)}/sources/{crawl.name.rpartition('/')[2]}-pages"
 
 
-def _complete(crawl: Crawl, result: Crawled) -> tuple[Crawl, object]:
-    return crawled(crawl, result, source_name(crawl) if result.pages_digest else ""), None
-
-
-def _quiet(transition: Transition[Crawl]) -> Step[Crawl]:
-    """Return a transition without events: no topic has those of crawls."""
-    return replace(as_step(transition, POLL_INTERVAL_S), events=())
+def _complete(crawl: Crawl, result: Crawled) -> tuple[Crawl, CrawlCompleted]:
+    return crawled(crawl, result, source_name(crawl) if result.pages_digest else "")
 
 
 def _check_source_name(tx: Transaction, crawl: Crawl) -> None:

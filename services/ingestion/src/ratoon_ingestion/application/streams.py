@@ -1,6 +1,6 @@
 """Handlers and procedure of streams: append, seal, delete. Each sealed segment becomes a source."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -17,6 +17,7 @@ from ratoon_ingestion.domain.errors import (
     AppendQuotaExceeded,
     BadAppend,
     RecordIdReused,
+    StaleEtag,
     StreamNotSealed,
 )
 from ratoon_ingestion.domain.sources import Columns, Format, Source
@@ -26,7 +27,9 @@ from ratoon_ingestion.domain.streams import (
     Appended,
     Segment,
     Stream,
+    StreamSealed,
     appended,
+    changed,
     joined,
     parsed,
     seconds_to_seal,
@@ -53,6 +56,15 @@ class CreateStream:
     segment_records: int = 0
     segment_seconds: int = 0
     request_id: str = ""
+
+
+@dataclass(frozen=True)
+class UpdateStream:
+    """Change these fields of a stream that was read with this etag."""
+
+    name: str
+    changes: Mapping[str, object]
+    etag: str = ""
 
 
 @dataclass(frozen=True)
@@ -115,6 +127,20 @@ def create_stream(command: CreateStream, store: Store, operations: Operations, c
         if new:
             operations.begin(tx, stream)
     return stream
+
+
+def update_stream(command: UpdateStream, store: Store, operations: Operations, clock: Clock) -> Stream:
+    """Change a stream and wake it: its open segment may be due by the new bounds."""
+    matched(command.name, STREAM)
+    with store.write() as tx:
+        before = tx.get(Stream, command.name)
+        if command.etag and command.etag != before.etag:
+            raise StaleEtag(f"{before.name} was changed after you read it: read it again and retry.")
+        after = changed(before, command.changes, clock.now())
+        if after == before:
+            return before
+        operations.wake(tx, command.name)
+        return tx.save(after)
 
 
 def append_records(
@@ -347,7 +373,8 @@ def _write(name: str, segment: int, source: Source, store: Store, records: Strea
             source = replace(source, name=f"{parent_of(source.name)}/sources/{uuid7()}")
         source, _ = tx.create(source)
         records.release(tx, name, segment)
-        tx.save(with_source(tx.get(Stream, name), source.name, count))
+        stream = tx.save(with_source(tx.get(Stream, name), source.name, count))
+        tx.publish(StreamSealed(source.name, count), stream)
 
 
 def _source(stream: Stream, segment: int, digest: str, now: datetime) -> Source:

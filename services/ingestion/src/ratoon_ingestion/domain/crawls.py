@@ -117,10 +117,19 @@ class Crawl(Work):
                 raise BadCrawl(f"path_prefixes: {prefix[:80]!r} does not start with a slash.")
 
 
-def crawled(crawl: Crawl, result: Crawled, source: str) -> Crawl:
+@dataclass(frozen=True)
+class CrawlCompleted:
+    """A crawl has ended, and its pages are a source; an empty one: no page was new."""
+
+    source: str
+    record_count: int
+
+
+def crawled(crawl: Crawl, result: Crawled, source: str) -> tuple[Crawl, CrawlCompleted]:
     """Return the READY crawl with its result and its source."""
     fields = {name: value for name, value in vars(result).items() if name != "pages_digest"}
-    return replace(crawl, state=State.READY, progress=DONE, source=source, **fields)
+    done = replace(crawl, state=State.READY, progress=DONE, source=source, **fields)
+    return done, CrawlCompleted(source, done.stored_count if source else 0)
 
 
 def source_of(crawl: Crawl, name: str, digest: str, now: datetime) -> Source:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 from ratoon_ingestion.domain.errors import BadAppend, BadStream
 from ratoon_ingestion.domain.sources import Columns
@@ -15,6 +15,8 @@ MAX_SEGMENT_BYTES = 64 << 20
 """Bytes of records at which a segment is sealed, whatever their number."""
 MAX_RECORDS = 1_000
 MAX_RECORD_BYTES = 1 << 20
+CHANGEABLE = ("display_name", "licence", "segment_records", "segment_seconds")
+"""Fields of a stream that an update may change."""
 _ID_CHARS = 256
 _MAX_SEGMENT_RECORDS = 100_000
 _MAX_SEGMENT_S = 86_400
@@ -38,9 +40,23 @@ class Stream:
     latest_source: str = ""
     revision: int = 0
 
+    @property
+    def etag(self) -> str:
+        """The mark of what can be changed: equal exactly when that is."""
+        values = tuple(getattr(self, name) for name in CHANGEABLE)
+        return hashlib.sha256(repr(values).encode()).hexdigest()[:16]
+
     def __post_init__(self) -> None:
         _check_range("segment_records", self.segment_records, _MAX_SEGMENT_RECORDS)
         _check_range("segment_seconds", self.segment_seconds, _MAX_SEGMENT_S)
+
+
+@dataclass(frozen=True)
+class StreamSealed:
+    """A segment was sealed and is a source."""
+
+    source: str
+    record_count: int
 
 
 @dataclass(frozen=True)
@@ -107,6 +123,14 @@ def seconds_to_seal(stream: Stream, segment: Segment, now: datetime) -> float:
 def with_new_segment(stream: Stream) -> Stream:
     """Return the stream with an empty open segment; the one before it is sealed and takes no more records."""
     return replace(stream, segment=stream.segment + 1)
+
+
+def changed(stream: Stream, changes: Mapping[str, object], now: datetime) -> Stream:
+    """Return the stream with other settings; the same one if nothing changes. BadStream for fields that are fixed."""
+    if fixed := sorted(changes.keys() - set(CHANGEABLE)):
+        raise BadStream(f"update_mask names {fixed[0]!r}, which cannot be changed.")
+    after = replace(stream, **cast(dict[str, Any], dict(changes)))
+    return stream if after == stream else replace(after, update_time=now)
 
 
 def with_source(stream: Stream, source: str, record_count: int) -> Stream:

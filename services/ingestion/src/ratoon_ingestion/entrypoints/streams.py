@@ -63,6 +63,14 @@ class StreamMethods:
             streams=map(stream_messages.stream_message, statuses), next_page_token=token
         )
 
+    async def UpdateStream(self, request: pb.UpdateStreamRequest, context: Context) -> stream_pb2.Stream:
+        """Change a stream."""
+        command, ports = stream_messages.update_stream(request), self._stream
+        changed = await ports.threads(
+            streams.update_stream, command, ports.store, ports.operations, ports.clock
+        )
+        return await self._stream_of(changed.name)
+
     async def AppendRecords(
         self, request: pb.AppendRecordsRequest, context: Context
     ) -> pb.AppendRecordsResponse:

@@ -74,9 +74,13 @@ if TYPE_CHECKING:
         AsyncAnnotationsResource,
         AsyncGuidelinesResource,
         AsyncLabelSetsResource,
+        AsyncQueuesResource,
+        AsyncRefillsResource,
         AsyncTasksResource,
         GuidelinesResource,
         LabelSetsResource,
+        QueuesResource,
+        RefillsResource,
         TasksResource,
     )
     from ratoon.client._generated.registry import (
@@ -313,6 +317,15 @@ class SyncResources:
         return ProjectsResource(self._transport)
 
     @cached_property
+    def queues(self) -> "QueuesResource":
+        """Records that people label: a source of records, rules by which they become tasks, and the counts
+        of these tasks.
+        """
+        from ratoon.client._generated.labeling import QueuesResource
+
+        return QueuesResource(self._transport)
+
+    @cached_property
     def record_differences(self) -> "RecordDifferencesResource":
         """Difference of one record."""
         from ratoon.client._generated.ingestion import RecordDifferencesResource
@@ -325,6 +338,13 @@ class SyncResources:
         from ratoon.client._generated.ingestion import RecordsResource
 
         return RecordsResource(self._transport)
+
+    @cached_property
+    def refills(self) -> "RefillsResource":
+        """One drawing of records into a queue, by a job."""
+        from ratoon.client._generated.labeling import RefillsResource
+
+        return RefillsResource(self._transport)
 
     @cached_property
     def rejections(self) -> "RejectionsResource":
@@ -634,6 +654,15 @@ class AsyncResources:
         return AsyncProjectsResource(self._transport)
 
     @cached_property
+    def queues(self) -> "AsyncQueuesResource":
+        """Records that people label: a source of records, rules by which they become tasks, and the counts
+        of these tasks.
+        """
+        from ratoon.client._generated.labeling import AsyncQueuesResource
+
+        return AsyncQueuesResource(self._transport)
+
+    @cached_property
     def record_differences(self) -> "AsyncRecordDifferencesResource":
         """Difference of one record."""
         from ratoon.client._generated.ingestion import AsyncRecordDifferencesResource
@@ -646,6 +675,13 @@ class AsyncResources:
         from ratoon.client._generated.ingestion import AsyncRecordsResource
 
         return AsyncRecordsResource(self._transport)
+
+    @cached_property
+    def refills(self) -> "AsyncRefillsResource":
+        """One drawing of records into a queue, by a job."""
+        from ratoon.client._generated.labeling import AsyncRefillsResource
+
+        return AsyncRefillsResource(self._transport)
 
     @cached_property
     def rejections(self) -> "AsyncRejectionsResource":

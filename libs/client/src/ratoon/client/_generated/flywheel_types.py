@@ -238,12 +238,14 @@ class ProjectCurationStep(Message):
 
     name: str = ""
     """Name of the step: `length` (`min_chars`), `language` (`keep`: codes such as `en, zh`),
-    `near_duplicates` (`threshold`: 0, or 0.3 to 1), `exact_duplicates` (`keep`: `true` or `false`),
-    `personal_data` (`mask`: some of `email, phone, card, ip, url, iban, national_id, passport`, or
-    `none`; `regions`; `look_alikes`; and an action for each kind: `mask`, `hash`, `drop` or `keep`),
-    `decoding` (`max_replaced_share`, `keep_code`), `preset` (`name`: `classification`, `chat`,
-    `mail`, `web` or `zh`), each of the steps of `ratoon.ingestion.v1.CurationStep` with its
-    parameters, or the name of a step of an installed package, which contains a dot.
+    `near_duplicates` (`threshold`: 0, or 0.3 to 1; `earlier_versions`: `keep`, `mark` or `exclude`
+    records that an earlier version of the dataset has), `exact_duplicates` (`keep`: `true` or
+    `false`), `personal_data` (`mask`: some of `email, phone, card, ip, url, iban, national_id,
+    passport`, or `none`; `regions`; `look_alikes`; and an action for each kind: `mask`, `hash`,
+    `drop` or `keep`), `decoding` (`max_replaced_share`, `keep_code`), `preset` (`name`:
+    `classification`, `chat`, `mail`, `web` or `zh`), each of the steps of
+    `ratoon.ingestion.v1.CurationStep` with its parameters, or the name of a step of an installed
+    package, which contains a dot.
 
     Steps run in the order of the list; `personal_data`, `language`, `length` and `garbage` follow if they
     are not listed.

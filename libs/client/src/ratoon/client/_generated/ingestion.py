@@ -117,7 +117,7 @@ class ConnectionsResource:
             labels_by_folder: Label of each directory, as in a source.
             columns: Columns to read, as in a source.
             encoding: Character encoding, as in a source.
-            sample_by: For text files: the part that is one record, as in a source.
+            sample_by: For text files and documents: the part that is one record, as in a source.
             license: License of the data: an SPDX identifier or a sentence. The sources have it.
             consent: Basis on which the data may be used, such as the version of a consent form. The sources
                 have it.
@@ -381,7 +381,7 @@ class AsyncConnectionsResource:
             labels_by_folder: Label of each directory, as in a source.
             columns: Columns to read, as in a source.
             encoding: Character encoding, as in a source.
-            sample_by: For text files: the part that is one record, as in a source.
+            sample_by: For text files and documents: the part that is one record, as in a source.
             license: License of the data: an SPDX identifier or a sentence. The sources have it.
             consent: Basis on which the data may be used, such as the version of a consent form. The sources
                 have it.
@@ -2852,7 +2852,8 @@ class SourcesResource:
                 the default: `text`, `label`, `id`, `time`. A column that is named must exist.
             encoding: Character encoding of tables, and of texts that declare none, as a WHATWG label such as
                 `gb18030` or `windows-1252`. Empty: detected. A byte order mark in the data takes precedence.
-            sample_by: For a text file: the part that is one record. Default: a line.
+            sample_by: For a text file: the part that is one record. Default: a line. For documents:
+                `SAMPLE_BY_PAGE`, or the whole.
             archive_depth: For archives: number of levels of archives within archives that are read, from 0 to
                 10. Not set in a request: 3. Sources without a value are those of release 0.1: they read
                 neither archives within archives nor documents.
@@ -2984,7 +2985,8 @@ class SourcesResource:
                 the default: `text`, `label`, `id`, `time`. A column that is named must exist.
             encoding: Character encoding of tables, and of texts that declare none, as a WHATWG label such as
                 `gb18030` or `windows-1252`. Empty: detected. A byte order mark in the data takes precedence.
-            sample_by: For a text file: the part that is one record. Default: a line.
+            sample_by: For a text file: the part that is one record. Default: a line. For documents:
+                `SAMPLE_BY_PAGE`, or the whole.
             archive_depth: For archives: number of levels of archives within archives that are read, from 0 to
                 10. Not set in a request: 3. Sources without a value are those of release 0.1: they read
                 neither archives within archives nor documents.
@@ -3046,7 +3048,8 @@ class SourcesResource:
             encoding: Character encoding of tables, and of texts that declare none, as a WHATWG label such as
                 `gb18030` or `windows-1252`. Empty: detected. A byte order mark in the data takes precedence.
             format: Format of the blob. Required.
-            sample_by: For a text file: the part that is one record. Default: a line.
+            sample_by: For a text file: the part that is one record. Default: a line. For documents:
+                `SAMPLE_BY_PAGE`, or the whole.
             etag: Version tag of the source. Send it with an update or a delete, so that a concurrent change
                 is not lost: a stale value is refused.
             timeout: Seconds that one attempt may take. Default: that of the client.
@@ -3114,7 +3117,8 @@ class AsyncSourcesResource:
                 the default: `text`, `label`, `id`, `time`. A column that is named must exist.
             encoding: Character encoding of tables, and of texts that declare none, as a WHATWG label such as
                 `gb18030` or `windows-1252`. Empty: detected. A byte order mark in the data takes precedence.
-            sample_by: For a text file: the part that is one record. Default: a line.
+            sample_by: For a text file: the part that is one record. Default: a line. For documents:
+                `SAMPLE_BY_PAGE`, or the whole.
             archive_depth: For archives: number of levels of archives within archives that are read, from 0 to
                 10. Not set in a request: 3. Sources without a value are those of release 0.1: they read
                 neither archives within archives nor documents.
@@ -3246,7 +3250,8 @@ class AsyncSourcesResource:
                 the default: `text`, `label`, `id`, `time`. A column that is named must exist.
             encoding: Character encoding of tables, and of texts that declare none, as a WHATWG label such as
                 `gb18030` or `windows-1252`. Empty: detected. A byte order mark in the data takes precedence.
-            sample_by: For a text file: the part that is one record. Default: a line.
+            sample_by: For a text file: the part that is one record. Default: a line. For documents:
+                `SAMPLE_BY_PAGE`, or the whole.
             archive_depth: For archives: number of levels of archives within archives that are read, from 0 to
                 10. Not set in a request: 3. Sources without a value are those of release 0.1: they read
                 neither archives within archives nor documents.
@@ -3308,7 +3313,8 @@ class AsyncSourcesResource:
             encoding: Character encoding of tables, and of texts that declare none, as a WHATWG label such as
                 `gb18030` or `windows-1252`. Empty: detected. A byte order mark in the data takes precedence.
             format: Format of the blob. Required.
-            sample_by: For a text file: the part that is one record. Default: a line.
+            sample_by: For a text file: the part that is one record. Default: a line. For documents:
+                `SAMPLE_BY_PAGE`, or the whole.
             etag: Version tag of the source. Send it with an update or a delete, so that a concurrent change
                 is not lost: a stale value is refused.
             timeout: Seconds that one attempt may take. Default: that of the client.
@@ -3997,6 +4003,50 @@ class StreamsResource:
             Stream, Call("POST", expand("/v1/{name=projects/*/streams/*}:seal", name=name), body={}), timeout
         )
 
+    def update(
+        self,
+        name: str,
+        *,
+        display_name: str | Omit = omit,
+        license: str | Omit = omit,
+        segment_records: int | Omit = omit,
+        segment_seconds: int | Omit = omit,
+        etag: str | Omit = omit,
+        timeout: float | None = None,
+    ) -> Stream:
+        """Update a stream.
+
+        Sources of sealed segments stay as they are; the open segment is sealed by the new bounds.
+
+        Args:
+            name: Resource name: `projects/{project}/streams/{stream}`.
+            display_name: Name for people. At most 1,024 characters.
+            license: License of the records: an SPDX identifier or a sentence. The sources of the stream have
+                it.
+            segment_records: Number of records at which a segment is sealed, 1 to 100,000. Default: 10,000.
+            segment_seconds: Age of its first record at which a segment is sealed, in seconds, 1 to 86,400.
+                Default: 3,600.
+            etag: Version tag of the changeable fields. Send it with an update: a stale value is refused.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return self._transport.call(
+            Stream,
+            Call(
+                "PATCH",
+                expand("/v1/{name=projects/*/streams/*}", name=name),
+                body=changes(
+                    {
+                        "displayName": display_name,
+                        "license": license,
+                        "segmentRecords": segment_records,
+                        "segmentSeconds": segment_seconds,
+                        "etag": etag,
+                    }
+                ),
+            ),
+            timeout,
+        )
+
 
 class AsyncStreamsResource:
     """Records that programs append one by one or in batches.
@@ -4160,4 +4210,48 @@ class AsyncStreamsResource:
         """
         return await self._transport.call(
             Stream, Call("POST", expand("/v1/{name=projects/*/streams/*}:seal", name=name), body={}), timeout
+        )
+
+    async def update(
+        self,
+        name: str,
+        *,
+        display_name: str | Omit = omit,
+        license: str | Omit = omit,
+        segment_records: int | Omit = omit,
+        segment_seconds: int | Omit = omit,
+        etag: str | Omit = omit,
+        timeout: float | None = None,
+    ) -> Stream:
+        """Update a stream.
+
+        Sources of sealed segments stay as they are; the open segment is sealed by the new bounds.
+
+        Args:
+            name: Resource name: `projects/{project}/streams/{stream}`.
+            display_name: Name for people. At most 1,024 characters.
+            license: License of the records: an SPDX identifier or a sentence. The sources of the stream have
+                it.
+            segment_records: Number of records at which a segment is sealed, 1 to 100,000. Default: 10,000.
+            segment_seconds: Age of its first record at which a segment is sealed, in seconds, 1 to 86,400.
+                Default: 3,600.
+            etag: Version tag of the changeable fields. Send it with an update: a stale value is refused.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return await self._transport.call(
+            Stream,
+            Call(
+                "PATCH",
+                expand("/v1/{name=projects/*/streams/*}", name=name),
+                body=changes(
+                    {
+                        "displayName": display_name,
+                        "license": license,
+                        "segmentRecords": segment_records,
+                        "segmentSeconds": segment_seconds,
+                        "etag": etag,
+                    }
+                ),
+            ),
+            timeout,
         )

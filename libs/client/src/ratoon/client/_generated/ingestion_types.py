@@ -741,6 +741,27 @@ class CurationStep(Message):
     """Parameters of the step by name, as texts."""
 
 
+class CurationEarlierVersions(OpenEnum):
+    """What becomes of records that an earlier version has."""
+
+    UNSPECIFIED = "EARLIER_VERSIONS_UNSPECIFIED"
+    """The default: EARLIER_VERSIONS_KEEP."""
+
+    EXCLUDE = "EARLIER_VERSIONS_EXCLUDE"
+    """They are rejected, so that the version has new records only.
+
+    The rejection names the earlier record.
+    """
+
+    MARK = "EARLIER_VERSIONS_MARK"
+    """They are kept, with the attribute `earlier_equal` or `earlier_near`, whose value is the ID of the
+    earlier record.
+    """
+
+    KEEP = "EARLIER_VERSIONS_KEEP"
+    """They are kept. No earlier version is compared."""
+
+
 class Curation(Message):
     """Settings of the conversion of raw items into records."""
 
@@ -788,11 +809,11 @@ class Curation(Message):
     follow in this order. Default: these four.
     """
 
-    exclude_earlier: bool = False
-    """Remove records that equal a record of an earlier version of the dataset or are near duplicates of
-    one, so that the version has new records only.
+    earlier_versions: CurationEarlierVersions = CurationEarlierVersions.UNSPECIFIED
+    """What becomes of records that equal a record of an earlier version of the dataset or are near
+    duplicates of one.
 
-    The rejection names the earlier record. Default: false.
+    Default: EARLIER_VERSIONS_KEEP.
     """
 
 
@@ -1779,6 +1800,9 @@ class Stream(Message):
 
     latest_source: str = ""
     """Resource name of the latest source. Empty: none yet. Set by the server."""
+
+    etag: str = ""
+    """Version tag of the changeable fields. Send it with an update: a stale value is refused."""
 
 
 class AppendedRecord(Message):

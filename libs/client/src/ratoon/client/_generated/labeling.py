@@ -2,9 +2,12 @@
 """Resources of labeling."""
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 
 from ratoon.client._generated.common_types import TaskSpec
 from ratoon.client._generated.labeling_types import (
+    AddGoldItemsRequestGoldItem,
+    AddGoldItemsResponse,
     Annotation,
     AnnotationSource,
     BatchCreateTasksResponse,
@@ -13,9 +16,15 @@ from ratoon.client._generated.labeling_types import (
     GuidelineConflictPolicy,
     LabelSet,
     Preference,
+    Queue,
+    QueuePreLabels,
+    QueueRefillRule,
+    Refill,
+    SummarizeQueueResponse,
     SummarizeRatingsResponse,
     SummarizeTasksResponse,
     Task,
+    TaskReviewDecision,
 )
 from ratoon.client._models import changes, present
 from ratoon.client._omit import Omit, omit
@@ -923,6 +932,898 @@ class AsyncLabelSetsResource:
         )
 
 
+class QueuesResource:
+    """Records that people label: a source of records, rules by which they become tasks, and the counts
+    of these tasks.
+    """
+
+    def __init__(self, transport: SyncTransport) -> None:
+        self._transport = transport
+
+    def add_gold_items(
+        self,
+        name: str,
+        *,
+        items: Sequence[AddGoldItemsRequestGoldItem] | None = None,
+        timeout: float | None = None,
+    ) -> AddGoldItemsResponse:
+        """Add up to 1,000 gold items: records of the queue's dataset version whose answer is known.
+
+        Each annotator gets them mixed with other tasks. An item that exists is not added again. Refused: an
+        answer that is none (`UNKNOWN_LABEL`, `BAD_ANSWER`).
+
+        Args:
+            name: Resource name of the queue: `projects/{project}/queues/{queue}`.
+            items: The items, 1 to 1,000.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return self._transport.call(
+            AddGoldItemsResponse,
+            Call(
+                "POST",
+                expand("/v1/{name=projects/*/queues/*}:addGoldItems", name=name),
+                body=present({"items": items}),
+            ),
+            timeout,
+        )
+
+    def create(
+        self,
+        parent: str,
+        *,
+        dataset_version: str | None = None,
+        filter: str | None = None,
+        record_ids: Sequence[str] | None = None,
+        guideline: str | None = None,
+        overlap: int | None = None,
+        deadline: datetime | None = None,
+        paused: bool | None = None,
+        gold_share: float | None = None,
+        review_share: float | None = None,
+        reviewers: Sequence[str] | None = None,
+        refill_rule: QueueRefillRule | None = None,
+        pre_labels: QueuePreLabels | None = None,
+        queue_id: str | None = None,
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> Queue:
+        """Create a queue.
+
+        With a refill rule, the first refill starts with it if `threshold` is above 0. Refused: a number of
+        annotators out of range (`BAD_OVERLAP`), a share, size, rule or filter that is not valid
+        (`BAD_QUEUE`).
+
+        Args:
+            parent: Resource name of the project: `projects/{project}`.
+            dataset_version: Resource name of the dataset version whose records become tasks. It must belong
+                to the same project. Records that people have answered become no tasks, also those of an
+                earlier version of the dataset.
+            filter: Filter of the records, for example `language = zh AND attributes.channel = web`. Fields:
+                `source`, `source_path`, `source_label`, `language`, `licence` and `attributes.{name}`. Empty:
+                all records.
+            record_ids: IDs of the records, at most 10,000. Empty: all records that the filter selects.
+            guideline: Resource name of the guideline. It must belong to the same project.
+            overlap: Number of annotators who answer each task, each of them once: 1 to 20. Default: 1.
+            deadline: Time from which no task can be claimed, UTC. Not set: none.
+            paused: True while no task can be claimed and no refill starts.
+            gold_share: Share of gold items among the tasks of an annotator, 0 to 0.5. Gold items are added
+                with `AddGoldItems`; annotators cannot tell them from other tasks.
+            review_share: Share of the answered tasks that a second person reviews, 0 to 1.
+            reviewers: IDs or resource names of the API keys that review tasks, at most 100. Empty: each key
+                with the role ENGINEER.
+            refill_rule: How records become tasks.
+            pre_labels: Where answers come from that tasks propose. An annotator confirms or corrects them;
+                they are no annotations.
+            queue_id: Last segment of the resource name: 1 to 63 characters of `a-z`, `0-9`, `-` and `.`; the
+                first and the last one are a letter or a digit. Empty: the server generates a UUIDv7.
+            request_id: Makes a retry safe: the identical request with the same ID returns the resource that
+                it created first. A different request with the same ID is refused. At most 256 characters.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return self._transport.call(
+            Queue,
+            Call(
+                "POST",
+                expand("/v1/{parent=projects/*}/queues", parent=parent),
+                query=present({"queueId": queue_id, "requestId": request_id or new_request_id()}),
+                body=present(
+                    {
+                        "datasetVersion": dataset_version,
+                        "filter": filter,
+                        "recordIds": record_ids,
+                        "guideline": guideline,
+                        "overlap": overlap,
+                        "deadline": deadline,
+                        "paused": paused,
+                        "goldShare": gold_share,
+                        "reviewShare": review_share,
+                        "reviewers": reviewers,
+                        "refillRule": refill_rule,
+                        "preLabels": pre_labels,
+                    }
+                ),
+                repeatable=True,
+            ),
+            timeout,
+        )
+
+    def delete(self, name: str, *, allow_missing: bool | None = None, timeout: float | None = None) -> None:
+        """Delete a queue with its refills and its tasks.
+
+        Annotations are kept. Refused while a refill is in progress (`IN_USE`).
+
+        Args:
+            name: Resource name of the queue: `projects/{project}/queues/{queue}`.
+            allow_missing: If true, the deletion of a queue that does not exist succeeds, so that a retry
+                does.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        self._transport.send(
+            Call(
+                "DELETE",
+                expand("/v1/{name=projects/*/queues/*}", name=name),
+                query=present({"allowMissing": allow_missing}),
+            ),
+            timeout,
+        )
+
+    def get(self, name: str, *, timeout: float | None = None) -> Queue:
+        """Return one queue.
+
+        Args:
+            name: Resource name of the queue: `projects/{project}/queues/{queue}`.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return self._transport.call(
+            Queue, Call("GET", expand("/v1/{name=projects/*/queues/*}", name=name)), timeout
+        )
+
+    def list(
+        self,
+        parent: str,
+        *,
+        page_size: int | None = None,
+        page_token: str | None = None,
+        order_by: str | None = None,
+        timeout: float | None = None,
+    ) -> SyncPage[Queue]:
+        """List the queues of a project, oldest first.
+
+        Args:
+            parent: Resource name of the project: `projects/{project}`.
+            page_size: Maximum number of items to return. 0: 100. Values above 1000 are reduced to 1000;
+                negative values are refused. A page may hold fewer items.
+            page_token: `next_page_token` of the previous page. Empty: the first page. The token of another
+                listing is refused.
+            order_by: Order of the items: `create_time` (default) or `create_time desc`. The token of another
+                order is refused.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return self._transport.page(
+            Queue,
+            "queues",
+            Call(
+                "GET",
+                expand("/v1/{parent=projects/*}/queues", parent=parent),
+                query=present({"pageSize": page_size, "pageToken": page_token, "orderBy": order_by}),
+            ),
+            timeout,
+        )
+
+    def summarize(self, name: str, *, timeout: float | None = None) -> SummarizeQueueResponse:
+        """Count the answers of a queue, and measure how far annotators agree.
+
+        Callers below the role ENGINEER see no annotator but themselves.
+
+        Args:
+            name: Resource name of the queue: `projects/{project}/queues/{queue}`.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return self._transport.call(
+            SummarizeQueueResponse,
+            Call("GET", expand("/v1/{name=projects/*/queues/*}:summarize", name=name)),
+            timeout,
+        )
+
+    def update(
+        self,
+        name: str,
+        *,
+        dataset_version: str | Omit = omit,
+        filter: str | Omit = omit,
+        record_ids: Sequence[str] | Omit = omit,
+        guideline: str | Omit = omit,
+        overlap: int | Omit = omit,
+        deadline: datetime | Omit | None = omit,
+        paused: bool | Omit = omit,
+        gold_share: float | Omit = omit,
+        review_share: float | Omit = omit,
+        reviewers: Sequence[str] | Omit = omit,
+        refill_rule: QueueRefillRule | Omit | None = omit,
+        pre_labels: QueuePreLabels | Omit | None = omit,
+        etag: str | Omit = omit,
+        timeout: float | None = None,
+    ) -> Queue:
+        """Update a queue.
+
+        Tasks that exist keep their overlap. Another dataset version, filter or rule lets a queue that is
+        complete draw again. Refusals of `CreateQueue` apply.
+
+        Args:
+            name: Resource name: `projects/{project}/queues/{queue}`.
+            dataset_version: Resource name of the dataset version whose records become tasks. It must belong
+                to the same project. Records that people have answered become no tasks, also those of an
+                earlier version of the dataset.
+            filter: Filter of the records, for example `language = zh AND attributes.channel = web`. Fields:
+                `source`, `source_path`, `source_label`, `language`, `licence` and `attributes.{name}`. Empty:
+                all records.
+            record_ids: IDs of the records, at most 10,000. Empty: all records that the filter selects.
+            guideline: Resource name of the guideline. It must belong to the same project.
+            overlap: Number of annotators who answer each task, each of them once: 1 to 20. Default: 1.
+            deadline: Time from which no task can be claimed, UTC. Not set: none.
+            paused: True while no task can be claimed and no refill starts.
+            gold_share: Share of gold items among the tasks of an annotator, 0 to 0.5. Gold items are added
+                with `AddGoldItems`; annotators cannot tell them from other tasks.
+            review_share: Share of the answered tasks that a second person reviews, 0 to 1.
+            reviewers: IDs or resource names of the API keys that review tasks, at most 100. Empty: each key
+                with the role ENGINEER.
+            refill_rule: How records become tasks.
+            pre_labels: Where answers come from that tasks propose. An annotator confirms or corrects them;
+                they are no annotations.
+            etag: Version tag of the changeable fields. Send it with an update or a delete: a stale value is
+                refused.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return self._transport.call(
+            Queue,
+            Call(
+                "PATCH",
+                expand("/v1/{name=projects/*/queues/*}", name=name),
+                body=changes(
+                    {
+                        "datasetVersion": dataset_version,
+                        "filter": filter,
+                        "recordIds": record_ids,
+                        "guideline": guideline,
+                        "overlap": overlap,
+                        "deadline": deadline,
+                        "paused": paused,
+                        "goldShare": gold_share,
+                        "reviewShare": review_share,
+                        "reviewers": reviewers,
+                        "refillRule": refill_rule,
+                        "preLabels": pre_labels,
+                        "etag": etag,
+                    }
+                ),
+            ),
+            timeout,
+        )
+
+    def watch(self, name: str, *, revision: int | None = None) -> SyncWatch[Queue]:
+        """Stream a queue: its current state, then each change.
+
+        States between two reads may be skipped.
+
+        Args:
+            name: Resource name of the queue: `projects/{project}/queues/{queue}`.
+            revision: Send only states with a higher revision, for example than the last one that was
+                received; no revision is too old. 0: start with the current state.
+        """
+        return self._transport.watch(
+            Queue,
+            Call(
+                "GET",
+                expand("/v1/{name=projects/*/queues/*}:watch", name=name),
+                query=present({"revision": revision}),
+            ),
+        )
+
+    def wait(
+        self, name: str, *, timeout: float | None = None, on_state: Callable[[Queue], object] | None = None
+    ) -> Queue:
+        """Wait for the final state, and return it.
+
+        OperationFailedError if there is no result (failed, cancelled, refused, rolled back);
+        OperationTimeoutError after `timeout`.
+
+        Args:
+            name: Resource name of the queue: `projects/{project}/queues/{queue}`.
+            timeout: Seconds to wait. Default: no limit.
+            on_state: Called with each state, the final one included.
+        """
+        return self._transport.wait(
+            Queue, Call("GET", expand("/v1/{name=projects/*/queues/*}:watch", name=name)), timeout, on_state
+        )
+
+
+class AsyncQueuesResource:
+    """Records that people label: a source of records, rules by which they become tasks, and the counts
+    of these tasks.
+    """
+
+    def __init__(self, transport: AsyncTransport) -> None:
+        self._transport = transport
+
+    async def add_gold_items(
+        self,
+        name: str,
+        *,
+        items: Sequence[AddGoldItemsRequestGoldItem] | None = None,
+        timeout: float | None = None,
+    ) -> AddGoldItemsResponse:
+        """Add up to 1,000 gold items: records of the queue's dataset version whose answer is known.
+
+        Each annotator gets them mixed with other tasks. An item that exists is not added again. Refused: an
+        answer that is none (`UNKNOWN_LABEL`, `BAD_ANSWER`).
+
+        Args:
+            name: Resource name of the queue: `projects/{project}/queues/{queue}`.
+            items: The items, 1 to 1,000.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return await self._transport.call(
+            AddGoldItemsResponse,
+            Call(
+                "POST",
+                expand("/v1/{name=projects/*/queues/*}:addGoldItems", name=name),
+                body=present({"items": items}),
+            ),
+            timeout,
+        )
+
+    async def create(
+        self,
+        parent: str,
+        *,
+        dataset_version: str | None = None,
+        filter: str | None = None,
+        record_ids: Sequence[str] | None = None,
+        guideline: str | None = None,
+        overlap: int | None = None,
+        deadline: datetime | None = None,
+        paused: bool | None = None,
+        gold_share: float | None = None,
+        review_share: float | None = None,
+        reviewers: Sequence[str] | None = None,
+        refill_rule: QueueRefillRule | None = None,
+        pre_labels: QueuePreLabels | None = None,
+        queue_id: str | None = None,
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> Queue:
+        """Create a queue.
+
+        With a refill rule, the first refill starts with it if `threshold` is above 0. Refused: a number of
+        annotators out of range (`BAD_OVERLAP`), a share, size, rule or filter that is not valid
+        (`BAD_QUEUE`).
+
+        Args:
+            parent: Resource name of the project: `projects/{project}`.
+            dataset_version: Resource name of the dataset version whose records become tasks. It must belong
+                to the same project. Records that people have answered become no tasks, also those of an
+                earlier version of the dataset.
+            filter: Filter of the records, for example `language = zh AND attributes.channel = web`. Fields:
+                `source`, `source_path`, `source_label`, `language`, `licence` and `attributes.{name}`. Empty:
+                all records.
+            record_ids: IDs of the records, at most 10,000. Empty: all records that the filter selects.
+            guideline: Resource name of the guideline. It must belong to the same project.
+            overlap: Number of annotators who answer each task, each of them once: 1 to 20. Default: 1.
+            deadline: Time from which no task can be claimed, UTC. Not set: none.
+            paused: True while no task can be claimed and no refill starts.
+            gold_share: Share of gold items among the tasks of an annotator, 0 to 0.5. Gold items are added
+                with `AddGoldItems`; annotators cannot tell them from other tasks.
+            review_share: Share of the answered tasks that a second person reviews, 0 to 1.
+            reviewers: IDs or resource names of the API keys that review tasks, at most 100. Empty: each key
+                with the role ENGINEER.
+            refill_rule: How records become tasks.
+            pre_labels: Where answers come from that tasks propose. An annotator confirms or corrects them;
+                they are no annotations.
+            queue_id: Last segment of the resource name: 1 to 63 characters of `a-z`, `0-9`, `-` and `.`; the
+                first and the last one are a letter or a digit. Empty: the server generates a UUIDv7.
+            request_id: Makes a retry safe: the identical request with the same ID returns the resource that
+                it created first. A different request with the same ID is refused. At most 256 characters.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return await self._transport.call(
+            Queue,
+            Call(
+                "POST",
+                expand("/v1/{parent=projects/*}/queues", parent=parent),
+                query=present({"queueId": queue_id, "requestId": request_id or new_request_id()}),
+                body=present(
+                    {
+                        "datasetVersion": dataset_version,
+                        "filter": filter,
+                        "recordIds": record_ids,
+                        "guideline": guideline,
+                        "overlap": overlap,
+                        "deadline": deadline,
+                        "paused": paused,
+                        "goldShare": gold_share,
+                        "reviewShare": review_share,
+                        "reviewers": reviewers,
+                        "refillRule": refill_rule,
+                        "preLabels": pre_labels,
+                    }
+                ),
+                repeatable=True,
+            ),
+            timeout,
+        )
+
+    async def delete(
+        self, name: str, *, allow_missing: bool | None = None, timeout: float | None = None
+    ) -> None:
+        """Delete a queue with its refills and its tasks.
+
+        Annotations are kept. Refused while a refill is in progress (`IN_USE`).
+
+        Args:
+            name: Resource name of the queue: `projects/{project}/queues/{queue}`.
+            allow_missing: If true, the deletion of a queue that does not exist succeeds, so that a retry
+                does.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        await self._transport.send(
+            Call(
+                "DELETE",
+                expand("/v1/{name=projects/*/queues/*}", name=name),
+                query=present({"allowMissing": allow_missing}),
+            ),
+            timeout,
+        )
+
+    async def get(self, name: str, *, timeout: float | None = None) -> Queue:
+        """Return one queue.
+
+        Args:
+            name: Resource name of the queue: `projects/{project}/queues/{queue}`.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return await self._transport.call(
+            Queue, Call("GET", expand("/v1/{name=projects/*/queues/*}", name=name)), timeout
+        )
+
+    def list(
+        self,
+        parent: str,
+        *,
+        page_size: int | None = None,
+        page_token: str | None = None,
+        order_by: str | None = None,
+        timeout: float | None = None,
+    ) -> AsyncPaginator[Queue]:
+        """List the queues of a project, oldest first.
+
+        Args:
+            parent: Resource name of the project: `projects/{project}`.
+            page_size: Maximum number of items to return. 0: 100. Values above 1000 are reduced to 1000;
+                negative values are refused. A page may hold fewer items.
+            page_token: `next_page_token` of the previous page. Empty: the first page. The token of another
+                listing is refused.
+            order_by: Order of the items: `create_time` (default) or `create_time desc`. The token of another
+                order is refused.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return self._transport.page(
+            Queue,
+            "queues",
+            Call(
+                "GET",
+                expand("/v1/{parent=projects/*}/queues", parent=parent),
+                query=present({"pageSize": page_size, "pageToken": page_token, "orderBy": order_by}),
+            ),
+            timeout,
+        )
+
+    async def summarize(self, name: str, *, timeout: float | None = None) -> SummarizeQueueResponse:
+        """Count the answers of a queue, and measure how far annotators agree.
+
+        Callers below the role ENGINEER see no annotator but themselves.
+
+        Args:
+            name: Resource name of the queue: `projects/{project}/queues/{queue}`.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return await self._transport.call(
+            SummarizeQueueResponse,
+            Call("GET", expand("/v1/{name=projects/*/queues/*}:summarize", name=name)),
+            timeout,
+        )
+
+    async def update(
+        self,
+        name: str,
+        *,
+        dataset_version: str | Omit = omit,
+        filter: str | Omit = omit,
+        record_ids: Sequence[str] | Omit = omit,
+        guideline: str | Omit = omit,
+        overlap: int | Omit = omit,
+        deadline: datetime | Omit | None = omit,
+        paused: bool | Omit = omit,
+        gold_share: float | Omit = omit,
+        review_share: float | Omit = omit,
+        reviewers: Sequence[str] | Omit = omit,
+        refill_rule: QueueRefillRule | Omit | None = omit,
+        pre_labels: QueuePreLabels | Omit | None = omit,
+        etag: str | Omit = omit,
+        timeout: float | None = None,
+    ) -> Queue:
+        """Update a queue.
+
+        Tasks that exist keep their overlap. Another dataset version, filter or rule lets a queue that is
+        complete draw again. Refusals of `CreateQueue` apply.
+
+        Args:
+            name: Resource name: `projects/{project}/queues/{queue}`.
+            dataset_version: Resource name of the dataset version whose records become tasks. It must belong
+                to the same project. Records that people have answered become no tasks, also those of an
+                earlier version of the dataset.
+            filter: Filter of the records, for example `language = zh AND attributes.channel = web`. Fields:
+                `source`, `source_path`, `source_label`, `language`, `licence` and `attributes.{name}`. Empty:
+                all records.
+            record_ids: IDs of the records, at most 10,000. Empty: all records that the filter selects.
+            guideline: Resource name of the guideline. It must belong to the same project.
+            overlap: Number of annotators who answer each task, each of them once: 1 to 20. Default: 1.
+            deadline: Time from which no task can be claimed, UTC. Not set: none.
+            paused: True while no task can be claimed and no refill starts.
+            gold_share: Share of gold items among the tasks of an annotator, 0 to 0.5. Gold items are added
+                with `AddGoldItems`; annotators cannot tell them from other tasks.
+            review_share: Share of the answered tasks that a second person reviews, 0 to 1.
+            reviewers: IDs or resource names of the API keys that review tasks, at most 100. Empty: each key
+                with the role ENGINEER.
+            refill_rule: How records become tasks.
+            pre_labels: Where answers come from that tasks propose. An annotator confirms or corrects them;
+                they are no annotations.
+            etag: Version tag of the changeable fields. Send it with an update or a delete: a stale value is
+                refused.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return await self._transport.call(
+            Queue,
+            Call(
+                "PATCH",
+                expand("/v1/{name=projects/*/queues/*}", name=name),
+                body=changes(
+                    {
+                        "datasetVersion": dataset_version,
+                        "filter": filter,
+                        "recordIds": record_ids,
+                        "guideline": guideline,
+                        "overlap": overlap,
+                        "deadline": deadline,
+                        "paused": paused,
+                        "goldShare": gold_share,
+                        "reviewShare": review_share,
+                        "reviewers": reviewers,
+                        "refillRule": refill_rule,
+                        "preLabels": pre_labels,
+                        "etag": etag,
+                    }
+                ),
+            ),
+            timeout,
+        )
+
+    def watch(self, name: str, *, revision: int | None = None) -> AsyncWatch[Queue]:
+        """Stream a queue: its current state, then each change.
+
+        States between two reads may be skipped.
+
+        Args:
+            name: Resource name of the queue: `projects/{project}/queues/{queue}`.
+            revision: Send only states with a higher revision, for example than the last one that was
+                received; no revision is too old. 0: start with the current state.
+        """
+        return self._transport.watch(
+            Queue,
+            Call(
+                "GET",
+                expand("/v1/{name=projects/*/queues/*}:watch", name=name),
+                query=present({"revision": revision}),
+            ),
+        )
+
+    async def wait(
+        self, name: str, *, timeout: float | None = None, on_state: Callable[[Queue], object] | None = None
+    ) -> Queue:
+        """Wait for the final state, and return it.
+
+        OperationFailedError if there is no result (failed, cancelled, refused, rolled back);
+        OperationTimeoutError after `timeout`.
+
+        Args:
+            name: Resource name of the queue: `projects/{project}/queues/{queue}`.
+            timeout: Seconds to wait. Default: no limit.
+            on_state: Called with each state, the final one included.
+        """
+        return await self._transport.wait(
+            Queue, Call("GET", expand("/v1/{name=projects/*/queues/*}:watch", name=name)), timeout, on_state
+        )
+
+
+class RefillsResource:
+    """One drawing of records into a queue, by a job."""
+
+    def __init__(self, transport: SyncTransport) -> None:
+        self._transport = transport
+
+    def cancel(self, name: str, *, timeout: float | None = None) -> Refill:
+        """Request the cancellation of a refill. A refill that has ended is returned unchanged.
+
+        Args:
+            name: Resource name of the refill: `projects/{project}/queues/{queue}/refills/{refill}`.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return self._transport.call(
+            Refill,
+            Call("POST", expand("/v1/{name=projects/*/queues/*/refills/*}:cancel", name=name), body={}),
+            timeout,
+        )
+
+    def create(
+        self,
+        parent: str,
+        *,
+        size: int | None = None,
+        min_labelled: int | None = None,
+        refill_id: str | None = None,
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> Refill:
+        """Draw records into a queue.
+
+        Refused: a size out of range (`BAD_QUEUE`), a refill in progress (`REFILL_IN_PROGRESS`), a dataset
+        version that is not READY (`DATASET_NOT_READY`).
+
+        Args:
+            parent: Resource name of the queue: `projects/{project}/queues/{queue}`.
+            size: Number of tasks to draw, 1 to 10,000. Default: `size` of the queue's rule.
+            min_labelled: Draw only as many tasks as lack to this number of answered records. 0: draw `size`
+                tasks.
+            refill_id: Last segment of the resource name: 1 to 63 characters of `a-z`, `0-9`, `-` and `.`; the
+                first and the last one are a letter or a digit. Empty: the server generates a UUIDv7.
+            request_id: Makes a retry safe: the identical request with the same ID returns the resource that
+                it created first. A different request with the same ID is refused. At most 256 characters.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return self._transport.call(
+            Refill,
+            Call(
+                "POST",
+                expand("/v1/{parent=projects/*/queues/*}/refills", parent=parent),
+                query=present({"refillId": refill_id, "requestId": request_id or new_request_id()}),
+                body=present({"size": size, "minLabelled": min_labelled}),
+                repeatable=True,
+            ),
+            timeout,
+        )
+
+    def get(self, name: str, *, timeout: float | None = None) -> Refill:
+        """Return one refill.
+
+        Args:
+            name: Resource name of the refill: `projects/{project}/queues/{queue}/refills/{refill}`.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return self._transport.call(
+            Refill, Call("GET", expand("/v1/{name=projects/*/queues/*/refills/*}", name=name)), timeout
+        )
+
+    def list(
+        self,
+        parent: str,
+        *,
+        page_size: int | None = None,
+        page_token: str | None = None,
+        order_by: str | None = None,
+        timeout: float | None = None,
+    ) -> SyncPage[Refill]:
+        """List the refills of a queue, oldest first.
+
+        Args:
+            parent: Resource name of the queue: `projects/{project}/queues/{queue}`.
+            page_size: Maximum number of items to return. 0: 100. Values above 1000 are reduced to 1000;
+                negative values are refused. A page may hold fewer items.
+            page_token: `next_page_token` of the previous page. Empty: the first page. The token of another
+                listing is refused.
+            order_by: Order of the items: `create_time` (default) or `create_time desc`. The token of another
+                order is refused.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return self._transport.page(
+            Refill,
+            "refills",
+            Call(
+                "GET",
+                expand("/v1/{parent=projects/*/queues/*}/refills", parent=parent),
+                query=present({"pageSize": page_size, "pageToken": page_token, "orderBy": order_by}),
+            ),
+            timeout,
+        )
+
+    def watch(self, name: str, *, revision: int | None = None) -> SyncWatch[Refill]:
+        """Stream a refill: its current state, then each change.
+
+        States between two reads may be skipped. The stream ends after a final state.
+
+        Args:
+            name: Resource name of the refill: `projects/{project}/queues/{queue}/refills/{refill}`.
+            revision: Send only states with a higher revision, for example than the last one that was
+                received; no revision is too old. 0: start with the current state.
+        """
+        return self._transport.watch(
+            Refill,
+            Call(
+                "GET",
+                expand("/v1/{name=projects/*/queues/*/refills/*}:watch", name=name),
+                query=present({"revision": revision}),
+            ),
+        )
+
+    def wait(
+        self, name: str, *, timeout: float | None = None, on_state: Callable[[Refill], object] | None = None
+    ) -> Refill:
+        """Wait for the final state, and return it.
+
+        OperationFailedError if there is no result (failed, cancelled, refused, rolled back);
+        OperationTimeoutError after `timeout`.
+
+        Args:
+            name: Resource name of the refill: `projects/{project}/queues/{queue}/refills/{refill}`.
+            timeout: Seconds to wait. Default: no limit.
+            on_state: Called with each state, the final one included.
+        """
+        return self._transport.wait(
+            Refill,
+            Call("GET", expand("/v1/{name=projects/*/queues/*/refills/*}:watch", name=name)),
+            timeout,
+            on_state,
+        )
+
+
+class AsyncRefillsResource:
+    """One drawing of records into a queue, by a job."""
+
+    def __init__(self, transport: AsyncTransport) -> None:
+        self._transport = transport
+
+    async def cancel(self, name: str, *, timeout: float | None = None) -> Refill:
+        """Request the cancellation of a refill. A refill that has ended is returned unchanged.
+
+        Args:
+            name: Resource name of the refill: `projects/{project}/queues/{queue}/refills/{refill}`.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return await self._transport.call(
+            Refill,
+            Call("POST", expand("/v1/{name=projects/*/queues/*/refills/*}:cancel", name=name), body={}),
+            timeout,
+        )
+
+    async def create(
+        self,
+        parent: str,
+        *,
+        size: int | None = None,
+        min_labelled: int | None = None,
+        refill_id: str | None = None,
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> Refill:
+        """Draw records into a queue.
+
+        Refused: a size out of range (`BAD_QUEUE`), a refill in progress (`REFILL_IN_PROGRESS`), a dataset
+        version that is not READY (`DATASET_NOT_READY`).
+
+        Args:
+            parent: Resource name of the queue: `projects/{project}/queues/{queue}`.
+            size: Number of tasks to draw, 1 to 10,000. Default: `size` of the queue's rule.
+            min_labelled: Draw only as many tasks as lack to this number of answered records. 0: draw `size`
+                tasks.
+            refill_id: Last segment of the resource name: 1 to 63 characters of `a-z`, `0-9`, `-` and `.`; the
+                first and the last one are a letter or a digit. Empty: the server generates a UUIDv7.
+            request_id: Makes a retry safe: the identical request with the same ID returns the resource that
+                it created first. A different request with the same ID is refused. At most 256 characters.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return await self._transport.call(
+            Refill,
+            Call(
+                "POST",
+                expand("/v1/{parent=projects/*/queues/*}/refills", parent=parent),
+                query=present({"refillId": refill_id, "requestId": request_id or new_request_id()}),
+                body=present({"size": size, "minLabelled": min_labelled}),
+                repeatable=True,
+            ),
+            timeout,
+        )
+
+    async def get(self, name: str, *, timeout: float | None = None) -> Refill:
+        """Return one refill.
+
+        Args:
+            name: Resource name of the refill: `projects/{project}/queues/{queue}/refills/{refill}`.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return await self._transport.call(
+            Refill, Call("GET", expand("/v1/{name=projects/*/queues/*/refills/*}", name=name)), timeout
+        )
+
+    def list(
+        self,
+        parent: str,
+        *,
+        page_size: int | None = None,
+        page_token: str | None = None,
+        order_by: str | None = None,
+        timeout: float | None = None,
+    ) -> AsyncPaginator[Refill]:
+        """List the refills of a queue, oldest first.
+
+        Args:
+            parent: Resource name of the queue: `projects/{project}/queues/{queue}`.
+            page_size: Maximum number of items to return. 0: 100. Values above 1000 are reduced to 1000;
+                negative values are refused. A page may hold fewer items.
+            page_token: `next_page_token` of the previous page. Empty: the first page. The token of another
+                listing is refused.
+            order_by: Order of the items: `create_time` (default) or `create_time desc`. The token of another
+                order is refused.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return self._transport.page(
+            Refill,
+            "refills",
+            Call(
+                "GET",
+                expand("/v1/{parent=projects/*/queues/*}/refills", parent=parent),
+                query=present({"pageSize": page_size, "pageToken": page_token, "orderBy": order_by}),
+            ),
+            timeout,
+        )
+
+    def watch(self, name: str, *, revision: int | None = None) -> AsyncWatch[Refill]:
+        """Stream a refill: its current state, then each change.
+
+        States between two reads may be skipped. The stream ends after a final state.
+
+        Args:
+            name: Resource name of the refill: `projects/{project}/queues/{queue}/refills/{refill}`.
+            revision: Send only states with a higher revision, for example than the last one that was
+                received; no revision is too old. 0: start with the current state.
+        """
+        return self._transport.watch(
+            Refill,
+            Call(
+                "GET",
+                expand("/v1/{name=projects/*/queues/*/refills/*}:watch", name=name),
+                query=present({"revision": revision}),
+            ),
+        )
+
+    async def wait(
+        self, name: str, *, timeout: float | None = None, on_state: Callable[[Refill], object] | None = None
+    ) -> Refill:
+        """Wait for the final state, and return it.
+
+        OperationFailedError if there is no result (failed, cancelled, refused, rolled back);
+        OperationTimeoutError after `timeout`.
+
+        Args:
+            name: Resource name of the refill: `projects/{project}/queues/{queue}/refills/{refill}`.
+            timeout: Seconds to wait. Default: no limit.
+            on_state: Called with each state, the final one included.
+        """
+        return await self._transport.wait(
+            Refill,
+            Call("GET", expand("/v1/{name=projects/*/queues/*/refills/*}:watch", name=name)),
+            timeout,
+            on_state,
+        )
+
+
 class TasksResource:
     """Record that annotators are asked to answer, or whose answers they are asked to rate."""
 
@@ -964,7 +1865,14 @@ class TasksResource:
         )
 
     def claim(
-        self, parent: str, *, reason: str | None = None, timeout: float | None = None
+        self,
+        parent: str,
+        *,
+        reason: str | None = None,
+        queue: str | None = None,
+        to_review: bool | None = None,
+        other_than: str | None = None,
+        timeout: float | None = None,
     ) -> ClaimTaskResponse:
         """Claim the next open task for ten minutes, the newest tasks first.
 
@@ -974,7 +1882,13 @@ class TasksResource:
 
         Args:
             parent: Resource name of the project: `projects/{project}`.
-            reason: Reason for the task: `review-sample`, `conflict` or `requested`. Empty: any.
+            reason: Reason for the task: `review-sample`, `conflict`, `requested` or `queue`. Empty: any,
+                unless `queue` is given.
+            queue: Resource name of the queue. Its tasks come in the order in which they were drawn, the first
+                ones first. Empty: a task that belongs to no queue.
+            to_review: True: claim a task of the queue that waits for a reviewer. The caller must be one.
+            other_than: Name of a task that is not returned: the one in work, to claim the next one in
+                advance. Empty: none.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
         return self._transport.call(
@@ -982,7 +1896,9 @@ class TasksResource:
             Call(
                 "POST",
                 expand("/v1/{parent=projects/*}/tasks:claim", parent=parent),
-                body=present({"reason": reason}),
+                body=present(
+                    {"reason": reason, "queue": queue, "toReview": to_review, "otherThan": other_than}
+                ),
             ),
             timeout,
         )
@@ -995,6 +1911,8 @@ class TasksResource:
         request_id: str | None = None,
         ratings: Mapping[str, int] | None = None,
         preference: Preference | None = None,
+        comment: str | None = None,
+        skip_reason: str | None = None,
         timeout: float | None = None,
     ) -> Task:
         """Answer a task.
@@ -1011,6 +1929,8 @@ class TasksResource:
             request_id: Marks the call as safe to retry. At most 256 characters.
             ratings: Ratings of a task of the work RATE: 1 to 5 for each of its scales.
             preference: The better one of the candidates of a task of the work COMPARE.
+            comment: Comment for reviewers and engineers, at most 4,096 characters. Empty: none.
+            skip_reason: Why the task is skipped, at most 200 characters. Refused with an answer.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
         return self._transport.call(
@@ -1024,6 +1944,8 @@ class TasksResource:
                         "requestId": request_id or new_request_id(),
                         "ratings": ratings,
                         "preference": preference,
+                        "comment": comment,
+                        "skipReason": skip_reason,
                     }
                 ),
                 repeatable=True,
@@ -1079,6 +2001,38 @@ class TasksResource:
             timeout,
         )
 
+    def review(
+        self,
+        name: str,
+        *,
+        decision: TaskReviewDecision | None = None,
+        label: str | None = None,
+        comment: str | None = None,
+        timeout: float | None = None,
+    ) -> Task:
+        """Review a task that waits for a reviewer.
+
+        Refused: a caller who is no reviewer of the queue, or who answered the task (`NOT_REVIEWER`), a task
+        in another state (`NOT_IN_REVIEW`), a FIX without a label (`BAD_ANSWER`), a SEND_BACK without a
+        comment (`BAD_COMMENT`).
+
+        Args:
+            name: Resource name of the task: `projects/{project}/tasks/{task}`.
+            decision: What the reviewer decides.
+            label: The right answer, of the decision FIX.
+            comment: Comment for the annotators, at most 4,096 characters. Required for SEND_BACK.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return self._transport.call(
+            Task,
+            Call(
+                "POST",
+                expand("/v1/{name=projects/*/tasks/*}:review", name=name),
+                body=present({"decision": decision, "label": label, "comment": comment}),
+            ),
+            timeout,
+        )
+
     def summarize(self, parent: str, *, timeout: float | None = None) -> SummarizeTasksResponse:
         """Count the tasks of a project by state, and the reviewed ones by the label before and after.
 
@@ -1106,6 +2060,20 @@ class TasksResource:
             SummarizeRatingsResponse,
             Call("GET", expand("/v1/{parent=projects/*}/tasks:summarizeRatings", parent=parent)),
             timeout,
+        )
+
+    def withdraw(self, name: str, *, timeout: float | None = None) -> Task:
+        """Withdraw the answer that the caller gave to a task of a queue, so that it can be answered again:
+        the caller holds a lease on it.
+
+        The annotation is deleted. Refused: no answer (`NO_ANSWER`), a reviewed task (`TASK_REVIEWED`).
+
+        Args:
+            name: Resource name of the task: `projects/{project}/tasks/{task}`.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return self._transport.call(
+            Task, Call("POST", expand("/v1/{name=projects/*/tasks/*}:withdraw", name=name), body={}), timeout
         )
 
 
@@ -1150,7 +2118,14 @@ class AsyncTasksResource:
         )
 
     async def claim(
-        self, parent: str, *, reason: str | None = None, timeout: float | None = None
+        self,
+        parent: str,
+        *,
+        reason: str | None = None,
+        queue: str | None = None,
+        to_review: bool | None = None,
+        other_than: str | None = None,
+        timeout: float | None = None,
     ) -> ClaimTaskResponse:
         """Claim the next open task for ten minutes, the newest tasks first.
 
@@ -1160,7 +2135,13 @@ class AsyncTasksResource:
 
         Args:
             parent: Resource name of the project: `projects/{project}`.
-            reason: Reason for the task: `review-sample`, `conflict` or `requested`. Empty: any.
+            reason: Reason for the task: `review-sample`, `conflict`, `requested` or `queue`. Empty: any,
+                unless `queue` is given.
+            queue: Resource name of the queue. Its tasks come in the order in which they were drawn, the first
+                ones first. Empty: a task that belongs to no queue.
+            to_review: True: claim a task of the queue that waits for a reviewer. The caller must be one.
+            other_than: Name of a task that is not returned: the one in work, to claim the next one in
+                advance. Empty: none.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
         return await self._transport.call(
@@ -1168,7 +2149,9 @@ class AsyncTasksResource:
             Call(
                 "POST",
                 expand("/v1/{parent=projects/*}/tasks:claim", parent=parent),
-                body=present({"reason": reason}),
+                body=present(
+                    {"reason": reason, "queue": queue, "toReview": to_review, "otherThan": other_than}
+                ),
             ),
             timeout,
         )
@@ -1181,6 +2164,8 @@ class AsyncTasksResource:
         request_id: str | None = None,
         ratings: Mapping[str, int] | None = None,
         preference: Preference | None = None,
+        comment: str | None = None,
+        skip_reason: str | None = None,
         timeout: float | None = None,
     ) -> Task:
         """Answer a task.
@@ -1197,6 +2182,8 @@ class AsyncTasksResource:
             request_id: Marks the call as safe to retry. At most 256 characters.
             ratings: Ratings of a task of the work RATE: 1 to 5 for each of its scales.
             preference: The better one of the candidates of a task of the work COMPARE.
+            comment: Comment for reviewers and engineers, at most 4,096 characters. Empty: none.
+            skip_reason: Why the task is skipped, at most 200 characters. Refused with an answer.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
         return await self._transport.call(
@@ -1210,6 +2197,8 @@ class AsyncTasksResource:
                         "requestId": request_id or new_request_id(),
                         "ratings": ratings,
                         "preference": preference,
+                        "comment": comment,
+                        "skipReason": skip_reason,
                     }
                 ),
                 repeatable=True,
@@ -1265,6 +2254,38 @@ class AsyncTasksResource:
             timeout,
         )
 
+    async def review(
+        self,
+        name: str,
+        *,
+        decision: TaskReviewDecision | None = None,
+        label: str | None = None,
+        comment: str | None = None,
+        timeout: float | None = None,
+    ) -> Task:
+        """Review a task that waits for a reviewer.
+
+        Refused: a caller who is no reviewer of the queue, or who answered the task (`NOT_REVIEWER`), a task
+        in another state (`NOT_IN_REVIEW`), a FIX without a label (`BAD_ANSWER`), a SEND_BACK without a
+        comment (`BAD_COMMENT`).
+
+        Args:
+            name: Resource name of the task: `projects/{project}/tasks/{task}`.
+            decision: What the reviewer decides.
+            label: The right answer, of the decision FIX.
+            comment: Comment for the annotators, at most 4,096 characters. Required for SEND_BACK.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return await self._transport.call(
+            Task,
+            Call(
+                "POST",
+                expand("/v1/{name=projects/*/tasks/*}:review", name=name),
+                body=present({"decision": decision, "label": label, "comment": comment}),
+            ),
+            timeout,
+        )
+
     async def summarize(self, parent: str, *, timeout: float | None = None) -> SummarizeTasksResponse:
         """Count the tasks of a project by state, and the reviewed ones by the label before and after.
 
@@ -1294,4 +2315,18 @@ class AsyncTasksResource:
             SummarizeRatingsResponse,
             Call("GET", expand("/v1/{parent=projects/*}/tasks:summarizeRatings", parent=parent)),
             timeout,
+        )
+
+    async def withdraw(self, name: str, *, timeout: float | None = None) -> Task:
+        """Withdraw the answer that the caller gave to a task of a queue, so that it can be answered again:
+        the caller holds a lease on it.
+
+        The annotation is deleted. Refused: no answer (`NO_ANSWER`), a reviewed task (`TASK_REVIEWED`).
+
+        Args:
+            name: Resource name of the task: `projects/{project}/tasks/{task}`.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return await self._transport.call(
+            Task, Call("POST", expand("/v1/{name=projects/*/tasks/*}:withdraw", name=name), body={}), timeout
         )

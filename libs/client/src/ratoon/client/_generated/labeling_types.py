@@ -229,6 +229,19 @@ class LabelSet(Message):
     """Number of annotators who answer each task of this label set, 1 to 20. Default: 1."""
 
 
+class Selection(OpenEnum):
+    """How a record was chosen for labeling."""
+
+    UNSPECIFIED = "SELECTION_UNSPECIFIED"
+    """Not set."""
+
+    RANDOM = "SELECTION_RANDOM"
+    """At random."""
+
+    ACTIVE = "SELECTION_ACTIVE"
+    """Because a model was uncertain about it. Such records never enter the test part of a split."""
+
+
 class Annotation(Message):
     """Answer that an annotator gave to a record."""
 
@@ -265,6 +278,12 @@ class Annotation(Message):
     Default: HUMAN. FEEDBACK is refused unless the caller is a service.
     """
 
+    queue: str = ""
+    """Resource name of the queue whose task was answered. Empty: none."""
+
+    selection: Selection = Selection.UNSPECIFIED
+    """How the record was chosen. Not set: it was not drawn by a queue."""
+
 
 class TaskState(OpenEnum):
     """State of a task."""
@@ -280,6 +299,9 @@ class TaskState(OpenEnum):
 
     SKIPPED = "STATE_SKIPPED"
     """All annotators skipped the task."""
+
+    IN_REVIEW = "STATE_IN_REVIEW"
+    """All annotators answered; the task waits for a reviewer."""
 
 
 class Preference(OpenEnum):
@@ -313,6 +335,12 @@ class TaskAnswer(Message):
     preference: Preference = Preference.UNSPECIFIED
     """The better one of the candidates, of the work COMPARE."""
 
+    skip_reason: str = ""
+    """Why the annotator skipped the task. Empty: not stated, or not skipped."""
+
+    guideline_version: int = 0
+    """Version of the guideline by which the answer was given. 0: the task belongs to no queue."""
+
 
 class TaskWork(OpenEnum):
     """What annotators do."""
@@ -328,6 +356,48 @@ class TaskWork(OpenEnum):
 
     COMPARE = "WORK_COMPARE"
     """Choose the better of two answers."""
+
+
+class TaskComment(Message):
+    """Comment on a task."""
+
+    author: str = ""
+    """Name of the API key of the author."""
+
+    text: str = ""
+    """Text of 1 to 4,096 characters."""
+
+    create_time: Timestamp | None = None
+    """Time at which it was written, UTC."""
+
+
+class TaskReviewDecision(OpenEnum):
+    """What a reviewer decides."""
+
+    UNSPECIFIED = "DECISION_UNSPECIFIED"
+    """Not set."""
+
+    ACCEPT = "DECISION_ACCEPT"
+    """The answers are right."""
+
+    FIX = "DECISION_FIX"
+    """The answer of the reviewer takes the place of the others."""
+
+    SEND_BACK = "DECISION_SEND_BACK"
+    """The annotators answer again; a comment says why."""
+
+
+class TaskReview(Message):
+    """Result of the review of a task."""
+
+    decision: TaskReviewDecision = TaskReviewDecision.UNSPECIFIED
+    """What the reviewer decided."""
+
+    reviewer: str = ""
+    """Name of the API key of the reviewer."""
+
+    label: str = ""
+    """Answer of the reviewer, of the decision FIX. Empty: none."""
 
 
 class Task(Message):
@@ -361,7 +431,7 @@ class Task(Message):
     """Current answer. Empty: none."""
 
     reason: str = ""
-    """Reason for the task: `review-sample`, `conflict` or `requested`."""
+    """Reason for the task: `review-sample`, `conflict`, `requested` or `queue`."""
 
     label: str = ""
     """Answer that was given.
@@ -388,7 +458,10 @@ class Task(Message):
     """Number of annotators who answer the task, each of them once."""
 
     answers: list[TaskAnswer] = []
-    """Answers so far, in the order in which they were given."""
+    """Answers so far, in the order in which they were given.
+
+    Of a task of a queue, annotators see their own answer alone.
+    """
 
     work: TaskWork = TaskWork.UNSPECIFIED
     """What annotators do. Default: ANSWER."""
@@ -407,6 +480,30 @@ class Task(Message):
 
     Default: `fluency`, `relevance` and `factuality`.
     """
+
+    queue: str = ""
+    """Resource name of the queue. Empty: the task belongs to none."""
+
+    selection: Selection = Selection.UNSPECIFIED
+    """How the record was chosen. Not set: it was not drawn by a queue."""
+
+    proposal_origin: str = ""
+    """What gave `proposed_label`, for example `rules` or `classical`.
+
+    Empty: no answer is proposed, or it came with the data.
+    """
+
+    guideline: str = ""
+    """Resource name of the guideline of the queue. Empty: the task belongs to none."""
+
+    comments: list[TaskComment] = []
+    """Comments of annotators and reviewers, in their order."""
+
+    review: TaskReview | None = None
+    """Result of the review. Not set: there was none."""
+
+    needs_review: bool = False
+    """True if a reviewer checks the answer when all annotators have answered."""
 
 
 class BatchCreateTasksResponse(Message):
@@ -537,3 +634,528 @@ class ClaimTaskResponse(Message):
 
     task: Task | None = None
     """The claimed task. Not set: no task is open that another annotator has not claimed."""
+
+
+class QueueState(OpenEnum):
+    """State of a queue."""
+
+    UNSPECIFIED = "STATE_UNSPECIFIED"
+    """Not set."""
+
+    OPEN = "STATE_OPEN"
+    """Tasks wait for people, or a refill is in progress or can start."""
+
+    COMPLETE = "STATE_COMPLETE"
+    """No task waits, and no more are drawn."""
+
+
+class QueueStrategy(OpenEnum):
+    """Choice of the records that become tasks."""
+
+    UNSPECIFIED = "STRATEGY_UNSPECIFIED"
+    """Not set."""
+
+    RANDOM = "STRATEGY_RANDOM"
+    """At random."""
+
+    MARGIN = "STRATEGY_MARGIN"
+    """Smallest difference between the two most probable labels, by a classical model of the labels so
+    far.
+    """
+
+    ENTROPY = "STRATEGY_ENTROPY"
+    """Largest entropy of the probabilities of the labels, by a classical model of the labels so far."""
+
+
+class QueueRefillRule(Message):
+    """Rule by which records become tasks."""
+
+    size: int = 0
+    """Number of tasks that a refill draws, 1 to 10,000. Default: 50."""
+
+    threshold: int = 0
+    """A refill starts as soon as fewer open tasks are left, 0 to 10,000.
+
+    0: refills are created by callers only.
+    """
+
+    max_tasks: int = 0
+    """Number of tasks of the queue after which no more are drawn. 0: no limit."""
+
+    strategy: QueueStrategy = QueueStrategy.UNSPECIFIED
+    """Choice of the records.
+
+    Default: RANDOM. The others need a task of the kind `classify` with one label a record.
+    """
+
+    random_share: float = 0.0
+    """Share of the records that is drawn at random in any strategy, 0.1 to 1.
+
+    Default: 0.3. Only these can enter the test part of a split.
+    """
+
+    min_gain: float = 0.0
+    """Stop when doubling the labels improved the macro-F1 of the classical model by less than this, 0 to
+    1, with 95 % confidence.
+
+    0: do not stop.
+    """
+
+
+class QueuePreLabelsOrigin(OpenEnum):
+    """Where the answers come from."""
+
+    UNSPECIFIED = "ORIGIN_UNSPECIFIED"
+    """Not set: tasks propose no answer."""
+
+    RULES = "ORIGIN_RULES"
+    """Keywords and patterns."""
+
+    CLASSICAL = "ORIGIN_CLASSICAL"
+    """The classical model of the labels so far. Only for `classify` with one label a record."""
+
+
+class QueueRule(Message):
+    """Rule that proposes a label. Give `keywords` or `pattern`."""
+
+    label: str = ""
+    """Label to propose."""
+
+    keywords: list[str] = []
+    """The rule matches a text that holds one of these, at most 1,000; upper and lower case are the same."""
+
+    pattern: str = ""
+    """Regular expression in the syntax of RE2, at most 1,000 characters; upper and lower case are the
+    same.
+
+    It matches anywhere in a text.
+    """
+
+
+class QueuePreLabels(Message):
+    """Answers that tasks propose."""
+
+    origin: QueuePreLabelsOrigin = QueuePreLabelsOrigin.UNSPECIFIED
+    """Where the answers come from."""
+
+    rules: list[QueueRule] = []
+    """Rules of the origin RULES, at most 200, in their order: the first one that matches proposes its
+    label.
+    """
+
+
+class QueueStopReason(OpenEnum):
+    """Why no further tasks are drawn."""
+
+    UNSPECIFIED = "STOP_REASON_UNSPECIFIED"
+    """Not set."""
+
+    EXHAUSTED = "STOP_REASON_EXHAUSTED"
+    """Each record has an answer or a task."""
+
+    MAX_TASKS = "STOP_REASON_MAX_TASKS"
+    """`max_tasks` is reached."""
+
+    NO_GAIN = "STOP_REASON_NO_GAIN"
+    """More labels improve the score by less than `min_gain`, with 95 % confidence."""
+
+
+class Queue(Message):
+    """Records that people label: a source of records, rules by which they become tasks, and the counts
+    of these tasks.
+    """
+
+    name: str = ""
+    """Resource name: `projects/{project}/queues/{queue}`."""
+
+    revision: Int64 = 0
+    """Increases with every stored change."""
+
+    create_time: Timestamp | None = None
+    """Time of creation, UTC. Set by the server."""
+
+    update_time: Timestamp | None = None
+    """Time of the last change, UTC. Set by the server."""
+
+    etag: str = ""
+    """Version tag of the changeable fields.
+
+    Send it with an update or a delete: a stale value is refused.
+    """
+
+    state: QueueState = QueueState.UNSPECIFIED
+    """Current state."""
+
+    dataset_version: str = ""
+    """Resource name of the dataset version whose records become tasks.
+
+    It must belong to the same project. Records that people have answered become no tasks, also those of
+    an earlier version of the dataset.
+    """
+
+    filter: str = ""
+    """Filter of the records, for example `language = zh AND attributes.channel = web`.
+
+    Fields: `source`, `source_path`, `source_label`, `language`, `licence` and `attributes.{name}`. Empty:
+    all records.
+    """
+
+    record_ids: list[str] = []
+    """IDs of the records, at most 10,000. Empty: all records that the filter selects."""
+
+    guideline: str = ""
+    """Resource name of the guideline. It must belong to the same project."""
+
+    overlap: int = 0
+    """Number of annotators who answer each task, each of them once: 1 to 20. Default: 1."""
+
+    deadline: Timestamp | None = None
+    """Time from which no task can be claimed, UTC. Not set: none."""
+
+    paused: bool = False
+    """True while no task can be claimed and no refill starts."""
+
+    gold_share: float = 0.0
+    """Share of gold items among the tasks of an annotator, 0 to 0.5.
+
+    Gold items are added with `AddGoldItems`; annotators cannot tell them from other tasks.
+    """
+
+    review_share: float = 0.0
+    """Share of the answered tasks that a second person reviews, 0 to 1."""
+
+    reviewers: list[str] = []
+    """IDs or resource names of the API keys that review tasks, at most 100.
+
+    Empty: each key with the role ENGINEER.
+    """
+
+    refill_rule: QueueRefillRule | None = None
+    """How records become tasks."""
+
+    pre_labels: QueuePreLabels | None = None
+    """Where answers come from that tasks propose.
+
+    An annotator confirms or corrects them; they are no annotations.
+    """
+
+    task: TaskSpec | None = None
+    """What the model is for: that of the guideline when the queue was created or last changed."""
+
+    open_count: Int64 = 0
+    """Number of tasks that wait for annotators, without gold items."""
+
+    review_count: Int64 = 0
+    """Number of tasks that wait for a reviewer."""
+
+    done_count: Int64 = 0
+    """Number of tasks that are completed with an answer."""
+
+    skipped_count: Int64 = 0
+    """Number of tasks that all annotators skipped."""
+
+    gold_count: Int64 = 0
+    """Number of gold items."""
+
+    stop_reason: QueueStopReason = QueueStopReason.UNSPECIFIED
+    """Why no further tasks are drawn. Empty while the rule may draw more."""
+
+    last_refill: str = ""
+    """Resource name of the newest refill. Empty: none."""
+
+
+class SummarizeQueueResponseLabelAgreement(Message):
+    """Agreement on one label."""
+
+    label: str = ""
+    """The label."""
+
+    answer_count: Int64 = 0
+    """Number of answers with it, of tasks with two answers or more."""
+
+    alpha: float | None = None
+    """Krippendorff's alpha of the label against all others. Not set: it is undefined."""
+
+
+class SummarizeQueueResponsePairAgreement(Message):
+    """Agreement of two annotators."""
+
+    first: str = ""
+    """Name of the API key of the first annotator."""
+
+    second: str = ""
+    """Name of the API key of the second annotator."""
+
+    task_count: Int64 = 0
+    """Number of tasks that both answered."""
+
+    raw_agreement: float = 0.0
+    """Share of these with equal answers."""
+
+    kappa: float | None = None
+    """Cohen's kappa. Not set: it is undefined, or the answers are texts or numbers."""
+
+
+class SummarizeQueueResponseAnnotator(Message):
+    """Answers and quality of one annotator."""
+
+    name: str = ""
+    """Name of the API key."""
+
+    answer_count: Int64 = 0
+    """Number of answers."""
+
+    skip_count: Int64 = 0
+    """Number of skipped tasks."""
+
+    gold_count: Int64 = 0
+    """Number of answered gold items. Callers below the role ENGINEER do not see it."""
+
+    gold_correct_count: Int64 = 0
+    """Number of gold items that were answered as expected.
+
+    Callers below the role ENGINEER do not see it.
+    """
+
+    estimated_accuracy: float | None = None
+    """Estimated probability of a right answer, by the model of Dawid and Skene (1979) on the answers
+    alone.
+
+    Not set: too few answers to tasks with several annotators, or the answers are texts or numbers.
+    """
+
+    reviewed_count: Int64 = 0
+    """Number of reviewed tasks that this annotator answered."""
+
+    accepted_count: Int64 = 0
+    """Number of these that the reviewer accepted."""
+
+
+class SummarizeQueueResponse(Message):
+    """Answers of a queue, and the agreement of its annotators.
+
+    Gold items count in `annotators` only.
+    """
+
+    answer_counts: dict[str, Int64] = {}
+    """Number of answers by label; of several labels each counts. Empty for texts and numbers."""
+
+    compared_count: Int64 = 0
+    """Number of tasks with answers of two annotators or more."""
+
+    pair_count: Int64 = 0
+    """Number of pairs of answers to one task."""
+
+    raw_agreement: float | None = None
+    """Share of these pairs that are equal. Not set: there are none."""
+
+    alpha: float | None = None
+    """Krippendorff's alpha: nominal for labels, interval for numbers.
+
+    Not set: it is undefined; `undefined_reason` says why.
+    """
+
+    fleiss_kappa: float | None = None
+    """Fleiss' kappa over the tasks with the most frequent number of answers.
+
+    Not set: it is undefined.
+    """
+
+    undefined_reason: str = ""
+    """Why alpha is undefined. Empty: it is defined."""
+
+    labels: list[SummarizeQueueResponseLabelAgreement] = []
+    """Alpha of each label against all others. Empty for texts and numbers."""
+
+    pairs: list[SummarizeQueueResponsePairAgreement] = []
+    """Agreement of each pair of annotators."""
+
+    annotators: list[SummarizeQueueResponseAnnotator] = []
+    """Answers and quality of each annotator."""
+
+    confirmed_count: Int64 = 0
+    """Number of completed tasks whose answer is the proposed one."""
+
+    corrected_count: Int64 = 0
+    """Number of completed tasks whose answer differs from the proposed one."""
+
+
+class AddGoldItemsRequestGoldItem(Message):
+    """Record whose answer is known."""
+
+    record_id: str = ""
+    """ID of the record."""
+
+    content_digest: str = ""
+    """Digest of the text. Empty: not stated."""
+
+    label: str = ""
+    """The right answer."""
+
+
+class AddGoldItemsResponse(Message):
+    """Response of `AddGoldItems`."""
+
+    added_count: Int64 = 0
+    """Number of items that were added."""
+
+    gold_count: Int64 = 0
+    """Number of gold items of the queue."""
+
+
+class RefillState(OpenEnum):
+    """State of a refill."""
+
+    UNSPECIFIED = "STATE_UNSPECIFIED"
+    """Not set."""
+
+    QUEUED = "STATE_QUEUED"
+    """Waiting to start."""
+
+    RUNNING = "STATE_RUNNING"
+    """The work is in progress."""
+
+    SUCCEEDED = "STATE_SUCCEEDED"
+    """The tasks were created."""
+
+    FAILED = "STATE_FAILED"
+    """The work ended with an error; `failure` holds the reason."""
+
+    CANCELLING = "STATE_CANCELLING"
+    """Cancellation was requested; the work is stopping."""
+
+    CANCELLED = "STATE_CANCELLED"
+    """Cancelled before the work completed."""
+
+
+class RefillCurvePoint(Message):
+    """Point of the learning curve."""
+
+    label_count: Int64 = 0
+    """Number of labels that the model was fitted on."""
+
+    score: float = 0.0
+    """Mean macro-F1 over the repetitions."""
+
+    low: float = 0.0
+    """Lower end of the 95 % interval."""
+
+    high: float = 0.0
+    """Upper end of the 95 % interval."""
+
+
+class RefillGain(Message):
+    """Gain of macro-F1, with the interval of the corrected resampled t-test (Nadeau and Bengio, 2003)."""
+
+    mean: float = 0.0
+    """Mean gain."""
+
+    low: float = 0.0
+    """Lower end of the 95 % interval."""
+
+    high: float = 0.0
+    """Upper end of the 95 % interval."""
+
+
+class RefillRuleAccuracy(Message):
+    """Accuracy of a rule, estimated on records with a label by a person."""
+
+    rule: int = 0
+    """Position of the rule in the queue, from 0."""
+
+    label: str = ""
+    """Label that it proposes."""
+
+    match_count: Int64 = 0
+    """Number of records without an answer that it matches."""
+
+    checked_count: Int64 = 0
+    """Number of records with a label by a person that it matches."""
+
+    correct_count: Int64 = 0
+    """Number of these whose label is the proposed one."""
+
+    accuracy: float | None = None
+    """Share of correct ones. Not set: it matches no record with a label by a person."""
+
+    low: float | None = None
+    """Lower end of its 95 % interval (Wilson)."""
+
+    high: float | None = None
+    """Upper end of its 95 % interval (Wilson)."""
+
+
+class Refill(Message):
+    """One drawing of records into a queue, by a job."""
+
+    name: str = ""
+    """Resource name: `projects/{project}/queues/{queue}/refills/{refill}`."""
+
+    revision: Int64 = 0
+    """Increases with every stored change."""
+
+    create_time: Timestamp | None = None
+    """Time of creation, UTC. Set by the server."""
+
+    update_time: Timestamp | None = None
+    """Time of the last change, UTC. Set by the server."""
+
+    state: RefillState = RefillState.UNSPECIFIED
+    """Current state."""
+
+    progress: Progress | None = None
+    """Progress of the work."""
+
+    failure: Failure | None = None
+    """Why the work failed. Set in the state FAILED only."""
+
+    size: int = 0
+    """Number of tasks to draw, 1 to 10,000. Default: `size` of the queue's rule."""
+
+    min_labelled: int = 0
+    """Draw only as many tasks as lack to this number of answered records. 0: draw `size` tasks."""
+
+    dataset_version: str = ""
+    """Resource name of the dataset version: that of the queue when the refill was created."""
+
+    task_count: Int64 = 0
+    """Number of tasks that were created."""
+
+    active_count: Int64 = 0
+    """Number of these that were drawn by uncertainty."""
+
+    pre_labelled_count: Int64 = 0
+    """Number of these that propose an answer."""
+
+    candidate_count: Int64 = 0
+    """Number of records that the queue selects, without an answer and without a task."""
+
+    labelled_count: Int64 = 0
+    """Number of records of the dataset version with an answer."""
+
+    copy_count: Int64 = 0
+    """Number of exact copies of drawn records, which need no task of their own."""
+
+    curve: list[RefillCurvePoint] = []
+    """Macro-F1 of the classical model by number of labels, by cross-validation.
+
+    Empty: too few labels.
+    """
+
+    gain: RefillGain | None = None
+    """Gain of macro-F1 between half of the labels and all of them. Not set: too few labels."""
+
+    rules: list[RefillRuleAccuracy] = []
+    """Accuracy of each rule of the queue on people's labels."""
+
+    strategy: QueueStrategy = QueueStrategy.UNSPECIFIED
+    """Strategy by which the records were drawn.
+
+    RANDOM also where there were too few labels for another one.
+    """
+
+    stop_reason: QueueStopReason = QueueStopReason.UNSPECIFIED
+    """Why the drawing stopped. Not set: more records can be drawn."""
+
+    proposal_origin: str = ""
+    """What gave the proposed answers: `rules` or `classical`. Empty: none."""

@@ -3847,6 +3847,52 @@ METHODS: tuple[Method, ...] = (
         arguments=(Field("parent", "string", "Resource name of the project: `projects/{project}`."),),
         fields=(
             Field(
+                "dataset_version",
+                "string",
+                "Resource name of the dataset version whose records become tasks. It must belong to the same project. Records that people have answered become no tasks, also those of an earlier version of the dataset.",
+            ),
+            Field(
+                "filter",
+                "string",
+                "Filter of the records, for example `language = zh AND attributes.channel = web`. Fields: `source`, `source_path`, `source_label`, `language`, `licence` and `attributes.{name}`. Empty: all records.",
+            ),
+            Field(
+                "record_ids",
+                "string",
+                "IDs of the records, at most 10,000. Empty: all records that the filter selects.",
+                repeated=True,
+            ),
+            Field(
+                "guideline", "string", "Resource name of the guideline. It must belong to the same project."
+            ),
+            Field(
+                "overlap",
+                "integer",
+                "Number of annotators who answer each task, each of them once: 1 to 20. Default: 1.",
+            ),
+            Field("deadline", "time", "Time from which no task can be claimed, UTC. Not set: none."),
+            Field("paused", "bool", "True while no task can be claimed and no refill starts."),
+            Field(
+                "gold_share",
+                "number",
+                "Share of gold items among the tasks of an annotator, 0 to 0.5. Gold items are added with `AddGoldItems`; annotators cannot tell them from other tasks.",
+            ),
+            Field(
+                "review_share", "number", "Share of the answered tasks that a second person reviews, 0 to 1."
+            ),
+            Field(
+                "reviewers",
+                "string",
+                "IDs or resource names of the API keys that review tasks, at most 100. Empty: each key with the role ENGINEER.",
+                repeated=True,
+            ),
+            Field("refill_rule", "QueueRefillRule", "How records become tasks."),
+            Field(
+                "pre_labels",
+                "QueuePreLabels",
+                "Where answers come from that tasks propose. An annotator confirms or corrects them; they are no annotations.",
+            ),
+            Field(
                 "queue_id",
                 "string",
                 "Last segment of the resource name: 1 to 63 characters of `a-z`, `0-9`, `-` and `.`; the first and the last one are a letter or a digit. Empty: the server generates a UUIDv7.",
@@ -3987,7 +4033,7 @@ METHODS: tuple[Method, ...] = (
             Field(
                 "reviewers",
                 "string",
-                "Names of the API keys that review tasks, at most 100. Empty: each key with the role ENGINEER.",
+                "IDs or resource names of the API keys that review tasks, at most 100. Empty: each key with the role ENGINEER.",
                 repeated=True,
             ),
             Field("refill_rule", "QueueRefillRule", "How records become tasks."),
@@ -5182,6 +5228,42 @@ METHODS: tuple[Method, ...] = (
         result="Stream",
     ),
     Method(
+        resource="streams",
+        name="update",
+        service="ingestion",
+        rpc="UpdateStream",
+        http="PATCH",
+        path="/v1/{stream.name=projects/*/streams/*}",
+        role="engineer",
+        comment="Update a stream. Sources of sealed segments stay as they are; the open segment is sealed by the new bounds.",
+        arguments=(Field("name", "string", "Resource name: `projects/{project}/streams/{stream}`."),),
+        fields=(
+            Field("display_name", "string", "Name for people. At most 1,024 characters."),
+            Field(
+                "license",
+                "string",
+                "License of the records: an SPDX identifier or a sentence. The sources of the stream have it.",
+            ),
+            Field(
+                "segment_records",
+                "integer",
+                "Number of records at which a segment is sealed, 1 to 100,000. Default: 10,000.",
+            ),
+            Field(
+                "segment_seconds",
+                "integer",
+                "Age of its first record at which a segment is sealed, in seconds, 1 to 86,400. Default: 3,600.",
+            ),
+            Field(
+                "etag",
+                "string",
+                "Version tag of the changeable fields. Send it with an update: a stale value is refused.",
+            ),
+        ),
+        message="Stream",
+        result="Stream",
+    ),
+    Method(
         resource="suites",
         name="create",
         service="evaluation",
@@ -5338,7 +5420,7 @@ METHODS: tuple[Method, ...] = (
             Field(
                 "queue",
                 "string",
-                "Resource name of the queue. Its tasks come in the order in which they were drawn, the first ones first. Empty: any task that belongs to no queue or to an open one.",
+                "Resource name of the queue. Its tasks come in the order in which they were drawn, the first ones first. Empty: a task that belongs to no queue.",
             ),
             Field(
                 "to_review",
@@ -6427,9 +6509,9 @@ MESSAGES: dict[str, Message] = {
                 repeated=True,
             ),
             Field(
-                "exclude_earlier",
-                "bool",
-                "Remove records that equal a record of an earlier version of the dataset or are near duplicates of one, so that the version has new records only. The rejection names the earlier record. Default: false.",
+                "earlier_versions",
+                "CurationEarlierVersions",
+                "What becomes of records that equal a record of an earlier version of the dataset or are near duplicates of one. Default: EARLIER_VERSIONS_KEEP.",
             ),
         ),
     ),
@@ -8302,7 +8384,7 @@ MESSAGES: dict[str, Message] = {
             Field(
                 "name",
                 "string",
-                "Name of the step: `length` (`min_chars`), `language` (`keep`: codes such as `en, zh`), `near_duplicates` (`threshold`: 0, or 0.3 to 1), `exact_duplicates` (`keep`: `true` or `false`), `personal_data` (`mask`: some of `email, phone, card, ip, url, iban, national_id, passport`, or `none`; `regions`; `look_alikes`; and an action for each kind: `mask`, `hash`, `drop` or `keep`), `decoding` (`max_replaced_share`, `keep_code`), `preset` (`name`: `classification`, `chat`, `mail`, `web` or `zh`), each of the steps of `ratoon.ingestion.v1.CurationStep` with its parameters, or the name of a step of an installed package, which contains a dot. Steps run in the order of the list; `personal_data`, `language`, `length` and `garbage` follow if they are not listed.",
+                "Name of the step: `length` (`min_chars`), `language` (`keep`: codes such as `en, zh`), `near_duplicates` (`threshold`: 0, or 0.3 to 1; `earlier_versions`: `keep`, `mark` or `exclude` records that an earlier version of the dataset has), `exact_duplicates` (`keep`: `true` or `false`), `personal_data` (`mask`: some of `email, phone, card, ip, url, iban, national_id, passport`, or `none`; `regions`; `look_alikes`; and an action for each kind: `mask`, `hash`, `drop` or `keep`), `decoding` (`max_replaced_share`, `keep_code`), `preset` (`name`: `classification`, `chat`, `mail`, `web` or `zh`), each of the steps of `ratoon.ingestion.v1.CurationStep` with its parameters, or the name of a step of an installed package, which contains a dot. Steps run in the order of the list; `personal_data`, `language`, `length` and `garbage` follow if they are not listed.",
             ),
             Field("params", "string", "Parameters of the step by name, as texts.", key="string"),
         ),
@@ -8592,7 +8674,7 @@ MESSAGES: dict[str, Message] = {
             Field(
                 "reviewers",
                 "string",
-                "Names of the API keys that review tasks, at most 100. Empty: each key with the role ENGINEER.",
+                "IDs or resource names of the API keys that review tasks, at most 100. Empty: each key with the role ENGINEER.",
                 repeated=True,
             ),
             Field("refill_rule", "QueueRefillRule", "How records become tasks."),
@@ -8701,7 +8783,7 @@ MESSAGES: dict[str, Message] = {
             Field(
                 "learning_rate",
                 "number",
-                "Learning rate: above 0, at most 1. Default: 0.002; 0.0002 for LORA.",
+                "Learning rate: above 0, at most 1. Default: 0.002; 0.0002 for LORA. Of texts and of preferences it depends on the size of the model as well; a response states it.",
             ),
             Field(
                 "epochs",
@@ -8750,7 +8832,7 @@ MESSAGES: dict[str, Message] = {
             Field(
                 "label_smoothing",
                 "number",
-                "Share of the target of an answer that is distributed over all tokens, from 0 to below 1. It reduces the effect of wrong labels. Default: 0.05 for CONTINUE, otherwise 0.",
+                "Share of the target of an answer that is distributed over all tokens, from 0 to below 1. It reduces the effect of wrong labels. Default: 0.05 for CONTINUE with labels, otherwise 0. With DPO see `preference_loss`.",
             ),
             Field(
                 "task",
@@ -8792,6 +8874,31 @@ MESSAGES: dict[str, Message] = {
                 "string",
                 "Tokens to add to the tokenizer and the embeddings of the base model, at most 10,000 of at most 64 characters each, for example product names. A new token is found exactly as it is written, and begins with the mean of the embeddings of the tokens that it was made of. Tokens that the tokenizer has are skipped. Only with CONTINUE.",
                 repeated=True,
+            ),
+            Field(
+                "objective",
+                "RecipeObjective",
+                "What the model learns from the records. Default: SFT. DPO and KTO need a base model and the task `generate`.",
+            ),
+            Field(
+                "beta",
+                "number",
+                "Strength of the tie to the model that training starts from, above 0 and at most 100. Only with DPO and KTO. Default: 0.1.",
+            ),
+            Field(
+                "preference_loss",
+                "RecipePreferenceLoss",
+                "Loss of a preference. Only with DPO. Default: SIGMOID.",
+            ),
+            Field(
+                "good_weight",
+                "number",
+                "Weight of the loss of good answers, 0 to 1,000. Only with KTO. Default: 1.",
+            ),
+            Field(
+                "bad_weight",
+                "number",
+                "Weight of the loss of bad answers, 0 to 1,000. Only with KTO. Default: 1.",
             ),
         ),
     ),
@@ -9859,6 +9966,11 @@ MESSAGES: dict[str, Message] = {
                 "string",
                 "Resource name of the latest source. Empty: none yet. Set by the server.",
             ),
+            Field(
+                "etag",
+                "string",
+                "Version tag of the changeable fields. Send it with an update: a stale value is refused.",
+            ),
         ),
     ),
     "Suite": Message(
@@ -10427,7 +10539,7 @@ MESSAGES: dict[str, Message] = {
             Field(
                 "metrics",
                 "number",
-                "Final measurements by name (`train_loss`, `validation_loss`, `seconds`, `tokens_per_second`, `peak_memory_bytes`, …). Of tasks whose answers are texts also `validation_perplexity`, `learned_tokens`, `records`, and the numbers of records and samples that did not count: `invalid_records`, `bad_answers`, `rejected_answers`, `truncated_samples`, `samples_without_targets`. Empty until the run has succeeded.",
+                "Final measurements by name (`train_loss`, `validation_loss`, `seconds`, `tokens_per_second`, `peak_memory_bytes`, …). Of tasks whose answers are texts also `validation_perplexity`, `learned_tokens`, `records`, and the numbers of records and samples that did not count: `invalid_records`, `bad_answers`, `rejected_answers`, `truncated_samples`, `samples_without_targets`. Of DPO and KTO also `validation_reward_margin`, of DPO `validation_pair_accuracy`, of KTO `validation_judgement_accuracy`, and `other_records`, `equal_pairs` and `long_answers` that were left out. Empty until the run has succeeded.",
                 key="string",
             ),
             Field("plan", "ResourcePlan", "Memory requirement of the run, computed before it starts."),
@@ -10566,6 +10678,20 @@ ENUMS: dict[str, tuple[EnumValue, ...]] = {
         EnumValue("FAILED", "STATE_FAILED", "The work ended with an error; `failure` holds the reason."),
         EnumValue("CANCELLING", "STATE_CANCELLING", "Cancellation was requested."),
         EnumValue("CANCELLED", "STATE_CANCELLED", "The work was cancelled."),
+    ),
+    "CurationEarlierVersions": (
+        EnumValue("UNSPECIFIED", "EARLIER_VERSIONS_UNSPECIFIED", "The default: EARLIER_VERSIONS_KEEP."),
+        EnumValue(
+            "EXCLUDE",
+            "EARLIER_VERSIONS_EXCLUDE",
+            "They are rejected, so that the version has new records only. The rejection names the earlier record.",
+        ),
+        EnumValue(
+            "MARK",
+            "EARLIER_VERSIONS_MARK",
+            "They are kept, with the attribute `earlier_equal` or `earlier_near`, whose value is the ID of the earlier record.",
+        ),
+        EnumValue("KEEP", "EARLIER_VERSIONS_KEEP", "They are kept. No earlier version is compared."),
     ),
     "DatasetVersionState": (
         EnumValue("UNSPECIFIED", "STATE_UNSPECIFIED", "Not set."),
@@ -10948,6 +11074,33 @@ ENUMS: dict[str, tuple[EnumValue, ...]] = {
         ),
         EnumValue(
             "LORA", "METHOD_LORA", "Train a low-rank adapter for a base model, whose weights do not change."
+        ),
+    ),
+    "RecipeObjective": (
+        EnumValue("UNSPECIFIED", "OBJECTIVE_UNSPECIFIED", "Not set."),
+        EnumValue("SFT", "OBJECTIVE_SFT", "Supervised fine-tuning: the tokens of right answers."),
+        EnumValue(
+            "DPO",
+            "OBJECTIVE_DPO",
+            "Direct preference optimization: a chosen answer rather than a rejected one. Records without both are left out.",
+        ),
+        EnumValue(
+            "KTO",
+            "OBJECTIVE_KTO",
+            "Kahneman-Tversky optimization: good answers rather than bad ones. The answers of a preference count as one of each. Records that are neither are left out.",
+        ),
+    ),
+    "RecipePreferenceLoss": (
+        EnumValue("UNSPECIFIED", "PREFERENCE_LOSS_UNSPECIFIED", "Not set."),
+        EnumValue(
+            "SIGMOID",
+            "PREFERENCE_LOSS_SIGMOID",
+            "Logistic loss of the difference (DPO). `label_smoothing` is then the share of preferences that are assumed to be reversed, below 0.5.",
+        ),
+        EnumValue(
+            "IPO",
+            "PREFERENCE_LOSS_IPO",
+            "Squared distance of the difference from 1/(2 beta), per token of the answers (IPO). It does not push the difference of clear preferences without end.",
         ),
     ),
     "RecipeTrainOn": (

@@ -132,6 +132,49 @@ class RecipeDtype(OpenEnum):
     """
 
 
+class RecipeObjective(OpenEnum):
+    """What the model learns from the records."""
+
+    UNSPECIFIED = "OBJECTIVE_UNSPECIFIED"
+    """Not set."""
+
+    SFT = "OBJECTIVE_SFT"
+    """Supervised fine-tuning: the tokens of right answers."""
+
+    DPO = "OBJECTIVE_DPO"
+    """Direct preference optimization: a chosen answer rather than a rejected one.
+
+    Records without both are left out.
+    """
+
+    KTO = "OBJECTIVE_KTO"
+    """Kahneman-Tversky optimization: good answers rather than bad ones.
+
+    The answers of a preference count as one of each. Records that are neither are left out.
+    """
+
+
+class RecipePreferenceLoss(OpenEnum):
+    """Loss of a preference, of the difference between the log-probability ratios of both answers to the
+    base model.
+    """
+
+    UNSPECIFIED = "PREFERENCE_LOSS_UNSPECIFIED"
+    """Not set."""
+
+    SIGMOID = "PREFERENCE_LOSS_SIGMOID"
+    """Logistic loss of the difference (DPO).
+
+    `label_smoothing` is then the share of preferences that are assumed to be reversed, below 0.5.
+    """
+
+    IPO = "PREFERENCE_LOSS_IPO"
+    """Squared distance of the difference from 1/(2 beta), per token of the answers (IPO).
+
+    It does not push the difference of clear preferences without end.
+    """
+
+
 class Recipe(Message):
     """Training recipe. A zero value selects the default."""
 
@@ -152,7 +195,11 @@ class Recipe(Message):
     """Random seed, 0 to 2^63-1."""
 
     learning_rate: float = 0.0
-    """Learning rate: above 0, at most 1. Default: 0.002; 0.0002 for LORA."""
+    """Learning rate: above 0, at most 1.
+
+    Default: 0.002; 0.0002 for LORA. Of texts and of preferences it depends on the size of the model as
+    well; a response states it.
+    """
 
     epochs: float = 0.0
     """Number of epochs, at most 1,000. Default: chosen from the data; 1 for LORA."""
@@ -206,7 +253,8 @@ class Recipe(Message):
     label_smoothing: float | None = None
     """Share of the target of an answer that is distributed over all tokens, from 0 to below 1.
 
-    It reduces the effect of wrong labels. Default: 0.05 for CONTINUE, otherwise 0.
+    It reduces the effect of wrong labels. Default: 0.05 for CONTINUE with labels, otherwise 0. With DPO
+    see `preference_loss`.
     """
 
     task: TaskSpec | None = None
@@ -260,6 +308,27 @@ class Recipe(Message):
     A new token is found exactly as it is written, and begins with the mean of the embeddings of the
     tokens that it was made of. Tokens that the tokenizer has are skipped. Only with CONTINUE.
     """
+
+    objective: RecipeObjective = RecipeObjective.UNSPECIFIED
+    """What the model learns from the records.
+
+    Default: SFT. DPO and KTO need a base model and the task `generate`.
+    """
+
+    beta: float = 0.0
+    """Strength of the tie to the model that training starts from, above 0 and at most 100.
+
+    Only with DPO and KTO. Default: 0.1.
+    """
+
+    preference_loss: RecipePreferenceLoss = RecipePreferenceLoss.UNSPECIFIED
+    """Loss of a preference. Only with DPO. Default: SIGMOID."""
+
+    good_weight: float | None = None
+    """Weight of the loss of good answers, 0 to 1,000. Only with KTO. Default: 1."""
+
+    bad_weight: float | None = None
+    """Weight of the loss of bad answers, 0 to 1,000. Only with KTO. Default: 1."""
 
 
 class ResourcesAccelerator(OpenEnum):
@@ -423,7 +492,10 @@ class TrainingRun(Message):
 
     Of tasks whose answers are texts also `validation_perplexity`, `learned_tokens`, `records`, and the
     numbers of records and samples that did not count: `invalid_records`, `bad_answers`,
-    `rejected_answers`, `truncated_samples`, `samples_without_targets`. Empty until the run has succeeded.
+    `rejected_answers`, `truncated_samples`, `samples_without_targets`. Of DPO and KTO also
+    `validation_reward_margin`, of DPO `validation_pair_accuracy`, of KTO `validation_judgement_accuracy`,
+    and `other_records`, `equal_pairs` and `long_answers` that were left out. Empty until the run has
+    succeeded.
     """
 
     plan: ResourcePlan | None = None

@@ -697,3 +697,178 @@ class ExportRedacted(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ExportRedacted: _TypeAlias = ExportRedacted  # noqa: Y015
+
+@_typing.final
+class StreamEvent(_message.Message):
+    """Events of streams."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
+    SEALED_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Resource name: `projects/{project}/streams/{stream}`."""
+    revision: _builtins.int
+    """Revision of the resource after the change. Consumers drop an event with a revision lower than the last one that
+    they handled.
+    """
+    @_builtins.property
+    def sealed(self) -> Global___StreamSealed:
+        """A segment was sealed and is a source."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        revision: _builtins.int = ...,
+        sealed: Global___StreamSealed | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["event", b"event", "sealed", b"sealed"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["event", b"event", "name", b"name", "revision", b"revision", "sealed", b"sealed"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["sealed"]  # noqa: Y015
+    _WhichOneofArgType_event: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_event) -> _WhichOneofReturnType_event | None: ...
+
+Global___StreamEvent: _TypeAlias = StreamEvent  # noqa: Y015
+
+@_typing.final
+class StreamSealed(_message.Message):
+    """A segment was sealed and is a source."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SOURCE_FIELD_NUMBER: _builtins.int
+    RECORD_COUNT_FIELD_NUMBER: _builtins.int
+    source: _builtins.str
+    """Resource name of the source."""
+    record_count: _builtins.int
+    """Number of its records."""
+    def __init__(
+        self,
+        *,
+        source: _builtins.str = ...,
+        record_count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["record_count", b"record_count", "source", b"source"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StreamSealed: _TypeAlias = StreamSealed  # noqa: Y015
+
+@_typing.final
+class CrawlEvent(_message.Message):
+    """Events of crawls."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
+    COMPLETED_FIELD_NUMBER: _builtins.int
+    FAILED_FIELD_NUMBER: _builtins.int
+    CANCELLED_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Resource name: `projects/{project}/crawls/{crawl}`."""
+    revision: _builtins.int
+    """Revision of the resource after the change. Consumers drop an event with a revision lower than the last one that
+    they handled.
+    """
+    @_builtins.property
+    def completed(self) -> Global___CrawlCompleted:
+        """A crawl has ended, and its pages are a source."""
+
+    @_builtins.property
+    def failed(self) -> Global___CrawlFailed:
+        """A crawl failed."""
+
+    @_builtins.property
+    def cancelled(self) -> Global___CrawlCancelled:
+        """A crawl was cancelled."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        revision: _builtins.int = ...,
+        completed: Global___CrawlCompleted | None = ...,
+        failed: Global___CrawlFailed | None = ...,
+        cancelled: Global___CrawlCancelled | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["cancelled", b"cancelled", "completed", b"completed", "event", b"event", "failed", b"failed"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cancelled", b"cancelled", "completed", b"completed", "event", b"event", "failed", b"failed", "name", b"name", "revision", b"revision"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["completed", "failed", "cancelled"]  # noqa: Y015
+    _WhichOneofArgType_event: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_event) -> _WhichOneofReturnType_event | None: ...
+
+Global___CrawlEvent: _TypeAlias = CrawlEvent  # noqa: Y015
+
+@_typing.final
+class CrawlCompleted(_message.Message):
+    """A crawl has ended, and its pages are a source."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SOURCE_FIELD_NUMBER: _builtins.int
+    RECORD_COUNT_FIELD_NUMBER: _builtins.int
+    source: _builtins.str
+    """Resource name of the source. Empty: no page was new."""
+    record_count: _builtins.int
+    """Number of pages in the source."""
+    def __init__(
+        self,
+        *,
+        source: _builtins.str = ...,
+        record_count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["record_count", b"record_count", "source", b"source"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CrawlCompleted: _TypeAlias = CrawlCompleted  # noqa: Y015
+
+@_typing.final
+class CrawlFailed(_message.Message):
+    """A crawl failed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REASON_FIELD_NUMBER: _builtins.int
+    reason: _builtins.str
+    """Stable reason code in UPPER_SNAKE_CASE."""
+    def __init__(
+        self,
+        *,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CrawlFailed: _TypeAlias = CrawlFailed  # noqa: Y015
+
+@_typing.final
+class CrawlCancelled(_message.Message):
+    """A crawl was cancelled."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CrawlCancelled: _TypeAlias = CrawlCancelled  # noqa: Y015

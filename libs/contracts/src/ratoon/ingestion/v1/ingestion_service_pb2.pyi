@@ -1743,6 +1743,38 @@ class ListStreamsResponse(_message.Message):
 Global___ListStreamsResponse: _TypeAlias = ListStreamsResponse  # noqa: Y015
 
 @_typing.final
+class UpdateStreamRequest(_message.Message):
+    """Request of `UpdateStream`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STREAM_FIELD_NUMBER: _builtins.int
+    UPDATE_MASK_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def stream(self) -> _stream_pb2.Stream:
+        """The stream with its new values; `name` selects it. A stale `etag` is refused; an empty one is not checked."""
+
+    @_builtins.property
+    def update_mask(self) -> _field_mask_pb2.FieldMask:
+        """Fields to change: `display_name`, `license`, `segment_records`, `segment_seconds`. A bound that is named here and 0
+        takes its default. Empty: those that `stream` carries. Refused when no field can be changed.
+        """
+
+    def __init__(
+        self,
+        *,
+        stream: _stream_pb2.Stream | None = ...,
+        update_mask: _field_mask_pb2.FieldMask | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["stream", b"stream", "update_mask", b"update_mask"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["stream", b"stream", "update_mask", b"update_mask"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UpdateStreamRequest: _TypeAlias = UpdateStreamRequest  # noqa: Y015
+
+@_typing.final
 class DeleteStreamRequest(_message.Message):
     """Request of `DeleteStream`."""
 

@@ -300,6 +300,11 @@ class IngestionServiceStub:
                 request_serializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.ListStreamsRequest.SerializeToString,
                 response_deserializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.ListStreamsResponse.FromString,
                 _registered_method=True)
+        self.UpdateStream = channel.unary_unary(
+                '/ratoon.ingestion.v1.IngestionService/UpdateStream',
+                request_serializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.UpdateStreamRequest.SerializeToString,
+                response_deserializer=ratoon_dot_ingestion_dot_v1_dot_stream__pb2.Stream.FromString,
+                _registered_method=True)
         self.AppendRecords = channel.unary_unary(
                 '/ratoon.ingestion.v1.IngestionService/AppendRecords',
                 request_serializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.AppendRecordsRequest.SerializeToString,
@@ -739,6 +744,13 @@ class IngestionServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def UpdateStream(self, request, context):
+        """Update a stream. Sources of sealed segments stay as they are; the open segment is sealed by the new bounds.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def AppendRecords(self, request, context):
         """Append records to a stream: all of the request, or none. Once the call returns, the records are stored durably; a
         retry with the same IDs stores none of them twice. Refused: a record that is not valid (`BAD_RECORD`), an ID that
@@ -1066,6 +1078,11 @@ def add_IngestionServiceServicer_to_server(servicer, server):
                     servicer.ListStreams,
                     request_deserializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.ListStreamsRequest.FromString,
                     response_serializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.ListStreamsResponse.SerializeToString,
+            ),
+            'UpdateStream': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateStream,
+                    request_deserializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.UpdateStreamRequest.FromString,
+                    response_serializer=ratoon_dot_ingestion_dot_v1_dot_stream__pb2.Stream.SerializeToString,
             ),
             'AppendRecords': grpc.unary_unary_rpc_method_handler(
                     servicer.AppendRecords,
@@ -2491,6 +2508,33 @@ class IngestionService:
             '/ratoon.ingestion.v1.IngestionService/ListStreams',
             ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.ListStreamsRequest.SerializeToString,
             ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.ListStreamsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateStream(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ratoon.ingestion.v1.IngestionService/UpdateStream',
+            ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.UpdateStreamRequest.SerializeToString,
+            ratoon_dot_ingestion_dot_v1_dot_stream__pb2.Stream.FromString,
             options,
             channel_credentials,
             insecure,

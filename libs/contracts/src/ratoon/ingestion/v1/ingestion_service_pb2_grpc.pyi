@@ -201,6 +201,8 @@ class IngestionServiceStub:
     """Return one stream."""
     ListStreams: _grpc.UnaryUnaryMultiCallable[_ingestion_service_pb2.ListStreamsRequest, _ingestion_service_pb2.ListStreamsResponse]
     """List the streams of a project, oldest first."""
+    UpdateStream: _grpc.UnaryUnaryMultiCallable[_ingestion_service_pb2.UpdateStreamRequest, _stream_pb2.Stream]
+    """Update a stream. Sources of sealed segments stay as they are; the open segment is sealed by the new bounds."""
     AppendRecords: _grpc.UnaryUnaryMultiCallable[_ingestion_service_pb2.AppendRecordsRequest, _ingestion_service_pb2.AppendRecordsResponse]
     """Append records to a stream: all of the request, or none. Once the call returns, the records are stored durably; a
     retry with the same IDs stores none of them twice. Refused: a record that is not valid (`BAD_RECORD`), an ID that
@@ -395,6 +397,8 @@ class IngestionServiceAsyncStub(IngestionServiceStub):
     """Return one stream."""
     ListStreams: _aio.UnaryUnaryMultiCallable[_ingestion_service_pb2.ListStreamsRequest, _ingestion_service_pb2.ListStreamsResponse]  # type: ignore[assignment]
     """List the streams of a project, oldest first."""
+    UpdateStream: _aio.UnaryUnaryMultiCallable[_ingestion_service_pb2.UpdateStreamRequest, _stream_pb2.Stream]  # type: ignore[assignment]
+    """Update a stream. Sources of sealed segments stay as they are; the open segment is sealed by the new bounds."""
     AppendRecords: _aio.UnaryUnaryMultiCallable[_ingestion_service_pb2.AppendRecordsRequest, _ingestion_service_pb2.AppendRecordsResponse]  # type: ignore[assignment]
     """Append records to a stream: all of the request, or none. Once the call returns, the records are stored durably; a
     retry with the same IDs stores none of them twice. Refused: a record that is not valid (`BAD_RECORD`), an ID that
@@ -892,6 +896,14 @@ class IngestionServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_ingestion_service_pb2.ListStreamsResponse, _abc.Awaitable[_ingestion_service_pb2.ListStreamsResponse]]:
         """List the streams of a project, oldest first."""
+
+    @_abc_1.abstractmethod
+    def UpdateStream(
+        self,
+        request: _ingestion_service_pb2.UpdateStreamRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_stream_pb2.Stream, _abc.Awaitable[_stream_pb2.Stream]]:
+        """Update a stream. Sources of sealed segments stay as they are; the open segment is sealed by the new bounds."""
 
     @_abc_1.abstractmethod
     def AppendRecords(

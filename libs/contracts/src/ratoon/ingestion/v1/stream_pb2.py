@@ -26,7 +26,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from ratoon.ingestion.v1 import source_pb2 as ratoon_dot_ingestion_dot_v1_dot_source__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n ratoon/ingestion/v1/stream.proto\x12\x13ratoon.ingestion.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a ratoon/ingestion/v1/source.proto\"\xfe\x02\n\x06Stream\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x03\x12/\n\x0b\x63reate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x0c\x64isplay_name\x18\x05 \x01(\t\x12\x0f\n\x07license\x18\x06 \x01(\t\x12\x34\n\x07\x63olumns\x18\x07 \x01(\x0b\x32#.ratoon.ingestion.v1.Source.Columns\x12\x17\n\x0fsegment_records\x18\x08 \x01(\x05\x12\x17\n\x0fsegment_seconds\x18\t \x01(\x05\x12\x19\n\x11open_record_count\x18\n \x01(\x03\x12\x1b\n\x13sealed_record_count\x18\x0b \x01(\x03\x12\x14\n\x0csource_count\x18\x0c \x01(\x03\x12\x15\n\rlatest_source\x18\r \x01(\t\"N\n\x0e\x41ppendedRecord\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04text\x18\x02 \x01(\t\x12\r\n\x05label\x18\x03 \x01(\t\x12\x13\n\x0brecord_json\x18\x04 \x01(\tb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n ratoon/ingestion/v1/stream.proto\x12\x13ratoon.ingestion.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a ratoon/ingestion/v1/source.proto\"\x8c\x03\n\x06Stream\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x03\x12/\n\x0b\x63reate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x0c\x64isplay_name\x18\x05 \x01(\t\x12\x0f\n\x07license\x18\x06 \x01(\t\x12\x34\n\x07\x63olumns\x18\x07 \x01(\x0b\x32#.ratoon.ingestion.v1.Source.Columns\x12\x17\n\x0fsegment_records\x18\x08 \x01(\x05\x12\x17\n\x0fsegment_seconds\x18\t \x01(\x05\x12\x19\n\x11open_record_count\x18\n \x01(\x03\x12\x1b\n\x13sealed_record_count\x18\x0b \x01(\x03\x12\x14\n\x0csource_count\x18\x0c \x01(\x03\x12\x15\n\rlatest_source\x18\r \x01(\t\x12\x0c\n\x04\x65tag\x18\x0e \x01(\t\"N\n\x0e\x41ppendedRecord\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04text\x18\x02 \x01(\t\x12\r\n\x05label\x18\x03 \x01(\t\x12\x13\n\x0brecord_json\x18\x04 \x01(\tb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,7 +34,7 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'ratoon.ingestion.v1.stream_
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_STREAM']._serialized_start=125
-  _globals['_STREAM']._serialized_end=507
-  _globals['_APPENDEDRECORD']._serialized_start=509
-  _globals['_APPENDEDRECORD']._serialized_end=587
+  _globals['_STREAM']._serialized_end=521
+  _globals['_APPENDEDRECORD']._serialized_start=523
+  _globals['_APPENDEDRECORD']._serialized_end=601
 # @@protoc_insertion_point(module_scope)

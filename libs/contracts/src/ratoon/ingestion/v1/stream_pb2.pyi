@@ -39,6 +39,7 @@ class Stream(_message.Message):
     SEALED_RECORD_COUNT_FIELD_NUMBER: _builtins.int
     SOURCE_COUNT_FIELD_NUMBER: _builtins.int
     LATEST_SOURCE_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Resource name: `projects/{project}/streams/{stream}`."""
     revision: _builtins.int
@@ -59,6 +60,8 @@ class Stream(_message.Message):
     """Number of sources that the stream became. Set by the server."""
     latest_source: _builtins.str
     """Resource name of the latest source. Empty: none yet. Set by the server."""
+    etag: _builtins.str
+    """Version tag of the changeable fields. Send it with an update: a stale value is refused."""
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """Time of creation, UTC. Set by the server."""
@@ -87,10 +90,11 @@ class Stream(_message.Message):
         sealed_record_count: _builtins.int = ...,
         source_count: _builtins.int = ...,
         latest_source: _builtins.str = ...,
+        etag: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["columns", b"columns", "create_time", b"create_time", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["columns", b"columns", "create_time", b"create_time", "display_name", b"display_name", "latest_source", b"latest_source", "license", b"license", "name", b"name", "open_record_count", b"open_record_count", "revision", b"revision", "sealed_record_count", b"sealed_record_count", "segment_records", b"segment_records", "segment_seconds", b"segment_seconds", "source_count", b"source_count", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["columns", b"columns", "create_time", b"create_time", "display_name", b"display_name", "etag", b"etag", "latest_source", b"latest_source", "license", b"license", "name", b"name", "open_record_count", b"open_record_count", "revision", b"revision", "sealed_record_count", b"sealed_record_count", "segment_records", b"segment_records", "segment_seconds", b"segment_seconds", "source_count", b"source_count", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

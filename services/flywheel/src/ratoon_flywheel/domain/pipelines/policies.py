@@ -465,10 +465,12 @@ def _event(policy: Policy, events: Sequence[ExternalEvent]) -> _Reason:
 
 def _new_records(policy: Policy, readings: Sequence[ExternalEvent]) -> _Reason:
     records = sum(event.record_count for event in readings)
-    connections = len({event.source for event in readings})
+    places = {event.source for event in readings}
+    kinds = {place.split("/")[2].removesuffix("s") for place in places}
+    kind = kinds.pop() if len(kinds) == 1 else "place"
     return _Reason(
         Trigger.NEW_DATA,
-        f"{records:,} records were read from {connections} connection{'s' * (connections != 1)} in {len(readings)} "
+        f"{records:,} records were read from {len(places)} {kind}{'s' * (len(places) != 1)} in {len(readings)} "
         f"source{'s' * (len(readings) != 1)} (threshold {policy.new_data_count:,})",
     )
 
