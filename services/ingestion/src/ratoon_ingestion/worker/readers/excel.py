@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 import fastexcel
+from lxml import etree
 
 from ratoon.storage.artifacts import ArtifactStore
 from ratoon_ingestion.domain.curation import Rejected
@@ -15,6 +16,7 @@ from ratoon_ingestion.worker.documents import NotReadable
 from ratoon_ingestion.worker.documents.packages import Package
 from ratoon_ingestion.worker.documents.read import is_encrypted_office
 from ratoon_ingestion.worker.readers.columns import layout
+from ratoon_ingestion.worker.readers.extents import MAX_CELLS, TooWide, check_extents
 from ratoon_ingestion.worker.readers.items import (
     Item,
     Limits,
@@ -136,10 +138,16 @@ def _opened(source: SourceSpec, store: ArtifactStore, limits: Limits) -> fastexc
         raise SourceUnreadable("ENCRYPTED", f"{source.name} has a password. Save the workbook without one.")
     if payload.startswith(b"PK"):
         try:
-            Package(payload, "workbook", _UNPACKED_BYTES)
-        except NotReadable as error:
+            check_extents(Package(payload, "workbook", _UNPACKED_BYTES))
+        except (NotReadable, etree.XMLSyntaxError) as error:
             raise SourceUnreadable(
                 "WORKBOOK_DAMAGED", f"The workbook of {source.name} cannot be read: {error}."
+            ) from error
+        except TooWide as error:
+            raise SourceUnreadable(
+                "SOURCE_TOO_LARGE",
+                f"The workbook of {source.name} cannot be read: {error}, more than {MAX_CELLS:,}. Delete the cells far "
+                "from the table, or save it as CSV.",
             ) from error
     try:
         return fastexcel.read_excel(payload)
