@@ -166,6 +166,7 @@ def shared() -> Schema:
             serviceAccountAnnotations=named(TEXT),
         ),
         workers=named(worker(), like("^worker(-[a-z0-9-]{0,20}[a-z0-9])?$")) | {"minProperties": 1},
+        curation=record(executor=one_of("pool", "ray")),
         observability=record(
             otlp=like("^$|^https?://"), traceRatio={"type": "number", "minimum": 0, "maximum": 1}
         ),

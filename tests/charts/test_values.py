@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.charts import network
 from tests.charts.manifests import CHART, Refused
 
 JOBS = ("ingestion", "labeling", "training", "evaluation", "registry", "flywheel")
@@ -42,6 +43,14 @@ JOBS = ("ingestion", "labeling", "training", "evaluation", "registry", "flywheel
                 "global.workers.worker.services": list(JOBS),
             },
             "or set ray.mode to static or kuberay",
+        ),
+        (
+            {
+                "global.curation.executor": "ray",
+                "ray.mode": "none",
+                "global.workers.worker.services": list(JOBS),
+            },
+            "global.curation.executor is ray, but ray.mode is none",
         ),
         ({"ray.workers.big": {"pool": "cpu", "resources": {}}}, "ray.workers.big.resources has no memory"),
         ({"registry.replicas": 0}, "minimum: got 0, want 1"),
@@ -108,6 +117,29 @@ def test_ray_is_the_same_in_both_modes(helm, mode):
     for part, spec in specs.items():
         assert spec["containers"] == others[part]["containers"]
     assert bool(release.of("RayCluster")) is (mode == "kuberay")
+
+
+@pytest.mark.parametrize("mode", ["static", "kuberay"])
+def test_curation_on_ray_joins_the_cluster_from_the_workers_of_ingestion(helm, mode):
+    data = {"pool": "cpu", "replicas": 2, "devices": 0, "services": ["ingestion"], "resources": {}}
+    values = {
+        "global.workers.worker.services": [name for name in JOBS if name not in ("ingestion", "training")],
+        "global.workers.worker-data": data
+        | {"storage": {"persistent": False, "size": "1Gi", "className": ""}},
+        "ray.mode": mode,
+    }
+    release = helm.with_values(values | {"global.curation.executor": "ray"})
+    assert variables(release, "Deployment", "ratoon-ingestion")["RATOON_INGESTION_EXECUTOR"] == "ray"
+    address = variables(release, "StatefulSet", "ratoon-worker-data")["RATOON_RAY_ADDRESS"]
+    assert address == "ratoon-ray-head:6379"
+    assert "RATOON_RAY_ADDRESS" not in variables(release, "StatefulSet", "ratoon-worker")
+    ways = {(source, target) for source, target, _ in network.ways(release)}
+    for other in ("ray-head", "ray-worker"):
+        assert {("worker-data", other), (other, "worker-data")} <= ways
+        assert not {("worker", other), (other, "worker")} & ways
+    assert "RATOON_RAY_ADDRESS" not in variables(
+        helm.with_values(values), "StatefulSet", "ratoon-worker-data"
+    )
 
 
 def test_accelerators_are_requested_if_a_pool_has_them(helm):

@@ -95,4 +95,7 @@
 {{- if and (eq .Values.ray.mode "none") (not (hasKey $seen "training")) -}}
 {{- fail "ray.mode is none, but no group of global.workers runs training: add training to the services of one group." -}}
 {{- end -}}
+{{- if and (eq .Values.ray.mode "none") (eq .Values.global.curation.executor "ray") -}}
+{{- fail "global.curation.executor is ray, but ray.mode is none: set the executor to pool, or ray.mode to static or kuberay." -}}
+{{- end -}}
 {{- end -}}

@@ -68,6 +68,7 @@
 {{- define "common.ingestionEnvironment" }}
 - name: RATOON_INGESTION_RECORD_SECRET
   valueFrom: {secretKeyRef: {name: {{ include "common.name" . }}-keys, key: record.secret}}
+- {name: RATOON_INGESTION_EXECUTOR, value: {{ .root.Values.global.curation.executor | toJson }}}
 {{- end -}}
 
 {{- define "common.servingEnvironment" }}
