@@ -23,7 +23,7 @@ from ratoon.storage.migrations import (
 from ratoon.storage.revisions import check_current, head_of, revision_of
 from ratoon.storage.store import resource_table
 
-EXPRESSION_INDEXES = ("ix_tasks_queue",)
+EXPRESSION_INDEXES = ("ix_tasks_queue", "ix_tasks_of_queue")
 """Indexes over fields of stored documents, which differ between databases: only migrations know them."""
 each_service = pytest.mark.parametrize("service", service_names())
 

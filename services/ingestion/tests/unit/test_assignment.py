@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -17,9 +18,11 @@ from ratoon_ingestion.domain.assignment import (
     Withheld,
     by_quantile,
     by_time,
+    divided,
     grouped,
     replayed,
     stratified,
+    with_training_only,
 )
 from ratoon_ingestion.domain.errors import BadSplit
 from ratoon_ingestion.domain.splits import check_grouping
@@ -234,3 +237,28 @@ def test_exactly_the_grouped_mode_names_an_attribute(mode, attribute, is_valid):
 
 def test_every_default_split_of_a_kind_of_task_is_a_mode():
     assert {kind.DEFAULT_SPLIT.value for kind in KINDS.values()} <= set(SplitMode)
+
+
+@given(RECORDS, st.integers(0, 9), st.sets(st.integers(0, 80)), st.sets(st.integers(0, 80)))
+def test_records_that_may_only_be_trained_on_never_stand_in_another_part(records, seed, active, tested):
+    only = {f"r{number}" for number in active} | {each.record_id for each in records[::3]}
+    before = {f"r{number}" for number in tested}
+    free, bound = divided(records, only)
+    assignment = with_training_only(stratified(free, Ratios(), seed, before), bound, before)
+    parts = {each.record_id: assignment.parts.get(each.record_id) for each in records}
+    assert {parts[each.record_id] for each in records if each.record_id in only} <= {Part.TRAIN, None}
+    assert all(parts[each.record_id] is not Part.TRAIN for each in records if each.record_id in before)
+    of_clusters = {each.cluster: set() for each in records}
+    for each in records:
+        of_clusters[each.cluster].add(parts[each.record_id])
+    assert all(len(each) == 1 for each in of_clusters.values())
+
+
+def test_groups_and_times_hold_records_that_may_only_be_trained_on():
+    records = [replace(each, group=f"g{number // 4}") for number, each in enumerate(candidates(12))]
+    free, bound = divided(records, {"r00001"})
+    assert [each.record_id for each in bound] == [f"r{n:05d}" for n in range(4)]
+    assert len(free) == 8
+    late = with_training_only(by_time(free, Ratios()), bound, until=START + timedelta(hours=2))
+    assert [late.parts.get(each.record_id) for each in bound] == [Part.TRAIN, Part.TRAIN, None, None]
+    assert set(late.withheld.values()) == {Withheld.TRAINING_ONLY}

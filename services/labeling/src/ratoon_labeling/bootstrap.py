@@ -1,7 +1,10 @@
 """Puts labeling together: the only file that knows concrete adapters."""
 
+from typing import Any
+
 from ratoon.events.consumer import Consumer
 from ratoon.labeling.v1.labeling_service_pb2_grpc import add_LabelingServiceServicer_to_server
+from ratoon.operations.operations import Procedure
 from ratoon.runtime.lifecycle import App, Rpc
 from ratoon.service.app import Platform, ServiceRuntime
 from ratoon.service.references import PeerReferences
@@ -10,11 +13,13 @@ from ratoon.storage.artifacts import ArtifactStore
 from ratoon_labeling import mapping
 from ratoon_labeling.adapters import tables
 from ratoon_labeling.adapters.datasets import IngestionDatasets
+from ratoon_labeling.adapters.drawing import drawing_jobs
 from ratoon_labeling.adapters.freezing import freezing_jobs
+from ratoon_labeling.adapters.patterns import Re2Patterns
 from ratoon_labeling.adapters.recording import ProcessLedger
 from ratoon_labeling.adapters.task_counts import SqlTaskCounts
 from ratoon_labeling.adapters.task_queue import SqlTaskQueue
-from ratoon_labeling.application.procedures import label_set_procedure
+from ratoon_labeling.application.procedures import label_set_procedure, refill_procedure
 from ratoon_labeling.entrypoints.events import TOPICS, on_erasure
 from ratoon_labeling.entrypoints.grpc import LabelingServicer
 from ratoon_labeling.settings import Settings
@@ -26,11 +31,16 @@ def build(settings: Settings, platform: Platform) -> App:
     store = base.store(tables.RESOURCES, mapping.event)
     freezing = freezing_jobs(base.jobs(), settings.artifacts_url)
     ledger = ProcessLedger(base.database, ArtifactStore(settings.artifacts_url), base.clock)
-    operations = base.operations(store, [label_set_procedure(freezing, ledger)])
     ingestion = base.peer("ingestion")
     datasets = IngestionDatasets(ingestion)
     counts = SqlTaskCounts(base.database, base.clock)
     queue, changes = SqlTaskQueue(base.database), base.changes(store)
+    drawing = drawing_jobs(base.jobs(), settings.artifacts_url)
+    procedures: list[Procedure[Any]] = [
+        label_set_procedure(freezing, ledger),
+        refill_procedure(drawing, ledger, store, queue, datasets),
+    ]
+    operations = base.operations(store, procedures)
     references = PeerReferences([ingestion, base.peer("registry"), base.peer("flywheel")])
     servicer = LabelingServicer(
         store,
@@ -43,12 +53,13 @@ def build(settings: Settings, platform: Platform) -> App:
         references,
         queue,
         queue,
+        Re2Patterns(),
     )
     rpc = Rpc("ratoon.labeling.v1.LabelingService", add_LabelingServiceServicer_to_server, servicer)
     consumer = Consumer(
         "labeling",
         TOPICS,
-        base.traced_handler(on_erasure(store, ledger)),
+        base.traced_handler(on_erasure(store, ledger, queue)),
         log=base.log,
         database=base.database,
         publish=outbox.append,

@@ -26,20 +26,24 @@ from ratoon_labeling.application.commands import (
     CreateTasks,
     DeleteGuideline,
     NewTask,
+    ReviewTask,
     UpdateGuideline,
 )
 from ratoon_labeling.application.ports import FreezingJob
-from ratoon_labeling.domain.annotations import Annotation, AnnotationCreated, Source
+from ratoon_labeling.domain.annotations import Annotation, AnnotationCreated, Selection, Source
 from ratoon_labeling.domain.guidelines import ConflictPolicy, Guideline
 from ratoon_labeling.domain.kinds.table import labels_of
 from ratoon_labeling.domain.label_sets import Completed, Frozen, LabelSet
 from ratoon_labeling.domain.ratings import Comparison, Preference, Rating, Work
-from ratoon_labeling.domain.tasks import Answer, Task, TaskSummary
+from ratoon_labeling.domain.refills import QueueDrained, RefillCompleted
+from ratoon_labeling.domain.tasks import Answer, Comment, Decision, Review, Task, TaskSummary
 
 _POLICY = annotation_pb2.Guideline.ConflictPolicy
 _SOURCE = annotation_pb2.Annotation.Source
 _WORK = annotation_pb2.Task.Work
 _PREFERENCE = annotation_pb2.Preference
+_REFILLS = "/refills/"
+_DECISION = annotation_pb2.Task.Review.Decision
 _CHANGEABLE = {"instructions", "labels", "conflict_policy"}
 
 
@@ -70,7 +74,13 @@ def annotation(value: Annotation) -> annotation_pb2.Annotation:
         label=value.label,
         annotator=value.annotator,
         source=_SOURCE.Value(f"SOURCE_{value.source}"),
+        queue=value.queue,
+        selection=_selection(value.selection),
     )
+
+
+def _selection(value: Selection | None) -> annotation_pb2.Selection.ValueType:
+    return annotation_pb2.Selection.Value(f"SELECTION_{value or 'UNSPECIFIED'}")
 
 
 def task(value: Task) -> annotation_pb2.Task:
@@ -97,6 +107,25 @@ def task(value: Task) -> annotation_pb2.Task:
         candidates=value.candidates,
         origins=value.origins,
         scales=value.scales,
+        queue=value.queue,
+        selection=_selection(value.selection),
+        proposal_origin=value.proposal_origin,
+        guideline=value.guideline,
+        comments=map(_comment, value.comments),
+        review=_review(value.review) if value.review else None,
+        needs_review=value.needs_review,
+    )
+
+
+def _comment(value: Comment) -> annotation_pb2.Task.Comment:
+    return annotation_pb2.Task.Comment(
+        author=value.author, text=value.text, create_time=timestamp(value.time)
+    )
+
+
+def _review(value: Review) -> annotation_pb2.Task.Review:
+    return annotation_pb2.Task.Review(
+        decision=_DECISION.Value(f"DECISION_{value.decision}"), reviewer=value.reviewer, label=value.label
     )
 
 
@@ -106,6 +135,8 @@ def _answer(value: Answer) -> annotation_pb2.Task.Answer:
         label=value.label,
         ratings=value.ratings,
         preference=_PREFERENCE.Value(f"PREFERENCE_{value.preference or 'UNSPECIFIED'}"),
+        skip_reason=value.skip_reason,
+        guideline_version=value.guideline_version,
     )
 
 
@@ -266,9 +297,27 @@ def create_annotation(request: pb.CreateAnnotationRequest, caller: str, by_servi
     )
 
 
-def claim_task(request: pb.ClaimTaskRequest, caller: str) -> ClaimTask:
+def claim_task(request: pb.ClaimTaskRequest, caller: str, is_engineer: bool) -> ClaimTask:
     """The claim of a caller."""
-    return ClaimTask(request.parent, request.reason, caller)
+    return ClaimTask(
+        request.parent,
+        request.reason,
+        caller,
+        request.queue,
+        request.to_review,
+        request.other_than,
+        is_engineer,
+    )
+
+
+def review_task(request: pb.ReviewTaskRequest, caller: str, is_engineer: bool) -> ReviewTask:
+    """Return the command of a request, with its caller; InvalidArgument without a decision."""
+    if not request.decision:
+        raise InvalidArgument(
+            "decision is missing: ACCEPT, FIX or SEND_BACK.", reason="DECISION_MISSING", field="decision"
+        )
+    decision = Decision(_DECISION.Name(request.decision).removeprefix("DECISION_"))
+    return ReviewTask(request.name, decision, request.label, request.comment, caller, is_engineer)
 
 
 def complete_task(request: pb.CompleteTaskRequest, caller: str) -> CompleteTask:
@@ -280,6 +329,8 @@ def complete_task(request: pb.CompleteTaskRequest, caller: str) -> CompleteTask:
         caller,
         dict(request.ratings),
         Preference(preference) if request.preference else None,
+        request.comment,
+        request.skip_reason,
     )
 
 
@@ -357,6 +408,12 @@ def _envelope(happened: object, name: str, revision: int) -> Message:
         case Completed(digest, count):
             completed = events.LabelSetCompleted(digest=digest, label_count=count)
             return events.LabelSetEvent(name=name, revision=revision, completed=completed)
+        case Failed(reason) if _REFILLS in name:
+            return events.QueueEvent(
+                name=name, revision=revision, refill_failed=events.RefillFailed(reason=reason)
+            )
+        case Cancelled() if _REFILLS in name:
+            return events.QueueEvent(name=name, revision=revision, refill_cancelled=events.RefillCancelled())
         case Failed(reason):
             return events.LabelSetEvent(
                 name=name, revision=revision, failed=events.LabelSetFailed(reason=reason)
@@ -366,6 +423,13 @@ def _envelope(happened: object, name: str, revision: int) -> Message:
         case AnnotationCreated(record_id):
             created = events.AnnotationCreated(record_id=record_id)
             return events.AnnotationEvent(name=name, revision=revision, created=created)
+        case RefillCompleted(count):
+            done = events.RefillCompleted(task_count=count)
+            return events.QueueEvent(name=name, revision=revision, refill_completed=done)
+        case QueueDrained(count):
+            return events.QueueEvent(
+                name=name, revision=revision, drained=events.QueueDrained(done_count=count)
+            )
     raise TypeError(f"{happened!r} is not an event of labeling")
 
 

@@ -21,6 +21,7 @@ from ratoon.testkit.clock import FakeClock
 from ratoon_labeling import mapping
 from ratoon_labeling.adapters import tables
 from ratoon_labeling.adapters.ledger import BulkLedger
+from ratoon_labeling.adapters.task_queue import SqlTaskQueue
 from ratoon_labeling.domain.annotations import AnnotatedLabel, Annotation, Source
 from ratoon_labeling.domain.guidelines import ConflictPolicy
 from ratoon_labeling.domain.label_sets import Frozen, LabelSet, State
@@ -43,7 +44,7 @@ class Environment:
         self._store = Store(database, tables.RESOURCES, mapping.event, outbox.append, PageTokens(b"s"), clock)
         self.clock, self.artifacts = clock, artifacts
         self.ledger = BulkLedger(database, artifacts, clock)
-        self._forget = on_erasure(self._store, self.ledger)
+        self._forget = on_erasure(self._store, self.ledger, SqlTaskQueue(database))
         with self._store.write() as tx:
             for project in ("projects/p", "projects/q"):
                 for record in (GONE, RETAINED):

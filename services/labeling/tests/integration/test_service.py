@@ -11,9 +11,8 @@ from ratoon.labeling.v1 import annotation_pb2, label_set_pb2
 from ratoon.labeling.v1 import labeling_service_pb2 as pb
 from ratoon.labeling.v1.labeling_service_pb2_grpc import (
     LabelingServiceStub,
-    add_LabelingServiceServicer_to_server,
 )
-from ratoon.operations.jobs import LocalJobs
+from ratoon.operations.operations import Operations
 from ratoon.process.errors import (
     Aborted,
     AlreadyExists,
@@ -22,12 +21,9 @@ from ratoon.process.errors import (
     NotFound,
     PermissionDenied,
 )
-from ratoon.runtime.lifecycle import App, Rpc
 from ratoon.security.identity import Role
-from ratoon.service.app import Platform, ServiceRuntime
 from ratoon.service.tasks import message_of
 from ratoon.storage import outbox
-from ratoon.storage.artifacts import ArtifactStore
 from ratoon.storage.database import Database
 from ratoon.storage.migrations import migrate
 from ratoon.storage.paging import PageTokens
@@ -38,21 +34,14 @@ from ratoon.tasks.kind import Kind
 from ratoon.tasks.kinds import TaskSpec
 from ratoon.tasks.regress import Regress
 from ratoon.testkit.clock import FakeClock
-from ratoon.testkit.services import State, serving
 from ratoon_labeling import mapping
 from ratoon_labeling.adapters import tables
-from ratoon_labeling.adapters.freezing import freezing_jobs
-from ratoon_labeling.adapters.ledger import BulkLedger
 from ratoon_labeling.adapters.task_counts import SqlTaskCounts
 from ratoon_labeling.adapters.task_queue import SqlTaskQueue
 from ratoon_labeling.application import handlers
 from ratoon_labeling.application.commands import ClaimTask, CompleteTask
-from ratoon_labeling.application.procedures import label_set_procedure
 from ratoon_labeling.domain.annotations import Annotation
-from ratoon_labeling.domain.errors import DatasetNotReady
 from ratoon_labeling.domain.tasks import LEASE, Reason, Task, TaskState, TaskSummary
-from ratoon_labeling.entrypoints.grpc import LabelingServicer
-from ratoon_labeling.settings import Settings
 
 PROJECT = "projects/p"
 GUIDELINE = f"{PROJECT}/guidelines/mail"
@@ -65,76 +54,6 @@ DEFAULT_POLICIES = {
     Kind.REGRESS: POLICY.CONFLICT_POLICY_MEAN,
 }
 LabelSet = label_set_pb2.LabelSet
-
-
-class FakeDatasets:
-    """The dataset versions that a test put here."""
-
-    def __init__(self) -> None:
-        self.ready: dict[str, str] = {}
-
-    def artifact_of(self, dataset_version: str) -> str:
-        if dataset_version not in self.ready:
-            raise DatasetNotReady(f"{dataset_version} is RUNNING; wait until it is READY.")
-        return self.ready[dataset_version]
-
-
-class FakeReferences:
-    """Resources of other services, by the name or digest that they store."""
-
-    def __init__(self) -> None:
-        self.users: dict[str, str] = {}
-
-    def referrers(self, name: str, *digests: str) -> list[str]:
-        return [self.users[each] for each in (name, *digests) if each in self.users]
-
-
-def build(settings: Settings, datasets: FakeDatasets, references: FakeReferences) -> App:
-    base = ServiceRuntime(settings, Platform.of_process(), tables.METADATA)
-    store = base.store(tables.RESOURCES, mapping.event)
-    freezing = freezing_jobs(LocalJobs(settings.folder / "jobs"), settings.artifacts_url)
-    ledger = BulkLedger(base.database, ArtifactStore(settings.artifacts_url), base.clock)
-    operations = base.operations(store, [label_set_procedure(freezing, ledger)])
-    counts, changes = SqlTaskCounts(base.database, base.clock), base.changes(store)
-    queue = SqlTaskQueue(base.database)
-    servicer = LabelingServicer(
-        store,
-        operations,
-        datasets,
-        changes,
-        base.threads,
-        base.clock,
-        counts,
-        references,
-        queue,
-        queue,
-    )
-    rpc = Rpc("ratoon.labeling.v1.LabelingService", add_LabelingServiceServicer_to_server, servicer)
-    return base.app([rpc], [operations])
-
-
-@pytest.fixture(scope="module")
-def references() -> FakeReferences:
-    return FakeReferences()
-
-
-@pytest.fixture(scope="module")
-def datasets() -> FakeDatasets:
-    return FakeDatasets()
-
-
-@pytest.fixture(scope="module")
-def state(folder, artifacts, datasets, references, databases) -> Iterator[State]:
-    url = databases.url("labeling", folder)
-    settings = Settings(state=folder, artifacts_url=artifacts.url, database_url=url)
-    migrate("labeling", settings.database_url)
-    with State(folder) as state, serving([build(settings, datasets, references)]):
-        yield state
-
-
-@pytest.fixture(scope="module")
-def labeling(state: State) -> LabelingServiceStub:
-    return LabelingServiceStub(state.as_role(Role.ENGINEER, "labeling"))
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -303,6 +222,12 @@ def put_tasks(
         ]  # fmt: skip
 
 
+def complete(command: CompleteTask, store: Store, clock: FakeClock) -> Task:
+    """Answer a task that belongs to no queue, so that no refill begins."""
+    operations = Operations(store, tables.METADATA.tables["operations"], [], clock)
+    return handlers.complete_task(command, store, operations, SqlTaskQueue(store.database), clock)
+
+
 def claimed(queue: tuple[Store, FakeClock], annotator: str, project: str, reason: str = "") -> str | None:
     task = handlers.claim_task(ClaimTask(project, reason, annotator), *queue, SqlTaskQueue(queue[0].database))
     return task and task.name
@@ -315,7 +240,7 @@ def test_two_annotators_never_get_one_task(queue):
     assert len(set(names)) == 60
     assert claimed(queue, "ann-60", "projects/two") is None
     assert claimed(queue, "ann-3", "projects/two") == names[3]
-    handlers.complete_task(CompleteTask(names[3], "spam", "ann-3"), store, clock)
+    complete(CompleteTask(names[3], "spam", "ann-3"), store, clock)
     assert claimed(queue, "ann-3", "projects/two") is None
     clock.advance(LEASE.total_seconds())
     assert claimed(queue, "ann-60", "projects/two") in {*names} - {names[3]}
@@ -328,7 +253,7 @@ def test_a_task_of_several_annotators_goes_to_each_of_them_once(queue):
     for annotator, names in answered.items():
         while name := claimed(queue, annotator, "projects/several"):
             label = "" if len(names) % 3 == 0 else "spam"
-            handlers.complete_task(CompleteTask(name, label, annotator), store, clock)
+            complete(CompleteTask(name, label, annotator), store, clock)
             names.append(name)
     assert [len(set(names)) for names in answered.values()] == [60, 60, 0]
     with store.read() as tx:
@@ -346,7 +271,7 @@ def test_answers_of_any_kind_are_counted_and_only_labels_are_listed(queue):
     put_tasks(store, clock, "projects/texts", 3, Reason.REVIEW_SAMPLE, task=Generate())
     for number, text in enumerate(("ham", " ham ", "eggs")):
         name = f"projects/texts/tasks/review-sample-{number:04}"
-        handlers.complete_task(CompleteTask(name, text, "ann"), store, clock)
+        complete(CompleteTask(name, text, "ann"), store, clock)
     summary = handlers.summarize_tasks("projects/texts", SqlTaskCounts(store.database, clock))
     assert summary == TaskSummary({}, 3, unchanged=2, changed=1)
 
@@ -368,7 +293,7 @@ def test_tasks_are_filtered_and_counted_by_the_database(queue):
     put_tasks(store, clock, "projects/sum", 1, Reason.CONFLICT)
     for number, label in enumerate(("ham", "spam", "")):
         name = f"projects/sum/tasks/review-sample-{number:04}"
-        handlers.complete_task(CompleteTask(name, label, "ann"), store, clock)
+        complete(CompleteTask(name, label, "ann"), store, clock)
     summary = handlers.summarize_tasks("projects/sum", SqlTaskCounts(store.database, clock))
     assert summary == TaskSummary(
         {"review-sample": 1, "conflict": 1},

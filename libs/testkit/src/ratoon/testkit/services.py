@@ -52,9 +52,9 @@ class State:
         """A channel to `service`, signed by another service."""
         return self._registered(open_channel(socket_address(self.folder, service), self.signer(caller)))
 
-    def as_role(self, role: Role, service: str, project: str = "-") -> grpc.Channel:
-        """A channel to `service` for an API key of this role and project."""
-        principal = Principal(f"projects/{project}/apiKeys/test", role, project)
+    def as_role(self, role: Role, service: str, project: str = "-", key: str = "test") -> grpc.Channel:
+        """A channel to `service` for the API key `key` of this role and project."""
+        principal = Principal(f"projects/{project}/apiKeys/{key}", role, project)
         signer = self.signer("gateway")
         return self._registered(
             open_channel_with_token(

@@ -52,6 +52,8 @@ class Withheld(StrEnum):
     """A near duplicate of it stands in a later part."""
     REPEATED = "REPEATED"
     """It repeats a record that is not trained on."""
+    TRAINING_ONLY = "TRAINING_ONLY"
+    """It may only be trained on, and time puts it after the start of the test part."""
 
 
 @dataclass(frozen=True)
@@ -204,6 +206,50 @@ class Units:
         """Join the units of two names; an empty name joins nothing."""
         first, second = sorted((self.name(one), self.name(other or one)))
         self._parents[second] = first
+
+
+def divided(
+    records: Sequence[Candidate], training_only: Collection[str]
+) -> tuple[list[Candidate], list[Candidate]]:
+    """Return the records that any part can take, and those that may only be trained on.
+
+    `training_only` holds record ids. Records of their clusters and groups follow them, so that no cluster and no group
+    straddles the parts.
+    """
+    if not training_only:
+        return list(records), []
+    units = Units()
+    for record in records:
+        units.join(f"cluster {record.cluster}", f"group {record.group}" if record.group else "")
+    held = {units.name(f"cluster {each.cluster}") for each in records if each.record_id in training_only}
+    free: list[Candidate] = []
+    bound: list[Candidate] = []
+    for record in records:
+        (bound if units.name(f"cluster {record.cluster}") in held else free).append(record)
+    return free, bound
+
+
+def with_training_only(
+    assignment: Assignment,
+    bound: Sequence[Candidate],
+    tested_before: Collection[str] = (),
+    until: datetime | None = None,
+) -> Assignment:
+    """Return the assignment with records that may only be trained on.
+
+    Left out are clusters that stand in an earlier test part, and records after the time `until`, where the test part
+    begins (None: time does not matter).
+    """
+    tested = {each.cluster for each in bound if each.record_id in tested_before}
+    parts, withheld = dict(assignment.parts), dict(assignment.withheld)
+    for record in bound:
+        if record.cluster in tested:
+            withheld[record.record_id] = Withheld.EARLIER_TEST
+        elif until is not None and (record.time is None or record.time >= until):
+            withheld[record.record_id] = Withheld.TRAINING_ONLY
+        else:
+            parts[record.record_id] = Part.TRAIN
+    return Assignment(parts, withheld)
 
 
 def _class_of(members: Sequence[Candidate]) -> str:

@@ -6,8 +6,9 @@ later, in any version. Records of an older training part can be mixed in (replay
 
 import tempfile
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 
 import pyarrow as pa
@@ -15,6 +16,7 @@ import pyarrow.parquet as pq
 
 from ratoon.jobs.v1.ingestion_jobs_pb2 import SplitResult, SplitSpec
 from ratoon.storage.artifacts import ArtifactStore
+from ratoon.tasks.curation import Step
 from ratoon_ingestion.domain.assignment import (
     Assignment,
     Candidate,
@@ -24,13 +26,17 @@ from ratoon_ingestion.domain.assignment import (
     Withheld,
     by_quantile,
     by_time,
+    divided,
     grouped,
     replayed,
     stratified,
     with_copies,
+    with_training_only,
 )
 from ratoon_ingestion.domain.conversations import has_free_text, is_preference
+from ratoon_ingestion.domain.curation import CurationConfig
 from ratoon_ingestion.domain.mixtures import COPY_OF
+from ratoon_ingestion.worker.augmenting import AUGMENTED, augmented, synonyms_of
 from ratoon_ingestion.worker.batches import ATTRIBUTES
 from ratoon_ingestion.worker.curate import Progress
 from ratoon_ingestion.worker.index.segment import Layout, Segment
@@ -42,6 +48,8 @@ from ratoon_ingestion.worker.leakage import (
     known_sketches,
     repeating,
 )
+from ratoon_ingestion.worker.references import sources_of_steps
+from ratoon_ingestion.worker.stages import StageSettings
 from ratoon_ingestion.worker.stored_records import read_columns, read_version, texts_of
 
 PART = pa.schema(
@@ -60,6 +68,8 @@ PART = pa.schema(
 """The columns of a part. Those of older releases have no `example`, which is null in each of their rows."""
 
 
+_SELECTION, _ACTIVE = "selection", "ACTIVE"
+"""Column of a label set, and its value for records that a labelling queue drew by uncertainty."""
 _CLASS_CHARS = 200
 """Maximum length of a label that is counted as a class."""
 
@@ -103,7 +113,7 @@ def _split(spec: SplitSpec, store: ArtifactStore, indexes: IndexStore, report: P
     tests = _EarlierTests(spec, store, indexes)
     tested = tests.repeated_in(version, texts_of(records))
     report(0.6, "Assigning records", done=records.num_rows, total=records.num_rows, unit="records")
-    assignment = _assign(spec, records, tested)
+    assignment = _assign(spec, records, tested, _actively_drawn(store, spec.label_set))
     if not assignment.parts:
         raise NothingToSplit(
             f"No record could be assigned: the split needs records with {_NEEDS[SplitMode(spec.mode)]}."
@@ -112,7 +122,11 @@ def _split(spec: SplitSpec, store: ArtifactStore, indexes: IndexStore, report: P
     parts = {part: _rows(plan, part) for part in Part}
     report(0.8, "Mixing in replayed records")
     mixed = _with_replay(spec, store, parts, tests)
-    result = _stored(store, plan, mixed, mixed[Part.TRAIN].num_rows - parts[Part.TRAIN].num_rows)
+    replayed_count = mixed[Part.TRAIN].num_rows - parts[Part.TRAIN].num_rows
+    copies = _copies(spec, store, parts[Part.TRAIN], version)
+    mixed[Part.TRAIN] = pa.concat_tables([mixed[Part.TRAIN], copies])
+    result = _stored(store, plan, mixed, replayed_count)
+    result.augmented = copies.num_rows
     report(0.95, "Indexing the test part")
     result.test_index = tests.index_with(result.parts[Part.TEST].digest, mixed[Part.TEST])
     result.version_index = tests.version_index
@@ -183,6 +197,18 @@ def _labels(store: ArtifactStore, digest: str) -> Mapping[str, str] | None:
     return labels
 
 
+def _actively_drawn(store: ArtifactStore, digest: str) -> frozenset[str]:
+    """Return the records that were labelled because a model was uncertain about them: none of them is tested on."""
+    if not digest:
+        return frozenset()
+    with store.open(digest) as file:
+        table = pq.ParquetFile(file)
+        if _SELECTION not in table.schema_arrow.names:
+            return frozenset()
+        rows = table.read(["record_id", _SELECTION]).to_pylist()
+    return frozenset(row["record_id"] for row in rows if row[_SELECTION] == _ACTIVE)
+
+
 def _labelled(records: pa.Table, labels: Mapping[str, str] | None) -> tuple[pa.Table, int]:
     """The records with a `label`, and how many have none and were left out. Preferences bring their own."""
     if labels is None:
@@ -199,7 +225,9 @@ def _labelled(records: pa.Table, labels: Mapping[str, str] | None) -> tuple[pa.T
     return labelled.append_column("label", label_column), len(assigned) - len(rows)
 
 
-def _assign(spec: SplitSpec, records: pa.Table, tested: set[str]) -> Assignment:
+def _assign(
+    spec: SplitSpec, records: pa.Table, tested: set[str], training_only: frozenset[str]
+) -> Assignment:
     columns = [
         records.column(name).to_pylist() for name in ("record_id", "label", "cluster", "received_time")
     ]
@@ -213,11 +241,25 @@ def _assign(spec: SplitSpec, records: pa.Table, tested: set[str]) -> Assignment:
     mode = SplitMode(spec.mode)
     originals = _groups(records, COPY_OF)
     once = [each for each, original in zip(candidates, originals, strict=True) if not original]
+    once, bound = divided(once, training_only)
+    until = None
     if mode is SplitMode.TIME:
         assignment = by_time(once, ratios, tested)
+        until = _test_begin(assignment, once)
     else:
         assignment = _BY_SEED[mode](once, ratios, spec.seed, tested)
+    assignment = with_training_only(assignment, bound, tested, until)
     return with_copies(assignment, dict(zip(columns[0], originals, strict=True)))
+
+
+def _test_begin(assignment: Assignment, candidates: Sequence[Candidate]) -> datetime | None:
+    """Return the time at which validation or test begins; None if there is neither."""
+    held_out = [
+        each.time
+        for each in candidates
+        if each.time is not None and assignment.parts.get(each.record_id) in (Part.VALIDATION, Part.TEST)
+    ]
+    return min(held_out, default=None)
 
 
 _NEEDS = {
@@ -263,7 +305,7 @@ def _with_replay(
     mixed = dict(parts)
     if not spec.replay.count:
         return mixed
-    pool = _part(store, spec.replay.train)
+    pool = _originals(_part(store, spec.replay.train))
     texts, segments = texts_of(pool), tests.also(parts[Part.TEST], parts[Part.VALIDATION])
     trained = set(parts[Part.TRAIN].column("record_id").to_pylist())
 
@@ -282,6 +324,23 @@ def _with_replay(
     old = old.set_column(PART.get_field_index("attributes"), "attributes", pa.array(marked, ATTRIBUTES))
     mixed[Part.TRAIN] = pa.concat_tables([parts[Part.TRAIN], old])
     return mixed
+
+
+def _originals(part: pa.Table) -> pa.Table:
+    """The rows of a part that are no augmented copies."""
+    rows = [AUGMENTED not in dict(row or ()) for row in part.column("attributes").to_pylist()]
+    return part.filter(pa.array(rows, pa.bool_()))
+
+
+def _copies(spec: SplitSpec, store: ArtifactStore, train: pa.Table, version: pa.Table) -> pa.Table:
+    """Copies of training records by the step `augment`, if the curation of the version has it."""
+    if not spec.HasField("augmentation"):
+        return train.slice(0, 0)
+    step, key = Step(spec.augmentation.name, dict(spec.augmentation.params)), bytes.fromhex(spec.record_key)
+    references = sources_of_steps(StageSettings(key, CurationConfig()), spec.step_sources, store)
+    references.check(step)
+    taken = set(version.column("record_id").to_pylist())
+    return augmented(train, step, synonyms_of(step, references), taken, key, spec.seed)
 
 
 def _stored(

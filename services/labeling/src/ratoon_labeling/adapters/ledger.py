@@ -12,19 +12,22 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import pyarrow.parquet as pq
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, delete, func, insert, select
 
 from ratoon.process.clock import Clock
 from ratoon.process.errors import FailedPrecondition, NotFound
 from ratoon.storage.artifacts import ArtifactStore
 from ratoon.storage.bodies import BodyCodec, Unreadable
 from ratoon.storage.database import Database
+from ratoon.storage.listing import stored_field
 from ratoon.storage.names import parent_of
 from ratoon.storage.store import Transaction, codec_of
 from ratoon_labeling.adapters.tables import ERASED_RECORDS, RECORDINGS, RESOURCES
-from ratoon_labeling.domain.annotations import Annotation
+from ratoon_labeling.domain.annotations import Annotation, Selection
 from ratoon_labeling.domain.label_sets import Frozen, LabelSet
-from ratoon_labeling.domain.tasks import Reason, Task
+from ratoon_labeling.domain.queues import Queue, lot
+from ratoon_labeling.domain.refills import Drawn, Refill
+from ratoon_labeling.domain.tasks import Reason, Task, queued_id
 
 _LOG = logging.getLogger(__name__)
 BATCH = 1000
@@ -57,13 +60,35 @@ class BulkLedger:
 
     def record(self, label_set: LabelSet, frozen: Frozen) -> None:
         """Store the imported annotations and the tasks of a label set; a repetition adds nothing."""
-        now = self._clock.now()
+        now, project = self._clock.now(), parent_of(label_set.name)
         imported = (_annotation(label_set, line, now) for line in self._lines(frozen.imported_digest))
-        self._add(label_set, imported, {"imported": True})
-        self._add(label_set, (_task(label_set, line, now) for line in self._lines(frozen.tasks_digest)), {})
+        self._add(project, label_set.create_time, imported, {"imported": True})
+        tasks = (_task(label_set, line, now) for line in self._lines(frozen.tasks_digest))
+        self._add(project, label_set.create_time, tasks, {})
+        self.note_recorded(label_set.name)
+
+    def export_queued(self, queue: str) -> str:
+        """Write the ids of the records that have a task of a queue; the blob's digest."""
+        table, is_sqlite = RESOURCES[Task], self._database.is_sqlite
+        of_queue = func.coalesce(stored_field(table, "queue", is_sqlite), "") == queue
+        query = select(stored_field(table, "record_id", is_sqlite)).where(
+            table.c.parent == parent_of(queue), of_queue
+        )
+        with self._database.read() as connection:
+            ids = sorted(connection.scalars(query))
+        return self._artifacts.put_bytes(b"".join(json.dumps(each).encode() + b"\n" for each in ids))
+
+    def add_tasks(self, refill: Refill, queue: Queue, drawn: Drawn) -> None:
+        """Store the tasks of a refill; a repetition adds nothing."""
+        now = self._clock.now()
+        tasks = (_queued(queue, refill, line, now) for line in self._lines(drawn.tasks_digest))
+        self._add(parent_of(queue.name), refill.create_time, tasks, {})
+
+    def note_recorded(self, name: str) -> None:
+        """Note that the annotations and tasks of a label set or a refill are stored."""
         with self._database.write() as connection:
-            if not _is_recorded(connection, label_set.name):
-                connection.execute(insert(RECORDINGS).values(label_set=label_set.name))
+            if not _is_recorded(connection, name):
+                connection.execute(insert(RECORDINGS).values(label_set=name))
 
     def is_recorded(self, label_set: str) -> bool:
         """Return whether the annotations and tasks of this label set are stored."""
@@ -101,7 +126,7 @@ class BulkLedger:
             yield from map(json.loads, file)
 
     def _add(
-        self, label_set: LabelSet, resources: Iterable[Annotation | Task], also: dict[str, bool]
+        self, project: str, since: datetime, resources: Iterable[Annotation | Task], also: dict[str, bool]
     ) -> None:
         """Add those whose names are new and whose records were not erased meanwhile, a batch a transaction."""
         stream = iter(resources)
@@ -109,7 +134,7 @@ class BulkLedger:
             table, codec = _TABLES[type(batch[0])]
             begun = self._clock.monotonic()
             with self._database.write() as connection:
-                erased = _erased_since(connection, label_set)
+                erased = _erased_since(connection, project, since)
                 by_name = {each.name: each for each in batch if each.record_id not in erased}
                 existing = set(connection.scalars(select(table.c.name).where(table.c.name.in_(by_name))))
                 rows = [_row(each, codec) | also for name, each in by_name.items() if name not in existing]
@@ -133,16 +158,16 @@ def _write_annotations(connection: Connection, project: str, file: BinaryIO) -> 
             "annotator": annotation.annotator,
             "source": annotation.source.value,
             "time": annotation.create_time.isoformat(),
+            "content_digest": annotation.content_digest,
+            "selection": annotation.selection.value if annotation.selection else "",
         }
         file.write(json.dumps(line).encode() + b"\n")
 
 
-def _erased_since(connection: Connection, label_set: LabelSet) -> frozenset[str]:
-    """The records of its project that were erased since a label set was begun."""
+def _erased_since(connection: Connection, project: str, since: datetime) -> frozenset[str]:
+    """The records of a project that were erased since a label set or a refill was begun."""
     erased = ERASED_RECORDS.c
-    query = select(erased.record_id).where(
-        erased.project == parent_of(label_set.name), erased.time >= label_set.create_time.isoformat()
-    )
+    query = select(erased.record_id).where(erased.project == project, erased.time >= since.isoformat())
     return frozenset(connection.scalars(query))
 
 
@@ -198,6 +223,28 @@ def _task(label_set: LabelSet, line: dict[str, str], now: datetime) -> Task:
         proposed_label=line["proposed_label"],
         reason=Reason(line["reason"]),
         overlap=label_set.overlap,
+    )
+
+
+def _queued(queue: Queue, refill: Refill, line: dict[str, str], now: datetime) -> Task:
+    """Return the task of a record in a queue. Names are hashes, so that the order of the tasks shows no choice."""
+    return Task(
+        name=f"{parent_of(queue.name)}/tasks/{queued_id(queue.name, line['record_id'])}",
+        create_time=now,
+        update_time=now,
+        record_id=line["record_id"],
+        content_digest=line["content_digest"],
+        dataset_version=refill.dataset_version,
+        task=queue.task,
+        proposed_label=line["proposed_label"],
+        reason=Reason.QUEUE,
+        overlap=queue.overlap,
+        queue=queue.name,
+        selection=Selection(line["selection"]),
+        proposal_origin=line["proposal_origin"],
+        guideline=queue.guideline,
+        guideline_version=queue.guideline_version,
+        needs_review=lot("review", queue.name, line["record_id"]) < queue.review_share,
     )
 
 

@@ -8,6 +8,8 @@ from ratoon_labeling.adapters import upgrades
 from ratoon_labeling.domain.annotations import Annotation
 from ratoon_labeling.domain.guidelines import Guideline
 from ratoon_labeling.domain.label_sets import LabelSet
+from ratoon_labeling.domain.queues import Queue
+from ratoon_labeling.domain.refills import Refill
 from ratoon_labeling.domain.tasks import Task
 
 METADATA = service_metadata()
@@ -17,11 +19,13 @@ RESOURCES: dict[type, Table] = {
     Annotation: resource_table(METADATA, "annotations"),
     Task: resource_table(METADATA, "tasks", *_WITH_TASK),
     LabelSet: resource_table(METADATA, "label_sets", *_WITH_TASK),
+    Queue: resource_table(METADATA, "queues"),
+    Refill: resource_table(METADATA, "refills"),
 }
 # Whether an annotation came with a dataset version.
 RESOURCES[Annotation].append_column(Column("imported", Boolean, nullable=False, server_default=false()))
 RECORDINGS = Table("recordings", METADATA, Column("label_set", String(512), primary_key=True))
-"""The label sets whose imported annotations and tasks are stored."""
+"""The label sets and refills whose annotations and tasks are stored."""
 
 ERASED_RECORDS = Table(
     "erased_records",

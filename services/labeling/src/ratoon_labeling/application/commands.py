@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from ratoon.tasks.kinds import TaskSpec
 from ratoon_labeling.domain.annotations import Source
 from ratoon_labeling.domain.guidelines import ConflictPolicy
 from ratoon_labeling.domain.ratings import Preference, Work
+from ratoon_labeling.domain.tasks import Decision
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,10 @@ class ClaimTask:
     parent: str
     reason: str
     caller: str
+    queue: str = ""
+    to_review: bool = False
+    other_than: str = ""
+    is_engineer: bool = False
 
 
 @dataclass(frozen=True)
@@ -89,6 +95,75 @@ class CompleteTask:
     caller: str
     ratings: Mapping[str, int] = field(default_factory=dict)
     preference: Preference | None = None
+    comment: str = ""
+    skip_reason: str = ""
+
+
+@dataclass(frozen=True)
+class WithdrawAnswer:
+    """Withdraw the caller's answer to a task of a queue."""
+
+    name: str
+    caller: str
+
+
+@dataclass(frozen=True)
+class ReviewTask:
+    """Accept, fix or send back the answers to a task."""
+
+    name: str
+    decision: Decision
+    label: str
+    comment: str
+    caller: str
+    is_engineer: bool = False
+
+
+@dataclass(frozen=True)
+class CreateQueue:
+    """Create a queue in `parent` (projects/{project}); `settings` are its fields by name."""
+
+    parent: str
+    queue_id: str
+    settings: Mapping[str, Any]
+    request_id: str = ""
+
+
+@dataclass(frozen=True)
+class UpdateQueue:
+    """Change these settings of a queue, on the state that `etag` names; an empty etag is not checked."""
+
+    name: str
+    settings: Mapping[str, Any]
+    etag: str = ""
+
+
+@dataclass(frozen=True)
+class CreateRefill:
+    """Draw records into the queue `parent`; a size of 0 means that of its rule."""
+
+    parent: str
+    refill_id: str = ""
+    size: int = 0
+    min_labelled: int = 0
+    request_id: str = ""
+
+
+@dataclass(frozen=True)
+class GoldItem:
+    """Record whose answer is known."""
+
+    record_id: str
+    content_digest: str
+    label: str
+
+
+@dataclass(frozen=True)
+class AddGoldItems:
+    """Add gold items to a queue."""
+
+    name: str
+    items: Sequence[GoldItem]
 
 
 @dataclass(frozen=True)

@@ -25,13 +25,26 @@ from ratoon_labeling.application.commands import (
     NewTask,
     UpdateGuideline,
 )
+from ratoon_labeling.application.names import (
+    DATASET_VERSION,
+    GUIDELINE,
+    LABEL_SET,
+    MAX_BATCH,
+    PROJECT,
+    TASK,
+)
 from ratoon_labeling.application.ports import Datasets, Ledger, RatingTasks, References, TaskCounts, TaskQueue
+from ratoon_labeling.application.queues import (
+    annotation_by,
+    claim_of_queue,
+    note_moved,
+    queue_of,
+    refill_if_needed,
+)
 from ratoon_labeling.domain.annotations import (
     MAX_ANSWER_CHARS,
     Annotation,
     AnnotationCreated,
-    Source,
-    annotation_of_task,
     annotator_of,
     is_storable,
 )
@@ -39,6 +52,7 @@ from ratoon_labeling.domain.errors import BadConflictPolicy, InUse
 from ratoon_labeling.domain.guidelines import ConflictPolicy, Guideline, check_etag
 from ratoon_labeling.domain.kinds.table import rules_of
 from ratoon_labeling.domain.label_sets import LabelSet, redacted
+from ratoon_labeling.domain.queues import Queue, counted
 from ratoon_labeling.domain.ratings import (
     Compared,
     Comparison,
@@ -60,29 +74,35 @@ from ratoon_labeling.domain.tasks import (
     claim,
     is_claimable,
     with_answer,
+    with_comment,
 )
 
-PROJECT = "projects/*"
-GUIDELINE = f"{PROJECT}/guidelines/*"
-LABEL_SET = f"{PROJECT}/labelSets/*"
-ANNOTATION = f"{PROJECT}/annotations/*"
-TASK = f"{PROJECT}/tasks/*"
-DATASET_VERSION = f"{PROJECT}/datasets/*/versions/*"
-
-MAX_BATCH = 1_000
-"""Tasks of one request."""
-TASK_FIELDS = {"state": tuple(TaskState), "reason": tuple(Reason)}
+TASK_FIELDS = {
+    "state": tuple(each for each in TaskState if each is not TaskState.GOLD),
+    "reason": tuple(Reason),
+}
 """Fields by which tasks are filtered, and their values."""
 
 
 def list_tasks(
-    parent: str, size: int, token: str, store: Store, order_by: str = "", filter: str = ""
+    parent: str,
+    size: int,
+    token: str,
+    store: Store,
+    order_by: str = "",
+    filter: str = "",
+    *,
+    with_queues: bool = True,
 ) -> Page[Task]:
-    """A project's tasks that match a filter."""
+    """A project's tasks that match a filter; `with_queues`: also those of queues, which only engineers list.
+
+    Gold items cannot be told from other tasks as long as annotators do not list them.
+    """
     matched(parent, PROJECT, "parent")
     where = filtered_fields(filter, TASK_FIELDS)
     with store.read() as tx:
-        return tx.page(Task, parent, size, token, order_by, where)
+        page = tx.page(Task, parent, size, token, order_by, where)
+    return page if with_queues else replace(page, items=[each for each in page.items if not each.queue])
 
 
 def summarize_tasks(parent: str, counts: TaskCounts) -> TaskSummary:
@@ -92,14 +112,20 @@ def summarize_tasks(parent: str, counts: TaskCounts) -> TaskSummary:
 
 
 def claim_task(command: ClaimTask, store: Store, clock: Clock, queue: TaskQueue) -> Task | None:
-    """Lease the first open task that the caller has not answered and no other has claimed, the newest first."""
+    """Lease the first open task that the caller has not answered and no other has claimed.
+
+    Of a queue, the oldest come first; else the newest of those that belong to no queue.
+    """
     matched(command.parent, PROJECT, "parent")
+    if command.queue:
+        return claim_of_queue(command, store, clock, queue)
     reason = filtered_fields(f"reason = {command.reason}" if command.reason else "", TASK_FIELDS)
     now = clock.now()
     with store.write() as tx:
         waiting = queue.waiting(tx, command.parent, command.caller, {"state": str(TaskState.OPEN), **reason})
         with closing(waiting):
-            task = next((each for each in waiting if is_claimable(each, command.caller, now)), None)
+            claimable = (each for each in waiting if is_claimable(each, command.caller, now))
+            task = next((each for each in claimable if each.name != command.other_than), None)
         return None if task is None else tx.save(claim(task, command.caller, now))
 
 
@@ -313,28 +339,47 @@ def create_annotation(command: CreateAnnotation, store: Store, clock: Clock) -> 
     return annotation
 
 
-def complete_task(command: CompleteTask, store: Store, clock: Clock) -> Task:
+def complete_task(
+    command: CompleteTask, store: Store, operations: Operations, queues: TaskQueue, clock: Clock
+) -> Task:
     """Answer a task; the answer is stored as an annotation under the id of the task."""
     matched(command.name, TASK)
+    now = clock.now()
     with store.write() as tx:
+        queue = queue_of(tx, command.name, queues)
         before = tx.get(Task, command.name)
-        answer = Answer(command.caller, command.label, command.ratings, command.preference)
-        after = with_answer(before, answer, clock.now())
+        answer = Answer(
+            command.caller,
+            command.label,
+            command.ratings,
+            command.preference,
+            command.skip_reason,
+            queue.guideline_version if queue else 0,
+        )
+        after = with_answer(before, answer, now)
         if after == before:
             return before
         given = after.given[-1]
         if given.label:
-            annotation, _ = tx.create(_annotation_of(after, given, clock.now()))
+            several = after.overlap > 1 or bool(after.queue)
+            annotation = annotation_by(after, given.annotator, given.label, now, several=several)
+            annotation, _ = tx.create(replace(annotation, guideline_version=given.guideline_version))
             tx.publish(AnnotationCreated(annotation.record_id), annotation)
-        return tx.save(after)
+        if queue is not None:
+            refill_if_needed(tx, note_moved(tx, queue, before, after), operations, clock)
+        return tx.save(with_comment(after, command.caller, command.comment, now))
 
 
-def forget_records(command: ForgetRecords, tx: Transaction, ledger: Ledger) -> None:
+def forget_records(command: ForgetRecords, tx: Transaction, ledger: Ledger, queues: TaskQueue) -> None:
     """Delete the annotations and tasks of records that were erased, and the label sets that hold texts of theirs.
 
     Label sets of texts that are in progress are cancelled, since they may have read the records.
     """
     ledger.forget(tx, command.parent, command.record_ids)
+    for queue in tx.all(Queue, command.parent):
+        held = queues.lock(tx, queue.name)
+        if (recounted := counted(held, queues.states(tx, queue.name))) != held:
+            tx.save(recounted)
     erased = frozenset(command.record_ids)
     for label_set in tx.all(LabelSet, command.parent) if erased else ():
         if not kind_of(label_set.task).FREE_TEXT:
@@ -343,19 +388,6 @@ def forget_records(command: ForgetRecords, tx: Transaction, ledger: Ledger) -> N
             tx.save(replace(label_set, cancel_requested=True))
         elif label_set.digest and ledger.erase_labels(label_set, erased):
             tx.save(redacted(label_set))
-
-
-def _annotation_of(task: Task, answer: Answer, now: datetime) -> Annotation:
-    return Annotation(
-        name=annotation_of_task(task.name, answer.annotator if task.overlap > 1 else ""),
-        create_time=now,
-        update_time=now,
-        record_id=task.record_id,
-        content_digest=task.content_digest,
-        label=answer.label,
-        annotator=answer.annotator,
-        source=Source.HUMAN,
-    )
 
 
 def _annotation(name: str, now: datetime, command: CreateAnnotation, annotator: str) -> Annotation:

@@ -7,7 +7,9 @@ from typing import Protocol
 from ratoon.operations.job_procedure import JobRunner
 from ratoon.storage.store import Transaction
 from ratoon_labeling.domain.label_sets import Frozen, LabelSet
+from ratoon_labeling.domain.queues import Queue
 from ratoon_labeling.domain.ratings import Work
+from ratoon_labeling.domain.refills import Drawn, Refill
 from ratoon_labeling.domain.tasks import Task, TaskSummary
 
 
@@ -35,6 +37,20 @@ class FreezingJob:
     annotations_digest: str
 
 
+@dataclass(frozen=True)
+class DrawingJob:
+    """A refill to draw: its queue, the digest of the dataset version, and what is annotated and queued already."""
+
+    refill: Refill
+    queue: Queue
+    dataset_digest: str
+    annotations_digest: str
+    queued_digest: str
+
+
+Drawing = JobRunner[DrawingJob, Drawn]
+"""The heavy part of a refill: a job that reads the dataset and chooses the records."""
+
 Freezing = JobRunner[FreezingJob, Frozen]
 """The heavy part of a label set: a job that reads the dataset and writes the labels."""
 
@@ -53,7 +69,34 @@ class TaskQueue(Protocol):
     def waiting(
         self, tx: Transaction, project: str, annotator: str, fields: Mapping[str, str]
     ) -> Generator[Task]:
-        """Yield the tasks with these values of fields that the annotator has not answered, the newest first."""
+        """Yield the tasks with these values of fields that the annotator has not answered.
+
+        Those of a queue (the field `queue`) come the oldest first; without it, those of no queue the newest first.
+        """
+        ...
+
+    def lock(self, tx: Transaction, queue: str) -> Queue:
+        """Return a queue that no other transaction changes until this one ends; NotFound if there is none."""
+        ...
+
+    def states(self, tx: Transaction, queue: str) -> Mapping[str, int]:
+        """Return the number of tasks of a queue by state."""
+        ...
+
+    def answered(self, queue: str) -> Iterator[Task]:
+        """Yield the tasks of a queue that have answers, by name."""
+        ...
+
+    def delete(self, tx: Transaction, queue: str) -> None:
+        """Delete the tasks of a queue."""
+        ...
+
+
+class Patterns(Protocol):
+    """Regular expressions of rules."""
+
+    def check(self, pattern: str) -> None:
+        """Raise BadQueue if a pattern cannot be read."""
         ...
 
 
@@ -78,6 +121,18 @@ class Ledger(Protocol):
 
     def is_recorded(self, label_set: str) -> bool:
         """Return whether the annotations and tasks of this label set are stored."""
+        ...
+
+    def export_queued(self, queue: str) -> str:
+        """Write the ids of the records that have a task of a queue to the artifact store; their digest."""
+        ...
+
+    def add_tasks(self, refill: Refill, queue: Queue, drawn: Drawn) -> None:
+        """Store the tasks of a refill; a repetition adds nothing."""
+        ...
+
+    def note_recorded(self, name: str) -> None:
+        """Note that the tasks of a refill are stored."""
         ...
 
     def erase_labels(self, label_set: LabelSet, record_ids: Collection[str]) -> bool:

@@ -1,14 +1,29 @@
-"""Procedure of a label set: a job freezes the labels, then the ledger records the job's result, once."""
+"""Procedures of label sets and refills: a job computes, then the ledger records the job's result, once."""
 
 from dataclasses import dataclass, replace
+from datetime import datetime
 from functools import partial
 
-from ratoon.operations.job_machine import Action, JobObservation, step
+from ratoon.operations.job_machine import Action, JobObservation, Transition, step
 from ratoon.operations.job_procedure import JobProcedure
-from ratoon.operations.operations import Claim
+from ratoon.operations.operations import Claim, Step
+from ratoon.process.errors import Description
 from ratoon.storage.names import parent_of
-from ratoon_labeling.application.ports import Freezing, FreezingJob, Ledger
+from ratoon.storage.store import Store
+from ratoon_labeling.application.ports import (
+    Datasets,
+    Drawing,
+    DrawingJob,
+    Freezing,
+    FreezingJob,
+    Ledger,
+    TaskQueue,
+)
+from ratoon_labeling.application.queues import note_drawn
 from ratoon_labeling.domain.label_sets import RECORDING, Frozen, LabelSet, frozen
+from ratoon_labeling.domain.queues import Queue
+from ratoon_labeling.domain.refills import RECORDING as REFILL_RECORDING
+from ratoon_labeling.domain.refills import Drawn, Refill, RefillState, drawn
 
 _POLL_INTERVAL_S = 0.2
 
@@ -32,6 +47,81 @@ class LabelSetProcedure(JobProcedure[LabelSet, FreezingJob, Frozen]):
             super().act(resource, action, claim)
         elif (result := super().observe(resource, claim).result) is not None:
             self.ledger.record(resource, result)
+
+
+@dataclass(frozen=True)
+class RefillProcedure(JobProcedure[Refill, DrawingJob, Drawn]):
+    """The long work behind CreateRefill. The queue learns of the end of each refill."""
+
+    ledger: Ledger
+    store: Store
+    queues: TaskQueue
+
+    def observe(self, resource: Refill, claim: Claim) -> JobObservation[Drawn]:
+        """Return the state of the job, and whether its tasks are recorded."""
+        observation = super().observe(resource, claim)
+        if observation.result is None or self.ledger.is_recorded(resource.name):
+            return observation
+        return replace(observation, progress=REFILL_RECORDING, applied=False)
+
+    def act(self, resource: Refill, action: Action, claim: Claim) -> None:
+        """Start, restart or stop the job, or record its tasks and the end of the refill."""
+        if action is Action.CLEAN:
+            self._note_end(resource)
+        elif action is not Action.APPLY:
+            super().act(resource, action, claim)
+        elif (result := super().observe(resource, claim).result) is not None:
+            with self.store.read() as tx:
+                queue = tx.get(Queue, parent_of(resource.name))
+            self.ledger.add_tasks(resource, queue, result)
+            self._note_end(replace(resource, drawn=result))
+            self.ledger.note_recorded(resource.name)
+
+    def failed(self, resource: Refill, error: Description, now: datetime) -> Step[Refill]:
+        """Fail the refill with an error that a retry does not fix."""
+        self._note_end(resource)
+        return super().failed(resource, error, now)
+
+    def _note_end(self, resource: Refill) -> None:
+        with self.store.write() as tx:
+            note_drawn(tx, resource, self.queues)
+
+
+def refill_procedure(
+    drawing: Drawing, ledger: Ledger, store: Store, queues: TaskQueue, datasets: Datasets
+) -> RefillProcedure:
+    """Return the procedure of refills."""
+    return RefillProcedure(
+        Refill,
+        "draw",
+        drawing,
+        partial(_drawing_job, ledger, store, datasets),
+        _drawing_step,
+        _POLL_INTERVAL_S,
+        ledger,
+        store,
+        queues,
+    )
+
+
+def _drawing_step(refill: Refill, observation: JobObservation[Drawn], now: datetime) -> Transition[Refill]:
+    """Return what follows from an observation; a refill that ends without tasks is noted in its queue."""
+    transition = step(refill, observation, now, drawn)
+    state = transition.resource.state
+    ends = state.ended and state is not RefillState.SUCCEEDED and not refill.state.ended
+    return replace(transition, actions=(Action.CLEAN,)) if ends else transition
+
+
+def _drawing_job(ledger: Ledger, store: Store, datasets: Datasets, refill: Refill) -> DrawingJob:
+    with store.read() as tx:
+        queue = tx.get(Queue, parent_of(refill.name))
+    return DrawingJob(
+        refill,
+        queue,
+        datasets.artifact_of(refill.dataset_version),
+        ledger.export(parent_of(queue.name)),
+        ledger.export_queued(queue.name),
+    )
 
 
 def label_set_procedure(freezing: Freezing, ledger: Ledger) -> LabelSetProcedure:

@@ -90,3 +90,35 @@ def _unequal_pairs(counts: Counter[Hashable]) -> int:
 def _squared_differences(count: int, total: float, squares: float) -> float:
     """The sum over ordered pairs of the squared difference."""
     return 2 * (count * squares - total * total)
+
+
+def cohen_kappa(pairs: Sequence[tuple[Hashable, Hashable]]) -> float | None:
+    """Cohen's kappa of two annotators; each pair holds their labels of one record.
+
+    None where it is undefined: there are no pairs, or chance gives perfect agreement. Source: J. Cohen, "A coefficient
+    of agreement for nominal scales", Educational and Psychological Measurement 20 (1960).
+    """
+    if not pairs:
+        return None
+    count = len(pairs)
+    first, second = Counter(one for one, _ in pairs), Counter(other for _, other in pairs)
+    expected = sum(first[label] * second[label] for label in first) / count**2
+    observed = sum(one == other for one, other in pairs) / count
+    return None if expected >= 1 else (observed - expected) / (1 - expected)
+
+
+def fleiss_kappa(units: Sequence[Sequence[Hashable]]) -> float | None:
+    """Fleiss' kappa over the units with the most frequent number of labels, two or more.
+
+    None where it is undefined: there are no such units, or all labels are the same. Source: J. L. Fleiss, "Measuring
+    nominal scale agreement among many raters", Psychological Bulletin 76 (1971).
+    """
+    sizes = Counter(len(unit) for unit in units if len(unit) > 1)
+    if not sizes:
+        return None
+    size = max(sizes, key=lambda each: (sizes[each], each))
+    chosen = [Counter(unit) for unit in units if len(unit) == size]
+    totals = sum(chosen, Counter[Hashable]())
+    expected = sum((count / (size * len(chosen))) ** 2 for count in totals.values())
+    agreed = [(sum(n * n for n in each.values()) - size) / (size * (size - 1)) for each in chosen]
+    return None if expected >= 1 else (fsum(agreed) / len(agreed) - expected) / (1 - expected)

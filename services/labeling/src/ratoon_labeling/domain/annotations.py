@@ -24,6 +24,14 @@ class Source(StrEnum):
     FEEDBACK = "FEEDBACK"
 
 
+class Selection(StrEnum):
+    """How a record was chosen for labeling."""
+
+    RANDOM = "RANDOM"
+    ACTIVE = "ACTIVE"
+    """A model was uncertain about it: it never enters the test part of a split."""
+
+
 @dataclass(frozen=True)
 class AnnotatedLabel:
     """Answer that an annotator gave a record, with its source and time; of several annotators without a name."""
@@ -48,6 +56,10 @@ class Annotation:
     source: Source
     label_set: str = ""
     revision: int = 0
+    queue: str = ""
+    selection: Selection | None = None
+    guideline: str = ""
+    guideline_version: int = 0
 
 
 @dataclass(frozen=True)

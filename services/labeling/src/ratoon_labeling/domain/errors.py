@@ -13,6 +13,14 @@ LabelingError
 ├── InUse               the resource to delete is in use
 ├── TaskAnswered        the task has its answer already
 ├── TaskClaimed         another annotator holds a lease on the task
+├── TaskReviewed        the task was reviewed, so its answer cannot be withdrawn
+├── NoAnswer            the caller gave no answer that can be withdrawn
+├── NotInReview         the task does not wait for a reviewer
+├── NotReviewer         the caller does not review the task
+├── BadComment          a comment or a reason is missing or too long
+├── BadQueue            a setting of a queue is not valid
+├── QueueClosed         no task of the queue can be claimed
+├── RefillInProgress    a queue has one refill at a time
 ├── DatasetNotReady     a label set needs a dataset version that is READY
 └── DatasetRedacted     records of the dataset version were erased
 """
@@ -99,6 +107,54 @@ class TaskClaimed(LabelingError):
     """Another annotator holds a lease on the task."""
 
     reason = "TASK_CLAIMED"
+
+
+class TaskReviewed(LabelingError):
+    """The task was reviewed, so its answer cannot be withdrawn."""
+
+    reason = "TASK_REVIEWED"
+
+
+class NoAnswer(LabelingError):
+    """The caller gave no answer that can be withdrawn."""
+
+    reason = "NO_ANSWER"
+
+
+class NotInReview(LabelingError):
+    """The task does not wait for a reviewer."""
+
+    reason = "NOT_IN_REVIEW"
+
+
+class NotReviewer(LabelingError):
+    """The caller does not review the task."""
+
+    code, reason = "PERMISSION_DENIED", "NOT_REVIEWER"
+
+
+class BadComment(LabelingError):
+    """A comment or a reason is missing or too long."""
+
+    code, reason = "INVALID_ARGUMENT", "BAD_COMMENT"
+
+
+class BadQueue(LabelingError):
+    """A setting of a queue is not valid."""
+
+    code, reason = "INVALID_ARGUMENT", "BAD_QUEUE"
+
+
+class QueueClosed(LabelingError):
+    """No task of the queue can be claimed."""
+
+    reason = "QUEUE_CLOSED"
+
+
+class RefillInProgress(LabelingError):
+    """A queue has one refill at a time."""
+
+    reason = "REFILL_IN_PROGRESS"
 
 
 class DatasetNotReady(LabelingError):

@@ -29,6 +29,7 @@ class Guideline:
     task: TaskSpec
     conflict_policy: ConflictPolicy = ConflictPolicy.HUMAN_FIRST
     revision: int = 0
+    version: int = 1
 
     @property
     def etag(self) -> str:

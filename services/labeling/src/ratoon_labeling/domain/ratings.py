@@ -8,9 +8,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from math import fsum, sqrt
-from statistics import NormalDist, stdev
+from statistics import stdev
 
 from ratoon_labeling.domain.agreement import interval_alpha, nominal_alpha
+from ratoon_labeling.domain.intervals import Estimate, Z, wilson
 
 SCALES = ("fluency", "relevance", "factuality")
 """Scales of a task that names none."""
@@ -18,7 +19,6 @@ LOWEST, HIGHEST = 1, 5
 """Ends of each scale."""
 _MIN_TASKS = 5
 """Tasks below which a mean has no interval."""
-_Z = NormalDist().inv_cdf(0.975)
 
 
 class Work(StrEnum):
@@ -56,15 +56,6 @@ class Compared:
     first: str
     second: str
     preferences: Sequence[Preference]
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """Mean over tasks with its 95 % interval; None without one."""
-
-    mean: float
-    low: float | None = None
-    high: float | None = None
 
 
 @dataclass(frozen=True)
@@ -120,7 +111,7 @@ def comparison_summaries(tasks: Iterable[Compared]) -> list[Comparison]:
             second,
             len(each),
             Counter(preference for preferences in each for preference in preferences),
-            _wilson([fsum(map(_WINS.__getitem__, given)) / len(given) for given in each]),
+            wilson([fsum(map(_WINS.__getitem__, given)) / len(given) for given in each]),
             nominal_alpha(each),
         )
         for (first, second), each in sorted(pairs.items())
@@ -139,7 +130,7 @@ def _mean_rating(ratings: Sequence[Sequence[int]]) -> Estimate:
 
 def _t(freedom: int) -> float:
     """Return the 97.5 % quantile of Student's t, by its expansion (Abramowitz and Stegun, 26.7.5)."""
-    z = _Z
+    z = Z
     terms = (
         (z**3 + z) / 4,
         (5 * z**5 + 16 * z**3 + 3 * z) / 96,
@@ -147,11 +138,3 @@ def _t(freedom: int) -> float:
         (79 * z**9 + 776 * z**7 + 1482 * z**5 - 1920 * z**3 - 945 * z) / 92160,
     )
     return z + fsum(term / freedom**power for power, term in enumerate(terms, 1))
-
-
-def _wilson(shares: Sequence[float]) -> Estimate:
-    """Return the mean of shares with Wilson's interval, which no spread of values from 0 to 1 exceeds."""
-    count, mean = len(shares), fsum(shares) / len(shares)
-    center = (mean + _Z**2 / (2 * count)) / (1 + _Z**2 / count)
-    margin = _Z / (1 + _Z**2 / count) * sqrt(mean * (1 - mean) / count + _Z**2 / (4 * count**2))
-    return Estimate(mean, max(0.0, center - margin), min(1.0, center + margin))

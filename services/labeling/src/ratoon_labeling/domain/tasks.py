@@ -1,7 +1,7 @@
 """Tasks: one record that annotators answer, or answers that they rate, each of them once.
 
-OPEN → DONE      all annotators answered, at least one with an answer
-     ↘ SKIPPED   all annotators skipped the task
+OPEN → IN_REVIEW → DONE   all annotators answered, at least one with an answer; a reviewer sends back to OPEN
+     ↘ SKIPPED            all annotators skipped the task
 
 An annotator claims an open task by a lease; while it lasts, no other annotator can claim or complete the task.
 """
@@ -10,9 +10,22 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+from uuid import UUID, uuid5
 
 from ratoon.tasks.kinds import TaskSpec
-from ratoon_labeling.domain.errors import BadAnswer, BadOverlap, BadWork, TaskAnswered, TaskClaimed
+from ratoon_labeling.domain.annotations import Selection
+from ratoon_labeling.domain.errors import (
+    BadAnswer,
+    BadComment,
+    BadOverlap,
+    BadWork,
+    NoAnswer,
+    NotInReview,
+    NotReviewer,
+    TaskAnswered,
+    TaskClaimed,
+    TaskReviewed,
+)
 from ratoon_labeling.domain.kinds.table import rules_of
 from ratoon_labeling.domain.ratings import HIGHEST, LOWEST, SCALES, Preference, Work
 
@@ -20,6 +33,7 @@ LEASE = timedelta(minutes=10)
 """Time for which a claim reserves a task."""
 MAX_OVERLAP = 20
 """Annotators of one task."""
+MAX_COMMENT_CHARS, MAX_SKIP_REASON_CHARS, _MAX_COMMENTS = 4_096, 200, 100
 
 
 class TaskState(StrEnum):
@@ -28,6 +42,9 @@ class TaskState(StrEnum):
     OPEN = "OPEN"
     DONE = "DONE"
     SKIPPED = "SKIPPED"
+    IN_REVIEW = "IN_REVIEW"
+    GOLD = "GOLD"
+    """It has a known answer, and each annotator gets it once; callers see it as OPEN or DONE."""
 
 
 class Reason(StrEnum):
@@ -36,6 +53,33 @@ class Reason(StrEnum):
     REVIEW_SAMPLE = "review-sample"
     CONFLICT = "conflict"
     REQUESTED = "requested"
+    QUEUE = "queue"
+
+
+class Decision(StrEnum):
+    """Decision of a reviewer."""
+
+    ACCEPT = "ACCEPT"
+    FIX = "FIX"
+    SEND_BACK = "SEND_BACK"
+
+
+@dataclass(frozen=True)
+class Comment:
+    """Comment of an annotator or a reviewer."""
+
+    author: str
+    text: str
+    time: datetime
+
+
+@dataclass(frozen=True)
+class Review:
+    """Result of a review; `label` is the reviewer's of the decision FIX."""
+
+    decision: Decision
+    reviewer: str
+    label: str = ""
 
 
 @dataclass(frozen=True)
@@ -46,6 +90,8 @@ class Answer:
     label: str
     ratings: Mapping[str, int] = field(default_factory=dict)
     preference: Preference | None = None
+    skip_reason: str = ""
+    guideline_version: int = 0
 
     @property
     def skips(self) -> bool:
@@ -82,11 +128,25 @@ class Task:
     origins: tuple[str, ...] = ()
     """What gave each candidate; none if not stated."""
     scales: tuple[str, ...] = ()
+    queue: str = ""
+    selection: Selection | None = None
+    proposal_origin: str = ""
+    guideline: str = ""
+    guideline_version: int = 0
+    comments: tuple[Comment, ...] = ()
+    review: Review | None = None
+    needs_review: bool = False
+    expected_label: str = ""
+    """Known answer of a gold item, which annotators do not see."""
+    reviewed: tuple[str, ...] = ()
+    """Annotators whose answers were reviewed, each as often as they were."""
+    accepted: tuple[str, ...] = ()
+    """Those of them whose answers were accepted."""
 
     @property
     def given(self) -> tuple[Answer, ...]:
         """Return the answers so far."""
-        if self.answers or self.state is TaskState.OPEN:
+        if self.answers or (self.state is not TaskState.DONE and self.state is not TaskState.SKIPPED):
             return self.answers
         return (Answer(self.annotator, self.label),)
 
@@ -139,6 +199,7 @@ def checked_work(task: Task) -> Task:
     return replace(task, proposed_label=proposed, candidates=candidates, scales=_checked_scales(task))
 
 
+_QUEUED = UUID("5f1c0a7e-3a35-4c1e-8e0b-2f4a7c9d61b8")
 _CANDIDATES = {Work.ANSWER: 0, Work.RATE: 1, Work.COMPARE: 2}
 """Number of answers that annotators rate or compare."""
 _MAX_SCALES, _MAX_SCALE_CHARS = 10, 64
@@ -159,10 +220,39 @@ def _checked_scales(task: Task) -> tuple[str, ...]:
     return scales
 
 
+def presented(task: Task, viewer: str, *, whole: bool) -> Task:
+    """Return a task of a queue as a caller sees it; `whole` for engineers.
+
+    Annotators see neither the answers of others nor what could tell a gold item from another task.
+    """
+    if not task.queue:
+        return task
+    own = task.answer_of(viewer)
+    if task.state is TaskState.GOLD:
+        task = replace(task, state=TaskState.OPEN if own is None or not task.answers else TaskState.DONE)
+    if whole:
+        return task
+    return replace(
+        task,
+        create_time=task.update_time,
+        revision=0,
+        answers=(own,) if own else (),
+        label=own.label if own else "",
+        annotator=viewer if own else "",
+        selection=None,
+        needs_review=False,
+    )
+
+
+def queued_id(queue: str, record_id: str) -> str:
+    """Return the id of the task of a record in a queue: one record has one task in it."""
+    return str(uuid5(_QUEUED, f"{queue}\0{record_id}"))
+
+
 def is_claimable(task: Task, annotator: str, now: datetime) -> bool:
     """Return whether an annotator can claim a task: it is open, not answered by them, and not leased to another."""
     return (
-        task.state is TaskState.OPEN
+        task.state in (TaskState.OPEN, TaskState.GOLD)
         and task.answer_of(annotator) is None
         and not _is_held_by_another(task, annotator, now)
     )
@@ -189,12 +279,12 @@ def with_answer(task: Task, raw: Answer, now: datetime) -> Task:
     Raises TaskAnswered if the annotator gave another answer or enough others answered, TaskClaimed while another
     annotator holds a lease on the task, UnknownLabel or BadAnswer if it is no answer of the task.
     """
-    answer = raw if raw.skips else _checked(task, raw)
+    answer = _checked_skip(raw) if raw.skips else _checked(task, raw)
     annotator = answer.annotator
     given = task.answer_of(annotator)
-    if given == answer:
+    if given is not None and replace(given, guideline_version=answer.guideline_version) == answer:
         return task
-    if given or task.state is not TaskState.OPEN:
+    if given or task.state not in (TaskState.OPEN, TaskState.GOLD):
         raise TaskAnswered(
             f"{task.name} is already answered by {annotator if given else task.annotator}: create an annotation "
             "to disagree."
@@ -213,9 +303,19 @@ def _checked(task: Task, answer: Answer) -> Answer:
         Work.RATE: bool(answer.ratings),
         Work.COMPARE: answer.preference is not None,
     }
+    if answer.skip_reason:
+        raise BadAnswer("Give an answer, or a reason to skip the task, not both.", "skip_reason")
     if not parts[task.work] or sum(parts.values()) > 1:
         raise BadAnswer(f"The task has the work {task.work}: give {_PARTS[task.work]} alone.", "label")
     return _CHECKS[task.work](task, answer)
+
+
+def _checked_skip(answer: Answer) -> Answer:
+    if len(answer.skip_reason) > MAX_SKIP_REASON_CHARS or "\0" in answer.skip_reason:
+        raise BadComment(
+            f"skip_reason has at most {MAX_SKIP_REASON_CHARS} characters and no NUL.", "skip_reason"
+        )
+    return answer
 
 
 def _with_label(task: Task, answer: Answer) -> Answer:
@@ -238,13 +338,91 @@ _CHECKS: Mapping[Work, Callable[[Task, Answer], Answer]] = {
 
 
 def _ended(task: Task) -> Task:
-    """Return the task in its final state if enough annotators answered it."""
+    """Return the task in its final state, or waiting for a reviewer, if enough annotators answered it.
+
+    In a queue, who skips a task is no annotator of it: another one is asked, until as many skipped it as should answer.
+    """
+    if task.state is TaskState.GOLD:
+        return task
+    skips = sum(each.skips for each in task.answers)
+    answered = len(task.answers) - skips
+    if task.queue and answered < task.overlap and skips < task.overlap:
+        return task
     if len(task.answers) < task.overlap:
         return task
     labels = {each.label for each in task.answers} - {""}
+    state = TaskState.IN_REVIEW if task.needs_review else TaskState.DONE
+    if not answered or (task.queue and answered < task.overlap):
+        state = TaskState.SKIPPED
     return replace(
         task,
-        state=TaskState.SKIPPED if all(each.skips for each in task.answers) else TaskState.DONE,
+        state=state,
         label=labels.pop() if len(labels) == 1 else "",
         annotator=task.answers[-1].annotator,
     )
+
+
+def withdrawn(task: Task, annotator: str, now: datetime) -> Task:
+    """Return the task without the answer of an annotator, who holds a lease on it.
+
+    Raises NoAnswer if the annotator gave none, TaskReviewed if it was reviewed.
+    """
+    if not task.queue or task.answer_of(annotator) is None:
+        raise NoAnswer(f"{annotator} has no answer to {task.name} that can be withdrawn.")
+    if task.review is not None and task.state is not TaskState.OPEN:
+        raise TaskReviewed(
+            f"{task.name} was reviewed by {task.review.reviewer}: create an annotation to disagree."
+        )
+    rest = tuple(each for each in task.answers if each.annotator != annotator)
+    state = task.state if task.state is TaskState.GOLD else TaskState.OPEN
+    return claim(replace(task, state=state, answers=rest, label="", annotator=""), annotator, now)
+
+
+def with_comment(task: Task, author: str, text: str, now: datetime) -> Task:
+    """Return the task with a comment; an empty one changes nothing."""
+    if len(text) > MAX_COMMENT_CHARS or "\0" in text:
+        raise BadComment(f"A comment has at most {MAX_COMMENT_CHARS:,} characters and no NUL.", "comment")
+    if not text.strip():
+        return task
+    return replace(task, comments=(*task.comments, Comment(author, text, now))[-_MAX_COMMENTS:])
+
+
+def is_reviewable(task: Task, reviewer: str, now: datetime) -> bool:
+    """Return whether a reviewer can claim a task: it waits for one, is not answered by them, nor leased to another."""
+    return (
+        task.state is TaskState.IN_REVIEW
+        and task.answer_of(reviewer) is None
+        and not _is_held_by_another(task, reviewer, now)
+    )
+
+
+def reviewed(task: Task, decision: Decision, label: str, comment: str, reviewer: str, now: datetime) -> Task:
+    """Return the task with the decision of a reviewer.
+
+    Raises NotInReview if it does not wait for one, NotReviewer if the reviewer answered it, TaskClaimed while another
+    reviewer holds a lease, BadComment for a task that is sent back without a reason, and UnknownLabel or BadAnswer if
+    the label of a correction is none.
+    """
+    if task.state is not TaskState.IN_REVIEW:
+        raise NotInReview(f"{task.name} is {task.state}: only tasks in the state IN_REVIEW are reviewed.")
+    if task.answer_of(reviewer) is not None:
+        raise NotReviewer(f"{reviewer} answered {task.name}: another person reviews it.")
+    if _is_held_by_another(task, reviewer, now):
+        raise TaskClaimed(f"{task.name} is claimed by {task.lease_holder} until {task.lease_expire_time}.")
+    if decision is Decision.SEND_BACK and not comment.strip():
+        raise BadComment("Say in a comment why the annotators should answer again.", "comment")
+    if bool(label) is not (decision is Decision.FIX):
+        raise BadAnswer("Give a label with the decision FIX, and with no other one.", "label")
+    answer = rules_of(task.task).checked_answer(task.task, label) if label else ""
+    who = tuple(each.annotator for each in task.answers if not each.skips)
+    task = replace(
+        with_comment(task, reviewer, comment, now),
+        review=Review(decision, reviewer, answer),
+        reviewed=(*task.reviewed, *who),
+        accepted=(*task.accepted, *(who if decision is Decision.ACCEPT else ())),
+        lease_holder="",
+        lease_expire_time=None,
+    )
+    if decision is Decision.SEND_BACK:
+        return replace(task, state=TaskState.OPEN, answers=(), label="", annotator="")
+    return replace(task, state=TaskState.DONE, label=answer or task.label)

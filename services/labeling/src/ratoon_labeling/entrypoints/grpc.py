@@ -1,9 +1,10 @@
 """Labeling's gRPC API."""
 
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import Any
 
-from ratoon.labeling.v1 import annotation_pb2, label_set_pb2
+from ratoon.labeling.v1 import annotation_pb2, label_set_pb2, queue_pb2
 from ratoon.labeling.v1 import labeling_service_pb2 as pb
 from ratoon.labeling.v1.labeling_service_pb2_grpc import LabelingServiceServicer
 from ratoon.operations.operations import Operations
@@ -13,13 +14,23 @@ from ratoon.security.identity import Role, caller
 from ratoon.service.standard_methods import StandardMethods
 from ratoon.storage.store import Store
 from ratoon.storage.watch import Changes
-from ratoon_labeling import mapping
-from ratoon_labeling.application import handlers
-from ratoon_labeling.application.ports import Datasets, RatingTasks, References, TaskCounts, TaskQueue
+from ratoon_labeling import mapping, queue_mapping
+from ratoon_labeling.application import handlers, names, queues
+from ratoon_labeling.application.commands import WithdrawAnswer
+from ratoon_labeling.application.ports import (
+    Datasets,
+    Patterns,
+    RatingTasks,
+    References,
+    TaskCounts,
+    TaskQueue,
+)
 from ratoon_labeling.domain.annotations import Annotation
 from ratoon_labeling.domain.guidelines import Guideline
 from ratoon_labeling.domain.label_sets import LabelSet
-from ratoon_labeling.domain.tasks import Task
+from ratoon_labeling.domain.queues import Queue
+from ratoon_labeling.domain.refills import Refill
+from ratoon_labeling.domain.tasks import Task, presented
 
 Context = Any
 
@@ -39,18 +50,22 @@ class LabelingServicer(LabelingServiceServicer):
         references: References,
         queue: TaskQueue,
         rating_tasks: RatingTasks,
+        patterns: Patterns,
     ) -> None:
         self._store, self._operations, self._changes = store, operations, changes
         self._datasets, self._counts, self._references = datasets, counts, references
         self._threads, self._clock, self._queue, self._rating_tasks = threads, clock, queue, rating_tasks
-        self._guidelines = StandardMethods(store, threads, Guideline, handlers.GUIDELINE, mapping.guideline)
+        self._guidelines = StandardMethods(store, threads, Guideline, names.GUIDELINE, mapping.guideline)
         self._label_sets = StandardMethods(
-            store, threads, LabelSet, handlers.LABEL_SET, mapping.label_set, lambda each: each.state.ended
+            store, threads, LabelSet, names.LABEL_SET, mapping.label_set, lambda each: each.state.ended
         )
-        self._annotations = StandardMethods(
-            store, threads, Annotation, handlers.ANNOTATION, mapping.annotation
+        self._annotations = StandardMethods(store, threads, Annotation, names.ANNOTATION, mapping.annotation)
+        self._tasks = StandardMethods(store, threads, Task, names.TASK, _shown)
+        self._patterns = patterns
+        self._queues = StandardMethods(store, threads, Queue, names.QUEUE, queue_mapping.queue)
+        self._refills = StandardMethods(
+            store, threads, Refill, names.REFILL, queue_mapping.refill, lambda each: each.state.ended
         )
-        self._tasks = StandardMethods(store, threads, Task, handlers.TASK, mapping.task)
 
     async def CreateGuideline(
         self, request: pb.CreateGuidelineRequest, context: Context
@@ -169,8 +184,9 @@ class LabelingServicer(LabelingServiceServicer):
 
     async def ListTasks(self, request: pb.ListTasksRequest, context: Context) -> pb.ListTasksResponse:
         """The tasks of a project."""
+        list_tasks = partial(handlers.list_tasks, with_queues=_is_engineer())
         page = await self._threads(
-            handlers.list_tasks,
+            list_tasks,
             request.parent,
             request.page_size,
             request.page_token,
@@ -178,7 +194,7 @@ class LabelingServicer(LabelingServiceServicer):
             request.order_by,
             request.filter,
         )
-        return pb.ListTasksResponse(tasks=map(mapping.task, page.items), next_page_token=page.next_token)
+        return pb.ListTasksResponse(tasks=map(_shown, page.items), next_page_token=page.next_token)
 
     async def SummarizeTasks(
         self, request: pb.SummarizeTasksRequest, context: Context
@@ -196,11 +212,122 @@ class LabelingServicer(LabelingServiceServicer):
 
     async def ClaimTask(self, request: pb.ClaimTaskRequest, context: Context) -> pb.ClaimTaskResponse:
         """Lease the next open task to the caller."""
-        command = mapping.claim_task(request, caller().name)
+        command = mapping.claim_task(request, caller().name, _is_engineer())
         task = await self._threads(handlers.claim_task, command, self._store, self._clock, self._queue)
-        return pb.ClaimTaskResponse(task=mapping.task(task) if task else None)
+        return pb.ClaimTaskResponse(task=_shown(task) if task else None)
 
     async def CompleteTask(self, request: pb.CompleteTaskRequest, context: Context) -> annotation_pb2.Task:
         """Answer a task."""
         command = mapping.complete_task(request, caller().name)
-        return mapping.task(await self._threads(handlers.complete_task, command, self._store, self._clock))
+        return _shown(
+            await self._threads(
+                handlers.complete_task, command, self._store, self._operations, self._queue, self._clock
+            )
+        )
+
+    async def WithdrawAnswer(
+        self, request: pb.WithdrawAnswerRequest, context: Context
+    ) -> annotation_pb2.Task:
+        """Take back the caller's answer to a task."""
+        command = WithdrawAnswer(request.name, caller().name)
+        return _shown(
+            await self._threads(queues.withdraw_answer, command, self._store, self._queue, self._clock)
+        )
+
+    async def ReviewTask(self, request: pb.ReviewTaskRequest, context: Context) -> annotation_pb2.Task:
+        """Accept, fix or send back the answers to a task."""
+        command = mapping.review_task(request, caller().name, _is_engineer())
+        return mapping.task(
+            await self._threads(queues.review_task, command, self._store, self._queue, self._clock)
+        )
+
+    async def CreateQueue(self, request: pb.CreateQueueRequest, context: Context) -> queue_pb2.Queue:
+        """Create a queue."""
+        ports = (self._store, self._operations, self._datasets, self._patterns, self._clock)
+        return queue_mapping.queue(
+            await self._threads(queues.create_queue, queue_mapping.create_queue(request), *ports)
+        )
+
+    async def GetQueue(self, request: pb.GetQueueRequest, context: Context) -> queue_pb2.Queue:
+        """One queue."""
+        return await self._queues.get(request)
+
+    async def ListQueues(self, request: pb.ListQueuesRequest, context: Context) -> pb.ListQueuesResponse:
+        """The queues of a project."""
+        page = await self._queues.list(request)
+        return pb.ListQueuesResponse(queues=page.items, next_page_token=page.next_token)
+
+    async def UpdateQueue(self, request: pb.UpdateQueueRequest, context: Context) -> queue_pb2.Queue:
+        """Change the settings of a queue."""
+        command = queue_mapping.update_queue(request)
+        ports = (self._store, self._operations, self._datasets, self._patterns, self._queue, self._clock)
+        return queue_mapping.queue(await self._threads(queues.update_queue, command, *ports))
+
+    async def DeleteQueue(self, request: pb.DeleteQueueRequest, context: Context) -> pb.DeleteQueueResponse:
+        """Delete a queue with its refills and tasks."""
+        await self._threads(
+            queues.delete_queue, request.name, request.allow_missing, self._store, self._queue
+        )
+        return pb.DeleteQueueResponse()
+
+    async def WatchQueue(
+        self, request: pb.WatchQueueRequest, context: Context
+    ) -> AsyncIterator[queue_pb2.Queue]:
+        """A queue's state, then each newer one."""
+        async for state in self._queues.watch(request, self._changes):
+            yield state
+
+    async def SummarizeQueue(
+        self, request: pb.SummarizeQueueRequest, context: Context
+    ) -> pb.SummarizeQueueResponse:
+        """Answers of a queue, and how far annotators agree."""
+        who, whole = caller().name, _is_engineer()
+        summary = await self._threads(queues.summarize_queue, request.name, self._store, self._queue)
+        return queue_mapping.queue_summary(summary if whole else summary.for_annotator(who))
+
+    async def AddGoldItems(
+        self, request: pb.AddGoldItemsRequest, context: Context
+    ) -> pb.AddGoldItemsResponse:
+        """Add records whose answer is known."""
+        command = queue_mapping.add_gold_items(request)
+        added, total = await self._threads(
+            queues.add_gold_items, command, self._store, self._queue, self._clock
+        )
+        return pb.AddGoldItemsResponse(added_count=added, gold_count=total)
+
+    async def CreateRefill(self, request: pb.CreateRefillRequest, context: Context) -> queue_pb2.Refill:
+        """Draw records into a queue."""
+        ports = (self._store, self._operations, self._datasets, self._queue, self._clock)
+        return queue_mapping.refill(
+            await self._threads(queues.create_refill, queue_mapping.create_refill(request), *ports)
+        )
+
+    async def GetRefill(self, request: pb.GetRefillRequest, context: Context) -> queue_pb2.Refill:
+        """One refill."""
+        return await self._refills.get(request)
+
+    async def ListRefills(self, request: pb.ListRefillsRequest, context: Context) -> pb.ListRefillsResponse:
+        """The refills of a queue."""
+        page = await self._refills.list(request)
+        return pb.ListRefillsResponse(refills=page.items, next_page_token=page.next_token)
+
+    async def WatchRefill(
+        self, request: pb.WatchRefillRequest, context: Context
+    ) -> AsyncIterator[queue_pb2.Refill]:
+        """A refill's state, then each newer one, until it has ended."""
+        async for state in self._refills.watch(request, self._changes):
+            yield state
+
+    async def CancelRefill(self, request: pb.CancelRefillRequest, context: Context) -> queue_pb2.Refill:
+        """Cancel a refill."""
+        self._refills.check_name(request)
+        return await self._refills.cancel(request, self._operations)
+
+
+def _is_engineer() -> bool:
+    return caller().role >= Role.ENGINEER
+
+
+def _shown(task: Task) -> annotation_pb2.Task:
+    """Return a task as the caller sees it."""
+    return mapping.task(presented(task, caller().name, whole=_is_engineer()))

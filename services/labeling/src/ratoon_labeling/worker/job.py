@@ -1,7 +1,7 @@
 """Freezing a label set: the answers that came with the data and the annotations given since, one answer a record."""
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -23,7 +23,8 @@ from ratoon_labeling.domain.resolution import Resolution, resolve
 from ratoon_labeling.domain.sampling import review_sample
 from ratoon_labeling.domain.tasks import Reason
 from ratoon_labeling.worker import records
-from ratoon_labeling.worker.records import Row, Vote
+from ratoon_labeling.worker.draw import run as run_drawing
+from ratoon_labeling.worker.records import Given, Row, Vote
 
 _MAX_UNKNOWN_LABELS, _MAX_NAMED, _MAX_NAMED_ONCE = 50, 64, 24
 _MAX_UNKNOWN_CHARS = 200
@@ -65,7 +66,9 @@ class Annotated:
 
 
 def run(raw_spec: dict[str, Any], job: JobFolder) -> dict[str, Any]:
-    """Freeze the labels of a `FreezingSpec`; return a `FreezingResult`, both as JSON."""
+    """Freeze the labels of a `FreezingSpec`, or draw the records of a `RefillSpec`; return the result, all as JSON."""
+    if from_json(JobEnvironment, raw_spec).task == "draw":
+        return run_drawing(raw_spec, job)
     spec = from_json(FreezingSpec, raw_spec)
     artifacts, task = ArtifactStore(from_json(JobEnvironment, raw_spec).artifacts), _task_of(spec)
     rows = _rows(artifacts, spec, job, partial(rules_of(task).imported_answer, task))
@@ -75,13 +78,20 @@ def run(raw_spec: dict[str, Any], job: JobFolder) -> dict[str, Any]:
         for label in (row.source_label, *(vote.label for vote in row.votes))
         if label_key(label) and _parsed(task, label) is None
     )
-    created = _created(task, records.annotations(artifacts, spec.annotations_digest))
+    given = list(records.annotations(artifacts, spec.annotations_digest))
+    created = _created(task, given)
+    of_texts = records.answers_of_texts(given)
     annotated = [
-        Annotated(row, created.get(row.record_id, ()), _imported(task, row, Source(spec.import_as)))
+        Annotated(
+            row,
+            created.get(row.record_id, ()) or created.get(of_texts.get(row.content_digest, ""), ()),
+            _imported(task, row, Source(spec.import_as)),
+        )
         for row in rows
     ]
+    active = records.actively_drawn(given)
     job.progress(0.8, "Writing the labels", done=len(rows), total=len(rows), unit="records")
-    return to_json(_frozen(artifacts, spec, task, annotated, unknown))
+    return to_json(_frozen(artifacts, spec, task, annotated, unknown, active))
 
 
 def _task_of(spec: FreezingSpec) -> TaskSpec:
@@ -110,14 +120,12 @@ def _parsed(task: TaskSpec, text: str) -> str | None:
     return answer if answer is not None and is_storable(answer) else None
 
 
-def _created(
-    task: TaskSpec, annotations: Iterable[tuple[str, AnnotatedLabel]]
-) -> dict[str, list[AnnotatedLabel]]:
+def _created(task: TaskSpec, annotations: Iterable[Given]) -> dict[str, list[AnnotatedLabel]]:
     """Return the valid annotations of each record."""
     by_record: dict[str, list[AnnotatedLabel]] = defaultdict(list)
-    for record_id, annotation in annotations:
-        if (label := _parsed(task, annotation.label)) is not None:
-            by_record[record_id].append(replace(annotation, label=label))
+    for each in annotations:
+        if (label := _parsed(task, each.answer.label)) is not None:
+            by_record[each.record_id].append(replace(each.answer, label=label))
     return by_record
 
 
@@ -143,6 +151,7 @@ def _frozen(
     task: TaskSpec,
     annotated: Sequence[Annotated],
     unknown: Counter[str],
+    active: Collection[str],
 ) -> FreezingResult:
     policy, rules = ConflictPolicy(spec.conflict_policy), rules_of(task)
     resolved = [(each.row, resolve(each.all, policy, task)) for each in annotated if each.all]
@@ -152,7 +161,7 @@ def _frozen(
         raise NoLabels(_no_labels(task, len(annotated), unknown))
     agreement = rules.agreement(each.compared for each in annotated)
     return FreezingResult(
-        digest=records.put_labels(artifacts, labels),
+        digest=records.put_labels(artifacts, labels, active),
         imported_digest=records.put_lines(artifacts, _imports(annotated)),
         tasks_digest=records.put_lines(artifacts, _tasks(resolved, unanswered, task, spec)),
         class_counts=Counter(each for _, chosen in labels for each in rules.classes(task, chosen.label)),

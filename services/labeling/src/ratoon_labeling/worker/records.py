@@ -5,7 +5,7 @@ It knows file formats and no rule.
 
 import json
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from ratoon.storage.artifacts import ArtifactStore
 from ratoon.tasks.kind import Record
 from ratoon.tasks.records import BadRecord, from_json
-from ratoon_labeling.domain.annotations import AnnotatedLabel, Source
+from ratoon_labeling.domain.annotations import AnnotatedLabel, Selection, Source
 
 COLUMNS = ["record_id", "content_digest", "source", "source_label", "received_time"]
 VOTES = "label_votes"
@@ -25,8 +25,13 @@ VOTES = "label_votes"
 EXAMPLE = "example"
 """The column of records that are more than a text and an answer; versions of older releases lack it."""
 LABELS = pa.schema(
-    [(name, pa.string()) for name in ("record_id", "content_digest", "label", "annotator", "source")]
+    [
+        (name, pa.string())
+        for name in ("record_id", "content_digest", "label", "annotator", "source", "selection")
+    ]
 )
+"""Columns of frozen labels. `selection` is ACTIVE where a queue drew the record by uncertainty, else null; label sets
+without such records lack the column, as those of older releases do."""
 UNDATED = datetime(1970, 1, 1, tzinfo=UTC)
 """When a label was given that came with data which do not say: before any that people create here."""
 
@@ -82,7 +87,7 @@ def rows(
 
 
 def _row(row: dict[str, Any], answer_of: Callable[[str, Sequence[str]], str]) -> Row:
-    example = _example(row.get(EXAMPLE))
+    example = example_of(row.get(EXAMPLE))
     return Row(
         row["record_id"],
         row["content_digest"],
@@ -94,7 +99,7 @@ def _row(row: dict[str, Any], answer_of: Callable[[str, Sequence[str]], str]) ->
     )
 
 
-def _example(example: str | None) -> Record:
+def example_of(example: str | None) -> Record:
     """The record that stands as JSON beside its text; an empty one if there is none."""
     try:
         return from_json(example) if example else Record()
@@ -102,14 +107,38 @@ def _example(example: str | None) -> Record:
         return Record()
 
 
-def annotations(artifacts: ArtifactStore, digest: str) -> Iterator[tuple[str, AnnotatedLabel]]:
-    """Yield record id and label of each annotation that was exported."""
+@dataclass(frozen=True)
+class Given:
+    """Annotation that was exported: its record, the digest of the text, and whether a queue drew it by uncertainty."""
+
+    record_id: str
+    answer: AnnotatedLabel
+    content_digest: str = ""
+    is_active: bool = False
+
+
+def annotations(artifacts: ArtifactStore, digest: str) -> Iterator[Given]:
+    """Yield each annotation that was exported. Exports of older releases name neither text nor selection."""
     for line in read_lines(artifacts, digest):
         time = datetime.fromisoformat(line["time"])
-        yield (
-            line["record_id"],
-            AnnotatedLabel(line["label"], line["annotator"], Source(line["source"]), time),
-        )
+        answer = AnnotatedLabel(line["label"], line["annotator"], Source(line["source"]), time)
+        active = line.get("selection") == Selection.ACTIVE
+        yield Given(line["record_id"], answer, line.get("content_digest", ""), active)
+
+
+def answers_of_texts(given: Iterable[Given]) -> dict[str, str]:
+    """Return the record that people answered of each text: copies of it share the answers."""
+    return {
+        each.content_digest: each.record_id
+        for each in given
+        if each.content_digest and each.answer.source is Source.HUMAN
+    }
+
+
+def actively_drawn(given: Iterable[Given]) -> frozenset[str]:
+    """Return the records and texts that a queue drew by uncertainty."""
+    active = [each for each in given if each.is_active]
+    return frozenset(each.record_id for each in active) | {each.content_digest for each in active} - {""}
 
 
 def read_lines(artifacts: ArtifactStore, digest: str) -> Iterator[dict[str, Any]]:
@@ -123,8 +152,15 @@ def put_lines(artifacts: ArtifactStore, objects: Iterable[dict[str, str]]) -> st
     return artifacts.put_bytes(b"".join(json.dumps(each).encode() + b"\n" for each in objects))
 
 
-def put_labels(artifacts: ArtifactStore, labels: Iterable[tuple[Row, AnnotatedLabel]]) -> str:
-    """Store the frozen labels as Parquet; the digest is a function of the labels and their order."""
+def put_labels(
+    artifacts: ArtifactStore,
+    labels: Iterable[tuple[Row, AnnotatedLabel]],
+    active: Collection[str] = (),
+) -> str:
+    """Store the frozen labels as Parquet; the digest is a function of the labels and their order.
+
+    `active` holds ids and digests of records that were drawn by uncertainty: a column marks them.
+    """
     lines = [
         {
             "record_id": row.record_id,
@@ -132,10 +168,14 @@ def put_labels(artifacts: ArtifactStore, labels: Iterable[tuple[Row, AnnotatedLa
             "label": chosen.label,
             "annotator": chosen.annotator,
             "source": chosen.source.value,
+            "selection": Selection.ACTIVE.value
+            if row.record_id in active or row.content_digest in active
+            else None,
         }
         for row, chosen in labels
     ]
+    schema = LABELS if active else pa.schema([each for each in LABELS if each.name != "selection"])
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "labels.parquet")
-        pq.write_table(pa.Table.from_pylist(lines, schema=LABELS), path, compression="zstd")
+        pq.write_table(pa.Table.from_pylist(lines, schema=schema), path, compression="zstd")
         return artifacts.put_file(path)

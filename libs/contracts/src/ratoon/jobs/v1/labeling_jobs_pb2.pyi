@@ -8,6 +8,7 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
 from ratoon.common.v1 import task_pb2 as _task_pb2
+from ratoon.labeling.v1 import queue_pb2 as _queue_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -221,3 +222,83 @@ class RecordingSpec(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RecordingSpec: _TypeAlias = RecordingSpec  # noqa: Y015
+
+@_typing.final
+class RefillSpec(_message.Message):
+    """Drawing of records into a queue."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    DATASET_DIGEST_FIELD_NUMBER: _builtins.int
+    ANNOTATIONS_DIGEST_FIELD_NUMBER: _builtins.int
+    QUEUED_DIGEST_FIELD_NUMBER: _builtins.int
+    QUEUE_FIELD_NUMBER: _builtins.int
+    SIZE_FIELD_NUMBER: _builtins.int
+    MIN_LABELLED_FIELD_NUMBER: _builtins.int
+    QUEUED_COUNT_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Resource name of the refill. It seeds the random draws."""
+    dataset_digest: _builtins.str
+    """Digest of the tree of the dataset version."""
+    annotations_digest: _builtins.str
+    """Digest of the exported annotations of the project."""
+    queued_digest: _builtins.str
+    """Digest of the records that have a task of the queue already."""
+    size: _builtins.int
+    """Number of tasks to draw."""
+    min_labelled: _builtins.int
+    """Draw only as many tasks as lack to this number of answered records. 0: draw `size` tasks."""
+    queued_count: _builtins.int
+    """Number of tasks that the queue has."""
+    @_builtins.property
+    def queue(self) -> _queue_pb2.Queue:
+        """Settings of the queue."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        dataset_digest: _builtins.str = ...,
+        annotations_digest: _builtins.str = ...,
+        queued_digest: _builtins.str = ...,
+        queue: _queue_pb2.Queue | None = ...,
+        size: _builtins.int = ...,
+        min_labelled: _builtins.int = ...,
+        queued_count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["queue", b"queue"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["annotations_digest", b"annotations_digest", "dataset_digest", b"dataset_digest", "min_labelled", b"min_labelled", "name", b"name", "queue", b"queue", "queued_count", b"queued_count", "queued_digest", b"queued_digest", "size", b"size"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RefillSpec: _TypeAlias = RefillSpec  # noqa: Y015
+
+@_typing.final
+class RefillResult(_message.Message):
+    """Result of the drawing of records into a queue."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TASKS_DIGEST_FIELD_NUMBER: _builtins.int
+    REFILL_FIELD_NUMBER: _builtins.int
+    tasks_digest: _builtins.str
+    """Digest of the tasks to create."""
+    @_builtins.property
+    def refill(self) -> _queue_pb2.Refill:
+        """Counts, curve and rules; only the fields that the job computes are set."""
+
+    def __init__(
+        self,
+        *,
+        tasks_digest: _builtins.str = ...,
+        refill: _queue_pb2.Refill | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["refill", b"refill"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["refill", b"refill", "tasks_digest", b"tasks_digest"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RefillResult: _TypeAlias = RefillResult  # noqa: Y015

@@ -27,7 +27,7 @@ from ratoon.common.v1 import options_pb2 as ratoon_dot_common_dot_v1_dot_options
 from ratoon.common.v1 import task_pb2 as ratoon_dot_common_dot_v1_dot_task__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#ratoon/labeling/v1/annotation.proto\x12\x12ratoon.labeling.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1eratoon/common/v1/options.proto\x1a\x1bratoon/common/v1/task.proto\"\xf7\x03\n\tGuideline\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x03\x12/\n\x0b\x63reate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x0cinstructions\x18\x05 \x01(\t\x12\x0e\n\x06labels\x18\x06 \x03(\t\x12\x45\n\x0f\x63onflict_policy\x18\x07 \x01(\x0e\x32,.ratoon.labeling.v1.Guideline.ConflictPolicy\x12\x0c\n\x04\x65tag\x18\x08 \x01(\t\x12(\n\x04task\x18\t \x01(\x0b\x32\x1a.ratoon.common.v1.TaskSpec\"\xc2\x01\n\x0e\x43onflictPolicy\x12\x1f\n\x1b\x43ONFLICT_POLICY_UNSPECIFIED\x10\x00\x12\x1a\n\x16\x43ONFLICT_POLICY_LATEST\x10\x01\x12\x1c\n\x18\x43ONFLICT_POLICY_MAJORITY\x10\x02\x12\x1f\n\x1b\x43ONFLICT_POLICY_HUMAN_FIRST\x10\x03\x12\x1a\n\x16\x43ONFLICT_POLICY_MEDIAN\x10\x04\x12\x18\n\x14\x43ONFLICT_POLICY_MEAN\x10\x05\"\xf4\x02\n\nAnnotation\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x03\x12/\n\x0b\x63reate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\trecord_id\x18\x05 \x01(\t\x12\x16\n\x0e\x63ontent_digest\x18\x06 \x01(\t\x12\x13\n\x05label\x18\x07 \x01(\tB\x04\xa8\xb5\x18\x01\x12\x11\n\tannotator\x18\x08 \x01(\t\x12\x35\n\x06source\x18\t \x01(\x0e\x32%.ratoon.labeling.v1.Annotation.Source\"Z\n\x06Source\x12\x16\n\x12SOURCE_UNSPECIFIED\x10\x00\x12\x11\n\rSOURCE_IMPORT\x10\x01\x12\x10\n\x0cSOURCE_HUMAN\x10\x02\x12\x13\n\x0fSOURCE_FEEDBACK\x10\x03\"\xe0\x07\n\x04Task\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x03\x12/\n\x0b\x63reate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\x05state\x18\x05 \x01(\x0e\x32\x1e.ratoon.labeling.v1.Task.State\x12\x11\n\trecord_id\x18\x06 \x01(\t\x12\x16\n\x0e\x63ontent_digest\x18\x07 \x01(\t\x12\x17\n\x0f\x64\x61taset_version\x18\x08 \x01(\t\x12\x1c\n\x0eproposed_label\x18\t \x01(\tB\x04\xa8\xb5\x18\x01\x12\x0e\n\x06reason\x18\n \x01(\t\x12\r\n\x05label\x18\x0b \x01(\t\x12\x11\n\tannotator\x18\x0c \x01(\t\x12\x14\n\x0clease_holder\x18\r \x01(\t\x12\x35\n\x11lease_expire_time\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12(\n\x04task\x18\x0f \x01(\x0b\x32\x1a.ratoon.common.v1.TaskSpec\x12\x0f\n\x07overlap\x18\x10 \x01(\x05\x12\x30\n\x07\x61nswers\x18\x11 \x03(\x0b\x32\x1f.ratoon.labeling.v1.Task.Answer\x12+\n\x04work\x18\x12 \x01(\x0e\x32\x1d.ratoon.labeling.v1.Task.Work\x12\x18\n\ncandidates\x18\x13 \x03(\tB\x04\xa8\xb5\x18\x01\x12\x0f\n\x07origins\x18\x14 \x03(\t\x12\x0e\n\x06scales\x18\x15 \x03(\t\x1a\xcd\x01\n\x06\x41nswer\x12\x11\n\tannotator\x18\x01 \x01(\t\x12\r\n\x05label\x18\x02 \x01(\t\x12=\n\x07ratings\x18\x03 \x03(\x0b\x32,.ratoon.labeling.v1.Task.Answer.RatingsEntry\x12\x32\n\npreference\x18\x04 \x01(\x0e\x32\x1e.ratoon.labeling.v1.Preference\x1a.\n\x0cRatingsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x05:\x02\x38\x01\"N\n\x04Work\x12\x14\n\x10WORK_UNSPECIFIED\x10\x00\x12\x0f\n\x0bWORK_ANSWER\x10\x01\x12\r\n\tWORK_RATE\x10\x02\x12\x10\n\x0cWORK_COMPARE\x10\x03\"Q\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x0e\n\nSTATE_OPEN\x10\x01\x12\x0e\n\nSTATE_DONE\x10\x02\x12\x11\n\rSTATE_SKIPPED\x10\x03*i\n\nPreference\x12\x1a\n\x16PREFERENCE_UNSPECIFIED\x10\x00\x12\x14\n\x10PREFERENCE_FIRST\x10\x01\x12\x15\n\x11PREFERENCE_SECOND\x10\x02\x12\x12\n\x0ePREFERENCE_TIE\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#ratoon/labeling/v1/annotation.proto\x12\x12ratoon.labeling.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1eratoon/common/v1/options.proto\x1a\x1bratoon/common/v1/task.proto\"\xf7\x03\n\tGuideline\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x03\x12/\n\x0b\x63reate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x0cinstructions\x18\x05 \x01(\t\x12\x0e\n\x06labels\x18\x06 \x03(\t\x12\x45\n\x0f\x63onflict_policy\x18\x07 \x01(\x0e\x32,.ratoon.labeling.v1.Guideline.ConflictPolicy\x12\x0c\n\x04\x65tag\x18\x08 \x01(\t\x12(\n\x04task\x18\t \x01(\x0b\x32\x1a.ratoon.common.v1.TaskSpec\"\xc2\x01\n\x0e\x43onflictPolicy\x12\x1f\n\x1b\x43ONFLICT_POLICY_UNSPECIFIED\x10\x00\x12\x1a\n\x16\x43ONFLICT_POLICY_LATEST\x10\x01\x12\x1c\n\x18\x43ONFLICT_POLICY_MAJORITY\x10\x02\x12\x1f\n\x1b\x43ONFLICT_POLICY_HUMAN_FIRST\x10\x03\x12\x1a\n\x16\x43ONFLICT_POLICY_MEDIAN\x10\x04\x12\x18\n\x14\x43ONFLICT_POLICY_MEAN\x10\x05\"\xb5\x03\n\nAnnotation\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x03\x12/\n\x0b\x63reate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\trecord_id\x18\x05 \x01(\t\x12\x16\n\x0e\x63ontent_digest\x18\x06 \x01(\t\x12\x13\n\x05label\x18\x07 \x01(\tB\x04\xa8\xb5\x18\x01\x12\x11\n\tannotator\x18\x08 \x01(\t\x12\x35\n\x06source\x18\t \x01(\x0e\x32%.ratoon.labeling.v1.Annotation.Source\x12\r\n\x05queue\x18\n \x01(\t\x12\x30\n\tselection\x18\x0b \x01(\x0e\x32\x1d.ratoon.labeling.v1.Selection\"Z\n\x06Source\x12\x16\n\x12SOURCE_UNSPECIFIED\x10\x00\x12\x11\n\rSOURCE_IMPORT\x10\x01\x12\x10\n\x0cSOURCE_HUMAN\x10\x02\x12\x13\n\x0fSOURCE_FEEDBACK\x10\x03\"\xc6\x0c\n\x04Task\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x03\x12/\n\x0b\x63reate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\x05state\x18\x05 \x01(\x0e\x32\x1e.ratoon.labeling.v1.Task.State\x12\x11\n\trecord_id\x18\x06 \x01(\t\x12\x16\n\x0e\x63ontent_digest\x18\x07 \x01(\t\x12\x17\n\x0f\x64\x61taset_version\x18\x08 \x01(\t\x12\x1c\n\x0eproposed_label\x18\t \x01(\tB\x04\xa8\xb5\x18\x01\x12\x0e\n\x06reason\x18\n \x01(\t\x12\r\n\x05label\x18\x0b \x01(\t\x12\x11\n\tannotator\x18\x0c \x01(\t\x12\x14\n\x0clease_holder\x18\r \x01(\t\x12\x35\n\x11lease_expire_time\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12(\n\x04task\x18\x0f \x01(\x0b\x32\x1a.ratoon.common.v1.TaskSpec\x12\x0f\n\x07overlap\x18\x10 \x01(\x05\x12\x30\n\x07\x61nswers\x18\x11 \x03(\x0b\x32\x1f.ratoon.labeling.v1.Task.Answer\x12+\n\x04work\x18\x12 \x01(\x0e\x32\x1d.ratoon.labeling.v1.Task.Work\x12\x18\n\ncandidates\x18\x13 \x03(\tB\x04\xa8\xb5\x18\x01\x12\x0f\n\x07origins\x18\x14 \x03(\t\x12\x0e\n\x06scales\x18\x15 \x03(\t\x12\r\n\x05queue\x18\x16 \x01(\t\x12\x30\n\tselection\x18\x17 \x01(\x0e\x32\x1d.ratoon.labeling.v1.Selection\x12\x17\n\x0fproposal_origin\x18\x18 \x01(\t\x12\x11\n\tguideline\x18\x19 \x01(\t\x12\x32\n\x08\x63omments\x18\x1a \x03(\x0b\x32 .ratoon.labeling.v1.Task.Comment\x12/\n\x06review\x18\x1b \x01(\x0b\x32\x1f.ratoon.labeling.v1.Task.Review\x12\x14\n\x0cneeds_review\x18\x1c \x01(\x08\x1a^\n\x07\x43omment\x12\x0e\n\x06\x61uthor\x18\x01 \x01(\t\x12\x12\n\x04text\x18\x02 \x01(\tB\x04\xa8\xb5\x18\x01\x12/\n\x0b\x63reate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x1a\xd0\x01\n\x06Review\x12:\n\x08\x64\x65\x63ision\x18\x01 \x01(\x0e\x32(.ratoon.labeling.v1.Task.Review.Decision\x12\x10\n\x08reviewer\x18\x02 \x01(\t\x12\x13\n\x05label\x18\x03 \x01(\tB\x04\xa8\xb5\x18\x01\"c\n\x08\x44\x65\x63ision\x12\x18\n\x14\x44\x45\x43ISION_UNSPECIFIED\x10\x00\x12\x13\n\x0f\x44\x45\x43ISION_ACCEPT\x10\x01\x12\x10\n\x0c\x44\x45\x43ISION_FIX\x10\x02\x12\x16\n\x12\x44\x45\x43ISION_SEND_BACK\x10\x03\x1a\x83\x02\n\x06\x41nswer\x12\x11\n\tannotator\x18\x01 \x01(\t\x12\r\n\x05label\x18\x02 \x01(\t\x12=\n\x07ratings\x18\x03 \x03(\x0b\x32,.ratoon.labeling.v1.Task.Answer.RatingsEntry\x12\x32\n\npreference\x18\x04 \x01(\x0e\x32\x1e.ratoon.labeling.v1.Preference\x12\x19\n\x0bskip_reason\x18\x05 \x01(\tB\x04\xa8\xb5\x18\x01\x12\x19\n\x11guideline_version\x18\x06 \x01(\x05\x1a.\n\x0cRatingsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x05:\x02\x38\x01\"N\n\x04Work\x12\x14\n\x10WORK_UNSPECIFIED\x10\x00\x12\x0f\n\x0bWORK_ANSWER\x10\x01\x12\r\n\tWORK_RATE\x10\x02\x12\x10\n\x0cWORK_COMPARE\x10\x03\"f\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x0e\n\nSTATE_OPEN\x10\x01\x12\x0e\n\nSTATE_DONE\x10\x02\x12\x11\n\rSTATE_SKIPPED\x10\x03\x12\x13\n\x0fSTATE_IN_REVIEW\x10\x04*R\n\tSelection\x12\x19\n\x15SELECTION_UNSPECIFIED\x10\x00\x12\x14\n\x10SELECTION_RANDOM\x10\x01\x12\x14\n\x10SELECTION_ACTIVE\x10\x02*i\n\nPreference\x12\x1a\n\x16PREFERENCE_UNSPECIFIED\x10\x00\x12\x14\n\x10PREFERENCE_FIRST\x10\x01\x12\x15\n\x11PREFERENCE_SECOND\x10\x02\x12\x12\n\x0ePREFERENCE_TIE\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,30 +36,44 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_ANNOTATION'].fields_by_name['label']._loaded_options = None
   _globals['_ANNOTATION'].fields_by_name['label']._serialized_options = b'\250\265\030\001'
+  _globals['_TASK_COMMENT'].fields_by_name['text']._loaded_options = None
+  _globals['_TASK_COMMENT'].fields_by_name['text']._serialized_options = b'\250\265\030\001'
+  _globals['_TASK_REVIEW'].fields_by_name['label']._loaded_options = None
+  _globals['_TASK_REVIEW'].fields_by_name['label']._serialized_options = b'\250\265\030\001'
   _globals['_TASK_ANSWER_RATINGSENTRY']._loaded_options = None
   _globals['_TASK_ANSWER_RATINGSENTRY']._serialized_options = b'8\001'
+  _globals['_TASK_ANSWER'].fields_by_name['skip_reason']._loaded_options = None
+  _globals['_TASK_ANSWER'].fields_by_name['skip_reason']._serialized_options = b'\250\265\030\001'
   _globals['_TASK'].fields_by_name['proposed_label']._loaded_options = None
   _globals['_TASK'].fields_by_name['proposed_label']._serialized_options = b'\250\265\030\001'
   _globals['_TASK'].fields_by_name['candidates']._loaded_options = None
   _globals['_TASK'].fields_by_name['candidates']._serialized_options = b'\250\265\030\001'
-  _globals['_PREFERENCE']._serialized_start=2029
-  _globals['_PREFERENCE']._serialized_end=2134
+  _globals['_SELECTION']._serialized_start=2708
+  _globals['_SELECTION']._serialized_end=2790
+  _globals['_PREFERENCE']._serialized_start=2792
+  _globals['_PREFERENCE']._serialized_end=2897
   _globals['_GUIDELINE']._serialized_start=154
   _globals['_GUIDELINE']._serialized_end=657
   _globals['_GUIDELINE_CONFLICTPOLICY']._serialized_start=463
   _globals['_GUIDELINE_CONFLICTPOLICY']._serialized_end=657
   _globals['_ANNOTATION']._serialized_start=660
-  _globals['_ANNOTATION']._serialized_end=1032
-  _globals['_ANNOTATION_SOURCE']._serialized_start=942
-  _globals['_ANNOTATION_SOURCE']._serialized_end=1032
-  _globals['_TASK']._serialized_start=1035
-  _globals['_TASK']._serialized_end=2027
-  _globals['_TASK_ANSWER']._serialized_start=1659
-  _globals['_TASK_ANSWER']._serialized_end=1864
-  _globals['_TASK_ANSWER_RATINGSENTRY']._serialized_start=1818
-  _globals['_TASK_ANSWER_RATINGSENTRY']._serialized_end=1864
-  _globals['_TASK_WORK']._serialized_start=1866
-  _globals['_TASK_WORK']._serialized_end=1944
-  _globals['_TASK_STATE']._serialized_start=1946
-  _globals['_TASK_STATE']._serialized_end=2027
+  _globals['_ANNOTATION']._serialized_end=1097
+  _globals['_ANNOTATION_SOURCE']._serialized_start=1007
+  _globals['_ANNOTATION_SOURCE']._serialized_end=1097
+  _globals['_TASK']._serialized_start=1100
+  _globals['_TASK']._serialized_end=2706
+  _globals['_TASK_COMMENT']._serialized_start=1955
+  _globals['_TASK_COMMENT']._serialized_end=2049
+  _globals['_TASK_REVIEW']._serialized_start=2052
+  _globals['_TASK_REVIEW']._serialized_end=2260
+  _globals['_TASK_REVIEW_DECISION']._serialized_start=2161
+  _globals['_TASK_REVIEW_DECISION']._serialized_end=2260
+  _globals['_TASK_ANSWER']._serialized_start=2263
+  _globals['_TASK_ANSWER']._serialized_end=2522
+  _globals['_TASK_ANSWER_RATINGSENTRY']._serialized_start=2476
+  _globals['_TASK_ANSWER_RATINGSENTRY']._serialized_end=2522
+  _globals['_TASK_WORK']._serialized_start=2524
+  _globals['_TASK_WORK']._serialized_end=2602
+  _globals['_TASK_STATE']._serialized_start=2604
+  _globals['_TASK_STATE']._serialized_end=2706
 # @@protoc_insertion_point(module_scope)

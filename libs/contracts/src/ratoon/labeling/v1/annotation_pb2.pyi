@@ -21,6 +21,30 @@ else:
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class _Selection:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _SelectionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Selection.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    SELECTION_UNSPECIFIED: _Selection.ValueType  # 0
+    """Not set."""
+    SELECTION_RANDOM: _Selection.ValueType  # 1
+    """At random."""
+    SELECTION_ACTIVE: _Selection.ValueType  # 2
+    """Because a model was uncertain about it. Such records never enter the test part of a split."""
+
+class Selection(_Selection, metaclass=_SelectionEnumTypeWrapper):
+    """How a record was chosen for labeling."""
+
+SELECTION_UNSPECIFIED: Selection.ValueType  # 0
+"""Not set."""
+SELECTION_RANDOM: Selection.ValueType  # 1
+"""At random."""
+SELECTION_ACTIVE: Selection.ValueType  # 2
+"""Because a model was uncertain about it. Such records never enter the test part of a split."""
+Global___Selection: _TypeAlias = Selection  # noqa: Y015
+
 class _Preference:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -196,6 +220,8 @@ class Annotation(_message.Message):
     LABEL_FIELD_NUMBER: _builtins.int
     ANNOTATOR_FIELD_NUMBER: _builtins.int
     SOURCE_FIELD_NUMBER: _builtins.int
+    QUEUE_FIELD_NUMBER: _builtins.int
+    SELECTION_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Resource name: `projects/{project}/annotations/{annotation}`."""
     revision: _builtins.int
@@ -212,6 +238,10 @@ class Annotation(_message.Message):
     """
     source: Global___Annotation.Source.ValueType
     """Origin of the annotation. Default: HUMAN. FEEDBACK is refused unless the caller is a service."""
+    queue: _builtins.str
+    """Resource name of the queue whose task was answered. Empty: none."""
+    selection: Global___Selection.ValueType
+    """How the record was chosen. Not set: it was not drawn by a queue."""
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """Time of creation, UTC. Set by the server."""
@@ -232,10 +262,12 @@ class Annotation(_message.Message):
         label: _builtins.str = ...,
         annotator: _builtins.str = ...,
         source: Global___Annotation.Source.ValueType = ...,
+        queue: _builtins.str = ...,
+        selection: Global___Selection.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["annotator", b"annotator", "content_digest", b"content_digest", "create_time", b"create_time", "label", b"label", "name", b"name", "record_id", b"record_id", "revision", b"revision", "source", b"source", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["annotator", b"annotator", "content_digest", b"content_digest", "create_time", b"create_time", "label", b"label", "name", b"name", "queue", b"queue", "record_id", b"record_id", "revision", b"revision", "selection", b"selection", "source", b"source", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -288,6 +320,8 @@ class Task(_message.Message):
         """All annotators answered, at least one of them with an answer."""
         STATE_SKIPPED: Task._State.ValueType  # 3
         """All annotators skipped the task."""
+        STATE_IN_REVIEW: Task._State.ValueType  # 4
+        """All annotators answered; the task waits for a reviewer."""
 
     class State(_State, metaclass=_StateEnumTypeWrapper):
         """State of a task."""
@@ -300,6 +334,93 @@ class Task(_message.Message):
     """All annotators answered, at least one of them with an answer."""
     STATE_SKIPPED: Task.State.ValueType  # 3
     """All annotators skipped the task."""
+    STATE_IN_REVIEW: Task.State.ValueType  # 4
+    """All annotators answered; the task waits for a reviewer."""
+
+    @_typing.final
+    class Comment(_message.Message):
+        """Comment on a task."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        AUTHOR_FIELD_NUMBER: _builtins.int
+        TEXT_FIELD_NUMBER: _builtins.int
+        CREATE_TIME_FIELD_NUMBER: _builtins.int
+        author: _builtins.str
+        """Name of the API key of the author."""
+        text: _builtins.str
+        """Text of 1 to 4,096 characters."""
+        @_builtins.property
+        def create_time(self) -> _timestamp_pb2.Timestamp:
+            """Time at which it was written, UTC."""
+
+        def __init__(
+            self,
+            *,
+            author: _builtins.str = ...,
+            text: _builtins.str = ...,
+            create_time: _timestamp_pb2.Timestamp | None = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time"]  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["author", b"author", "create_time", b"create_time", "text", b"text"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    @_typing.final
+    class Review(_message.Message):
+        """Result of the review of a task."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        class _Decision:
+            ValueType = _typing.NewType("ValueType", _builtins.int)
+            V: _TypeAlias = ValueType  # noqa: Y015
+
+        class _DecisionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[Task.Review._Decision.ValueType], _builtins.type):
+            DESCRIPTOR: _descriptor.EnumDescriptor
+            DECISION_UNSPECIFIED: Task.Review._Decision.ValueType  # 0
+            """Not set."""
+            DECISION_ACCEPT: Task.Review._Decision.ValueType  # 1
+            """The answers are right."""
+            DECISION_FIX: Task.Review._Decision.ValueType  # 2
+            """The answer of the reviewer takes the place of the others."""
+            DECISION_SEND_BACK: Task.Review._Decision.ValueType  # 3
+            """The annotators answer again; a comment says why."""
+
+        class Decision(_Decision, metaclass=_DecisionEnumTypeWrapper):
+            """What a reviewer decides."""
+
+        DECISION_UNSPECIFIED: Task.Review.Decision.ValueType  # 0
+        """Not set."""
+        DECISION_ACCEPT: Task.Review.Decision.ValueType  # 1
+        """The answers are right."""
+        DECISION_FIX: Task.Review.Decision.ValueType  # 2
+        """The answer of the reviewer takes the place of the others."""
+        DECISION_SEND_BACK: Task.Review.Decision.ValueType  # 3
+        """The annotators answer again; a comment says why."""
+
+        DECISION_FIELD_NUMBER: _builtins.int
+        REVIEWER_FIELD_NUMBER: _builtins.int
+        LABEL_FIELD_NUMBER: _builtins.int
+        decision: Global___Task.Review.Decision.ValueType
+        """What the reviewer decided."""
+        reviewer: _builtins.str
+        """Name of the API key of the reviewer."""
+        label: _builtins.str
+        """Answer of the reviewer, of the decision FIX. Empty: none."""
+        def __init__(
+            self,
+            *,
+            decision: Global___Task.Review.Decision.ValueType = ...,
+            reviewer: _builtins.str = ...,
+            label: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["decision", b"decision", "label", b"label", "reviewer", b"reviewer"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
 
     @_typing.final
     class Answer(_message.Message):
@@ -331,12 +452,18 @@ class Task(_message.Message):
         LABEL_FIELD_NUMBER: _builtins.int
         RATINGS_FIELD_NUMBER: _builtins.int
         PREFERENCE_FIELD_NUMBER: _builtins.int
+        SKIP_REASON_FIELD_NUMBER: _builtins.int
+        GUIDELINE_VERSION_FIELD_NUMBER: _builtins.int
         annotator: _builtins.str
         """Identity of the annotator."""
         label: _builtins.str
         """The answer of a task of the work ANSWER. All fields empty: skipped."""
         preference: Global___Preference.ValueType
         """The better one of the candidates, of the work COMPARE."""
+        skip_reason: _builtins.str
+        """Why the annotator skipped the task. Empty: not stated, or not skipped."""
+        guideline_version: _builtins.int
+        """Version of the guideline by which the answer was given. 0: the task belongs to no queue."""
         @_builtins.property
         def ratings(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
             """Rating from 1 to 5 on each scale, of the work RATE."""
@@ -348,10 +475,12 @@ class Task(_message.Message):
             label: _builtins.str = ...,
             ratings: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
             preference: Global___Preference.ValueType = ...,
+            skip_reason: _builtins.str = ...,
+            guideline_version: _builtins.int = ...,
         ) -> None: ...
         _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
         def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-        _ClearFieldArgType: _TypeAlias = _typing.Literal["annotator", b"annotator", "label", b"label", "preference", b"preference", "ratings", b"ratings"]  # noqa: Y015
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["annotator", b"annotator", "guideline_version", b"guideline_version", "label", b"label", "preference", b"preference", "ratings", b"ratings", "skip_reason", b"skip_reason"]  # noqa: Y015
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -376,6 +505,13 @@ class Task(_message.Message):
     CANDIDATES_FIELD_NUMBER: _builtins.int
     ORIGINS_FIELD_NUMBER: _builtins.int
     SCALES_FIELD_NUMBER: _builtins.int
+    QUEUE_FIELD_NUMBER: _builtins.int
+    SELECTION_FIELD_NUMBER: _builtins.int
+    PROPOSAL_ORIGIN_FIELD_NUMBER: _builtins.int
+    GUIDELINE_FIELD_NUMBER: _builtins.int
+    COMMENTS_FIELD_NUMBER: _builtins.int
+    REVIEW_FIELD_NUMBER: _builtins.int
+    NEEDS_REVIEW_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Resource name: `projects/{project}/tasks/{task}`."""
     revision: _builtins.int
@@ -391,7 +527,7 @@ class Task(_message.Message):
     proposed_label: _builtins.str
     """Current answer. Empty: none."""
     reason: _builtins.str
-    """Reason for the task: `review-sample`, `conflict` or `requested`."""
+    """Reason for the task: `review-sample`, `conflict`, `requested` or `queue`."""
     label: _builtins.str
     """Answer that was given. Empty until the task is completed, and where its annotators gave different answers."""
     annotator: _builtins.str
@@ -402,6 +538,18 @@ class Task(_message.Message):
     """Number of annotators who answer the task, each of them once."""
     work: Global___Task.Work.ValueType
     """What annotators do. Default: ANSWER."""
+    queue: _builtins.str
+    """Resource name of the queue. Empty: the task belongs to none."""
+    selection: Global___Selection.ValueType
+    """How the record was chosen. Not set: it was not drawn by a queue."""
+    proposal_origin: _builtins.str
+    """What gave `proposed_label`, for example `rules` or `classical`. Empty: no answer is proposed, or it came with the
+    data.
+    """
+    guideline: _builtins.str
+    """Resource name of the guideline of the queue. Empty: the task belongs to none."""
+    needs_review: _builtins.bool
+    """True if a reviewer checks the answer when all annotators have answered."""
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """Time of creation, UTC. Set by the server."""
@@ -420,7 +568,7 @@ class Task(_message.Message):
 
     @_builtins.property
     def answers(self) -> _containers.RepeatedCompositeFieldContainer[Global___Task.Answer]:
-        """Answers so far, in the order in which they were given."""
+        """Answers so far, in the order in which they were given. Of a task of a queue, annotators see their own answer alone."""
 
     @_builtins.property
     def candidates(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
@@ -435,6 +583,14 @@ class Task(_message.Message):
     @_builtins.property
     def scales(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Scales from 1 to 5 on which an answer is rated. Default: `fluency`, `relevance` and `factuality`."""
+
+    @_builtins.property
+    def comments(self) -> _containers.RepeatedCompositeFieldContainer[Global___Task.Comment]:
+        """Comments of annotators and reviewers, in their order."""
+
+    @_builtins.property
+    def review(self) -> Global___Task.Review:
+        """Result of the review. Not set: there was none."""
 
     def __init__(
         self,
@@ -460,10 +616,17 @@ class Task(_message.Message):
         candidates: _abc.Iterable[_builtins.str] | None = ...,
         origins: _abc.Iterable[_builtins.str] | None = ...,
         scales: _abc.Iterable[_builtins.str] | None = ...,
+        queue: _builtins.str = ...,
+        selection: Global___Selection.ValueType = ...,
+        proposal_origin: _builtins.str = ...,
+        guideline: _builtins.str = ...,
+        comments: _abc.Iterable[Global___Task.Comment] | None = ...,
+        review: Global___Task.Review | None = ...,
+        needs_review: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "lease_expire_time", b"lease_expire_time", "task", b"task", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "lease_expire_time", b"lease_expire_time", "review", b"review", "task", b"task", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["annotator", b"annotator", "answers", b"answers", "candidates", b"candidates", "content_digest", b"content_digest", "create_time", b"create_time", "dataset_version", b"dataset_version", "label", b"label", "lease_expire_time", b"lease_expire_time", "lease_holder", b"lease_holder", "name", b"name", "origins", b"origins", "overlap", b"overlap", "proposed_label", b"proposed_label", "reason", b"reason", "record_id", b"record_id", "revision", b"revision", "scales", b"scales", "state", b"state", "task", b"task", "update_time", b"update_time", "work", b"work"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["annotator", b"annotator", "answers", b"answers", "candidates", b"candidates", "comments", b"comments", "content_digest", b"content_digest", "create_time", b"create_time", "dataset_version", b"dataset_version", "guideline", b"guideline", "label", b"label", "lease_expire_time", b"lease_expire_time", "lease_holder", b"lease_holder", "name", b"name", "needs_review", b"needs_review", "origins", b"origins", "overlap", b"overlap", "proposal_origin", b"proposal_origin", "proposed_label", b"proposed_label", "queue", b"queue", "reason", b"reason", "record_id", b"record_id", "review", b"review", "revision", b"revision", "scales", b"scales", "selection", b"selection", "state", b"state", "task", b"task", "update_time", b"update_time", "work", b"work"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from ratoon.common.v1 import options_pb2 as ratoon_dot_common_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(ratoon/labeling/v1/labeling_events.proto\x12\x12ratoon.labeling.v1\x1a\x1eratoon/common/v1/options.proto\"\x89\x02\n\rLabelSetEvent\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x03\x12:\n\tcompleted\x18\x03 \x01(\x0b\x32%.ratoon.labeling.v1.LabelSetCompletedH\x00\x12\x34\n\x06\x66\x61iled\x18\x04 \x01(\x0b\x32\".ratoon.labeling.v1.LabelSetFailedH\x00\x12:\n\tcancelled\x18\x05 \x01(\x0b\x32%.ratoon.labeling.v1.LabelSetCancelledH\x00:!\x92\xb5\x18\x1dratoon.labeling.v1.label-setsB\x07\n\x05\x65vent\"8\n\x11LabelSetCompleted\x12\x0e\n\x06\x64igest\x18\x01 \x01(\t\x12\x13\n\x0blabel_count\x18\x02 \x01(\x03\" \n\x0eLabelSetFailed\x12\x0e\n\x06reason\x18\x01 \x01(\t\"\x13\n\x11LabelSetCancelled\"\x98\x01\n\x0f\x41nnotationEvent\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x03\x12\x38\n\x07\x63reated\x18\x03 \x01(\x0b\x32%.ratoon.labeling.v1.AnnotationCreatedH\x00:\"\x92\xb5\x18\x1eratoon.labeling.v1.annotationsB\x07\n\x05\x65vent\"&\n\x11\x41nnotationCreated\x12\x11\n\trecord_id\x18\x01 \x01(\tb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(ratoon/labeling/v1/labeling_events.proto\x12\x12ratoon.labeling.v1\x1a\x1eratoon/common/v1/options.proto\"\x89\x02\n\rLabelSetEvent\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x03\x12:\n\tcompleted\x18\x03 \x01(\x0b\x32%.ratoon.labeling.v1.LabelSetCompletedH\x00\x12\x34\n\x06\x66\x61iled\x18\x04 \x01(\x0b\x32\".ratoon.labeling.v1.LabelSetFailedH\x00\x12:\n\tcancelled\x18\x05 \x01(\x0b\x32%.ratoon.labeling.v1.LabelSetCancelledH\x00:!\x92\xb5\x18\x1dratoon.labeling.v1.label-setsB\x07\n\x05\x65vent\"8\n\x11LabelSetCompleted\x12\x0e\n\x06\x64igest\x18\x01 \x01(\t\x12\x13\n\x0blabel_count\x18\x02 \x01(\x03\" \n\x0eLabelSetFailed\x12\x0e\n\x06reason\x18\x01 \x01(\t\"\x13\n\x11LabelSetCancelled\"\x98\x01\n\x0f\x41nnotationEvent\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x03\x12\x38\n\x07\x63reated\x18\x03 \x01(\x0b\x32%.ratoon.labeling.v1.AnnotationCreatedH\x00:\"\x92\xb5\x18\x1eratoon.labeling.v1.annotationsB\x07\n\x05\x65vent\"&\n\x11\x41nnotationCreated\x12\x11\n\trecord_id\x18\x01 \x01(\t\"\xc6\x02\n\nQueueEvent\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x03\x12?\n\x10refill_completed\x18\x03 \x01(\x0b\x32#.ratoon.labeling.v1.RefillCompletedH\x00\x12\x39\n\rrefill_failed\x18\x04 \x01(\x0b\x32 .ratoon.labeling.v1.RefillFailedH\x00\x12?\n\x10refill_cancelled\x18\x05 \x01(\x0b\x32#.ratoon.labeling.v1.RefillCancelledH\x00\x12\x33\n\x07\x64rained\x18\x06 \x01(\x0b\x32 .ratoon.labeling.v1.QueueDrainedH\x00:\x1d\x92\xb5\x18\x19ratoon.labeling.v1.queuesB\x07\n\x05\x65vent\"%\n\x0fRefillCompleted\x12\x12\n\ntask_count\x18\x01 \x01(\x03\"\x1e\n\x0cRefillFailed\x12\x0e\n\x06reason\x18\x01 \x01(\t\"\x11\n\x0fRefillCancelled\"\"\n\x0cQueueDrained\x12\x12\n\ndone_count\x18\x01 \x01(\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,6 +36,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LABELSETEVENT']._serialized_options = b'\222\265\030\035ratoon.labeling.v1.label-sets'
   _globals['_ANNOTATIONEVENT']._loaded_options = None
   _globals['_ANNOTATIONEVENT']._serialized_options = b'\222\265\030\036ratoon.labeling.v1.annotations'
+  _globals['_QUEUEEVENT']._loaded_options = None
+  _globals['_QUEUEEVENT']._serialized_options = b'\222\265\030\031ratoon.labeling.v1.queues'
   _globals['_LABELSETEVENT']._serialized_start=97
   _globals['_LABELSETEVENT']._serialized_end=362
   _globals['_LABELSETCOMPLETED']._serialized_start=364
@@ -48,4 +50,14 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ANNOTATIONEVENT']._serialized_end=630
   _globals['_ANNOTATIONCREATED']._serialized_start=632
   _globals['_ANNOTATIONCREATED']._serialized_end=670
+  _globals['_QUEUEEVENT']._serialized_start=673
+  _globals['_QUEUEEVENT']._serialized_end=999
+  _globals['_REFILLCOMPLETED']._serialized_start=1001
+  _globals['_REFILLCOMPLETED']._serialized_end=1038
+  _globals['_REFILLFAILED']._serialized_start=1040
+  _globals['_REFILLFAILED']._serialized_end=1070
+  _globals['_REFILLCANCELLED']._serialized_start=1072
+  _globals['_REFILLCANCELLED']._serialized_end=1089
+  _globals['_QUEUEDRAINED']._serialized_start=1091
+  _globals['_QUEUEDRAINED']._serialized_end=1125
 # @@protoc_insertion_point(module_scope)

@@ -186,3 +186,140 @@ class AnnotationCreated(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___AnnotationCreated: _TypeAlias = AnnotationCreated  # noqa: Y015
+
+@_typing.final
+class QueueEvent(_message.Message):
+    """Events of queues."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
+    REFILL_COMPLETED_FIELD_NUMBER: _builtins.int
+    REFILL_FAILED_FIELD_NUMBER: _builtins.int
+    REFILL_CANCELLED_FIELD_NUMBER: _builtins.int
+    DRAINED_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Resource name: `projects/{project}/queues/{queue}`, or that of a refill of it."""
+    revision: _builtins.int
+    """Revision of the resource after the change. Consumers drop an event with a revision lower than the last one that
+    they handled.
+    """
+    @_builtins.property
+    def refill_completed(self) -> Global___RefillCompleted:
+        """A refill created its tasks."""
+
+    @_builtins.property
+    def refill_failed(self) -> Global___RefillFailed:
+        """A refill failed."""
+
+    @_builtins.property
+    def refill_cancelled(self) -> Global___RefillCancelled:
+        """A refill was cancelled."""
+
+    @_builtins.property
+    def drained(self) -> Global___QueueDrained:
+        """No task of the queue waits for people any more."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        revision: _builtins.int = ...,
+        refill_completed: Global___RefillCompleted | None = ...,
+        refill_failed: Global___RefillFailed | None = ...,
+        refill_cancelled: Global___RefillCancelled | None = ...,
+        drained: Global___QueueDrained | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["drained", b"drained", "event", b"event", "refill_cancelled", b"refill_cancelled", "refill_completed", b"refill_completed", "refill_failed", b"refill_failed"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["drained", b"drained", "event", b"event", "name", b"name", "refill_cancelled", b"refill_cancelled", "refill_completed", b"refill_completed", "refill_failed", b"refill_failed", "revision", b"revision"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["refill_completed", "refill_failed", "refill_cancelled", "drained"]  # noqa: Y015
+    _WhichOneofArgType_event: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_event) -> _WhichOneofReturnType_event | None: ...
+
+Global___QueueEvent: _TypeAlias = QueueEvent  # noqa: Y015
+
+@_typing.final
+class RefillCompleted(_message.Message):
+    """A refill created its tasks."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TASK_COUNT_FIELD_NUMBER: _builtins.int
+    task_count: _builtins.int
+    """Number of tasks."""
+    def __init__(
+        self,
+        *,
+        task_count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["task_count", b"task_count"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RefillCompleted: _TypeAlias = RefillCompleted  # noqa: Y015
+
+@_typing.final
+class RefillFailed(_message.Message):
+    """A refill failed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REASON_FIELD_NUMBER: _builtins.int
+    reason: _builtins.str
+    """Stable reason code in UPPER_SNAKE_CASE."""
+    def __init__(
+        self,
+        *,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RefillFailed: _TypeAlias = RefillFailed  # noqa: Y015
+
+@_typing.final
+class RefillCancelled(_message.Message):
+    """A refill was cancelled."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RefillCancelled: _TypeAlias = RefillCancelled  # noqa: Y015
+
+@_typing.final
+class QueueDrained(_message.Message):
+    """No task of the queue waits for people any more."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DONE_COUNT_FIELD_NUMBER: _builtins.int
+    done_count: _builtins.int
+    """Number of tasks of the queue that are completed with an answer."""
+    def __init__(
+        self,
+        *,
+        done_count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["done_count", b"done_count"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___QueueDrained: _TypeAlias = QueueDrained  # noqa: Y015

@@ -27,9 +27,10 @@ from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mas
 from ratoon.common.v1 import options_pb2 as ratoon_dot_common_dot_v1_dot_options__pb2
 from ratoon.labeling.v1 import annotation_pb2 as ratoon_dot_labeling_dot_v1_dot_annotation__pb2
 from ratoon.labeling.v1 import label_set_pb2 as ratoon_dot_labeling_dot_v1_dot_label__set__pb2
+from ratoon.labeling.v1 import queue_pb2 as ratoon_dot_labeling_dot_v1_dot_queue__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)ratoon/labeling/v1/labeling_service.proto\x12\x12ratoon.labeling.v1\x1a\x1cgoogle/api/annotations.proto\x1a google/protobuf/field_mask.proto\x1a\x1eratoon/common/v1/options.proto\x1a#ratoon/labeling/v1/annotation.proto\x1a\"ratoon/labeling/v1/label_set.proto\"\x84\x01\n\x16\x43reateGuidelineRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x14\n\x0cguideline_id\x18\x02 \x01(\t\x12\x30\n\tguideline\x18\x03 \x01(\x0b\x32\x1d.ratoon.labeling.v1.Guideline\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"#\n\x13GetGuidelineRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"`\n\x15ListGuidelinesRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\x12\x10\n\x08order_by\x18\x04 \x01(\t\"d\n\x16ListGuidelinesResponse\x12\x31\n\nguidelines\x18\x01 \x03(\x0b\x32\x1d.ratoon.labeling.v1.Guideline\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"{\n\x16UpdateGuidelineRequest\x12\x30\n\tguideline\x18\x01 \x01(\x0b\x32\x1d.ratoon.labeling.v1.Guideline\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\"4\n\x16\x44\x65leteGuidelineRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04\x65tag\x18\x02 \x01(\t\"\x19\n\x17\x44\x65leteGuidelineResponse\"\x82\x01\n\x15\x43reateLabelSetRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x14\n\x0clabel_set_id\x18\x02 \x01(\t\x12/\n\tlabel_set\x18\x03 \x01(\x0b\x32\x1c.ratoon.labeling.v1.LabelSet\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"\"\n\x12GetLabelSetRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"_\n\x14ListLabelSetsRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\x12\x10\n\x08order_by\x18\x04 \x01(\t\"b\n\x15ListLabelSetsResponse\x12\x30\n\nlabel_sets\x18\x01 \x03(\x0b\x32\x1c.ratoon.labeling.v1.LabelSet\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"6\n\x14WatchLabelSetRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x03\"%\n\x15\x43\x61ncelLabelSetRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"<\n\x15\x44\x65leteLabelSetRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x15\n\rallow_missing\x18\x02 \x01(\x08\"\x18\n\x16\x44\x65leteLabelSetResponse\"\x88\x01\n\x17\x43reateAnnotationRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x15\n\rannotation_id\x18\x02 \x01(\t\x12\x32\n\nannotation\x18\x03 \x01(\x0b\x32\x1e.ratoon.labeling.v1.Annotation\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"$\n\x14GetAnnotationRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"a\n\x16ListAnnotationsRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\x12\x10\n\x08order_by\x18\x04 \x01(\t\"g\n\x17ListAnnotationsResponse\x12\x33\n\x0b\x61nnotations\x18\x01 \x03(\x0b\x32\x1e.ratoon.labeling.v1.Annotation\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x1e\n\x0eGetTaskRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"k\n\x10ListTasksRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\x12\x10\n\x08order_by\x18\x04 \x01(\t\x12\x0e\n\x06\x66ilter\x18\x05 \x01(\t\"U\n\x11ListTasksResponse\x12\'\n\x05tasks\x18\x01 \x03(\x0b\x32\x18.ratoon.labeling.v1.Task\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\'\n\x15SummarizeTasksRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\"\xfb\x02\n\x16SummarizeTasksResponse\x12O\n\x0bopen_counts\x18\x01 \x03(\x0b\x32:.ratoon.labeling.v1.SummarizeTasksResponse.OpenCountsEntry\x12\x12\n\ndone_count\x18\x02 \x01(\x03\x12\x15\n\rskipped_count\x18\x03 \x01(\x03\x12\x42\n\x07reviews\x18\x04 \x03(\x0b\x32\x31.ratoon.labeling.v1.SummarizeTasksResponse.Review\x12\x17\n\x0funchanged_count\x18\x05 \x01(\x03\x12\x15\n\rchanged_count\x18\x06 \x01(\x03\x1a\x31\n\x0fOpenCountsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\x1a>\n\x06Review\x12\x16\n\x0eproposed_label\x18\x01 \x01(\t\x12\r\n\x05label\x18\x02 \x01(\t\x12\r\n\x05\x63ount\x18\x03 \x01(\x03\"2\n\x10\x43laimTaskRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\";\n\x11\x43laimTaskResponse\x12&\n\x04task\x18\x01 \x01(\x0b\x32\x18.ratoon.labeling.v1.Task\"\xf7\x01\n\x13\x43ompleteTaskRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x05label\x18\x02 \x01(\tB\x04\xa8\xb5\x18\x01\x12\x12\n\nrequest_id\x18\x03 \x01(\t\x12\x45\n\x07ratings\x18\x04 \x03(\x0b\x32\x34.ratoon.labeling.v1.CompleteTaskRequest.RatingsEntry\x12\x32\n\npreference\x18\x05 \x01(\x0e\x32\x1e.ratoon.labeling.v1.Preference\x1a.\n\x0cRatingsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x05:\x02\x38\x01\"f\n\x17\x42\x61tchCreateTasksRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\'\n\x05tasks\x18\x02 \x03(\x0b\x32\x18.ratoon.labeling.v1.Task\x12\x12\n\nrequest_id\x18\x03 \x01(\t\")\n\x18\x42\x61tchCreateTasksResponse\x12\r\n\x05names\x18\x01 \x03(\t\")\n\x17SummarizeRatingsRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\"\x80\x05\n\x18SummarizeRatingsResponse\x12\x44\n\x07ratings\x18\x01 \x03(\x0b\x32\x33.ratoon.labeling.v1.SummarizeRatingsResponse.Rating\x12L\n\x0b\x63omparisons\x18\x02 \x03(\x0b\x32\x37.ratoon.labeling.v1.SummarizeRatingsResponse.Comparison\x1a\xc7\x01\n\x06Rating\x12\x0e\n\x06origin\x18\x01 \x01(\t\x12\r\n\x05scale\x18\x02 \x01(\t\x12\x12\n\ntask_count\x18\x03 \x01(\x03\x12\x14\n\x0crating_count\x18\x04 \x01(\x03\x12\x0c\n\x04mean\x18\x05 \x01(\x01\x12\x10\n\x03low\x18\x06 \x01(\x01H\x00\x88\x01\x01\x12\x11\n\x04high\x18\x07 \x01(\x01H\x01\x88\x01\x01\x12\x1c\n\x0f\x61greement_alpha\x18\x08 \x01(\x01H\x02\x88\x01\x01\x42\x06\n\x04_lowB\x07\n\x05_highB\x12\n\x10_agreement_alpha\x1a\x85\x02\n\nComparison\x12\x14\n\x0c\x66irst_origin\x18\x01 \x01(\t\x12\x15\n\rsecond_origin\x18\x02 \x01(\t\x12\x12\n\ntask_count\x18\x03 \x01(\x03\x12\x13\n\x0b\x66irst_count\x18\x04 \x01(\x03\x12\x14\n\x0csecond_count\x18\x05 \x01(\x03\x12\x11\n\ttie_count\x18\x06 \x01(\x03\x12\x10\n\x08win_rate\x18\x07 \x01(\x01\x12\x10\n\x03low\x18\x08 \x01(\x01H\x00\x88\x01\x01\x12\x11\n\x04high\x18\t \x01(\x01H\x01\x88\x01\x01\x12\x1c\n\x0f\x61greement_alpha\x18\n \x01(\x01H\x02\x88\x01\x01\x42\x06\n\x04_lowB\x07\n\x05_highB\x12\n\x10_agreement_alpha2\xff\x18\n\x0fLabelingService\x12\x97\x01\n\x0f\x43reateGuideline\x12*.ratoon.labeling.v1.CreateGuidelineRequest\x1a\x1d.ratoon.labeling.v1.Guideline\"9\x88\xb5\x18\x05\x82\xd3\xe4\x93\x02/\"\"/v1/{parent=projects/*}/guidelines:\tguideline\x12\x86\x01\n\x0cGetGuideline\x12\'.ratoon.labeling.v1.GetGuidelineRequest\x1a\x1d.ratoon.labeling.v1.Guideline\".\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02$\x12\"/v1/{name=projects/*/guidelines/*}\x12\x97\x01\n\x0eListGuidelines\x12).ratoon.labeling.v1.ListGuidelinesRequest\x1a*.ratoon.labeling.v1.ListGuidelinesResponse\".\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02$\x12\"/v1/{parent=projects/*}/guidelines\x12\xce\x01\n\x0fUpdateGuideline\x12*.ratoon.labeling.v1.UpdateGuidelineRequest\x1a\x1d.ratoon.labeling.v1.Guideline\"p\x88\xb5\x18\x05\xa2\xb5\x18\x0cinstructions\xa2\xb5\x18\x06labels\xa2\xb5\x18\x0f\x63onflict_policy\x82\xd3\xe4\x93\x02\x39\x32,/v1/{guideline.name=projects/*/guidelines/*}:\tguideline\x12\x9a\x01\n\x0f\x44\x65leteGuideline\x12*.ratoon.labeling.v1.DeleteGuidelineRequest\x1a+.ratoon.labeling.v1.DeleteGuidelineResponse\".\x88\xb5\x18\x05\x82\xd3\xe4\x93\x02$*\"/v1/{name=projects/*/guidelines/*}\x12\x93\x01\n\x0e\x43reateLabelSet\x12).ratoon.labeling.v1.CreateLabelSetRequest\x1a\x1c.ratoon.labeling.v1.LabelSet\"8\x88\xb5\x18\x05\x82\xd3\xe4\x93\x02.\"!/v1/{parent=projects/*}/labelSets:\tlabel_set\x12\x82\x01\n\x0bGetLabelSet\x12&.ratoon.labeling.v1.GetLabelSetRequest\x1a\x1c.ratoon.labeling.v1.LabelSet\"-\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02#\x12!/v1/{name=projects/*/labelSets/*}\x12\x93\x01\n\rListLabelSets\x12(.ratoon.labeling.v1.ListLabelSetsRequest\x1a).ratoon.labeling.v1.ListLabelSetsResponse\"-\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02#\x12!/v1/{parent=projects/*}/labelSets\x12\x8e\x01\n\rWatchLabelSet\x12(.ratoon.labeling.v1.WatchLabelSetRequest\x1a\x1c.ratoon.labeling.v1.LabelSet\"3\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02)\x12\'/v1/{name=projects/*/labelSets/*}:watch0\x01\x12\x92\x01\n\x0e\x43\x61ncelLabelSet\x12).ratoon.labeling.v1.CancelLabelSetRequest\x1a\x1c.ratoon.labeling.v1.LabelSet\"7\x88\xb5\x18\x05\x82\xd3\xe4\x93\x02-\"(/v1/{name=projects/*/labelSets/*}:cancel:\x01*\x12\x96\x01\n\x0e\x44\x65leteLabelSet\x12).ratoon.labeling.v1.DeleteLabelSetRequest\x1a*.ratoon.labeling.v1.DeleteLabelSetResponse\"-\x88\xb5\x18\x05\x82\xd3\xe4\x93\x02#*!/v1/{name=projects/*/labelSets/*}\x12\x9c\x01\n\x10\x43reateAnnotation\x12+.ratoon.labeling.v1.CreateAnnotationRequest\x1a\x1e.ratoon.labeling.v1.Annotation\";\x88\xb5\x18\x04\x82\xd3\xe4\x93\x02\x31\"#/v1/{parent=projects/*}/annotations:\nannotation\x12\x8a\x01\n\rGetAnnotation\x12(.ratoon.labeling.v1.GetAnnotationRequest\x1a\x1e.ratoon.labeling.v1.Annotation\"/\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02%\x12#/v1/{name=projects/*/annotations/*}\x12\x9b\x01\n\x0fListAnnotations\x12*.ratoon.labeling.v1.ListAnnotationsRequest\x1a+.ratoon.labeling.v1.ListAnnotationsResponse\"/\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02%\x12#/v1/{parent=projects/*}/annotations\x12\xa7\x01\n\x10\x42\x61tchCreateTasks\x12+.ratoon.labeling.v1.BatchCreateTasksRequest\x1a,.ratoon.labeling.v1.BatchCreateTasksResponse\"8\x88\xb5\x18\x05\x82\xd3\xe4\x93\x02.\")/v1/{parent=projects/*}/tasks:batchCreate:\x01*\x12r\n\x07GetTask\x12\".ratoon.labeling.v1.GetTaskRequest\x1a\x18.ratoon.labeling.v1.Task\")\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02\x1f\x12\x1d/v1/{name=projects/*/tasks/*}\x12\x83\x01\n\tListTasks\x12$.ratoon.labeling.v1.ListTasksRequest\x1a%.ratoon.labeling.v1.ListTasksResponse\")\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02\x1f\x12\x1d/v1/{parent=projects/*}/tasks\x12\x9c\x01\n\x0eSummarizeTasks\x12).ratoon.labeling.v1.SummarizeTasksRequest\x1a*.ratoon.labeling.v1.SummarizeTasksResponse\"3\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02)\x12\'/v1/{parent=projects/*}/tasks:summarize\x12\xa9\x01\n\x10SummarizeRatings\x12+.ratoon.labeling.v1.SummarizeRatingsRequest\x1a,.ratoon.labeling.v1.SummarizeRatingsResponse\":\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02\x30\x12./v1/{parent=projects/*}/tasks:summarizeRatings\x12\x8c\x01\n\tClaimTask\x12$.ratoon.labeling.v1.ClaimTaskRequest\x1a%.ratoon.labeling.v1.ClaimTaskResponse\"2\x88\xb5\x18\x04\x82\xd3\xe4\x93\x02(\"#/v1/{parent=projects/*}/tasks:claim:\x01*\x12\x88\x01\n\x0c\x43ompleteTask\x12\'.ratoon.labeling.v1.CompleteTaskRequest\x1a\x18.ratoon.labeling.v1.Task\"5\x88\xb5\x18\x04\x82\xd3\xe4\x93\x02+\"&/v1/{name=projects/*/tasks/*}:complete:\x01*b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)ratoon/labeling/v1/labeling_service.proto\x12\x12ratoon.labeling.v1\x1a\x1cgoogle/api/annotations.proto\x1a google/protobuf/field_mask.proto\x1a\x1eratoon/common/v1/options.proto\x1a#ratoon/labeling/v1/annotation.proto\x1a\"ratoon/labeling/v1/label_set.proto\x1a\x1eratoon/labeling/v1/queue.proto\"\x84\x01\n\x16\x43reateGuidelineRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x14\n\x0cguideline_id\x18\x02 \x01(\t\x12\x30\n\tguideline\x18\x03 \x01(\x0b\x32\x1d.ratoon.labeling.v1.Guideline\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"#\n\x13GetGuidelineRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"`\n\x15ListGuidelinesRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\x12\x10\n\x08order_by\x18\x04 \x01(\t\"d\n\x16ListGuidelinesResponse\x12\x31\n\nguidelines\x18\x01 \x03(\x0b\x32\x1d.ratoon.labeling.v1.Guideline\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"{\n\x16UpdateGuidelineRequest\x12\x30\n\tguideline\x18\x01 \x01(\x0b\x32\x1d.ratoon.labeling.v1.Guideline\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\"4\n\x16\x44\x65leteGuidelineRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04\x65tag\x18\x02 \x01(\t\"\x19\n\x17\x44\x65leteGuidelineResponse\"\x82\x01\n\x15\x43reateLabelSetRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x14\n\x0clabel_set_id\x18\x02 \x01(\t\x12/\n\tlabel_set\x18\x03 \x01(\x0b\x32\x1c.ratoon.labeling.v1.LabelSet\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"\"\n\x12GetLabelSetRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"_\n\x14ListLabelSetsRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\x12\x10\n\x08order_by\x18\x04 \x01(\t\"b\n\x15ListLabelSetsResponse\x12\x30\n\nlabel_sets\x18\x01 \x03(\x0b\x32\x1c.ratoon.labeling.v1.LabelSet\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"6\n\x14WatchLabelSetRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x03\"%\n\x15\x43\x61ncelLabelSetRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"<\n\x15\x44\x65leteLabelSetRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x15\n\rallow_missing\x18\x02 \x01(\x08\"\x18\n\x16\x44\x65leteLabelSetResponse\"\x88\x01\n\x17\x43reateAnnotationRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x15\n\rannotation_id\x18\x02 \x01(\t\x12\x32\n\nannotation\x18\x03 \x01(\x0b\x32\x1e.ratoon.labeling.v1.Annotation\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"$\n\x14GetAnnotationRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"a\n\x16ListAnnotationsRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\x12\x10\n\x08order_by\x18\x04 \x01(\t\"g\n\x17ListAnnotationsResponse\x12\x33\n\x0b\x61nnotations\x18\x01 \x03(\x0b\x32\x1e.ratoon.labeling.v1.Annotation\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x1e\n\x0eGetTaskRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"k\n\x10ListTasksRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\x12\x10\n\x08order_by\x18\x04 \x01(\t\x12\x0e\n\x06\x66ilter\x18\x05 \x01(\t\"U\n\x11ListTasksResponse\x12\'\n\x05tasks\x18\x01 \x03(\x0b\x32\x18.ratoon.labeling.v1.Task\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\'\n\x15SummarizeTasksRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\"\xfb\x02\n\x16SummarizeTasksResponse\x12O\n\x0bopen_counts\x18\x01 \x03(\x0b\x32:.ratoon.labeling.v1.SummarizeTasksResponse.OpenCountsEntry\x12\x12\n\ndone_count\x18\x02 \x01(\x03\x12\x15\n\rskipped_count\x18\x03 \x01(\x03\x12\x42\n\x07reviews\x18\x04 \x03(\x0b\x32\x31.ratoon.labeling.v1.SummarizeTasksResponse.Review\x12\x17\n\x0funchanged_count\x18\x05 \x01(\x03\x12\x15\n\rchanged_count\x18\x06 \x01(\x03\x1a\x31\n\x0fOpenCountsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\x1a>\n\x06Review\x12\x16\n\x0eproposed_label\x18\x01 \x01(\t\x12\r\n\x05label\x18\x02 \x01(\t\x12\r\n\x05\x63ount\x18\x03 \x01(\x03\"h\n\x10\x43laimTaskRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\r\n\x05queue\x18\x03 \x01(\t\x12\x11\n\tto_review\x18\x04 \x01(\x08\x12\x12\n\nother_than\x18\x05 \x01(\t\";\n\x11\x43laimTaskResponse\x12&\n\x04task\x18\x01 \x01(\x0b\x32\x18.ratoon.labeling.v1.Task\"\xa9\x02\n\x13\x43ompleteTaskRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x05label\x18\x02 \x01(\tB\x04\xa8\xb5\x18\x01\x12\x12\n\nrequest_id\x18\x03 \x01(\t\x12\x45\n\x07ratings\x18\x04 \x03(\x0b\x32\x34.ratoon.labeling.v1.CompleteTaskRequest.RatingsEntry\x12\x32\n\npreference\x18\x05 \x01(\x0e\x32\x1e.ratoon.labeling.v1.Preference\x12\x15\n\x07\x63omment\x18\x06 \x01(\tB\x04\xa8\xb5\x18\x01\x12\x19\n\x0bskip_reason\x18\x07 \x01(\tB\x04\xa8\xb5\x18\x01\x1a.\n\x0cRatingsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x05:\x02\x38\x01\"f\n\x17\x42\x61tchCreateTasksRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\'\n\x05tasks\x18\x02 \x03(\x0b\x32\x18.ratoon.labeling.v1.Task\x12\x12\n\nrequest_id\x18\x03 \x01(\t\")\n\x18\x42\x61tchCreateTasksResponse\x12\r\n\x05names\x18\x01 \x03(\t\")\n\x17SummarizeRatingsRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\"\x80\x05\n\x18SummarizeRatingsResponse\x12\x44\n\x07ratings\x18\x01 \x03(\x0b\x32\x33.ratoon.labeling.v1.SummarizeRatingsResponse.Rating\x12L\n\x0b\x63omparisons\x18\x02 \x03(\x0b\x32\x37.ratoon.labeling.v1.SummarizeRatingsResponse.Comparison\x1a\xc7\x01\n\x06Rating\x12\x0e\n\x06origin\x18\x01 \x01(\t\x12\r\n\x05scale\x18\x02 \x01(\t\x12\x12\n\ntask_count\x18\x03 \x01(\x03\x12\x14\n\x0crating_count\x18\x04 \x01(\x03\x12\x0c\n\x04mean\x18\x05 \x01(\x01\x12\x10\n\x03low\x18\x06 \x01(\x01H\x00\x88\x01\x01\x12\x11\n\x04high\x18\x07 \x01(\x01H\x01\x88\x01\x01\x12\x1c\n\x0f\x61greement_alpha\x18\x08 \x01(\x01H\x02\x88\x01\x01\x42\x06\n\x04_lowB\x07\n\x05_highB\x12\n\x10_agreement_alpha\x1a\x85\x02\n\nComparison\x12\x14\n\x0c\x66irst_origin\x18\x01 \x01(\t\x12\x15\n\rsecond_origin\x18\x02 \x01(\t\x12\x12\n\ntask_count\x18\x03 \x01(\x03\x12\x13\n\x0b\x66irst_count\x18\x04 \x01(\x03\x12\x14\n\x0csecond_count\x18\x05 \x01(\x03\x12\x11\n\ttie_count\x18\x06 \x01(\x03\x12\x10\n\x08win_rate\x18\x07 \x01(\x01\x12\x10\n\x03low\x18\x08 \x01(\x01H\x00\x88\x01\x01\x12\x11\n\x04high\x18\t \x01(\x01H\x01\x88\x01\x01\x12\x1c\n\x0f\x61greement_alpha\x18\n \x01(\x01H\x02\x88\x01\x01\x42\x06\n\x04_lowB\x07\n\x05_highB\x12\n\x10_agreement_alpha\"%\n\x15WithdrawAnswerRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"\x89\x01\n\x11ReviewTaskRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12:\n\x08\x64\x65\x63ision\x18\x02 \x01(\x0e\x32(.ratoon.labeling.v1.Task.Review.Decision\x12\x13\n\x05label\x18\x03 \x01(\tB\x04\xa8\xb5\x18\x01\x12\x15\n\x07\x63omment\x18\x04 \x01(\tB\x04\xa8\xb5\x18\x01\"t\n\x12\x43reateQueueRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x10\n\x08queue_id\x18\x02 \x01(\t\x12(\n\x05queue\x18\x03 \x01(\x0b\x32\x19.ratoon.labeling.v1.Queue\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"\x1f\n\x0fGetQueueRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"\\\n\x11ListQueuesRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\x12\x10\n\x08order_by\x18\x04 \x01(\t\"X\n\x12ListQueuesResponse\x12)\n\x06queues\x18\x01 \x03(\x0b\x32\x19.ratoon.labeling.v1.Queue\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"o\n\x12UpdateQueueRequest\x12(\n\x05queue\x18\x01 \x01(\x0b\x32\x19.ratoon.labeling.v1.Queue\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\"9\n\x12\x44\x65leteQueueRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x15\n\rallow_missing\x18\x02 \x01(\x08\"\x15\n\x13\x44\x65leteQueueResponse\"3\n\x11WatchQueueRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x03\"%\n\x15SummarizeQueueRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"\x9c\x08\n\x16SummarizeQueueResponse\x12S\n\ranswer_counts\x18\x01 \x03(\x0b\x32<.ratoon.labeling.v1.SummarizeQueueResponse.AnswerCountsEntry\x12\x16\n\x0e\x63ompared_count\x18\x02 \x01(\x03\x12\x12\n\npair_count\x18\x03 \x01(\x03\x12\x1a\n\rraw_agreement\x18\x04 \x01(\x01H\x00\x88\x01\x01\x12\x12\n\x05\x61lpha\x18\x05 \x01(\x01H\x01\x88\x01\x01\x12\x19\n\x0c\x66leiss_kappa\x18\x06 \x01(\x01H\x02\x88\x01\x01\x12\x18\n\x10undefined_reason\x18\x07 \x01(\t\x12I\n\x06labels\x18\x08 \x03(\x0b\x32\x39.ratoon.labeling.v1.SummarizeQueueResponse.LabelAgreement\x12G\n\x05pairs\x18\t \x03(\x0b\x32\x38.ratoon.labeling.v1.SummarizeQueueResponse.PairAgreement\x12H\n\nannotators\x18\n \x03(\x0b\x32\x34.ratoon.labeling.v1.SummarizeQueueResponse.Annotator\x12\x17\n\x0f\x63onfirmed_count\x18\x0b \x01(\x03\x12\x17\n\x0f\x63orrected_count\x18\x0c \x01(\x03\x1a\x33\n\x11\x41nswerCountsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\x1aS\n\x0eLabelAgreement\x12\r\n\x05label\x18\x01 \x01(\t\x12\x14\n\x0c\x61nswer_count\x18\x02 \x01(\x03\x12\x12\n\x05\x61lpha\x18\x03 \x01(\x01H\x00\x88\x01\x01\x42\x08\n\x06_alpha\x1aw\n\rPairAgreement\x12\r\n\x05\x66irst\x18\x01 \x01(\t\x12\x0e\n\x06second\x18\x02 \x01(\t\x12\x12\n\ntask_count\x18\x03 \x01(\x03\x12\x15\n\rraw_agreement\x18\x04 \x01(\x01\x12\x12\n\x05kappa\x18\x05 \x01(\x01H\x00\x88\x01\x01\x42\x08\n\x06_kappa\x1a\xdb\x01\n\tAnnotator\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x14\n\x0c\x61nswer_count\x18\x02 \x01(\x03\x12\x12\n\nskip_count\x18\x03 \x01(\x03\x12\x12\n\ngold_count\x18\x04 \x01(\x03\x12\x1a\n\x12gold_correct_count\x18\x05 \x01(\x03\x12\x1f\n\x12\x65stimated_accuracy\x18\x06 \x01(\x01H\x00\x88\x01\x01\x12\x16\n\x0ereviewed_count\x18\x07 \x01(\x03\x12\x16\n\x0e\x61\x63\x63\x65pted_count\x18\x08 \x01(\x03\x42\x15\n\x13_estimated_accuracyB\x10\n\x0e_raw_agreementB\x08\n\x06_alphaB\x0f\n\r_fleiss_kappa\"\xb0\x01\n\x13\x41\x64\x64GoldItemsRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12?\n\x05items\x18\x02 \x03(\x0b\x32\x30.ratoon.labeling.v1.AddGoldItemsRequest.GoldItem\x1aJ\n\x08GoldItem\x12\x11\n\trecord_id\x18\x01 \x01(\t\x12\x16\n\x0e\x63ontent_digest\x18\x02 \x01(\t\x12\x13\n\x05label\x18\x03 \x01(\tB\x04\xa8\xb5\x18\x01\"?\n\x14\x41\x64\x64GoldItemsResponse\x12\x13\n\x0b\x61\x64\x64\x65\x64_count\x18\x01 \x01(\x03\x12\x12\n\ngold_count\x18\x02 \x01(\x03\"x\n\x13\x43reateRefillRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\trefill_id\x18\x02 \x01(\t\x12*\n\x06refill\x18\x03 \x01(\x0b\x32\x1a.ratoon.labeling.v1.Refill\x12\x12\n\nrequest_id\x18\x04 \x01(\t\" \n\x10GetRefillRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"]\n\x12ListRefillsRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\x12\x10\n\x08order_by\x18\x04 \x01(\t\"[\n\x13ListRefillsResponse\x12+\n\x07refills\x18\x01 \x03(\x0b\x32\x1a.ratoon.labeling.v1.Refill\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"4\n\x12WatchRefillRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x03\"#\n\x13\x43\x61ncelRefillRequest\x12\x0c\n\x04name\x18\x01 \x01(\t2\xf4*\n\x0fLabelingService\x12\x97\x01\n\x0f\x43reateGuideline\x12*.ratoon.labeling.v1.CreateGuidelineRequest\x1a\x1d.ratoon.labeling.v1.Guideline\"9\x88\xb5\x18\x05\x82\xd3\xe4\x93\x02/\"\"/v1/{parent=projects/*}/guidelines:\tguideline\x12\x86\x01\n\x0cGetGuideline\x12\'.ratoon.labeling.v1.GetGuidelineRequest\x1a\x1d.ratoon.labeling.v1.Guideline\".\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02$\x12\"/v1/{name=projects/*/guidelines/*}\x12\x97\x01\n\x0eListGuidelines\x12).ratoon.labeling.v1.ListGuidelinesRequest\x1a*.ratoon.labeling.v1.ListGuidelinesResponse\".\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02$\x12\"/v1/{parent=projects/*}/guidelines\x12\xce\x01\n\x0fUpdateGuideline\x12*.ratoon.labeling.v1.UpdateGuidelineRequest\x1a\x1d.ratoon.labeling.v1.Guideline\"p\x88\xb5\x18\x05\xa2\xb5\x18\x0cinstructions\xa2\xb5\x18\x06labels\xa2\xb5\x18\x0f\x63onflict_policy\x82\xd3\xe4\x93\x02\x39\x32,/v1/{guideline.name=projects/*/guidelines/*}:\tguideline\x12\x9a\x01\n\x0f\x44\x65leteGuideline\x12*.ratoon.labeling.v1.DeleteGuidelineRequest\x1a+.ratoon.labeling.v1.DeleteGuidelineResponse\".\x88\xb5\x18\x05\x82\xd3\xe4\x93\x02$*\"/v1/{name=projects/*/guidelines/*}\x12\x93\x01\n\x0e\x43reateLabelSet\x12).ratoon.labeling.v1.CreateLabelSetRequest\x1a\x1c.ratoon.labeling.v1.LabelSet\"8\x88\xb5\x18\x05\x82\xd3\xe4\x93\x02.\"!/v1/{parent=projects/*}/labelSets:\tlabel_set\x12\x82\x01\n\x0bGetLabelSet\x12&.ratoon.labeling.v1.GetLabelSetRequest\x1a\x1c.ratoon.labeling.v1.LabelSet\"-\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02#\x12!/v1/{name=projects/*/labelSets/*}\x12\x93\x01\n\rListLabelSets\x12(.ratoon.labeling.v1.ListLabelSetsRequest\x1a).ratoon.labeling.v1.ListLabelSetsResponse\"-\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02#\x12!/v1/{parent=projects/*}/labelSets\x12\x8e\x01\n\rWatchLabelSet\x12(.ratoon.labeling.v1.WatchLabelSetRequest\x1a\x1c.ratoon.labeling.v1.LabelSet\"3\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02)\x12\'/v1/{name=projects/*/labelSets/*}:watch0\x01\x12\x92\x01\n\x0e\x43\x61ncelLabelSet\x12).ratoon.labeling.v1.CancelLabelSetRequest\x1a\x1c.ratoon.labeling.v1.LabelSet\"7\x88\xb5\x18\x05\x82\xd3\xe4\x93\x02-\"(/v1/{name=projects/*/labelSets/*}:cancel:\x01*\x12\x96\x01\n\x0e\x44\x65leteLabelSet\x12).ratoon.labeling.v1.DeleteLabelSetRequest\x1a*.ratoon.labeling.v1.DeleteLabelSetResponse\"-\x88\xb5\x18\x05\x82\xd3\xe4\x93\x02#*!/v1/{name=projects/*/labelSets/*}\x12\x9c\x01\n\x10\x43reateAnnotation\x12+.ratoon.labeling.v1.CreateAnnotationRequest\x1a\x1e.ratoon.labeling.v1.Annotation\";\x88\xb5\x18\x04\x82\xd3\xe4\x93\x02\x31\"#/v1/{parent=projects/*}/annotations:\nannotation\x12\x8a\x01\n\rGetAnnotation\x12(.ratoon.labeling.v1.GetAnnotationRequest\x1a\x1e.ratoon.labeling.v1.Annotation\"/\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02%\x12#/v1/{name=projects/*/annotations/*}\x12\x9b\x01\n\x0fListAnnotations\x12*.ratoon.labeling.v1.ListAnnotationsRequest\x1a+.ratoon.labeling.v1.ListAnnotationsResponse\"/\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02%\x12#/v1/{parent=projects/*}/annotations\x12\xa7\x01\n\x10\x42\x61tchCreateTasks\x12+.ratoon.labeling.v1.BatchCreateTasksRequest\x1a,.ratoon.labeling.v1.BatchCreateTasksResponse\"8\x88\xb5\x18\x05\x82\xd3\xe4\x93\x02.\")/v1/{parent=projects/*}/tasks:batchCreate:\x01*\x12r\n\x07GetTask\x12\".ratoon.labeling.v1.GetTaskRequest\x1a\x18.ratoon.labeling.v1.Task\")\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02\x1f\x12\x1d/v1/{name=projects/*/tasks/*}\x12\x83\x01\n\tListTasks\x12$.ratoon.labeling.v1.ListTasksRequest\x1a%.ratoon.labeling.v1.ListTasksResponse\")\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02\x1f\x12\x1d/v1/{parent=projects/*}/tasks\x12\x9c\x01\n\x0eSummarizeTasks\x12).ratoon.labeling.v1.SummarizeTasksRequest\x1a*.ratoon.labeling.v1.SummarizeTasksResponse\"3\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02)\x12\'/v1/{parent=projects/*}/tasks:summarize\x12\xa9\x01\n\x10SummarizeRatings\x12+.ratoon.labeling.v1.SummarizeRatingsRequest\x1a,.ratoon.labeling.v1.SummarizeRatingsResponse\":\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02\x30\x12./v1/{parent=projects/*}/tasks:summarizeRatings\x12\x8c\x01\n\tClaimTask\x12$.ratoon.labeling.v1.ClaimTaskRequest\x1a%.ratoon.labeling.v1.ClaimTaskResponse\"2\x88\xb5\x18\x04\x82\xd3\xe4\x93\x02(\"#/v1/{parent=projects/*}/tasks:claim:\x01*\x12\x88\x01\n\x0c\x43ompleteTask\x12\'.ratoon.labeling.v1.CompleteTaskRequest\x1a\x18.ratoon.labeling.v1.Task\"5\x88\xb5\x18\x04\x82\xd3\xe4\x93\x02+\"&/v1/{name=projects/*/tasks/*}:complete:\x01*\x12\x8c\x01\n\x0eWithdrawAnswer\x12).ratoon.labeling.v1.WithdrawAnswerRequest\x1a\x18.ratoon.labeling.v1.Task\"5\x88\xb5\x18\x04\x82\xd3\xe4\x93\x02+\"&/v1/{name=projects/*/tasks/*}:withdraw:\x01*\x12\x82\x01\n\nReviewTask\x12%.ratoon.labeling.v1.ReviewTaskRequest\x1a\x18.ratoon.labeling.v1.Task\"3\x88\xb5\x18\x04\x82\xd3\xe4\x93\x02)\"$/v1/{name=projects/*/tasks/*}:review:\x01*\x12\x83\x01\n\x0b\x43reateQueue\x12&.ratoon.labeling.v1.CreateQueueRequest\x1a\x19.ratoon.labeling.v1.Queue\"1\x88\xb5\x18\x05\x82\xd3\xe4\x93\x02\'\"\x1e/v1/{parent=projects/*}/queues:\x05queue\x12v\n\x08GetQueue\x12#.ratoon.labeling.v1.GetQueueRequest\x1a\x19.ratoon.labeling.v1.Queue\"*\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02 \x12\x1e/v1/{name=projects/*/queues/*}\x12\x87\x01\n\nListQueues\x12%.ratoon.labeling.v1.ListQueuesRequest\x1a&.ratoon.labeling.v1.ListQueuesResponse\"*\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02 \x12\x1e/v1/{parent=projects/*}/queues\x12\xab\x02\n\x0bUpdateQueue\x12&.ratoon.labeling.v1.UpdateQueueRequest\x1a\x19.ratoon.labeling.v1.Queue\"\xd8\x01\x88\xb5\x18\x05\xa2\xb5\x18\x0f\x64\x61taset_version\xa2\xb5\x18\x06\x66ilter\xa2\xb5\x18\nrecord_ids\xa2\xb5\x18\tguideline\xa2\xb5\x18\x07overlap\xa2\xb5\x18\x08\x64\x65\x61\x64line\xa2\xb5\x18\x06paused\xa2\xb5\x18\ngold_share\xa2\xb5\x18\x0creview_share\xa2\xb5\x18\treviewers\xa2\xb5\x18\x0brefill_rule\xa2\xb5\x18\npre_labels\x82\xd3\xe4\x93\x02-2$/v1/{queue.name=projects/*/queues/*}:\x05queue\x12\x8a\x01\n\x0b\x44\x65leteQueue\x12&.ratoon.labeling.v1.DeleteQueueRequest\x1a\'.ratoon.labeling.v1.DeleteQueueResponse\"*\x88\xb5\x18\x05\x82\xd3\xe4\x93\x02 *\x1e/v1/{name=projects/*/queues/*}\x12\x82\x01\n\nWatchQueue\x12%.ratoon.labeling.v1.WatchQueueRequest\x1a\x19.ratoon.labeling.v1.Queue\"0\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02&\x12$/v1/{name=projects/*/queues/*}:watch0\x01\x12\x9d\x01\n\x0eSummarizeQueue\x12).ratoon.labeling.v1.SummarizeQueueRequest\x1a*.ratoon.labeling.v1.SummarizeQueueResponse\"4\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02*\x12(/v1/{name=projects/*/queues/*}:summarize\x12\x9d\x01\n\x0c\x41\x64\x64GoldItems\x12\'.ratoon.labeling.v1.AddGoldItemsRequest\x1a(.ratoon.labeling.v1.AddGoldItemsResponse\":\x88\xb5\x18\x05\x82\xd3\xe4\x93\x02\x30\"+/v1/{name=projects/*/queues/*}:addGoldItems:\x01*\x12\x91\x01\n\x0c\x43reateRefill\x12\'.ratoon.labeling.v1.CreateRefillRequest\x1a\x1a.ratoon.labeling.v1.Refill\"<\x88\xb5\x18\x05\x82\xd3\xe4\x93\x02\x32\"(/v1/{parent=projects/*/queues/*}/refills:\x06refill\x12\x83\x01\n\tGetRefill\x12$.ratoon.labeling.v1.GetRefillRequest\x1a\x1a.ratoon.labeling.v1.Refill\"4\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02*\x12(/v1/{name=projects/*/queues/*/refills/*}\x12\x94\x01\n\x0bListRefills\x12&.ratoon.labeling.v1.ListRefillsRequest\x1a\'.ratoon.labeling.v1.ListRefillsResponse\"4\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02*\x12(/v1/{parent=projects/*/queues/*}/refills\x12\x8f\x01\n\x0bWatchRefill\x12&.ratoon.labeling.v1.WatchRefillRequest\x1a\x1a.ratoon.labeling.v1.Refill\":\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02\x30\x12./v1/{name=projects/*/queues/*/refills/*}:watch0\x01\x12\x93\x01\n\x0c\x43\x61ncelRefill\x12\'.ratoon.labeling.v1.CancelRefillRequest\x1a\x1a.ratoon.labeling.v1.Refill\">\x88\xb5\x18\x05\x82\xd3\xe4\x93\x02\x34\"//v1/{name=projects/*/queues/*/refills/*}:cancel:\x01*b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -42,6 +43,18 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_COMPLETETASKREQUEST_RATINGSENTRY']._serialized_options = b'8\001'
   _globals['_COMPLETETASKREQUEST'].fields_by_name['label']._loaded_options = None
   _globals['_COMPLETETASKREQUEST'].fields_by_name['label']._serialized_options = b'\250\265\030\001'
+  _globals['_COMPLETETASKREQUEST'].fields_by_name['comment']._loaded_options = None
+  _globals['_COMPLETETASKREQUEST'].fields_by_name['comment']._serialized_options = b'\250\265\030\001'
+  _globals['_COMPLETETASKREQUEST'].fields_by_name['skip_reason']._loaded_options = None
+  _globals['_COMPLETETASKREQUEST'].fields_by_name['skip_reason']._serialized_options = b'\250\265\030\001'
+  _globals['_REVIEWTASKREQUEST'].fields_by_name['label']._loaded_options = None
+  _globals['_REVIEWTASKREQUEST'].fields_by_name['label']._serialized_options = b'\250\265\030\001'
+  _globals['_REVIEWTASKREQUEST'].fields_by_name['comment']._loaded_options = None
+  _globals['_REVIEWTASKREQUEST'].fields_by_name['comment']._serialized_options = b'\250\265\030\001'
+  _globals['_SUMMARIZEQUEUERESPONSE_ANSWERCOUNTSENTRY']._loaded_options = None
+  _globals['_SUMMARIZEQUEUERESPONSE_ANSWERCOUNTSENTRY']._serialized_options = b'8\001'
+  _globals['_ADDGOLDITEMSREQUEST_GOLDITEM'].fields_by_name['label']._loaded_options = None
+  _globals['_ADDGOLDITEMSREQUEST_GOLDITEM'].fields_by_name['label']._serialized_options = b'\250\265\030\001'
   _globals['_LABELINGSERVICE'].methods_by_name['CreateGuideline']._loaded_options = None
   _globals['_LABELINGSERVICE'].methods_by_name['CreateGuideline']._serialized_options = b'\210\265\030\005\202\323\344\223\002/\"\"/v1/{parent=projects/*}/guidelines:\tguideline'
   _globals['_LABELINGSERVICE'].methods_by_name['GetGuideline']._loaded_options = None
@@ -84,78 +97,158 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LABELINGSERVICE'].methods_by_name['ClaimTask']._serialized_options = b'\210\265\030\004\202\323\344\223\002(\"#/v1/{parent=projects/*}/tasks:claim:\001*'
   _globals['_LABELINGSERVICE'].methods_by_name['CompleteTask']._loaded_options = None
   _globals['_LABELINGSERVICE'].methods_by_name['CompleteTask']._serialized_options = b'\210\265\030\004\202\323\344\223\002+\"&/v1/{name=projects/*/tasks/*}:complete:\001*'
-  _globals['_CREATEGUIDELINEREQUEST']._serialized_start=235
-  _globals['_CREATEGUIDELINEREQUEST']._serialized_end=367
-  _globals['_GETGUIDELINEREQUEST']._serialized_start=369
-  _globals['_GETGUIDELINEREQUEST']._serialized_end=404
-  _globals['_LISTGUIDELINESREQUEST']._serialized_start=406
-  _globals['_LISTGUIDELINESREQUEST']._serialized_end=502
-  _globals['_LISTGUIDELINESRESPONSE']._serialized_start=504
-  _globals['_LISTGUIDELINESRESPONSE']._serialized_end=604
-  _globals['_UPDATEGUIDELINEREQUEST']._serialized_start=606
-  _globals['_UPDATEGUIDELINEREQUEST']._serialized_end=729
-  _globals['_DELETEGUIDELINEREQUEST']._serialized_start=731
-  _globals['_DELETEGUIDELINEREQUEST']._serialized_end=783
-  _globals['_DELETEGUIDELINERESPONSE']._serialized_start=785
-  _globals['_DELETEGUIDELINERESPONSE']._serialized_end=810
-  _globals['_CREATELABELSETREQUEST']._serialized_start=813
-  _globals['_CREATELABELSETREQUEST']._serialized_end=943
-  _globals['_GETLABELSETREQUEST']._serialized_start=945
-  _globals['_GETLABELSETREQUEST']._serialized_end=979
-  _globals['_LISTLABELSETSREQUEST']._serialized_start=981
-  _globals['_LISTLABELSETSREQUEST']._serialized_end=1076
-  _globals['_LISTLABELSETSRESPONSE']._serialized_start=1078
-  _globals['_LISTLABELSETSRESPONSE']._serialized_end=1176
-  _globals['_WATCHLABELSETREQUEST']._serialized_start=1178
-  _globals['_WATCHLABELSETREQUEST']._serialized_end=1232
-  _globals['_CANCELLABELSETREQUEST']._serialized_start=1234
-  _globals['_CANCELLABELSETREQUEST']._serialized_end=1271
-  _globals['_DELETELABELSETREQUEST']._serialized_start=1273
-  _globals['_DELETELABELSETREQUEST']._serialized_end=1333
-  _globals['_DELETELABELSETRESPONSE']._serialized_start=1335
-  _globals['_DELETELABELSETRESPONSE']._serialized_end=1359
-  _globals['_CREATEANNOTATIONREQUEST']._serialized_start=1362
-  _globals['_CREATEANNOTATIONREQUEST']._serialized_end=1498
-  _globals['_GETANNOTATIONREQUEST']._serialized_start=1500
-  _globals['_GETANNOTATIONREQUEST']._serialized_end=1536
-  _globals['_LISTANNOTATIONSREQUEST']._serialized_start=1538
-  _globals['_LISTANNOTATIONSREQUEST']._serialized_end=1635
-  _globals['_LISTANNOTATIONSRESPONSE']._serialized_start=1637
-  _globals['_LISTANNOTATIONSRESPONSE']._serialized_end=1740
-  _globals['_GETTASKREQUEST']._serialized_start=1742
-  _globals['_GETTASKREQUEST']._serialized_end=1772
-  _globals['_LISTTASKSREQUEST']._serialized_start=1774
-  _globals['_LISTTASKSREQUEST']._serialized_end=1881
-  _globals['_LISTTASKSRESPONSE']._serialized_start=1883
-  _globals['_LISTTASKSRESPONSE']._serialized_end=1968
-  _globals['_SUMMARIZETASKSREQUEST']._serialized_start=1970
-  _globals['_SUMMARIZETASKSREQUEST']._serialized_end=2009
-  _globals['_SUMMARIZETASKSRESPONSE']._serialized_start=2012
-  _globals['_SUMMARIZETASKSRESPONSE']._serialized_end=2391
-  _globals['_SUMMARIZETASKSRESPONSE_OPENCOUNTSENTRY']._serialized_start=2278
-  _globals['_SUMMARIZETASKSRESPONSE_OPENCOUNTSENTRY']._serialized_end=2327
-  _globals['_SUMMARIZETASKSRESPONSE_REVIEW']._serialized_start=2329
-  _globals['_SUMMARIZETASKSRESPONSE_REVIEW']._serialized_end=2391
-  _globals['_CLAIMTASKREQUEST']._serialized_start=2393
-  _globals['_CLAIMTASKREQUEST']._serialized_end=2443
-  _globals['_CLAIMTASKRESPONSE']._serialized_start=2445
-  _globals['_CLAIMTASKRESPONSE']._serialized_end=2504
-  _globals['_COMPLETETASKREQUEST']._serialized_start=2507
-  _globals['_COMPLETETASKREQUEST']._serialized_end=2754
-  _globals['_COMPLETETASKREQUEST_RATINGSENTRY']._serialized_start=2708
-  _globals['_COMPLETETASKREQUEST_RATINGSENTRY']._serialized_end=2754
-  _globals['_BATCHCREATETASKSREQUEST']._serialized_start=2756
-  _globals['_BATCHCREATETASKSREQUEST']._serialized_end=2858
-  _globals['_BATCHCREATETASKSRESPONSE']._serialized_start=2860
-  _globals['_BATCHCREATETASKSRESPONSE']._serialized_end=2901
-  _globals['_SUMMARIZERATINGSREQUEST']._serialized_start=2903
-  _globals['_SUMMARIZERATINGSREQUEST']._serialized_end=2944
-  _globals['_SUMMARIZERATINGSRESPONSE']._serialized_start=2947
-  _globals['_SUMMARIZERATINGSRESPONSE']._serialized_end=3587
-  _globals['_SUMMARIZERATINGSRESPONSE_RATING']._serialized_start=3124
-  _globals['_SUMMARIZERATINGSRESPONSE_RATING']._serialized_end=3323
-  _globals['_SUMMARIZERATINGSRESPONSE_COMPARISON']._serialized_start=3326
-  _globals['_SUMMARIZERATINGSRESPONSE_COMPARISON']._serialized_end=3587
-  _globals['_LABELINGSERVICE']._serialized_start=3590
-  _globals['_LABELINGSERVICE']._serialized_end=6789
+  _globals['_LABELINGSERVICE'].methods_by_name['WithdrawAnswer']._loaded_options = None
+  _globals['_LABELINGSERVICE'].methods_by_name['WithdrawAnswer']._serialized_options = b'\210\265\030\004\202\323\344\223\002+\"&/v1/{name=projects/*/tasks/*}:withdraw:\001*'
+  _globals['_LABELINGSERVICE'].methods_by_name['ReviewTask']._loaded_options = None
+  _globals['_LABELINGSERVICE'].methods_by_name['ReviewTask']._serialized_options = b'\210\265\030\004\202\323\344\223\002)\"$/v1/{name=projects/*/tasks/*}:review:\001*'
+  _globals['_LABELINGSERVICE'].methods_by_name['CreateQueue']._loaded_options = None
+  _globals['_LABELINGSERVICE'].methods_by_name['CreateQueue']._serialized_options = b'\210\265\030\005\202\323\344\223\002\'\"\036/v1/{parent=projects/*}/queues:\005queue'
+  _globals['_LABELINGSERVICE'].methods_by_name['GetQueue']._loaded_options = None
+  _globals['_LABELINGSERVICE'].methods_by_name['GetQueue']._serialized_options = b'\210\265\030\003\202\323\344\223\002 \022\036/v1/{name=projects/*/queues/*}'
+  _globals['_LABELINGSERVICE'].methods_by_name['ListQueues']._loaded_options = None
+  _globals['_LABELINGSERVICE'].methods_by_name['ListQueues']._serialized_options = b'\210\265\030\003\202\323\344\223\002 \022\036/v1/{parent=projects/*}/queues'
+  _globals['_LABELINGSERVICE'].methods_by_name['UpdateQueue']._loaded_options = None
+  _globals['_LABELINGSERVICE'].methods_by_name['UpdateQueue']._serialized_options = b'\210\265\030\005\242\265\030\017dataset_version\242\265\030\006filter\242\265\030\nrecord_ids\242\265\030\tguideline\242\265\030\007overlap\242\265\030\010deadline\242\265\030\006paused\242\265\030\ngold_share\242\265\030\014review_share\242\265\030\treviewers\242\265\030\013refill_rule\242\265\030\npre_labels\202\323\344\223\002-2$/v1/{queue.name=projects/*/queues/*}:\005queue'
+  _globals['_LABELINGSERVICE'].methods_by_name['DeleteQueue']._loaded_options = None
+  _globals['_LABELINGSERVICE'].methods_by_name['DeleteQueue']._serialized_options = b'\210\265\030\005\202\323\344\223\002 *\036/v1/{name=projects/*/queues/*}'
+  _globals['_LABELINGSERVICE'].methods_by_name['WatchQueue']._loaded_options = None
+  _globals['_LABELINGSERVICE'].methods_by_name['WatchQueue']._serialized_options = b'\210\265\030\003\202\323\344\223\002&\022$/v1/{name=projects/*/queues/*}:watch'
+  _globals['_LABELINGSERVICE'].methods_by_name['SummarizeQueue']._loaded_options = None
+  _globals['_LABELINGSERVICE'].methods_by_name['SummarizeQueue']._serialized_options = b'\210\265\030\003\202\323\344\223\002*\022(/v1/{name=projects/*/queues/*}:summarize'
+  _globals['_LABELINGSERVICE'].methods_by_name['AddGoldItems']._loaded_options = None
+  _globals['_LABELINGSERVICE'].methods_by_name['AddGoldItems']._serialized_options = b'\210\265\030\005\202\323\344\223\0020\"+/v1/{name=projects/*/queues/*}:addGoldItems:\001*'
+  _globals['_LABELINGSERVICE'].methods_by_name['CreateRefill']._loaded_options = None
+  _globals['_LABELINGSERVICE'].methods_by_name['CreateRefill']._serialized_options = b'\210\265\030\005\202\323\344\223\0022\"(/v1/{parent=projects/*/queues/*}/refills:\006refill'
+  _globals['_LABELINGSERVICE'].methods_by_name['GetRefill']._loaded_options = None
+  _globals['_LABELINGSERVICE'].methods_by_name['GetRefill']._serialized_options = b'\210\265\030\003\202\323\344\223\002*\022(/v1/{name=projects/*/queues/*/refills/*}'
+  _globals['_LABELINGSERVICE'].methods_by_name['ListRefills']._loaded_options = None
+  _globals['_LABELINGSERVICE'].methods_by_name['ListRefills']._serialized_options = b'\210\265\030\003\202\323\344\223\002*\022(/v1/{parent=projects/*/queues/*}/refills'
+  _globals['_LABELINGSERVICE'].methods_by_name['WatchRefill']._loaded_options = None
+  _globals['_LABELINGSERVICE'].methods_by_name['WatchRefill']._serialized_options = b'\210\265\030\003\202\323\344\223\0020\022./v1/{name=projects/*/queues/*/refills/*}:watch'
+  _globals['_LABELINGSERVICE'].methods_by_name['CancelRefill']._loaded_options = None
+  _globals['_LABELINGSERVICE'].methods_by_name['CancelRefill']._serialized_options = b'\210\265\030\005\202\323\344\223\0024\"//v1/{name=projects/*/queues/*/refills/*}:cancel:\001*'
+  _globals['_CREATEGUIDELINEREQUEST']._serialized_start=267
+  _globals['_CREATEGUIDELINEREQUEST']._serialized_end=399
+  _globals['_GETGUIDELINEREQUEST']._serialized_start=401
+  _globals['_GETGUIDELINEREQUEST']._serialized_end=436
+  _globals['_LISTGUIDELINESREQUEST']._serialized_start=438
+  _globals['_LISTGUIDELINESREQUEST']._serialized_end=534
+  _globals['_LISTGUIDELINESRESPONSE']._serialized_start=536
+  _globals['_LISTGUIDELINESRESPONSE']._serialized_end=636
+  _globals['_UPDATEGUIDELINEREQUEST']._serialized_start=638
+  _globals['_UPDATEGUIDELINEREQUEST']._serialized_end=761
+  _globals['_DELETEGUIDELINEREQUEST']._serialized_start=763
+  _globals['_DELETEGUIDELINEREQUEST']._serialized_end=815
+  _globals['_DELETEGUIDELINERESPONSE']._serialized_start=817
+  _globals['_DELETEGUIDELINERESPONSE']._serialized_end=842
+  _globals['_CREATELABELSETREQUEST']._serialized_start=845
+  _globals['_CREATELABELSETREQUEST']._serialized_end=975
+  _globals['_GETLABELSETREQUEST']._serialized_start=977
+  _globals['_GETLABELSETREQUEST']._serialized_end=1011
+  _globals['_LISTLABELSETSREQUEST']._serialized_start=1013
+  _globals['_LISTLABELSETSREQUEST']._serialized_end=1108
+  _globals['_LISTLABELSETSRESPONSE']._serialized_start=1110
+  _globals['_LISTLABELSETSRESPONSE']._serialized_end=1208
+  _globals['_WATCHLABELSETREQUEST']._serialized_start=1210
+  _globals['_WATCHLABELSETREQUEST']._serialized_end=1264
+  _globals['_CANCELLABELSETREQUEST']._serialized_start=1266
+  _globals['_CANCELLABELSETREQUEST']._serialized_end=1303
+  _globals['_DELETELABELSETREQUEST']._serialized_start=1305
+  _globals['_DELETELABELSETREQUEST']._serialized_end=1365
+  _globals['_DELETELABELSETRESPONSE']._serialized_start=1367
+  _globals['_DELETELABELSETRESPONSE']._serialized_end=1391
+  _globals['_CREATEANNOTATIONREQUEST']._serialized_start=1394
+  _globals['_CREATEANNOTATIONREQUEST']._serialized_end=1530
+  _globals['_GETANNOTATIONREQUEST']._serialized_start=1532
+  _globals['_GETANNOTATIONREQUEST']._serialized_end=1568
+  _globals['_LISTANNOTATIONSREQUEST']._serialized_start=1570
+  _globals['_LISTANNOTATIONSREQUEST']._serialized_end=1667
+  _globals['_LISTANNOTATIONSRESPONSE']._serialized_start=1669
+  _globals['_LISTANNOTATIONSRESPONSE']._serialized_end=1772
+  _globals['_GETTASKREQUEST']._serialized_start=1774
+  _globals['_GETTASKREQUEST']._serialized_end=1804
+  _globals['_LISTTASKSREQUEST']._serialized_start=1806
+  _globals['_LISTTASKSREQUEST']._serialized_end=1913
+  _globals['_LISTTASKSRESPONSE']._serialized_start=1915
+  _globals['_LISTTASKSRESPONSE']._serialized_end=2000
+  _globals['_SUMMARIZETASKSREQUEST']._serialized_start=2002
+  _globals['_SUMMARIZETASKSREQUEST']._serialized_end=2041
+  _globals['_SUMMARIZETASKSRESPONSE']._serialized_start=2044
+  _globals['_SUMMARIZETASKSRESPONSE']._serialized_end=2423
+  _globals['_SUMMARIZETASKSRESPONSE_OPENCOUNTSENTRY']._serialized_start=2310
+  _globals['_SUMMARIZETASKSRESPONSE_OPENCOUNTSENTRY']._serialized_end=2359
+  _globals['_SUMMARIZETASKSRESPONSE_REVIEW']._serialized_start=2361
+  _globals['_SUMMARIZETASKSRESPONSE_REVIEW']._serialized_end=2423
+  _globals['_CLAIMTASKREQUEST']._serialized_start=2425
+  _globals['_CLAIMTASKREQUEST']._serialized_end=2529
+  _globals['_CLAIMTASKRESPONSE']._serialized_start=2531
+  _globals['_CLAIMTASKRESPONSE']._serialized_end=2590
+  _globals['_COMPLETETASKREQUEST']._serialized_start=2593
+  _globals['_COMPLETETASKREQUEST']._serialized_end=2890
+  _globals['_COMPLETETASKREQUEST_RATINGSENTRY']._serialized_start=2844
+  _globals['_COMPLETETASKREQUEST_RATINGSENTRY']._serialized_end=2890
+  _globals['_BATCHCREATETASKSREQUEST']._serialized_start=2892
+  _globals['_BATCHCREATETASKSREQUEST']._serialized_end=2994
+  _globals['_BATCHCREATETASKSRESPONSE']._serialized_start=2996
+  _globals['_BATCHCREATETASKSRESPONSE']._serialized_end=3037
+  _globals['_SUMMARIZERATINGSREQUEST']._serialized_start=3039
+  _globals['_SUMMARIZERATINGSREQUEST']._serialized_end=3080
+  _globals['_SUMMARIZERATINGSRESPONSE']._serialized_start=3083
+  _globals['_SUMMARIZERATINGSRESPONSE']._serialized_end=3723
+  _globals['_SUMMARIZERATINGSRESPONSE_RATING']._serialized_start=3260
+  _globals['_SUMMARIZERATINGSRESPONSE_RATING']._serialized_end=3459
+  _globals['_SUMMARIZERATINGSRESPONSE_COMPARISON']._serialized_start=3462
+  _globals['_SUMMARIZERATINGSRESPONSE_COMPARISON']._serialized_end=3723
+  _globals['_WITHDRAWANSWERREQUEST']._serialized_start=3725
+  _globals['_WITHDRAWANSWERREQUEST']._serialized_end=3762
+  _globals['_REVIEWTASKREQUEST']._serialized_start=3765
+  _globals['_REVIEWTASKREQUEST']._serialized_end=3902
+  _globals['_CREATEQUEUEREQUEST']._serialized_start=3904
+  _globals['_CREATEQUEUEREQUEST']._serialized_end=4020
+  _globals['_GETQUEUEREQUEST']._serialized_start=4022
+  _globals['_GETQUEUEREQUEST']._serialized_end=4053
+  _globals['_LISTQUEUESREQUEST']._serialized_start=4055
+  _globals['_LISTQUEUESREQUEST']._serialized_end=4147
+  _globals['_LISTQUEUESRESPONSE']._serialized_start=4149
+  _globals['_LISTQUEUESRESPONSE']._serialized_end=4237
+  _globals['_UPDATEQUEUEREQUEST']._serialized_start=4239
+  _globals['_UPDATEQUEUEREQUEST']._serialized_end=4350
+  _globals['_DELETEQUEUEREQUEST']._serialized_start=4352
+  _globals['_DELETEQUEUEREQUEST']._serialized_end=4409
+  _globals['_DELETEQUEUERESPONSE']._serialized_start=4411
+  _globals['_DELETEQUEUERESPONSE']._serialized_end=4432
+  _globals['_WATCHQUEUEREQUEST']._serialized_start=4434
+  _globals['_WATCHQUEUEREQUEST']._serialized_end=4485
+  _globals['_SUMMARIZEQUEUEREQUEST']._serialized_start=4487
+  _globals['_SUMMARIZEQUEUEREQUEST']._serialized_end=4524
+  _globals['_SUMMARIZEQUEUERESPONSE']._serialized_start=4527
+  _globals['_SUMMARIZEQUEUERESPONSE']._serialized_end=5579
+  _globals['_SUMMARIZEQUEUERESPONSE_ANSWERCOUNTSENTRY']._serialized_start=5055
+  _globals['_SUMMARIZEQUEUERESPONSE_ANSWERCOUNTSENTRY']._serialized_end=5106
+  _globals['_SUMMARIZEQUEUERESPONSE_LABELAGREEMENT']._serialized_start=5108
+  _globals['_SUMMARIZEQUEUERESPONSE_LABELAGREEMENT']._serialized_end=5191
+  _globals['_SUMMARIZEQUEUERESPONSE_PAIRAGREEMENT']._serialized_start=5193
+  _globals['_SUMMARIZEQUEUERESPONSE_PAIRAGREEMENT']._serialized_end=5312
+  _globals['_SUMMARIZEQUEUERESPONSE_ANNOTATOR']._serialized_start=5315
+  _globals['_SUMMARIZEQUEUERESPONSE_ANNOTATOR']._serialized_end=5534
+  _globals['_ADDGOLDITEMSREQUEST']._serialized_start=5582
+  _globals['_ADDGOLDITEMSREQUEST']._serialized_end=5758
+  _globals['_ADDGOLDITEMSREQUEST_GOLDITEM']._serialized_start=5684
+  _globals['_ADDGOLDITEMSREQUEST_GOLDITEM']._serialized_end=5758
+  _globals['_ADDGOLDITEMSRESPONSE']._serialized_start=5760
+  _globals['_ADDGOLDITEMSRESPONSE']._serialized_end=5823
+  _globals['_CREATEREFILLREQUEST']._serialized_start=5825
+  _globals['_CREATEREFILLREQUEST']._serialized_end=5945
+  _globals['_GETREFILLREQUEST']._serialized_start=5947
+  _globals['_GETREFILLREQUEST']._serialized_end=5979
+  _globals['_LISTREFILLSREQUEST']._serialized_start=5981
+  _globals['_LISTREFILLSREQUEST']._serialized_end=6074
+  _globals['_LISTREFILLSRESPONSE']._serialized_start=6076
+  _globals['_LISTREFILLSRESPONSE']._serialized_end=6167
+  _globals['_WATCHREFILLREQUEST']._serialized_start=6169
+  _globals['_WATCHREFILLREQUEST']._serialized_end=6221
+  _globals['_CANCELREFILLREQUEST']._serialized_start=6223
+  _globals['_CANCELREFILLREQUEST']._serialized_end=6258
+  _globals['_LABELINGSERVICE']._serialized_start=6261
+  _globals['_LABELINGSERVICE']._serialized_end=11753
 # @@protoc_insertion_point(module_scope)

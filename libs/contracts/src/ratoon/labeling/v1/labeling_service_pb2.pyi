@@ -10,6 +10,7 @@ from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
 from ratoon.labeling.v1 import annotation_pb2 as _annotation_pb2
 from ratoon.labeling.v1 import label_set_pb2 as _label_set_pb2
+from ratoon.labeling.v1 import queue_pb2 as _queue_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -785,19 +786,33 @@ class ClaimTaskRequest(_message.Message):
 
     PARENT_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
+    QUEUE_FIELD_NUMBER: _builtins.int
+    TO_REVIEW_FIELD_NUMBER: _builtins.int
+    OTHER_THAN_FIELD_NUMBER: _builtins.int
     parent: _builtins.str
     """Resource name of the project: `projects/{project}`."""
     reason: _builtins.str
-    """Reason for the task: `review-sample`, `conflict` or `requested`. Empty: any."""
+    """Reason for the task: `review-sample`, `conflict`, `requested` or `queue`. Empty: any, unless `queue` is given."""
+    queue: _builtins.str
+    """Resource name of the queue. Its tasks come in the order in which they were drawn, the first ones first. Empty: a
+    task that belongs to no queue.
+    """
+    to_review: _builtins.bool
+    """True: claim a task of the queue that waits for a reviewer. The caller must be one."""
+    other_than: _builtins.str
+    """Name of a task that is not returned: the one in work, to claim the next one in advance. Empty: none."""
     def __init__(
         self,
         *,
         parent: _builtins.str = ...,
         reason: _builtins.str = ...,
+        queue: _builtins.str = ...,
+        to_review: _builtins.bool = ...,
+        other_than: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["parent", b"parent", "reason", b"reason"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["other_than", b"other_than", "parent", b"parent", "queue", b"queue", "reason", b"reason", "to_review", b"to_review"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -858,6 +873,8 @@ class CompleteTaskRequest(_message.Message):
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     RATINGS_FIELD_NUMBER: _builtins.int
     PREFERENCE_FIELD_NUMBER: _builtins.int
+    COMMENT_FIELD_NUMBER: _builtins.int
+    SKIP_REASON_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Resource name of the task: `projects/{project}/tasks/{task}`."""
     label: _builtins.str
@@ -866,6 +883,10 @@ class CompleteTaskRequest(_message.Message):
     """Marks the call as safe to retry. At most 256 characters."""
     preference: _annotation_pb2.Preference.ValueType
     """The better one of the candidates of a task of the work COMPARE."""
+    comment: _builtins.str
+    """Comment for reviewers and engineers, at most 4,096 characters. Empty: none."""
+    skip_reason: _builtins.str
+    """Why the task is skipped, at most 200 characters. Refused with an answer."""
     @_builtins.property
     def ratings(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
         """Ratings of a task of the work RATE: 1 to 5 for each of its scales."""
@@ -878,10 +899,12 @@ class CompleteTaskRequest(_message.Message):
         request_id: _builtins.str = ...,
         ratings: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
         preference: _annotation_pb2.Preference.ValueType = ...,
+        comment: _builtins.str = ...,
+        skip_reason: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["label", b"label", "name", b"name", "preference", b"preference", "ratings", b"ratings", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["comment", b"comment", "label", b"label", "name", b"name", "preference", b"preference", "ratings", b"ratings", "request_id", b"request_id", "skip_reason", b"skip_reason"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1122,3 +1145,797 @@ class SummarizeRatingsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___SummarizeRatingsResponse: _TypeAlias = SummarizeRatingsResponse  # noqa: Y015
+
+@_typing.final
+class WithdrawAnswerRequest(_message.Message):
+    """Request of `WithdrawAnswer`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Resource name of the task: `projects/{project}/tasks/{task}`."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WithdrawAnswerRequest: _TypeAlias = WithdrawAnswerRequest  # noqa: Y015
+
+@_typing.final
+class ReviewTaskRequest(_message.Message):
+    """Request of `ReviewTask`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    DECISION_FIELD_NUMBER: _builtins.int
+    LABEL_FIELD_NUMBER: _builtins.int
+    COMMENT_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Resource name of the task: `projects/{project}/tasks/{task}`."""
+    decision: _annotation_pb2.Task.Review.Decision.ValueType
+    """What the reviewer decides."""
+    label: _builtins.str
+    """The right answer, of the decision FIX."""
+    comment: _builtins.str
+    """Comment for the annotators, at most 4,096 characters. Required for SEND_BACK."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        decision: _annotation_pb2.Task.Review.Decision.ValueType = ...,
+        label: _builtins.str = ...,
+        comment: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["comment", b"comment", "decision", b"decision", "label", b"label", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReviewTaskRequest: _TypeAlias = ReviewTaskRequest  # noqa: Y015
+
+@_typing.final
+class CreateQueueRequest(_message.Message):
+    """Request of `CreateQueue`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PARENT_FIELD_NUMBER: _builtins.int
+    QUEUE_ID_FIELD_NUMBER: _builtins.int
+    QUEUE_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    parent: _builtins.str
+    """Resource name of the project: `projects/{project}`."""
+    queue_id: _builtins.str
+    """Last segment of the resource name: 1 to 63 characters of `a-z`, `0-9`, `-` and `.`; the first and the last one are
+    a letter or a digit. Empty: the server generates a UUIDv7.
+    """
+    request_id: _builtins.str
+    """Makes a retry safe: the identical request with the same ID returns the resource that it created first. A different
+    request with the same ID is refused. At most 256 characters.
+    """
+    @_builtins.property
+    def queue(self) -> _queue_pb2.Queue:
+        """The queue to create. Only `dataset_version`, `filter`, `record_ids`, `guideline`, `overlap`, `deadline`, `paused`,
+        `gold_share`, `review_share`, `reviewers`, `refill_rule` and `pre_labels` are read.
+        """
+
+    def __init__(
+        self,
+        *,
+        parent: _builtins.str = ...,
+        queue_id: _builtins.str = ...,
+        queue: _queue_pb2.Queue | None = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["queue", b"queue"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["parent", b"parent", "queue", b"queue", "queue_id", b"queue_id", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CreateQueueRequest: _TypeAlias = CreateQueueRequest  # noqa: Y015
+
+@_typing.final
+class GetQueueRequest(_message.Message):
+    """Request of `GetQueue`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Resource name of the queue: `projects/{project}/queues/{queue}`."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetQueueRequest: _TypeAlias = GetQueueRequest  # noqa: Y015
+
+@_typing.final
+class ListQueuesRequest(_message.Message):
+    """Request of `ListQueues`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PARENT_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    ORDER_BY_FIELD_NUMBER: _builtins.int
+    parent: _builtins.str
+    """Resource name of the project: `projects/{project}`."""
+    page_size: _builtins.int
+    """Maximum number of items to return. 0: 100. Values above 1000 are reduced to 1000; negative values are refused. A
+    page may hold fewer items.
+    """
+    page_token: _builtins.str
+    """`next_page_token` of the previous page. Empty: the first page. The token of another listing is refused."""
+    order_by: _builtins.str
+    """Order of the items: `create_time` (default) or `create_time desc`. The token of another order is refused."""
+    def __init__(
+        self,
+        *,
+        parent: _builtins.str = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+        order_by: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["order_by", b"order_by", "page_size", b"page_size", "page_token", b"page_token", "parent", b"parent"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListQueuesRequest: _TypeAlias = ListQueuesRequest  # noqa: Y015
+
+@_typing.final
+class ListQueuesResponse(_message.Message):
+    """One page of queues."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    QUEUES_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Token of the next page. Empty on the last page."""
+    @_builtins.property
+    def queues(self) -> _containers.RepeatedCompositeFieldContainer[_queue_pb2.Queue]:
+        """The queues of this page."""
+
+    def __init__(
+        self,
+        *,
+        queues: _abc.Iterable[_queue_pb2.Queue] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "queues", b"queues"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListQueuesResponse: _TypeAlias = ListQueuesResponse  # noqa: Y015
+
+@_typing.final
+class UpdateQueueRequest(_message.Message):
+    """Request of `UpdateQueue`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    QUEUE_FIELD_NUMBER: _builtins.int
+    UPDATE_MASK_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def queue(self) -> _queue_pb2.Queue:
+        """The queue with its new values; `name` selects it. A stale `etag` is refused; an empty one is not checked."""
+
+    @_builtins.property
+    def update_mask(self) -> _field_mask_pb2.FieldMask:
+        """Fields to change. A field that is named here can be set to its zero value. Empty: the changeable fields that
+        `queue` carries. Refused when no field can be changed.
+        """
+
+    def __init__(
+        self,
+        *,
+        queue: _queue_pb2.Queue | None = ...,
+        update_mask: _field_mask_pb2.FieldMask | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["queue", b"queue", "update_mask", b"update_mask"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["queue", b"queue", "update_mask", b"update_mask"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UpdateQueueRequest: _TypeAlias = UpdateQueueRequest  # noqa: Y015
+
+@_typing.final
+class DeleteQueueRequest(_message.Message):
+    """Request of `DeleteQueue`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    ALLOW_MISSING_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Resource name of the queue: `projects/{project}/queues/{queue}`."""
+    allow_missing: _builtins.bool
+    """If true, the deletion of a queue that does not exist succeeds, so that a retry does."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        allow_missing: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["allow_missing", b"allow_missing", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteQueueRequest: _TypeAlias = DeleteQueueRequest  # noqa: Y015
+
+@_typing.final
+class DeleteQueueResponse(_message.Message):
+    """Empty response of `DeleteQueue`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteQueueResponse: _TypeAlias = DeleteQueueResponse  # noqa: Y015
+
+@_typing.final
+class WatchQueueRequest(_message.Message):
+    """Request of `WatchQueue`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Resource name of the queue: `projects/{project}/queues/{queue}`."""
+    revision: _builtins.int
+    """Send only states with a higher revision, for example than the last one that was received; no revision is too old.
+    0: start with the current state.
+    """
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        revision: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "revision", b"revision"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WatchQueueRequest: _TypeAlias = WatchQueueRequest  # noqa: Y015
+
+@_typing.final
+class SummarizeQueueRequest(_message.Message):
+    """Request of `SummarizeQueue`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Resource name of the queue: `projects/{project}/queues/{queue}`."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SummarizeQueueRequest: _TypeAlias = SummarizeQueueRequest  # noqa: Y015
+
+@_typing.final
+class SummarizeQueueResponse(_message.Message):
+    """Answers of a queue, and the agreement of its annotators. Gold items count in `annotators` only."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class AnswerCountsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.int
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.int = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    @_typing.final
+    class LabelAgreement(_message.Message):
+        """Agreement on one label."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        LABEL_FIELD_NUMBER: _builtins.int
+        ANSWER_COUNT_FIELD_NUMBER: _builtins.int
+        ALPHA_FIELD_NUMBER: _builtins.int
+        label: _builtins.str
+        """The label."""
+        answer_count: _builtins.int
+        """Number of answers with it, of tasks with two answers or more."""
+        alpha: _builtins.float
+        """Krippendorff's alpha of the label against all others. Not set: it is undefined."""
+        def __init__(
+            self,
+            *,
+            label: _builtins.str = ...,
+            answer_count: _builtins.int = ...,
+            alpha: _builtins.float | None = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _typing.Literal["_alpha", b"_alpha", "alpha", b"alpha"]  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["_alpha", b"_alpha", "alpha", b"alpha", "answer_count", b"answer_count", "label", b"label"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        _WhichOneofReturnType__alpha: _TypeAlias = _typing.Literal["alpha"]  # noqa: Y015
+        _WhichOneofArgType__alpha: _TypeAlias = _typing.Literal["_alpha", b"_alpha"]  # noqa: Y015
+        def WhichOneof(self, oneof_group: _WhichOneofArgType__alpha) -> _WhichOneofReturnType__alpha | None: ...
+
+    @_typing.final
+    class PairAgreement(_message.Message):
+        """Agreement of two annotators."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        FIRST_FIELD_NUMBER: _builtins.int
+        SECOND_FIELD_NUMBER: _builtins.int
+        TASK_COUNT_FIELD_NUMBER: _builtins.int
+        RAW_AGREEMENT_FIELD_NUMBER: _builtins.int
+        KAPPA_FIELD_NUMBER: _builtins.int
+        first: _builtins.str
+        """Name of the API key of the first annotator."""
+        second: _builtins.str
+        """Name of the API key of the second annotator."""
+        task_count: _builtins.int
+        """Number of tasks that both answered."""
+        raw_agreement: _builtins.float
+        """Share of these with equal answers."""
+        kappa: _builtins.float
+        """Cohen's kappa. Not set: it is undefined, or the answers are texts or numbers."""
+        def __init__(
+            self,
+            *,
+            first: _builtins.str = ...,
+            second: _builtins.str = ...,
+            task_count: _builtins.int = ...,
+            raw_agreement: _builtins.float = ...,
+            kappa: _builtins.float | None = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _typing.Literal["_kappa", b"_kappa", "kappa", b"kappa"]  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["_kappa", b"_kappa", "first", b"first", "kappa", b"kappa", "raw_agreement", b"raw_agreement", "second", b"second", "task_count", b"task_count"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        _WhichOneofReturnType__kappa: _TypeAlias = _typing.Literal["kappa"]  # noqa: Y015
+        _WhichOneofArgType__kappa: _TypeAlias = _typing.Literal["_kappa", b"_kappa"]  # noqa: Y015
+        def WhichOneof(self, oneof_group: _WhichOneofArgType__kappa) -> _WhichOneofReturnType__kappa | None: ...
+
+    @_typing.final
+    class Annotator(_message.Message):
+        """Answers and quality of one annotator."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        NAME_FIELD_NUMBER: _builtins.int
+        ANSWER_COUNT_FIELD_NUMBER: _builtins.int
+        SKIP_COUNT_FIELD_NUMBER: _builtins.int
+        GOLD_COUNT_FIELD_NUMBER: _builtins.int
+        GOLD_CORRECT_COUNT_FIELD_NUMBER: _builtins.int
+        ESTIMATED_ACCURACY_FIELD_NUMBER: _builtins.int
+        REVIEWED_COUNT_FIELD_NUMBER: _builtins.int
+        ACCEPTED_COUNT_FIELD_NUMBER: _builtins.int
+        name: _builtins.str
+        """Name of the API key."""
+        answer_count: _builtins.int
+        """Number of answers."""
+        skip_count: _builtins.int
+        """Number of skipped tasks."""
+        gold_count: _builtins.int
+        """Number of answered gold items. Callers below the role ENGINEER do not see it."""
+        gold_correct_count: _builtins.int
+        """Number of gold items that were answered as expected. Callers below the role ENGINEER do not see it."""
+        estimated_accuracy: _builtins.float
+        """Estimated probability of a right answer, by the model of Dawid and Skene (1979) on the answers alone. Not set:
+        too few answers to tasks with several annotators, or the answers are texts or numbers.
+        """
+        reviewed_count: _builtins.int
+        """Number of reviewed tasks that this annotator answered."""
+        accepted_count: _builtins.int
+        """Number of these that the reviewer accepted."""
+        def __init__(
+            self,
+            *,
+            name: _builtins.str = ...,
+            answer_count: _builtins.int = ...,
+            skip_count: _builtins.int = ...,
+            gold_count: _builtins.int = ...,
+            gold_correct_count: _builtins.int = ...,
+            estimated_accuracy: _builtins.float | None = ...,
+            reviewed_count: _builtins.int = ...,
+            accepted_count: _builtins.int = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _typing.Literal["_estimated_accuracy", b"_estimated_accuracy", "estimated_accuracy", b"estimated_accuracy"]  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["_estimated_accuracy", b"_estimated_accuracy", "accepted_count", b"accepted_count", "answer_count", b"answer_count", "estimated_accuracy", b"estimated_accuracy", "gold_correct_count", b"gold_correct_count", "gold_count", b"gold_count", "name", b"name", "reviewed_count", b"reviewed_count", "skip_count", b"skip_count"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        _WhichOneofReturnType__estimated_accuracy: _TypeAlias = _typing.Literal["estimated_accuracy"]  # noqa: Y015
+        _WhichOneofArgType__estimated_accuracy: _TypeAlias = _typing.Literal["_estimated_accuracy", b"_estimated_accuracy"]  # noqa: Y015
+        def WhichOneof(self, oneof_group: _WhichOneofArgType__estimated_accuracy) -> _WhichOneofReturnType__estimated_accuracy | None: ...
+
+    ANSWER_COUNTS_FIELD_NUMBER: _builtins.int
+    COMPARED_COUNT_FIELD_NUMBER: _builtins.int
+    PAIR_COUNT_FIELD_NUMBER: _builtins.int
+    RAW_AGREEMENT_FIELD_NUMBER: _builtins.int
+    ALPHA_FIELD_NUMBER: _builtins.int
+    FLEISS_KAPPA_FIELD_NUMBER: _builtins.int
+    UNDEFINED_REASON_FIELD_NUMBER: _builtins.int
+    LABELS_FIELD_NUMBER: _builtins.int
+    PAIRS_FIELD_NUMBER: _builtins.int
+    ANNOTATORS_FIELD_NUMBER: _builtins.int
+    CONFIRMED_COUNT_FIELD_NUMBER: _builtins.int
+    CORRECTED_COUNT_FIELD_NUMBER: _builtins.int
+    compared_count: _builtins.int
+    """Number of tasks with answers of two annotators or more."""
+    pair_count: _builtins.int
+    """Number of pairs of answers to one task."""
+    raw_agreement: _builtins.float
+    """Share of these pairs that are equal. Not set: there are none."""
+    alpha: _builtins.float
+    """Krippendorff's alpha: nominal for labels, interval for numbers. Not set: it is undefined; `undefined_reason` says
+    why.
+    """
+    fleiss_kappa: _builtins.float
+    """Fleiss' kappa over the tasks with the most frequent number of answers. Not set: it is undefined."""
+    undefined_reason: _builtins.str
+    """Why alpha is undefined. Empty: it is defined."""
+    confirmed_count: _builtins.int
+    """Number of completed tasks whose answer is the proposed one."""
+    corrected_count: _builtins.int
+    """Number of completed tasks whose answer differs from the proposed one."""
+    @_builtins.property
+    def answer_counts(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
+        """Number of answers by label; of several labels each counts. Empty for texts and numbers."""
+
+    @_builtins.property
+    def labels(self) -> _containers.RepeatedCompositeFieldContainer[Global___SummarizeQueueResponse.LabelAgreement]:
+        """Alpha of each label against all others. Empty for texts and numbers."""
+
+    @_builtins.property
+    def pairs(self) -> _containers.RepeatedCompositeFieldContainer[Global___SummarizeQueueResponse.PairAgreement]:
+        """Agreement of each pair of annotators."""
+
+    @_builtins.property
+    def annotators(self) -> _containers.RepeatedCompositeFieldContainer[Global___SummarizeQueueResponse.Annotator]:
+        """Answers and quality of each annotator."""
+
+    def __init__(
+        self,
+        *,
+        answer_counts: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
+        compared_count: _builtins.int = ...,
+        pair_count: _builtins.int = ...,
+        raw_agreement: _builtins.float | None = ...,
+        alpha: _builtins.float | None = ...,
+        fleiss_kappa: _builtins.float | None = ...,
+        undefined_reason: _builtins.str = ...,
+        labels: _abc.Iterable[Global___SummarizeQueueResponse.LabelAgreement] | None = ...,
+        pairs: _abc.Iterable[Global___SummarizeQueueResponse.PairAgreement] | None = ...,
+        annotators: _abc.Iterable[Global___SummarizeQueueResponse.Annotator] | None = ...,
+        confirmed_count: _builtins.int = ...,
+        corrected_count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_alpha", b"_alpha", "_fleiss_kappa", b"_fleiss_kappa", "_raw_agreement", b"_raw_agreement", "alpha", b"alpha", "fleiss_kappa", b"fleiss_kappa", "raw_agreement", b"raw_agreement"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_alpha", b"_alpha", "_fleiss_kappa", b"_fleiss_kappa", "_raw_agreement", b"_raw_agreement", "alpha", b"alpha", "annotators", b"annotators", "answer_counts", b"answer_counts", "compared_count", b"compared_count", "confirmed_count", b"confirmed_count", "corrected_count", b"corrected_count", "fleiss_kappa", b"fleiss_kappa", "labels", b"labels", "pair_count", b"pair_count", "pairs", b"pairs", "raw_agreement", b"raw_agreement", "undefined_reason", b"undefined_reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__alpha: _TypeAlias = _typing.Literal["alpha"]  # noqa: Y015
+    _WhichOneofArgType__alpha: _TypeAlias = _typing.Literal["_alpha", b"_alpha"]  # noqa: Y015
+    _WhichOneofReturnType__fleiss_kappa: _TypeAlias = _typing.Literal["fleiss_kappa"]  # noqa: Y015
+    _WhichOneofArgType__fleiss_kappa: _TypeAlias = _typing.Literal["_fleiss_kappa", b"_fleiss_kappa"]  # noqa: Y015
+    _WhichOneofReturnType__raw_agreement: _TypeAlias = _typing.Literal["raw_agreement"]  # noqa: Y015
+    _WhichOneofArgType__raw_agreement: _TypeAlias = _typing.Literal["_raw_agreement", b"_raw_agreement"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__alpha) -> _WhichOneofReturnType__alpha | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__fleiss_kappa) -> _WhichOneofReturnType__fleiss_kappa | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__raw_agreement) -> _WhichOneofReturnType__raw_agreement | None: ...
+
+Global___SummarizeQueueResponse: _TypeAlias = SummarizeQueueResponse  # noqa: Y015
+
+@_typing.final
+class AddGoldItemsRequest(_message.Message):
+    """Request of `AddGoldItems`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class GoldItem(_message.Message):
+        """Record whose answer is known."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        RECORD_ID_FIELD_NUMBER: _builtins.int
+        CONTENT_DIGEST_FIELD_NUMBER: _builtins.int
+        LABEL_FIELD_NUMBER: _builtins.int
+        record_id: _builtins.str
+        """ID of the record."""
+        content_digest: _builtins.str
+        """Digest of the text. Empty: not stated."""
+        label: _builtins.str
+        """The right answer."""
+        def __init__(
+            self,
+            *,
+            record_id: _builtins.str = ...,
+            content_digest: _builtins.str = ...,
+            label: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["content_digest", b"content_digest", "label", b"label", "record_id", b"record_id"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    NAME_FIELD_NUMBER: _builtins.int
+    ITEMS_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Resource name of the queue: `projects/{project}/queues/{queue}`."""
+    @_builtins.property
+    def items(self) -> _containers.RepeatedCompositeFieldContainer[Global___AddGoldItemsRequest.GoldItem]:
+        """The items, 1 to 1,000."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        items: _abc.Iterable[Global___AddGoldItemsRequest.GoldItem] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["items", b"items", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AddGoldItemsRequest: _TypeAlias = AddGoldItemsRequest  # noqa: Y015
+
+@_typing.final
+class AddGoldItemsResponse(_message.Message):
+    """Response of `AddGoldItems`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ADDED_COUNT_FIELD_NUMBER: _builtins.int
+    GOLD_COUNT_FIELD_NUMBER: _builtins.int
+    added_count: _builtins.int
+    """Number of items that were added."""
+    gold_count: _builtins.int
+    """Number of gold items of the queue."""
+    def __init__(
+        self,
+        *,
+        added_count: _builtins.int = ...,
+        gold_count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["added_count", b"added_count", "gold_count", b"gold_count"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AddGoldItemsResponse: _TypeAlias = AddGoldItemsResponse  # noqa: Y015
+
+@_typing.final
+class CreateRefillRequest(_message.Message):
+    """Request of `CreateRefill`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PARENT_FIELD_NUMBER: _builtins.int
+    REFILL_ID_FIELD_NUMBER: _builtins.int
+    REFILL_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    parent: _builtins.str
+    """Resource name of the queue: `projects/{project}/queues/{queue}`."""
+    refill_id: _builtins.str
+    """Last segment of the resource name: 1 to 63 characters of `a-z`, `0-9`, `-` and `.`; the first and the last one are
+    a letter or a digit. Empty: the server generates a UUIDv7.
+    """
+    request_id: _builtins.str
+    """Makes a retry safe: the identical request with the same ID returns the resource that it created first. A different
+    request with the same ID is refused. At most 256 characters.
+    """
+    @_builtins.property
+    def refill(self) -> _queue_pb2.Refill:
+        """The refill to create. Only `size` and `min_labelled` are read."""
+
+    def __init__(
+        self,
+        *,
+        parent: _builtins.str = ...,
+        refill_id: _builtins.str = ...,
+        refill: _queue_pb2.Refill | None = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["refill", b"refill"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["parent", b"parent", "refill", b"refill", "refill_id", b"refill_id", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CreateRefillRequest: _TypeAlias = CreateRefillRequest  # noqa: Y015
+
+@_typing.final
+class GetRefillRequest(_message.Message):
+    """Request of `GetRefill`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Resource name of the refill: `projects/{project}/queues/{queue}/refills/{refill}`."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetRefillRequest: _TypeAlias = GetRefillRequest  # noqa: Y015
+
+@_typing.final
+class ListRefillsRequest(_message.Message):
+    """Request of `ListRefills`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PARENT_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    ORDER_BY_FIELD_NUMBER: _builtins.int
+    parent: _builtins.str
+    """Resource name of the queue: `projects/{project}/queues/{queue}`."""
+    page_size: _builtins.int
+    """Maximum number of items to return. 0: 100. Values above 1000 are reduced to 1000; negative values are refused. A
+    page may hold fewer items.
+    """
+    page_token: _builtins.str
+    """`next_page_token` of the previous page. Empty: the first page. The token of another listing is refused."""
+    order_by: _builtins.str
+    """Order of the items: `create_time` (default) or `create_time desc`. The token of another order is refused."""
+    def __init__(
+        self,
+        *,
+        parent: _builtins.str = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+        order_by: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["order_by", b"order_by", "page_size", b"page_size", "page_token", b"page_token", "parent", b"parent"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListRefillsRequest: _TypeAlias = ListRefillsRequest  # noqa: Y015
+
+@_typing.final
+class ListRefillsResponse(_message.Message):
+    """One page of refills."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REFILLS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Token of the next page. Empty on the last page."""
+    @_builtins.property
+    def refills(self) -> _containers.RepeatedCompositeFieldContainer[_queue_pb2.Refill]:
+        """The refills of this page."""
+
+    def __init__(
+        self,
+        *,
+        refills: _abc.Iterable[_queue_pb2.Refill] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "refills", b"refills"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListRefillsResponse: _TypeAlias = ListRefillsResponse  # noqa: Y015
+
+@_typing.final
+class WatchRefillRequest(_message.Message):
+    """Request of `WatchRefill`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Resource name of the refill: `projects/{project}/queues/{queue}/refills/{refill}`."""
+    revision: _builtins.int
+    """Send only states with a higher revision, for example than the last one that was received; no revision is too old.
+    0: start with the current state.
+    """
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        revision: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "revision", b"revision"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WatchRefillRequest: _TypeAlias = WatchRefillRequest  # noqa: Y015
+
+@_typing.final
+class CancelRefillRequest(_message.Message):
+    """Request of `CancelRefill`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Resource name of the refill: `projects/{project}/queues/{queue}/refills/{refill}`."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CancelRefillRequest: _TypeAlias = CancelRefillRequest  # noqa: Y015

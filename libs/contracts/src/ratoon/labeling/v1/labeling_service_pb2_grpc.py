@@ -6,6 +6,7 @@ import warnings
 from ratoon.labeling.v1 import annotation_pb2 as ratoon_dot_labeling_dot_v1_dot_annotation__pb2
 from ratoon.labeling.v1 import label_set_pb2 as ratoon_dot_labeling_dot_v1_dot_label__set__pb2
 from ratoon.labeling.v1 import labeling_service_pb2 as ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2
+from ratoon.labeling.v1 import queue_pb2 as ratoon_dot_labeling_dot_v1_dot_queue__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
 GRPC_VERSION = grpc.__version__
@@ -141,6 +142,81 @@ class LabelingServiceStub:
                 '/ratoon.labeling.v1.LabelingService/CompleteTask',
                 request_serializer=ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.CompleteTaskRequest.SerializeToString,
                 response_deserializer=ratoon_dot_labeling_dot_v1_dot_annotation__pb2.Task.FromString,
+                _registered_method=True)
+        self.WithdrawAnswer = channel.unary_unary(
+                '/ratoon.labeling.v1.LabelingService/WithdrawAnswer',
+                request_serializer=ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.WithdrawAnswerRequest.SerializeToString,
+                response_deserializer=ratoon_dot_labeling_dot_v1_dot_annotation__pb2.Task.FromString,
+                _registered_method=True)
+        self.ReviewTask = channel.unary_unary(
+                '/ratoon.labeling.v1.LabelingService/ReviewTask',
+                request_serializer=ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.ReviewTaskRequest.SerializeToString,
+                response_deserializer=ratoon_dot_labeling_dot_v1_dot_annotation__pb2.Task.FromString,
+                _registered_method=True)
+        self.CreateQueue = channel.unary_unary(
+                '/ratoon.labeling.v1.LabelingService/CreateQueue',
+                request_serializer=ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.CreateQueueRequest.SerializeToString,
+                response_deserializer=ratoon_dot_labeling_dot_v1_dot_queue__pb2.Queue.FromString,
+                _registered_method=True)
+        self.GetQueue = channel.unary_unary(
+                '/ratoon.labeling.v1.LabelingService/GetQueue',
+                request_serializer=ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.GetQueueRequest.SerializeToString,
+                response_deserializer=ratoon_dot_labeling_dot_v1_dot_queue__pb2.Queue.FromString,
+                _registered_method=True)
+        self.ListQueues = channel.unary_unary(
+                '/ratoon.labeling.v1.LabelingService/ListQueues',
+                request_serializer=ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.ListQueuesRequest.SerializeToString,
+                response_deserializer=ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.ListQueuesResponse.FromString,
+                _registered_method=True)
+        self.UpdateQueue = channel.unary_unary(
+                '/ratoon.labeling.v1.LabelingService/UpdateQueue',
+                request_serializer=ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.UpdateQueueRequest.SerializeToString,
+                response_deserializer=ratoon_dot_labeling_dot_v1_dot_queue__pb2.Queue.FromString,
+                _registered_method=True)
+        self.DeleteQueue = channel.unary_unary(
+                '/ratoon.labeling.v1.LabelingService/DeleteQueue',
+                request_serializer=ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.DeleteQueueRequest.SerializeToString,
+                response_deserializer=ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.DeleteQueueResponse.FromString,
+                _registered_method=True)
+        self.WatchQueue = channel.unary_stream(
+                '/ratoon.labeling.v1.LabelingService/WatchQueue',
+                request_serializer=ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.WatchQueueRequest.SerializeToString,
+                response_deserializer=ratoon_dot_labeling_dot_v1_dot_queue__pb2.Queue.FromString,
+                _registered_method=True)
+        self.SummarizeQueue = channel.unary_unary(
+                '/ratoon.labeling.v1.LabelingService/SummarizeQueue',
+                request_serializer=ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.SummarizeQueueRequest.SerializeToString,
+                response_deserializer=ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.SummarizeQueueResponse.FromString,
+                _registered_method=True)
+        self.AddGoldItems = channel.unary_unary(
+                '/ratoon.labeling.v1.LabelingService/AddGoldItems',
+                request_serializer=ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.AddGoldItemsRequest.SerializeToString,
+                response_deserializer=ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.AddGoldItemsResponse.FromString,
+                _registered_method=True)
+        self.CreateRefill = channel.unary_unary(
+                '/ratoon.labeling.v1.LabelingService/CreateRefill',
+                request_serializer=ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.CreateRefillRequest.SerializeToString,
+                response_deserializer=ratoon_dot_labeling_dot_v1_dot_queue__pb2.Refill.FromString,
+                _registered_method=True)
+        self.GetRefill = channel.unary_unary(
+                '/ratoon.labeling.v1.LabelingService/GetRefill',
+                request_serializer=ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.GetRefillRequest.SerializeToString,
+                response_deserializer=ratoon_dot_labeling_dot_v1_dot_queue__pb2.Refill.FromString,
+                _registered_method=True)
+        self.ListRefills = channel.unary_unary(
+                '/ratoon.labeling.v1.LabelingService/ListRefills',
+                request_serializer=ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.ListRefillsRequest.SerializeToString,
+                response_deserializer=ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.ListRefillsResponse.FromString,
+                _registered_method=True)
+        self.WatchRefill = channel.unary_stream(
+                '/ratoon.labeling.v1.LabelingService/WatchRefill',
+                request_serializer=ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.WatchRefillRequest.SerializeToString,
+                response_deserializer=ratoon_dot_labeling_dot_v1_dot_queue__pb2.Refill.FromString,
+                _registered_method=True)
+        self.CancelRefill = channel.unary_unary(
+                '/ratoon.labeling.v1.LabelingService/CancelRefill',
+                request_serializer=ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.CancelRefillRequest.SerializeToString,
+                response_deserializer=ratoon_dot_labeling_dot_v1_dot_queue__pb2.Refill.FromString,
                 _registered_method=True)
 
 
@@ -313,6 +389,122 @@ class LabelingServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def WithdrawAnswer(self, request, context):
+        """Withdraw the answer that the caller gave to a task of a queue, so that it can be answered again: the caller holds a
+        lease on it. The annotation is deleted. Refused: no answer (`NO_ANSWER`), a reviewed task (`TASK_REVIEWED`).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReviewTask(self, request, context):
+        """Review a task that waits for a reviewer. Refused: a caller who is no reviewer of the queue, or who answered the task
+        (`NOT_REVIEWER`), a task in another state (`NOT_IN_REVIEW`), a FIX without a label (`BAD_ANSWER`), a SEND_BACK
+        without a comment (`BAD_COMMENT`).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CreateQueue(self, request, context):
+        """Create a queue. With a refill rule, the first refill starts with it if `threshold` is above 0. Refused: a number of
+        annotators out of range (`BAD_OVERLAP`), a share, size, rule or filter that is not valid (`BAD_QUEUE`).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetQueue(self, request, context):
+        """Return one queue.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListQueues(self, request, context):
+        """List the queues of a project, oldest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateQueue(self, request, context):
+        """Update a queue. Tasks that exist keep their overlap. Another dataset version, filter or rule lets a queue that is
+        complete draw again. Refusals of `CreateQueue` apply.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteQueue(self, request, context):
+        """Delete a queue with its refills and its tasks. Annotations are kept. Refused while a refill is in progress
+        (`IN_USE`).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def WatchQueue(self, request, context):
+        """Stream a queue: its current state, then each change. States between two reads may be skipped.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SummarizeQueue(self, request, context):
+        """Count the answers of a queue, and measure how far annotators agree. Callers below the role ENGINEER see no
+        annotator but themselves.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def AddGoldItems(self, request, context):
+        """Add up to 1,000 gold items: records of the queue's dataset version whose answer is known. Each annotator gets them
+        mixed with other tasks. An item that exists is not added again. Refused: an answer that is none (`UNKNOWN_LABEL`,
+        `BAD_ANSWER`).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CreateRefill(self, request, context):
+        """Draw records into a queue. Refused: a size out of range (`BAD_QUEUE`), a refill in progress (`REFILL_IN_PROGRESS`),
+        a dataset version that is not READY (`DATASET_NOT_READY`).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetRefill(self, request, context):
+        """Return one refill.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListRefills(self, request, context):
+        """List the refills of a queue, oldest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def WatchRefill(self, request, context):
+        """Stream a refill: its current state, then each change. States between two reads may be skipped. The stream ends
+        after a final state.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CancelRefill(self, request, context):
+        """Request the cancellation of a refill. A refill that has ended is returned unchanged.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_LabelingServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -420,6 +612,81 @@ def add_LabelingServiceServicer_to_server(servicer, server):
                     servicer.CompleteTask,
                     request_deserializer=ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.CompleteTaskRequest.FromString,
                     response_serializer=ratoon_dot_labeling_dot_v1_dot_annotation__pb2.Task.SerializeToString,
+            ),
+            'WithdrawAnswer': grpc.unary_unary_rpc_method_handler(
+                    servicer.WithdrawAnswer,
+                    request_deserializer=ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.WithdrawAnswerRequest.FromString,
+                    response_serializer=ratoon_dot_labeling_dot_v1_dot_annotation__pb2.Task.SerializeToString,
+            ),
+            'ReviewTask': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReviewTask,
+                    request_deserializer=ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.ReviewTaskRequest.FromString,
+                    response_serializer=ratoon_dot_labeling_dot_v1_dot_annotation__pb2.Task.SerializeToString,
+            ),
+            'CreateQueue': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateQueue,
+                    request_deserializer=ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.CreateQueueRequest.FromString,
+                    response_serializer=ratoon_dot_labeling_dot_v1_dot_queue__pb2.Queue.SerializeToString,
+            ),
+            'GetQueue': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetQueue,
+                    request_deserializer=ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.GetQueueRequest.FromString,
+                    response_serializer=ratoon_dot_labeling_dot_v1_dot_queue__pb2.Queue.SerializeToString,
+            ),
+            'ListQueues': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListQueues,
+                    request_deserializer=ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.ListQueuesRequest.FromString,
+                    response_serializer=ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.ListQueuesResponse.SerializeToString,
+            ),
+            'UpdateQueue': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateQueue,
+                    request_deserializer=ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.UpdateQueueRequest.FromString,
+                    response_serializer=ratoon_dot_labeling_dot_v1_dot_queue__pb2.Queue.SerializeToString,
+            ),
+            'DeleteQueue': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteQueue,
+                    request_deserializer=ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.DeleteQueueRequest.FromString,
+                    response_serializer=ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.DeleteQueueResponse.SerializeToString,
+            ),
+            'WatchQueue': grpc.unary_stream_rpc_method_handler(
+                    servicer.WatchQueue,
+                    request_deserializer=ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.WatchQueueRequest.FromString,
+                    response_serializer=ratoon_dot_labeling_dot_v1_dot_queue__pb2.Queue.SerializeToString,
+            ),
+            'SummarizeQueue': grpc.unary_unary_rpc_method_handler(
+                    servicer.SummarizeQueue,
+                    request_deserializer=ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.SummarizeQueueRequest.FromString,
+                    response_serializer=ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.SummarizeQueueResponse.SerializeToString,
+            ),
+            'AddGoldItems': grpc.unary_unary_rpc_method_handler(
+                    servicer.AddGoldItems,
+                    request_deserializer=ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.AddGoldItemsRequest.FromString,
+                    response_serializer=ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.AddGoldItemsResponse.SerializeToString,
+            ),
+            'CreateRefill': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateRefill,
+                    request_deserializer=ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.CreateRefillRequest.FromString,
+                    response_serializer=ratoon_dot_labeling_dot_v1_dot_queue__pb2.Refill.SerializeToString,
+            ),
+            'GetRefill': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetRefill,
+                    request_deserializer=ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.GetRefillRequest.FromString,
+                    response_serializer=ratoon_dot_labeling_dot_v1_dot_queue__pb2.Refill.SerializeToString,
+            ),
+            'ListRefills': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListRefills,
+                    request_deserializer=ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.ListRefillsRequest.FromString,
+                    response_serializer=ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.ListRefillsResponse.SerializeToString,
+            ),
+            'WatchRefill': grpc.unary_stream_rpc_method_handler(
+                    servicer.WatchRefill,
+                    request_deserializer=ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.WatchRefillRequest.FromString,
+                    response_serializer=ratoon_dot_labeling_dot_v1_dot_queue__pb2.Refill.SerializeToString,
+            ),
+            'CancelRefill': grpc.unary_unary_rpc_method_handler(
+                    servicer.CancelRefill,
+                    request_deserializer=ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.CancelRefillRequest.FromString,
+                    response_serializer=ratoon_dot_labeling_dot_v1_dot_queue__pb2.Refill.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -990,6 +1257,411 @@ class LabelingService:
             '/ratoon.labeling.v1.LabelingService/CompleteTask',
             ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.CompleteTaskRequest.SerializeToString,
             ratoon_dot_labeling_dot_v1_dot_annotation__pb2.Task.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WithdrawAnswer(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ratoon.labeling.v1.LabelingService/WithdrawAnswer',
+            ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.WithdrawAnswerRequest.SerializeToString,
+            ratoon_dot_labeling_dot_v1_dot_annotation__pb2.Task.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReviewTask(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ratoon.labeling.v1.LabelingService/ReviewTask',
+            ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.ReviewTaskRequest.SerializeToString,
+            ratoon_dot_labeling_dot_v1_dot_annotation__pb2.Task.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateQueue(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ratoon.labeling.v1.LabelingService/CreateQueue',
+            ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.CreateQueueRequest.SerializeToString,
+            ratoon_dot_labeling_dot_v1_dot_queue__pb2.Queue.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetQueue(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ratoon.labeling.v1.LabelingService/GetQueue',
+            ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.GetQueueRequest.SerializeToString,
+            ratoon_dot_labeling_dot_v1_dot_queue__pb2.Queue.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListQueues(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ratoon.labeling.v1.LabelingService/ListQueues',
+            ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.ListQueuesRequest.SerializeToString,
+            ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.ListQueuesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateQueue(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ratoon.labeling.v1.LabelingService/UpdateQueue',
+            ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.UpdateQueueRequest.SerializeToString,
+            ratoon_dot_labeling_dot_v1_dot_queue__pb2.Queue.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteQueue(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ratoon.labeling.v1.LabelingService/DeleteQueue',
+            ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.DeleteQueueRequest.SerializeToString,
+            ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.DeleteQueueResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WatchQueue(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/ratoon.labeling.v1.LabelingService/WatchQueue',
+            ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.WatchQueueRequest.SerializeToString,
+            ratoon_dot_labeling_dot_v1_dot_queue__pb2.Queue.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SummarizeQueue(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ratoon.labeling.v1.LabelingService/SummarizeQueue',
+            ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.SummarizeQueueRequest.SerializeToString,
+            ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.SummarizeQueueResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AddGoldItems(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ratoon.labeling.v1.LabelingService/AddGoldItems',
+            ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.AddGoldItemsRequest.SerializeToString,
+            ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.AddGoldItemsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateRefill(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ratoon.labeling.v1.LabelingService/CreateRefill',
+            ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.CreateRefillRequest.SerializeToString,
+            ratoon_dot_labeling_dot_v1_dot_queue__pb2.Refill.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetRefill(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ratoon.labeling.v1.LabelingService/GetRefill',
+            ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.GetRefillRequest.SerializeToString,
+            ratoon_dot_labeling_dot_v1_dot_queue__pb2.Refill.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListRefills(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ratoon.labeling.v1.LabelingService/ListRefills',
+            ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.ListRefillsRequest.SerializeToString,
+            ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.ListRefillsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WatchRefill(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/ratoon.labeling.v1.LabelingService/WatchRefill',
+            ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.WatchRefillRequest.SerializeToString,
+            ratoon_dot_labeling_dot_v1_dot_queue__pb2.Refill.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CancelRefill(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ratoon.labeling.v1.LabelingService/CancelRefill',
+            ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.CancelRefillRequest.SerializeToString,
+            ratoon_dot_labeling_dot_v1_dot_queue__pb2.Refill.FromString,
             options,
             channel_credentials,
             insecure,

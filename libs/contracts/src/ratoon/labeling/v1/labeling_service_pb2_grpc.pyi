@@ -8,6 +8,7 @@ from grpc import aio as _aio
 from ratoon.labeling.v1 import annotation_pb2 as _annotation_pb2
 from ratoon.labeling.v1 import label_set_pb2 as _label_set_pb2
 from ratoon.labeling.v1 import labeling_service_pb2 as _labeling_service_pb2
+from ratoon.labeling.v1 import queue_pb2 as _queue_pb2
 import abc as _abc_1
 import grpc as _grpc
 import sys
@@ -106,6 +107,56 @@ class LabelingServiceStub:
     annotator holds a lease on the task (`TASK_CLAIMED`), for a label that the guideline does not have
     (`UNKNOWN_LABEL`), and for what is no answer of the task (`BAD_ANSWER`).
     """
+    WithdrawAnswer: _grpc.UnaryUnaryMultiCallable[_labeling_service_pb2.WithdrawAnswerRequest, _annotation_pb2.Task]
+    """Withdraw the answer that the caller gave to a task of a queue, so that it can be answered again: the caller holds a
+    lease on it. The annotation is deleted. Refused: no answer (`NO_ANSWER`), a reviewed task (`TASK_REVIEWED`).
+    """
+    ReviewTask: _grpc.UnaryUnaryMultiCallable[_labeling_service_pb2.ReviewTaskRequest, _annotation_pb2.Task]
+    """Review a task that waits for a reviewer. Refused: a caller who is no reviewer of the queue, or who answered the task
+    (`NOT_REVIEWER`), a task in another state (`NOT_IN_REVIEW`), a FIX without a label (`BAD_ANSWER`), a SEND_BACK
+    without a comment (`BAD_COMMENT`).
+    """
+    CreateQueue: _grpc.UnaryUnaryMultiCallable[_labeling_service_pb2.CreateQueueRequest, _queue_pb2.Queue]
+    """Create a queue. With a refill rule, the first refill starts with it if `threshold` is above 0. Refused: a number of
+    annotators out of range (`BAD_OVERLAP`), a share, size, rule or filter that is not valid (`BAD_QUEUE`).
+    """
+    GetQueue: _grpc.UnaryUnaryMultiCallable[_labeling_service_pb2.GetQueueRequest, _queue_pb2.Queue]
+    """Return one queue."""
+    ListQueues: _grpc.UnaryUnaryMultiCallable[_labeling_service_pb2.ListQueuesRequest, _labeling_service_pb2.ListQueuesResponse]
+    """List the queues of a project, oldest first."""
+    UpdateQueue: _grpc.UnaryUnaryMultiCallable[_labeling_service_pb2.UpdateQueueRequest, _queue_pb2.Queue]
+    """Update a queue. Tasks that exist keep their overlap. Another dataset version, filter or rule lets a queue that is
+    complete draw again. Refusals of `CreateQueue` apply.
+    """
+    DeleteQueue: _grpc.UnaryUnaryMultiCallable[_labeling_service_pb2.DeleteQueueRequest, _labeling_service_pb2.DeleteQueueResponse]
+    """Delete a queue with its refills and its tasks. Annotations are kept. Refused while a refill is in progress
+    (`IN_USE`).
+    """
+    WatchQueue: _grpc.UnaryStreamMultiCallable[_labeling_service_pb2.WatchQueueRequest, _queue_pb2.Queue]
+    """Stream a queue: its current state, then each change. States between two reads may be skipped."""
+    SummarizeQueue: _grpc.UnaryUnaryMultiCallable[_labeling_service_pb2.SummarizeQueueRequest, _labeling_service_pb2.SummarizeQueueResponse]
+    """Count the answers of a queue, and measure how far annotators agree. Callers below the role ENGINEER see no
+    annotator but themselves.
+    """
+    AddGoldItems: _grpc.UnaryUnaryMultiCallable[_labeling_service_pb2.AddGoldItemsRequest, _labeling_service_pb2.AddGoldItemsResponse]
+    """Add up to 1,000 gold items: records of the queue's dataset version whose answer is known. Each annotator gets them
+    mixed with other tasks. An item that exists is not added again. Refused: an answer that is none (`UNKNOWN_LABEL`,
+    `BAD_ANSWER`).
+    """
+    CreateRefill: _grpc.UnaryUnaryMultiCallable[_labeling_service_pb2.CreateRefillRequest, _queue_pb2.Refill]
+    """Draw records into a queue. Refused: a size out of range (`BAD_QUEUE`), a refill in progress (`REFILL_IN_PROGRESS`),
+    a dataset version that is not READY (`DATASET_NOT_READY`).
+    """
+    GetRefill: _grpc.UnaryUnaryMultiCallable[_labeling_service_pb2.GetRefillRequest, _queue_pb2.Refill]
+    """Return one refill."""
+    ListRefills: _grpc.UnaryUnaryMultiCallable[_labeling_service_pb2.ListRefillsRequest, _labeling_service_pb2.ListRefillsResponse]
+    """List the refills of a queue, oldest first."""
+    WatchRefill: _grpc.UnaryStreamMultiCallable[_labeling_service_pb2.WatchRefillRequest, _queue_pb2.Refill]
+    """Stream a refill: its current state, then each change. States between two reads may be skipped. The stream ends
+    after a final state.
+    """
+    CancelRefill: _grpc.UnaryUnaryMultiCallable[_labeling_service_pb2.CancelRefillRequest, _queue_pb2.Refill]
+    """Request the cancellation of a refill. A refill that has ended is returned unchanged."""
 
 @_typing.type_check_only
 class LabelingServiceAsyncStub(LabelingServiceStub):
@@ -183,6 +234,56 @@ class LabelingServiceAsyncStub(LabelingServiceStub):
     annotator holds a lease on the task (`TASK_CLAIMED`), for a label that the guideline does not have
     (`UNKNOWN_LABEL`), and for what is no answer of the task (`BAD_ANSWER`).
     """
+    WithdrawAnswer: _aio.UnaryUnaryMultiCallable[_labeling_service_pb2.WithdrawAnswerRequest, _annotation_pb2.Task]  # type: ignore[assignment]
+    """Withdraw the answer that the caller gave to a task of a queue, so that it can be answered again: the caller holds a
+    lease on it. The annotation is deleted. Refused: no answer (`NO_ANSWER`), a reviewed task (`TASK_REVIEWED`).
+    """
+    ReviewTask: _aio.UnaryUnaryMultiCallable[_labeling_service_pb2.ReviewTaskRequest, _annotation_pb2.Task]  # type: ignore[assignment]
+    """Review a task that waits for a reviewer. Refused: a caller who is no reviewer of the queue, or who answered the task
+    (`NOT_REVIEWER`), a task in another state (`NOT_IN_REVIEW`), a FIX without a label (`BAD_ANSWER`), a SEND_BACK
+    without a comment (`BAD_COMMENT`).
+    """
+    CreateQueue: _aio.UnaryUnaryMultiCallable[_labeling_service_pb2.CreateQueueRequest, _queue_pb2.Queue]  # type: ignore[assignment]
+    """Create a queue. With a refill rule, the first refill starts with it if `threshold` is above 0. Refused: a number of
+    annotators out of range (`BAD_OVERLAP`), a share, size, rule or filter that is not valid (`BAD_QUEUE`).
+    """
+    GetQueue: _aio.UnaryUnaryMultiCallable[_labeling_service_pb2.GetQueueRequest, _queue_pb2.Queue]  # type: ignore[assignment]
+    """Return one queue."""
+    ListQueues: _aio.UnaryUnaryMultiCallable[_labeling_service_pb2.ListQueuesRequest, _labeling_service_pb2.ListQueuesResponse]  # type: ignore[assignment]
+    """List the queues of a project, oldest first."""
+    UpdateQueue: _aio.UnaryUnaryMultiCallable[_labeling_service_pb2.UpdateQueueRequest, _queue_pb2.Queue]  # type: ignore[assignment]
+    """Update a queue. Tasks that exist keep their overlap. Another dataset version, filter or rule lets a queue that is
+    complete draw again. Refusals of `CreateQueue` apply.
+    """
+    DeleteQueue: _aio.UnaryUnaryMultiCallable[_labeling_service_pb2.DeleteQueueRequest, _labeling_service_pb2.DeleteQueueResponse]  # type: ignore[assignment]
+    """Delete a queue with its refills and its tasks. Annotations are kept. Refused while a refill is in progress
+    (`IN_USE`).
+    """
+    WatchQueue: _aio.UnaryStreamMultiCallable[_labeling_service_pb2.WatchQueueRequest, _queue_pb2.Queue]  # type: ignore[assignment]
+    """Stream a queue: its current state, then each change. States between two reads may be skipped."""
+    SummarizeQueue: _aio.UnaryUnaryMultiCallable[_labeling_service_pb2.SummarizeQueueRequest, _labeling_service_pb2.SummarizeQueueResponse]  # type: ignore[assignment]
+    """Count the answers of a queue, and measure how far annotators agree. Callers below the role ENGINEER see no
+    annotator but themselves.
+    """
+    AddGoldItems: _aio.UnaryUnaryMultiCallable[_labeling_service_pb2.AddGoldItemsRequest, _labeling_service_pb2.AddGoldItemsResponse]  # type: ignore[assignment]
+    """Add up to 1,000 gold items: records of the queue's dataset version whose answer is known. Each annotator gets them
+    mixed with other tasks. An item that exists is not added again. Refused: an answer that is none (`UNKNOWN_LABEL`,
+    `BAD_ANSWER`).
+    """
+    CreateRefill: _aio.UnaryUnaryMultiCallable[_labeling_service_pb2.CreateRefillRequest, _queue_pb2.Refill]  # type: ignore[assignment]
+    """Draw records into a queue. Refused: a size out of range (`BAD_QUEUE`), a refill in progress (`REFILL_IN_PROGRESS`),
+    a dataset version that is not READY (`DATASET_NOT_READY`).
+    """
+    GetRefill: _aio.UnaryUnaryMultiCallable[_labeling_service_pb2.GetRefillRequest, _queue_pb2.Refill]  # type: ignore[assignment]
+    """Return one refill."""
+    ListRefills: _aio.UnaryUnaryMultiCallable[_labeling_service_pb2.ListRefillsRequest, _labeling_service_pb2.ListRefillsResponse]  # type: ignore[assignment]
+    """List the refills of a queue, oldest first."""
+    WatchRefill: _aio.UnaryStreamMultiCallable[_labeling_service_pb2.WatchRefillRequest, _queue_pb2.Refill]  # type: ignore[assignment]
+    """Stream a refill: its current state, then each change. States between two reads may be skipped. The stream ends
+    after a final state.
+    """
+    CancelRefill: _aio.UnaryUnaryMultiCallable[_labeling_service_pb2.CancelRefillRequest, _queue_pb2.Refill]  # type: ignore[assignment]
+    """Request the cancellation of a refill. A refill that has ended is returned unchanged."""
 
 class LabelingServiceServicer(metaclass=_abc_1.ABCMeta):
     """Guidelines, annotations, tasks, human ratings and frozen label sets."""
@@ -383,5 +484,145 @@ class LabelingServiceServicer(metaclass=_abc_1.ABCMeta):
         annotator holds a lease on the task (`TASK_CLAIMED`), for a label that the guideline does not have
         (`UNKNOWN_LABEL`), and for what is no answer of the task (`BAD_ANSWER`).
         """
+
+    @_abc_1.abstractmethod
+    def WithdrawAnswer(
+        self,
+        request: _labeling_service_pb2.WithdrawAnswerRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_annotation_pb2.Task, _abc.Awaitable[_annotation_pb2.Task]]:
+        """Withdraw the answer that the caller gave to a task of a queue, so that it can be answered again: the caller holds a
+        lease on it. The annotation is deleted. Refused: no answer (`NO_ANSWER`), a reviewed task (`TASK_REVIEWED`).
+        """
+
+    @_abc_1.abstractmethod
+    def ReviewTask(
+        self,
+        request: _labeling_service_pb2.ReviewTaskRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_annotation_pb2.Task, _abc.Awaitable[_annotation_pb2.Task]]:
+        """Review a task that waits for a reviewer. Refused: a caller who is no reviewer of the queue, or who answered the task
+        (`NOT_REVIEWER`), a task in another state (`NOT_IN_REVIEW`), a FIX without a label (`BAD_ANSWER`), a SEND_BACK
+        without a comment (`BAD_COMMENT`).
+        """
+
+    @_abc_1.abstractmethod
+    def CreateQueue(
+        self,
+        request: _labeling_service_pb2.CreateQueueRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_queue_pb2.Queue, _abc.Awaitable[_queue_pb2.Queue]]:
+        """Create a queue. With a refill rule, the first refill starts with it if `threshold` is above 0. Refused: a number of
+        annotators out of range (`BAD_OVERLAP`), a share, size, rule or filter that is not valid (`BAD_QUEUE`).
+        """
+
+    @_abc_1.abstractmethod
+    def GetQueue(
+        self,
+        request: _labeling_service_pb2.GetQueueRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_queue_pb2.Queue, _abc.Awaitable[_queue_pb2.Queue]]:
+        """Return one queue."""
+
+    @_abc_1.abstractmethod
+    def ListQueues(
+        self,
+        request: _labeling_service_pb2.ListQueuesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_labeling_service_pb2.ListQueuesResponse, _abc.Awaitable[_labeling_service_pb2.ListQueuesResponse]]:
+        """List the queues of a project, oldest first."""
+
+    @_abc_1.abstractmethod
+    def UpdateQueue(
+        self,
+        request: _labeling_service_pb2.UpdateQueueRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_queue_pb2.Queue, _abc.Awaitable[_queue_pb2.Queue]]:
+        """Update a queue. Tasks that exist keep their overlap. Another dataset version, filter or rule lets a queue that is
+        complete draw again. Refusals of `CreateQueue` apply.
+        """
+
+    @_abc_1.abstractmethod
+    def DeleteQueue(
+        self,
+        request: _labeling_service_pb2.DeleteQueueRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_labeling_service_pb2.DeleteQueueResponse, _abc.Awaitable[_labeling_service_pb2.DeleteQueueResponse]]:
+        """Delete a queue with its refills and its tasks. Annotations are kept. Refused while a refill is in progress
+        (`IN_USE`).
+        """
+
+    @_abc_1.abstractmethod
+    def WatchQueue(
+        self,
+        request: _labeling_service_pb2.WatchQueueRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_queue_pb2.Queue], _abc.AsyncIterator[_queue_pb2.Queue]]:
+        """Stream a queue: its current state, then each change. States between two reads may be skipped."""
+
+    @_abc_1.abstractmethod
+    def SummarizeQueue(
+        self,
+        request: _labeling_service_pb2.SummarizeQueueRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_labeling_service_pb2.SummarizeQueueResponse, _abc.Awaitable[_labeling_service_pb2.SummarizeQueueResponse]]:
+        """Count the answers of a queue, and measure how far annotators agree. Callers below the role ENGINEER see no
+        annotator but themselves.
+        """
+
+    @_abc_1.abstractmethod
+    def AddGoldItems(
+        self,
+        request: _labeling_service_pb2.AddGoldItemsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_labeling_service_pb2.AddGoldItemsResponse, _abc.Awaitable[_labeling_service_pb2.AddGoldItemsResponse]]:
+        """Add up to 1,000 gold items: records of the queue's dataset version whose answer is known. Each annotator gets them
+        mixed with other tasks. An item that exists is not added again. Refused: an answer that is none (`UNKNOWN_LABEL`,
+        `BAD_ANSWER`).
+        """
+
+    @_abc_1.abstractmethod
+    def CreateRefill(
+        self,
+        request: _labeling_service_pb2.CreateRefillRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_queue_pb2.Refill, _abc.Awaitable[_queue_pb2.Refill]]:
+        """Draw records into a queue. Refused: a size out of range (`BAD_QUEUE`), a refill in progress (`REFILL_IN_PROGRESS`),
+        a dataset version that is not READY (`DATASET_NOT_READY`).
+        """
+
+    @_abc_1.abstractmethod
+    def GetRefill(
+        self,
+        request: _labeling_service_pb2.GetRefillRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_queue_pb2.Refill, _abc.Awaitable[_queue_pb2.Refill]]:
+        """Return one refill."""
+
+    @_abc_1.abstractmethod
+    def ListRefills(
+        self,
+        request: _labeling_service_pb2.ListRefillsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_labeling_service_pb2.ListRefillsResponse, _abc.Awaitable[_labeling_service_pb2.ListRefillsResponse]]:
+        """List the refills of a queue, oldest first."""
+
+    @_abc_1.abstractmethod
+    def WatchRefill(
+        self,
+        request: _labeling_service_pb2.WatchRefillRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_queue_pb2.Refill], _abc.AsyncIterator[_queue_pb2.Refill]]:
+        """Stream a refill: its current state, then each change. States between two reads may be skipped. The stream ends
+        after a final state.
+        """
+
+    @_abc_1.abstractmethod
+    def CancelRefill(
+        self,
+        request: _labeling_service_pb2.CancelRefillRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_queue_pb2.Refill, _abc.Awaitable[_queue_pb2.Refill]]:
+        """Request the cancellation of a refill. A refill that has ended is returned unchanged."""
 
 def add_LabelingServiceServicer_to_server(servicer: LabelingServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

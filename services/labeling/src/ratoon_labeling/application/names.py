@@ -1,0 +1,13 @@
+"""Patterns of the names of resources, and the size of a batch."""
+
+PROJECT = "projects/*"
+GUIDELINE = f"{PROJECT}/guidelines/*"
+LABEL_SET = f"{PROJECT}/labelSets/*"
+ANNOTATION = f"{PROJECT}/annotations/*"
+TASK = f"{PROJECT}/tasks/*"
+QUEUE = f"{PROJECT}/queues/*"
+REFILL = f"{QUEUE}/refills/*"
+DATASET_VERSION = f"{PROJECT}/datasets/*/versions/*"
+
+MAX_BATCH = 1_000
+"""Tasks or items of one request."""

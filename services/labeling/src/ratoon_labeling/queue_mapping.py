@@ -1,0 +1,291 @@
+"""Queues, refills and summaries to protobuf and back; entrypoints, adapters and the worker use it."""
+
+from collections.abc import Callable, Mapping
+from datetime import UTC
+from typing import Any
+
+from ratoon.common.v1 import progress_pb2
+from ratoon.jobs.v1 import labeling_jobs_pb2 as jobs_pb2
+from ratoon.labeling.v1 import labeling_service_pb2 as pb
+from ratoon.labeling.v1 import queue_pb2
+from ratoon.process.errors import InvalidArgument
+from ratoon.runtime.timestamps import timestamp
+from ratoon.service.tasks import message_of, task_of
+from ratoon_labeling.application.commands import (
+    AddGoldItems,
+    CreateQueue,
+    CreateRefill,
+    GoldItem,
+    UpdateQueue,
+)
+from ratoon_labeling.application.ports import DrawingJob
+from ratoon_labeling.domain.queues import (
+    Origin,
+    PreLabels,
+    Queue,
+    RefillRule,
+    Rule,
+    StopReason,
+    Strategy,
+)
+from ratoon_labeling.domain.refills import CurvePoint, Drawn, Gain, Refill, RuleAccuracy
+from ratoon_labeling.domain.summaries import QueueSummary
+
+_STATE, _STOP, _STRATEGY = queue_pb2.Queue.State, queue_pb2.Queue.StopReason, queue_pb2.Queue.Strategy
+_ORIGIN = queue_pb2.Queue.PreLabels.Origin
+
+
+def queue(value: Queue) -> queue_pb2.Queue:
+    """A queue as callers see it."""
+    return queue_pb2.Queue(
+        name=value.name,
+        revision=value.revision,
+        create_time=timestamp(value.create_time),
+        update_time=timestamp(value.update_time),
+        etag=value.etag,
+        state=_STATE.Value(f"STATE_{value.state}"),
+        dataset_version=value.dataset_version,
+        filter=value.filter,
+        record_ids=value.record_ids,
+        guideline=value.guideline,
+        overlap=value.overlap,
+        deadline=timestamp(value.deadline) if value.deadline else None,
+        paused=value.paused,
+        gold_share=value.gold_share,
+        review_share=value.review_share,
+        reviewers=value.reviewers,
+        refill_rule=_refill_rule(value.refill_rule),
+        pre_labels=_pre_labels(value.pre_labels),
+        task=message_of(value.task),
+        open_count=value.open_count,
+        review_count=value.review_count,
+        done_count=value.done_count,
+        skipped_count=value.skipped_count,
+        gold_count=value.gold_count,
+        stop_reason=_stop_reason(value.stop_reason),
+        last_refill=value.last_refill,
+    )
+
+
+def _refill_rule(value: RefillRule) -> queue_pb2.Queue.RefillRule:
+    return queue_pb2.Queue.RefillRule(
+        size=value.size,
+        threshold=value.threshold,
+        max_tasks=value.max_tasks,
+        strategy=_STRATEGY.Value(f"STRATEGY_{value.strategy}"),
+        random_share=value.random_share,
+        min_gain=value.min_gain,
+    )
+
+
+def _pre_labels(value: PreLabels) -> queue_pb2.Queue.PreLabels:
+    rules = (
+        queue_pb2.Queue.Rule(label=each.label, keywords=each.keywords, pattern=each.pattern)
+        for each in value.rules
+    )
+    return queue_pb2.Queue.PreLabels(
+        origin=_ORIGIN.Value(f"ORIGIN_{value.origin or 'UNSPECIFIED'}"), rules=rules
+    )
+
+
+def _stop_reason(value: StopReason | None) -> queue_pb2.Queue.StopReason.ValueType:
+    return _STOP.Value(f"STOP_REASON_{value or 'UNSPECIFIED'}")
+
+
+def create_queue(request: pb.CreateQueueRequest) -> CreateQueue:
+    """Return the command of a request."""
+    settings = {name: read(request.queue) for name, read in _SETTINGS.items()}
+    return CreateQueue(request.parent, request.queue_id, settings, request.request_id)
+
+
+def update_queue(request: pb.UpdateQueueRequest) -> UpdateQueue:
+    """Return the command of a request; InvalidArgument if the mask names a field that cannot be changed."""
+    spec = request.queue
+    paths = set(request.update_mask.paths) or {field.name for field, _ in spec.ListFields()} & set(_SETTINGS)
+    others = ", ".join(sorted(paths - set(_SETTINGS)))
+    if others or not paths:
+        raise InvalidArgument(
+            f"update_mask may name {', '.join(_SETTINGS)}; not {others or 'nothing'}.",
+            reason="BAD_UPDATE_MASK",
+            field="update_mask",
+        )
+    return UpdateQueue(spec.name, {path: _SETTINGS[path](spec) for path in sorted(paths)}, spec.etag)
+
+
+def _read_rule(spec: queue_pb2.Queue) -> RefillRule:
+    rule, default = spec.refill_rule, RefillRule()
+    return RefillRule(
+        size=rule.size or default.size,
+        threshold=rule.threshold,
+        max_tasks=rule.max_tasks,
+        strategy=Strategy(_STRATEGY.Name(rule.strategy).removeprefix("STRATEGY_"))
+        if rule.strategy
+        else default.strategy,
+        random_share=rule.random_share or default.random_share,
+        min_gain=rule.min_gain,
+    )
+
+
+def _read_pre_labels(spec: queue_pb2.Queue) -> PreLabels:
+    value = spec.pre_labels
+    return PreLabels(
+        Origin(_ORIGIN.Name(value.origin).removeprefix("ORIGIN_")) if value.origin else None,
+        tuple(Rule(each.label, tuple(each.keywords), each.pattern) for each in value.rules),
+    )
+
+
+_SETTINGS: Mapping[str, Callable[[queue_pb2.Queue], Any]] = {
+    "dataset_version": lambda spec: spec.dataset_version,
+    "filter": lambda spec: spec.filter,
+    "record_ids": lambda spec: tuple(spec.record_ids),
+    "guideline": lambda spec: spec.guideline,
+    "overlap": lambda spec: spec.overlap or 1,
+    "deadline": lambda spec: spec.deadline.ToDatetime(UTC) if spec.HasField("deadline") else None,
+    "paused": lambda spec: spec.paused,
+    "gold_share": lambda spec: spec.gold_share,
+    "review_share": lambda spec: spec.review_share,
+    "reviewers": lambda spec: tuple(dict.fromkeys(spec.reviewers)),
+    "refill_rule": _read_rule,
+    "pre_labels": _read_pre_labels,
+}
+"""Settings of a queue by the name of their field, and how each is read."""
+
+
+def add_gold_items(request: pb.AddGoldItemsRequest) -> AddGoldItems:
+    """Return the command of a request."""
+    items = [GoldItem(each.record_id, each.content_digest, each.label) for each in request.items]
+    return AddGoldItems(request.name, items)
+
+
+def create_refill(request: pb.CreateRefillRequest) -> CreateRefill:
+    """Return the command of a request."""
+    spec = request.refill
+    return CreateRefill(request.parent, request.refill_id, spec.size, spec.min_labelled, request.request_id)
+
+
+def refill(value: Refill) -> queue_pb2.Refill:
+    """A refill as callers see it."""
+    message, progress = _drawn_refill(value.drawn or Drawn("")), value.progress
+    message.name, message.revision = value.name, value.revision
+    message.create_time.CopyFrom(timestamp(value.create_time))
+    message.update_time.CopyFrom(timestamp(value.update_time))
+    message.state = queue_pb2.Refill.State.Value(f"STATE_{value.state}")
+    message.progress.CopyFrom(
+        progress_pb2.Progress(
+            fraction=progress.fraction,
+            message=progress.message,
+            done=progress.done,
+            total=progress.total,
+            unit=progress.unit,
+        )
+    )
+    message.size, message.min_labelled = value.size, value.min_labelled
+    message.dataset_version = value.dataset_version
+    if value.failure_reason:
+        message.failure.reason, message.failure.message = value.failure_reason, value.failure_message
+    if value.drawn is None:
+        message.ClearField("strategy")
+    return message
+
+
+def _drawn_refill(value: Drawn) -> queue_pb2.Refill:
+    message = queue_pb2.Refill(
+        task_count=value.task_count,
+        active_count=value.active_count,
+        pre_labelled_count=value.pre_labelled_count,
+        candidate_count=value.candidate_count,
+        labelled_count=value.labelled_count,
+        copy_count=value.copy_count,
+        curve=[queue_pb2.Refill.CurvePoint(**vars(each)) for each in value.curve],
+        rules=[queue_pb2.Refill.RuleAccuracy(**vars(each)) for each in value.rules],
+        strategy=_STRATEGY.Value(f"STRATEGY_{value.strategy}"),
+        stop_reason=_stop_reason(value.stop_reason),
+        proposal_origin=value.proposal_origin,
+    )
+    if value.gain is not None:
+        message.gain.CopyFrom(queue_pb2.Refill.Gain(**vars(value.gain)))
+    return message
+
+
+def drawing_spec(job: DrawingJob) -> jobs_pb2.RefillSpec:
+    """Return the spec of the job that draws the records of a refill."""
+    return jobs_pb2.RefillSpec(
+        name=job.refill.name,
+        dataset_digest=job.dataset_digest,
+        annotations_digest=job.annotations_digest,
+        queued_digest=job.queued_digest,
+        queue=queue(job.queue),
+        size=job.refill.size,
+        min_labelled=job.refill.min_labelled,
+        queued_count=job.queue.task_count,
+    )
+
+
+def queue_of_spec(spec: queue_pb2.Queue) -> Queue:
+    """Return the settings of a queue from the spec of a job."""
+    settings = {name: read(spec) for name, read in _SETTINGS.items()}
+    times = (spec.create_time.ToDatetime(UTC), spec.update_time.ToDatetime(UTC))
+    return Queue(spec.name, *times, task=task_of(spec.task), **settings)
+
+
+def drawing_result(value: Drawn) -> jobs_pb2.RefillResult:
+    """Return the result of a job as a message."""
+    refill = _drawn_refill(value)
+    refill.progress.message = value.message
+    return jobs_pb2.RefillResult(tasks_digest=value.tasks_digest, refill=refill)
+
+
+def drawn(result: jobs_pb2.RefillResult) -> Drawn:
+    """Return the result of a job."""
+    value = result.refill
+    return Drawn(
+        tasks_digest=result.tasks_digest,
+        task_count=value.task_count,
+        active_count=value.active_count,
+        pre_labelled_count=value.pre_labelled_count,
+        candidate_count=value.candidate_count,
+        labelled_count=value.labelled_count,
+        copy_count=value.copy_count,
+        curve=tuple(CurvePoint(each.label_count, each.score, each.low, each.high) for each in value.curve),
+        gain=Gain(value.gain.mean, value.gain.low, value.gain.high) if value.HasField("gain") else None,
+        rules=tuple(map(_rule_accuracy, value.rules)),
+        strategy=Strategy(_STRATEGY.Name(value.strategy).removeprefix("STRATEGY_")),
+        stop_reason=StopReason(_STOP.Name(value.stop_reason).removeprefix("STOP_REASON_"))
+        if value.stop_reason
+        else None,
+        proposal_origin=value.proposal_origin,
+        message=value.progress.message,
+    )
+
+
+def _rule_accuracy(value: queue_pb2.Refill.RuleAccuracy) -> RuleAccuracy:
+    known = value.HasField("accuracy")
+    return RuleAccuracy(
+        value.rule,
+        value.label,
+        value.match_count,
+        value.checked_count,
+        value.correct_count,
+        value.accuracy if known else None,
+        value.low if known else None,
+        value.high if known else None,
+    )
+
+
+def queue_summary(value: QueueSummary) -> pb.SummarizeQueueResponse:
+    """A summary as callers see it."""
+    response = pb.SummarizeQueueResponse
+    return response(
+        answer_counts=value.answer_counts,
+        compared_count=value.compared_count,
+        pair_count=value.pair_count,
+        raw_agreement=value.raw_agreement,
+        alpha=value.alpha,
+        fleiss_kappa=value.fleiss_kappa,
+        undefined_reason=value.undefined_reason,
+        labels=[response.LabelAgreement(**vars(each)) for each in value.labels],
+        pairs=[response.PairAgreement(**vars(each)) for each in value.pairs],
+        annotators=[response.Annotator(**vars(each)) for each in value.annotators],
+        confirmed_count=value.confirmed_count,
+        corrected_count=value.corrected_count,
+    )

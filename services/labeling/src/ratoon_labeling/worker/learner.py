@@ -1,0 +1,184 @@
+"""Classical model of the labels so far: TF-IDF and logistic regression, its learning curve, and the records to ask.
+
+Of texts whose letters are mostly Chinese, Japanese or Korean the model sees characters, one and two at a time; of
+others words, one and two at a time.
+"""
+
+import hashlib
+import unicodedata
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import sqrt
+from typing import Any, Protocol, TypeVar
+
+import numpy as np
+from scipy import stats
+from scipy.sparse import csr_matrix
+from sklearn.cluster import MiniBatchKMeans
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import f1_score
+
+from ratoon_labeling.domain.queues import Strategy
+from ratoon_labeling.domain.refills import CurvePoint, Gain
+
+MAX_CHARS = 4_000
+"""Characters of a text that the model sees."""
+MAX_FITTED = 20_000
+"""Labels that the model is fitted on, the first ones by lot of more."""
+REPETITIONS = 10
+"""Random divisions of the labels into training and test for the learning curve."""
+TEST_SHARE = 0.25
+_MIN_TESTED = 20
+"""Records that were drawn at random, from which on they alone are tested on."""
+_MIN_FOR_CURVE = 20
+_FRACTIONS = (0.25, 0.5, 1.0)
+_WIDER = 5
+"""Uncertain records among which diversity chooses, in multiples of the number to draw."""
+_SAMPLE = 500
+_DENSE_SHARE = 0.3
+
+
+class Record(Protocol):
+    """Record with a text."""
+
+    @property
+    def text(self) -> str: ...
+
+
+R = TypeVar("R", bound=Record)
+
+
+@dataclass(frozen=True)
+class Learner:
+    """Fitted model with its learning curve; `gain` is None where there are too few labels to measure it."""
+
+    vectorizer: Any
+    model: Any
+    curve: tuple[CurvePoint, ...]
+    gain: Gain | None
+    seed: int
+
+    @classmethod
+    def fitted(
+        cls, texts: Sequence[str], labels: Sequence[str], active: Sequence[bool], seed: str
+    ) -> "Learner":
+        """Fit the model to labelled texts, of two labels or more; `active` marks those drawn by uncertainty."""
+        number = int.from_bytes(hashlib.sha256(seed.encode()).digest()[:4])
+        order = np.random.default_rng(number).permutation(len(texts))[:MAX_FITTED]
+        shown = [texts[row][:MAX_CHARS] for row in order]
+        names, drawn = np.array([labels[row] for row in order]), np.array([active[row] for row in order])
+        vectorizer = vectorizer_of(shown)
+        matrix = csr_matrix(vectorizer.fit_transform(shown))
+        curve, gain = learning_curve(matrix, names, drawn, number)
+        return cls(vectorizer, _fit(matrix, names), curve, gain, number)
+
+    def pays_no_more(self, min_gain: float) -> bool:
+        """Return whether doubling the labels gained less than `min_gain` with 95 % confidence."""
+        return min_gain > 0 and self.gain is not None and self.gain.high < min_gain
+
+    def labels(self, texts: Sequence[str]) -> list[str]:
+        """Return the most probable label of each text."""
+        return [str(each) for each in self.model.predict(self._matrix(texts))]
+
+    def most_useful(self, records: Sequence[R], count: int, strategy: Strategy) -> list[R]:
+        """Return the records that the model is most uncertain about and that differ from each other.
+
+        Of the most uncertain records, five times as many as are drawn, k-means makes as many clusters as are drawn, and
+        the most uncertain record of each is taken.
+        """
+        if count <= 0 or not records:
+            return []
+        matrix = self._matrix([each.text for each in records])
+        uncertain = uncertainty(self.model.predict_proba(matrix), strategy)
+        ranked = np.argsort(-uncertain, kind="stable")[: count * _WIDER]
+        if len(ranked) <= count:
+            return [records[row] for row in ranked]
+        clusters = MiniBatchKMeans(n_clusters=count, random_state=self.seed, n_init=1).fit_predict(
+            matrix[ranked]
+        )
+        first = list(dict.fromkeys(clusters))
+        chosen = [ranked[int(np.argmax(clusters == cluster))] for cluster in first]
+        taken = set(chosen)
+        chosen += [row for row in ranked if row not in taken][: count - len(chosen)]
+        return [records[row] for row in chosen]
+
+    def _matrix(self, texts: Sequence[str]) -> Any:
+        return csr_matrix(self.vectorizer.transform([text[:MAX_CHARS] for text in texts]))
+
+
+def uncertainty(probabilities: Any, strategy: Strategy) -> Any:
+    """Return the uncertainty of each row of probabilities: 1 minus the margin of the best two, or the entropy."""
+    if strategy is Strategy.ENTROPY:
+        clipped = np.clip(probabilities, 1e-12, 1)
+        return -(clipped * np.log(clipped)).sum(axis=1)
+    best = np.sort(probabilities, axis=1)
+    return 1 - (best[:, -1] - best[:, -2])
+
+
+def vectorizer_of(texts: Sequence[str]) -> Any:
+    """Return the features of texts: characters where most letters belong to scripts without spaces, else words."""
+    analyzer = "char" if _dense_share(texts) > _DENSE_SHARE else "word"
+    pattern = {"token_pattern": r"(?u)\b\w+\b"} if analyzer == "word" else {}
+    return TfidfVectorizer(
+        analyzer=analyzer, ngram_range=(1, 2), sublinear_tf=True, max_features=100_000, **pattern
+    )
+
+
+def _dense_share(texts: Sequence[str]) -> float:
+    letters = [each for text in texts[:_SAMPLE] for each in text[:200] if each.isalpha()]
+    dense = sum(unicodedata.east_asian_width(each) in "WF" for each in letters)
+    return dense / len(letters) if letters else 0.0
+
+
+def _fit(matrix: Any, labels: Any) -> Any:
+    return LogisticRegression(C=10.0, max_iter=500, class_weight="balanced").fit(matrix, labels)
+
+
+def learning_curve(
+    matrix: Any, labels: Any, active: Any, seed: int
+) -> tuple[tuple[CurvePoint, ...], Gain | None]:
+    """Return macro-F1 by number of labels with 95 % intervals, and the gain between half of the labels and all.
+
+    The labels are divided at random, ten times, into training and test. Records that were drawn by uncertainty are
+    harder than the others: where enough were drawn at random, these alone are tested on. The repetitions share records,
+    so that the variance is corrected by the ratio of test to training records (C. Nadeau, Y. Bengio, "Inference for the
+    generalization error", Machine Learning 52, 2003).
+    """
+    rows = np.arange(len(labels))
+    testable = rows[~active] if (~active).sum() >= _MIN_TESTED else rows
+    counts = Counter(labels)
+    if len(rows) < _MIN_FOR_CURVE or min(counts.values()) < 2:
+        return (), None
+    rng, scores = np.random.default_rng(seed), []
+    tested_count = max(2, round(len(testable) * TEST_SHARE))
+    for _ in range(REPETITIONS):
+        tested = rng.choice(testable, tested_count, replace=False)
+        rest = rng.permutation(np.setdiff1d(rows, tested))
+        scores.append([_score(matrix, labels, rest, tested, share) for share in _FRACTIONS])
+    table = np.array(scores)
+    trained = len(rows) - tested_count
+    ratio = tested_count / trained
+    points = tuple(
+        CurvePoint(round(trained * share), *_interval(table[:, column], ratio))
+        for column, share in enumerate(_FRACTIONS)
+    )
+    return points, Gain(*_interval(table[:, -1] - table[:, -2], ratio))
+
+
+def _score(matrix: Any, labels: Any, rest: Any, tested: Any, share: float) -> float:
+    chosen = rest[: max(2, round(len(rest) * share))]
+    if len(set(labels[chosen])) < 2:
+        guess = np.full(len(tested), labels[chosen][0])
+    else:
+        guess = _fit(matrix[chosen], labels[chosen]).predict(matrix[tested])
+    return float(f1_score(labels[tested], guess, average="macro", zero_division=0))
+
+
+def _interval(values: Any, ratio: float) -> tuple[float, float, float]:
+    """Return the mean of repetitions with its corrected 95 % interval."""
+    mean, count = float(values.mean()), len(values)
+    error = sqrt(float(values.var(ddof=1)) * (1 / count + ratio))
+    margin = float(stats.t.ppf(0.975, count - 1)) * error
+    return mean, mean - margin, mean + margin
