@@ -270,13 +270,14 @@ def test_a_source_with_another_license_than_the_allowed_ones_ends_the_run(flywhe
 def test_dataset_versions_get_the_steps_of_curation_of_the_project(flywheel, peers):
     steps = [
         {"name": "length", "params": {"min_chars": "1"}},
-        {"name": "near_duplicates", "params": {"threshold": "0"}},
+        {"name": "near_duplicates", "params": {"threshold": "0", "earlier_versions": "exclude"}},
     ]
     create_project(flywheel, curation=steps)
     assert ended(flywheel, begin(flywheel)).state == Run.STATE_SUCCEEDED
     (version,) = peers.created_resources("DatasetVersion")
     assert (version.curation.min_chars, version.curation.near_duplicate_threshold) == (1, 0)
     assert version.curation.HasField("near_duplicate_threshold")
+    assert version.curation.earlier_versions == version.curation.EARLIER_VERSIONS_EXCLUDE
     assert not version.curation.HasField("max_replaced_share")
 
 

@@ -20,12 +20,13 @@ def test_steps_make_the_settings_of_a_dataset_version():
     steps = (
         step("length", min_chars="1"),
         step("language", keep="en, zh"),
-        step("near_duplicates", threshold="0"),
+        step("near_duplicates", threshold="0", earlier_versions="mark"),
         step("exact_duplicates", keep="true"),
         step("personal_data", mask="email,phone"),
         step("decoding", max_replaced_share="0.5", keep_code="true"),
     )
-    assert curation_of(steps) == Curation(1, ("en", "zh"), 0.0, True, ("email", "phone"), 0.5, True)
+    expected = Curation(1, ("en", "zh"), 0.0, True, ("email", "phone"), 0.5, True, "mark")
+    assert curation_of(steps) == expected
 
 
 def test_other_steps_run_in_the_order_of_the_list():
@@ -72,6 +73,7 @@ def test_a_preset_stands_for_its_steps(name):
         ((step("length", min_chars="-1"),), "curation[0].params", "0 to 1,000,000 characters, not '-1'"),
         ((step("near_duplicates", threshold="0.1"),), "curation[0].params", "0, or 0.3 to 1"),
         ((step("near_duplicates", threshold="nan"),), "curation[0].params", "0, or 0.3 to 1"),
+        ((step("near_duplicates", earlier_versions="drop"),), "curation[0].params", "keep, mark or exclude"),
         ((step("exact_duplicates", keep="yes"),), "curation[0].params", "true or false, not 'yes'"),
         ((step("language", keep="english"),), "curation[0].params", "language codes"),
         ((step("personal_data", mask="email,none"),), "curation[0].params", "or none"),

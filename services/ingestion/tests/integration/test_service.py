@@ -277,9 +277,9 @@ def test_the_same_request_id_makes_one_version(rpc, version):
 def test_a_version_of_new_records_alone_has_none_of_an_earlier_version(rpc, store):
     first = curate(rpc, add_source(rpc, store, rows(20, start=4_000)))
     source = add_source(rpc, store, rows(30, start=4_000))
-    new = curate(rpc, source, exclude_earlier=True)
+    new = curate(rpc, source, earlier_versions="EARLIER_VERSIONS_EXCLUDE")
     assert (first.record_count, new.record_count, new.rejected_count) == (20, 10, 20)
-    assert new.curation.exclude_earlier
+    assert new.curation.earlier_versions == dataset_pb2.Curation.EARLIER_VERSIONS_EXCLUDE
     old = {record.record_id for record in rpc.ListRecords(pb.ListRecordsRequest(parent=first.name)).records}
     rejections = rpc.ListRejections(pb.ListRejectionsRequest(parent=new.name)).rejections
     assert {each.detail for each in rejections} == {f"stays: {record_id}" for record_id in old}

@@ -1,5 +1,7 @@
 """Splits that ask indexes of near duplicates: the same parts, no old text read again, none of an erased record left."""
 
+import json
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,7 +12,7 @@ import pytest
 from ratoon.jobs.v1.ingestion_jobs_pb2 import ErasureSpec
 from ratoon.operations.job_messages import from_json
 from ratoon.storage.artifacts import ArtifactStore
-from ratoon_ingestion.domain.curation import CurationConfig
+from ratoon_ingestion.domain.curation import CurationConfig, EarlierRecords
 from ratoon_ingestion.worker import leakage
 from ratoon_ingestion.worker import shingles as hashing
 from ratoon_ingestion.worker.erase import erase
@@ -237,6 +239,108 @@ def test_a_version_of_new_records_alone_names_the_old_ones(loop, shingled):
         assert sum(len(each.segment) for each in stored) == 70
 
 
+def test_a_version_marks_what_earlier_ones_hold(loop):
+    first, first_index = loop.curated(range(20))
+    earlier = {first: first_index}
+    marked, index = loop.curated(range(10, 40), earlier=earlier, known=EarlierRecords.MARK)
+    changed, _ = loop.curated(range(10, 40), " indeed", earlier=earlier, known=EarlierRecords.MARK)
+    old = ids(loop, first)
+    for version, name, change in ((marked, "earlier_equal", ""), (changed, "earlier_near", " indeed")):
+        table = read_version(loop.store, version)
+        marks = {
+            text: dict(row).get(name)
+            for text, row in zip(table["text"].to_pylist(), table["attributes"].to_pylist(), strict=True)
+        }
+        assert marks == {story(n) + change: old.get(story(n)) for n in range(10, 40)}
+        assert profile(loop, version)["duplicates"][name] == 10
+    with index_store(loop.store) as indexes:
+        stored = indexes.covering([index], [first, marked])
+        assert {digest for each in stored for digest in each.covers} == {first, marked}
+    assert rejected(loop, marked) == {}
+
+
+def profile(loop: Loop, version: str) -> dict[str, Any]:
+    (file,) = (file for file in loop.store.tree(version) if file.path == "profile.json")
+    loaded: dict[str, Any] = json.loads(loop.store.read(file.sha256))
+    return loaded
+
+
+def test_a_curation_that_crashes_at_any_write_is_repeated_to_the_same_version(loop, monkeypatch):
+    first, first_index = loop.curated(range(20))
+    earlier = {first: first_index}
+    before = {path.name for path in Path(loop.store.folder, "sha256").glob("*/*")}
+    expected, crashes = None, 0
+    put = ArtifactStore.put_bytes, ArtifactStore.put_file, ArtifactStore.put_manifest
+    for point in range(1, 20):
+        left = point
+
+        def crashing(store: ArtifactStore, what: Any, write: Any) -> str:
+            nonlocal left
+            if not left:
+                raise KeyboardInterrupt
+            left -= 1
+            return write(store, what)
+
+        for name, write in zip(("put_bytes", "put_file", "put_manifest"), put, strict=True):
+            monkeypatch.setattr(
+                ArtifactStore, name, lambda store, what, write=write: crashing(store, what, write)
+            )
+        try:
+            expected = loop.curated(range(10, 40), " indeed", earlier=earlier)
+            break
+        except KeyboardInterrupt:
+            crashes += 1
+        for path in Path(loop.store.folder, "sha256").glob("*/*"):
+            assert path.name in before or loop.store.intact(path.name)
+    assert crashes >= 5
+    monkeypatch.undo()
+    assert loop.curated(range(10, 40), " indeed", earlier=earlier) == expected
+    version, index = expected
+    assert set(ids(loop, version)) == {f"{story(n)} indeed" for n in range(20, 40)}
+    with index_store(loop.store) as indexes:
+        stored = indexes.covering([index], [first, version])
+        assert {digest for each in stored for digest in each.covers} == {first, version}
+        assert sum(len(each.segment) for each in stored) == 40
+
+
+def test_two_versions_at_once_and_a_third_that_asks_both(loop):
+    first, first_index = loop.curated(range(20))
+    builders = []
+    for name in ("a", "b"):
+        builder = Loop(loop.folder / name)
+        builder.store = loop.store
+        builders.append(builder)
+    with ThreadPoolExecutor(2) as pool:
+        at_once = [
+            pool.submit(builder.curated, numbers, change, earlier={first: first_index})
+            for builder, numbers, change in zip(
+                builders, (range(10, 30), range(15, 40)), (" indeed", " again"), strict=True
+            )
+        ]
+        (second, second_index), (third, third_index) = (each.result() for each in at_once)
+    assert set(ids(loop, second)) == {f"{story(n)} indeed" for n in range(20, 30)}
+    assert set(ids(loop, third)) == {f"{story(n)} again" for n in range(20, 40)}
+    earlier = {first: first_index, second: second_index, third: third_index}
+    last, _ = loop.curated(range(50), earlier=earlier)
+    assert set(ids(loop, last)) == {story(n) for n in range(40, 50)}
+
+
+def test_an_erased_record_of_an_earlier_version_is_new_again(loop):
+    first, first_index = loop.curated(range(20))
+    spec = {
+        "record_ids": [ids(loop, first)[story(7)]],
+        "record_key": "00" * 32,
+        "versions": [{"name": "v1", "digest": first}],
+        "indexes": [first_index],
+    }
+    result = erase(from_json(ErasureSpec, spec), loop.store, silent)
+    for blob in result.blobs:
+        loop.store.erase(blob, "its writer asked for it")
+    redacted, index = result.versions["v1"].digest, result.indexes[first_index]
+    later, _ = loop.curated(range(20), " indeed", earlier={redacted: index})
+    assert set(ids(loop, later)) == {f"{story(7)} indeed"}
+
+
 def test_versions_without_an_index_are_read_once(loop, shingled):
     first, _ = loop.curated(range(20))
     second, index = loop.curated(range(10, 30), earlier={first: ""})
@@ -249,7 +353,7 @@ def test_versions_without_an_index_are_read_once(loop, shingled):
 def test_an_index_is_no_part_of_the_version_and_the_same_twice(loop):
     alone, _ = loop.curated(range(30))
     stated = CurationConfig().stated()
-    assert "exclude_earlier" not in stated
+    assert "earlier_versions" not in stated
     assert {file.path for file in loop.store.tree(alone)} == {
         "manifest.json",
         "profile.json",

@@ -15,7 +15,7 @@ from ratoon.jobs.v1.ingestion_jobs_pb2 import CurationSpec, SplitSpec
 from ratoon.operations.job_messages import to_json
 from ratoon.storage.artifacts import ArtifactStore
 from ratoon_ingestion.domain.assignment import Ratios
-from ratoon_ingestion.domain.curation import CLUSTER_THRESHOLD, CurationConfig
+from ratoon_ingestion.domain.curation import CLUSTER_THRESHOLD, CurationConfig, EarlierRecords
 from ratoon_ingestion.worker.curate import curate
 from ratoon_ingestion.worker.spec import read_spec
 from ratoon_ingestion.worker.split import AmbiguousLabels, NothingToSplit, split
@@ -63,7 +63,12 @@ class Bench:
         return self.curated(numbers, change, users)[0]
 
     def curated(
-        self, numbers, change: str = "", users: int = 1, earlier: Mapping[str, str] | None = None
+        self,
+        numbers,
+        change: str = "",
+        users: int = 1,
+        earlier: Mapping[str, str] | None = None,
+        known: EarlierRecords = EarlierRecords.EXCLUDE,
     ) -> tuple[str, str]:
         """Digests of a version and of its index; without records of earlier versions, whose indexes are named."""
         rows = [
@@ -81,7 +86,7 @@ class Bench:
         source = {"name": "projects/p/sources/s", "digest": blob, "format": "JSONL", "columns": columns}
         spec = {
             "version": "v",
-            "curation": asdict(CurationConfig()),
+            "curation": asdict(CurationConfig(earlier_versions=known)),
             "sources": [source],
             "record_key": "00" * 32,
             "processes": 1,
@@ -214,3 +219,25 @@ def test_numbers_are_divided_by_their_size_and_are_no_classes(bench):
     words = bench.label_set([(name, "ham") for name in bench.ids(version)])
     with pytest.raises(NothingToSplit, match="a number as their label"):
         bench.split(version, label_set=words, mode="QUANTILES")
+
+
+def test_augmented_copies_stand_in_the_training_part_alone_with_their_originals(bench):
+    version = bench.version(range(60))
+    plain = bench.split(version)
+    result = bench.split(
+        version,
+        augmentation={"name": "augment", "params": {"character_noise": "0.2", "copies": "2"}},
+        record_key="00" * 32,
+    )
+    train = bench.rows(result, "TRAIN")
+    originals = {row["record_id"] for row in train if "copy_of" not in dict(row["attributes"])}
+    copies = [row for row in train if "copy_of" in dict(row["attributes"])]
+    assert int(result["augmented"]) == len(copies) == 2 * len(originals)
+    assert {dict(row["attributes"])["copy_of"] for row in copies} == originals
+    assert len({row["record_id"] for row in train}) == len(train)
+    for part in ("VALIDATION", "TEST"):
+        assert result["parts"][part]["digest"] == plain["parts"][part]["digest"]
+    again = bench.split(
+        bench.version(range(60)), replay={"train": result["parts"]["TRAIN"]["digest"], "count": 5}
+    )
+    assert not any("augmented" in dict(row["attributes"]) for row in bench.rows(again, "TRAIN"))

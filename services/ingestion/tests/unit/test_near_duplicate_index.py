@@ -17,9 +17,10 @@ from ratoon.storage.artifacts import ArtifactStore
 from ratoon_ingestion.worker.duplicates import near_duplicates
 from ratoon_ingestion.worker.index.lookup import matches
 from ratoon_ingestion.worker.index.segment import NotASegment, Segment, opened
-from ratoon_ingestion.worker.index.sketches import EMPTY, Sketches, joined, names_of, sketched
+from ratoon_ingestion.worker.index.sketches import EMPTY, Sketches, joined, sketched
 from ratoon_ingestion.worker.index.stored import holds, index_store, layout_for
 from ratoon_ingestion.worker.index.write import build, merge
+from ratoon_ingestion.worker.names import names_of
 
 THRESHOLD = 0.8
 MODULES = (

@@ -12,10 +12,12 @@ from ratoon.storage.artifacts import ArtifactStore
 from ratoon_ingestion.adapters import parquet_records
 from ratoon_ingestion.adapters.parquet_records import ParquetRecords
 from ratoon_ingestion.application.ports import RejectedItem
+from ratoon_ingestion.worker import tree
 from ratoon_ingestion.worker.batches import RECORDS, REJECTED
 from ratoon_ingestion.worker.tree import (
     GROUP_CHARS,
     GROUP_RECORDS,
+    RecordWriter,
     write_records,
     write_rejected,
     write_shard,
@@ -48,6 +50,29 @@ def version(store: ArtifactStore, folder: Path, records: pa.Table) -> str:
     folder.mkdir()
     write_records(folder, records, list(range(records.num_rows)))
     return store.put_tree(folder)
+
+
+@pytest.mark.parametrize("size", [1, 7, 40])
+def test_records_that_are_added_in_pieces_give_the_same_files(tmp_path, monkeypatch, size):
+    for name, value in (("SHARD_RECORDS", 33), ("GROUP_RECORDS", 10), ("GROUP_CHARS", 400)):
+        monkeypatch.setattr(tree, name, value)
+    records = table([chr(97 + n % 26) * (n * 7 % 150) for n in range(80)])
+    for name in ("whole", "pieces"):
+        (tmp_path / name).mkdir()
+    write_records(tmp_path / "whole", records, list(range(80)))
+    writer = RecordWriter(tmp_path / "pieces")
+    for start in range(0, 80, size):
+        writer.add(records.slice(start, size))
+    writer.finish()
+    whole, pieces = (
+        {path.name: path.read_bytes() for path in (tmp_path / name).iterdir()} for name in ("whole", "pieces")
+    )
+    assert pieces == whole
+    files = [pq.ParquetFile(tmp_path / "whole" / name) for name in sorted(whole)]
+    assert [file.metadata.num_rows for file in files] == [33, 33, 14]
+    groups = [file.metadata.row_group(n).num_rows for file in files for n in range(file.num_row_groups)]
+    assert max(groups) <= 10
+    assert len(groups) > 9
 
 
 @pytest.fixture

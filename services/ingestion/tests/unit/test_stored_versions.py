@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from ratoon.storage.bodies import BodyCodec
 from ratoon.tasks.curation import Step
-from ratoon_ingestion.domain.curation import CurationConfig
+from ratoon_ingestion.domain.curation import CurationConfig, EarlierRecords
 from ratoon_ingestion.domain.datasets import DatasetVersion, StepReport
 from ratoon_ingestion.domain.pii import Mask
 from ratoon_ingestion.domain.work import State
@@ -31,7 +31,7 @@ def test_a_version_of_the_release_before_is_read():
     version = BodyCodec(DatasetVersion).load(json.dumps(STORED))
     assert version.curation == CurationConfig(7, ("en",), masks=(Mask.EMAIL,))
     assert (version.state, version.step_reports, version.index) == (State.READY, (), "")
-    assert not version.curation.exclude_earlier
+    assert version.curation.earlier_versions is EarlierRecords.KEEP
     assert "steps" not in version.curation.stated()
 
 

@@ -12,7 +12,7 @@ _SETTINGS = {
     "language": ("keep",),
     "length": ("min_chars",),
     "garbage": (),
-    "near_duplicates": ("threshold",),
+    "near_duplicates": ("threshold", "earlier_versions"),
     "exact_duplicates": ("keep",),
     "decoding": ("max_replaced_share", "keep_code"),
     PRESET: ("name",),

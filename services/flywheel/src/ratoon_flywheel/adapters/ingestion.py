@@ -176,5 +176,8 @@ def _curation(project: Project) -> dataset_pb2.Curation:
         masks=settings.masks,
         max_replaced_share=settings.max_replaced_share,
         keep_code=settings.keep_code,
+        earlier_versions=dataset_pb2.Curation.EarlierVersions.Value(
+            f"EARLIER_VERSIONS_{settings.earlier_versions.upper() or 'UNSPECIFIED'}"
+        ),
         steps=[dataset_pb2.CurationStep(name=step.name, params=step.params) for step in settings.steps],
     )

@@ -29,6 +29,8 @@ class Curation:
     max_replaced_share: float | None = None
     """Share of records with characters that could not be decoded from which a version fails."""
     keep_code: bool = False
+    earlier_versions: str = ""
+    """What becomes of records that an earlier version of the dataset has: keep, mark or exclude."""
     steps: tuple[Step, ...] = ()
     """Steps in the order in which they run; empty if the project names none but those that have settings above."""
 
@@ -149,6 +151,12 @@ def _flag(text: str) -> bool:
     return text == "true"
 
 
+def _earlier_versions(text: str) -> str:
+    if text not in ("keep", "mark", "exclude"):
+        raise ValueError("keep, mark or exclude")
+    return text
+
+
 def _languages(text: str) -> tuple[str, ...]:
     codes = _listed(text)
     if not codes or not all(code.isascii() and code.isalpha() and len(code) in (2, 3) for code in codes):
@@ -170,7 +178,10 @@ def _listed(text: str) -> tuple[str, ...]:
 STEPS: Mapping[str, Mapping[str, tuple[str, Callable[[str], Any]]]] = {
     "length": {"min_chars": ("min_chars", _characters)},
     "language": {"keep": ("languages", _languages)},
-    "near_duplicates": {"threshold": ("near_duplicate_threshold", _threshold)},
+    "near_duplicates": {
+        "threshold": ("near_duplicate_threshold", _threshold),
+        "earlier_versions": ("earlier_versions", _earlier_versions),
+    },
     "exact_duplicates": {"keep": ("keep_exact_duplicates", _flag)},
     "personal_data": {"mask": ("masks", _masks)},
     "decoding": {

@@ -298,7 +298,7 @@ def _written(environment: JobEnvironment, spec: Message) -> JSON:
     if written.get("curation") is None:
         written.pop("curation", None)
     else:
-        for name in ("steps", "exclude_earlier"):
+        for name in ("steps", "earlier_versions"):
             if not written["curation"][name]:
                 del written["curation"][name]
     return written

@@ -12,6 +12,7 @@ from ratoon_ingestion.application.composing import build_job
 from ratoon_ingestion.application.decontaminating import held_out_texts, step_sources
 from ratoon_ingestion.application.ports import CurationJob, Curations, SplitJob, Splits
 from ratoon_ingestion.domain.assignment import Part
+from ratoon_ingestion.domain.curation import EarlierRecords
 from ratoon_ingestion.domain.datasets import Curated, Dataset, DatasetVersion, curated
 from ratoon_ingestion.domain.erasures import Erasure
 from ratoon_ingestion.domain.sources import Source
@@ -49,7 +50,8 @@ def curation_job(store: Store, version: DatasetVersion) -> CurationJob:
         erasures = tx.all(Erasure, f"projects/{project_of(version.name)}")
         held_out = held_out_texts(tx, version.curation, f"projects/{project_of(version.name)}")
         read = step_sources(tx, version.curation, f"projects/{project_of(version.name)}")
-        earlier = tuple(_earlier_versions(tx, version)) if version.curation.exclude_earlier else ()
+        compares = version.curation.earlier_versions is not EarlierRecords.KEEP
+        earlier = tuple(_earlier_versions(tx, version)) if compares else ()
     excluded = tuple(sorted({record_id for erasure in erasures for record_id in erasure.record_ids}))
     return CurationJob(version, sources, excluded, earlier, held_out=held_out, step_sources=read)
 
@@ -74,12 +76,12 @@ def split_job(store: Store, split: Split) -> SplitJob:
         cluster_threshold=version.curation.cluster_threshold,
         earlier_tests=tuple(sorted({other.parts[Part.TEST].readable_digest for other in others})),
         replay_train_digest=replayed.parts[Part.TRAIN].readable_digest if replayed else "",
-        version_index=version.index or _built_index(version, others),
+        version_index=_built_index(version, others) or version.index,
         earlier_indexes=tuple(sorted({other.test_index for other in others if other.test_index})),
     )
 
 
 def _built_index(version: DatasetVersion, splits: Iterable[Split]) -> str:
-    """Return the index of a version that one of its splits built; empty if none did."""
+    """Return the index of a version that one of its splits built, if it lacked a readable one; else empty."""
     built = (split.version_index for split in splits if split.dataset_version == version.name)
     return next(filter(None, built), "")

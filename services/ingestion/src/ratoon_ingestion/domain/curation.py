@@ -56,8 +56,16 @@ class Rejected(StrEnum):
     PERSONAL_DATA = "PERSONAL_DATA"
 
 
-_NEWER = ("steps", "exclude_earlier")
-"""Settings that the first release had not; a manifest does not name them unless they are set."""
+class EarlierRecords(StrEnum):
+    """What becomes of records that an earlier version of the dataset has."""
+
+    KEEP = "keep"
+    MARK = "mark"
+    EXCLUDE = "exclude"
+
+
+_NEWER = {"steps": (), "earlier_versions": EarlierRecords.KEEP}
+"""Settings that the first release had not, with their defaults; a manifest does not name these."""
 
 
 @dataclass(frozen=True)
@@ -81,8 +89,8 @@ class CurationConfig:
     """Keep files of code, settings and program packages in text archives."""
     steps: tuple[Step, ...] = ()
     """Steps in their order; default steps that are not listed follow."""
-    exclude_earlier: bool = False
-    """Remove records that equal one of an earlier version of the dataset or are near duplicates of one."""
+    earlier_versions: EarlierRecords = EarlierRecords.KEEP
+    """What becomes of records that equal one of an earlier version of the dataset or are near duplicates of one."""
 
     def __post_init__(self) -> None:
         if self.min_chars < 0:
@@ -104,7 +112,11 @@ class CurationConfig:
 
     def stated(self) -> dict[str, Any]:
         """Return the settings by name; those of newer releases, if they are set."""
-        return {name: value for name, value in asdict(self).items() if value or name not in _NEWER}
+        return {
+            name: value
+            for name, value in asdict(self).items()
+            if name not in _NEWER or value != _NEWER[name]
+        }
 
     @property
     def cluster_threshold(self) -> float:

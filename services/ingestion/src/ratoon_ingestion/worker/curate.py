@@ -15,29 +15,49 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.ipc
 
 from ratoon.jobs.v1.ingestion_jobs_pb2 import CurationResult, CurationSpec
 from ratoon.storage.artifacts import ArtifactStore
 from ratoon.tasks.curation import SEGMENT, complete
-from ratoon_ingestion.domain.curation import CurationConfig, Rejected
-from ratoon_ingestion.worker.batches import CURATED, REJECTED, SKETCHES, VOTES
+from ratoon_ingestion.domain.curation import CurationConfig, CurationStep, EarlierRecords, Rejected
+from ratoon_ingestion.worker.batches import CURATED, REJECTED
+from ratoon_ingestion.worker.compared import compared
+from ratoon_ingestion.worker.curated import Curated
 from ratoon_ingestion.worker.decontaminate import add_unchecked, with_contamination
-from ratoon_ingestion.worker.deduplicate import Deduplicated, Vote, deduplicate, with_families
+from ratoon_ingestion.worker.deduplicate import (
+    EXACT,
+    NEAR,
+    Deduplicated,
+    deduplicated,
+    mapped_table,
+    rejections,
+    spooled,
+    with_families,
+)
 from ratoon_ingestion.worker.earlier import EarlierVersions, sketches_in_blocks
 from ratoon_ingestion.worker.executor import Executor, executor_of
 from ratoon_ingestion.worker.index.stored import index_store, layout_for
-from ratoon_ingestion.worker.index.write import build
-from ratoon_ingestion.worker.profile import REPLACED, Counts, profile_of, with_step
+from ratoon_ingestion.worker.index.write import BLOCK, build
+from ratoon_ingestion.worker.names import (
+    Names,
+    Numbers,
+    hexadecimal,
+    hexadecimals,
+    is_first,
+    names_of,
+    order_of,
+)
+from ratoon_ingestion.worker.profile import REPLACED, Counts, ProfileBuilder
 from ratoon_ingestion.worker.reading import SourceReader
-from ratoon_ingestion.worker.references import with_models
+from ratoon_ingestion.worker.references import add_model_counts, check_ready, with_models
+from ratoon_ingestion.worker.sorted_records import Staying, in_id_order
 from ratoon_ingestion.worker.spec import config_of, report_message, source_of
 from ratoon_ingestion.worker.stages import StageSettings
 from ratoon_ingestion.worker.steps.apply import Report
-from ratoon_ingestion.worker.steps.registry import check_installed
-from ratoon_ingestion.worker.tree import merkle_root, write_json, write_records, write_rejected
+from ratoon_ingestion.worker.tree import RecordWriter, merkle_root, write_json, write_rejected
 
 JSON = dict[str, Any]
 
@@ -73,8 +93,8 @@ class NothingLeft(Exception):
 def curate(spec: CurationSpec, store: ArtifactStore, scratch: Path, report: Progress) -> CurationResult:
     """Make the version; returns the digest of its tree, the Merkle root, the counts and the profile."""
     key, config = bytes.fromhex(spec.record_key), config_of(spec.curation)
-    settings = StageSettings(key, config, frozenset(spec.excluded))
-    check_installed(config.steps)
+    settings = StageSettings(key, config, frozenset(spec.excluded), embedding_model=spec.embedding_model)
+    check_ready(settings)
     with _workplace(scratch) as folder:
         settings = with_contamination(settings, spec.decontamination, store, folder)
         settings = with_models(settings, spec.step_sources, store, folder)
@@ -82,26 +102,24 @@ def curate(spec: CurationSpec, store: ArtifactStore, scratch: Path, report: Prog
         rejected, reports = _curate_batches(
             executor_of(spec, store), settings, reader, folder / "curated.arrow", report
         )
-        with pa.memory_map(str(folder / "curated.arrow")) as source, index_store(store, folder) as indexes:
-            curated = pa.ipc.open_file(source).read_all()
-            report(
-                0.85, "Looking for duplicates", done=curated.num_rows, total=curated.num_rows, unit="records"
-            )
-            unique = with_families(curated, deduplicate(curated, config, folder))
-            records = _records(curated, unique, key)
+        with index_store(store, folder) as indexes:
+            path, gone = compared(folder / "curated.arrow", settings, reports)
+            rejected = pa.concat_tables([rejected, gone])
+            records = Curated(mapped_table(path), folder)
+            report(0.85, "Looking for duplicates", done=len(records), total=len(records), unit="records")
+            unique = with_families(records, deduplicated(records, config, folder))
             earlier = EarlierVersions(spec, config, store, indexes)
-            unique, places = earlier.without(curated, unique, _ids(records))
-            records = records.take(pa.array(places, pa.int64()))
-            report(0.95, "Writing records", done=len(unique.rows), total=len(unique.rows), unit="records")
-            rejected = pa.concat_tables([rejected, pa.Table.from_batches([unique.rejected])])
-            counts = _counted(reader.items, records, rejected, config, added_by(reports))
-            result = _write(spec, config, folder / "tree", counts, records, rejected, unique.counts)
+            staying, rejected = _staying(records, unique, rejected, earlier, spec, folder)
+            report(0.95, "Writing records", done=len(staying.rows), total=len(staying.rows), unit="records")
+            counts = Counts(reader.items, len(staying.rows), _reasons(rejected), added_by(reports))
+            result = _write(spec, folder, counts, records, staying, rejected, unique.counts)
             result.artifact_digest = store.put_tree(folder / "tree")
-            report(0.98, "Indexing records", done=len(unique.rows), total=len(unique.rows), unit="records")
+            report(0.98, "Indexing records", done=len(staying.rows), total=len(staying.rows), unit="records")
             layout = layout_for(config.cluster_threshold, result.artifact_digest)
-            sketches = sketches_in_blocks(curated, unique, _ids(records))
+            sketches = sketches_in_blocks(records, staying.rows, staying.ids)
             result.index = earlier.index_with(build(sketches, layout, indexes.path()))
         add_unchecked(reports, settings)
+        add_model_counts(reports, settings)
     result.step_reports.extend(map(report_message, reports))
     return result
 
@@ -122,53 +140,73 @@ def _curate_batches(
     executor: Executor, settings: StageSettings, reader: SourceReader, path: Path, report: Progress
 ) -> tuple[pa.Table, list[Report]]:
     """Curate all batches into an Arrow file; returns what was rejected on the way, and what each step did."""
-    rejected: list[pa.RecordBatch] = []
     reports = [Report(step.name) for step in complete(settings.config.steps)]
     done, fraction = 0, 0.0
 
     def waits(message: str) -> None:
         report(fraction, message, done=done, unit="items")
 
-    with pa.ipc.new_file(str(path), CURATED) as sink:
+    rejected = path.with_name("rejected.arrow")
+    with pa.ipc.new_file(str(path), CURATED) as sink, pa.ipc.new_file(str(rejected), REJECTED) as other:
         for outcome in executor.curated(reader.batches(), settings, waits):
             sink.write_batch(outcome.accepted.select(CURATED.names))
-            rejected.append(outcome.rejected)
+            other.write_batch(outcome.rejected)
             for total, of_batch in zip(reports, outcome.reports, strict=True):
                 total.add(of_batch)
             done += outcome.accepted.num_rows + outcome.rejected.num_rows
             fraction = 0.8 * max(reader.share_done, done / (done + 1_000))
             report(fraction, f"Curated {done:,} items", done=done, unit="items")
-    return pa.concat_tables([reader.rejected(), pa.Table.from_batches(rejected, schema=REJECTED)]), reports
+    return pa.concat_tables([reader.rejected(), mapped_table(rejected)]), reports
 
 
-def _records(curated: pa.Table, unique: Deduplicated, key: bytes) -> pa.Table:
-    """The rows that stay, with their clusters; the second record of one source text gets an id of its own."""
-    rows = pa.array(unique.rows, pa.int64())
-    ids = curated.column("record_id").take(rows).to_pylist()
-    occurrences: Counter[str] = Counter()
-    names = []
-    for record_id in ids:
-        names.append(repeated(record_id, occurrences[record_id], key))
-        occurrences[record_id] += 1
-    table = curated.select([name for name in CURATED.names if name not in SKETCHES.names]).take(rows)
-    table = table.set_column(
-        table.schema.get_field_index("record_id"), "record_id", pa.array(names, pa.string())
-    )
-    table = _with_votes(table, [unique.votes.get(row) for row in unique.rows])
-    return table.append_column("cluster", pa.array(unique.clusters, pa.string()))
+def _staying(
+    records: Curated,
+    unique: Deduplicated,
+    rejected: pa.Table,
+    earlier: EarlierVersions,
+    spec: CurationSpec,
+    folder: Path,
+) -> tuple[Staying, pa.Table]:
+    """The records that stay, and all rejections; those of earlier versions are excluded or marked."""
+    ids = _own_ids(records, unique.rows, bytes.fromhex(spec.record_key))
+    rejected = pa.concat_tables([rejected, unique.rejected])
+    if not earlier:
+        return Staying(unique.rows, ids, unique.clusters, unique.votes), rejected
+    repeats = earlier.repeated(records, unique.rows, ids)
+    unique.counts.update(repeats.counts)
+    rows = unique.rows[repeats.places]
+    if config_of(spec.curation).earlier_versions is EarlierRecords.MARK:
+        names = zip(rows.tolist(), repeats.is_equal.tolist(), hexadecimals(repeats.ids), strict=True)
+        marks = {row: {f"earlier_{'equal' if is_equal else 'near'}": name} for row, is_equal, name in names}
+        return Staying(unique.rows, ids, unique.clusters, unique.votes, marks), rejected
+    place_of = dict(zip(rows.tolist(), range(len(rows)), strict=True))
+
+    def reason(row: int) -> tuple[CurationStep, Rejected, str]:
+        kind = EXACT if repeats.is_equal[place_of[row]] else NEAR
+        return *kind, hexadecimal(repeats.ids[place_of[row]])
+
+    def own_id(row: int) -> str:
+        return hexadecimal(ids[repeats.places[place_of[row]]])
+
+    gone = spooled(rejections(records, rows, reason, own_id), folder, "earlier")
+    stays = np.ones(len(unique.rows), np.bool_)
+    stays[repeats.places] = False
+    votes = {row: each for row, each in unique.votes.items() if row not in place_of}
+    staying = Staying(unique.rows[stays], ids[stays], unique.clusters[stays], votes)
+    return staying, pa.concat_tables([rejected, gone])
 
 
-def _ids(records: pa.Table) -> list[str]:
-    ids: list[str] = records.column("record_id").to_pylist()
+def _own_ids(records: Curated, rows: Numbers, key: bytes) -> Names:
+    """The ids of the rows that stay; the second record of one source text gets an id of its own."""
+    ids = np.array(records.ids[rows])
+    order = order_of(ids)
+    again = ~is_first(ids, order)
+    occurrence = 0
+    for place in np.flatnonzero(again).tolist():
+        occurrence = occurrence + 1 if again[place - 1] else 1
+        own = repeated(hexadecimal(records.ids[rows[order[place]]]), occurrence, key)
+        ids[order[place]] = names_of([own])[0]
     return ids
-
-
-def _with_votes(table: pa.Table, votes: Sequence[Sequence[Vote] | None]) -> pa.Table:
-    """The records with the labels of those in conflict as votes, and no label of their own."""
-    disputed = pa.array([each is not None for each in votes], pa.bool_())
-    labels = pc.if_else(disputed, pa.scalar(None, pa.string()), table.column("source_label"))
-    table = table.set_column(table.schema.get_field_index("source_label"), "source_label", labels)
-    return table.append_column("label_votes", pa.array(votes, VOTES))
 
 
 def repeated(record_id: str, occurrence: int, key: bytes) -> str:
@@ -180,21 +218,29 @@ def repeated(record_id: str, occurrence: int, key: bytes) -> str:
 
 def _write(
     spec: CurationSpec,
-    config: CurationConfig,
-    tree: Path,
+    folder: Path,
     counts: Counts,
-    records: pa.Table,
+    records: Curated,
+    staying: Staying,
     rejected: pa.Table,
     duplicates: dict[str, int],
 ) -> CurationResult:
-    ids, digests = records.column("record_id").to_pylist(), records.column("content_digest").to_pylist()
-    order = sorted(range(len(ids)), key=ids.__getitem__)
-    write_records(tree, records, order)
+    config, tree = config_of(spec.curation), folder / "tree"
+    _check_counted(counts, config)
+    builder, writer = ProfileBuilder(), RecordWriter(tree)
+    for table in in_id_order(records, staying, folder):
+        builder.add(table)
+        writer.add(table)
+    writer.finish()
+    _check_losses(counts, builder, config)
     write_rejected(tree, rejected)
-    profile = profile_of(records, counts, config, duplicates)
+    profile = builder.result(counts, config, duplicates)
     write_json(tree, "profile.json", profile)
+    order = order_of(staying.ids)
     totals: JSON = {
-        "merkle_root": merkle_root([ids[row] for row in order], [digests[row] for row in order]),
+        "merkle_root": merkle_root(
+            _hexadecimals(staying.ids, order), _hexadecimals(records.digests, staying.rows[order])
+        ),
         "items": counts.items,
         "records": counts.records,
         "rejected": counts.rejected_total,
@@ -215,13 +261,18 @@ def _write(
     return result
 
 
-def _check_losses(counts: Counts, records: pa.Table, config: CurationConfig) -> None:
+def _hexadecimals(names: Names, order: Numbers) -> Iterator[str]:
+    for start in range(0, len(order), BLOCK):
+        yield from hexadecimals(names[order[start : start + BLOCK]])
+
+
+def _check_losses(counts: Counts, profile: ProfileBuilder, config: CurationConfig) -> None:
     """CharactersLost when too many of the texts hold characters that could not be decoded."""
     broken = sum(
         count for (_, reason), count in counts.rejected.items() if reason == Rejected.BROKEN_CHARACTERS
     )
-    lost = broken + with_step(records, REPLACED)
-    total = broken + records.num_rows
+    lost = broken + profile.steps[REPLACED]
+    total = broken + profile.records
     if lost > config.max_replaced_share * total:
         raise CharactersLost(
             f"{lost:,} of {total:,} texts hold characters that could not be decoded, more than "
@@ -236,23 +287,28 @@ def added_by(reports: Sequence[Report]) -> int:
     return sum(each["segments"] - each["segmented"] for each in counts)
 
 
-def _counted(items: int, records: pa.Table, rejected: pa.Table, config: CurationConfig, added: int) -> Counts:
-    """The books, which must balance."""
-    reasons = Counter(
-        zip(rejected.column("step").to_pylist(), rejected.column("reason").to_pylist(), strict=True)
+def _reasons(rejected: pa.Table) -> Counter[tuple[str, str]]:
+    """Count the rejections of each step and reason."""
+    return Counter(
+        pair
+        for batch in rejected.to_batches()
+        for pair in zip(batch.column("step").to_pylist(), batch.column("reason").to_pylist(), strict=True)
     )
-    counts = Counts(items, records.num_rows, dict(reasons), added)
+
+
+def _check_counted(counts: Counts, config: CurationConfig) -> None:
+    """Check the books, which must balance, and that a record is left."""
     if not counts.balanced:
         raise RecordsLost(
-            f"{items} items were read, but {records.num_rows} records and {counts.rejected_total} "
+            f"{counts.items} items were read, but {counts.records} records and {counts.rejected_total} "
             "rejections were written."
         )
-    _check_losses(counts, records, config)
     if not counts.records:
-        worst = ", ".join(f"{count} {reason} in {step}" for (step, reason), count in reasons.most_common(3))
-        every = "The only item was" if items == 1 else f"All {items:,} items were"
+        _check_losses(counts, ProfileBuilder(), config)
+        reasons = Counter(counts.rejected).most_common(3)
+        worst = ", ".join(f"{count} {reason} in {step}" for (step, reason), count in reasons)
+        every = "The only item was" if counts.items == 1 else f"All {counts.items:,} items were"
         raise NothingLeft(
             f"{every} rejected ({worst}). Check the format, the columns and the encoding of the sources "
             "(`ratoon datasets import FILE --preview`), and the curation."
         )
-    return counts

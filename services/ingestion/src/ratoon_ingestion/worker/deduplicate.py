@@ -1,189 +1,259 @@
 """Which curated records stay when duplicates go, which cluster each is in, and why the others left.
 
-Nothing depends on the order of the records. A page that its crawler cut gives way to one that is whole. Duplicates whose
-labels differ are a conflict: the record that stays has no label of its own but all of theirs, as votes, from which a
-guideline or a person decides.
+Nothing depends on the order of the records. A page that its crawler cut gives way to any other. Duplicates whose labels
+differ are a conflict: the record that stays has no label of its own but all of theirs, as votes, from which a guideline
+or a person decides. Memory holds a few numbers a record.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.ipc
 
-from ratoon.tasks.labels import label_key
-from ratoon_ingestion.domain.curation import CurationConfig, CurationStep, Rejected
-from ratoon_ingestion.domain.assignment import Units
 from ratoon_ingestion.domain.conversations import SEGMENT_OF
+from ratoon_ingestion.domain.curation import CurationConfig, CurationStep, Rejected
 from ratoon_ingestion.worker.batches import REJECTED, START_CHARS
+from ratoon_ingestion.worker.curated import Curated
 from ratoon_ingestion.worker.duplicates import near_duplicates
+from ratoon_ingestion.worker.names import Numbers, hexadecimal, hexadecimals, is_first
 
-_CUT = pa.array(["length", "time", "disconnect", "unspecified"])
-"""Values of the attribute `truncated`: why a crawler cut a page (WARC 1.1, section 5.13)."""
+_BLOCK = 20_000
+"""Records of which all columns are read at a time."""
 Vote = dict[str, Any]
 """A label that a duplicate carried, its source and its time."""
+
+EXACT = CurationStep.EXACT_DUPLICATE, Rejected.EXACT_DUPLICATE
+NEAR = CurationStep.NEAR_DUPLICATE, Rejected.NEAR_DUPLICATE
 
 
 @dataclass(frozen=True)
 class Deduplicated:
-    """Rows that stay, the cluster of each, rejections of the rest, counts, votes of rows in conflict."""
+    """Rows that stay, the row whose id names each one's cluster, rejections of the rest, counts, votes of conflicts."""
 
-    rows: tuple[int, ...]
-    clusters: tuple[str, ...]
-    rejected: pa.RecordBatch
+    rows: Numbers
+    clusters: Numbers
+    rejected: pa.Table
     counts: dict[str, int]
     votes: Mapping[int, Sequence[Vote]] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class _Columns:
-    record_id: list[str]
-    digest: list[str]
-    label: list[str | None]
-    source: list[str]
-    path: list[str]
-    answers: list[str]
-    """Digests of the answers, tools and system messages of examples; empty for texts."""
-    cut: list[bool | None]
-    """Whether a crawler cut the page."""
-
-    def key(self, row: int) -> tuple[str, ...]:
-        """Where a row stands, whatever the order it was read in."""
-        return self.digest[row], self.record_id[row], self.label[row] or "", self.source[row], self.path[row]
-
-    def choice(self, rows: Iterable[int]) -> int:
-        """The row that stays: of the labelled ones, else of those that are whole, else of all, the first by its key."""
-        return min(rows, key=lambda row: (self.label[row] is None, bool(self.cut[row]), self.key(row)))
-
-    def differ(self, rows: Iterable[int]) -> bool:
-        """Whether rows carry labels that are not spellings of one. Each answer of an example is right."""
-        labels = (self.label[row] for row in rows if not self.answers[row])
-        return len({label_key(label) for label in labels if label is not None}) > 1
-
-    def conflicts(self, groups: Iterable[list[int]]) -> int:
-        """Groups whose members carry different labels."""
-        return sum(map(self.differ, groups))
-
-
-@dataclass
 class _Retired:
-    """Rows that go, with step, reason and the row that stays for them; and what each row that stays stands for."""
+    """Rows that go, each with the row that stays for it, and whether it has the same digest."""
 
-    gone: dict[int, tuple[CurationStep, Rejected, int]] = field(default_factory=dict)
-    members: dict[int, list[int]] = field(default_factory=dict)
+    def __init__(self, records: Curated) -> None:
+        self._records = records
+        self.stays = np.arange(len(records))
+        self.is_equal = np.zeros(len(records), np.bool_)
 
-    def retire(
-        self, groups: Iterable[list[int]], columns: _Columns, step: CurationStep, reason: Rejected
-    ) -> None:
-        """Let one row of each group stay."""
+    def retire(self, groups: Iterable[Numbers], *, equal: bool) -> None:
+        """Let one row of each group stay: the first of those that go before the others."""
         for group in groups:
-            if len(group) < 2:
-                continue
-            stays = columns.choice(group)
-            self.members[stays] = [member for row in group for member in self.members.pop(row, [row])]
-            self.gone.update((row, (step, reason, stays)) for row in group if row != stays)
+            stays = group[np.argmin(self._records.priority[group])]
+            self.stays[group] = stays
+            self.is_equal[group] = equal
+
+    @property
+    def gone(self) -> npt.NDArray[np.bool_]:
+        """Return which rows go."""
+        gone: npt.NDArray[np.bool_] = self.stays != np.arange(len(self.stays))
+        return gone
+
+    def represented(self) -> Iterator[Numbers]:
+        """Yield the rows that each row stands for, itself among them, if there are others."""
+        last = self.stays[self.stays]
+        yield from _groups(last)
 
 
-def deduplicate(curated: pa.Table, config: CurationConfig, scratch: Path | None = None) -> Deduplicated:
+def deduplicate(table: pa.Table, config: CurationConfig, scratch: Path | None = None) -> Deduplicated:
     """Exact duplicates by content digest, then near duplicates by wording among what stays.
 
     Examples with other answers to one prompt, or other system messages, stay, in one cluster. `scratch`: a directory
-    for files of the search.
+    for files of the search, among them that of the rejections.
     """
-    names = ("record_id", "content_digest", "source_label", "source", "source_path", "answers")
-    cut = pc.is_in(pc.map_lookup(curated.column("attributes"), "truncated", "first"), _CUT)
-    columns = _Columns(*(curated.column(name).to_pylist() for name in names), cut.to_pylist())
-    ordered = sorted(range(curated.num_rows), key=columns.key)
-    equal = _grouped(ordered, lambda row: columns.digest[row])
-    retired = _Retired()
+    records = Curated(table, scratch)
+    return deduplicated(records, config, scratch)
+
+
+def deduplicated(records: Curated, config: CurationConfig, scratch: Path | None = None) -> Deduplicated:
+    """Return what `deduplicate` does, of records whose columns are read already."""
+    order = records.in_order()
+    bounds = np.append(np.flatnonzero(is_first(records.digests, order)), len(order))
+    equal = [order[start:stop] for start, stop in _longer(bounds)]
+    retired = _Retired(records)
     if config.exact_duplicates:
-        retired.retire(equal, columns, CurationStep.EXACT_DUPLICATE, Rejected.EXACT_DUPLICATE)
-    left = [row for row in ordered if row not in retired.gone]
-    simhashes = curated.column("simhash").to_numpy()[left]
-    threshold, shingles = config.cluster_threshold, curated.column("shingles")
-    similar = near_duplicates(shingles, simhashes, threshold, np.array(left, np.int64), scratch)
-    alike = _grouped(range(len(left)), similar.roots.tolist().__getitem__)
-    wordings = [[left[place] for place in places] for places in alike]
-    clusters = {row: min(columns.record_id[member] for member in rows) for rows in wordings for row in rows}
+        retired.retire(equal, equal=True)
+    left = order[~retired.gone[order]]
+    similar = near_duplicates(
+        table_column(records, "shingles"), records.simhashes[left], config.cluster_threshold, left, scratch
+    )
+    wordings = [left[group] for group in _groups(similar.roots)]
+    clusters = np.arange(len(records))
+    for group in wordings:
+        clusters[group] = min(group.tolist(), key=lambda row: tuple(records.ids[row].tolist()))
     if config.near_duplicate_threshold:
-        same = [group for rows in wordings for group in _grouped(rows, lambda row: columns.answers[row])]
-        retired.retire(same, columns, CurationStep.NEAR_DUPLICATE, Rejected.NEAR_DUPLICATE)
-    rows = tuple(row for row in left if row not in retired.gone)
-    votes = {
-        row: _votes(curated, columns, members)
-        for row, members in retired.members.items()
-        if columns.differ(members)
+        same = (part for group in wordings for part in _parts(group, records.answers))
+        retired.retire(same, equal=False)
+    gone = retired.gone
+    rows = left[~gone[left]]
+    disputed = {
+        int(group[retired.stays[group] == group][0]): group
+        for group in retired.represented()
+        if _differ(records, group)
     }
     counts = {
-        "exact_groups": sum(len(group) > 1 for group in equal),
-        "exact_label_conflicts": columns.conflicts(equal),
-        "near_clusters": sum(len(group) > 1 for group in wordings),
-        "near_label_conflicts": columns.conflicts(wordings),
-        "records_in_conflict": len(votes),
+        "exact_groups": len(equal),
+        "exact_label_conflicts": sum(_differ(records, group) for group in equal),
+        "near_clusters": len(wordings),
+        "near_label_conflicts": sum(_differ(records, group) for group in wordings),
+        "records_in_conflict": len(disputed),
         **{f"pairs_{name}": count for name, count in similar.candidates.items()},
     }
-    ids = {row: columns.record_id[row] for row in retired.gone}
-    gone = {
-        row: (step, reason, columns.record_id[stays]) for row, (step, reason, stays) in retired.gone.items()
-    }
-    rejected = rejections(curated, ids, gone)
-    return Deduplicated(rows, tuple(clusters[row] for row in rows), rejected, counts, votes)
+
+    def reason(row: int) -> tuple[CurationStep, Rejected, str]:
+        step = EXACT if retired.is_equal[row] else NEAR
+        return *step, hexadecimal(records.ids[retired.stays[row]])
+
+    rejected = spooled(rejections(records, np.flatnonzero(gone), reason), scratch, "duplicates")
+    return Deduplicated(rows, clusters[rows], rejected, counts, _votes(records, disputed))
 
 
-def _votes(curated: pa.Table, columns: _Columns, members: Iterable[int]) -> list[Vote]:
-def with_families(curated: pa.Table, unique: Deduplicated) -> Deduplicated:
+def with_families(records: Curated, unique: Deduplicated) -> Deduplicated:
     """Return the records with one cluster for all segments of a text, and for all that is similar to one of them."""
-    attributes = curated.column("attributes").take(pa.array(unique.rows, pa.int64())).to_pylist()
-    parents = [dict(row or ()).get(SEGMENT_OF, "") for row in attributes]
-    if not any(parents):
+    parents: dict[str, int] = {}
+    joined: dict[int, int] = {}
+
+    def root(cluster: int) -> int:
+        while (parent := joined.get(cluster, cluster)) != cluster:
+            cluster = parent
+        return cluster
+
+    for rows, names in _segments(records, unique):
+        for row, name in zip(rows, names, strict=True):
+            one, other = root(parents.setdefault(name, row)), root(row)
+            if one != other:
+                low, high = sorted((one, other), key=lambda each: tuple(records.ids[each].tolist()))
+                joined[high] = low
+    if not joined:
         return unique
-    units = Units()
-    for parent, cluster in zip(parents, unique.clusters, strict=True):
-        if parent:
-            units.join(f"text:{parent}", f"cluster:{cluster}")
-    named: dict[str, str] = {}
-    for cluster in sorted(set(unique.clusters)):
-        named.setdefault(units.name(f"cluster:{cluster}"), cluster)
-    clusters = tuple(named[units.name(f"cluster:{cluster}")] for cluster in unique.clusters)
-    return replace(unique, clusters=clusters)
+    target = np.arange(len(records))
+    for cluster in joined:
+        target[cluster] = root(cluster)
+    return replace(unique, clusters=target[unique.clusters])
 
 
+def _segments(records: Curated, unique: Deduplicated) -> Iterator[tuple[list[int], list[str]]]:
+    """Yield the clusters of segments that stay, and the texts that they are of."""
+    cluster_of = np.full(len(records), -1, np.int64)
+    cluster_of[unique.rows] = unique.clusters
+    for start, batch in zip(records.starts.tolist(), records.batches, strict=False):
+        parents = pc.map_lookup(batch.column("attributes"), SEGMENT_OF, "first")
+        places = np.flatnonzero(parents.is_valid().to_numpy(zero_copy_only=False))
+        places = places[cluster_of[start + places] >= 0]
+        if places.size:
+            yield cluster_of[start + places].tolist(), parents.take(pa.array(places)).to_pylist()
+
+
+def table_column(records: Curated, name: str) -> pa.ChunkedArray:
+    """Return a column as it stands in the file."""
+    return records.table.column(name)
+
+
+def _votes(records: Curated, disputed: Mapping[int, Numbers]) -> dict[int, list[Vote]]:
     """The labels of duplicates, in an order of their own."""
-    labelled = [row for row in members if columns.label[row] is not None]
-    times: list[datetime | None] = curated.column("received_time").take(pa.array(labelled)).to_pylist()
-    votes = [
-        {"label": columns.label[row], "source": columns.source[row], "time": time}
-        for row, time in zip(labelled, times, strict=True)
-    ]
-    return sorted(votes, key=lambda vote: (vote["label"], vote["source"], str(vote["time"])))
+    if not disputed:
+        return {}
+    stays = {int(row): stayer for stayer, group in disputed.items() for row in group.tolist()}
+    votes: dict[int, list[Vote]] = {stayer: [] for stayer in disputed}
+    for rows, block in records.blocks(np.array(list(stays), np.int64), _BLOCK):
+        columns = (block.column(name).to_pylist() for name in ("source_label", "source", "received_time"))
+        for row, label, source, time in zip(rows.tolist(), *columns, strict=True):
+            if label is not None:
+                votes[stays[row]].append({"label": label, "source": source, "time": time})
+    return {
+        row: sorted(each, key=lambda vote: (vote["label"], vote["source"], str(vote["time"])))
+        for row, each in votes.items()
+    }
 
 
-def _grouped(rows: Iterable[int], key: Callable[[int], object]) -> list[list[int]]:
-    groups: dict[object, list[int]] = {}
-    for row in rows:
-        groups.setdefault(key(row), []).append(row)
-    return list(groups.values())
+def _differ(records: Curated, group: Numbers) -> bool:
+    """Whether rows carry labels that are not spellings of one. Each answer of an example is right."""
+    labels = records.labels[group]
+    return len(np.unique(labels[labels != 0])) > 1
+
+
+def _groups(roots: Numbers) -> Iterator[Numbers]:
+    """Yield the places of equal numbers, if there are several, in ascending order."""
+    order = np.argsort(roots, kind="stable")
+    in_order = roots[order]
+    is_new = np.ones(len(order) + 1, np.bool_)
+    is_new[1:-1] = in_order[1:] != in_order[:-1]
+    for start, stop in _longer(np.flatnonzero(is_new)):
+        yield order[start:stop]
+
+
+def _parts(group: Numbers, keys: npt.NDArray[np.uint64]) -> Iterator[Numbers]:
+    """Yield the members of a group with equal keys, if there are several, in their order."""
+    values = keys[group]
+    if (values == values[0]).all():
+        yield group
+        return
+    _, inverse = np.unique(values, return_inverse=True)
+    for places in _groups(inverse.astype(np.int64)):
+        yield group[places]
+
+
+def _longer(bounds: Numbers) -> Iterator[tuple[int, int]]:
+    """Yield the bounds of runs of two or more."""
+    for place in np.flatnonzero(np.diff(bounds) > 1).tolist():
+        yield int(bounds[place]), int(bounds[place + 1])
 
 
 def rejections(
-    curated: pa.Table, ids: Mapping[int, str], gone: Mapping[int, tuple[CurationStep, Rejected, str]]
-) -> pa.RecordBatch:
-    """Rejections of rows with these record ids: the step, the reason, and the id of the record that stays."""
-    rows = sorted(gone)
-    places = curated.select(["source", "source_path", "text"]).take(pa.array(rows, pa.int64()))
-    return pa.RecordBatch.from_arrays(
-        [
-            pa.array([ids[row] for row in rows], pa.string()),
-            pa.array(places.column("source").to_pylist(), pa.string()),
-            pa.array(places.column("source_path").to_pylist(), pa.string()),
-            pa.array([gone[row][0].value for row in rows], pa.string()),
-            pa.array([gone[row][1].value for row in rows], pa.string()),
-            pa.array([f"stays: {gone[row][2]}" for row in rows], pa.string()),
-            pc.utf8_slice_codeunits(places.column("text"), 0, START_CHARS).combine_chunks(),
-        ],
-        schema=REJECTED,
-    )
+    records: Curated,
+    rows: Numbers,
+    reason: Callable[[int], tuple[CurationStep, Rejected, str]],
+    ids: Callable[[int], str] | None = None,
+) -> Iterator[pa.RecordBatch]:
+    """Yield rejections of rows: the step, the reason, and the id of the record that stays; `ids` of their own."""
+    for block_rows, block in records.blocks(rows, _BLOCK):
+        reasons = [reason(row) for row in block_rows.tolist()]
+        names = (
+            hexadecimals(records.ids[block_rows])
+            if ids is None
+            else [ids(row) for row in block_rows.tolist()]
+        )
+        starts = pc.utf8_slice_codeunits(block.column("text"), 0, START_CHARS)
+        yield from pa.Table.from_arrays(
+            [
+                pa.array(names, pa.string()),
+                block.column("source"),
+                block.column("source_path"),
+                pa.array([step.value for step, _, _ in reasons], pa.string()),
+                pa.array([each.value for _, each, _ in reasons], pa.string()),
+                pa.array([f"stays: {stays}" for _, _, stays in reasons], pa.string()),
+                starts,
+            ],
+            schema=REJECTED,
+        ).to_batches()
+
+
+def spooled(batches: Iterable[pa.RecordBatch], scratch: Path | None, name: str) -> pa.Table:
+    """Return rejections as a table that is mapped from a file in `scratch`, without one from memory."""
+    if scratch is None:
+        return pa.Table.from_batches(batches, REJECTED)
+    path = scratch / f"{name}.arrow"
+    with pa.ipc.new_file(str(path), REJECTED) as sink:
+        for batch in batches:
+            sink.write_batch(batch)
+    return mapped_table(path)
+
+
+def mapped_table(path: Path) -> pa.Table:
+    """Return the table in an Arrow file, mapped into memory."""
+    return pa.ipc.open_file(pa.memory_map(str(path))).read_all()

@@ -1,28 +1,42 @@
-"""New records against the earlier versions of their dataset: what stands there, word for word or nearly, goes."""
+"""New records against the earlier versions of their dataset: which of them stand there, word for word or nearly."""
 
-from collections import Counter
-from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Iterator
+from dataclasses import dataclass
 
-import pyarrow as pa
+import numpy as np
+import numpy.typing as npt
 
 from ratoon.jobs.v1.ingestion_jobs_pb2 import CurationSpec
 from ratoon.storage.artifacts import ArtifactStore
-from ratoon_ingestion.domain.curation import CurationConfig, CurationStep, Rejected
-from ratoon_ingestion.worker.deduplicate import Deduplicated, rejections
-from ratoon_ingestion.worker.index.lookup import Match, matches
+from ratoon_ingestion.domain.curation import CurationConfig
+from ratoon_ingestion.worker.curated import Curated
+from ratoon_ingestion.worker.index.lookup import matches
 from ratoon_ingestion.worker.index.segment import Segment
-from ratoon_ingestion.worker.index.sketches import Sketches, sketches_of
+from ratoon_ingestion.worker.index.sketches import Sketches
 from ratoon_ingestion.worker.index.stored import IndexStore, StoredSegment, layout_for
 from ratoon_ingestion.worker.index.write import BLOCK
 from ratoon_ingestion.worker.leakage import indexed
+from ratoon_ingestion.worker.names import Names, Numbers, names_of
 from ratoon_ingestion.worker.stored_records import read_version, texts_of
 
-_SKETCHES = ["content_digest", "shingles", "simhash", "answers"]
+
+@dataclass(frozen=True)
+class Repeated:
+    """Places of records that an earlier version has, the ids there, and whether they are equal or near duplicates."""
+
+    places: Numbers
+    ids: Names
+    is_equal: npt.NDArray[np.bool_]
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Return how many there are of each kind."""
+        equal = int(self.is_equal.sum())
+        return {"earlier_equal": equal, "earlier_near": len(self.places) - equal}
 
 
 class EarlierVersions:
-    """The earlier versions of a dataset that a curation compares with; none unless it excludes their records.
+    """The earlier versions of a dataset that a curation compares with; none unless it excludes or marks their records.
 
     A version of a release without indexes is read and indexed here, once: the new version's index takes that over.
     Examples of such a version are matched by their content alone.
@@ -40,59 +54,30 @@ class EarlierVersions:
                 texts = texts_of(read_version(store, digest))
                 self._stored.append(indexes.stored(indexed(texts, indexes, layout)))
 
-    def without(
-        self, curated: pa.Table, unique: Deduplicated, record_ids: list[str]
-    ) -> tuple[Deduplicated, list[int]]:
-        """Return what stays without repeated records, and the places at which it stood."""
-        if not self._stored:
-            return unique, list(range(len(unique.rows)))
-        matched = self._matches(curated, unique, record_ids)
-        places = [place for place in range(len(unique.rows)) if place not in matched]
-        gone = {unique.rows[place]: _reason(match) for place, match in matched.items()}
-        names = {unique.rows[place]: record_ids[place] for place in matched}
-        left = replace(
-            unique,
-            rows=tuple(unique.rows[place] for place in places),
-            clusters=tuple(unique.clusters[place] for place in places),
-            rejected=_appended(unique.rejected, rejections(curated, names, gone)),
-            counts={**unique.counts, **_counts(matched)},
-            votes={row: votes for row, votes in unique.votes.items() if row not in gone},
-        )
-        return left, places
+    def __bool__(self) -> bool:
+        return bool(self._stored)
+
+    def repeated(self, records: Curated, rows: Numbers, ids: Names) -> Repeated:
+        """Return which of these rows, under these ids, an earlier version has."""
+        threshold = self._config.cluster_threshold
+        segments = [self._indexes.usable(each.segment, threshold) for each in self._stored]
+        places, names, equal = [np.empty(0, np.int64)], [np.empty((0, 4), np.uint64)], [np.empty(0, np.bool_)]
+        for number, block in enumerate(sketches_in_blocks(records, rows, ids) if segments else ()):
+            matched = matches(block, segments, threshold, same_answers=True)
+            if not self._config.near_duplicate_threshold:
+                matched = {row: match for row, match in matched.items() if match.is_equal}
+            order = sorted(matched)
+            places.append(np.array(order, np.int64) + number * BLOCK)
+            names.append(names_of([matched[row].record_id for row in order]))
+            equal.append(np.array([matched[row].is_equal for row in order], np.bool_))
+        return Repeated(np.concatenate(places), np.concatenate(names), np.concatenate(equal))
 
     def index_with(self, own: Segment) -> str:
         """Store the index of the earlier versions and the new one; returns its digest."""
         return self._indexes.grown(self._stored, own)
 
-    def _matches(self, curated: pa.Table, unique: Deduplicated, record_ids: list[str]) -> Mapping[int, Match]:
-        threshold = self._config.cluster_threshold
-        segments = [self._indexes.usable(each.segment, threshold) for each in self._stored]
-        matched: dict[int, Match] = {}
-        for place, block in enumerate(sketches_in_blocks(curated, unique, record_ids)):
-            for row, match in matches(block, segments, threshold, same_answers=True).items():
-                if match.is_equal or self._config.near_duplicate_threshold:
-                    matched[place * BLOCK + row] = match
-        return matched
 
-
-def sketches_in_blocks(curated: pa.Table, unique: Deduplicated, record_ids: list[str]) -> Iterator[Sketches]:
+def sketches_in_blocks(records: Curated, rows: Numbers, ids: Names) -> Iterator[Sketches]:
     """Yield the sketches of the records that stay."""
-    for start in range(0, len(unique.rows), BLOCK):
-        rows = pa.array(unique.rows[start : start + BLOCK], pa.int64())
-        yield sketches_of(record_ids[start : start + BLOCK], curated.select(_SKETCHES).take(rows))
-
-
-def _reason(match: Match) -> tuple[CurationStep, Rejected, str]:
-    if match.is_equal:
-        return CurationStep.EXACT_DUPLICATE, Rejected.EXACT_DUPLICATE, match.record_id
-    return CurationStep.NEAR_DUPLICATE, Rejected.NEAR_DUPLICATE, match.record_id
-
-
-def _counts(matched: Mapping[int, Match]) -> dict[str, int]:
-    equal = Counter(match.is_equal for match in matched.values())
-    return {"earlier_equal": equal[True], "earlier_near": equal[False]}
-
-
-def _appended(one: pa.RecordBatch, other: pa.RecordBatch) -> pa.RecordBatch:
-    table = pa.Table.from_batches([one, other]).combine_chunks()
-    return table.to_batches()[0] if table.num_rows else one
+    for start in range(0, len(rows), BLOCK):
+        yield records.sketches(rows[start : start + BLOCK], ids[start : start + BLOCK])

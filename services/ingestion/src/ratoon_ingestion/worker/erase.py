@@ -22,10 +22,11 @@ from ratoon.storage.artifacts import ArtifactStore, TreeFile
 from ratoon.tasks.kind import Record, Role
 from ratoon.tasks.records import from_json
 from ratoon.tasks.text import utf8
+from ratoon_ingestion.domain.conversations import SEGMENT_OF
 from ratoon_ingestion.worker.curate import Progress, repeated
 from ratoon_ingestion.worker.decoding import decoded, record_id_of
-from ratoon_ingestion.worker.index.sketches import names_of
 from ratoon_ingestion.worker.index.stored import index_store
+from ratoon_ingestion.worker.names import names_of
 from ratoon_ingestion.worker.readers import Item, SourceSpec, SourceUnreadable, read_source
 from ratoon_ingestion.worker.readers.tables import has_examples
 from ratoon_ingestion.worker.spec import source_of
@@ -176,16 +177,30 @@ def _forms(payload: bytes) -> Iterator[bytes]:
 
 
 def _with_repetitions(spec: ErasureSpec, store: ArtifactStore) -> frozenset[str]:
-    """The requested ids and those of repetitions of the same source texts."""
+    """The requested ids and those of the same source texts: repetitions, augmented copies, segments and their text."""
     key, ids = bytes.fromhex(spec.record_key), set[str]()
+    texts: dict[str, set[str]] = defaultdict(set)
     for version in spec.versions:
         for shard in _shards(store, version.digest):
-            ids |= set(_table(store, shard.sha256, ["record_id"]).column("record_id").to_pylist())
+            table = _table(store, shard.sha256, ["record_id", "attributes"])
+            ids |= set(table.column("record_id").to_pylist())
+            _add_segments(texts, table)
+    for part in spec.parts:
+        ids |= set(_table(store, part.digest, ["record_id"]).column("record_id").to_pylist())
     doomed = set(spec.record_ids)
-    families = [family for first in ids | doomed if len(family := _family(first, ids, key)) > 1]
+    families = [{text, *segments} for text, segments in texts.items()]
+    families += [family for first in ids | doomed if len(family := _family(first, ids, key)) > 1]
     while more := [family for family in families if not family.isdisjoint(doomed) and not family <= doomed]:
         doomed.update(*more)
     return frozenset(doomed)
+
+
+def _add_segments(texts: dict[str, set[str]], table: pa.Table) -> None:
+    """Add the segments of a shard to those of their texts."""
+    parents = pc.map_lookup(table.column("attributes"), SEGMENT_OF, "first").to_pylist()
+    for parent, record_id in zip(parents, table.column("record_id").to_pylist(), strict=True):
+        if parent:
+            texts[parent].add(record_id)
 
 
 def _family(first: str, ids: Collection[str], key: bytes) -> set[str]:

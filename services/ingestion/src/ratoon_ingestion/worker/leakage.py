@@ -13,9 +13,10 @@ import numpy.typing as npt
 
 from ratoon_ingestion.worker.index.lookup import matches
 from ratoon_ingestion.worker.index.segment import Layout, Segment
-from ratoon_ingestion.worker.index.sketches import Names, Sketches, joined, names_of, sketched
+from ratoon_ingestion.worker.index.sketches import Sketches, joined, sketched
 from ratoon_ingestion.worker.index.stored import IndexStore
 from ratoon_ingestion.worker.index.write import BLOCK, build
+from ratoon_ingestion.worker.names import Names, names_of
 
 
 @dataclass(frozen=True)

@@ -3,9 +3,11 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -18,6 +20,9 @@ from ratoon_ingestion.worker.words import IDEOGRAPH_LENGTH, SYLLABLE_LENGTH
 REPLACED = "characters_replaced"
 """The step of records in which characters could not be decoded."""
 _SAMPLE = 20
+_LISTED_VALUES = 50
+"""Values of an attribute that are listed with their counts."""
+_BUFFERED_VALUES = 1 << 16
 _QUANTILES = (0, 0.05, 0.25, 0.5, 0.75, 0.95, 1)
 
 
@@ -42,32 +47,118 @@ class Counts:
         return self.items + self.added == self.records + self.rejected_total
 
 
+class ProfileBuilder:
+    """The profile of records that are added in blocks; memory holds two numbers of each."""
+
+    def __init__(self) -> None:
+        self.records = 0
+        self.steps: Counter[str] = Counter()
+        self._numbers: dict[str, list[npt.NDArray[np.int32]]] = {"chars": [], "tokens": []}
+        self._counts: dict[str, Counter[str]] = {
+            name: Counter() for name in ("language", "source_label", "source", "licence")
+        }
+        self._attributes: dict[str, _Values] = {}
+        self._first: datetime | None = None
+        self._last: datetime | None = None
+        self._without_time = 0
+        self._sample: list[str] = []
+
+    def add(self, records: pa.Table) -> None:
+        """Add records (without text: any of their other columns may be needed)."""
+        self.records += records.num_rows
+        self.steps.update(_steps(records))
+        for name, numbers in self._numbers.items():
+            numbers.append(records.column(name).to_numpy().astype(np.int32))
+        for name, counts in self._counts.items():
+            column = _classes(records) if name == "source_label" else records.column(name)
+            for row in pc.value_counts(column).to_pylist():
+                counts[row["values"] or ""] += row["counts"]
+        for row in records.column("attributes").to_pylist():
+            for name, value in row:
+                self._attributes.setdefault(name, _Values()).add(value)
+        times = records.column("received_time")
+        span = pc.min_max(times).as_py()
+        self._first = min(filter(None, (self._first, span["min"])), default=None)
+        self._last = max(filter(None, (self._last, span["max"])), default=None)
+        self._without_time += times.null_count
+        self._sample = _sample([*self._sample, *records.column("record_id").to_pylist()])
+
+    def result(self, counts: Counts, config: CurationConfig, duplicates: Mapping[str, int]) -> dict[str, Any]:
+        """Return the profile of all records that were added."""
+        chars, tokens = (
+            np.concatenate(numbers) if numbers else np.empty(0, np.int32)
+            for numbers in self._numbers.values()
+        )
+        languages, labels, sources, licences = map(_by_frequency, self._counts.values())
+        return {
+            "items": counts.items,
+            "records": counts.records,
+            "rejected": counts.rejected_total,
+            "removed": _removed(counts, config),
+            "kept_though_short": self.steps["short_but_labelled"],
+            "with_replaced_characters": self.steps[REPLACED],
+            "with_guessed_charset": self.steps["charset_guessed"],
+            "rules": _rules(config),
+            "duplicates": dict(duplicates),
+            "steps": dict(sorted(self.steps.items())),
+            "chars": _quantiles(chars),
+            "tokens": _quantiles(tokens),
+            "tokens_total": int(tokens.sum(dtype=np.int64)),
+            "languages": languages,
+            "labels": labels,
+            "sources": sources,
+            "licences": licences,
+            "attributes": {name: values.stated() for name, values in sorted(self._attributes.items())},
+            "received": {
+                "first": self._first.isoformat() if self._first else None,
+                "last": self._last.isoformat() if self._last else None,
+                "unknown": self._without_time,
+            },
+            "sample": self._sample,
+        }
+
+
+class _Values:
+    """How often each value of an attribute stands; of one with many values their number, by their hashes."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[str] | None = Counter()
+        self._hashes: list[npt.NDArray[np.int64]] = []
+        self._new: list[int] = []
+        self._records = 0
+
+    def add(self, value: str) -> None:
+        """Add the value of one record."""
+        self._records += 1
+        if self._counts is not None:
+            self._counts[value] += 1
+            if len(self._counts) <= _LISTED_VALUES:
+                return
+            self._new = list(map(hash, self._counts))
+            self._counts = None
+            return
+        self._new.append(hash(value))
+        if len(self._new) >= _BUFFERED_VALUES:
+            self._hashes = [self._distinct()]
+            self._new = []
+
+    def stated(self) -> dict[str, int]:
+        """Return the counts, or the number of values and of records."""
+        if self._counts is not None:
+            return dict(sorted(self._counts.items()))
+        return {"distinct": len(self._distinct()), "records": self._records}
+
+    def _distinct(self) -> npt.NDArray[np.int64]:
+        return np.unique(np.concatenate([*self._hashes, np.array(self._new, np.int64)]))
+
+
 def profile_of(
     records: pa.Table, counts: Counts, config: CurationConfig, duplicates: Mapping[str, int]
 ) -> dict[str, Any]:
     """The profile of curated records (without text: any of their other columns may be needed)."""
-    return {
-        "items": counts.items,
-        "records": counts.records,
-        "rejected": counts.rejected_total,
-        "removed": _removed(counts, config),
-        "kept_though_short": with_step(records, "short_but_labelled"),
-        "with_replaced_characters": with_step(records, REPLACED),
-        "with_guessed_charset": with_step(records, "charset_guessed"),
-        "rules": _rules(config),
-        "duplicates": dict(duplicates),
-        "steps": _steps(records),
-        "chars": _quantiles(records.column("chars")),
-        "tokens": _quantiles(records.column("tokens")),
-        "tokens_total": pc.sum(records.column("tokens")).as_py() or 0,
-        "languages": _counts(records.column("language")),
-        "labels": _counts(_classes(records)),
-        "sources": _counts(records.column("source")),
-        "licences": _counts(records.column("licence")),
-        "attributes": _attributes(records.column("attributes")),
-        "received": _span(records.column("received_time")),
-        "sample": _sample(records.column("record_id").to_pylist()),
-    }
+    builder = ProfileBuilder()
+    builder.add(records)
+    return builder.result(counts, config, duplicates)
 
 
 def _order(steps: Sequence[Step]) -> list[str]:
@@ -102,9 +193,8 @@ def _rules(config: CurationConfig) -> dict[str, str]:
     }
 
 
-def _counts(column: pa.ChunkedArray) -> dict[str, int]:
-    pairs = [(row["values"] or "", row["counts"]) for row in pc.value_counts(column).to_pylist()]
-    return dict(sorted(pairs, key=lambda pair: (-pair[1], pair[0])))
+def _by_frequency(counts: Mapping[str, int]) -> dict[str, int]:
+    return dict(sorted(counts.items(), key=lambda pair: (-pair[1], pair[0])))
 
 
 def _classes(records: pa.Table) -> pa.ChunkedArray:
@@ -115,10 +205,9 @@ def _classes(records: pa.Table) -> pa.ChunkedArray:
     return records.column("source_label").filter(is_class)
 
 
-def _quantiles(column: pa.ChunkedArray) -> dict[str, float]:
-    if not len(column):
+def _quantiles(numbers: npt.NDArray[np.int32]) -> dict[str, float]:
+    if not numbers.size:
         return {}
-    numbers = column.to_numpy()
     values = np.quantile(numbers, _QUANTILES)
     return {"mean": round(float(numbers.mean()), 1)} | {
         f"p{int(quantile * 100)}": round(float(value), 1)
@@ -126,43 +215,13 @@ def _quantiles(column: pa.ChunkedArray) -> dict[str, float]:
     }
 
 
-def with_step(records: pa.Table, step: str) -> int:
-    """How many records a step touched."""
-    return _steps(records).get(step, 0)
-
-
-def _steps(records: pa.Table) -> dict[str, int]:
+def _steps(records: pa.Table) -> Counter[str]:
     """How many records each step touched."""
-    counts = Counter(
+    return Counter(
         name
         for steps in records.column("steps").to_pylist()
         for name in {step.partition(":")[0] for step in steps or ()}
     )
-    return dict(sorted(counts.items()))
-
-
-def _attributes(column: pa.ChunkedArray) -> dict[str, dict[str, int]]:
-    """How often each value of each attribute stands; those with many values give their number, and that of records."""
-    counts: dict[str, Counter[str]] = {}
-    for row in column.to_pylist():
-        for name, value in row:
-            counts.setdefault(name, Counter())[value] += 1
-    return {
-        name: dict(sorted(values.items()))
-        if len(values) <= 50
-        else {"distinct": len(values), "records": values.total()}
-        for name, values in sorted(counts.items())
-    }
-
-
-def _span(column: pa.ChunkedArray) -> dict[str, Any]:
-    span = pc.min_max(column).as_py()
-    first, last = span["min"], span["max"]
-    return {
-        "first": first.isoformat() if first else None,
-        "last": last.isoformat() if last else None,
-        "unknown": column.null_count,
-    }
 
 
 def _sample(record_ids: Sequence[str]) -> list[str]:

@@ -13,7 +13,7 @@ from ratoon.ingestion.v1.source_pb2 import Source, SourcePreview
 from ratoon.jobs.v1 import ingestion_jobs_pb2 as pb
 from ratoon.operations.job_messages import JSON, from_json, to_json
 from ratoon.tasks.curation import Step
-from ratoon_ingestion.domain.curation import CurationConfig
+from ratoon_ingestion.domain.curation import CurationConfig, EarlierRecords
 from ratoon_ingestion.domain.pii import Mask
 from ratoon_ingestion.domain.sources import Columns, Format, SampleBy
 from ratoon_ingestion.worker.readers.items import SourceSpec
@@ -47,7 +47,8 @@ def config_of(message: pb.CurationSettings) -> CurationConfig:
     stated = _set(message)
     masks = tuple(map(Mask, message.masks))
     steps = tuple(Step(step.name, dict(step.params)) for step in message.steps)
-    return CurationConfig(**{**stated, "masks": masks, "steps": steps})
+    earlier = EarlierRecords(message.earlier_versions or EarlierRecords.KEEP)
+    return CurationConfig(**{**stated, "masks": masks, "steps": steps, "earlier_versions": earlier})
 
 
 def report_message(report: Report) -> StepReport:

@@ -1310,7 +1310,8 @@ class Split(Message):
     withheld_counts: dict[str, Int64] = {}
     """Number of records in no part, by reason: `NO_LABEL`, `NO_TIME`, `NO_NUMBER`, `EARLIER_TEST`,
     `CLUSTER_STRADDLES`, `REPEATED` (repetition of a record that a mixture repeats and that is not
-    trained on).
+    trained on), `TRAINING_ONLY` (record that a labelling queue drew by uncertainty, after the start
+    of the test part by time).
     """
 
     replayed_count: Int64 = 0

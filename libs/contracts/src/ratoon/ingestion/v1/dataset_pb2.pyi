@@ -71,6 +71,33 @@ class Curation(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    class _EarlierVersions:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _EarlierVersionsEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[Curation._EarlierVersions.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        EARLIER_VERSIONS_UNSPECIFIED: Curation._EarlierVersions.ValueType  # 0
+        """The default: EARLIER_VERSIONS_KEEP."""
+        EARLIER_VERSIONS_EXCLUDE: Curation._EarlierVersions.ValueType  # 1
+        """They are rejected, so that the version has new records only. The rejection names the earlier record."""
+        EARLIER_VERSIONS_MARK: Curation._EarlierVersions.ValueType  # 2
+        """They are kept, with the attribute `earlier_equal` or `earlier_near`, whose value is the ID of the earlier record."""
+        EARLIER_VERSIONS_KEEP: Curation._EarlierVersions.ValueType  # 3
+        """They are kept. No earlier version is compared."""
+
+    class EarlierVersions(_EarlierVersions, metaclass=_EarlierVersionsEnumTypeWrapper):
+        """What becomes of records that an earlier version has."""
+
+    EARLIER_VERSIONS_UNSPECIFIED: Curation.EarlierVersions.ValueType  # 0
+    """The default: EARLIER_VERSIONS_KEEP."""
+    EARLIER_VERSIONS_EXCLUDE: Curation.EarlierVersions.ValueType  # 1
+    """They are rejected, so that the version has new records only. The rejection names the earlier record."""
+    EARLIER_VERSIONS_MARK: Curation.EarlierVersions.ValueType  # 2
+    """They are kept, with the attribute `earlier_equal` or `earlier_near`, whose value is the ID of the earlier record."""
+    EARLIER_VERSIONS_KEEP: Curation.EarlierVersions.ValueType  # 3
+    """They are kept. No earlier version is compared."""
+
     MIN_CHARS_FIELD_NUMBER: _builtins.int
     LANGUAGES_FIELD_NUMBER: _builtins.int
     NEAR_DUPLICATE_THRESHOLD_FIELD_NUMBER: _builtins.int
@@ -79,7 +106,7 @@ class Curation(_message.Message):
     MAX_REPLACED_SHARE_FIELD_NUMBER: _builtins.int
     KEEP_CODE_FIELD_NUMBER: _builtins.int
     STEPS_FIELD_NUMBER: _builtins.int
-    EXCLUDE_EARLIER_FIELD_NUMBER: _builtins.int
+    EARLIER_VERSIONS_FIELD_NUMBER: _builtins.int
     min_chars: _builtins.int
     """Minimum length of a record in characters. Shorter records are dropped unless they are labelled or prompts. Negative
     values are refused. Default: 50.
@@ -96,9 +123,9 @@ class Curation(_message.Message):
     """
     keep_code: _builtins.bool
     """Keep files of code, settings and program packages in text archives. Default: false."""
-    exclude_earlier: _builtins.bool
-    """Remove records that equal a record of an earlier version of the dataset or are near duplicates of one, so that the
-    version has new records only. The rejection names the earlier record. Default: false.
+    earlier_versions: Global___Curation.EarlierVersions.ValueType
+    """What becomes of records that equal a record of an earlier version of the dataset or are near duplicates of one.
+    Default: EARLIER_VERSIONS_KEEP.
     """
     @_builtins.property
     def languages(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
@@ -127,11 +154,11 @@ class Curation(_message.Message):
         max_replaced_share: _builtins.float | None = ...,
         keep_code: _builtins.bool = ...,
         steps: _abc.Iterable[Global___CurationStep] | None = ...,
-        exclude_earlier: _builtins.bool = ...,
+        earlier_versions: Global___Curation.EarlierVersions.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_max_replaced_share", b"_max_replaced_share", "_min_chars", b"_min_chars", "_near_duplicate_threshold", b"_near_duplicate_threshold", "max_replaced_share", b"max_replaced_share", "min_chars", b"min_chars", "near_duplicate_threshold", b"near_duplicate_threshold"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_replaced_share", b"_max_replaced_share", "_min_chars", b"_min_chars", "_near_duplicate_threshold", b"_near_duplicate_threshold", "exclude_earlier", b"exclude_earlier", "keep_code", b"keep_code", "keep_exact_duplicates", b"keep_exact_duplicates", "languages", b"languages", "masks", b"masks", "max_replaced_share", b"max_replaced_share", "min_chars", b"min_chars", "near_duplicate_threshold", b"near_duplicate_threshold", "steps", b"steps"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_replaced_share", b"_max_replaced_share", "_min_chars", b"_min_chars", "_near_duplicate_threshold", b"_near_duplicate_threshold", "earlier_versions", b"earlier_versions", "keep_code", b"keep_code", "keep_exact_duplicates", b"keep_exact_duplicates", "languages", b"languages", "masks", b"masks", "max_replaced_share", b"max_replaced_share", "min_chars", b"min_chars", "near_duplicate_threshold", b"near_duplicate_threshold", "steps", b"steps"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__max_replaced_share: _TypeAlias = _typing.Literal["max_replaced_share"]  # noqa: Y015
     _WhichOneofArgType__max_replaced_share: _TypeAlias = _typing.Literal["_max_replaced_share", b"_max_replaced_share"]  # noqa: Y015

@@ -40,6 +40,7 @@ class CurationSpec(_message.Message):
     EARLIER_INDEXES_FIELD_NUMBER: _builtins.int
     STEP_SOURCES_FIELD_NUMBER: _builtins.int
     EXECUTOR_FIELD_NUMBER: _builtins.int
+    EMBEDDING_MODEL_FIELD_NUMBER: _builtins.int
     version: _builtins.str
     """Resource name of the dataset version."""
     record_key: _builtins.str
@@ -50,6 +51,8 @@ class CurationSpec(_message.Message):
     """Version of the code, for the manifest of the dataset version."""
     executor: _builtins.str
     """Where batches are curated: `pool` (processes of this machine) or `ray` (a Ray cluster). Empty: `pool`."""
+    embedding_model: _builtins.str
+    """Directory of the embedding model of the operator, on the machines of the jobs. Empty: none."""
     @_builtins.property
     def sources(self) -> _containers.RepeatedCompositeFieldContainer[Global___SourceSpec]:
         """Sources, in their order."""
@@ -93,10 +96,11 @@ class CurationSpec(_message.Message):
         earlier_indexes: _abc.Iterable[_builtins.str] | None = ...,
         step_sources: _abc.Iterable[Global___SourceSpec] | None = ...,
         executor: _builtins.str = ...,
+        embedding_model: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["curation", b"curation", "decontamination", b"decontamination"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["code_version", b"code_version", "curation", b"curation", "decontamination", b"decontamination", "earlier_indexes", b"earlier_indexes", "earlier_versions", b"earlier_versions", "excluded", b"excluded", "executor", b"executor", "processes", b"processes", "record_key", b"record_key", "sources", b"sources", "step_sources", b"step_sources", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["code_version", b"code_version", "curation", b"curation", "decontamination", b"decontamination", "earlier_indexes", b"earlier_indexes", "earlier_versions", b"earlier_versions", "embedding_model", b"embedding_model", "excluded", b"excluded", "executor", b"executor", "processes", b"processes", "record_key", b"record_key", "sources", b"sources", "step_sources", b"step_sources", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -369,7 +373,7 @@ class CurationSettings(_message.Message):
     MAX_REPLACED_SHARE_FIELD_NUMBER: _builtins.int
     KEEP_CODE_FIELD_NUMBER: _builtins.int
     STEPS_FIELD_NUMBER: _builtins.int
-    EXCLUDE_EARLIER_FIELD_NUMBER: _builtins.int
+    EARLIER_VERSIONS_FIELD_NUMBER: _builtins.int
     min_chars: _builtins.int
     """Minimum length of an unlabelled record, in characters."""
     exact_duplicates: _builtins.bool
@@ -380,8 +384,10 @@ class CurationSettings(_message.Message):
     """Share of texts with replaced characters above which the curation fails."""
     keep_code: _builtins.bool
     """Keep files of code and settings."""
-    exclude_earlier: _builtins.bool
-    """Remove records that repeat one of an earlier version of the dataset."""
+    earlier_versions: _builtins.str
+    """What becomes of records that repeat one of an earlier version of the dataset: `keep`, `mark` or `exclude`. Empty:
+    `keep`.
+    """
     @_builtins.property
     def languages(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """ISO 639 codes of the languages to keep. Empty: all."""
@@ -405,16 +411,14 @@ class CurationSettings(_message.Message):
         max_replaced_share: _builtins.float | None = ...,
         keep_code: _builtins.bool | None = ...,
         steps: _abc.Iterable[_dataset_pb2.CurationStep] | None = ...,
-        exclude_earlier: _builtins.bool | None = ...,
+        earlier_versions: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_exact_duplicates", b"_exact_duplicates", "_exclude_earlier", b"_exclude_earlier", "_keep_code", b"_keep_code", "_max_replaced_share", b"_max_replaced_share", "_min_chars", b"_min_chars", "_near_duplicate_threshold", b"_near_duplicate_threshold", "exact_duplicates", b"exact_duplicates", "exclude_earlier", b"exclude_earlier", "keep_code", b"keep_code", "max_replaced_share", b"max_replaced_share", "min_chars", b"min_chars", "near_duplicate_threshold", b"near_duplicate_threshold"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_exact_duplicates", b"_exact_duplicates", "_keep_code", b"_keep_code", "_max_replaced_share", b"_max_replaced_share", "_min_chars", b"_min_chars", "_near_duplicate_threshold", b"_near_duplicate_threshold", "exact_duplicates", b"exact_duplicates", "keep_code", b"keep_code", "max_replaced_share", b"max_replaced_share", "min_chars", b"min_chars", "near_duplicate_threshold", b"near_duplicate_threshold"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_exact_duplicates", b"_exact_duplicates", "_exclude_earlier", b"_exclude_earlier", "_keep_code", b"_keep_code", "_max_replaced_share", b"_max_replaced_share", "_min_chars", b"_min_chars", "_near_duplicate_threshold", b"_near_duplicate_threshold", "exact_duplicates", b"exact_duplicates", "exclude_earlier", b"exclude_earlier", "keep_code", b"keep_code", "languages", b"languages", "masks", b"masks", "max_replaced_share", b"max_replaced_share", "min_chars", b"min_chars", "near_duplicate_threshold", b"near_duplicate_threshold", "steps", b"steps"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_exact_duplicates", b"_exact_duplicates", "_keep_code", b"_keep_code", "_max_replaced_share", b"_max_replaced_share", "_min_chars", b"_min_chars", "_near_duplicate_threshold", b"_near_duplicate_threshold", "earlier_versions", b"earlier_versions", "exact_duplicates", b"exact_duplicates", "keep_code", b"keep_code", "languages", b"languages", "masks", b"masks", "max_replaced_share", b"max_replaced_share", "min_chars", b"min_chars", "near_duplicate_threshold", b"near_duplicate_threshold", "steps", b"steps"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__exact_duplicates: _TypeAlias = _typing.Literal["exact_duplicates"]  # noqa: Y015
     _WhichOneofArgType__exact_duplicates: _TypeAlias = _typing.Literal["_exact_duplicates", b"_exact_duplicates"]  # noqa: Y015
-    _WhichOneofReturnType__exclude_earlier: _TypeAlias = _typing.Literal["exclude_earlier"]  # noqa: Y015
-    _WhichOneofArgType__exclude_earlier: _TypeAlias = _typing.Literal["_exclude_earlier", b"_exclude_earlier"]  # noqa: Y015
     _WhichOneofReturnType__keep_code: _TypeAlias = _typing.Literal["keep_code"]  # noqa: Y015
     _WhichOneofArgType__keep_code: _TypeAlias = _typing.Literal["_keep_code", b"_keep_code"]  # noqa: Y015
     _WhichOneofReturnType__max_replaced_share: _TypeAlias = _typing.Literal["max_replaced_share"]  # noqa: Y015
@@ -425,8 +429,6 @@ class CurationSettings(_message.Message):
     _WhichOneofArgType__near_duplicate_threshold: _TypeAlias = _typing.Literal["_near_duplicate_threshold", b"_near_duplicate_threshold"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__exact_duplicates) -> _WhichOneofReturnType__exact_duplicates | None: ...
-    @_typing.overload
-    def WhichOneof(self, oneof_group: _WhichOneofArgType__exclude_earlier) -> _WhichOneofReturnType__exclude_earlier | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__keep_code) -> _WhichOneofReturnType__keep_code | None: ...
     @_typing.overload
@@ -754,6 +756,7 @@ class PreviewSpec(_message.Message):
     CURATION_FIELD_NUMBER: _builtins.int
     DECONTAMINATION_FIELD_NUMBER: _builtins.int
     STEP_SOURCES_FIELD_NUMBER: _builtins.int
+    EMBEDDING_MODEL_FIELD_NUMBER: _builtins.int
     file_name: _builtins.str
     """Name of the file."""
     detect: _builtins.bool
@@ -762,6 +765,8 @@ class PreviewSpec(_message.Message):
     """Key of the project from which record IDs are derived, in hexadecimal."""
     record_count: _builtins.int
     """Maximum number of records to return."""
+    embedding_model: _builtins.str
+    """Directory of the embedding model of the operator. Empty: none."""
     @_builtins.property
     def source(self) -> Global___SourceSpec:
         """Source, which may not exist yet."""
@@ -794,10 +799,11 @@ class PreviewSpec(_message.Message):
         curation: Global___CurationSettings | None = ...,
         decontamination: Global___DecontaminationSpec | None = ...,
         step_sources: _abc.Iterable[Global___SourceSpec] | None = ...,
+        embedding_model: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["curation", b"curation", "decontamination", b"decontamination", "source", b"source"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["curation", b"curation", "decontamination", b"decontamination", "detect", b"detect", "excluded", b"excluded", "file_name", b"file_name", "record_count", b"record_count", "record_key", b"record_key", "source", b"source", "step_sources", b"step_sources"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["curation", b"curation", "decontamination", b"decontamination", "detect", b"detect", "embedding_model", b"embedding_model", "excluded", b"excluded", "file_name", b"file_name", "record_count", b"record_count", "record_key", b"record_key", "source", b"source", "step_sources", b"step_sources"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -9,7 +9,8 @@ import numpy.typing as npt
 
 from ratoon_ingestion.worker.duplicates import SIMHASH_BITS
 from ratoon_ingestion.worker.index.segment import QUARTERS, Segment
-from ratoon_ingestion.worker.index.sketches import Sketches, band_keys, hexadecimal, quarters
+from ratoon_ingestion.worker.index.sketches import Sketches, band_keys, quarters
+from ratoon_ingestion.worker.names import hexadecimal
 from ratoon_ingestion.worker.shingles import Hashes
 
 _BLOCK = 10_000

@@ -8,7 +8,7 @@ pages of the tables that it needs, and no others.
 import json
 import mmap
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -16,7 +16,8 @@ from typing import IO, Any
 import numpy as np
 import numpy.typing as npt
 
-from ratoon_ingestion.worker.index.sketches import Names, Sketches, gathered
+from ratoon_ingestion.worker.index.sketches import Sketches, gathered
+from ratoon_ingestion.worker.names import Names
 from ratoon_ingestion.worker.shingles import SKETCHING, Hashes
 
 _MAGIC = b"ratoonix"
@@ -167,37 +168,44 @@ class SegmentWriter:
         """Write the file of the segment; equal content gives equal bytes."""
         for stream in self._files.values():
             stream.close()
-        header = self._header(layout)
+        counts = {name: (dtype, tuple(shape)) for name, (dtype, shape) in self._counts.items()}
+        header, offsets = file_header(counts, layout)
         with path.open("wb") as sink:
-            sink.write(_MAGIC + len(header).to_bytes(8, "little") + header)
-            for name in sorted(self._counts):
-                sink.write(b"\0" * (-sink.tell() % _ALIGN))
+            sink.write(header)
+            for name in sorted(counts):
+                sink.write(b"\0" * (offsets[name] - sink.tell()))
                 with (self._folder / name).open("rb") as source:
                     shutil.copyfileobj(source, sink, 1 << 20)
+                (self._folder / name).unlink()
         shutil.rmtree(self._folder)
         return path
 
-    def _header(self, layout: Layout) -> bytes:
-        """Return the header; offsets depend on its length, which is fixed by white space at its end."""
-        arrays: dict[str, tuple[str, list[int], int]] = {
-            name: (*self._counts[name], 0) for name in self._counts
-        }
-        fields = {
-            "format": layout.format,
-            "rows": self._counts["ids"][1][0],
-            "bands": layout.bands,
-            "width": layout.width,
-            "covers": sorted(layout.covers),
-            "arrays": arrays,
-        }
-        length = len(json.dumps(fields)) + 20 * len(arrays)
-        place = 16 + length
-        for name in sorted(arrays):
-            dtype, shape = self._counts[name]
-            place += -place % _ALIGN
-            arrays[name] = (dtype, shape, place)
-            place += int(np.prod(shape)) * np.dtype(dtype).itemsize
-        return json.dumps(fields, sort_keys=True).encode().ljust(length)
+
+def file_header(
+    arrays: Mapping[str, tuple[str, tuple[int, ...]]], layout: Layout
+) -> tuple[bytes, dict[str, int]]:
+    """Return the start of a segment's file, and where each array begins; `arrays`: their dtypes and shapes.
+
+    Offsets depend on the length of the header, which is fixed by white space at its end.
+    """
+    stated = {name: (dtype, list(shape), 0) for name, (dtype, shape) in arrays.items()}
+    fields = {
+        "format": layout.format,
+        "rows": arrays["ids"][1][0],
+        "bands": layout.bands,
+        "width": layout.width,
+        "covers": sorted(layout.covers),
+        "arrays": stated,
+    }
+    length = len(json.dumps(fields)) + 20 * len(arrays)
+    place = 16 + length
+    for name in sorted(arrays):
+        dtype, shape = arrays[name]
+        place += -place % _ALIGN
+        stated[name] = (dtype, list(shape), place)
+        place += int(np.prod(shape)) * np.dtype(dtype).itemsize
+    header = json.dumps(fields, sort_keys=True).encode().ljust(length)
+    return _MAGIC + length.to_bytes(8, "little") + header, {name: each[2] for name, each in stated.items()}
 
 
 def ranges(tables: Sequence[Keys], size: int) -> list[list[slice]]:

@@ -5,14 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 
+from ratoon_ingestion.worker.names import Names, names_of
 from ratoon_ingestion.worker.normalise import comparable
 from ratoon_ingestion.worker.shingles import Hashes, Offsets, keys_of_bands, shingled, simhashes
 from ratoon_ingestion.worker.words import spaced_text
-
-Names = npt.NDArray[np.uint64]
-"""Names of 32 bytes, four big-endian numbers a row, whose order is that of their hexadecimal form."""
 
 
 @dataclass(frozen=True)
@@ -45,23 +42,6 @@ class Sketches:
         )
 
 
-def sketches_of(record_ids: Sequence[str], curated: pa.Table) -> Sketches:
-    """Return the sketches of curated records, whose shingles and SimHashes are known, under these ids."""
-    if not record_ids:
-        return EMPTY
-    lists = pa.concat_arrays(curated.column("shingles").chunks)
-    offsets = lists.offsets.to_numpy().astype(np.int64)
-    answers = curated.column("answers").to_pylist()
-    return Sketches(
-        names_of(record_ids),
-        names_of(curated.column("content_digest").to_pylist()),
-        lists.values.to_numpy()[offsets[0] : offsets[-1]],
-        offsets - offsets[0],
-        curated.column("simhash").to_numpy().astype(np.uint64),
-        np.array([int(each[:16] or "0", 16) for each in answers], np.uint64),
-    )
-
-
 def sketched(record_ids: Sequence[str], digests: Sequence[str], wordings: Sequence[str]) -> Sketches:
     """Return the sketches of texts."""
     if not record_ids:
@@ -75,16 +55,6 @@ def sketched(record_ids: Sequence[str], digests: Sequence[str], wordings: Sequen
         simhashes(shingles, offsets),
         np.zeros(len(record_ids), np.uint64),
     )
-
-
-def names_of(digests: Sequence[str]) -> Names:
-    """Return names from their 64 hexadecimal digits."""
-    return np.frombuffer(bytes.fromhex("".join(digests)), ">u8").astype(np.uint64).reshape(-1, 4)
-
-
-def hexadecimal(name: Names) -> str:
-    """Return the 64 hexadecimal digits of one name."""
-    return name.astype(">u8").tobytes().hex()
 
 
 def gathered(

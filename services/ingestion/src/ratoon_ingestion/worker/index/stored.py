@@ -16,8 +16,8 @@ from ratoon.process.errors import FailedPrecondition, NotFound
 from ratoon.storage.artifacts import ArtifactStore, TreeFile, file_digest
 from ratoon_ingestion.worker.duplicates import bands_for
 from ratoon_ingestion.worker.index.segment import Layout, NotASegment, Segment, opened
-from ratoon_ingestion.worker.index.sketches import Names
 from ratoon_ingestion.worker.index.write import BLOCK, build, merge
+from ratoon_ingestion.worker.names import Names
 
 _CHECKED_BYTES = 256 << 20
 """Size up to which a segment is hashed when it is opened; of a larger one the header is checked."""

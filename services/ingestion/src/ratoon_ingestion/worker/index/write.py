@@ -13,7 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ratoon_ingestion.worker.index.segment import Layout, Rows, Segment, SegmentWriter, opened, ranges
-from ratoon_ingestion.worker.index.sketches import EMPTY, Names, Sketches, band_keys, joined, quarters
+from ratoon_ingestion.worker.index.sketches import EMPTY, Sketches, band_keys, joined, quarters
+from ratoon_ingestion.worker.names import Names
 
 BLOCK = 20_000
 """Records that are worked on at a time."""

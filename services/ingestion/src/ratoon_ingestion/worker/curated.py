@@ -1,0 +1,141 @@
+"""Curated records as the duplicate search sees them: a few numbers a record; the rest is read where it stands.
+
+The columns by which all records are compared are copied to files that are mapped into memory. Texts, attributes and
+shingles stay in the Arrow file of the curation.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ratoon.tasks.labels import label_key
+from ratoon_ingestion.worker.index.sketches import Sketches
+from ratoon_ingestion.worker.names import Names, Numbers, is_first, names_of, order_of
+from ratoon_ingestion.worker.shingles import Hashes
+
+_CUT = pa.array(["length", "time", "disconnect", "unspecified"])
+"""Values of the attribute `truncated`: why a crawler cut a page (WARC 1.1, section 5.13)."""
+_TIED = ("source_label", "source", "source_path")
+"""Columns that order records of equal id and digest."""
+
+
+class Curated:
+    """Curated records of a table of schema CURATED, by their rows."""
+
+    def __init__(self, table: pa.Table, folder: Path | None = None) -> None:
+        """`folder`: for the files of columns; without one they are held in memory."""
+        self.table = table
+        self.batches: list[pa.RecordBatch] = table.to_batches()
+        self.starts = np.cumsum([0, *(batch.num_rows for batch in self.batches)], dtype=np.int64)
+        rows = table.num_rows
+
+        def column(name: str, dtype: npt.DTypeLike, *shape: int) -> npt.NDArray[Any]:
+            if folder is None or not rows:
+                return np.zeros((rows, *shape), dtype)
+            return np.memmap(folder / f"{name}.column", dtype, "w+", shape=(rows, *shape))
+
+        self.ids: Names = column("ids", np.uint64, 4)
+        self.digests: Names = column("digests", np.uint64, 4)
+        self.simhashes: Hashes = column("simhashes", np.uint64)
+        self.answers: Hashes = column("answers", np.uint64)
+        """A hash of the answers, tools and system messages of an example; 0 for a text."""
+        self.labels: Hashes = column("labels", np.uint64)
+        """A hash of the label, the same for spellings of one; 0 for none, and for examples."""
+        self.priority: npt.NDArray[np.uint8] = column("priority", np.uint8)
+        """Which of several equal records stays: labelled ones before others, then whole ones before cut ones."""
+        self._offsets: list[npt.NDArray[np.int32]] = []
+        self._shingles: list[Hashes] = []
+        for start, batch in zip(self.starts.tolist(), self.batches, strict=False):
+            self._add(batch, slice(start, start + batch.num_rows))
+
+    def __len__(self) -> int:
+        return self.table.num_rows
+
+    def _add(self, batch: pa.RecordBatch, rows: slice) -> None:
+        self.ids[rows] = names_of(batch.column("record_id").to_pylist())
+        self.digests[rows] = names_of(batch.column("content_digest").to_pylist())
+        self.simhashes[rows] = batch.column("simhash").to_numpy()
+        answers = batch.column("answers").to_pylist()
+        self.answers[rows] = np.array([int(each[:16] or "0", 16) for each in answers], np.uint64)
+        labels = batch.column("source_label").to_pylist()
+        hashes = [
+            0 if answer or label is None else _hash(label)
+            for answer, label in zip(answers, labels, strict=True)
+        ]
+        self.labels[rows] = np.array(hashes, np.uint64)
+        unlabelled = np.array([label is None for label in labels], np.uint8)
+        cut = pc.is_in(pc.map_lookup(batch.column("attributes"), "truncated", "first"), _CUT)
+        self.priority[rows] = 2 * unlabelled + cut.to_numpy(zero_copy_only=False)
+        shingles = batch.column("shingles")
+        self._offsets.append(shingles.offsets.to_numpy())
+        self._shingles.append(shingles.values.to_numpy())
+
+    def shingles_at(self, row: int) -> Hashes:
+        """Return the sorted shingles of a record, without a copy."""
+        batch = int(np.searchsorted(self.starts, row, side="right")) - 1
+        offsets, place = self._offsets[batch], row - int(self.starts[batch])
+        return self._shingles[batch][offsets[place] : offsets[place + 1]]
+
+    def sketches(self, rows: Numbers, ids: Names) -> Sketches:
+        """Return the sketches of some records, under these ids."""
+        members = [self.shingles_at(row) for row in rows.tolist()]
+        return Sketches(
+            ids,
+            np.array(self.digests[rows]),
+            np.concatenate(members) if members else np.empty(0, np.uint64),
+            np.cumsum([0, *(len(each) for each in members)], dtype=np.int64),
+            np.array(self.simhashes[rows]),
+            np.array(self.answers[rows]),
+        )
+
+    def in_order(self) -> Numbers:
+        """Return the rows in an order that does not depend on that in which they were read.
+
+        By digest, id, label, source and path.
+        """
+        order = order_of(self.digests, self.ids)
+        same = ~(is_first(self.digests, order) | is_first(self.ids, order))
+        for start, stop in _spans(same):
+            rows = order[start:stop].tolist()
+            order[start:stop] = sorted(rows, key=self._tie)
+        return order
+
+    def blocks(self, rows: Numbers, size: int) -> Iterator[tuple[Numbers, pa.Table]]:
+        """Yield the records of some rows, in ascending order, in tables of about this size, which are copies."""
+        rows = np.sort(rows)
+        bounds = np.searchsorted(rows, self.starts)
+        waiting: list[pa.RecordBatch] = []
+        start = 0
+        for batch, first, low, high in zip(
+            self.batches, self.starts.tolist(), bounds[:-1].tolist(), bounds[1:].tolist(), strict=False
+        ):
+            if low < high:
+                waiting.append(batch.take(pa.array(rows[low:high] - first)))
+            if high - start >= size or (high == len(rows) and start < high):
+                yield rows[start:high], pa.Table.from_batches(waiting, self.table.schema)
+                waiting, start = [], high
+
+    def _tie(self, row: int) -> tuple[str, ...]:
+        batch = int(np.searchsorted(self.starts, row, side="right")) - 1
+        place = row - int(self.starts[batch])
+        return tuple(self.batches[batch].column(name)[place].as_py() or "" for name in _TIED)
+
+
+def _spans(same: npt.NDArray[np.bool_]) -> Iterator[tuple[int, int]]:
+    """Yield the bounds of runs whose members, but for the first, are the same as the one before."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], same, [False]]).astype(np.int8)))
+    yield from zip((edges[::2] - 1).tolist(), edges[1::2].tolist(), strict=True)
+
+
+@lru_cache(10_000)
+def _hash(label: str) -> int:
+    """Return a hash of a label that is not 0."""
+    digest = hashlib.blake2b(str(label_key(label)).encode("utf-8", "surrogatepass"), digest_size=8).digest()
+    return int.from_bytes(digest, "little") | 1

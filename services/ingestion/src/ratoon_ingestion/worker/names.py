@@ -1,0 +1,53 @@
+"""Names of 32 bytes as arrays, and their order."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+Names = npt.NDArray[np.uint64]
+"""Names of 32 bytes, four big-endian numbers a row, whose order is that of their hexadecimal form."""
+Numbers = npt.NDArray[np.int64]
+
+
+def names_of(digests: Sequence[str]) -> Names:
+    """Return names from their 64 hexadecimal digits."""
+    return np.frombuffer(bytes.fromhex("".join(digests)), ">u8").astype(np.uint64).reshape(-1, 4)
+
+
+def hexadecimal(name: Names) -> str:
+    """Return the 64 hexadecimal digits of one name."""
+    return name.astype(">u8").tobytes().hex()
+
+
+def hexadecimals(names: Names) -> list[str]:
+    """Return the 64 hexadecimal digits of each name."""
+    digits = names.astype(">u8").tobytes().hex()
+    return [digits[start : start + 64] for start in range(0, len(digits), 64)]
+
+
+def order_of(*names: Names) -> Numbers:
+    """Return the rows in the order of their first names; those of equal ones in that of the next, then in their own."""
+    first = np.ascontiguousarray(names[0][:, 0])
+    order = np.argsort(first, kind="stable")
+    in_order = first[order]
+    is_tied = np.zeros(len(order), np.bool_)
+    np.equal(in_order[1:], in_order[:-1], out=is_tied[1:])
+    is_tied[:-1] |= is_tied[1:].copy()
+    tied = order[is_tied]
+    columns = [column for each in names for column in each[tied].T]
+    order[is_tied] = tied[np.lexsort(columns[::-1])]
+    return order
+
+
+def is_first(names: Names, order: Numbers) -> npt.NDArray[np.bool_]:
+    """Return which rows, in their order, have another name than the one before."""
+    first = np.ones(len(order), np.bool_)
+    for start in range(1, len(order), _BLOCK):
+        rows = order[start - 1 : start + _BLOCK]
+        part = names[rows]
+        first[start : start + _BLOCK] = (part[1:] != part[:-1]).any(axis=1)
+    return first
+
+
+_BLOCK = 1 << 20

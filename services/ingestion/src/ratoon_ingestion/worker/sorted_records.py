@@ -1,0 +1,82 @@
+"""The records that stay, in record id order, without holding all of them: an external sort by known positions."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.ipc
+
+from ratoon_ingestion.worker.batches import RECORDS, VOTES, with_attributes
+from ratoon_ingestion.worker.curated import Curated
+from ratoon_ingestion.worker.deduplicate import Vote
+from ratoon_ingestion.worker.names import Names, Numbers, hexadecimals, order_of
+
+_PART = 20_000
+"""Records that are sorted at a time."""
+_PARTS = 200
+"""Files that are written at a time; of more than 4,000,000 records, the parts grow."""
+
+
+@dataclass(frozen=True)
+class Staying:
+    """Rows of curated records that stay, and what they get: ids, rows that name their clusters, votes, attributes."""
+
+    rows: Numbers
+    ids: Names
+    clusters: Numbers
+    votes: Mapping[int, Sequence[Vote]]
+    marks: Mapping[int, Mapping[str, str]] = field(default_factory=dict)
+
+
+def in_id_order(records: Curated, staying: Staying, folder: Path) -> Iterator[pa.Table]:
+    """Yield the records, schema RECORDS, in the order of their ids, in tables of limited size."""
+    count = len(staying.rows)
+    positions = np.empty(count, np.int64)
+    positions[order_of(staying.ids)] = np.arange(count)
+    size = max(_PART, -(-count // _PARTS))
+    place_of = np.full(len(records), -1, np.int64)
+    place_of[staying.rows] = np.arange(count)
+    paths = [folder / f"part{number:03d}.arrow" for number in range(-(-count // size))]
+    writers = [pa.ipc.new_stream(str(path), _POSITIONED) for path in paths]
+    for rows, block in records.blocks(staying.rows, _PART):
+        places = place_of[rows]
+        table = _completed(records, block, staying, rows, places)
+        table = table.append_column("position", pa.array(positions[places]))
+        order = np.argsort(positions[places])
+        parts = positions[places][order] // size
+        for part in np.unique(parts).tolist():
+            chosen = order[np.searchsorted(parts, part) : np.searchsorted(parts, part, "right")]
+            writers[part].write_table(table.take(pa.array(chosen)).combine_chunks())
+    for writer in writers:
+        writer.close()
+    for path in paths:
+        with pa.OSFile(str(path)) as source:
+            table = pa.ipc.open_stream(source).read_all().combine_chunks()
+        path.unlink()
+        yield table.take(pc.sort_indices(table.column("position"))).select(RECORDS.names)
+
+
+_POSITIONED = RECORDS.append(pa.field("position", pa.int64()))
+
+
+def _completed(
+    records: Curated, block: pa.Table, staying: Staying, rows: Numbers, places: Numbers
+) -> pa.Table:
+    """The records with their ids and clusters; those in conflict have votes, and no label of their own."""
+    votes = [staying.votes.get(row) for row in rows.tolist()]
+    disputed = pa.array([each is not None for each in votes], pa.bool_())
+    columns = {name: block.column(name) for name in block.column_names if name in RECORDS.names}
+    columns["record_id"] = pa.array(hexadecimals(staying.ids[places]), pa.string())
+    columns["cluster"] = pa.array(hexadecimals(records.ids[staying.clusters[places]]), pa.string())
+    columns["source_label"] = pc.if_else(disputed, pa.scalar(None, pa.string()), columns["source_label"])
+    columns["label_votes"] = pa.array(votes, VOTES)
+    table = pa.table({name: columns[name] for name in RECORDS.names}).cast(RECORDS)
+    if not staying.marks:
+        return table
+    marks = [staying.marks.get(row, {}) for row in rows.tolist()]
+    return pa.Table.from_batches([with_attributes(table.combine_chunks().to_batches()[0], marks)]).cast(
+        RECORDS
+    )
