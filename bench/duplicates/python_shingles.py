@@ -1,0 +1,11 @@
+"""Shingles as the peers take them: Python strings."""
+
+import re
+
+_WORD = re.compile(r"[^\W_]+")
+
+
+def shingles(text: str) -> set[str]:
+    """Return the 5-word shingles of a text."""
+    words = _WORD.findall(text.lower()) or text.split()
+    return {" ".join(words[start : start + 5]) for start in range(max(len(words) - 5, 0) + 1)}
