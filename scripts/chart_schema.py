@@ -140,6 +140,13 @@ def needed(defaults: Mapping[str, Any], fields: Schema) -> Schema:
 def shared() -> Schema:
     """Return the settings of every part."""
     peers = many(ANYTHING)
+    port: Schema = {"type": "integer", "minimum": 1, "maximum": 65_535}
+    opening = record(
+        required=("peers", "ports"),
+        peers=peers | {"minItems": 1},
+        ports=many(port) | {"minItems": 1},
+    )
+    openings = many(opening)
     return record(
         images=record(
             registry=TEXT,
@@ -176,7 +183,15 @@ def shared() -> Schema:
             apiServer=peers,
             monitoring=peers,
             callers=peers,
-            outside=record(events=peers, database=peers, artifacts=peers, traces=peers),
+            outside=record(
+                events=peers,
+                database=peers,
+                artifacts=peers,
+                traces=peers,
+                connections=openings,
+                crawls=openings,
+                judges=openings,
+            ),
         ),
         keep=record(data=SWITCH, secrets=SWITCH),
     )

@@ -4,6 +4,7 @@ import pytest
 
 from ratoon.runtime.services import service_names
 from tests.charts import golden, network
+from tests.charts.manifests import Refused
 from tests.charts.network import passes
 
 
@@ -63,6 +64,49 @@ def test_an_empty_list_is_nobody_but_for_callers(helm):
         assert not passes(release, pod.labels, "ingress", "from", None, 9090), pod.name
     gateway = next(pod for pod in release.pods if pod.part == "gateway")
     assert passes(release, gateway.labels, "ingress", "from", None, 8080)
+
+
+OPENINGS = {
+    f"global.networkPolicies.outside.{kind}": [{"peers": [{"ipBlock": {"cidr": cidr}}], "ports": [port]}]
+    for kind, cidr, port in (
+        ("connections", "10.1.0.7/32", 15432),
+        ("crawls", "0.0.0.0/0", 10443),
+        ("judges", "10.1.0.9/32", 18000),
+    )
+}
+SPLIT_WORKERS = {
+    "global.workers.worker.services": ["ingestion", "labeling", "registry", "flywheel"],
+    "global.workers.worker-judging": {
+        "pool": "cpu",
+        "replicas": 1,
+        "devices": 0,
+        "services": ["evaluation"],
+        "resources": {},
+        "storage": {"persistent": False, "size": "1Gi", "className": ""},
+    },
+}
+
+
+def test_workers_reach_what_their_services_read_and_no_other_part_does(helm):
+    closed = helm.with_values(NO_EXTERNAL_ADDRESSES)
+    release = helm.with_values(NO_EXTERNAL_ADDRESSES | OPENINGS | SPLIT_WORKERS)
+    reached = {port: outward(release, port) for port in (15432, 10443, 18000)}
+    assert reached == {15432: {"worker"}, 10443: {"worker"}, 18000: {"worker-judging"}}
+    assert not any(outward(closed, port) for port in reached)
+
+
+def outward(release, port: int) -> set[str]:
+    """Return the parts that reach the outside at a port."""
+    return {pod.part for pod in release.pods if passes(release, pod.labels, "egress", "to", None, port)}
+
+
+@pytest.mark.parametrize(
+    "opening",
+    [{"peers": [{}]}, {"ports": [443]}, {"peers": [{}], "ports": []}, {"peers": [], "ports": [443]}],
+)
+def test_an_opening_without_peers_or_ports_is_refused(helm, opening):
+    with pytest.raises(Refused):
+        helm.with_values({"global.networkPolicies.outside.crawls": [opening]})
 
 
 def test_a_pod_of_somebody_else_is_let_alone(release):

@@ -136,3 +136,18 @@ spec:
 {{- range list (include "common.egressDns" .) (include "common.egressArtifacts" .) (include "common.egressTraces" .) }}{{ with trim . }}{{ $clean = append $clean . }}{{ end }}{{ end -}}
 {{- join "\n" $clean -}}
 {{- end -}}
+
+{{/*
+Egress of workers to places outside of the release that their services read: connections and crawls of ingestion, judges of
+evaluation. Arguments: (dict "root" . "services" list).
+*/}}
+{{- define "common.readingEgress" -}}
+{{- $root := .root -}}
+{{- $outside := .root.Values.global.networkPolicies.outside -}}
+{{- $openings := list -}}
+{{- if has "ingestion" .services }}{{ $openings = concat $openings $outside.connections $outside.crawls }}{{ end -}}
+{{- if has "evaluation" .services }}{{ $openings = concat $openings $outside.judges }}{{ end -}}
+{{- $rules := list -}}
+{{- range $openings }}{{ $rules = append $rules (include "common.rule" (dict "root" $root "way" "to" "peers" .peers "ports" .ports)) }}{{ end -}}
+{{- join "\n" $rules -}}
+{{- end -}}
