@@ -46,7 +46,8 @@ def build(settings: Settings, platform: Platform) -> App:
     stream_limits = StreamLimits(settings.append_daily_bytes, settings.append_id_days)
     crawler = CrawlerIdentity(settings.crawl_user_agent, settings.crawl_contact)
     runner = base.jobs()
-    jobs = ingestion_jobs(runner, keys, environment, Execution(settings.executor, settings.processes))
+    execution = Execution(settings.executor, settings.processes)
+    jobs = ingestion_jobs(runner, keys, environment, execution, settings.embedding_model)
     procedures = (
         curation_procedure(store, jobs.curations),
         ReadingProcedure(store, jobs.readings, settings.connection_endpoints, base.clock),

@@ -137,6 +137,7 @@ def split(value: Split) -> split_pb2.Split:
         progress=_progress(value.progress),
         withheld_counts=value.withheld_counts,
         replayed_count=value.replayed_count,
+        augmented_count=value.augmented_count,
     )
     for part, summary in value.parts.items():
         message.parts.add(

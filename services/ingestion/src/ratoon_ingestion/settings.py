@@ -56,6 +56,11 @@ class Settings(ServiceSettings):
         description="64 hex digits from which record ids are derived; empty: generated once in the state "
         "directory.",
     )
+    embedding_model: str = Field(
+        "",
+        description="Directory of a sentence-embedding model (BERT-like, safetensors) on the machines of the jobs, for "
+        "the step `semantic_duplicates`. Empty: the step is refused.",
+    )
     append_daily_bytes: int = Field(
         1 << 30,
         ge=0,

@@ -380,3 +380,23 @@ def test_segments_of_a_text_share_a_cluster_and_the_books_balance(bench):
     assert len(segments) == len(records) - 1 > 2
     assert len({row["cluster"] for row in segments}) == 1
     assert len({row["cluster"] for row in records}) == 2
+
+
+def test_substrings_of_other_texts_are_cut_whatever_the_order_and_number_of_processes(bench):
+    notice = story(900, 50)
+    rows = [{"text": f"{story(n)} {notice} {story(n + 50)}"} for n in range(4)] + [{"text": notice}]
+    steps = (Step("substring_duplicates", {"min_chars": "200"}),)
+    data = ["\n".join(map(json.dumps, each)).encode() for each in (rows, rows[::-1])]
+    result = bench.run(data[0], "JSONL", steps=steps)
+    texts = [row["text"] for row in bench.table(result)]
+    assert sum(notice in text for text in texts) == 1
+    report = next(each for each in result["step_reports"] if each["name"] == "substring_duplicates")
+    assert int(report["changed_count"]) + sum(map(int, report["removed_counts"].values())) == 4
+    assert (result["items"], result["records"] + result["rejected"]) == (5, 5)
+    again = bench.run(data[1], "JSONL", processes=2, steps=steps)
+    assert again["merkle_root"] == result["merkle_root"]
+
+
+def test_a_step_that_needs_the_operators_model_is_refused_without_it(bench):
+    with pytest.raises(StepNotInstalled, match="set RATOON_INGESTION_EMBEDDING_MODEL"):
+        bench.run(archive(mails()), steps=(Step("semantic_duplicates"),))

@@ -16,6 +16,14 @@ DECONTAMINATION = "decontamination"
 """Name of the step that removes texts of test parts and benchmarks; its parameter `benchmarks` names sources."""
 SEGMENT = "segment"
 """Name of the step that cuts long texts into windows."""
+SUBSTRING_DUPLICATES, SEMANTIC_DUPLICATES = "substring_duplicates", "semantic_duplicates"
+"""Names of the steps that compare all records of a version, after the others."""
+AUGMENT = "augment"
+"""Name of the step that a split runs for its training part."""
+NAMED_ENTITIES = "named_entities"
+"""Name of the step that replaces names and addresses."""
+ENTITY_KINDS = ("person", "address", "organization")
+"""Kinds of entities that the step `named_entities` knows."""
 DEFAULT_STEPS = ("personal_data", "language", "length", "garbage")
 """Steps that always run, in this order unless a list names them; their settings are those of the curation."""
 PERSONAL_DATA_KINDS = ("url", "email", "ip", "iban", "national_id", "passport", "card", "phone")
@@ -198,6 +206,12 @@ def _source_ids(text: str) -> tuple[str, ...]:
     return ids
 
 
+def _text(text: str) -> str:
+    if not text or len(text) > 200:
+        raise ValueError("1 to 200 characters")
+    return text
+
+
 def _source_id(text: str) -> str:
     if text and not _ID.fullmatch(text):
         raise ValueError("the ID of a source of the project")
@@ -224,6 +238,16 @@ _ID = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,62})")
 _COUNT = _integer(0, 10_000_000)
 _TOP = {2: 0.20, 3: 0.18, 4: 0.16}
 _DUPLICATED = {5: 0.15, 6: 0.14, 7: 0.13, 8: 0.12, 9: 0.11, 10: 0.10}
+
+
+def _word_lists(action: str) -> Mapping[str, Parameter]:
+    return {
+        "lists": Parameter(None, _source_ids, names_sources=True),
+        "action": Parameter(action, _one_of("drop", "mask", "mark")),
+        "min_matches": Parameter(1, _integer(1, 10_000)),
+        "max_share": Parameter(0.0, _share),
+    }
+
 
 _TOKENIZER = Parameter("", _source_id, names_sources=True)
 
@@ -288,9 +312,53 @@ STEPS: Mapping[str, Mapping[str, Parameter]] = {
         "max_duplicate_char_share": Parameter(0.01, _share),
         "max_line_breaks_per_word": Parameter(0.3, _share),
     },
+    "perplexity": {
+        "reference": Parameter("", _source_id, names_sources=True),
+        "arpa": Parameter("", _source_id, names_sources=True),
+        "order": Parameter(3, _integer(1, 5)),
+        "unit": Parameter("words", _one_of("words", "characters")),
+        "min_perplexity": Parameter(0.0, _number),
+        "max_perplexity": Parameter(0.0, _number),
+        "min_percentile": Parameter(0.0, _share),
+        "max_percentile": Parameter(1.0, _share),
+    },
+    "classifier": {
+        "good": Parameter(None, _source_id, names_sources=True),
+        "bad": Parameter(None, _source_id, names_sources=True),
+        "min_score": Parameter(0.5, _share),
+    },
     "url_blocklist": {"block": Parameter(None, _words)},
     "word_list": {"block": Parameter(None, _words), "min_matches": Parameter(1, _integer(1, 10_000))},
+    "toxic_words": _word_lists("drop"),
+    "bias_words": _word_lists("mark"),
+    "topic": {
+        "keywords": Parameter("", _source_id, names_sources=True),
+        "reference": Parameter("", _source_id, names_sources=True),
+        "topics": Parameter(10, _integer(2, 200)),
+        "keep": Parameter((), _words),
+        "drop": Parameter((), _words),
+        "min_matches": Parameter(1, _integer(1, 10_000)),
+    },
     "license": {"allow": Parameter(None, _words)},
+    NAMED_ENTITIES: {
+        "model": Parameter(None, _text),
+        **{
+            kind: Parameter("keep" if kind == "organization" else "mask", _one_of(*ACTIONS))
+            for kind in ENTITY_KINDS
+        },
+    },
+    SUBSTRING_DUPLICATES: {
+        "min_chars": Parameter(200, _integer(20, 10_000)),
+        "action": Parameter("cut", _one_of("cut", "drop")),
+        "max_share": Parameter(0.5, _share),
+    },
+    SEMANTIC_DUPLICATES: {"threshold": Parameter(0.95, _share)},
+    AUGMENT: {
+        "copies": Parameter(1, _integer(1, 20)),
+        "character_noise": Parameter(0.0, _share),
+        "synonyms": Parameter("", _source_id, names_sources=True),
+        "synonym_share": Parameter(0.1, _share),
+    },
     DECONTAMINATION: {
         "benchmarks": Parameter((), _source_ids),
         "test_parts": Parameter(True, _flag),
@@ -305,7 +373,31 @@ def _segment_problem(values: Mapping[str, Any]) -> str:
     return "" if values["overlap"] < values["max_tokens"] else "Set overlap below max_tokens"
 
 
-_CHECKS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {"segment": _segment_problem}
+def _perplexity_problem(values: Mapping[str, Any]) -> str:
+    if not values["reference"] and not values["arpa"]:
+        return "Set reference or arpa"
+    has_percentile = values["min_percentile"] > 0 or values["max_percentile"] < 1
+    return (
+        "Set reference, with which percentiles are compared,"
+        if has_percentile and not values["reference"]
+        else ""
+    )
+
+
+def _topic_problem(values: Mapping[str, Any]) -> str:
+    return "" if bool(values["keywords"]) != bool(values["reference"]) else "Set either keywords or reference"
+
+
+def _augment_problem(values: Mapping[str, Any]) -> str:
+    return "" if values["character_noise"] or values["synonyms"] else "Set character_noise or synonyms"
+
+
+_CHECKS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
+    "topic": _topic_problem,
+    AUGMENT: _augment_problem,
+    "segment": _segment_problem,
+    "perplexity": _perplexity_problem,
+}
 """Problems of parameters together, as the beginning of a sentence; empty: none."""
 
 PERSONAL_DATA: Mapping[str, Parameter] = {

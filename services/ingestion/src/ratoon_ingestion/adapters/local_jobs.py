@@ -9,6 +9,7 @@ from typing import Any
 
 from google.protobuf.message import Message
 
+from ratoon.ingestion.v1.dataset_pb2 import CurationStep as CurationStepMessage
 from ratoon.ingestion.v1.dataset_pb2 import StepReport as StepReportMessage
 from ratoon.ingestion.v1.mixture_pb2 import MixturePlan
 from ratoon.ingestion.v1.source_pb2 import SourcePreview
@@ -44,7 +45,17 @@ from ratoon_ingestion.domain.work import Progress
 
 WORKER = "ratoon_ingestion.worker"
 _FORMAT = "FORMAT_"
-_NEWER = ("version_index", "earlier_versions", "earlier_indexes", "indexes", "step_sources", "executor")
+_NEWER = (
+    "version_index",
+    "earlier_versions",
+    "earlier_indexes",
+    "indexes",
+    "step_sources",
+    "executor",
+    "embedding_model",
+    "augmentation",
+    "record_key",
+)
 """Fields that the release before has not."""
 _NO_DIGEST = "0" * 64
 
@@ -72,10 +83,10 @@ class IngestionJobs:
 
 
 def ingestion_jobs(
-    jobs: Jobs, keys: RecordKeys, environment: JobEnvironment, execution: Execution
+    jobs: Jobs, keys: RecordKeys, environment: JobEnvironment, execution: Execution, embedding_model: str = ""
 ) -> IngestionJobs:
-    """Return the jobs; curations compute where `execution` says."""
-    specs = _Specs(keys, environment, execution)
+    """Return the jobs; curations compute where `execution` says, and compare meanings by the model of a directory."""
+    specs = _Specs(keys, environment, execution, embedding_model)
     return IngestionJobs(
         WorkerJobs(jobs, WORKER, specs.curation, curated, _progress),
         WorkerJobs(jobs, WORKER, specs.split, parted, _progress),
@@ -95,6 +106,7 @@ class _Specs:
     keys: RecordKeys
     base: JobEnvironment
     execution: Execution
+    embedding_model: str = ""
 
     @property
     def datasets(self) -> dataset_jobs.DatasetSpecs:
@@ -117,6 +129,7 @@ class _Specs:
             excluded=job.excluded,
             decontamination=_decontamination(job.held_out),
             step_sources=map(_source, job.step_sources),
+            embedding_model=self.embedding_model,
             earlier_versions=sorted(each.readable_digest for each in job.earlier),
             earlier_indexes=sorted({each.index for each in job.earlier if each.index}),
         )
@@ -138,6 +151,10 @@ class _Specs:
             version_index=job.version_index,
             earlier_indexes=job.earlier_indexes,
         )
+        if job.augmentation is not None:
+            spec.augmentation.MergeFrom(CurationStepMessage(**asdict(job.augmentation)))
+            spec.record_key = self._record_key(split.name)
+            spec.step_sources.extend(map(_source, job.step_sources))
         return _written(self._environment("split", split.name), spec)
 
     def erasure(self, job: ErasureJob) -> JSON:
@@ -176,6 +193,7 @@ class _Specs:
             curation=None if job.curation is None else _settings(job.curation),
             decontamination=_decontamination(job.held_out),
             step_sources=map(_source, job.step_sources),
+            embedding_model=self.embedding_model,
         )
         return {**_written(environment, spec), "barred": list(job.excluded)}
 
@@ -346,6 +364,7 @@ def parted(written: JSON) -> Parted:
         replayed_count=result.replayed,
         test_index=result.test_index,
         version_index=result.version_index,
+        augmented_count=result.augmented,
     )
 
 

@@ -1,7 +1,7 @@
 """What steps of a curation read: test parts and benchmarks of `decontamination`, sources of the others."""
 
 from ratoon.storage.store import Transaction
-from ratoon.tasks.curation import DECONTAMINATION, settings_of, sources_of
+from ratoon.tasks.curation import AUGMENT, DECONTAMINATION, Step, settings_of, sources_of
 from ratoon_ingestion.application.ports import HeldOutTexts
 from ratoon_ingestion.domain.assignment import Part
 from ratoon_ingestion.domain.curation import CurationConfig
@@ -27,7 +27,12 @@ def held_out_texts(tx: Transaction, config: CurationConfig | None, project: str)
     return HeldOutTexts(tuple(sorted(digests)), benchmarks)
 
 
+def augmentation_of(config: CurationConfig) -> Step | None:
+    """Return the step that makes copies of training records, if a curation has it."""
+    return next((step for step in config.steps if step.name == AUGMENT), None)
+
+
 def step_sources(tx: Transaction, config: CurationConfig | None, project: str) -> tuple[Source, ...]:
-    """Return the sources of a project (projects/{project}) that the other steps of a curation name; NotFound for none."""
+    """Return the sources of a project (projects/{project}) that other steps name; NotFound if one does not exist."""
     steps = config.steps if config else ()
     return tuple(tx.get(Source, f"{project}/sources/{each}") for each in sources_of(steps))

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Protocol
 
 from ratoon.operations.job_procedure import JobRunner
+from ratoon.tasks.curation import Step
 from ratoon.tasks.kind import Record as Example
 from ratoon_ingestion.application.composition_ports import MixtureJob
 from ratoon_ingestion.domain.connections import Connection, ReadingResult
@@ -53,6 +54,10 @@ class SplitJob:
     replay_train_digest: str
     version_index: str = ""
     earlier_indexes: tuple[str, ...] = ()
+    augmentation: Step | None = None
+    """Step that makes copies of training records."""
+    step_sources: tuple[Source, ...] = ()
+    """Sources that the step reads."""
 
 
 @dataclass(frozen=True)

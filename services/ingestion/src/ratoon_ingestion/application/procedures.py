@@ -9,7 +9,7 @@ from ratoon.storage.names import parent_of, project_of
 from ratoon.storage.store import Store, Transaction
 from ratoon_ingestion.application.browsing import readable_splits, readable_versions
 from ratoon_ingestion.application.composing import build_job
-from ratoon_ingestion.application.decontaminating import held_out_texts, step_sources
+from ratoon_ingestion.application.decontaminating import augmentation_of, held_out_texts, step_sources
 from ratoon_ingestion.application.ports import CurationJob, Curations, SplitJob, Splits
 from ratoon_ingestion.domain.assignment import Part
 from ratoon_ingestion.domain.curation import EarlierRecords
@@ -70,6 +70,10 @@ def split_job(store: Store, split: Split) -> SplitJob:
         replayed = tx.get(Split, split.replay.split) if split.replay.split else None
         datasets = [dataset.name for dataset in tx.all(Dataset, f"projects/{project_of(split.name)}")]
         others = readable_splits(tx, datasets)
+        augmentation = augmentation_of(version.curation)
+        read = (
+            step_sources(tx, version.curation, f"projects/{project_of(split.name)}") if augmentation else ()
+        )
     return SplitJob(
         split=split,
         version_digest=version.readable_digest,
@@ -78,6 +82,8 @@ def split_job(store: Store, split: Split) -> SplitJob:
         replay_train_digest=replayed.parts[Part.TRAIN].readable_digest if replayed else "",
         version_index=_built_index(version, others) or version.index,
         earlier_indexes=tuple(sorted({other.test_index for other in others if other.test_index})),
+        augmentation=augmentation,
+        step_sources=read,
     )
 
 

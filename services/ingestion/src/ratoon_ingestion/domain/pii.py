@@ -201,12 +201,12 @@ def _mark(kind: Mask, action: Action, key: bytes, data: str) -> str:
         return f"[{kind.upper()}]"
     plain = data.lower() if kind in _WRITTEN else re.sub(r"[^0-9a-z]", "", data.lower())
     digest = hmac.new(key, f"{kind}:{plain}".encode(), hashlib.sha256).hexdigest()[:16]
-    return f"[{kind.upper()}:{digest.translate(_LETTERS)}]"
+    return f"[{kind.upper()}:{digest.translate(LETTERS)}]"
 
 
 _WRITTEN = (Mask.EMAIL, Mask.URL, Mask.IP)
 """Kinds whose punctuation counts; numbers are equal whatever stands between their digits."""
-_LETTERS = str.maketrans("0123456789abcdef", "ABCDEFGHIJKLMNOP")
+LETTERS = str.maketrans("0123456789abcdef", "ABCDEFGHIJKLMNOP")
 """Hashes are written in letters: digits would look like numbers of people again."""
 
 

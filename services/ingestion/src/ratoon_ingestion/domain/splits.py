@@ -68,6 +68,8 @@ class Split(Work):
     """Artifact of the near-duplicate index of the test part and of those before; sealed, as no project owns it."""
     version_index: str = ""
     """Artifact of the near-duplicate index of the dataset version, if this split had to build it."""
+    augmented_count: int = 0
+    """Number of copies in the training part that the step `augment` made."""
 
 
 @dataclass(frozen=True)
@@ -107,6 +109,7 @@ class Parted:
     parts: Mapping[Part, PartSummary]
     withheld_counts: Mapping[str, int]
     replayed_count: int
+    augmented_count: int = 0
     test_index: str = ""
     version_index: str = ""
 

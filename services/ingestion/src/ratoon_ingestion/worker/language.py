@@ -10,7 +10,7 @@ _READ = 1_500
 _MAX_CHARS = 600
 _SURE = 0.25
 _NO_LETTERS = re.compile(r"\[(?:EMAIL|PHONE|CARD|IP|URL)\]|https?://\S+|[\W\d_]+")
-_MARKS = re.compile(r"\[(?:[A-Z_]{2,11}:[A-P]{16}|IBAN|NATIONAL_ID|PASSPORT)\]")
+_MARKS = re.compile(r"\[(?:[A-Z_]{2,11}:[A-P]{16}|IBAN|NATIONAL_ID|PASSPORT|PERSON|ADDRESS|ORG)\]")
 """Marks of personal data are words of no language."""
 
 _HAN = re.compile(r"[\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 import pyarrow as pa
+import pyarrow.ipc
 
 from ratoon.ingestion.v1.example_pb2 import Example
 from ratoon.ingestion.v1.source_pb2 import PreviewedRecord, RejectedItem, SourcePreview, StepPreview
@@ -22,7 +23,8 @@ from ratoon_ingestion.domain.curation import CurationConfig
 from ratoon_ingestion.domain.sources import Format
 from ratoon_ingestion.example_messages import example_message
 from ratoon_ingestion.source_messages import sample_by_message
-from ratoon_ingestion.worker.batches import items_batch
+from ratoon_ingestion.worker.batches import CURATED, items_batch
+from ratoon_ingestion.worker.compared import compared, curated_table
 from ratoon_ingestion.worker.decontaminate import add_unchecked, with_contamination
 from ratoon_ingestion.worker.detect import detected
 from ratoon_ingestion.worker.readers import Item, Limits, Rejection, SourceSpec, SourceUnreadable, read_source
@@ -31,11 +33,10 @@ from ratoon_ingestion.worker.readers.encodings import opened
 from ratoon_ingestion.worker.readers.excel import excel_columns
 from ratoon_ingestion.worker.readers.parquet import parquet_columns
 from ratoon_ingestion.worker.readers.tables import table_columns
-from ratoon_ingestion.worker.references import with_models
+from ratoon_ingestion.worker.references import add_model_counts, check_ready, with_models
 from ratoon_ingestion.worker.spec import config_of, source_of
-from ratoon_ingestion.worker.stages import StageSettings, curate_batch
+from ratoon_ingestion.worker.stages import CuratedBatch, StageSettings, curate_batch
 from ratoon_ingestion.worker.steps.apply import Report
-from ratoon_ingestion.worker.steps.registry import check_installed
 
 _ITEMS, _FILES = 500, 100
 """Maximum number of rows of a table, and of mails or files, which take longer, to read."""
@@ -114,14 +115,16 @@ def _read(result: SourcePreview, spec: PreviewSpec, source: SourceSpec, store: "
         result.problem_reason, result.problem = error.reason, str(error)
     count = len(items) + len(rejections)
     config = config_of(spec.curation) if spec.HasField("curation") else CurationConfig()
-    check_installed(config.steps)
-    settings = StageSettings(bytes.fromhex(spec.record_key), config, frozenset(spec.excluded))
+    key, excluded = bytes.fromhex(spec.record_key), frozenset(spec.excluded)
+    settings = StageSettings(key, config, excluded, embedding_model=spec.embedding_model)
+    check_ready(settings)
     with tempfile.TemporaryDirectory() as scratch:
         plain = ArtifactStore(store.url)
         settings = with_contamination(settings, spec.decontamination, plain, Path(scratch))
         settings = with_models(settings, spec.step_sources, plain, Path(scratch))
-        outcome = curate_batch(items_batch(source, items), settings)
+        outcome = _compared(curate_batch(items_batch(source, items), settings), settings, Path(scratch))
         add_unchecked(outcome.reports, settings)
+        add_model_counts(outcome.reports, settings)
     rejected = [*(_unread(each) for each in rejections), *_rejected(outcome.rejected)]
     labels = Counter(item.label for item in items if item.label and not _is_answered(item))
     if not result.problem and not outcome.accepted.num_rows:
@@ -137,6 +140,18 @@ def _read(result: SourcePreview, spec: PreviewSpec, source: SourceSpec, store: "
     result.steps.extend(map(_step_preview, outcome.reports))
     result.complete = complete
     result.estimated_item_count = count if complete else _estimated(store, count, result.size_bytes)
+
+
+def _compared(outcome: CuratedBatch, settings: StageSettings, folder: Path) -> CuratedBatch:
+    """Run the steps that compare all records over those that were read."""
+    path = folder / "curated.arrow"
+    with pa.ipc.new_file(str(path), CURATED) as sink:
+        sink.write_batch(outcome.accepted.select(CURATED.names))
+    left, gone = compared(path, settings, outcome.reports)
+    accepted = pa.RecordBatch.from_pylist(curated_table(left).to_pylist(), schema=CURATED)
+    rejected = pa.concat_tables([pa.Table.from_batches([outcome.rejected]), gone]).combine_chunks()
+    rejections = rejected.to_batches()[0] if rejected.num_rows else outcome.rejected
+    return replace(outcome, accepted=accepted, rejected=rejections)
 
 
 def _enough(source: SourceSpec, items: list[Item], rejections: list[Rejection], until: float) -> bool:
@@ -196,7 +211,7 @@ def _step_preview(report: Report) -> StepPreview:
             for before, after in [_differences(change.before, change.after)]
         ],
         seconds=report.seconds,
-        counts=dict(sorted(report.counts.items())),
+        counts=report.stated_counts,
     )
 
 

@@ -1,5 +1,6 @@
 """What steps make of sources of the project before the first batch: tokenizers, word lists, fitted models."""
 
+import json
 import secrets
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -10,16 +11,17 @@ import pyarrow as pa
 
 from ratoon.jobs.v1 import ingestion_jobs_pb2 as pb
 from ratoon.storage.artifacts import ArtifactStore
-from ratoon.tasks.curation import Step, settings_of, sources_of
+from ratoon.tasks.curation import NAMED_ENTITIES, SEMANTIC_DUPLICATES, Step, settings_of, sources_of
+from ratoon_ingestion.worker import embeddings, entities
 from ratoon_ingestion.worker.batches import values
 from ratoon_ingestion.worker.readers.items import SourceSpec
 from ratoon_ingestion.worker.reading import SourceReader
 from ratoon_ingestion.worker.rows import records_of
 from ratoon_ingestion.worker.spec import source_of
 from ratoon_ingestion.worker.stages import StageSettings, clean, decode_sources, drop_erased
-from ratoon_ingestion.worker.steps.apply import all_texts
-from ratoon_ingestion.worker.steps.references import BadReference
-from ratoon_ingestion.worker.steps.registry import PREPARED, directory_of
+from ratoon_ingestion.worker.steps.apply import Report, all_texts
+from ratoon_ingestion.worker.steps.references import COUNTS, BadReference
+from ratoon_ingestion.worker.steps.registry import PREPARED, check_installed, directory_of
 
 
 def with_models(
@@ -30,7 +32,7 @@ def with_models(
     if not steps:
         return settings
     place = folder / f"models-{secrets.token_hex(8)}"
-    prepare(steps, SourcesOfSteps(settings, _by_id(sources), store), place)
+    prepare(steps, sources_of_steps(settings, sources, store), place)
     return replace(settings, models=str(place))
 
 
@@ -43,8 +45,31 @@ def prepare(steps: Iterable[Step], references: "SourcesOfSteps", place: Path) ->
         PREPARED[step.name](settings_of(step), references, directory)
 
 
-def _by_id(sources: Iterable[pb.SourceSpec]) -> dict[str, SourceSpec]:
-    return {each.name.rpartition("/")[2]: source_of(each) for each in sources}
+def check_ready(settings: StageSettings) -> None:
+    """Raise StepNotInstalled or RegionUnknown unless every step of the curation can run here."""
+    steps = settings.config.steps
+    check_installed(steps)
+    for step in steps:
+        if step.name == NAMED_ENTITIES:
+            entities.check_model(step)
+        if step.name == SEMANTIC_DUPLICATES:
+            embeddings.check_model(settings.embedding_model)
+
+
+def add_model_counts(reports: Iterable[Report], settings: StageSettings) -> None:
+    """Add to the reports of steps what they counted before the first batch."""
+    for report in reports:
+        if settings.models and (path := directory_of(report.name, settings.models) / COUNTS).is_file():
+            report.counts.update(json.loads(path.read_text()))
+
+
+def sources_of_steps(
+    settings: StageSettings, sources: Iterable[pb.SourceSpec], store: ArtifactStore
+) -> "SourcesOfSteps":
+    """Return the sources of a job that its steps read."""
+    return SourcesOfSteps(
+        settings, {each.name.rpartition("/")[2]: source_of(each) for each in sources}, store
+    )
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,17 @@ from typing import Protocol
 
 import pyarrow as pa
 
-from ratoon.tasks.curation import DECONTAMINATION, SEGMENT, Step, complete, settings_of
+from ratoon.tasks.curation import (
+    AUGMENT,
+    DECONTAMINATION,
+    NAMED_ENTITIES,
+    SEGMENT,
+    SEMANTIC_DUPLICATES,
+    SUBSTRING_DUPLICATES,
+    Step,
+    complete,
+    settings_of,
+)
 from ratoon.tasks.kind import Record
 from ratoon.tasks.records import to_json
 from ratoon_ingestion.domain.conversations import (
@@ -39,6 +49,7 @@ from ratoon_ingestion.worker.batches import (
 )
 from ratoon_ingestion.worker.contamination import Match, Sizes, matches, read_index
 from ratoon_ingestion.worker.decoding import Source, decoded
+from ratoon_ingestion.worker.entities import replace_entities
 from ratoon_ingestion.worker.language import language_of
 from ratoon_ingestion.worker.normalise import cleaned, comparable, narrow
 from ratoon_ingestion.worker.phones import phones
@@ -71,6 +82,8 @@ class StageSettings:
     """Directory of the hashes that `contamination.write_index` wrote; empty: none."""
     models: str = ""
     """Directory of what steps made of sources, which `references.with_models` wrote; empty: none."""
+    embedding_model: str = ""
+    """Directory of the operator's embedding model; empty: none."""
 
     @property
     def redaction(self) -> Redaction:
@@ -266,6 +279,11 @@ def _unfit(record: Record) -> Rejected | None:
     return next((reason for reason in reasons if reason is not None), None)
 
 
+def unchanged(batch: pa.RecordBatch, settings: StageSettings) -> Outcome:
+    """Return all records: the step compares them after the last batch, or belongs to the split."""
+    return partition(batch, "", [None] * batch.num_rows)
+
+
 def mask_personal_data(batch: pa.RecordBatch, settings: StageSettings) -> Outcome:
     """Personal data replaced by marks; the steps contain the number of each kind. Reject records with kinds to drop."""
     redaction = settings.redaction
@@ -385,6 +403,8 @@ STAGES: Mapping[str, Stage] = {
     "garbage": drop_garbage,
     DECONTAMINATION: decontaminate,
     SEGMENT: segment,
+    NAMED_ENTITIES: replace_entities,
+    **dict.fromkeys((SUBSTRING_DUPLICATES, SEMANTIC_DUPLICATES, AUGMENT), unchanged),
 }
 """Steps that need the settings of the curation."""
 

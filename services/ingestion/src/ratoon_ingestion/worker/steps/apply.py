@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -28,6 +28,8 @@ from ratoon_ingestion.worker.steps.result import StepResult
 
 STEP_FAILED = "STEP_FAILED"
 EXAMPLES = 10
+_MIN_OF_LANGUAGE, _NEARLY_ALL = 20, 0.95
+"""Records of a language from which, and share of them above which, a step removes nearly all of it."""
 _ROW = "row"
 _VIEW = pa.schema(
     {
@@ -65,6 +67,20 @@ class Report:
     removed_examples: list[str] = field(default_factory=list)
     seconds: float = 0.0
     counts: Counter[str] = field(default_factory=Counter)
+    languages: Counter[str] = field(default_factory=Counter)
+    """Records received by language, as far as it is known by then."""
+    removed_languages: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def stated_counts(self) -> dict[str, int]:
+        """Return what the step counted, with the records that it removed by language, and where these are nearly all."""
+        removed = {f"removed.{language}": count for language, count in self.removed_languages.items()}
+        nearly_all = {
+            f"removed_nearly_all.{language}": count
+            for language, count in self.removed_languages.items()
+            if self.languages[language] >= _MIN_OF_LANGUAGE and count > _NEARLY_ALL * self.languages[language]
+        }
+        return dict(sorted({**self.counts, **removed, **nearly_all}.items()))
 
     def add(self, other: "Report") -> None:
         """Add what the step did to a later batch."""
@@ -75,6 +91,8 @@ class Report:
         self.removed_examples = (self.removed_examples + other.removed_examples)[:EXAMPLES]
         self.seconds += other.seconds
         self.counts.update(other.counts)
+        self.languages.update(other.languages)
+        self.removed_languages.update(other.removed_languages)
 
 
 def reported(
@@ -88,6 +106,9 @@ def reported(
     report.removed.update(values(outcome.rejected, "reason"))
     report.counts.update(outcome.counts)
     report.removed_examples = values(outcome.rejected.slice(0, EXAMPLES), "record_id")
+    report.languages = _languages(batch)
+    if outcome.rejected.num_rows:
+        report.removed_languages = report.languages - _languages(outcome.accepted)
     before, after = batch.take(outcome.accepted.column(_ROW)), outcome.accepted
     places = _differing(before, after)
     report.changed = len({outcome.accepted.column(_ROW)[place].as_py() for place in places})
@@ -101,6 +122,14 @@ def reported(
         for place in places[:EXAMPLES]
     ]
     return Outcome(after.drop_columns([_ROW]), outcome.rejected), report
+
+
+def _languages(batch: pa.RecordBatch) -> Counter[str]:
+    """Return the number of records by language; none before the step that finds it."""
+    if "language" not in batch.schema.names:
+        return Counter()
+    pairs = pc.value_counts(batch.column("language").drop_null()).to_pylist()
+    return Counter({pair["values"]: pair["counts"] for pair in pairs})
 
 
 def run_step(step: Step, batch: pa.RecordBatch, models: str = "") -> Outcome:
@@ -140,7 +169,7 @@ def _changed_rows(
     failures: dict[int, str],
 ) -> list[str | Record]:
     """Return new texts, and records with each of their texts changed; adds rows whose texts fail to `failures`."""
-    pieces = {row: list(_pieces(record)) for row, record in enumerate(records) if record is not None}
+    pieces = {row: pieces_of(record) for row, record in enumerate(records) if record is not None}
     distinct = list(dict.fromkeys(piece for each in pieces.values() for piece in each))
     result, failed = _isolated(function, _view(None, distinct))
     changed_pieces = distinct if result.texts is None else result.texts.to_pylist()
@@ -157,7 +186,8 @@ def _changed_rows(
     ]
 
 
-def _pieces(record: Record) -> Iterator[str]:
+def pieces_of(record: Record) -> list[str]:
+    """Return each text of a record."""
     texts: list[str] = []
 
     def collect(text: str) -> str:
@@ -165,7 +195,7 @@ def _pieces(record: Record) -> Iterator[str]:
         return text
 
     changed(record, collect)
-    yield from texts
+    return texts
 
 
 def _isolated(function: Apply, view: pa.RecordBatch) -> tuple[StepResult, dict[int, str]]:

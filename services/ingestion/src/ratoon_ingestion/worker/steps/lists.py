@@ -34,11 +34,17 @@ def url_blocklist(batch: pa.RecordBatch, block: Sequence[str]) -> StepResult:
 def word_list(batch: pa.RecordBatch, block: Sequence[str], min_matches: int) -> StepResult:
     """Remove texts with blocked words, whatever their case; words of scripts without spaces are found in others."""
     text, matches = series(batch), pl.zeros(batch.num_rows, pl.UInt32, eager=True)
-    for start in range(0, len(block), _WORDS_A_PATTERN):
-        pattern = "|".join(map(_pattern, block[start : start + _WORDS_A_PATTERN]))
-        matches = matches + text.str.count_matches(f"(?i)(?:{pattern})")
+    for pattern in patterns_of(block):
+        matches = matches + text.str.count_matches(pattern)
     removed = ["BLOCKED_WORD" if count >= min_matches else None for count in matches.to_list()]
     return StepResult(removed=pa.array(removed, pa.string()))
+
+
+def patterns_of(words: Sequence[str]) -> Iterator[str]:
+    """Yield expressions that match the words, whatever their case, in the syntax of polars."""
+    for start in range(0, len(words), _WORDS_A_PATTERN):
+        pattern = "|".join(map(_pattern, words[start : start + _WORDS_A_PATTERN]))
+        yield f"(?i)(?:{pattern})"
 
 
 def license(batch: pa.RecordBatch, allow: Sequence[str]) -> StepResult:
@@ -49,9 +55,14 @@ def license(batch: pa.RecordBatch, allow: Sequence[str]) -> StepResult:
     return StepResult(removed=pa.array(removed, pa.string()))
 
 
+def is_dense(word: str) -> bool:
+    """Return whether a word has characters of scripts without spaces between words."""
+    return _DENSE.search(word) is not None
+
+
 def _pattern(word: str) -> str:
     escaped = re.sub(r"([^\w\s])", r"\\\1", word, flags=re.ASCII) if word.isascii() else re.escape(word)
-    return escaped if _DENSE.search(word) else rf"\b{escaped}\b"
+    return escaped if is_dense(word) else rf"\b{escaped}\b"
 
 
 def _url(path: str | None, attributes: dict[str, str]) -> str:

@@ -4,6 +4,9 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
+COUNTS = "counts.json"
+"""File of a step with numbers for its report."""
+
 
 class BadReference(Exception):
     """A source that a step names cannot be used."""

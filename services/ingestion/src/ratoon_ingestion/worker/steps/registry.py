@@ -10,7 +10,17 @@ import pyarrow as pa
 
 from ratoon.tasks.curation import Step, settings_of
 from ratoon_ingestion.worker.phones import unknown_regions
-from ratoon_ingestion.worker.steps import chinese, lists, quality, text, tokens
+from ratoon_ingestion.worker.steps import (
+    chinese,
+    classifier,
+    listed_words,
+    lists,
+    perplexity,
+    quality,
+    text,
+    tokens,
+    topics,
+)
 from ratoon_ingestion.worker.steps.references import Prepare
 from ratoon_ingestion.worker.steps.result import StepFunction, StepResult
 
@@ -33,13 +43,22 @@ _BUILT_IN: Mapping[str, Callable[..., StepResult]] = {
 
 _WITH_MODEL: Mapping[str, Callable[..., StepResult]] = {
     "chinese_words": chinese.chinese_words,
+    "classifier": classifier.classifier,
+    "perplexity": perplexity.perplexity,
     "token_count": tokens.token_count,
+    "topic": topics.topic,
+    **{name: partial(listed_words.listed_words, name=name) for name in ("toxic_words", "bias_words")},
 }
 """Steps whose argument `model` is the directory that `PREPARED` fills."""
 PREPARED: Mapping[str, Prepare] = {
     "chinese_words": chinese.prepare_dictionary,
+    "classifier": classifier.prepare_classifier,
+    "perplexity": perplexity.prepare_perplexity,
     "segment": tokens.prepare_tokenizer,
     "token_count": tokens.prepare_tokenizer,
+    "topic": topics.prepare_topics,
+    "toxic_words": listed_words.prepare_lists,
+    "bias_words": listed_words.prepare_lists,
 }
 """What steps do before the first batch."""
 
