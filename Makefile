@@ -113,6 +113,9 @@ bench-sft: env ## tokens a second of supervised fine-tuning, beside TRL (ARGS="-
 	@$(PYTHON) scripts/small.py model && $(PYTHON) scripts/zoo.py llamafactory
 	@$(PYTHON) bench/sft/run.py $(ARGS)
 bench-events: env ## commit to effect, embedded log and Kafka
+bench-curation: data ## filters of curation on one core, beside datatrove and Data-Juicer, and a second process (ARGS=--quick)
+	@scripts/packages postgresql-doc-15
+	@$(PYTHON) bench/curation/run.py $(ARGS)
 bench-stages: env ## how soon a stage of a pipeline run follows the end of the one before, and what waiting costs (10 s)
 bench-rpc: env ## cost of a unary call, directly and through the gateway, beside a bare grpc.aio echo
 bench-client: env ## import time of the typed client, beside the OpenAI client (15 s)
