@@ -8,7 +8,7 @@ from ratoon.storage.artifacts import ArtifactStore
 from ratoon_ingestion.worker.batches import REJECTED, items_batch, rejections_batch
 from ratoon_ingestion.worker.readers import Item, Limits, Rejection, SourceSpec, read_source
 
-_BATCH_ITEMS = 64
+_BATCH_ITEMS = 256
 _BATCH_BYTES = 1 << 20
 
 
