@@ -116,6 +116,19 @@ def test_d19_a_host_that_does_not_say_what_is_allowed_is_not_visited_until_it_do
     assert result.counts[""] == 1
 
 
+def test_d19_a_connection_that_breaks_is_no_answer(store, tmp_path):
+    def robots(site: Site, _path: str, _headers: object) -> Reply:
+        if site.paths.count("/robots.txt") < 3:
+            raise ConnectionResetError
+        return Reply(b"User-agent: *\nDisallow: /a")
+
+    with served({"/robots.txt": robots, "/": linked("/a")}) as site:
+        result = run_fast(store, tmp_path, spec(site))
+    assert site.paths[:3] == ["/robots.txt"] * 3
+    assert site.visited() == ["/"]
+    assert result.counts[""] == 1
+
+
 def test_d19_a_host_that_never_says_what_is_allowed_is_given_up(store, tmp_path):
     with served({"/robots.txt": Reply(b"", 503), "/": linked("/a")}) as site:
         result = run_fast(store, tmp_path, spec(site))

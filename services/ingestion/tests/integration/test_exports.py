@@ -309,3 +309,15 @@ def test_an_export_describes_itself_in_croissant(bench, version):
             for field in records["field"]:
                 assert field["source"]["fileObject"]["@id"] in names
                 assert field["dataType"].startswith("sc:")
+
+
+def test_d31_columns_have_one_type_in_all_files_whatever_the_first_rows_hold(bench, small_files):
+    rows = [row(number) | {"user": None if number < 60 else f"user {number}"} for number in range(120)]
+    rows = [each | {"label": None, "time": None} if number < 55 else each for number, each in enumerate(rows)]
+    version = bench.version(rows)
+    for format, pattern in (("PARQUET", "*.parquet"), ("HUGGING_FACE", "**/*.parquet")):
+        folder = bench.fetched(bench.export(format, version=version), f"typed-{format.lower()}")
+        tables = [pq.read_table(path) for path in sorted(folder.glob(pattern))]
+        assert len(tables) == 3 and len({str(table.schema) for table in tables}) == 1
+        assert not any(str(field.type) == "null" for field in tables[0].schema)
+        assert sum(table.num_rows for table in tables) == 120

@@ -212,3 +212,14 @@ def test_d29_three_kinds_that_find_one_number_leave_one_mark():
 )
 def test_d29_addresses_written_against_robots_are_addresses(text):
     assert redacted(f"write to {text} soon", masking((Mask.EMAIL,))).text == "write to [EMAIL] soon"
+
+
+def test_d23_a_step_that_removes_nearly_all_of_a_language_says_so():
+    steps = (Step("language"), Step("word_list", {"block": "渡轮"}))
+    texts = [f"{CHINESE[0]}第{number}次。" for number in range(20)] + [ENGLISH[0], CHINESE[1]]
+    report = curated(*texts, steps=steps).reports[1]
+    assert report.stated_counts == {"removed.zh": 20, "removed_nearly_all.zh": 20}
+    report = curated(*texts[:5], ENGLISH[0], steps=steps).reports[1]
+    assert report.stated_counts == {"removed.zh": 5}
+    report = curated(*texts, steps=steps[::-1]).reports[0]
+    assert report.stated_counts == {}  # the language is not known yet

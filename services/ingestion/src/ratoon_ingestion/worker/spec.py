@@ -61,7 +61,7 @@ def report_message(report: Report) -> StepReport:
         changed_examples=[change.record_id for change in report.changes],
         removed_examples=report.removed_examples,
         seconds=report.seconds,
-        counts=dict(sorted(report.counts.items())),
+        counts=report.stated_counts,
     )
 
 

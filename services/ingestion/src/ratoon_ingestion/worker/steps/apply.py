@@ -73,7 +73,7 @@ class Report:
 
     @property
     def stated_counts(self) -> dict[str, int]:
-        """Return what the step counted, with the records that it removed by language, and where these are nearly all."""
+        """Return what the step counted, and the records that it removed by language, nearly all of it or not."""
         removed = {f"removed.{language}": count for language, count in self.removed_languages.items()}
         nearly_all = {
             f"removed_nearly_all.{language}": count
