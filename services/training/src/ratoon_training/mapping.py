@@ -20,6 +20,8 @@ from ratoon_training.domain.recipes import (
     Accelerator,
     Dtype,
     Method,
+    Objective,
+    PreferenceLoss,
     Recipe,
     Resources,
     TrainOn,
@@ -143,6 +145,7 @@ def _recipe(value: Recipe) -> pb.Recipe:
         gradient_checkpointing=value.gradient_checkpointing,
         new_tokens=value.new_tokens,
         **_text_settings(value),
+        **_objective_settings(value),
     )
 
 
@@ -155,6 +158,19 @@ def _text_settings(value: Recipe) -> dict[str, Any]:
         "truncation": pb.Recipe.Truncation.Value(f"TRUNCATION_{value.truncation}"),
         "max_tokens": value.max_tokens,
     }
+
+
+def _objective_settings(value: Recipe) -> dict[str, Any]:
+    """Return what the model learns from, with the settings of that objective alone."""
+    settings: dict[str, Any] = {"objective": pb.Recipe.Objective.Value(f"OBJECTIVE_{value.objective}")}
+    if value.objective.compares:
+        settings["beta"] = value.beta
+    if value.objective is Objective.DPO:
+        loss = pb.Recipe.PreferenceLoss.Value(f"PREFERENCE_LOSS_{value.preference_loss}")
+        settings["preference_loss"] = loss
+    if value.objective is Objective.KTO:
+        settings |= {"good_weight": value.good_weight, "bad_weight": value.bad_weight}
+    return settings
 
 
 def _recipe_spec(message: pb.Recipe) -> RecipeSpec:
@@ -196,6 +212,17 @@ def _recipe_spec(message: pb.Recipe) -> RecipeSpec:
         gradient_accumulation=message.gradient_accumulation,
         gradient_checkpointing=message.gradient_checkpointing,
         new_tokens=tuple(message.new_tokens),
+        objective=Objective(pb.Recipe.Objective.Name(message.objective).removeprefix("OBJECTIVE_"))
+        if message.objective
+        else None,
+        beta=message.beta,
+        preference_loss=PreferenceLoss(
+            pb.Recipe.PreferenceLoss.Name(message.preference_loss).removeprefix("PREFERENCE_LOSS_")
+        )
+        if message.preference_loss
+        else None,
+        good_weight=message.good_weight if message.HasField("good_weight") else None,
+        bad_weight=message.bad_weight if message.HasField("bad_weight") else None,
     )
 
 

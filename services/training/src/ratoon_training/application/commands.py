@@ -10,10 +10,13 @@ from ratoon_training.domain.recipes import (
     Architecture,
     Dtype,
     Method,
+    Objective,
+    PreferenceLoss,
     Recipe,
     Resources,
     TrainOn,
     Truncation,
+    preference_defaults,
 )
 from ratoon_training.domain.shapes import ModelShape
 
@@ -48,6 +51,11 @@ class RecipeSpec:
     gradient_accumulation: int = 0
     gradient_checkpointing: bool = False
     new_tokens: tuple[str, ...] = ()
+    objective: Objective | None = None
+    beta: float = 0.0
+    preference_loss: PreferenceLoss | None = None
+    good_weight: float | None = None
+    bad_weight: float | None = None
 
 
 @dataclass(frozen=True)
@@ -120,6 +128,9 @@ def recipe_of(spec: RecipeSpec, base: BaseModel | None) -> Recipe:
     defaults = (
         method.defaults_of_texts(shape.parameters, bool(kind.labels(task))) if texts else method.defaults
     )
+    objective = spec.objective or usual.objective
+    if objective.compares:
+        defaults = preference_defaults(method, shape.parameters)
     weight, language_epochs = spec.language_model_weight, spec.language_model_epochs
     smoothing = spec.label_smoothing
     # Tokens are left out between the marks of our own template; that of a model made elsewhere would lose its own.
@@ -151,6 +162,11 @@ def recipe_of(spec: RecipeSpec, base: BaseModel | None) -> Recipe:
         gradient_accumulation=spec.gradient_accumulation or usual.gradient_accumulation,
         gradient_checkpointing=spec.gradient_checkpointing,
         new_tokens=spec.new_tokens,
+        objective=objective,
+        beta=spec.beta or usual.beta,
+        preference_loss=spec.preference_loss or usual.preference_loss,
+        good_weight=usual.good_weight if spec.good_weight is None else spec.good_weight,
+        bad_weight=usual.bad_weight if spec.bad_weight is None else spec.bad_weight,
     ).checked()
 
 

@@ -17,6 +17,7 @@ from ratoon_training.domain.recipes import (
     Architecture,
     Dtype,
     Method,
+    Objective,
     Recipe,
     Resources,
 )
@@ -207,13 +208,13 @@ def largest_batch(
 
 
 def _needs(recipe: Recipe, resources: Resources, shape: ModelShape) -> int:
-    """Bytes that one worker needs."""
+    """Bytes that one worker needs. A preference has two answers, each after its prompt."""
     share = -(-recipe.batch_size // resources.workers)
     part = -(-share // recipe.gradient_accumulation)
     trained = shape.adapter_parameters(recipe.lora_rank) if recipe.method is Method.LORA else None
     needs = measured(
         shape,
-        part,
+        2 * part if recipe.objective is Objective.DPO else part,
         _tokens(recipe) + 8,
         trained=trained,
         dtype=recipe.dtype,

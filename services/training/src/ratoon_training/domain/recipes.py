@@ -10,7 +10,7 @@ from typing import Any
 from ratoon.tasks.classify import Classify
 from ratoon.tasks.generate import Form, Generate, Sampling
 from ratoon.tasks.kind import Kind
-from ratoon.tasks.kinds import SPECS, TaskSpec, supported
+from ratoon.tasks.kinds import SPECS, TaskSpec, kind_of, supported
 from ratoon_training.domain.errors import AcceleratorRefused, BadRecipe
 from ratoon_training.domain.kinds.table import KINDS
 
@@ -100,6 +100,31 @@ _TEXT_DEFAULTS = {
 """Defaults where answers are texts: every token of a text counts, so none is dropped or smoothed."""
 
 
+class Objective(StrEnum):
+    """What a model learns from the records."""
+
+    SFT = "SFT"
+    """The tokens of right answers."""
+    DPO = "DPO"
+    """A chosen answer rather than a rejected one (Rafailov et al. 2023)."""
+    KTO = "KTO"
+    """Good answers rather than bad ones (Ethayarajh et al. 2024)."""
+
+    @property
+    def compares(self) -> bool:
+        """Return True if the model is compared with the one that training starts from."""
+        return self is not Objective.SFT
+
+
+class PreferenceLoss(StrEnum):
+    """Loss of a preference."""
+
+    SIGMOID = "SIGMOID"
+    """Logistic loss of the difference, as DPO has it; smoothed for preferences that may be reversed (cDPO)."""
+    IPO = "IPO"
+    """Squared distance of the difference a token from 1/(2 beta) (Azar et al. 2023)."""
+
+
 class TrainOn(StrEnum):
     """Turns of a conversation whose tokens are learned, each with its end token."""
 
@@ -135,6 +160,15 @@ class Accelerator(StrEnum):
     CPU = "CPU"
     CUDA = "CUDA"
     NEURON = "NEURON"
+
+
+def preference_defaults(method: Method, parameters: int) -> Defaults:
+    """Return the default values of DPO and KTO: rates far below those of SFT, since the base answers well already."""
+    if method is Method.LORA:
+        rate = 5e-5
+    else:
+        rate = 1e-6 if parameters >= SMALL_MODEL else 1e-4
+    return Defaults(learning_rate=rate, epochs=3.0, language_model_weight=0.0)
 
 
 @dataclass(frozen=True)
@@ -208,6 +242,13 @@ class Recipe:
     """Tokens that the base model's tokenizer and embeddings get in addition."""
     gradient_checkpointing: bool = False
     """True if activations are computed again in the backward pass instead of being kept."""
+    objective: Objective = Objective.SFT
+    beta: float = 0.1
+    """Strength of the tie to the model that training starts from."""
+    preference_loss: PreferenceLoss = PreferenceLoss.SIGMOID
+    good_weight: float = 1.0
+    bad_weight: float = 1.0
+    """Weights of the losses of good and of bad answers in KTO."""
 
     @property
     def spec(self) -> TaskSpec:
@@ -224,6 +265,8 @@ class Recipe:
         tokens = fields.get("new_tokens") or ()
         fields["new_tokens"] = tuple(tokens["tokens"] if isinstance(tokens, dict) else tokens)
         fields["dtype"] = Dtype(fields.get("dtype", Dtype.FLOAT32))
+        fields["objective"] = Objective(fields.get("objective", Objective.SFT))
+        fields["preference_loss"] = PreferenceLoss(fields.get("preference_loss", PreferenceLoss.SIGMOID))
         if fields.get("task"):
             fields["task"] = task_of_json(fields["task"])
             fields["train_on"] = TrainOn(fields["train_on"])
@@ -256,6 +299,11 @@ _COMPUTATION: dict[str, object] = {
     "gradient_accumulation": 1,
     "gradient_checkpointing": False,
     "new_tokens": (),
+    "objective": Objective.SFT,
+    "beta": 0.1,
+    "preference_loss": PreferenceLoss.SIGMOID,
+    "good_weight": 1.0,
+    "bad_weight": 1.0,
 }
 
 
@@ -300,7 +348,50 @@ def iterations(samples: int, batch_size: int) -> int:
 def _limits(recipe: Recipe) -> list[tuple[str, bool, str]]:
     """Field, whether it is out of its limits, and what they are; a base model's shape is what it is."""
     shape = _shape_limits(recipe.architecture) if recipe.method is Method.FROM_SCRATCH else []
-    return [*_training_limits(recipe), *_token_limits(recipe), *shape]
+    return [*_training_limits(recipe), *_objective_limits(recipe), *_token_limits(recipe), *shape]
+
+
+def _objective_limits(recipe: Recipe) -> list[tuple[str, bool, str]]:
+    objective, is_dpo = recipe.objective, recipe.objective is Objective.DPO
+    known = kind_of(recipe.spec).RECIPES
+    ipo = recipe.preference_loss is PreferenceLoss.IPO
+    return [
+        (
+            "objective",
+            objective.lower() not in known,
+            f"{objective} needs a task whose answers are compared (generate): choose SFT",
+        ),
+        (
+            "objective",
+            objective.compares and recipe.method is Method.FROM_SCRATCH,
+            f"{objective} needs a model that answers already: train one with SFT and name it as base_artifact_digest",
+        ),
+        (
+            "truncation",
+            objective.compares and recipe.truncation is Truncation.SEGMENT,
+            f"SEGMENT does not go with {objective}, which compares whole answers: choose another one",
+        ),
+        (
+            "language_model_weight",
+            objective.compares and recipe.language_model_weight > 0,
+            f"must be 0 with {objective}",
+        ),
+        ("batch_size", objective is Objective.KTO and recipe.batch_size < 2, "must be at least 2 with KTO"),
+        ("beta", not 0 < recipe.beta <= 100, "must be above 0 and at most 100"),
+        (
+            "label_smoothing",
+            is_dpo and not recipe.label_smoothing < 0.5,
+            "must be below 0.5 with DPO: at 0.5 a preference says nothing",
+        ),
+        (
+            "label_smoothing",
+            recipe.label_smoothing > 0 and (objective is Objective.KTO or (is_dpo and ipo)),
+            "must be 0 with KTO and IPO, which have no such share",
+        ),
+        ("preference_loss", ipo and not is_dpo, "IPO needs the objective DPO"),
+        ("good_weight", not 0 <= recipe.good_weight <= 1000, "must be 0 to 1,000"),
+        ("bad_weight", not 0 <= recipe.bad_weight <= 1000, "must be 0 to 1,000"),
+    ]
 
 
 def _token_limits(recipe: Recipe) -> list[tuple[str, bool, str]]:

@@ -61,6 +61,11 @@ class Batch:
         positions = torch.arange(self.ids.shape[1] - 1, device=self.ids.device)
         return self.answer, (positions < last) & ~self.answer
 
+    def samples(self) -> Tensor:
+        """Return the sample of each place, (rows, places)."""
+        rows = torch.arange(self.rows, device=self.ids.device)
+        return rows.unsqueeze(1).expand(self.answer.shape)
+
     def place_weights(self) -> Tensor | None:
         """Return the weight of each place, (rows, places); None: all 1."""
         return None if self.weights is None else self.weights.unsqueeze(1).expand(self.answer.shape)
@@ -96,6 +101,12 @@ class Packed:
     def places(self) -> tuple[Tensor, Tensor]:
         """Return masks of the places that predict a token of an answer, and of a text."""
         return self.answer, ~self.answer
+
+    def samples(self) -> Tensor:
+        """Return the sample of each place, (1, places)."""
+        lengths = torch.tensor(self.segments.lengths, device=self.ids.device)
+        numbers = torch.arange(len(lengths), device=self.ids.device)
+        return numbers.repeat_interleave(lengths, output_size=self.ids.shape[1]).unsqueeze(0)
 
     def place_weights(self) -> Tensor | None:
         """Return the weight of each place, (1, places); None: all 1."""
@@ -143,6 +154,16 @@ class Corpus:
     def has_labels(self) -> bool:
         """True if an answer is one of the labels."""
         return len(self.label_tokens) > 0
+
+    @property
+    def weights(self) -> Tensor:
+        """Weight of each sample."""
+        return torch.from_numpy(self._weights)
+
+    @property
+    def labels(self) -> Tensor:
+        """Number of the label of each sample; of an answer that was judged, 1 if it is good, else 0."""
+        return torch.from_numpy(self._labels.astype(np.int64))
 
     def __len__(self) -> int:
         return len(self.lengths)

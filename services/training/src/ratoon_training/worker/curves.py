@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from ratoon_training.domain.diagnosis import Diagnosis, diagnose
-from ratoon_training.worker.scores import LABEL_SCORES
+from ratoon_training.worker.scores import DECISIVE_SCORES, LABEL_SCORES
 
 STEP_COLUMNS = ("step", "loss", "answer_loss", "language_loss", "gradient_norm", "learning_rate", "tokens")
+TOKENS = STEP_COLUMNS.index("tokens")
+"""Place of the number of tokens in the row of a step."""
 EPOCH_COLUMNS = ("epoch", "step")
 """Begin the rows of validation; `scores` names the others, the loss first."""
 
@@ -26,6 +28,8 @@ class Curves:
     epochs: list[list[float]] = field(default_factory=list)
     scores: tuple[str, ...] = LABEL_SCORES
     """Names of the scores of validation."""
+    measures: tuple[str, ...] = ()
+    """Names of what the row of a step holds after STEP_COLUMNS."""
 
     @property
     def validation_losses(self) -> list[float]:
@@ -34,8 +38,17 @@ class Curves:
 
     @property
     def validation_scores(self) -> list[float]:
-        """The validation macro-F1 of each epoch; none of a model that answers with texts."""
-        return [row[4] for row in self.epochs] if self.scores == LABEL_SCORES else []
+        """Return the share of right answers of each epoch by which epochs are compared; none: by the loss alone."""
+        decisive = next((name for name in self.scores if name in DECISIVE_SCORES), None)
+        if decisive is None:
+            return []
+        place = len(EPOCH_COLUMNS) + self.scores.index(decisive)
+        return [row[place] for row in self.epochs]
+
+    @property
+    def step_columns(self) -> tuple[str, ...]:
+        """Names of the values of a step's row."""
+        return (*STEP_COLUMNS, *self.measures)
 
     @property
     def validation(self) -> dict[str, float]:
@@ -51,7 +64,7 @@ class Curves:
     def as_json(self) -> dict[str, Any]:
         """Columns and rows."""
         return {
-            "steps": {"columns": list(STEP_COLUMNS), "rows": self.steps},
+            "steps": {"columns": list(self.step_columns), "rows": self.steps},
             "epochs": {"columns": [*EPOCH_COLUMNS, *self.scores], "rows": self.epochs},
         }
 
@@ -62,9 +75,11 @@ class CurveFile:
     def __init__(self, path: Path) -> None:
         self._sink = path.open("a")
 
-    def step(self, row: list[float], seconds: float, tokens_per_second: float) -> None:
-        """A step, and how long the attempt has been training."""
-        named = dict(zip(STEP_COLUMNS, map(_plain, row), strict=True))
+    def step(
+        self, row: list[float], columns: tuple[str, ...], seconds: float, tokens_per_second: float
+    ) -> None:
+        """A step with the names of its values, and how long the attempt has been training."""
+        named = dict(zip(columns, map(_plain, row), strict=True))
         self._write({**named, "seconds": round(seconds, 3), "tokens_per_second": round(tokens_per_second)})
 
     def epoch(self, row: list[float], scores: tuple[str, ...]) -> None:

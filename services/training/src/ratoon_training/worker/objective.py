@@ -55,3 +55,23 @@ def _cross_entropy(
         return F.cross_entropy(logits, targets, reduction="sum", label_smoothing=smoothing)
     each = F.cross_entropy(logits, targets, reduction="none", label_smoothing=smoothing)
     return (weights * each).sum()
+
+
+class AnswerSums(NamedTuple):
+    """Log-probability (nats) of each sample's answer, the sum over its tokens; and the numbers of these tokens."""
+
+    values: Tensor
+    tokens: Tensor
+
+
+def answer_sums(model: Any, batch: Batch | Packed) -> AnswerSums:
+    """Return the log-probability of the answer of each sample in a batch: (samples,) each."""
+    hidden = forward.hidden_states(model, batch.model_inputs())
+    answer, _ = batch.places()
+    logits = forward.logits(model, hidden[answer])
+    each = -F.cross_entropy(logits, batch.targets[answer], reduction="none")
+    sample = batch.samples()[answer]
+    count = int(batch.samples().max()) + 1
+    values = torch.zeros(count, device=each.device, dtype=each.dtype).index_add(0, sample, each)
+    tokens = torch.zeros_like(values).index_add(0, sample, torch.ones_like(each))
+    return AnswerSums(values, tokens)

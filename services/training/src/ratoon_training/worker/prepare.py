@@ -29,6 +29,7 @@ from ratoon_training.domain.errors import BadBaseModel, DataEmpty, DataMalformed
 from ratoon_training.domain.lengths import PromptLimit
 from ratoon_training.domain.recipes import Method, Recipe
 from ratoon_training.worker import text
+from ratoon_training.worker.comparisons import save_comparisons
 from ratoon_training.worker.samples import save_samples
 from ratoon_training.worker.text import Speech
 from ratoon_training.worker.vocabulary import add_tokens
@@ -116,7 +117,9 @@ def _record(
         record = known
     if not record.turns:
         return record
-    return replace(record, answers=tuple(parse(task, answer) or answer for answer in record.answers))
+    rejected = record.rejected if record.rejected is None else parse(task, record.rejected) or record.rejected
+    answers = tuple(parse(task, answer) or answer for answer in record.answers)
+    return replace(record, answers=answers, rejected=rejected)
 
 
 def _check_labels(values: list[str | None], labels: tuple[str, ...], part: str) -> None:
@@ -154,6 +157,7 @@ def _corpus(train: Rows) -> Iterator[str]:
         yield from (turn.content for turn in record.turns if turn.content)
         yield from (turn.reasoning for turn in record.turns if turn.reasoning)
         yield from record.answers
+        yield from () if record.rejected is None else (record.rejected,)
 
 
 def _limit(tokenizer: Tokenizer, recipe: Recipe, train: Rows) -> PromptLimit:
@@ -196,7 +200,8 @@ def _save_texts(folder: Path, speech: Speech, recipe: Recipe, train: Rows, valid
     for name, rows, part in (("train", train, "training"), ("validation", validation, "validation")):
         pairs = list(zip(rows.record_ids, rows.records, strict=True))
         path = folder / f"{name}.npz"
-        counts = save_samples(path, speech, recipe, pairs, part)
+        save = save_comparisons if recipe.objective.compares else save_samples
+        counts = save(path, speech, recipe, pairs, part)
         with np.load(path) as arrays:
             _check_highest(int(arrays["tokens"].max()), recipe)
         if rows is train:

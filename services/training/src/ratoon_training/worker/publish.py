@@ -105,7 +105,7 @@ def _training(session: Session, trials: list[Trial]) -> dict[str, Any]:
         "curves": session.curves.as_json(),
         "diagnosis": asdict(session.curves.diagnosis()),
         "learning_rate_trials": [_trial(trial) for trial in trials],
-        "samples": len(session.data.train),
+        "samples": len(session.units),
         "parameters": session.parameter_count,
     }
 

@@ -4,7 +4,7 @@ import time
 from typing import TYPE_CHECKING
 
 from ratoon.operations.jobs import JobFolder
-from ratoon_training.worker.curves import CurveFile
+from ratoon_training.worker.curves import STEP_COLUMNS, TOKENS, CurveFile
 
 if TYPE_CHECKING:
     from ratoon_training.worker.session import Session
@@ -41,11 +41,11 @@ class ProgressReporter:
 
     def step(self, session: "Session", row: list[float]) -> None:
         """Report a step."""
-        self._tokens += row[-1]
+        self._tokens += row[TOKENS]
         self.seconds = time.monotonic() - self._begun
         if self._job is None or self._curve is None:
             return
-        self._curve.step(row, self.seconds, self.tokens_per_second)
+        self._curve.step(row, session.curves.step_columns, self.seconds, self.tokens_per_second)
         if time.monotonic() - self._reported >= _EVERY_S:
             self._report(self._job, session)
 
@@ -90,5 +90,6 @@ def _metrics(session: "Session", rate: float) -> dict[str, float]:
         "learning_rate": last[5],
         "tokens_per_second": rate,
         "epoch": session.step / session.per_epoch,
+        **dict(zip(session.curves.measures, last[len(STEP_COLUMNS) :], strict=True)),
         **session.curves.validation,
     }

@@ -18,12 +18,14 @@ from ratoon_training.worker import models
 from ratoon_training.worker.checkpoints import Checkpoints
 from ratoon_training.worker.context import WorkerContext, set_up_worker
 from ratoon_training.worker.corpus import Corpus
+from ratoon_training.worker.curves import TOKENS
 from ratoon_training.worker.publish import publish
 from ratoon_training.worker.remote_checkpoints import RemoteCheckpoints
 from ratoon_training.worker.reporting import ProgressReporter
 from ratoon_training.worker.samples import learned
 from ratoon_training.worker.searching import searched
 from ratoon_training.worker.session import Data, Session
+from ratoon_training.worker.sessions import session_of
 from ratoon_training.worker.task_queue import TrainingTask, write_outcome
 from ratoon_training.worker.text import limit_of
 
@@ -79,7 +81,7 @@ def _train(task: TrainingTask, context: WorkerContext, job: JobFolder) -> dict[s
         data = Data(Corpus(task.prepared / "train.npz"), Corpus(task.prepared / "validation.npz"))
         model = models.build(task.recipe, task.prepared).to(context.device)
         recipe, trials = searched(task.recipe, model, data, context)
-        session = Session(recipe, model, data, context)
+        session = session_of(recipe, model, data, context)
         session.run(checkpoints, task.checkpoint_every_s, reporter)
         metrics = {**_metrics(session, reporter, context), **_counts(task.prepared)}
         if not context.leads:
@@ -112,7 +114,7 @@ def _metrics(session: Session, reporter: ProgressReporter, context: WorkerContex
     peak = torch.tensor([float(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)], device=context.device)
     memory = float(context.sum(peak)[0]) * 1024
     last = session.curves.steps[-1]
-    tokens = sum(row[-1] for row in session.curves.steps)
+    tokens = sum(row[TOKENS] for row in session.curves.steps)
     return {
         "train_loss": last[1],
         **session.curves.validation,

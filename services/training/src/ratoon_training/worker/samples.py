@@ -120,7 +120,7 @@ def _samples(speech: Speech, recipe: Recipe, record: Record, counts: Counts) -> 
 
 def _counted(task: TaskSpec, record: Record, counts: Counts) -> bool:
     """Return whether a record has something to learn, and count why not."""
-    if fault := record_fault(task, record) or _fault(record):
+    if fault := fault_of(task, record):
         counts.invalid_records += 1
         counts.faults[fault] += 1
         return False
@@ -129,8 +129,10 @@ def _counted(task: TaskSpec, record: Record, counts: Counts) -> bool:
     return record.is_good is not False
 
 
-def _fault(record: Record) -> str:
-    """Return why a record cannot be trained on although it is valid for the task; empty if it can."""
+def fault_of(task: TaskSpec, record: Record) -> str:
+    """Return why a record cannot be trained on, as a sentence; empty if it can."""
+    if fault := record_fault(task, record):
+        return fault
     if not (record.weight > 0 and isfinite(record.weight)):
         return f"The weight {record.weight:g} is not a number above 0."
     texts = [record.tools, *(text for turn in record.turns for text in (turn.reasoning, turn.tool_calls))]

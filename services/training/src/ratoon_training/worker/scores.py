@@ -7,6 +7,21 @@ LABEL_SCORES = ("loss", "accuracy", "macro_f1")
 """Scores of a model that answers with labels: mean loss of the answers in nats, and how often they are right."""
 TEXT_SCORES = ("loss", "perplexity")
 """Scores of a model that answers with texts: mean loss of the answers' tokens in nats, and e to its power."""
+PAIR_SCORES = (
+    "loss",
+    "pair_accuracy",
+    "reward_margin",
+    "ranking_accuracy",
+    "reference_ranking_accuracy",
+)
+"""Scores of DPO: mean loss; share of pairs whose chosen answer has the higher reward, and by how much on average; share
+of pairs whose chosen answer is the likelier one, of this model and of the one that training started from."""
+JUDGEMENT_SCORES = ("loss", "judgement_accuracy", "kl")
+"""Scores of KTO: mean loss, share of answers whose reward is on the right side of the divergence, the divergence."""
+REWARD_MARGIN = "reward_margin"
+"""Score of KTO if the part has good and bad answers: difference between their mean rewards."""
+DECISIVE_SCORES = ("macro_f1", "pair_accuracy", "judgement_accuracy")
+"""Scores by which epochs are compared: shares of what is right."""
 _MAX_EXPONENT = 700.0
 
 

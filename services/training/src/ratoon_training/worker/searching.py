@@ -9,7 +9,8 @@ from ratoon_training.domain.errors import LossNotFinite
 from ratoon_training.domain.learning_rate import Trial
 from ratoon_training.domain.recipes import LR_PROCEDURE, Recipe
 from ratoon_training.worker.context import WorkerContext
-from ratoon_training.worker.session import Data, Session
+from ratoon_training.worker.session import Data
+from ratoon_training.worker.sessions import session_of
 
 
 def searched(recipe: Recipe, model: Any, data: Data, context: WorkerContext) -> tuple[Recipe, list[Trial]]:
@@ -25,7 +26,7 @@ def searched(recipe: Recipe, model: Any, data: Data, context: WorkerContext) -> 
 
 def _trial(recipe: Recipe, model: Any, data: Data, context: WorkerContext) -> list[float]:
     """Losses of a few steps at a constant rate, compared by the answer's."""
-    session = Session(recipe, model, data, context)
+    session = session_of(recipe, model, data, context)
     losses: list[float] = []
     for _ in range(min(session.steps, learning_rate.TRIAL_STEPS)):
         try:

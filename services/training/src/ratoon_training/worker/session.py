@@ -9,7 +9,7 @@ import math
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -38,6 +38,25 @@ class Data:
     validation: Corpus
 
 
+@dataclass(frozen=True)
+class Units:
+    """The units of a part that a step draws: of supervised fine-tuning its samples."""
+
+    record_ids: list[str]
+    lengths: list[int]
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+
+@dataclass(frozen=True)
+class Learned:
+    """A step's gradients are computed: measurements of this worker, whose sums over workers count, and all tokens."""
+
+    numbers: list[Tensor]
+    tokens: int
+
+
 class Session:
     """One run's training on one worker."""
 
@@ -46,11 +65,11 @@ class Session:
         self.model, self.core = model, models.core(model)
         self.trainable = {name: p for name, p in model.named_parameters() if p.requires_grad}
         self.optimiser = _optimiser(list(self.trainable.values()), recipe)
-        scores = LABEL_SCORES if data.validation.has_labels else TEXT_SCORES
-        self.curves, self.step = Curves(scores=scores), 0
-        self.per_epoch = -(-len(data.train) // recipe.batch_size)
+        self.curves, self.step = self._curves(), 0
+        self.units = self._units(data.train)
+        self.per_epoch = -(-len(self.units) // recipe.batch_size)
         epochs = recipe.epochs or schedule.chosen_epochs(
-            len(data.train), recipe.method.defaults.samples_shown
+            len(self.units), recipe.method.defaults.samples_shown
         )
         self.steps = max(1, round(self.per_epoch * epochs))
         self._average = {name: p.detach().clone() for name, p in self.trainable.items() if recipe.averaging}
@@ -79,24 +98,15 @@ class Session:
 
     def train_step(self, rate: float, *, stop: bool = False) -> list[float]:
         """Train one step at this rate; return the curve's row. Stopped if any worker stops, before weights change."""
-        indices = self._batch(self.step)
-        weight = self._language_weight()
-        # The language model learns from whole texts; a classifier alone learns not to lean on single tokens.
-        dropout = 0.0 if weight else self.recipe.token_dropout
-        samples = self.data.train.thinned(indices, dropout, self.recipe.seed, self.step)
-        tokens = sum(samples.tokens_of(list(range(len(samples)))))
-        norms = samples.norms()
-        share = self.context.share(list(range(len(samples))))
-        torch.manual_seed(_step_seed(self.recipe.seed, self.step, self.context.rank))
-        answer_sum, language_sum = self._backward(samples, share, norms, weight)
-        stop_requested = answer_sum.new_tensor(float(stop))
-        sums = self._reduce([answer_sum / norms[0], language_sum / norms[1], stop_requested])
+        learned = self._learn(self._batch(self.step))
+        stop_requested = learned.numbers[0].new_tensor(float(stop))
+        sums = self._reduce([*learned.numbers, stop_requested])
         gradient = torch.nn.utils.clip_grad_norm_(self.trainable.values(), self.recipe.clip_norm)
         # One wait for a GPU, not one for each number.
-        answer, language, stopping, norm = torch.stack([*sums, gradient]).tolist()
+        *measured, stopping, norm = torch.stack([*sums, gradient]).tolist()
         if stopping:
             raise Stopped(f"Stopped on request after {self.step} of {self.steps} steps.")
-        loss = answer + weight * language
+        loss, answer, language, *measures = self._losses(measured)
         if not math.isfinite(loss) or not math.isfinite(norm):
             raise LossNotFinite(
                 f"The loss is {loss:g} at step {self.step} (rate {rate:g}): "
@@ -108,7 +118,33 @@ class Session:
         self.optimiser.zero_grad(set_to_none=True)
         self._move_average()
         self.step += 1
-        return [self.step, loss, answer, language, norm, rate, tokens]
+        return [self.step, loss, answer, language, norm, rate, learned.tokens, *measures]
+
+    def _curves(self) -> Curves:
+        """Return empty curves, with the names of what this session measures."""
+        return Curves(scores=LABEL_SCORES if self.data.validation.has_labels else TEXT_SCORES)
+
+    def _units(self, part: Corpus) -> Units:
+        """Return what a step draws of a part."""
+        return Units(part.record_ids, part.lengths)
+
+    def _learn(self, indices: list[int]) -> Learned:
+        """Compute the gradients of this worker's share of a step."""
+        weight = self._language_weight()
+        # The language model learns from whole texts; a classifier alone learns not to lean on single tokens.
+        dropout = 0.0 if weight else self.recipe.token_dropout
+        samples = self.data.train.thinned(indices, dropout, self.recipe.seed, self.step)
+        tokens = sum(samples.tokens_of(list(range(len(samples)))))
+        norms = samples.norms()
+        share = self.context.share(list(range(len(samples))))
+        torch.manual_seed(_step_seed(self.recipe.seed, self.step, self.context.rank))
+        answer_sum, language_sum = self._backward(samples, share, norms, weight)
+        return Learned([answer_sum / norms[0], language_sum / norms[1]], tokens)
+
+    def _losses(self, measured: list[float]) -> list[float]:
+        """Return the loss of a step, of its answers, of its texts, and what else its row holds."""
+        answer, language = measured
+        return [answer + self._language_weight() * language, answer, language]
 
     def remaining_tokens(self) -> int:
         """Tokens of the steps to come, about."""
@@ -153,12 +189,10 @@ class Session:
     ) -> tuple[Tensor, Tensor]:
         """Gradients of this worker's part of the batch, scaled so that their sum over workers is the batch's."""
         if not share:
-            for parameter in self.trainable.values():
-                parameter.grad = torch.zeros_like(parameter)
-            nothing = torch.zeros((), device=self.context.device)
+            nothing = self._no_gradients()
             return nothing, nothing
         answer = language = torch.zeros((), device=self.context.device)
-        for part in _parts(share, self.recipe.gradient_accumulation):
+        for part in parts_of(share, self.recipe.gradient_accumulation):
             batch = (train.packed(part) if self.recipe.packed else train.batch(part)).to(self.context.device)
             smoothing = self.recipe.label_smoothing
             with self.context.precision(self.recipe.dtype):
@@ -166,6 +200,12 @@ class Session:
             (sums.answer / norms[0] + weight * sums.language / norms[1]).backward()
             answer, language = answer + sums.answer.detach(), language + sums.language.detach()
         return answer, language
+
+    def _no_gradients(self) -> Tensor:
+        """Set all gradients to 0, and return 0: this worker has no part of the step."""
+        for parameter in self.trainable.values():
+            parameter.grad = torch.zeros_like(parameter)
+        return torch.zeros((), device=self.context.device)
 
     def _reduce(self, numbers: list[Tensor]) -> list[Tensor]:
         """Sum gradients and these numbers over all workers, in one message."""
@@ -180,9 +220,9 @@ class Session:
     def _batch(self, step: int) -> list[int]:
         epoch, at = divmod(step, self.per_epoch)
         if epoch != self._epoch:
-            train, recipe = self.data.train, self.recipe
+            units, recipe = self.units, self.recipe
             self._plan = schedule.batches(
-                train.record_ids, train.lengths, recipe.seed, epoch, recipe.batch_size
+                units.record_ids, units.lengths, recipe.seed, epoch, recipe.batch_size
             )
             self._epoch = epoch
         return self._plan[at]
@@ -209,12 +249,15 @@ class Session:
 
     def _validate(self) -> list[float]:
         """The scores of the validation part, after the numbers of epoch and step."""
-        validate = self._validate_labels if self.data.validation.has_labels else self._validate_texts
         self.model.eval()
         with torch.no_grad(), self.context.precision(self.recipe.dtype):
-            scores = validate()
+            scores = self._scores()
         self.model.train()
         return [len(self.curves.epochs), self.step, *scores]
+
+    def _scores(self) -> list[float]:
+        """Return the scores of the validation part, the loss first."""
+        return self._validate_labels() if self.data.validation.has_labels else self._validate_texts()
 
     def _validate_texts(self) -> list[float]:
         """Mean loss of the answers' tokens and its perplexity."""
@@ -275,7 +318,7 @@ class Session:
     def _restore(self, checkpoint: Checkpoint) -> None:
         self.step = int(checkpoint.state["step"])
         state = checkpoint.state
-        self.curves = Curves(state["steps"], state["epochs"], self.curves.scores)
+        self.curves = replace(self.curves, steps=state["steps"], epochs=state["epochs"])
         with torch.no_grad():
             for name, parameter in self.trainable.items():
                 parameter.copy_(checkpoint.tensors[f"weight.{name}"])
@@ -293,7 +336,7 @@ class Session:
         best = self._verdict().best
         if self.step == self.steps:
             scores = self.curves.validation_scores
-            best = schedule.published_epoch(best, scores, len(self.data.validation))
+            best = schedule.published_epoch(best, scores, len(self._units(self.data.validation)))
         if best == len(self.curves.epochs) - 1:
             for name, average in self._average.items():
                 self.trainable[name].data.copy_(average)
@@ -315,7 +358,7 @@ def _optimiser(parameters: list[torch.nn.Parameter], recipe: Recipe) -> torch.op
     return torch.optim.AdamW(filled, lr=recipe.learning_rate, betas=_BETAS, fused=True)
 
 
-def _parts(share: list[int], count: int) -> list[list[int]]:
+def parts_of(share: list[int], count: int) -> list[list[int]]:
     """Cut a share into at most `count` parts of like sizes."""
     size = -(-len(share) // count)
     return [share[at : at + size] for at in range(0, len(share), size)]

@@ -7,7 +7,7 @@ from ratoon_training.domain.errors import SampleTooLong
 from ratoon_training.domain.recipes import Truncation
 from ratoon_training.worker.conversations import Sample
 
-_MIN_PROMPT = 8
+MIN_PROMPT = 8
 """Tokens of the prompt that MIDDLE leaves on both sides together; below that, it cuts the sample as a whole."""
 
 
@@ -41,7 +41,7 @@ def _head_length(sample: Sample, limit: int) -> int:
     """Return the tokens to keep before the gap: half of what remains of the text before the last answer."""
     tokens = len(sample.ids)
     remaining = _answer_begin(sample) - (tokens - limit)
-    return (remaining if remaining >= _MIN_PROMPT else limit) // 2
+    return (remaining if remaining >= MIN_PROMPT else limit) // 2
 
 
 def _answer_begin(sample: Sample) -> int:

@@ -228,6 +228,11 @@ class TrainingRecipe(_message.Message):
     GRADIENT_ACCUMULATION_FIELD_NUMBER: _builtins.int
     GRADIENT_CHECKPOINTING_FIELD_NUMBER: _builtins.int
     NEW_TOKENS_FIELD_NUMBER: _builtins.int
+    OBJECTIVE_FIELD_NUMBER: _builtins.int
+    BETA_FIELD_NUMBER: _builtins.int
+    PREFERENCE_LOSS_FIELD_NUMBER: _builtins.int
+    GOOD_WEIGHT_FIELD_NUMBER: _builtins.int
+    BAD_WEIGHT_FIELD_NUMBER: _builtins.int
     method: _builtins.str
     """Method: the name of a `Recipe.Method` without its prefix."""
     seed: _builtins.int
@@ -280,6 +285,16 @@ class TrainingRecipe(_message.Message):
     """Number of parts in which a worker computes its share of a step."""
     gradient_checkpointing: _builtins.bool
     """Activations are recomputed in the backward pass."""
+    objective: _builtins.str
+    """What the model learns from: the name of a `Recipe.Objective` without its prefix."""
+    beta: _builtins.float
+    """Strength of the tie to the model that training starts from."""
+    preference_loss: _builtins.str
+    """Loss of a preference: the name of a `Recipe.PreferenceLoss` without its prefix."""
+    good_weight: _builtins.float
+    """Weight of the loss of good answers."""
+    bad_weight: _builtins.float
+    """Weight of the loss of bad answers."""
     @_builtins.property
     def labels(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Labels that the model answers with."""
@@ -329,21 +344,32 @@ class TrainingRecipe(_message.Message):
         gradient_accumulation: _builtins.int | None = ...,
         gradient_checkpointing: _builtins.bool | None = ...,
         new_tokens: Global___TrainingRecipe.NewTokens | None = ...,
+        objective: _builtins.str | None = ...,
+        beta: _builtins.float | None = ...,
+        preference_loss: _builtins.str | None = ...,
+        good_weight: _builtins.float | None = ...,
+        bad_weight: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_averaging", b"_averaging", "_batch_size", b"_batch_size", "_clip_norm", b"_clip_norm", "_dtype", b"_dtype", "_epochs", b"_epochs", "_gradient_accumulation", b"_gradient_accumulation", "_gradient_checkpointing", b"_gradient_checkpointing", "_label_prior", b"_label_prior", "_label_smoothing", b"_label_smoothing", "_language_model_epochs", b"_language_model_epochs", "_language_model_weight", b"_language_model_weight", "_learning_rate", b"_learning_rate", "_lora_rank", b"_lora_rank", "_max_chars", b"_max_chars", "_max_tokens", b"_max_tokens", "_method", b"_method", "_new_tokens", b"_new_tokens", "_packed", b"_packed", "_patience", b"_patience", "_prompt_tokens", b"_prompt_tokens", "_seed", b"_seed", "_sweep", b"_sweep", "_token_dropout", b"_token_dropout", "_train_on", b"_train_on", "_truncation", b"_truncation", "_warmup", b"_warmup", "_weight_decay", b"_weight_decay", "architecture", b"architecture", "averaging", b"averaging", "batch_size", b"batch_size", "clip_norm", b"clip_norm", "dtype", b"dtype", "epochs", b"epochs", "gradient_accumulation", b"gradient_accumulation", "gradient_checkpointing", b"gradient_checkpointing", "label_prior", b"label_prior", "label_smoothing", b"label_smoothing", "language_model_epochs", b"language_model_epochs", "language_model_weight", b"language_model_weight", "learning_rate", b"learning_rate", "lora_rank", b"lora_rank", "max_chars", b"max_chars", "max_tokens", b"max_tokens", "method", b"method", "new_tokens", b"new_tokens", "packed", b"packed", "patience", b"patience", "prompt_tokens", b"prompt_tokens", "seed", b"seed", "sweep", b"sweep", "task", b"task", "token_dropout", b"token_dropout", "train_on", b"train_on", "truncation", b"truncation", "warmup", b"warmup", "weight_decay", b"weight_decay"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_averaging", b"_averaging", "_bad_weight", b"_bad_weight", "_batch_size", b"_batch_size", "_beta", b"_beta", "_clip_norm", b"_clip_norm", "_dtype", b"_dtype", "_epochs", b"_epochs", "_good_weight", b"_good_weight", "_gradient_accumulation", b"_gradient_accumulation", "_gradient_checkpointing", b"_gradient_checkpointing", "_label_prior", b"_label_prior", "_label_smoothing", b"_label_smoothing", "_language_model_epochs", b"_language_model_epochs", "_language_model_weight", b"_language_model_weight", "_learning_rate", b"_learning_rate", "_lora_rank", b"_lora_rank", "_max_chars", b"_max_chars", "_max_tokens", b"_max_tokens", "_method", b"_method", "_new_tokens", b"_new_tokens", "_objective", b"_objective", "_packed", b"_packed", "_patience", b"_patience", "_preference_loss", b"_preference_loss", "_prompt_tokens", b"_prompt_tokens", "_seed", b"_seed", "_sweep", b"_sweep", "_token_dropout", b"_token_dropout", "_train_on", b"_train_on", "_truncation", b"_truncation", "_warmup", b"_warmup", "_weight_decay", b"_weight_decay", "architecture", b"architecture", "averaging", b"averaging", "bad_weight", b"bad_weight", "batch_size", b"batch_size", "beta", b"beta", "clip_norm", b"clip_norm", "dtype", b"dtype", "epochs", b"epochs", "good_weight", b"good_weight", "gradient_accumulation", b"gradient_accumulation", "gradient_checkpointing", b"gradient_checkpointing", "label_prior", b"label_prior", "label_smoothing", b"label_smoothing", "language_model_epochs", b"language_model_epochs", "language_model_weight", b"language_model_weight", "learning_rate", b"learning_rate", "lora_rank", b"lora_rank", "max_chars", b"max_chars", "max_tokens", b"max_tokens", "method", b"method", "new_tokens", b"new_tokens", "objective", b"objective", "packed", b"packed", "patience", b"patience", "preference_loss", b"preference_loss", "prompt_tokens", b"prompt_tokens", "seed", b"seed", "sweep", b"sweep", "task", b"task", "token_dropout", b"token_dropout", "train_on", b"train_on", "truncation", b"truncation", "warmup", b"warmup", "weight_decay", b"weight_decay"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_averaging", b"_averaging", "_batch_size", b"_batch_size", "_clip_norm", b"_clip_norm", "_dtype", b"_dtype", "_epochs", b"_epochs", "_gradient_accumulation", b"_gradient_accumulation", "_gradient_checkpointing", b"_gradient_checkpointing", "_label_prior", b"_label_prior", "_label_smoothing", b"_label_smoothing", "_language_model_epochs", b"_language_model_epochs", "_language_model_weight", b"_language_model_weight", "_learning_rate", b"_learning_rate", "_lora_rank", b"_lora_rank", "_max_chars", b"_max_chars", "_max_tokens", b"_max_tokens", "_method", b"_method", "_new_tokens", b"_new_tokens", "_packed", b"_packed", "_patience", b"_patience", "_prompt_tokens", b"_prompt_tokens", "_seed", b"_seed", "_sweep", b"_sweep", "_token_dropout", b"_token_dropout", "_train_on", b"_train_on", "_truncation", b"_truncation", "_warmup", b"_warmup", "_weight_decay", b"_weight_decay", "architecture", b"architecture", "averaging", b"averaging", "batch_size", b"batch_size", "clip_norm", b"clip_norm", "dtype", b"dtype", "epochs", b"epochs", "gradient_accumulation", b"gradient_accumulation", "gradient_checkpointing", b"gradient_checkpointing", "label_prior", b"label_prior", "label_smoothing", b"label_smoothing", "labels", b"labels", "language_model_epochs", b"language_model_epochs", "language_model_weight", b"language_model_weight", "learning_rate", b"learning_rate", "lora_rank", b"lora_rank", "max_chars", b"max_chars", "max_tokens", b"max_tokens", "method", b"method", "new_tokens", b"new_tokens", "packed", b"packed", "patience", b"patience", "prompt_tokens", b"prompt_tokens", "seed", b"seed", "sweep", b"sweep", "task", b"task", "token_dropout", b"token_dropout", "train_on", b"train_on", "truncation", b"truncation", "warmup", b"warmup", "weight_decay", b"weight_decay"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_averaging", b"_averaging", "_bad_weight", b"_bad_weight", "_batch_size", b"_batch_size", "_beta", b"_beta", "_clip_norm", b"_clip_norm", "_dtype", b"_dtype", "_epochs", b"_epochs", "_good_weight", b"_good_weight", "_gradient_accumulation", b"_gradient_accumulation", "_gradient_checkpointing", b"_gradient_checkpointing", "_label_prior", b"_label_prior", "_label_smoothing", b"_label_smoothing", "_language_model_epochs", b"_language_model_epochs", "_language_model_weight", b"_language_model_weight", "_learning_rate", b"_learning_rate", "_lora_rank", b"_lora_rank", "_max_chars", b"_max_chars", "_max_tokens", b"_max_tokens", "_method", b"_method", "_new_tokens", b"_new_tokens", "_objective", b"_objective", "_packed", b"_packed", "_patience", b"_patience", "_preference_loss", b"_preference_loss", "_prompt_tokens", b"_prompt_tokens", "_seed", b"_seed", "_sweep", b"_sweep", "_token_dropout", b"_token_dropout", "_train_on", b"_train_on", "_truncation", b"_truncation", "_warmup", b"_warmup", "_weight_decay", b"_weight_decay", "architecture", b"architecture", "averaging", b"averaging", "bad_weight", b"bad_weight", "batch_size", b"batch_size", "beta", b"beta", "clip_norm", b"clip_norm", "dtype", b"dtype", "epochs", b"epochs", "good_weight", b"good_weight", "gradient_accumulation", b"gradient_accumulation", "gradient_checkpointing", b"gradient_checkpointing", "label_prior", b"label_prior", "label_smoothing", b"label_smoothing", "labels", b"labels", "language_model_epochs", b"language_model_epochs", "language_model_weight", b"language_model_weight", "learning_rate", b"learning_rate", "lora_rank", b"lora_rank", "max_chars", b"max_chars", "max_tokens", b"max_tokens", "method", b"method", "new_tokens", b"new_tokens", "objective", b"objective", "packed", b"packed", "patience", b"patience", "preference_loss", b"preference_loss", "prompt_tokens", b"prompt_tokens", "seed", b"seed", "sweep", b"sweep", "task", b"task", "token_dropout", b"token_dropout", "train_on", b"train_on", "truncation", b"truncation", "warmup", b"warmup", "weight_decay", b"weight_decay"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__averaging: _TypeAlias = _typing.Literal["averaging"]  # noqa: Y015
     _WhichOneofArgType__averaging: _TypeAlias = _typing.Literal["_averaging", b"_averaging"]  # noqa: Y015
+    _WhichOneofReturnType__bad_weight: _TypeAlias = _typing.Literal["bad_weight"]  # noqa: Y015
+    _WhichOneofArgType__bad_weight: _TypeAlias = _typing.Literal["_bad_weight", b"_bad_weight"]  # noqa: Y015
     _WhichOneofReturnType__batch_size: _TypeAlias = _typing.Literal["batch_size"]  # noqa: Y015
     _WhichOneofArgType__batch_size: _TypeAlias = _typing.Literal["_batch_size", b"_batch_size"]  # noqa: Y015
+    _WhichOneofReturnType__beta: _TypeAlias = _typing.Literal["beta"]  # noqa: Y015
+    _WhichOneofArgType__beta: _TypeAlias = _typing.Literal["_beta", b"_beta"]  # noqa: Y015
     _WhichOneofReturnType__clip_norm: _TypeAlias = _typing.Literal["clip_norm"]  # noqa: Y015
     _WhichOneofArgType__clip_norm: _TypeAlias = _typing.Literal["_clip_norm", b"_clip_norm"]  # noqa: Y015
     _WhichOneofReturnType__dtype: _TypeAlias = _typing.Literal["dtype"]  # noqa: Y015
     _WhichOneofArgType__dtype: _TypeAlias = _typing.Literal["_dtype", b"_dtype"]  # noqa: Y015
     _WhichOneofReturnType__epochs: _TypeAlias = _typing.Literal["epochs"]  # noqa: Y015
     _WhichOneofArgType__epochs: _TypeAlias = _typing.Literal["_epochs", b"_epochs"]  # noqa: Y015
+    _WhichOneofReturnType__good_weight: _TypeAlias = _typing.Literal["good_weight"]  # noqa: Y015
+    _WhichOneofArgType__good_weight: _TypeAlias = _typing.Literal["_good_weight", b"_good_weight"]  # noqa: Y015
     _WhichOneofReturnType__gradient_accumulation: _TypeAlias = _typing.Literal["gradient_accumulation"]  # noqa: Y015
     _WhichOneofArgType__gradient_accumulation: _TypeAlias = _typing.Literal["_gradient_accumulation", b"_gradient_accumulation"]  # noqa: Y015
     _WhichOneofReturnType__gradient_checkpointing: _TypeAlias = _typing.Literal["gradient_checkpointing"]  # noqa: Y015
@@ -368,10 +394,14 @@ class TrainingRecipe(_message.Message):
     _WhichOneofArgType__method: _TypeAlias = _typing.Literal["_method", b"_method"]  # noqa: Y015
     _WhichOneofReturnType__new_tokens: _TypeAlias = _typing.Literal["new_tokens"]  # noqa: Y015
     _WhichOneofArgType__new_tokens: _TypeAlias = _typing.Literal["_new_tokens", b"_new_tokens"]  # noqa: Y015
+    _WhichOneofReturnType__objective: _TypeAlias = _typing.Literal["objective"]  # noqa: Y015
+    _WhichOneofArgType__objective: _TypeAlias = _typing.Literal["_objective", b"_objective"]  # noqa: Y015
     _WhichOneofReturnType__packed: _TypeAlias = _typing.Literal["packed"]  # noqa: Y015
     _WhichOneofArgType__packed: _TypeAlias = _typing.Literal["_packed", b"_packed"]  # noqa: Y015
     _WhichOneofReturnType__patience: _TypeAlias = _typing.Literal["patience"]  # noqa: Y015
     _WhichOneofArgType__patience: _TypeAlias = _typing.Literal["_patience", b"_patience"]  # noqa: Y015
+    _WhichOneofReturnType__preference_loss: _TypeAlias = _typing.Literal["preference_loss"]  # noqa: Y015
+    _WhichOneofArgType__preference_loss: _TypeAlias = _typing.Literal["_preference_loss", b"_preference_loss"]  # noqa: Y015
     _WhichOneofReturnType__prompt_tokens: _TypeAlias = _typing.Literal["prompt_tokens"]  # noqa: Y015
     _WhichOneofArgType__prompt_tokens: _TypeAlias = _typing.Literal["_prompt_tokens", b"_prompt_tokens"]  # noqa: Y015
     _WhichOneofReturnType__seed: _TypeAlias = _typing.Literal["seed"]  # noqa: Y015
@@ -391,13 +421,19 @@ class TrainingRecipe(_message.Message):
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__averaging) -> _WhichOneofReturnType__averaging | None: ...
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__bad_weight) -> _WhichOneofReturnType__bad_weight | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__batch_size) -> _WhichOneofReturnType__batch_size | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__beta) -> _WhichOneofReturnType__beta | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__clip_norm) -> _WhichOneofReturnType__clip_norm | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__dtype) -> _WhichOneofReturnType__dtype | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__epochs) -> _WhichOneofReturnType__epochs | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__good_weight) -> _WhichOneofReturnType__good_weight | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__gradient_accumulation) -> _WhichOneofReturnType__gradient_accumulation | None: ...
     @_typing.overload
@@ -423,9 +459,13 @@ class TrainingRecipe(_message.Message):
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__new_tokens) -> _WhichOneofReturnType__new_tokens | None: ...
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__objective) -> _WhichOneofReturnType__objective | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__packed) -> _WhichOneofReturnType__packed | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__patience) -> _WhichOneofReturnType__patience | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__preference_loss) -> _WhichOneofReturnType__preference_loss | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__prompt_tokens) -> _WhichOneofReturnType__prompt_tokens | None: ...
     @_typing.overload

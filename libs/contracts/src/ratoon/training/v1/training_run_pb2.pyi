@@ -267,7 +267,9 @@ class TrainingRun(_message.Message):
         """Final measurements by name (`train_loss`, `validation_loss`, `seconds`, `tokens_per_second`, `peak_memory_bytes`,
         …). Of tasks whose answers are texts also `validation_perplexity`, `learned_tokens`, `records`, and the numbers of
         records and samples that did not count: `invalid_records`, `bad_answers`, `rejected_answers`, `truncated_samples`,
-        `samples_without_targets`. Empty until the run has succeeded.
+        `samples_without_targets`. Of DPO and KTO also `validation_reward_margin`, of DPO `validation_pair_accuracy`, of KTO
+        `validation_judgement_accuracy`, and `other_records`, `equal_pairs` and `long_answers` that were left out. Empty
+        until the run has succeeded.
         """
 
     @_builtins.property
@@ -320,6 +322,68 @@ class Recipe(_message.Message):
     """Training recipe. A zero value selects the default."""
 
     DESCRIPTOR: _descriptor.Descriptor
+
+    class _Objective:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _ObjectiveEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[Recipe._Objective.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        OBJECTIVE_UNSPECIFIED: Recipe._Objective.ValueType  # 0
+        """Not set."""
+        OBJECTIVE_SFT: Recipe._Objective.ValueType  # 1
+        """Supervised fine-tuning: the tokens of right answers."""
+        OBJECTIVE_DPO: Recipe._Objective.ValueType  # 2
+        """Direct preference optimization: a chosen answer rather than a rejected one. Records without both are left out."""
+        OBJECTIVE_KTO: Recipe._Objective.ValueType  # 3
+        """Kahneman-Tversky optimization: good answers rather than bad ones. The answers of a preference count as one of
+        each. Records that are neither are left out.
+        """
+
+    class Objective(_Objective, metaclass=_ObjectiveEnumTypeWrapper):
+        """What the model learns from the records."""
+
+    OBJECTIVE_UNSPECIFIED: Recipe.Objective.ValueType  # 0
+    """Not set."""
+    OBJECTIVE_SFT: Recipe.Objective.ValueType  # 1
+    """Supervised fine-tuning: the tokens of right answers."""
+    OBJECTIVE_DPO: Recipe.Objective.ValueType  # 2
+    """Direct preference optimization: a chosen answer rather than a rejected one. Records without both are left out."""
+    OBJECTIVE_KTO: Recipe.Objective.ValueType  # 3
+    """Kahneman-Tversky optimization: good answers rather than bad ones. The answers of a preference count as one of
+    each. Records that are neither are left out.
+    """
+
+    class _PreferenceLoss:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _PreferenceLossEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[Recipe._PreferenceLoss.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        PREFERENCE_LOSS_UNSPECIFIED: Recipe._PreferenceLoss.ValueType  # 0
+        """Not set."""
+        PREFERENCE_LOSS_SIGMOID: Recipe._PreferenceLoss.ValueType  # 1
+        """Logistic loss of the difference (DPO). `label_smoothing` is then the share of preferences that are assumed to be
+        reversed, below 0.5.
+        """
+        PREFERENCE_LOSS_IPO: Recipe._PreferenceLoss.ValueType  # 2
+        """Squared distance of the difference from 1/(2 beta), per token of the answers (IPO). It does not push the
+        difference of clear preferences without end.
+        """
+
+    class PreferenceLoss(_PreferenceLoss, metaclass=_PreferenceLossEnumTypeWrapper):
+        """Loss of a preference, of the difference between the log-probability ratios of both answers to the base model."""
+
+    PREFERENCE_LOSS_UNSPECIFIED: Recipe.PreferenceLoss.ValueType  # 0
+    """Not set."""
+    PREFERENCE_LOSS_SIGMOID: Recipe.PreferenceLoss.ValueType  # 1
+    """Logistic loss of the difference (DPO). `label_smoothing` is then the share of preferences that are assumed to be
+    reversed, below 0.5.
+    """
+    PREFERENCE_LOSS_IPO: Recipe.PreferenceLoss.ValueType  # 2
+    """Squared distance of the difference from 1/(2 beta), per token of the answers (IPO). It does not push the
+    difference of clear preferences without end.
+    """
 
     class _Dtype:
         ValueType = _typing.NewType("ValueType", _builtins.int)
@@ -488,12 +552,19 @@ class Recipe(_message.Message):
     GRADIENT_ACCUMULATION_FIELD_NUMBER: _builtins.int
     GRADIENT_CHECKPOINTING_FIELD_NUMBER: _builtins.int
     NEW_TOKENS_FIELD_NUMBER: _builtins.int
+    OBJECTIVE_FIELD_NUMBER: _builtins.int
+    BETA_FIELD_NUMBER: _builtins.int
+    PREFERENCE_LOSS_FIELD_NUMBER: _builtins.int
+    GOOD_WEIGHT_FIELD_NUMBER: _builtins.int
+    BAD_WEIGHT_FIELD_NUMBER: _builtins.int
     method: Global___Recipe.Method.ValueType
     """Training method. Default: FROM_SCRATCH without a base model, LORA on top of an adapter, otherwise CONTINUE."""
     seed: _builtins.int
     """Random seed, 0 to 2^63-1."""
     learning_rate: _builtins.float
-    """Learning rate: above 0, at most 1. Default: 0.002; 0.0002 for LORA."""
+    """Learning rate: above 0, at most 1. Default: 0.002; 0.0002 for LORA. Of texts and of preferences it depends on the
+    size of the model as well; a response states it.
+    """
     epochs: _builtins.float
     """Number of epochs, at most 1,000. Default: chosen from the data; 1 for LORA."""
     batch_size: _builtins.int
@@ -520,7 +591,7 @@ class Recipe(_message.Message):
     """Pack the samples of a step into one row without padding; each sample attends only to itself. Default: false."""
     label_smoothing: _builtins.float
     """Share of the target of an answer that is distributed over all tokens, from 0 to below 1. It reduces the effect of
-    wrong labels. Default: 0.05 for CONTINUE, otherwise 0.
+    wrong labels. Default: 0.05 for CONTINUE with labels, otherwise 0. With DPO see `preference_loss`.
     """
     train_on: Global___Recipe.TrainOn.ValueType
     """Turns of a conversation whose tokens the model learns. Default: all turns of the assistant. Tasks with labels have
@@ -546,6 +617,18 @@ class Recipe(_message.Message):
     """Recompute activations in the backward pass instead of keeping them: less memory, about a third more time, the same
     result.
     """
+    objective: Global___Recipe.Objective.ValueType
+    """What the model learns from the records. Default: SFT. DPO and KTO need a base model and the task `generate`."""
+    beta: _builtins.float
+    """Strength of the tie to the model that training starts from, above 0 and at most 100. Only with DPO and KTO.
+    Default: 0.1.
+    """
+    preference_loss: Global___Recipe.PreferenceLoss.ValueType
+    """Loss of a preference. Only with DPO. Default: SIGMOID."""
+    good_weight: _builtins.float
+    """Weight of the loss of good answers, 0 to 1,000. Only with KTO. Default: 1."""
+    bad_weight: _builtins.float
+    """Weight of the loss of bad answers, 0 to 1,000. Only with KTO. Default: 1."""
     @_builtins.property
     def labels(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The same as `task.classify.labels`: at least two of at most 64 characters each. In a model trained from scratch,
@@ -593,17 +676,30 @@ class Recipe(_message.Message):
         gradient_accumulation: _builtins.int = ...,
         gradient_checkpointing: _builtins.bool = ...,
         new_tokens: _abc.Iterable[_builtins.str] | None = ...,
+        objective: Global___Recipe.Objective.ValueType = ...,
+        beta: _builtins.float = ...,
+        preference_loss: Global___Recipe.PreferenceLoss.ValueType = ...,
+        good_weight: _builtins.float | None = ...,
+        bad_weight: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_label_smoothing", b"_label_smoothing", "_language_model_epochs", b"_language_model_epochs", "_language_model_weight", b"_language_model_weight", "architecture", b"architecture", "label_smoothing", b"label_smoothing", "language_model_epochs", b"language_model_epochs", "language_model_weight", b"language_model_weight", "task", b"task"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_bad_weight", b"_bad_weight", "_good_weight", b"_good_weight", "_label_smoothing", b"_label_smoothing", "_language_model_epochs", b"_language_model_epochs", "_language_model_weight", b"_language_model_weight", "architecture", b"architecture", "bad_weight", b"bad_weight", "good_weight", b"good_weight", "label_smoothing", b"label_smoothing", "language_model_epochs", b"language_model_epochs", "language_model_weight", b"language_model_weight", "task", b"task"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_label_smoothing", b"_label_smoothing", "_language_model_epochs", b"_language_model_epochs", "_language_model_weight", b"_language_model_weight", "architecture", b"architecture", "batch_size", b"batch_size", "dtype", b"dtype", "epochs", b"epochs", "gradient_accumulation", b"gradient_accumulation", "gradient_checkpointing", b"gradient_checkpointing", "label_smoothing", b"label_smoothing", "labels", b"labels", "language_model_epochs", b"language_model_epochs", "language_model_weight", b"language_model_weight", "learning_rate", b"learning_rate", "lora_rank", b"lora_rank", "max_chars", b"max_chars", "max_tokens", b"max_tokens", "method", b"method", "new_tokens", b"new_tokens", "packed", b"packed", "prompt_tokens", b"prompt_tokens", "seed", b"seed", "sweep", b"sweep", "task", b"task", "train_on", b"train_on", "truncation", b"truncation"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_bad_weight", b"_bad_weight", "_good_weight", b"_good_weight", "_label_smoothing", b"_label_smoothing", "_language_model_epochs", b"_language_model_epochs", "_language_model_weight", b"_language_model_weight", "architecture", b"architecture", "bad_weight", b"bad_weight", "batch_size", b"batch_size", "beta", b"beta", "dtype", b"dtype", "epochs", b"epochs", "good_weight", b"good_weight", "gradient_accumulation", b"gradient_accumulation", "gradient_checkpointing", b"gradient_checkpointing", "label_smoothing", b"label_smoothing", "labels", b"labels", "language_model_epochs", b"language_model_epochs", "language_model_weight", b"language_model_weight", "learning_rate", b"learning_rate", "lora_rank", b"lora_rank", "max_chars", b"max_chars", "max_tokens", b"max_tokens", "method", b"method", "new_tokens", b"new_tokens", "objective", b"objective", "packed", b"packed", "preference_loss", b"preference_loss", "prompt_tokens", b"prompt_tokens", "seed", b"seed", "sweep", b"sweep", "task", b"task", "train_on", b"train_on", "truncation", b"truncation"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__bad_weight: _TypeAlias = _typing.Literal["bad_weight"]  # noqa: Y015
+    _WhichOneofArgType__bad_weight: _TypeAlias = _typing.Literal["_bad_weight", b"_bad_weight"]  # noqa: Y015
+    _WhichOneofReturnType__good_weight: _TypeAlias = _typing.Literal["good_weight"]  # noqa: Y015
+    _WhichOneofArgType__good_weight: _TypeAlias = _typing.Literal["_good_weight", b"_good_weight"]  # noqa: Y015
     _WhichOneofReturnType__label_smoothing: _TypeAlias = _typing.Literal["label_smoothing"]  # noqa: Y015
     _WhichOneofArgType__label_smoothing: _TypeAlias = _typing.Literal["_label_smoothing", b"_label_smoothing"]  # noqa: Y015
     _WhichOneofReturnType__language_model_epochs: _TypeAlias = _typing.Literal["language_model_epochs"]  # noqa: Y015
     _WhichOneofArgType__language_model_epochs: _TypeAlias = _typing.Literal["_language_model_epochs", b"_language_model_epochs"]  # noqa: Y015
     _WhichOneofReturnType__language_model_weight: _TypeAlias = _typing.Literal["language_model_weight"]  # noqa: Y015
     _WhichOneofArgType__language_model_weight: _TypeAlias = _typing.Literal["_language_model_weight", b"_language_model_weight"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__bad_weight) -> _WhichOneofReturnType__bad_weight | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__good_weight) -> _WhichOneofReturnType__good_weight | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__label_smoothing) -> _WhichOneofReturnType__label_smoothing | None: ...
     @_typing.overload
