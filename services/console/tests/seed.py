@@ -177,11 +177,36 @@ def _dataset(memory: Resources) -> None:
         recordCount=100,
         rejectedCount=20,
         profileJson=json.dumps(profile),
+        stepReports=[
+            {
+                "name": "language",
+                "recordCount": "120",
+                "changedCount": "0",
+                "seconds": 0.4,
+                "counts": {"unknown": "2"},
+            },
+            {
+                "name": "personal_data",
+                "recordCount": "120",
+                "changedCount": "40",
+                "changedExamples": [_record(0)],
+                "seconds": 1.25,
+            },
+        ],
         merkleRoot="ab" * 32,
         artifactDigest="cd" * 32,
         createTime=at(1),
     )
     for place, text in enumerate(TEXTS):
+        memory.put(
+            f"{version}/rejections/{place}",
+            recordId=_record(place + 5),
+            step="exact_duplicate",
+            reason="EXACT_DUPLICATE",
+            detail=f"as {_record(place)[:8]}",
+            sourcePath=f"copy-{place}.txt",
+            textStart=text,
+        )
         memory.put(
             f"{version}/records/{_record(place)}",
             recordId=_record(place),

@@ -767,10 +767,12 @@ def test_the_page_of_a_source_shows_steps_side_by_side_as_the_project_lists_them
             assert text in page
         listed = (await client.get("/p/mail/curation")).text
         assert listed.index("simplify_chinese</h3>") < listed.index("near_duplicates</h3>")
-        assert "threshold=0" in listed
+        assert "threshold=0" in listed and "经济" not in listed
+        previewed = (await client.get("/p/mail/curation?source=mails")).text
+        assert previewed.index("經濟 &lt;b&gt;") < previewed.index("经济 &lt;b&gt;")
 
     visit(busy, "engineer", scenario)
-    assert queries == [{"steps": ["simplify_chinese"]}]
+    assert queries == [{"steps": ["simplify_chinese"]}] * 2
 
 
 def test_the_page_of_a_version_shows_what_each_step_removed(busy):
@@ -781,7 +783,7 @@ def test_the_page_of_a_version_shows_what_each_step_removed(busy):
 
     async def scenario(client: httpx.AsyncClient) -> None:
         page = (await client.get("/p/mail/data/mail/v1")).text
-        for text in ("decontamination: records to look at", "1 gsm8k", "Decontamination"):
+        for text in ("Decontamination: records to look at", "1 gsm8k", "1.500"):
             assert text in page
 
     visit(busy, "viewer", scenario)

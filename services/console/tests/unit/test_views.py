@@ -114,6 +114,25 @@ def test_the_funnel_goes_from_all_items_to_the_records_that_are_left():
     assert steps[5].removals == (datasets.Removal("exact duplicate", 3),)
 
 
+def test_each_step_of_the_funnel_has_its_report_and_ten_records_to_look_at():
+    profile = {"items": 40, "records": 10, "removed": [
+        {"step": "word_list", "reason": "BLOCKED_WORD", "count": 2},
+        {"step": "near_duplicate", "reason": "NEAR_DUPLICATE", "count": 28},
+    ]}  # fmt: skip
+    report = {"name": "word_list", "changedCount": "1", "seconds": 0.5, "removedExamples": ["a"]}
+    rejections = [{"step": "word_list", "recordId": "a", "textStart": "one"}]
+    rejections += [{"step": "near_duplicate", "recordId": str(n), "textStart": "two"} for n in range(28)]
+    steps = datasets.funnel(profile, ["word_list"])
+    rows = {row.step.name: row for row in curation.funnel_rows(steps, {"stepReports": [report]}, rejections)}
+    assert (rows["word_list"].report.seconds, [each.text for each in rows["word_list"].removed]) == (
+        0.5,
+        ["one"],
+    )
+    assert rows["near_duplicate"].report is None
+    assert [each.record_id for each in rows["near_duplicate"].removed] == [str(n) for n in range(10)]
+    assert not rows["read"].removed
+
+
 def test_the_funnel_follows_the_steps_that_a_version_ran():
     profile = {"items": 10, "records": 4, "removed": [
         {"step": "word_list", "reason": "BLOCKED_WORD", "count": 2},

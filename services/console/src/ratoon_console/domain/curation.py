@@ -2,8 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from ratoon.tasks.curation import DEFAULT_STEPS, PERSONAL_DATA, PRESET, PRESETS, STEPS
+from ratoon_console.domain.datasets import FunnelStep
 from ratoon_console.domain.errors import BadForm
 from ratoon_console.domain.words import JSON
 
@@ -18,6 +20,8 @@ _SETTINGS = {
     PRESET: ("name",),
 }
 """Parameters of steps in a project that are settings of the whole curation."""
+_EXAMPLES = 10
+"""Records of a step to look at."""
 _NOT_PREVIEWED = ("near_duplicates", "exact_duplicates", "decoding")
 
 
@@ -152,6 +156,27 @@ class Report:
     seconds: float
     examples: Sequence[str]
     removed: Sequence[Removed]
+
+
+@dataclass(frozen=True)
+class FunnelRow:
+    """A step of the funnel with its report, if it has one, and up to ten records that it removed."""
+
+    step: FunnelStep
+    report: Report | None
+    removed: Sequence[Removed]
+
+
+def funnel_rows(steps: Sequence[FunnelStep], version: JSON, rejections: Sequence[JSON]) -> list[FunnelRow]:
+    """Return the steps of the funnel of a version, each with its time, what it changed and records to look at."""
+    by_name = {report.name: report for report in reports(version, rejections)}
+    return [_row(step, by_name.get(step.name), rejections) for step in steps]
+
+
+def _row(step: FunnelStep, report: Report | None, rejections: Sequence[JSON]) -> FunnelRow:
+    examples = (each for each in rejections if each.get("step") == step.name)
+    first = [_removed(each.get("recordId", ""), each) for each in islice(examples, _EXAMPLES)]
+    return FunnelRow(step, report, report.removed if report and report.removed else first)
 
 
 def reports(version: JSON, rejections: Sequence[JSON]) -> list[Report]:

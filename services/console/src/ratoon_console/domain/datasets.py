@@ -82,8 +82,9 @@ class Removal:
 
 @dataclass(frozen=True)
 class FunnelStep:
-    """A step: what it removed, by reason, and what was left after it."""
+    """A step: its name, what it removed, by reason, and what was left after it."""
 
+    name: str
     title: str
     removed: int
     left: int
@@ -116,7 +117,7 @@ def funnel(profile: JSON, names: Sequence[str] = ()) -> list[FunnelStep]:
         removals = removed.get(id_, ())
         count = sum(removal.count for removal in removals)
         left -= count
-        steps.append(FunnelStep(title, count, left, removals))
+        steps.append(FunnelStep(id_, title, count, left, removals))
     return steps
 
 

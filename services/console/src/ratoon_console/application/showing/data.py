@@ -55,10 +55,13 @@ async def version_page(place: Place, api: Api) -> View:
         {
             "version": version,
             "profile": profile,
-            "funnel": datasets.funnel(profile, [each["name"] for each in version.get("stepReports", [])])
+            "funnel": curation.funnel_rows(
+                datasets.funnel(profile, [each["name"] for each in version.get("stepReports", [])]),
+                version,
+                rejections,
+            )
             if profile
             else [],
-            "reports": curation.reports(version, rejections),
             "touched": datasets.touched(profile),
             "facets": _facets(profile),
             "quantiles": {key: datasets.quantiles(profile.get(key, {})) for key in ("chars", "tokens")},
@@ -81,16 +84,7 @@ async def source_page(place: Place, api: Api) -> View:
     source, project = await asyncio.gather(
         api.get(f"{place.parent}/sources/{place.path['source']}"), api.get(place.parent)
     )
-    steps = curation.previewed(project)
-    body: JSON = {field: source[field] for field in _READ if field in source}
-    why_not = ""
-    preview: JSON = {}
-    try:
-        preview = await api.post(
-            f"{place.parent}/sources:preview", body, **({"steps": steps} if steps else {})
-        )
-    except Refused as refused:
-        why_not = str(refused)
+    preview, why_not = await previewed(source, project, api)
     return View(
         "source.html",
         f"Source {source.get('displayName') or place.path['source']}",
@@ -106,6 +100,17 @@ async def source_page(place: Place, api: Api) -> View:
         },
         live=False,
     )
+
+
+async def previewed(source: JSON, project: JSON, api: Api) -> tuple[JSON, str]:
+    """Return what the beginning of a source becomes by the steps of its project, and why there is no preview."""
+    steps = curation.previewed(project)
+    body: JSON = {field: source[field] for field in _READ if field in source}
+    query = {"steps": steps} if steps else {}
+    try:
+        return await api.post(f"{project['name']}/sources:preview", body, **query), ""
+    except Refused as refused:
+        return {}, str(refused)
 
 
 async def record_page(place: Place, api: Api) -> View:
