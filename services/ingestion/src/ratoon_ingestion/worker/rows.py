@@ -59,7 +59,12 @@ def faults(batch: pa.RecordBatch) -> list[Verdict]:
 def without_text(batch: pa.RecordBatch) -> list[Verdict]:
     """Rows of which no text is left, or, of examples, a message or an answer without one."""
     rows = zip(values(batch, "text"), faults(batch), strict=True)
-    return [verdict if comparable(text) else (Rejected.NO_TEXT, "") for text, verdict in rows]
+    return [(Rejected.NO_TEXT, "") if _is_blank(text) else verdict for text, verdict in rows]
+
+
+def _is_blank(text: str) -> bool:
+    first = text.lstrip()[:1]
+    return not (first.isascii() and first.isalnum()) and not comparable(text)
 
 
 def wordings(batch: pa.RecordBatch) -> list[str]:

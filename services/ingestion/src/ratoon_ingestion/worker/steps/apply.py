@@ -268,7 +268,8 @@ def _differing(before: pa.RecordBatch, after: pa.RecordBatch) -> list[int]:
         pc.equal(before.column("text"), after.column("text")),
         pc.equal(before.column("example").fill_null(""), after.column("example").fill_null("")),
     )
-    return [row for row, is_same in enumerate(same.to_pylist()) if not is_same]
+    places: list[int] = pc.indices_nonzero(pc.invert(same)).to_pylist()
+    return places
 
 
 def _shown(batch: pa.RecordBatch, row: int) -> str:

@@ -6,7 +6,7 @@ hashes of segments come from one prefix sum per batch: polynomials modulo 2^64 (
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -82,7 +82,7 @@ class Texts:
 
     def flagged(self, bit: int) -> Array:
         """Return the positions of the characters of a class."""
-        return np.flatnonzero(self.classes & np.uint8(bit))
+        return np.flatnonzero(self.classes & np.uint8(bit) != 0)
 
     def counts(self, positions: Array) -> Array:
         """Return the number of positions in each text; positions ascend."""
@@ -166,13 +166,6 @@ def between(positions: Array, starts: Array, ends: Array) -> Array:
     """Return the number of positions between each start and end; all ascend."""
     counts: Array = np.searchsorted(positions, ends) - np.searchsorted(positions, starts)
     return counts
-
-
-@cache
-def hash_of(word: str) -> np.uint64:
-    """Return the hash of a segment with these characters."""
-    texts = Texts([word])
-    return np.uint64(texts.hashes(Segments(texts.starts, texts.ends, np.zeros(1, np.int64)))[0])
 
 
 def is_repeated(hashes: Hashes) -> Flags:

@@ -25,7 +25,6 @@ from ratoon_ingestion.worker.steps.characters import (
     Segments,
     Texts,
     between,
-    hash_of,
     is_first_distinct,
     pieces,
 )
@@ -35,6 +34,9 @@ from ratoon_ingestion.worker.steps.text import array, series
 _DENSE = f"[{DENSE_RANGES}]"
 _LATIN_WORD = rf"[^\s{DENSE_RANGES}]+"
 _STOP_WORDS = ("the", "be", "to", "of", "and", "that", "have", "with")
+_STOP_WORD_CHARS = 4
+_STOP_KEYS = np.sort(np.array([int.from_bytes(word.encode(), "little") for word in _STOP_WORDS], np.uint32))
+"""The stop words as numbers of four bytes."""
 _SENTENCE_END = r"[\p{Sentence_Terminal}][\"'”’»)\]]*(?:\s|$)|[。！？]|[^\s]$"
 _CITATION = r"\[\d*\]|\[edit\]|\[citation needed\]"
 _POLICIES = (
@@ -143,7 +145,7 @@ def c4(
     lines = lines.with_columns(line=line.str.strip_chars())
     is_dense = _holds_dense(frame)
     word = _LATIN_WORD if is_dense else r"\S+"
-    if max_word_chars < 10_000:
+    if max_word_chars < 10_000 and bool((lines["line"].str.len_chars() > max_word_chars).any()):
         lines = lines.filter(~line.str.contains(rf"{word[:-1]}{{{max_word_chars + 1}}}"))
     words = line.str.count_matches(word)
     words = words + line.str.count_matches(_DENSE) / 2 if is_dense else words
@@ -235,11 +237,14 @@ def _word_bits(texts: Texts, words: Segments) -> npt.NDArray[np.uint8]:
 
 def _stop_words(texts: Texts, words: Segments) -> Array:
     """Return the number of distinct stop words of each text."""
-    short = words.where(words.chars <= max(map(len, _STOP_WORDS)))
-    stops, hashes = np.sort([hash_of(word) for word in _STOP_WORDS]), texts.hashes(short)
-    places = np.minimum(np.searchsorted(stops, hashes), len(stops) - 1)
-    found = stops[places] == hashes
-    occurs = np.zeros((texts.count, len(stops)), np.bool_)
+    short = words.where(words.chars <= _STOP_WORD_CHARS)
+    keys = np.zeros(len(short.starts), np.uint32)
+    for place in range(_STOP_WORD_CHARS):
+        codes = texts.codes[np.minimum(short.starts + place, len(texts.codes) - 1)]
+        keys |= np.where(place < short.chars, np.minimum(codes, 0xFF), 0).astype(np.uint32) << (8 * place)
+    places = np.minimum(np.searchsorted(_STOP_KEYS, keys), len(_STOP_KEYS) - 1)
+    found = _STOP_KEYS[places] == keys
+    occurs = np.zeros((texts.count, len(_STOP_KEYS)), np.bool_)
     occurs[short.rows[found], places[found]] = True
     distinct: Array = occurs.sum(axis=1)
     return distinct
@@ -293,7 +298,9 @@ def _sums(values: npt.NDArray[Any], bounds: Array) -> Array:
 
 def _holds_dense(frame: pl.DataFrame) -> bool:
     """Return whether any text of a batch holds a character of a dense script."""
-    return bool(frame["text"].str.contains(_DENSE).any())
+    text = pl.col("text")
+    beyond_ascii = frame.filter(text.str.len_bytes() > text.str.len_chars())
+    return bool(beyond_ascii["text"].str.contains(_DENSE).any())
 
 
 def _removed(
