@@ -14,20 +14,24 @@ import pytest
 from ratoon.ingestion.v1 import dataset_pb2, erasure_pb2, split_pb2
 from ratoon.ingestion.v1 import ingestion_service_pb2 as pb
 from ratoon.ingestion.v1.ingestion_service_pb2_grpc import IngestionServiceStub
-from ratoon.jobs.v1.ingestion_jobs_pb2 import ErasureSpec
+from ratoon.jobs.v1.ingestion_jobs_pb2 import CurationSpec, ErasureSpec
 from ratoon.operations import warm
 from ratoon.operations.job_messages import from_json, to_json
 from ratoon.process.errors import FailedPrecondition, InvalidArgument, NotFound, PermissionDenied
 from ratoon.security.identity import Role
 from ratoon.storage.artifacts import ArtifactStore
+from ratoon.tasks.curation import Step
 from ratoon.testkit.postgresql import Databases
 from ratoon.testkit.services import State, running
+from ratoon_ingestion.domain.curation import CurationConfig
 from ratoon_ingestion.domain.sources import Columns, Format
 from ratoon_ingestion.settings import Settings
 from ratoon_ingestion.worker.batches import RECORDS, REJECTED
+from ratoon_ingestion.worker.curate import curate as curate_tree
 from ratoon_ingestion.worker.decoding import record_id_of
 from ratoon_ingestion.worker.erase import erase
 from ratoon_ingestion.worker.readers import SourceSpec, read_source
+from ratoon_ingestion.worker.spec import read_spec
 from services.ingestion.tests.integration.test_service import (
     PROJECT,
     add_source,
@@ -367,3 +371,27 @@ def test_an_erased_record_leaves_the_indexes_of_near_duplicates(rpc, store):
             store.open(digest)
     traffic = curate(rpc, add_source(rpc, store, rows(30, start=510)))
     assert part(rpc, traffic.name, seed=4).state == split_pb2.Split.STATE_READY
+
+
+def test_the_erasure_of_a_segment_erases_its_text_and_all_its_segments(tmp_path):
+    store = ArtifactStore(str(tmp_path / "artifacts"))
+    long = " ".join(f"{word} {number}." for number in range(60) for word in ("harbour", "island", "ferry"))
+    texts = [long, sentence(1), sentence(2)]
+    source = read_as(store, "s", "\n".join(json.dumps({"text": text}) for text in texts).encode())
+    spec = {
+        "version": "v",
+        "sources": [asdict(source)],
+        "curation": CurationConfig(steps=(Step("segment", {"max_tokens": "100"}),)).stated(),
+        "record_key": KEY,
+        "processes": 1,
+    }
+    built = curate_tree(
+        read_spec(CurationSpec, spec), store, tmp_path, lambda *_args, **_counts: None
+    ).artifact_digest
+    shard = next(file.sha256 for file in store.tree(built) if file.path.startswith("records-"))
+    records = pq.read_table(store.open(shard)).to_pylist()
+    segment = next(row["record_id"] for row in records if dict(row["attributes"]).get("segment_of"))
+    result = erased_of(store, (source,), segment, versions=(("v", built),))
+    assert int(result["versions"]["v"]["erased_count"]) == len(records) - 2
+    (left,) = result["sources"].values()
+    assert b"harbour" not in store.read(left) and sentence(1).encode() in store.read(left)
