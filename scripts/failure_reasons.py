@@ -15,6 +15,7 @@ _OF_ERRORS = {"code", "status"}
 """Parameters of what describes an error of a call."""
 _MEANINGS = {
     "GATE_REFUSED": "The candidate did not pass the gate. The message is the verdict.",
+    "LABELS_MISSING": "People did not label enough records in time. The message says how many tasks wait, and where.",
     "OUT_OF_MEMORY": "The resource plan does not fit the memory. The message names the amounts.",
     "FIELDS_MISSING": "The message says which fields that the project requires are missing, and in how many records.",
     "READING_FAILED": "The message names the error with which a place with data could not be read.",

@@ -20,7 +20,7 @@ from ratoon_evaluation.domain.kinds.table import KINDS as EVALUATION_KINDS
 from ratoon_evaluation.domain.suites import RecordsTest, Suite, SuiteTest
 from ratoon_flywheel.adapters.evaluation import EvaluationStage
 from ratoon_flywheel.adapters.ingestion import SplitStage
-from ratoon_flywheel.adapters.labeling import LabelStage
+from ratoon_flywheel.adapters.labeling import LabelStage, QueueStage
 from ratoon_flywheel.adapters.registry import RegistrationStage
 from ratoon_flywheel.adapters.serving import RolloutStage
 from ratoon_flywheel.adapters.training import TrainingStage
@@ -29,6 +29,7 @@ from ratoon_flywheel.domain.pipelines.actions import stage_request
 from ratoon_flywheel.domain.pipelines.runs import PipelineRun, Production, Products, StageId, Window
 from ratoon_flywheel.domain.pipelines.support import check_supported
 from ratoon_flywheel.domain.project_settings import (
+    LabelQueue,
     MetricGate,
     StageCompute,
     TrainOn,
@@ -39,7 +40,9 @@ from ratoon_flywheel.domain.projects import Gate, Method, Project, TrainingDefau
 from ratoon_ingestion import mapping as ingestion_mapping
 from ratoon_ingestion.domain.splits import check_grouping
 from ratoon_labeling import mapping as labeling_mapping
+from ratoon_labeling import queue_mapping
 from ratoon_labeling.application import handlers as labeling
+from ratoon_labeling.domain.queues import Queue, Strategy, checked_queue
 from ratoon_registry import mapping as registry_mapping
 from ratoon_serving import mapping as serving_mapping
 from ratoon_training import mapping as training_mapping
@@ -175,6 +178,18 @@ def test_labeling_accepts_the_guideline(each_run):
         LabelStage(channel).create(stage_request(run, StageId.LABELS), "id")
         command = labeling_mapping.create_guideline(channel.sent["CreateGuideline"])
         assert labeling.create_guideline(command, Accepting(), FakeClock()).task == run.project.task
+
+
+def test_labeling_accepts_the_queue():
+    settings = LabelQueue(min_labels=50, strategy="MARGIN")
+    run = runs(project(CLASSIFY, SCRATCH, label_queue=settings))[0]
+    channel = Requests()
+    assert QueueStage(channel).create(stage_request(run, StageId.QUEUE), "id") == "projects/p/queues/pipeline"
+    command = queue_mapping.create_queue(channel.sent["CreateQueue"])
+    queue = Queue("projects/p/queues/pipeline", NOW, NOW, task=CLASSIFY, **command.settings)
+    assert checked_queue(queue).refill_rule.strategy is Strategy.MARGIN
+    refill = queue_mapping.create_refill(channel.sent["CreateRefill"])
+    assert (refill.size, refill.min_labelled, refill.request_id) == (50, 50, "id")
 
 
 def test_ingestion_accepts_the_split(each_run):

@@ -17,7 +17,7 @@ from ratoon_flywheel.adapters.answers import AnswerTables
 from ratoon_flywheel.adapters.baselines import JobBaselines
 from ratoon_flywheel.adapters.evaluation import EvaluationJudges, EvaluationStage, EvaluationSuites
 from ratoon_flywheel.adapters.ingestion import DatasetStage, SplitStage, TrafficSources
-from ratoon_flywheel.adapters.labeling import LabelStage
+from ratoon_flywheel.adapters.labeling import LabelStage, QueueStage
 from ratoon_flywheel.adapters.metrics import event_metrics, traffic_metrics
 from ratoon_flywheel.adapters.registry import RegistrationStage, RegistryLineage
 from ratoon_flywheel.adapters.runs import RunTables
@@ -51,6 +51,7 @@ def build(settings: Settings, platform: Platform) -> App:
     suites, judges = EvaluationSuites(evaluation), EvaluationJudges(evaluation)
     stages = Stages(
         dataset=DatasetStage(ingestion),
+        queue=QueueStage(base.peer("labeling")),
         labels=LabelStage(base.peer("labeling")),
         split=SplitStage(ingestion),
         training=TrainingStage(base.peer("training")),

@@ -56,6 +56,7 @@ from ratoon_flywheel.domain.project_settings import (
     Budget,
     CurationStep,
     DataRequirements,
+    LabelQueue,
     MetricGate,
     ShadowSettings,
     StageCompute,
@@ -111,6 +112,9 @@ def project(value: Project, notices: Sequence[str] = ()) -> project_pb2.Project:
         metric_gates=[project_pb2.Project.MetricGate(**vars(gate)) for gate in value.metric_gates],
         data_requirements=project_pb2.Project.DataRequirements(**vars(value.data_requirements)),
         budget=project_pb2.Project.Budget(**vars(value.budget)),
+        label_queue=project_pb2.Project.LabelQueue(**vars(value.label_queue))
+        if value.label_queue.min_labels
+        else None,
         compute=_stage_compute(value.compute),
         recipes=value.recipes,
         retraining_recipes=value.retraining_recipes,
@@ -738,6 +742,7 @@ def _project(spec: project_pb2.Project, task: TaskSpec) -> Project:
         tuple(spec.judges),
         _requirements(spec.judge_requirements),
         _human(spec) if spec.HasField("human_ratings") else None,
+        label_queue=LabelQueue(**{field.name: value for field, value in spec.label_queue.ListFields()}),
     )
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from ratoon.tasks.classify import Classify
 from ratoon_flywheel.domain.pipelines.budget import exhausted
-from ratoon_flywheel.domain.pipelines.runs import PipelineRun
+from ratoon_flywheel.domain.pipelines.runs import PipelineRun, Stage, StageId, StageState
 from ratoon_flywheel.domain.project_settings import Budget
 from ratoon_flywheel.domain.projects import Project
 
@@ -40,3 +40,10 @@ def test_runs_of_thirty_days_count_and_one_under_way_until_now(budget, sentence)
 
 def test_without_runs_no_budget_is_spent():
     assert exhausted(Budget(1, 0.1), [], NOW) == ""
+
+
+def test_the_time_that_a_run_waits_for_people_does_not_count():
+    waited = Stage(StageId.QUEUE, StageState.SUCCEEDED, start_time=NOW - timedelta(hours=5), end_time=NOW)
+    waiting = replace(run(0.25, None), stages=(waited,))
+    assert exhausted(Budget(max_hours=1.1), [waiting], NOW) == ""
+    assert "(1.0 hours)" in exhausted(Budget(max_hours=1), [waiting], NOW)

@@ -29,6 +29,7 @@ from ratoon_flywheel.domain.pipelines.actions import (
     stage_request,
 )
 from ratoon_flywheel.domain.pipelines.runs import (
+    OPTIONAL_STAGES,
     Approval,
     Cancelled,
     Failed,
@@ -53,7 +54,7 @@ from ratoon_flywheel.domain.pipelines.steps import (
     noted,
     step,
 )
-from ratoon_flywheel.domain.project_settings import DataRequirements
+from ratoon_flywheel.domain.project_settings import DataRequirements, LabelQueue
 from ratoon_flywheel.domain.projects import Gate, Method, Project, TrainingDefaults
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
@@ -251,7 +252,7 @@ def test_a_run_passes_every_stage_in_order_and_keeps_its_products():
 def test_a_stage_that_does_not_succeed_ends_the_run(stage, end, state):
     ended = driven(run(), **{stage: end})
     assert (ended.state, ended.failure_message) == (state, f"{stage} ended")
-    after = [s.state for s in ended.stages[list(StageId).index(StageId(stage)) + 1 :]]
+    after = [s.state for s in ended.stages[[each.id for each in ended.stages].index(StageId(stage)) + 1 :]]
     assert set(after) <= {StageState.SKIPPED}
 
 
@@ -513,7 +514,7 @@ class PipelineRunMachine(RuleBasedStateMachine):
 
     @invariant()
     def stages_begin_in_order(self) -> None:
-        expected = [stage for stage in StageId if stage is not StageId.APPROVAL]
+        expected = [stage for stage in StageId if stage not in OPTIONAL_STAGES]
         assert list(self.children) == expected[: len(self.children)]
 
     @invariant()
@@ -547,3 +548,34 @@ class PipelineRunMachine(RuleBasedStateMachine):
 
 TestPipelineRunMachine = PipelineRunMachine.TestCase
 TestPipelineRunMachine.settings = settings(max_examples=60, stateful_step_count=20, deadline=None)
+
+
+LABELLED = replace(PROJECT, label_queue=LabelQueue(min_labels=50, max_wait_hours=24))
+
+
+def at_the_queue() -> PipelineRun:
+    value = step(run(project=LABELLED), Observation(None), NOW).run
+    value = noted(value, StageId.DATASET, "version")
+    done = Child(ChildState.SUCCEEDED, PRODUCTS[StageId.DATASET])
+    moved = step(value, Observation(child=done), NOW)
+    assert moved.actions == (Create(StageId.QUEUE, stage_request(moved.run, StageId.QUEUE)),)
+    return noted(moved.run, StageId.QUEUE, "projects/mail/queues/pipeline")
+
+
+def test_a_run_waits_for_people_within_a_bound():
+    waiting = Child(ChildState.WORKING, progress=Progress(0.2, "40 of 50 tasks wait for people"))
+    value = at_the_queue()
+    later = step(value, Observation(child=waiting), NOW + timedelta(hours=23)).run
+    assert (later.state, later.current.id) == (State.RUNNING, StageId.QUEUE)
+    late = step(later, Observation(child=waiting), NOW + timedelta(hours=24)).run
+    assert (late.state, late.failure_reason) == (State.FAILED, "LABELS_MISSING")
+    assert "40 of 50" in late.failure_message
+    done = step(later, Observation(child=Child(ChildState.SUCCEEDED)), NOW + timedelta(hours=23)).run
+    assert done.current.id is StageId.LABELS
+    assert done.waited_for_people(NOW + timedelta(hours=90)) == timedelta(hours=23)
+
+
+def test_a_retraining_on_feedback_and_a_project_without_a_queue_do_not_wait():
+    for value in (run(), retraining(project=LABELLED)):
+        begun = step(value, Observation(V1), NOW).run
+        assert StageId.QUEUE not in [each.id for each in begun.stages]

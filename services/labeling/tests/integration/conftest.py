@@ -82,7 +82,9 @@ def table(
     return pa.table(
         {
             "record_id": [f"{prefix}{n}" for n in span],
-            "content_digest": [digests[n] if digests else f"d{n}" for n in span],
+            "content_digest": [
+                digests[n] if digests else f"d{n}" if prefix == "r" else f"{prefix}-d{n}" for n in span
+            ],
             "text": [texts[n] if texts else "a text that no label set reads" for n in span],
             "source": ["projects/p/sources/mail" for _ in span],
             "source_label": pa.array([labels[n] for n in span], pa.string()),

@@ -30,6 +30,8 @@ COLUMNS = {
     "split_readings": ["readTime", "part", "reader", "purpose"],
     "splits": ["name", "state", "datasetVersion", "createTime"],
     "suites": ["name", "description", "createTime"],
+    "queues": ["name", "state", "openCount", "reviewCount", "doneCount", "skippedCount", "stopReason"],
+    "refills": ["name", "state", "taskCount", "activeCount", "labelledCount", "candidateCount", "stopReason"],
     "tasks": ["name", "state", "proposedLabel", "reason", "recordId"],
     "training_runs": ["name", "state", "progress.message", "createTime"],
 }

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from http import HTTPStatus
+from urllib.parse import urlencode
 
 from ratoon_console.application import (
     collection_actions,
@@ -191,13 +192,47 @@ async def complete_task(form: Form, api: Api) -> Done:
     """Answer a review task; without a label it is skipped."""
     rating = _rating(form)
     label = "" if rating else await _answer(form, api)
-    await api.post(f"{form.name}:complete", {"label": label, **rating, "requestId": form["request_id"]})
+    comment = {key: form.fields[key] for key in ("comment",) if form.fields.get(key)}
+    await api.post(
+        f"{form.name}:complete", {"label": label, **rating, **comment, "requestId": form["request_id"]}
+    )
+    following = _work(form, last=last_part(form.name))
     if rating:
-        return Done("The rating is saved.")
+        return Done("The rating is saved.", following)
     if not label:
-        return Done("Skipped.")
+        return Done("Skipped.", following)
     is_short = len(label) <= _SHORT_ANSWER and "\n" not in label
-    return Done(f"Labelled {label}." if is_short else "The answer is saved.")
+    return Done(f"Labelled {label}." if is_short else "The answer is saved.", following)
+
+
+def _work(form: Form, **query: str) -> str:
+    """Return the page on which the work on a queue goes on; empty if the task belongs to none."""
+    queue = form.fields.get("queue", "")
+    if not queue:
+        return ""
+    return f"/p/{form.project}/labels/review?{urlencode({'queue': queue, **query})}"
+
+
+async def withdraw_answer(form: Form, api: Api) -> Done:
+    """Withdraw the answer to a task, which then comes again."""
+    await api.post(f"{form.name}:withdraw", {})
+    return Done("The answer is withdrawn.", _work(form))
+
+
+async def review_task(form: Form, api: Api) -> Done:
+    """Accept the answers to a task, replace them, or send the task back."""
+    decision = form["decision"]
+    body = {"decision": f"DECISION_{decision}", "comment": form.fields.get("comment", "")}
+    if decision == "FIX":
+        body["label"] = form.fields.get("label", "")
+    await api.post(f"{form.name}:review", body)
+    return Done("The review is saved.", _work(form, **{"to-review": "yes"}))
+
+
+async def create_refill(form: Form, api: Api) -> Done:
+    """Draw records into a queue."""
+    await api.post(f"{form.name}/refills", {}, requestId=form["request_id"])
+    return Done("Records are being drawn.")
 
 
 def _rating(form: Form) -> dict[str, object]:
@@ -389,6 +424,9 @@ ACTIONS: dict[str, Action] = {
     "collect-feedback": Action(Role.ENGINEER, collect_feedback),
     "collect-bad-cases": Action(Role.ENGINEER, collect_bad_cases),
     "complete-task": Action(Role.ANNOTATOR, complete_task),
+    "withdraw-answer": Action(Role.ANNOTATOR, withdraw_answer),
+    "review-task": Action(Role.ANNOTATOR, review_task),
+    "create-refill": Action(Role.ENGINEER, create_refill),
     "give-feedback": Action(Role.CALLER, give_feedback),
     "add-step": Action(Role.ENGINEER, curation_actions.add_step),
     "set-step": Action(Role.ENGINEER, curation_actions.set_step),

@@ -121,6 +121,13 @@ def queue_of(summary: JSON) -> Queue:
     return Queue(sum(reasons.values()), done, skipped, tuple(ordered))
 
 
+def progress_of(queue: JSON) -> Queue:
+    """Return how many tasks of a labelling queue wait for annotators and reviewers, and how many are answered."""
+    waiting = {"annotators": number(queue.get("openCount")), "reviewers": number(queue.get("reviewCount"))}
+    done, skipped = number(queue.get("doneCount")), number(queue.get("skippedCount"))
+    return Queue(sum(waiting.values()), done, skipped, tuple(waiting.items()))
+
+
 def review_of(summary: JSON) -> Review | None:
     """People's answers where a label existed before; None without any."""
     counted = {

@@ -45,6 +45,7 @@ def pages() -> list[Page]:
         Page("/p/{project}/exports/{dataset}", exports.exports_page),
         Page("/p/{project}/labels", labels.labels_page),
         Page("/p/{project}/labels/review", labels.review_page),
+        Page("/p/{project}/queues/{queue}", labels.queue_page),
         Page("/p/{project}/training", training.all),
         Page("/p/{project}/training/compare", training.side_by_side),
         Page("/p/{project}/training/{run}", training.one),

@@ -105,6 +105,7 @@ document.addEventListener("keydown", (event) => {
   if (!form || event.ctrlKey || event.metaKey || event.altKey || event.target.matches("input:not([type=checkbox], [type=radio]), textarea, select")) return;
   if (event.key === "Enter" && event.target.matches("input, button, a, summary")) return;
   if (form && rate(event, form)) return event.preventDefault();
+  if (event.key === "u") return document.querySelector("[data-undo]")?.click();
   const keeps = event.key === "Enter" && event.target.id === "text" ? form.dataset.keeps : "";
   const button = keeps
     ? [...form.querySelectorAll("button[name=label]")].find((each) => each.value === keeps)

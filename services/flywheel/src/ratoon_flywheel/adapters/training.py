@@ -11,6 +11,7 @@ from ratoon_flywheel.adapters.children import child, ensure_cancelled
 from ratoon_flywheel.domain.pipelines.actions import Train
 from ratoon_flywheel.domain.pipelines.runs import Products
 from ratoon_flywheel.domain.pipelines.steps import Child
+from ratoon_flywheel.domain.pipelines.support import DEFAULT_RECIPE
 from ratoon_flywheel.domain.projects import Method, labels_of
 
 
@@ -66,10 +67,18 @@ def _recipe(spec: Train) -> training_run_pb2.Recipe:
         prompt_tokens=defaults.prompt_tokens,
         lora_rank=defaults.lora_rank,
     )
+    if spec.recipe != DEFAULT_RECIPE:
+        _align(recipe, spec)
     _tune(recipe, spec)
     if not spec.base_artifact_digest:
         recipe.architecture.hidden_size, recipe.architecture.layers = defaults.hidden_size, defaults.layers
     return recipe
+
+
+def _align(recipe: training_run_pb2.Recipe, spec: Train) -> None:
+    """Set the objective. The learning rate of the project is one of fine-tuning, far too high for comparisons."""
+    recipe.objective = recipe.Objective.Value(f"OBJECTIVE_{spec.recipe.upper()}")
+    recipe.learning_rate = 0.0
 
 
 def _tune(recipe: training_run_pb2.Recipe, spec: Train) -> None:

@@ -17,6 +17,7 @@ from ratoon_flywheel.domain.pipelines.actions import (
     Evaluate,
     FreezeLabels,
     MakeSplit,
+    QueueRecords,
     Register,
     RollOut,
     StageRequest,
@@ -76,6 +77,7 @@ class Stages:
     """Services of the stages that a service executes."""
 
     dataset: StageService[BuildDataset]
+    queue: StageService[QueueRecords]
     labels: StageService[FreezeLabels]
     split: StageService[MakeSplit]
     training: StageService[Train]
@@ -88,6 +90,8 @@ class Stages:
         match request:
             case BuildDataset():
                 return self.dataset.create(request, request_id)
+            case QueueRecords():
+                return self.queue.create(request, request_id)
             case FreezeLabels():
                 return self.labels.create(request, request_id)
             case MakeSplit():
@@ -105,6 +109,7 @@ class Stages:
         """Return the service of a stage; KeyError for an approval, which a person decides."""
         services: dict[StageId, ChildService] = {
             StageId.DATASET: self.dataset,
+            StageId.QUEUE: self.queue,
             StageId.LABELS: self.labels,
             StageId.SPLIT: self.split,
             StageId.TRAINING: self.training,

@@ -1,6 +1,7 @@
 """The flywheel's procedures: pipeline runs, policies and the monitor of traffic. Domains decide."""
 
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -32,6 +33,7 @@ from ratoon_flywheel.application.ports import (
     Stages,
     Suites,
 )
+from ratoon_flywheel.application.recipes import LEARNED, chosen_recipe
 from ratoon_flywheel.application.scores import loss_of_rollout
 from ratoon_flywheel.application.shadows import ShadowScores, report_shadows
 from ratoon_flywheel.application.signals import Deferred, SignalReader
@@ -65,7 +67,7 @@ from ratoon_flywheel.domain.pipelines.steps import (
     noted,
     step,
 )
-from ratoon_flywheel.domain.pipelines.support import check_supported, recipe_of
+from ratoon_flywheel.domain.pipelines.support import DEFAULT_RECIPE, check_supported, recipe_of
 from ratoon_flywheel.domain.projects import Project
 from ratoon_flywheel.domain.signals import monitor as watch
 from ratoon_flywheel.domain.signals.monitor import DriftDetected, DriftReport, Monitor
@@ -79,7 +81,11 @@ _UNAVAILABLE = "UNAVAILABLE"
 _ROLLOUT_ACTIVE = "ROLLOUT_ACTIVE"
 _UNAVAILABLE_RETRY_S = 10.0
 _PRUNED_AT_ONCE = 1000
-_NOUNS = {FeedbackData.PREFERENCES: "preference", FeedbackData.UNPAIRED_PREFERENCES: "unpaired preference"}
+_NOUNS = {
+    FeedbackData.ANSWERS: "right answer",
+    FeedbackData.PREFERENCES: "preference",
+    FeedbackData.UNPAIRED_PREFERENCES: "unpaired preference",
+}
 _TRIGGERS = uuid.UUID("0c5d2a38-9d5e-4f7e-8a44-6f4f3b1f5f0e")
 
 
@@ -159,10 +165,10 @@ class RunProcedure:
         if isinstance(action, CancelChild):
             self._stages.of(action.stage).cancel(action.resource)
             return
-        spec, note = self._complete(action.request, claim)
+        run, spec = self._complete(run, action.request, claim)
         resource = self._stages.create(spec, claim.action_id(action.stage.value))
         with self._store.write() as tx:
-            tx.save(replace(noted(run, action.stage, resource), data_note=note or run.data_note))
+            tx.save(noted(run, action.stage, resource))
             self._runs.note_child(tx, resource, run.name)
 
     def failed(self, run: PipelineRun, error: Description, now: datetime) -> Step[PipelineRun]:
@@ -178,35 +184,54 @@ class RunProcedure:
             return _WATCHED_S
         return CANCEL_RETRY_INTERVAL.total_seconds() if run.cancel_requested else SAFETY_NET_S
 
-    def _complete(self, spec: StageRequest, claim: Claim) -> tuple[StageRequest, str]:
-        """Return the request and a sentence about its data.
+    def _complete(
+        self, run: PipelineRun, spec: StageRequest, claim: Claim
+    ) -> tuple[PipelineRun, StageRequest]:
+        """Return the run with its recipe and a sentence about its data, and the request with its sources.
 
-        If it is for corrected traffic, export the traffic into a source first. Preferences and judged answers become
-        sources of their own, for recipes that learn from them.
+        If it is for corrected traffic, export the traffic into sources first: one for each kind of feedback. The
+        dataset is built from those that the recipe learns from; the others are kept.
         """
         if not isinstance(spec, BuildDataset) or spec.sources or spec.window is None:
-            return spec, ""
+            return run, spec
         export = export_feedback(spec.project, spec.window, self._store, self._answers, self._segments)
-        others = _others(export)
-        if not export.answers:
-            raise NothingToLearn(
-                f"No answer of {spec.project.name} was corrected or confirmed since the last "
-                "retraining, so there are no labelled examples to train on: give feedback, or start a "
-                f"run with sources.{f' Pipeline runs do not learn from {others} yet.' if others else ''}"
-            )
-        source = self._sources.create(
-            spec.project, FeedbackData.ANSWERS, export.answers, claim.action_id("source")
+        recipe = chosen_recipe(run.recipe, export.counts)
+        learned = LEARNED[recipe]
+        others = _counted(export, [data for data in FeedbackData if data not in learned])
+        if not any(getattr(export, data) for data in learned):
+            raise NothingToLearn(_nothing(spec.project, recipe, others))
+        sources = {
+            data: self._sources.create(spec.project, data, digest, claim.action_id(_source_action(data)))
+            for data in FeedbackData
+            if (digest := getattr(export, data))
+        }
+        note = f"Kept as sources for other recipes than {recipe}: {others}." if others else ""
+        taken = tuple(sources[data] for data in learned if data in sources)
+        return replace(run, recipe=recipe, data_note=note or run.data_note), replace(spec, sources=taken)
+
+
+def _source_action(data: FeedbackData) -> str:
+    return "source" if data is FeedbackData.ANSWERS else f"source-{data}"
+
+
+def _nothing(project: Project, recipe: str, others: str) -> str:
+    """Return why a retraining has no data, and what there is for other recipes."""
+    if recipe == DEFAULT_RECIPE:
+        return (
+            f"No answer of {project.name} was corrected or confirmed since the last retraining, so there are no "
+            "labelled examples to train on: give feedback, or start a run with sources."
+            f"{f' There are {others}, which the recipes dpo and kto learn from.' if others else ''}"
         )
-        for data in (FeedbackData.PREFERENCES, FeedbackData.UNPAIRED_PREFERENCES):
-            if digest := getattr(export, data):
-                self._sources.create(spec.project, data, digest, claim.action_id(f"source-{data}"))
-        note = f"Kept as sources for alignment recipes, which pipeline runs do not support yet: {others}."
-        return replace(spec, sources=(source,)), note if others else ""
+    nouns = " or ".join(f"{_NOUNS[data]}s" for data in LEARNED[recipe])
+    return (
+        f"{project.name} has no {nouns} since the last retraining, from which the recipe {recipe} learns: give "
+        f"feedback, or choose another recipe.{f' There are {others}.' if others else ''}"
+    )
 
 
-def _others(export: Export) -> str:
-    """Return how many preferences and judged answers there are, as a part of a sentence; empty if none."""
-    counts = {noun: export.counts.get(data, 0) for data, noun in _NOUNS.items()}
+def _counted(export: Export, kinds: Sequence[FeedbackData]) -> str:
+    """Return how many records there are of some kinds, as a part of a sentence; empty if none."""
+    counts = {_NOUNS[data]: export.counts.get(data, 0) for data in kinds}
     return " and ".join(f"{count} {noun}{'s' * (count != 1)}" for noun, count in counts.items() if count)
 
 

@@ -60,6 +60,16 @@ class Budget:
 
 
 @dataclass(frozen=True)
+class LabelQueue:
+    """Labelling queue that a pipeline run fills and waits for when its data have fewer answers than `min_labels`."""
+
+    min_labels: int = 0
+    max_wait_hours: float = 168.0
+    overlap: int = 1
+    strategy: str = "RANDOM"
+
+
+@dataclass(frozen=True)
 class StageCompute:
     """Devices and number formats of the stages."""
 
@@ -176,6 +186,25 @@ def check_budget(budget: Budget) -> None:
         raise BadProject("Give budget.max_cost and budget.currency together.", "budget.currency")
 
 
+def check_label_queue(queue: LabelQueue, has_single_labels: bool) -> None:
+    """Raise BadProject if a setting of the labelling queue is out of range."""
+    _check_range("label_queue.min_labels", queue.min_labels, _MAX_QUEUED)
+    _check_range("label_queue.max_wait_hours", queue.max_wait_hours, _MAX_WAIT_HOURS)
+    if not 1 <= queue.overlap <= _MAX_OVERLAP:
+        raise BadProject(f"label_queue.overlap is from 1 to {_MAX_OVERLAP}.", "label_queue.overlap")
+    if queue.strategy not in _STRATEGIES:
+        raise BadProject(f"label_queue.strategy is one of {', '.join(_STRATEGIES)}.", "label_queue.strategy")
+    if queue.strategy != _STRATEGIES[0] and not has_single_labels:
+        raise BadProject(
+            f"The strategy {queue.strategy} needs the task classify with one label a record: choose RANDOM.",
+            "label_queue.strategy",
+        )
+
+
+_MAX_QUEUED, _MAX_WAIT_HOURS, _MAX_OVERLAP = 10_000, 8_760, 20
+_STRATEGIES = ("RANDOM", "MARGIN", "ENTROPY")
+
+
 def check_compute(compute: StageCompute) -> None:
     """Raise BadProject if a number of devices is out of range."""
     for stage, each in vars(compute).items():
@@ -243,11 +272,20 @@ def check_shadow(shadow: ShadowSettings, kind: AnyKind, decisive: Metric, paired
         raise BadProject("The right answer is a text, not an outcome.", "shadow.reference_outcome")
 
 
-def check_recipes(kind: AnyKind, path: str, recipes: Sequence[str]) -> None:
-    """Raise BadProject unless the recipes are those of the kind, each at most once."""
-    if unknown := [each for each in recipes if each not in kind.RECIPES]:
+AUTO = "auto"
+"""Recipe of a retraining that is chosen by the feedback that there is."""
+
+
+def retraining_recipes(kind: AnyKind) -> tuple[str, ...]:
+    """Return the recipes of later versions of a kind of task: where there are several, one can be chosen."""
+    return (*kind.RECIPES, AUTO) if "dpo" in kind.RECIPES else kind.RECIPES
+
+
+def check_recipes(known: Sequence[str], path: str, recipes: Sequence[str]) -> None:
+    """Raise BadProject unless the recipes are `known` ones, each at most once."""
+    if unknown := [each for each in recipes if each not in known]:
         raise BadProject(
-            f"{unknown[0][:_MAX_NAME_CHARS]!r} is not one of the recipes {', '.join(kind.RECIPES)}.", path
+            f"{unknown[0][:_MAX_NAME_CHARS]!r} is not one of the recipes {', '.join(known)}.", path
         )
     if len(set(recipes)) < len(recipes):
         raise BadProject(f"{path} names a recipe twice.", path)

@@ -27,6 +27,7 @@ from ratoon_flywheel.domain.project_settings import (
     Budget,
     CurationStep,
     DataRequirements,
+    LabelQueue,
     MetricGate,
     ShadowSettings,
     StageCompute,
@@ -35,10 +36,12 @@ from ratoon_flywheel.domain.project_settings import (
     check_compute,
     check_curation,
     check_data,
+    check_label_queue,
     check_metrics,
     check_recipes,
     check_shadow,
     check_tuning,
+    retraining_recipes,
 )
 from ratoon_flywheel.domain.suites import check_suites, full_names, of_domains
 
@@ -145,6 +148,8 @@ class Project:
     judge_requirements: Requirements = Requirements()
     human_ratings: HumanRatings | None = None
     """Human ratings that evaluation takes in; None: none."""
+    label_queue: LabelQueue = LabelQueue()
+    """Labelling queue that a run fills and waits for; by default there is none."""
     revision: int = 0
 
     @property
@@ -216,10 +221,12 @@ _SETTINGS = (
     "judges",
     "judge_requirements",
     "human_ratings",
+    "label_queue",
 )
 CHANGEABLE = (*_OLDEST, "task", *_SETTINGS)
 """The fields that a person can change."""
 _PARTED = (
+    "label_queue",
     "gate",
     "training",
     "rollout",
@@ -386,13 +393,16 @@ def _check_settings(project: Project) -> None:
     )
     check_data(project.data_requirements, isinstance(project.task, Classify))
     check_budget(project.budget)
+    check_label_queue(
+        project.label_queue, isinstance(project.task, Classify) and not project.task.multi_label
+    )
     check_compute(project.compute)
     check_tuning(project.tuning, _method_of(project) is Method.FULL)
     supported = KINDS[project.task.kind]
     paired = supported.PAIRED_METRICS if supported is not None else ()
     check_shadow(project.shadow, kind, project.decisive_metric, paired)
-    check_recipes(kind, "recipes", project.recipes)
-    check_recipes(kind, "retraining_recipes", project.retraining_recipes)
+    check_recipes(kind.RECIPES, "recipes", project.recipes)
+    check_recipes(retraining_recipes(kind), "retraining_recipes", project.retraining_recipes)
     check_curation(project.curation)
     curation_of(project.curation)
 

@@ -31,6 +31,7 @@ _COALESCE_S = 0.02
 _ENDS: dict[type[Message], tuple[str, ...]] = {
     ingestion_events_pb2.DatasetVersionEvent: ("completed", "failed", "cancelled", "redacted"),
     ingestion_events_pb2.SplitEvent: ("completed", "failed", "cancelled", "redacted"),
+    labeling_events_pb2.QueueEvent: ("drained",),
     labeling_events_pb2.LabelSetEvent: ("completed", "failed", "cancelled"),
     training_events_pb2.TrainingRunEvent: ("completed", "failed", "cancelled"),
     evaluation_events_pb2.EvaluationRunEvent: ("completed", "failed", "cancelled"),

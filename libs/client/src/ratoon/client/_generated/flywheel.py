@@ -24,6 +24,7 @@ from ratoon.client._generated.flywheel_types import (
     ProjectGate,
     ProjectHumanRatings,
     ProjectJudgeRequirements,
+    ProjectLabelQueue,
     ProjectMetricGate,
     ProjectRolloutDefaults,
     ProjectSplitDefaults,
@@ -1826,6 +1827,7 @@ class ProjectsResource:
         judges: Sequence[str] | None = None,
         judge_requirements: ProjectJudgeRequirements | None = None,
         human_ratings: ProjectHumanRatings | None = None,
+        label_queue: ProjectLabelQueue | None = None,
         project_id: str | None = None,
         request_id: str | None = None,
         timeout: float | None = None,
@@ -1878,6 +1880,8 @@ class ProjectsResource:
             judge_requirements: What must be known of a judge before a gate names one of its metrics
                 (`JUDGE_NOT_TRUSTED`). Not set: the defaults.
             human_ratings: Human ratings that evaluations take in. Only with a task `generate`. Not set: none.
+            label_queue: Labelling queue that a pipeline run fills and waits for when its data have too few
+                answers. Default: none.
             project_id: Last segment of the resource name: 1 to 63 characters of `a-z`, `0-9`, `-` and `.`;
                 the first and the last one are a letter or a digit. Empty: the server generates a UUIDv7.
             request_id: Makes a retry safe: the identical request with the same ID returns the resource that
@@ -1919,6 +1923,7 @@ class ProjectsResource:
                         "judges": judges,
                         "judgeRequirements": judge_requirements,
                         "humanRatings": human_ratings,
+                        "labelQueue": label_queue,
                     }
                 ),
                 repeatable=True,
@@ -2000,6 +2005,7 @@ class ProjectsResource:
         metric_gates: Sequence[ProjectMetricGate] | Omit = omit,
         data_requirements: ProjectDataRequirements | Omit = omit,
         budget: ProjectBudget | Omit = omit,
+        label_queue: ProjectLabelQueue | Omit = omit,
         compute: ProjectStageCompute | Omit = omit,
         recipes: Sequence[str] | Omit = omit,
         retraining_recipes: Sequence[str] | Omit = omit,
@@ -2042,6 +2048,8 @@ class ProjectsResource:
             metric_gates: Further requirements on a new version, one for each metric.
             data_requirements: Requirements on the data, checked before training.
             budget: Limits on the resources that pipeline runs use.
+            label_queue: Labelling queue that a pipeline run fills and waits for when its data have too few
+                answers. Default: none.
             compute: Devices and number formats of the stages.
             recipes: Recipes of the first version, in their order, for example `pretrain`, `sft`, `dpo`.
                 Empty: `sft`.
@@ -2095,6 +2103,7 @@ class ProjectsResource:
                         "metricGates": metric_gates,
                         "dataRequirements": data_requirements,
                         "budget": budget,
+                        "labelQueue": label_queue,
                         "compute": compute,
                         "recipes": recipes,
                         "retrainingRecipes": retraining_recipes,
@@ -2151,6 +2160,7 @@ class AsyncProjectsResource:
         judges: Sequence[str] | None = None,
         judge_requirements: ProjectJudgeRequirements | None = None,
         human_ratings: ProjectHumanRatings | None = None,
+        label_queue: ProjectLabelQueue | None = None,
         project_id: str | None = None,
         request_id: str | None = None,
         timeout: float | None = None,
@@ -2203,6 +2213,8 @@ class AsyncProjectsResource:
             judge_requirements: What must be known of a judge before a gate names one of its metrics
                 (`JUDGE_NOT_TRUSTED`). Not set: the defaults.
             human_ratings: Human ratings that evaluations take in. Only with a task `generate`. Not set: none.
+            label_queue: Labelling queue that a pipeline run fills and waits for when its data have too few
+                answers. Default: none.
             project_id: Last segment of the resource name: 1 to 63 characters of `a-z`, `0-9`, `-` and `.`;
                 the first and the last one are a letter or a digit. Empty: the server generates a UUIDv7.
             request_id: Makes a retry safe: the identical request with the same ID returns the resource that
@@ -2244,6 +2256,7 @@ class AsyncProjectsResource:
                         "judges": judges,
                         "judgeRequirements": judge_requirements,
                         "humanRatings": human_ratings,
+                        "labelQueue": label_queue,
                     }
                 ),
                 repeatable=True,
@@ -2327,6 +2340,7 @@ class AsyncProjectsResource:
         metric_gates: Sequence[ProjectMetricGate] | Omit = omit,
         data_requirements: ProjectDataRequirements | Omit = omit,
         budget: ProjectBudget | Omit = omit,
+        label_queue: ProjectLabelQueue | Omit = omit,
         compute: ProjectStageCompute | Omit = omit,
         recipes: Sequence[str] | Omit = omit,
         retraining_recipes: Sequence[str] | Omit = omit,
@@ -2369,6 +2383,8 @@ class AsyncProjectsResource:
             metric_gates: Further requirements on a new version, one for each metric.
             data_requirements: Requirements on the data, checked before training.
             budget: Limits on the resources that pipeline runs use.
+            label_queue: Labelling queue that a pipeline run fills and waits for when its data have too few
+                answers. Default: none.
             compute: Devices and number formats of the stages.
             recipes: Recipes of the first version, in their order, for example `pretrain`, `sft`, `dpo`.
                 Empty: `sft`.
@@ -2422,6 +2438,7 @@ class AsyncProjectsResource:
                         "metricGates": metric_gates,
                         "dataRequirements": data_requirements,
                         "budget": budget,
+                        "labelQueue": label_queue,
                         "compute": compute,
                         "recipes": recipes,
                         "retrainingRecipes": retraining_recipes,

@@ -368,6 +368,33 @@ class ProjectHumanRatings(Message):
     """Origin of the answers of the version in production. Empty: its digest."""
 
 
+class ProjectLabelQueue(Message):
+    """Labelling queue of the pipeline runs of a project: `projects/{project}/queues/pipeline`.
+
+    The time that a run waits for people does not count against `budget.max_hours`. Retraining on feedback
+    does not wait.
+    """
+
+    min_labels: int = 0
+    """Number of answered records that the dataset version of a run needs, at most 10,000.
+
+    If fewer have an answer, the run draws the lacking number into the queue and waits until people have
+    answered. 0: no queue.
+    """
+
+    max_wait_hours: float = 0.0
+    """Maximum time that a run waits for people, in hours, at most 8,760.
+
+    Then it fails (`LABELS_MISSING`); the answers are kept for the next run. Default: 168.
+    """
+
+    overlap: int = 0
+    """Number of annotators who answer each task, 1 to 20. Default: 1."""
+
+    strategy: str = ""
+    """Choice of the records, as in a queue: `RANDOM`, `MARGIN` or `ENTROPY`. Default: `RANDOM`."""
+
+
 class Project(Message):
     """Purpose of a model and the requirements that its versions must meet."""
 
@@ -518,6 +545,12 @@ class Project(Message):
 
     human_ratings: ProjectHumanRatings | None = None
     """Human ratings that evaluations take in. Only with a task `generate`. Not set: none."""
+
+    label_queue: ProjectLabelQueue | None = None
+    """Labelling queue that a pipeline run fills and waits for when its data have too few answers.
+
+    Default: none.
+    """
 
 
 class PolicyEventFilter(Message):
@@ -721,8 +754,8 @@ class PipelineRunStage(Message):
     """One stage of a pipeline run."""
 
     id: str = ""
-    """ID of the stage: `dataset`, `labels`, `split`, `training`, `evaluation`, `registration`,
-    `approval` (where the project requires it) or `rollout`.
+    """ID of the stage: `dataset`, `queue` (where the project has a `label_queue`), `labels`, `split`,
+    `training`, `evaluation`, `registration`, `approval` (where the project requires it) or `rollout`.
     """
 
     state: str = ""

@@ -849,7 +849,9 @@ class StepReport(Message):
     `.unchecked`, items of it that are too short to be searched. `segment`: `segmented` texts and the
     `segments` that they became. `topic`, `toxic_words`, `bias_words`, `named_entities`: records by topic,
     list or kind. `classifier`: `held_out` texts of its sources, and those of them that it judged right.
-    `augment`: `augmented` texts.
+    `augment`: `augmented` texts. `removed.LANGUAGE`: records in this language that the step removed, if
+    the step `language` ran before; `removed_nearly_all.LANGUAGE`: the same, if it removed more than 95 %
+    of at least 20.
     """
 
 

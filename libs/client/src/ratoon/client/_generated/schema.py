@@ -3618,6 +3618,11 @@ METHODS: tuple[Method, ...] = (
                 "Human ratings that evaluations take in. Only with a task `generate`. Not set: none.",
             ),
             Field(
+                "label_queue",
+                "ProjectLabelQueue",
+                "Labelling queue that a pipeline run fills and waits for when its data have too few answers. Default: none.",
+            ),
+            Field(
                 "project_id",
                 "string",
                 "Last segment of the resource name: 1 to 63 characters of `a-z`, `0-9`, `-` and `.`; the first and the last one are a letter or a digit. Empty: the server generates a UUIDv7.",
@@ -3745,6 +3750,11 @@ METHODS: tuple[Method, ...] = (
                 "Requirements on the data, checked before training.",
             ),
             Field("budget", "ProjectBudget", "Limits on the resources that pipeline runs use."),
+            Field(
+                "label_queue",
+                "ProjectLabelQueue",
+                "Labelling queue that a pipeline run fills and waits for when its data have too few answers. Default: none.",
+            ),
             Field("compute", "ProjectStageCompute", "Devices and number formats of the stages."),
             Field(
                 "recipes",
@@ -8058,7 +8068,7 @@ MESSAGES: dict[str, Message] = {
             Field(
                 "id",
                 "string",
-                "ID of the stage: `dataset`, `labels`, `split`, `training`, `evaluation`, `registration`, `approval` (where the project requires it) or `rollout`.",
+                "ID of the stage: `dataset`, `queue` (where the project has a `label_queue`), `labels`, `split`, `training`, `evaluation`, `registration`, `approval` (where the project requires it) or `rollout`.",
             ),
             Field(
                 "state",
@@ -8362,6 +8372,11 @@ MESSAGES: dict[str, Message] = {
                 "ProjectHumanRatings",
                 "Human ratings that evaluations take in. Only with a task `generate`. Not set: none.",
             ),
+            Field(
+                "label_queue",
+                "ProjectLabelQueue",
+                "Labelling queue that a pipeline run fills and waits for when its data have too few answers. Default: none.",
+            ),
         ),
     ),
     "ProjectBudget": Message(
@@ -8470,6 +8485,28 @@ MESSAGES: dict[str, Message] = {
                 "Number of pairs, or of rated answers, that people and the judge both judged, at least. Not set: 50.",
             ),
             Field("min_kappa", "number", "Cohen's kappa with people at least, -1 to 1. Not set: 0.4."),
+        ),
+    ),
+    "ProjectLabelQueue": Message(
+        "ProjectLabelQueue",
+        "Labelling queue of the pipeline runs of a project: `projects/{project}/queues/pipeline`. The time that a run waits for people does not count against `budget.max_hours`. Retraining on feedback does not wait.",
+        (
+            Field(
+                "min_labels",
+                "integer",
+                "Number of answered records that the dataset version of a run needs, at most 10,000. If fewer have an answer, the run draws the lacking number into the queue and waits until people have answered. 0: no queue.",
+            ),
+            Field(
+                "max_wait_hours",
+                "number",
+                "Maximum time that a run waits for people, in hours, at most 8,760. Then it fails (`LABELS_MISSING`); the answers are kept for the next run. Default: 168.",
+            ),
+            Field("overlap", "integer", "Number of annotators who answer each task, 1 to 20. Default: 1."),
+            Field(
+                "strategy",
+                "string",
+                "Choice of the records, as in a queue: `RANDOM`, `MARGIN` or `ENTROPY`. Default: `RANDOM`.",
+            ),
         ),
     ),
     "ProjectMetricGate": Message(
@@ -9784,7 +9821,7 @@ MESSAGES: dict[str, Message] = {
             Field(
                 "withheld_counts",
                 "integer",
-                "Number of records in no part, by reason: `NO_LABEL`, `NO_TIME`, `NO_NUMBER`, `EARLIER_TEST`, `CLUSTER_STRADDLES`, `REPEATED` (repetition of a record that a mixture repeats and that is not trained on).",
+                "Number of records in no part, by reason: `NO_LABEL`, `NO_TIME`, `NO_NUMBER`, `EARLIER_TEST`, `CLUSTER_STRADDLES`, `REPEATED` (repetition of a record that a mixture repeats and that is not trained on), `TRAINING_ONLY` (record that a labelling queue drew by uncertainty, after the start of the test part by time).",
                 key="string",
             ),
             Field("replayed_count", "integer", "Number of replayed records in the training part."),
@@ -9916,7 +9953,7 @@ MESSAGES: dict[str, Message] = {
             Field(
                 "counts",
                 "integer",
-                "What the step counted besides, by name. `personal_data`: texts that look like personal data of this kind but fail its check, such as `card`. `decontamination`: records that hold text of this benchmark or of `test_parts`; with the suffix `.unchecked`, items of it that are too short to be searched. `segment`: `segmented` texts and the `segments` that they became. `topic`, `toxic_words`, `bias_words`, `named_entities`: records by topic, list or kind. `classifier`: `held_out` texts of its sources, and those of them that it judged right. `augment`: `augmented` texts.",
+                "What the step counted besides, by name. `personal_data`: texts that look like personal data of this kind but fail its check, such as `card`. `decontamination`: records that hold text of this benchmark or of `test_parts`; with the suffix `.unchecked`, items of it that are too short to be searched. `segment`: `segmented` texts and the `segments` that they became. `topic`, `toxic_words`, `bias_words`, `named_entities`: records by topic, list or kind. `classifier`: `held_out` texts of its sources, and those of them that it judged right. `augment`: `augmented` texts. `removed.LANGUAGE`: records in this language that the step removed, if the step `language` ran before; `removed_nearly_all.LANGUAGE`: the same, if it removed more than 95 % of at least 20.",
                 key="string",
             ),
         ),

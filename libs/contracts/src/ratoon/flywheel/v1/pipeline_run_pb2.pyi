@@ -184,7 +184,7 @@ class PipelineRun(_message.Message):
         START_TIME_FIELD_NUMBER: _builtins.int
         END_TIME_FIELD_NUMBER: _builtins.int
         id: _builtins.str
-        """ID of the stage: `dataset`, `labels`, `split`, `training`, `evaluation`, `registration`, `approval` (where the
+        """ID of the stage: `dataset`, `queue` (where the project has a `label_queue`), `labels`, `split`, `training`, `evaluation`, `registration`, `approval` (where the
         project requires it) or `rollout`.
         """
         state: _builtins.str

@@ -527,6 +527,44 @@ class Project(_message.Message):
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
     @_typing.final
+    class LabelQueue(_message.Message):
+        """Labelling queue of the pipeline runs of a project: `projects/{project}/queues/pipeline`. The time that a run waits for
+        people does not count against `budget.max_hours`. Retraining on feedback does not wait.
+        """
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        MIN_LABELS_FIELD_NUMBER: _builtins.int
+        MAX_WAIT_HOURS_FIELD_NUMBER: _builtins.int
+        OVERLAP_FIELD_NUMBER: _builtins.int
+        STRATEGY_FIELD_NUMBER: _builtins.int
+        min_labels: _builtins.int
+        """Number of answered records that the dataset version of a run needs, at most 10,000. If fewer have an answer, the
+        run draws the lacking number into the queue and waits until people have answered. 0: no queue.
+        """
+        max_wait_hours: _builtins.float
+        """Maximum time that a run waits for people, in hours, at most 8,760. Then it fails (`LABELS_MISSING`); the answers
+        are kept for the next run. Default: 168.
+        """
+        overlap: _builtins.int
+        """Number of annotators who answer each task, 1 to 20. Default: 1."""
+        strategy: _builtins.str
+        """Choice of the records, as in a queue: `RANDOM`, `MARGIN` or `ENTROPY`. Default: `RANDOM`."""
+        def __init__(
+            self,
+            *,
+            min_labels: _builtins.int = ...,
+            max_wait_hours: _builtins.float = ...,
+            overlap: _builtins.int = ...,
+            strategy: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["max_wait_hours", b"max_wait_hours", "min_labels", b"min_labels", "overlap", b"overlap", "strategy", b"strategy"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    @_typing.final
     class StageCompute(_message.Message):
         """Devices and number formats of the stages of the loop."""
 
@@ -600,7 +638,8 @@ class Project(_message.Message):
         PARAMS_FIELD_NUMBER: _builtins.int
         name: _builtins.str
         """Name of the step: `length` (`min_chars`), `language` (`keep`: codes such as `en, zh`), `near_duplicates`
-        (`threshold`: 0, or 0.3 to 1), `exact_duplicates` (`keep`: `true` or `false`), `personal_data` (`mask`: some of
+        (`threshold`: 0, or 0.3 to 1; `earlier_versions`: `keep`, `mark` or `exclude` records that an earlier version of
+        the dataset has), `exact_duplicates` (`keep`: `true` or `false`), `personal_data` (`mask`: some of
         `email, phone, card, ip, url, iban, national_id, passport`, or `none`; `regions`; `look_alikes`; and an action
         for each kind: `mask`, `hash`, `drop` or `keep`), `decoding` (`max_replaced_share`, `keep_code`), `preset`
         (`name`: `classification`, `chat`, `mail`, `web` or `zh`), each of the steps of
@@ -660,6 +699,7 @@ class Project(_message.Message):
     JUDGES_FIELD_NUMBER: _builtins.int
     JUDGE_REQUIREMENTS_FIELD_NUMBER: _builtins.int
     HUMAN_RATINGS_FIELD_NUMBER: _builtins.int
+    LABEL_QUEUE_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Resource name: `projects/{project}`."""
     revision: _builtins.int
@@ -793,6 +833,10 @@ class Project(_message.Message):
     def human_ratings(self) -> Global___Project.HumanRatings:
         """Human ratings that evaluations take in. Only with a task `generate`. Not set: none."""
 
+    @_builtins.property
+    def label_queue(self) -> Global___Project.LabelQueue:
+        """Labelling queue that a pipeline run fills and waits for when its data have too few answers. Default: none."""
+
     def __init__(
         self,
         *,
@@ -832,10 +876,11 @@ class Project(_message.Message):
         judges: _abc.Iterable[_builtins.str] | None = ...,
         judge_requirements: Global___Project.JudgeRequirements | None = ...,
         human_ratings: Global___Project.HumanRatings | None = ...,
+        label_queue: Global___Project.LabelQueue | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["budget", b"budget", "compute", b"compute", "create_time", b"create_time", "data_requirements", b"data_requirements", "gate", b"gate", "human_ratings", b"human_ratings", "judge_requirements", b"judge_requirements", "primary_metric", b"primary_metric", "rollout", b"rollout", "shadow", b"shadow", "split", b"split", "task", b"task", "training", b"training", "tuning", b"tuning", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["budget", b"budget", "compute", b"compute", "create_time", b"create_time", "data_requirements", b"data_requirements", "gate", b"gate", "human_ratings", b"human_ratings", "judge_requirements", b"judge_requirements", "label_queue", b"label_queue", "primary_metric", b"primary_metric", "rollout", b"rollout", "shadow", b"shadow", "split", b"split", "task", b"task", "training", b"training", "tuning", b"tuning", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["budget", b"budget", "compute", b"compute", "create_time", b"create_time", "curation", b"curation", "data_requirements", b"data_requirements", "dataset", b"dataset", "default_consent", b"default_consent", "deployment", b"deployment", "display_name", b"display_name", "etag", b"etag", "gate", b"gate", "group_attribute", b"group_attribute", "human_ratings", b"human_ratings", "instructions", b"instructions", "judge_requirements", b"judge_requirements", "judges", b"judges", "labels", b"labels", "metric_gates", b"metric_gates", "metrics", b"metrics", "model", b"model", "name", b"name", "notices", b"notices", "primary_metric", b"primary_metric", "recipes", b"recipes", "require_approval", b"require_approval", "retraining_recipes", b"retraining_recipes", "revision", b"revision", "rollout", b"rollout", "shadow", b"shadow", "split", b"split", "suites", b"suites", "task", b"task", "traffic_retention_days", b"traffic_retention_days", "training", b"training", "tuning", b"tuning", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["budget", b"budget", "compute", b"compute", "create_time", b"create_time", "curation", b"curation", "data_requirements", b"data_requirements", "dataset", b"dataset", "default_consent", b"default_consent", "deployment", b"deployment", "display_name", b"display_name", "etag", b"etag", "gate", b"gate", "group_attribute", b"group_attribute", "human_ratings", b"human_ratings", "instructions", b"instructions", "judge_requirements", b"judge_requirements", "judges", b"judges", "label_queue", b"label_queue", "labels", b"labels", "metric_gates", b"metric_gates", "metrics", b"metrics", "model", b"model", "name", b"name", "notices", b"notices", "primary_metric", b"primary_metric", "recipes", b"recipes", "require_approval", b"require_approval", "retraining_recipes", b"retraining_recipes", "revision", b"revision", "rollout", b"rollout", "shadow", b"shadow", "split", b"split", "suites", b"suites", "task", b"task", "traffic_retention_days", b"traffic_retention_days", "training", b"training", "tuning", b"tuning", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -381,7 +381,8 @@ class Split(_message.Message):
     @_builtins.property
     def withheld_counts(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
         """Number of records in no part, by reason: `NO_LABEL`, `NO_TIME`, `NO_NUMBER`, `EARLIER_TEST`,
-        `CLUSTER_STRADDLES`, `REPEATED` (repetition of a record that a mixture repeats and that is not trained on).
+        `CLUSTER_STRADDLES`, `REPEATED` (repetition of a record that a mixture repeats and that is not trained on),
+        `TRAINING_ONLY` (record that a labelling queue drew by uncertainty, after the start of the test part by time).
         """
 
     @_builtins.property

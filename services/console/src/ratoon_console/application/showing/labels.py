@@ -7,12 +7,13 @@ from ratoon_console.domain import labels
 from ratoon_console.domain.people import Role
 from ratoon_console.domain.words import JSON, ended
 
-_SETS, _GUIDELINES, _ANSWERS = 50, 20, 50
+_SETS, _GUIDELINES, _ANSWERS, _QUEUES, _REFILLS = 50, 20, 50, 50, 20
 
 
 async def labels_page(place: Place, api: Api) -> View:
     """The newest label sets and guidelines, how far people agree, the review queue."""
-    guidelines, sets, summary, ratings, done = await asyncio.gather(
+    queues, guidelines, sets, summary, ratings, done = await asyncio.gather(
+        api.newest(f"{place.parent}/queues", _QUEUES),
         api.newest(f"{place.parent}/guidelines", _GUIDELINES),
         api.newest(f"{place.parent}/labelSets", _SETS, place.after),
         api.get(f"{place.parent}/tasks:summarize"),
@@ -24,6 +25,7 @@ async def labels_page(place: Place, api: Api) -> View:
         "labels.html",
         "Labels",
         {
+            "queues": queues.items,
             "guidelines": guidelines.items,
             "sets": sets.items,
             "older": sets.older,
@@ -39,9 +41,28 @@ async def labels_page(place: Place, api: Api) -> View:
     )
 
 
+async def queue_page(place: Place, api: Api) -> View:
+    """A queue: its progress, the agreement and quality of annotators, and its refills with the learning curve."""
+    name = f"{place.parent}/queues/{place.path['queue']}"
+    queue, summary, refills = await asyncio.gather(
+        api.get(name), api.get(f"{name}:summarize"), api.newest(f"{name}/refills", _REFILLS)
+    )
+    progress = labels.progress_of(queue)
+    busy = [each["name"] for each in refills.items if not ended(each["state"])]
+    return View(
+        "queue.html",
+        f"Queue {place.path['queue']}",
+        {"each": queue, "progress": progress, "summary": summary, "refills": refills.items, "busy": busy},
+        watched=tuple(busy),
+        spoken=f"{progress.open} tasks left.",
+    )
+
+
 async def review_page(place: Place, api: Api) -> View:
     """The next task of this annotator, by reason if the query names one: text, guideline, and what to enter."""
-    reason = place.query.get("reason", "")
+    reason, queue_id = place.query.get("reason", ""), place.query.get("queue", "")
+    if queue_id:
+        return await _work_page(place, queue_id, api)
     task, summary, project, guideline = await asyncio.gather(
         _task(place, reason, api),
         api.get(f"{place.parent}/tasks:summarize"),
@@ -61,6 +82,36 @@ async def review_page(place: Place, api: Api) -> View:
             "reason": reason,
         },
         spoken=f"{queue.open} remaining." if task else "The queue is empty.",
+        live=False,
+    )
+
+
+async def _work_page(place: Place, queue_id: str, api: Api) -> View:
+    """The next task of a queue for this annotator, or the next one to review."""
+    name = f"{place.parent}/queues/{queue_id}"
+    to_review, last = bool(place.query.get("to-review")), place.query.get("last", "")
+    queue = await api.get(name)
+    task = None
+    if place.person is not None and place.person.may(Role.ANNOTATOR):
+        claim = {"queue": name, "toReview": to_review}
+        task = (await api.post(f"{place.parent}/tasks:claim", claim)).get("task")
+    guideline, record = await asyncio.gather(api.find(queue["guideline"]), _record(task, api))
+    progress = labels.progress_of(queue)
+    return View(
+        "review.html",
+        "Review" if to_review else "Label",
+        {
+            "task": task,
+            "record": record,
+            "guideline": guideline,
+            "entry": labels.entry_of(task or {}, (guideline or {}).get("labels", []), _name_of(place)),
+            "queue": progress,
+            "reason": "",
+            "queue_id": queue_id,
+            "to_review": to_review,
+            "last": f"{place.parent}/tasks/{last}" if last and not to_review else "",
+        },
+        spoken=f"{progress.open} remaining." if task else "The queue is empty.",
         live=False,
     )
 

@@ -9,7 +9,7 @@ from ratoon.tasks.kind import SplitMode
 from ratoon.tasks.kinds import TaskSpec, kind_of
 from ratoon_flywheel.domain.judges import HumanRatings, without_pairs
 from ratoon_flywheel.domain.pipelines.runs import PipelineRun, StageId, Window
-from ratoon_flywheel.domain.pipelines.support import loop_kind
+from ratoon_flywheel.domain.pipelines.support import DEFAULT_RECIPE, loop_kind
 from ratoon_flywheel.domain.project_settings import MetricGate, TuningDefaults
 from ratoon_flywheel.domain.projects import Project, TrainingDefaults
 from ratoon_flywheel.domain.suites import of_domains, of_suites
@@ -28,6 +28,14 @@ class BuildDataset:
     project: Project
     sources: tuple[str, ...]
     window: Window | None
+
+
+@dataclass(frozen=True)
+class QueueRecords:
+    """Draw records without an answer into the labelling queue of the project, until enough have one."""
+
+    project: Project
+    dataset_version: str
 
 
 @dataclass(frozen=True)
@@ -72,6 +80,7 @@ class Train:
     epochs: float
     compute: Compute = Compute()
     tuning: TuningDefaults = TuningDefaults()
+    recipe: str = DEFAULT_RECIPE
 
 
 class RuleKind(StrEnum):
@@ -159,7 +168,7 @@ class RollBack:
     reason: str
 
 
-StageRequest = BuildDataset | FreezeLabels | MakeSplit | Train | Evaluate | Register | RollOut
+StageRequest = BuildDataset | QueueRecords | FreezeLabels | MakeSplit | Train | Evaluate | Register | RollOut
 
 
 def stage_request(run: PipelineRun, stage: StageId) -> StageRequest:
@@ -168,6 +177,8 @@ def stage_request(run: PipelineRun, stage: StageId) -> StageRequest:
     match stage:
         case StageId.DATASET:
             return BuildDataset(project, run.sources, run.window)
+        case StageId.QUEUE:
+            return QueueRecords(project, products.dataset_version)
         case StageId.LABELS:
             return FreezeLabels(project, products.dataset_version, run.retrains)
         case StageId.SPLIT:
@@ -178,7 +189,14 @@ def stage_request(run: PipelineRun, stage: StageId) -> StageRequest:
             compute = project.compute.training
             digests = (products.train_digest, products.validation_digest, base)
             return Train(
-                project.name, *digests, project.task, project.training, epochs, compute, project.tuning
+                project.name,
+                *digests,
+                project.task,
+                project.training,
+                epochs,
+                compute,
+                project.tuning,
+                run.recipe or DEFAULT_RECIPE,
             )
         case StageId.EVALUATION:
             return _evaluate(run)

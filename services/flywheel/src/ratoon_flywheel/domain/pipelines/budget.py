@@ -16,7 +16,9 @@ def exhausted(budget: Budget, runs: Sequence[PipelineRun], now: datetime) -> str
     recent = [run for run in runs if run.create_time > now - PERIOD]
     if 0 < budget.max_runs <= len(recent):
         return f"the project's budget of {budget.max_runs} runs in 30 days is spent"
-    hours = sum(((run.end_time or now) - run.create_time) / _HOUR for run in recent)
+    hours = sum(
+        ((run.end_time or now) - run.create_time - run.waited_for_people(now)) / _HOUR for run in recent
+    )
     if 0 < budget.max_hours <= hours:
         return f"the project's budget of {budget.max_hours:g} hours of runs in 30 days is spent ({hours:.1f} hours)"
     return ""

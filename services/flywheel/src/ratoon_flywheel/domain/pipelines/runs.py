@@ -9,7 +9,7 @@ QUEUED, RUNNING → CANCELLING → CANCELLED
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from ratoon_flywheel.domain.projects import Project
@@ -48,6 +48,8 @@ class StageId(StrEnum):
     """The stages, in their order."""
 
     DATASET = "dataset"
+    QUEUE = "queue"
+    """Only where the project has a labelling queue: people label what lacks an answer."""
     LABELS = "labels"
     SPLIT = "split"
     TRAINING = "training"
@@ -56,6 +58,10 @@ class StageId(StrEnum):
     APPROVAL = "approval"
     """Only where the project requires it: a person decides, no service."""
     ROLLOUT = "rollout"
+
+
+OPTIONAL_STAGES = (StageId.QUEUE, StageId.APPROVAL)
+"""Stages of the runs of some projects only."""
 
 
 class StageState(StrEnum):
@@ -188,7 +194,7 @@ class PipelineRun:
     production: Production | None = None
     """What served when the run began."""
     state: State = State.QUEUED
-    stages: tuple[Stage, ...] = tuple(Stage(id) for id in StageId if id is not StageId.APPROVAL)
+    stages: tuple[Stage, ...] = tuple(Stage(id) for id in StageId if id not in OPTIONAL_STAGES)
     products: Products = Products()
     progress: Progress = Progress()
     approval: Approval | None = None
@@ -199,7 +205,7 @@ class PipelineRun:
     cancel_asked: datetime | None = None
     """Time of the last request to cancel the child in work."""
     recipe: str = ""
-    """Recipe of the training; empty: `sft` (a run of an earlier release)."""
+    """Recipe of the training; empty: `sft` (a run of an earlier release); `auto` until the data are there."""
     drift: Mapping[str, float] = field(default_factory=dict)
     """Drift that started the run, by feature, in widths of the noise band."""
     error_share: float = 0.0
@@ -220,6 +226,14 @@ class PipelineRun:
     def retrains(self) -> bool:
         """Whether it learns from corrected traffic."""
         return not self.sources
+
+    def waited_for_people(self, now: datetime) -> timedelta:
+        """Return the time that the run waited for annotators."""
+        stages = [each for each in self.stages if each.id is StageId.QUEUE and each.start_time]
+        return sum(
+            ((each.end_time or self.end_time or now) - (each.start_time or now) for each in stages),
+            timedelta(),
+        )
 
     @property
     def awaits_decision(self) -> bool:

@@ -154,6 +154,8 @@ def _begin(run: PipelineRun, production: Production | None, now: datetime) -> Tr
         replace(s, state=StageState.SKIPPED) if s.id is StageId.ROLLOUT and run.skip_rollout else s
         for s in run.stages
     )
+    if run.project.label_queue.min_labels and not run.retrains:
+        stages = (stages[0], Stage(StageId.QUEUE), *stages[1:])
     if run.project.require_approval and not run.skip_rollout:
         stages = (*stages[:-1], Stage(StageId.APPROVAL), stages[-1])
     running = replace(run, state=State.RUNNING, production=production, stages=stages)
@@ -173,6 +175,8 @@ def _start(run: PipelineRun, stage: Stage, now: datetime) -> Transition:
 
 
 def _follow(run: PipelineRun, stage: Stage, child: Child, now: datetime) -> Transition:
+    if child.state is ChildState.WORKING and (late := _waited_too_long(run, stage, child, now)):
+        return _end(run, State.FAILED, StageState.FAILED, "LABELS_MISSING", late, now)
     if child.state is ChildState.WORKING:
         fraction = _done(run) + child.progress.fraction / len(run.stages)
         message = f"{stage.id.value}: {child.progress.message}" if child.progress.message else stage.id.value
@@ -195,6 +199,19 @@ def _follow(run: PipelineRun, stage: Stage, child: Child, now: datetime) -> Tran
         return _end(at_stage, State.FAILED, StageState.FAILED, "TOO_FEW_RECORDS", lack, now)
     following = run.current
     return _succeed(run, now) if following is None else _start(run, following, now)
+
+
+def _waited_too_long(run: PipelineRun, stage: Stage, child: Child, now: datetime) -> str:
+    """Return why a run no longer waits for people, as a sentence; empty while it does."""
+    bound = run.project.label_queue.max_wait_hours
+    if stage.id is not StageId.QUEUE or stage.start_time is None:
+        return ""
+    if now - stage.start_time < timedelta(hours=bound):
+        return ""
+    return (
+        f"People have not labelled enough records within {bound:g} hours (label_queue.max_wait_hours): "
+        f"{child.progress.message}. Their answers are kept: label the rest of {stage.resource}, then start a run."
+    )
 
 
 def _roll_back(run: PipelineRun, stage: Stage, loss: str, now: datetime) -> Transition:

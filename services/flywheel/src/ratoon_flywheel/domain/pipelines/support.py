@@ -6,12 +6,13 @@ from ratoon.tasks.kinds import kind_of, supported
 from ratoon_flywheel.domain.curation import is_known
 from ratoon_flywheel.domain.errors import BadRecipe, NoBaseModel, SettingNotSupported
 from ratoon_flywheel.domain.kinds.table import KINDS, LoopKind
-from ratoon_flywheel.domain.project_settings import MetricGate
+from ratoon_flywheel.domain.project_settings import AUTO, MetricGate, retraining_recipes
 from ratoon_flywheel.domain.projects import Method, Project
 from ratoon_flywheel.domain.suites import of_domains
 
-_RECIPES = ((), ("sft",))
 DEFAULT_RECIPE = "sft"
+_SUPPORTED = (DEFAULT_RECIPE, "dpo", "kto")
+_RECIPES = ((), *((recipe,) for recipe in _SUPPORTED))
 
 
 def loop_kind(project: Project) -> LoopKind[object]:
@@ -31,20 +32,20 @@ def check_supported(project: Project) -> None:
 
 
 def recipe_of(project: Project, retrains: bool, requested: str = "") -> str:
-    """Return the recipe of a run: the requested one, the project's, else `sft`.
+    """Return the recipe of a run: the requested one, the project's, else `sft`. `auto` is chosen with the data.
 
     BadRecipe if the kind of task has no such recipe, SettingNotSupported if runs do not support it yet.
     """
     configured = project.retraining_recipes if retrains else project.recipes
     recipe = requested or next(iter(configured), DEFAULT_RECIPE)
-    known = kind_of(project.task).RECIPES
+    known = retraining_recipes(kind_of(project.task)) if retrains else kind_of(project.task).RECIPES
     if recipe not in known:
         raise BadRecipe(
             f"{recipe[:64]!r} is not one of the recipes {', '.join(known)}.", "pipeline_run.recipe"
         )
-    if (recipe,) not in _RECIPES:
+    if recipe not in (*_SUPPORTED, AUTO):
         raise SettingNotSupported(
-            f"Pipeline runs do not support the recipe {recipe} yet, only {DEFAULT_RECIPE}.",
+            f"Pipeline runs do not support the recipe {recipe} yet, only {', '.join(_SUPPORTED)}.",
             "pipeline_run.recipe",
         )
     return recipe
@@ -94,6 +95,6 @@ def _unsupported(project: Project) -> dict[str, bool]:
             for stage in ("evaluation", "verification", "serving")
         },
         "recipes": project.recipes not in _RECIPES,
-        "retraining_recipes": project.retraining_recipes not in _RECIPES,
+        "retraining_recipes": project.retraining_recipes not in (*_RECIPES, (AUTO,)),
         "curation": not is_known(project.curation),
     }

@@ -1,0 +1,123 @@
+"""Commands of queues: unlabelled records become tasks, and people's answers labels."""
+
+import json
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ratoon.cli.columns import COLUMNS
+from ratoon.cli.context import Session, session
+from ratoon.cli.documents import read_settings
+from ratoon.cli.names import name_argument
+from ratoon.cli.output import as_json, follow, say, show, show_newest
+from ratoon.cli.resources import LIMIT, Limit, Name, group
+
+app = group("queues", "Queues of records to label.", deletes=True)
+QueueName = Annotated[str, name_argument(help="Id or name of the queue.")]
+
+
+@app.command("create")
+def create_queue(
+    context: typer.Context,
+    queue: Annotated[str, name_argument(help="Id of the new queue.")],
+    version: Annotated[str, typer.Option(help="Dataset version whose records become tasks.")],
+    guideline: Annotated[str, typer.Option(help="Id or name of the guideline.")],
+    overlap: Annotated[int, typer.Option(help="Annotators of each task.")] = 1,
+    size: Annotated[int, typer.Option(help="Tasks that a refill draws.")] = 50,
+    threshold: Annotated[
+        int, typer.Option(help="Refill when fewer open tasks are left; 0: on request only.")
+    ] = 0,
+    strategy: Annotated[str, typer.Option(help="random, margin or entropy.")] = "random",
+    settings: Annotated[Path | None, typer.Option(help="YAML or JSON file with more fields.")] = None,
+) -> None:
+    """Create a queue. Records without an answer become tasks with the first refill."""
+    chosen = session(context)
+    fields: dict[str, Any] = {
+        "dataset_version": chosen.version(version, "datasets"),
+        "guideline": chosen.name(guideline, "guidelines"),
+        "overlap": overlap,
+        "refill_rule": {
+            "size": size,
+            "threshold": threshold,
+            "strategy": f"STRATEGY_{strategy.upper()}",
+        },
+        **read_settings(settings, "queues"),
+    }
+    show(chosen.client.queues.create(chosen.parent(), queue_id=queue, **fields), chosen.output)
+
+
+@app.command("refill")
+def refill_queue(
+    context: typer.Context,
+    queue: QueueName,
+    size: Annotated[int, typer.Option(help="Tasks to draw; 0: as many as the rule says.")] = 0,
+    wait: Annotated[bool, typer.Option(help="Wait for the end of the refill.")] = True,
+) -> None:
+    """Draw records into a queue."""
+    chosen = session(context)
+    refill = chosen.client.refills.create(_name(chosen, queue), size=size)
+    show(follow(chosen.client, refill.name, chosen.output) if wait else refill, chosen.output)
+
+
+@app.command("refills")
+def list_refills(context: typer.Context, queue: QueueName, limit: Limit = LIMIT) -> None:
+    """List the newest refills of a queue, oldest first."""
+    chosen = session(context)
+    refills = partial(chosen.client.refills.list, _name(chosen, queue))
+    show_newest(refills, limit, COLUMNS["refills"], chosen.output)
+
+
+@app.command("next")
+def claim_next(
+    context: typer.Context,
+    queue: QueueName,
+    to_review: Annotated[bool, typer.Option(help="Claim a task that waits for a reviewer.")] = False,
+) -> None:
+    """Claim the next task of a queue and show it with its text."""
+    chosen = session(context)
+    name = _name(chosen, queue)
+    claimed = chosen.client.tasks.claim(chosen.parent(), queue=name, to_review=to_review).task
+    if claimed is None:
+        say(f"No task of {name} waits for you.")
+        raise typer.Exit(1)
+    record = chosen.client.records.get(f"{claimed.dataset_version}/records/{claimed.record_id}")
+    show({**as_json(claimed), "text": as_json(record).get("text", "")}, chosen.output)
+
+
+@app.command("undo")
+def undo_answer(context: typer.Context, task: Name) -> None:
+    """Withdraw your answer to a task, so that you can answer it again."""
+    chosen = session(context)
+    show(chosen.client.tasks.withdraw(chosen.name(task, "tasks")), chosen.output)
+
+
+@app.command("summary")
+def summarize_queue(context: typer.Context, queue: QueueName) -> None:
+    """Show the answers of a queue, the agreement of annotators and their quality."""
+    chosen = session(context)
+    show(chosen.client.queues.summarize(_name(chosen, queue)), chosen.output)
+
+
+@app.command("gold")
+def add_gold_items(
+    context: typer.Context,
+    queue: QueueName,
+    items: Annotated[
+        Path, typer.Argument(help="JSON Lines file of objects with recordId and label.", exists=True)
+    ],
+) -> None:
+    """Add records whose answer is known; annotators cannot tell them from other tasks."""
+    chosen = session(context)
+    try:
+        lines: list[Any] = [
+            json.loads(each) for each in items.read_text("utf-8").splitlines() if each.strip()
+        ]
+    except ValueError as error:
+        raise typer.BadParameter(f"{items} is not a JSON Lines file: {error}") from None
+    show(chosen.client.queues.add_gold_items(_name(chosen, queue), items=lines), chosen.output)
+
+
+def _name(chosen: Session, queue: str) -> str:
+    return chosen.name(queue, "queues")
