@@ -75,10 +75,7 @@ def test_corrections_train_and_preferences_and_unpaired_ones_are_retained(env):
     (pair,) = lines(env, preferences)
     assert (pair["chosen"][0]["content"], pair["rejected"][0]["content"]) == ("Good subject", "Bad subject")
     assert sorted(row["label"] for row in lines(env, unpaired)) == [False, True]
-    note = (
-        "Kept as sources for alignment recipes, which pipeline runs do not support yet: 1 preference and 2 unpaired "
-        "preferences."
-    )
+    note = "Kept as sources for other recipes than sft: 1 preference and 2 unpaired preferences."
     assert run.stages[0].message.endswith(note)
     (registered,) = env.peers.created_resources("ModelVersion")
     assert note in registered.changelog
@@ -88,8 +85,66 @@ def test_without_a_right_answer_a_retraining_ends_and_says_what_there_is(env):
     env.send_feedback(env.answered(["a mail"], "A subject")[0], thumb=1)
     run = retrained(env)
     assert (run.state, run.failure.reason) == (Run.STATE_FAILED, "NOTHING_TO_LEARN")
-    assert run.failure.message.endswith("Pipeline runs do not learn from 1 unpaired preference yet.")
+    assert run.failure.message.endswith(
+        "There are 1 unpaired preference, which the recipes dpo and kto learn from."
+    )
     assert not env.peers.created_resources("Source")
+
+
+def preferred(env, count):
+    for number in range(count):
+        (better,) = env.answered([f"mail {number}"], "Good subject")
+        (worse,) = env.answered([f"mail {number}"], "Bad subject")
+        env.send_feedback(better, rejected_answer_id=worse)
+
+
+def set_recipes(env, *recipes):
+    project = project_pb2.Project(name=PARENT, retraining_recipes=recipes)
+    env.flywheel.UpdateProject(
+        pb.UpdateProjectRequest(project=project, update_mask={"paths": ["retraining_recipes"]})
+    )
+
+
+def test_preferences_train_by_dpo_if_the_project_says_so(env):
+    set_recipes(env, "dpo")
+    preferred(env, 2)
+    env.send_feedback(env.answered(["another mail"], "A subject")[0], correction="Budget")
+    run = retrained(env)
+    assert (run.state, run.recipe) == (Run.STATE_SUCCEEDED, "dpo")
+    sources = env.peers.created_resources("Source")
+    (version,) = env.peers.created_resources("DatasetVersion")
+    taken = next(source for source in sources if source.name in version.sources)
+    assert (len(version.sources), len(lines(env, taken))) == (1, 2)
+    assert "chosen" in lines(env, taken)[0]
+    (training,) = env.peers.created_resources("TrainingRun")
+    assert training.recipe.objective == training.recipe.OBJECTIVE_DPO
+    assert training.recipe.learning_rate == 0
+    assert run.stages[0].message.endswith("Kept as sources for other recipes than dpo: 1 right answer.")
+    assert len(env.peers.created_resources("EvaluationRun")) == 1, "it is gated like any other version"
+
+
+def test_auto_takes_the_recipe_with_the_most_feedback(env):
+    set_recipes(env, "auto")
+    preferred(env, 1)
+    for answer in env.answered(["one", "two", "three"], "A subject"):
+        env.send_feedback(answer, thumb=-1)
+    run = retrained(env)
+    assert (run.state, run.recipe) == (Run.STATE_SUCCEEDED, "kto")
+    (version,) = env.peers.created_resources("DatasetVersion")
+    assert len(version.sources) == 2, "a preference is a good and a bad answer"
+    (training,) = env.peers.created_resources("TrainingRun")
+    assert training.recipe.objective == training.recipe.OBJECTIVE_KTO
+
+
+def test_a_recipe_without_its_feedback_ends_and_says_what_there_is(env):
+    set_recipes(env, "dpo")
+    env.send_feedback(env.answered(["a mail"], "A subject")[0], thumb=1)
+    run = retrained(env)
+    assert run.failure.reason == "NOTHING_TO_LEARN"
+    assert (
+        "has no preferences since the last retraining, from which the recipe dpo learns"
+        in run.failure.message
+    )
 
 
 def test_serving_hears_of_thumbs_and_not_of_every_rewritten_text(env):

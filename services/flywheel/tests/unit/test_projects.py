@@ -367,7 +367,11 @@ def test_a_part_of_a_setting_can_be_changed_alone():
         ),
         ({"curation": (CurationStep("minhash"),)}, SettingNotSupported, "curation"),
         ({"task": Generate(), "recipes": ("pretrain", "sft")}, SettingNotSupported, "recipes"),
-        ({"task": Generate(), "retraining_recipes": ("dpo",)}, SettingNotSupported, "retraining_recipes"),
+        (
+            {"task": Generate(), "retraining_recipes": ("sft", "dpo")},
+            SettingNotSupported,
+            "retraining_recipes",
+        ),
         ({"task": Generate(), "primary_metric": "win_rate"}, SettingNotSupported, "primary_metric"),
         (
             {"task": Generate(), "metric_gates": (MetricGate("human_rating", 3),)},
@@ -432,6 +436,8 @@ def test_models_that_generate_start_from_a_base_model_unless_training_from_scrat
         ({"recipes": ("sft",)}, True, "", "sft"),
         ({"task": Generate(), "retraining_recipes": ("dpo",)}, False, "", "sft"),
         ({"task": Generate(), "retraining_recipes": ("dpo",)}, True, "sft", "sft"),
+        ({"task": Generate(), "retraining_recipes": ("auto",)}, True, "", "auto"),
+        ({"task": Generate()}, True, "kto", "kto"),
     ],
 )
 def test_a_run_has_the_requested_recipe_or_that_of_the_project(settings, retrains, requested, recipe):
@@ -441,8 +447,11 @@ def test_a_run_has_the_requested_recipe_or_that_of_the_project(settings, retrain
 def test_recipes_that_runs_cannot_have():
     with pytest.raises(BadRecipe, match="'dpo' is not one of the recipes sft"):
         recipe_of(project(), True, "dpo")
-    with pytest.raises(SettingNotSupported, match="do not support the recipe dpo yet"):
-        recipe_of(replace(project(), task=Generate()), True, "dpo")
+    with pytest.raises(SettingNotSupported, match="do not support the recipe grpo yet, only sft, dpo, kto"):
+        recipe_of(replace(project(), task=Generate()), True, "grpo")
+    for settings, retrains in (({"task": Generate()}, False), ({}, True)):
+        with pytest.raises(BadRecipe, match="'auto' is not one of the recipes"):
+            recipe_of(replace(project(), **settings), retrains, "auto")
 
 
 def test_what_pipeline_runs_support():
@@ -454,6 +463,7 @@ def test_what_pipeline_runs_support():
         {"metric_gates": (MetricGate("accuracy", 0.8, 1.0),)},
         {"metric_gates": (MetricGate("macro_f1", max_loss=0.1),)},
         {"primary_metric": "accuracy", "metric_gates": (MetricGate("accuracy", max_loss=0.1),)},
+        {"task": Generate(), "recipes": ("dpo",), "retraining_recipes": ("auto",)},
         {"task": Generate(), "primary_metric": "chrf", "metrics": ("bleu",)},
         {"task": Generate(), "metric_gates": (MetricGate("answer_length", max_value=200.0),)},
         {"task": SCORE, "primary_metric": "rmse", "metric_gates": (MetricGate("r2", 0.2, max_loss=0.05),)},
