@@ -864,7 +864,8 @@ class PipelineRunsResource:
                 the run retrains on corrected traffic. Without a version in production, such a run fails.
             skip_rollout: Stop after the registration of the model version. Default: false.
             recipe: Recipe of the training. Default: that of the project (`recipes`, `retraining_recipes`);
-                `sft` where it names none.
+                `sft` where it names none. `auto` becomes the chosen recipe as soon as the stage `dataset` has
+                started.
             pipeline_run_id: Last segment of the resource name: 1 to 63 characters of `a-z`, `0-9`, `-` and
                 `.`; the first and the last one are a letter or a digit. Empty: the server generates a UUIDv7.
             request_id: Makes a retry safe: the identical request with the same ID returns the resource that
@@ -1084,7 +1085,8 @@ class AsyncPipelineRunsResource:
                 the run retrains on corrected traffic. Without a version in production, such a run fails.
             skip_rollout: Stop after the registration of the model version. Default: false.
             recipe: Recipe of the training. Default: that of the project (`recipes`, `retraining_recipes`);
-                `sft` where it names none.
+                `sft` where it names none. `auto` becomes the chosen recipe as soon as the stage `dataset` has
+                started.
             pipeline_run_id: Last segment of the resource name: 1 to 63 characters of `a-z`, `0-9`, `-` and
                 `.`; the first and the last one are a letter or a digit. Empty: the server generates a UUIDv7.
             request_id: Makes a retry safe: the identical request with the same ID returns the resource that
@@ -1858,8 +1860,11 @@ class ProjectsResource:
             budget: Limits on the resources that pipeline runs use.
             compute: Devices and number formats of the stages.
             recipes: Recipes of the first version, in their order, for example `pretrain`, `sft`, `dpo`.
-                Empty: `sft`.
-            retraining_recipes: Recipes of later versions, in their order. Empty: `sft`.
+                Empty: `sft`. Pipeline runs support one of `sft`, `dpo` and `kto` so far.
+            retraining_recipes: Recipes of later versions, in their order. Empty: `sft`. Retrainings support
+                one of `sft` (right answers), `dpo` (preferences), `kto` (good and bad answers) and `auto` so
+                far: `auto` takes that one of the three for which the most feedback has come since the last
+                retraining.
             curation: Settings of the steps of curation. Steps that are not named have their defaults.
             default_consent: Permitted use of feedback that names none. Default: CONSENT_TRAINING.
             group_attribute: Name of the attribute of records whose values stay in one part of a split, for
@@ -2052,8 +2057,11 @@ class ProjectsResource:
                 answers. Default: none.
             compute: Devices and number formats of the stages.
             recipes: Recipes of the first version, in their order, for example `pretrain`, `sft`, `dpo`.
-                Empty: `sft`.
-            retraining_recipes: Recipes of later versions, in their order. Empty: `sft`.
+                Empty: `sft`. Pipeline runs support one of `sft`, `dpo` and `kto` so far.
+            retraining_recipes: Recipes of later versions, in their order. Empty: `sft`. Retrainings support
+                one of `sft` (right answers), `dpo` (preferences), `kto` (good and bad answers) and `auto` so
+                far: `auto` takes that one of the three for which the most feedback has come since the last
+                retraining.
             curation: Settings of the steps of curation. Steps that are not named have their defaults.
             default_consent: Permitted use of feedback that names none. Default: CONSENT_TRAINING.
             tuning: Settings of fine-tuning: which tokens of a conversation are learned, and how much memory
@@ -2191,8 +2199,11 @@ class AsyncProjectsResource:
             budget: Limits on the resources that pipeline runs use.
             compute: Devices and number formats of the stages.
             recipes: Recipes of the first version, in their order, for example `pretrain`, `sft`, `dpo`.
-                Empty: `sft`.
-            retraining_recipes: Recipes of later versions, in their order. Empty: `sft`.
+                Empty: `sft`. Pipeline runs support one of `sft`, `dpo` and `kto` so far.
+            retraining_recipes: Recipes of later versions, in their order. Empty: `sft`. Retrainings support
+                one of `sft` (right answers), `dpo` (preferences), `kto` (good and bad answers) and `auto` so
+                far: `auto` takes that one of the three for which the most feedback has come since the last
+                retraining.
             curation: Settings of the steps of curation. Steps that are not named have their defaults.
             default_consent: Permitted use of feedback that names none. Default: CONSENT_TRAINING.
             group_attribute: Name of the attribute of records whose values stay in one part of a split, for
@@ -2387,8 +2398,11 @@ class AsyncProjectsResource:
                 answers. Default: none.
             compute: Devices and number formats of the stages.
             recipes: Recipes of the first version, in their order, for example `pretrain`, `sft`, `dpo`.
-                Empty: `sft`.
-            retraining_recipes: Recipes of later versions, in their order. Empty: `sft`.
+                Empty: `sft`. Pipeline runs support one of `sft`, `dpo` and `kto` so far.
+            retraining_recipes: Recipes of later versions, in their order. Empty: `sft`. Retrainings support
+                one of `sft` (right answers), `dpo` (preferences), `kto` (good and bad answers) and `auto` so
+                far: `auto` takes that one of the three for which the most feedback has come since the last
+                retraining.
             curation: Settings of the steps of curation. Steps that are not named have their defaults.
             default_consent: Permitted use of feedback that names none. Default: CONSENT_TRAINING.
             tuning: Settings of fine-tuning: which tokens of a conversation are learned, and how much memory

@@ -306,6 +306,19 @@ class ProjectTuningDefaultsTruncation(OpenEnum):
     """Refuse the training run."""
 
 
+class ProjectTuningDefaultsPreferenceLoss(OpenEnum):
+    """Loss of a preference."""
+
+    UNSPECIFIED = "PREFERENCE_LOSS_UNSPECIFIED"
+    """Not set: SIGMOID."""
+
+    SIGMOID = "PREFERENCE_LOSS_SIGMOID"
+    """Logistic loss (DPO)."""
+
+    IPO = "PREFERENCE_LOSS_IPO"
+    """Squared distance from a margin (IPO)."""
+
+
 class ProjectTuningDefaults(Message):
     """Settings of fine-tuning. A zero value selects the default of the training recipe."""
 
@@ -341,6 +354,21 @@ class ProjectTuningDefaults(Message):
     They need `training.method` METHOD_FULL. A version from scratch learns its own tokenizer; later
     versions of it get them.
     """
+
+    preference_learning_rate: float = 0.0
+    """Learning rate of the recipes `dpo` and `kto`, at most 1.
+
+    `training.learning_rate` is that of the others.
+    """
+
+    beta: float = 0.0
+    """Strength of the tie of `dpo` and `kto` to the model that training starts from, at most 100.
+
+    Default: 0.1.
+    """
+
+    preference_loss: ProjectTuningDefaultsPreferenceLoss = ProjectTuningDefaultsPreferenceLoss.UNSPECIFIED
+    """Loss of a preference in `dpo`."""
 
 
 class ProjectJudgeRequirements(Message):
@@ -492,11 +520,16 @@ class Project(Message):
     recipes: list[str] = []
     """Recipes of the first version, in their order, for example `pretrain`, `sft`, `dpo`.
 
-    Empty: `sft`.
+    Empty: `sft`. Pipeline runs support one of `sft`, `dpo` and `kto` so far.
     """
 
     retraining_recipes: list[str] = []
-    """Recipes of later versions, in their order. Empty: `sft`."""
+    """Recipes of later versions, in their order.
+
+    Empty: `sft`. Retrainings support one of `sft` (right answers), `dpo` (preferences), `kto` (good and
+    bad answers) and `auto` so far: `auto` takes that one of the three for which the most feedback has
+    come since the last retraining.
+    """
 
     curation: list[ProjectCurationStep] = []
     """Settings of the steps of curation. Steps that are not named have their defaults."""
@@ -902,7 +935,8 @@ class PipelineRun(Message):
     recipe: str = ""
     """Recipe of the training.
 
-    Default: that of the project (`recipes`, `retraining_recipes`); `sft` where it names none.
+    Default: that of the project (`recipes`, `retraining_recipes`); `sft` where it names none. `auto`
+    becomes the chosen recipe as soon as the stage `dataset` has started.
     """
 
     drift: dict[str, float] = {}

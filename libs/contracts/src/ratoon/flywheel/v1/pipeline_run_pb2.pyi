@@ -335,7 +335,9 @@ class PipelineRun(_message.Message):
     skip_rollout: _builtins.bool
     """Stop after the registration of the model version. Default: false."""
     recipe: _builtins.str
-    """Recipe of the training. Default: that of the project (`recipes`, `retraining_recipes`); `sft` where it names none."""
+    """Recipe of the training. Default: that of the project (`recipes`, `retraining_recipes`); `sft` where it names none.
+    `auto` becomes the chosen recipe as soon as the stage `dataset` has started.
+    """
     event_count: _builtins.int
     """Number of external events that the run took. List them by `ListExternalEvents`."""
     @_builtins.property

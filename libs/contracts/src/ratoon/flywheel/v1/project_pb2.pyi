@@ -184,6 +184,29 @@ class Project(_message.Message):
 
         DESCRIPTOR: _descriptor.Descriptor
 
+        class _PreferenceLoss:
+            ValueType = _typing.NewType("ValueType", _builtins.int)
+            V: _TypeAlias = ValueType  # noqa: Y015
+
+        class _PreferenceLossEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[Project.TuningDefaults._PreferenceLoss.ValueType], _builtins.type):
+            DESCRIPTOR: _descriptor.EnumDescriptor
+            PREFERENCE_LOSS_UNSPECIFIED: Project.TuningDefaults._PreferenceLoss.ValueType  # 0
+            """Not set: SIGMOID."""
+            PREFERENCE_LOSS_SIGMOID: Project.TuningDefaults._PreferenceLoss.ValueType  # 1
+            """Logistic loss (DPO)."""
+            PREFERENCE_LOSS_IPO: Project.TuningDefaults._PreferenceLoss.ValueType  # 2
+            """Squared distance from a margin (IPO)."""
+
+        class PreferenceLoss(_PreferenceLoss, metaclass=_PreferenceLossEnumTypeWrapper):
+            """Loss of a preference."""
+
+        PREFERENCE_LOSS_UNSPECIFIED: Project.TuningDefaults.PreferenceLoss.ValueType  # 0
+        """Not set: SIGMOID."""
+        PREFERENCE_LOSS_SIGMOID: Project.TuningDefaults.PreferenceLoss.ValueType  # 1
+        """Logistic loss (DPO)."""
+        PREFERENCE_LOSS_IPO: Project.TuningDefaults.PreferenceLoss.ValueType  # 2
+        """Squared distance from a margin (IPO)."""
+
         class _TrainOn:
             ValueType = _typing.NewType("ValueType", _builtins.int)
             V: _TypeAlias = ValueType  # noqa: Y015
@@ -249,6 +272,9 @@ class Project(_message.Message):
         GRADIENT_ACCUMULATION_FIELD_NUMBER: _builtins.int
         GRADIENT_CHECKPOINTING_FIELD_NUMBER: _builtins.int
         NEW_TOKENS_FIELD_NUMBER: _builtins.int
+        PREFERENCE_LEARNING_RATE_FIELD_NUMBER: _builtins.int
+        BETA_FIELD_NUMBER: _builtins.int
+        PREFERENCE_LOSS_FIELD_NUMBER: _builtins.int
         train_on: Global___Project.TuningDefaults.TrainOn.ValueType
         """Turns of a conversation whose tokens the model learns."""
         truncation: Global___Project.TuningDefaults.Truncation.ValueType
@@ -263,6 +289,12 @@ class Project(_message.Message):
         """
         gradient_checkpointing: _builtins.bool
         """Recompute activations in the backward pass instead of keeping them: less memory, more time. Default: false."""
+        preference_learning_rate: _builtins.float
+        """Learning rate of the recipes `dpo` and `kto`, at most 1. `training.learning_rate` is that of the others."""
+        beta: _builtins.float
+        """Strength of the tie of `dpo` and `kto` to the model that training starts from, at most 100. Default: 0.1."""
+        preference_loss: Global___Project.TuningDefaults.PreferenceLoss.ValueType
+        """Loss of a preference in `dpo`."""
         @_builtins.property
         def new_tokens(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
             """Tokens to add to the vocabulary of the base model, at most 10,000 of at most 64 characters each. They need
@@ -279,10 +311,13 @@ class Project(_message.Message):
             gradient_accumulation: _builtins.int = ...,
             gradient_checkpointing: _builtins.bool = ...,
             new_tokens: _abc.Iterable[_builtins.str] | None = ...,
+            preference_learning_rate: _builtins.float = ...,
+            beta: _builtins.float = ...,
+            preference_loss: Global___Project.TuningDefaults.PreferenceLoss.ValueType = ...,
         ) -> None: ...
         _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
         def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-        _ClearFieldArgType: _TypeAlias = _typing.Literal["gradient_accumulation", b"gradient_accumulation", "gradient_checkpointing", b"gradient_checkpointing", "max_tokens", b"max_tokens", "new_tokens", b"new_tokens", "packed", b"packed", "train_on", b"train_on", "truncation", b"truncation"]  # noqa: Y015
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["beta", b"beta", "gradient_accumulation", b"gradient_accumulation", "gradient_checkpointing", b"gradient_checkpointing", "max_tokens", b"max_tokens", "new_tokens", b"new_tokens", "packed", b"packed", "preference_learning_rate", b"preference_learning_rate", "preference_loss", b"preference_loss", "train_on", b"train_on", "truncation", b"truncation"]  # noqa: Y015
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -790,11 +825,16 @@ class Project(_message.Message):
 
     @_builtins.property
     def recipes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Recipes of the first version, in their order, for example `pretrain`, `sft`, `dpo`. Empty: `sft`."""
+        """Recipes of the first version, in their order, for example `pretrain`, `sft`, `dpo`. Empty: `sft`. Pipeline runs
+        support one of `sft`, `dpo` and `kto` so far.
+        """
 
     @_builtins.property
     def retraining_recipes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Recipes of later versions, in their order. Empty: `sft`."""
+        """Recipes of later versions, in their order. Empty: `sft`. Retrainings support one of `sft` (right answers), `dpo`
+        (preferences), `kto` (good and bad answers) and `auto` so far: `auto` takes that one of the three for which the most
+        feedback has come since the last retraining.
+        """
 
     @_builtins.property
     def curation(self) -> _containers.RepeatedCompositeFieldContainer[Global___Project.CurationStep]:
