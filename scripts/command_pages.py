@@ -146,7 +146,14 @@ CONSOLE_REASONS = {
         "other systems send events; a pipeline run shows which one began it",
     ),
     **dict.fromkeys(
-        ("BatchCreateTasks", "CreateErasure", "GetErasure", "ListErasures", "WatchErasure"),
+        (
+            "BatchCreateTasks",
+            "BatchCreateAnnotations",
+            "CreateErasure",
+            "GetErasure",
+            "ListErasures",
+            "WatchErasure",
+        ),
         _SHELL,
     ),
     **dict.fromkeys(

@@ -175,6 +175,7 @@ from ratoon.client._generated.ingestion_types import (
 from ratoon.client._generated.labeling_types import (
     Annotation,
     AnnotationSource,
+    BatchCreateAnnotationsResponse,
     BatchCreateTasksResponse,
     ClaimTaskResponse,
     Guideline,
@@ -240,6 +241,7 @@ __all__ = [
     "AppendRecordsResponse",
     "AppendedRecord",
     "BadCase",
+    "BatchCreateAnnotationsResponse",
     "BatchCreateTasksResponse",
     "ClaimTaskResponse",
     "Classify",

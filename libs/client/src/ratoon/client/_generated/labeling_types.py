@@ -266,6 +266,13 @@ class Annotation(Message):
     """
 
 
+class BatchCreateAnnotationsResponse(Message):
+    """Response of `BatchCreateAnnotations`."""
+
+    names: list[str] = []
+    """Resource names of the annotations, in the order of the request."""
+
+
 class TaskState(OpenEnum):
     """State of a task."""
 

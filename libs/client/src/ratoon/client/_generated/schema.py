@@ -115,6 +115,31 @@ METHODS: tuple[Method, ...] = (
     ),
     Method(
         resource="annotations",
+        name="batch_create",
+        service="labeling",
+        rpc="BatchCreateAnnotations",
+        http="POST",
+        path="/v1/{parent=projects/*}/annotations:batchCreate",
+        role="annotator",
+        comment="Annotate up to 1,000 records, for import from other tools. All annotations are created, or none. Refused as by `CreateAnnotation`, and a number of annotations out of range (`BAD_BATCH`).",
+        arguments=(Field("parent", "string", "Resource name of the project: `projects/{project}`."),),
+        fields=(
+            Field(
+                "annotations",
+                "Annotation",
+                "The annotations to create, 1 to 1,000. Only `record_id`, `content_digest`, `label`, `annotator` and `source` are read.",
+                repeated=True,
+            ),
+            Field(
+                "request_id",
+                "string",
+                "Makes a retry safe: the same annotations with the same ID are created once. At most 200 characters.",
+            ),
+        ),
+        result="BatchCreateAnnotationsResponse",
+    ),
+    Method(
+        resource="annotations",
         name="create",
         service="labeling",
         rpc="CreateAnnotation",
@@ -5503,6 +5528,18 @@ MESSAGES: dict[str, Message] = {
                 "outcome",
                 "string",
                 "How the program of an answer ended, for example `failed: AssertionError`. Only for programming problems.",
+            ),
+        ),
+    ),
+    "BatchCreateAnnotationsResponse": Message(
+        "BatchCreateAnnotationsResponse",
+        "Response of `BatchCreateAnnotations`.",
+        (
+            Field(
+                "names",
+                "string",
+                "Resource names of the annotations, in the order of the request.",
+                repeated=True,
             ),
         ),
     ),
