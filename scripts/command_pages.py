@@ -160,7 +160,14 @@ CONSOLE_REASONS = {
     ),
     **dict.fromkeys(
         (
-            *("BatchCreateTasks", "CreateErasure", "GetErasure", "ListErasures", "WatchErasure"),
+            *(
+                "BatchCreateTasks",
+                "BatchCreateAnnotations",
+                "CreateErasure",
+                "GetErasure",
+                "ListErasures",
+                "WatchErasure",
+            ),
             *("AddGoldItems", "CreateQueue", "UpdateQueue", "DeleteQueue", "CancelRefill"),
         ),
         _SHELL,

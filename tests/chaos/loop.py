@@ -23,7 +23,7 @@ T = TypeVar("T")
 NOT_NOW = {429, 502, 503, 504}
 TRAINING = {
     "epochs": 8,
-    "continueEpochs": 2,
+    "continueEpochs": 6,
     "hiddenSize": 128,
     "layers": 2,
     "maxChars": 400,

@@ -12,6 +12,7 @@ from typing import Any
 
 from ratoon.client import Ratoon, RatoonError
 from ratoon.client.types import (
+    Annotation,
     Curation,
     Metric,
     PipelineRunProducts,
@@ -32,6 +33,8 @@ TOLERANCE = 1.0
 JUNK_SHARE = 0.05
 """Share of the corrections that are a number at random."""
 RATERS = 10
+BATCH = 500
+"""Ratings of one request."""
 _ANSWER_TOKENS = 8
 
 
@@ -96,23 +99,17 @@ def rate(demo: Demo) -> None:
     records = _records(demo, source)
     raters = [_rater(demo, number) for number in range(RATERS)]
     tick = ticker(demo, "ratings given", len(records) * RATERS)
-    done, lock = 0, threading.Lock()
-
-    def annotate(rater: Ratoon, record_id: str, rating: int) -> None:
-        nonlocal done
-        rater.annotations.create(demo.parent, record_id=record_id, label=str(rating))
-        with lock:
-            done += 1
+    done = 0
+    for first in range(0, len(records), BATCH):
+        batch = list(records.items())[first : first + BATCH]
+        for number, rater in enumerate(raters):
+            given = [
+                Annotation(record_id=record_id, label=str(item.ratings[number])) for record_id, item in batch
+            ]
+            request_id = f"demo-{demo.project}-{number}-{first}"
+            rater.annotations.batch_create(demo.parent, annotations=given, request_id=request_id)
+            done += len(given)
             tick(done)
-
-    with ThreadPoolExecutor(CALLERS) as pool:
-        given = [
-            pool.submit(annotate, raters[number], record_id, rating)
-            for record_id, item in records.items()
-            for number, rating in enumerate(item.ratings)
-        ]
-        for future in given:
-            future.result()
     for rater in raters:
         rater.close()
     demo.measured.note(f"{len(records)} words rated by {RATERS} people each", "annotations of the demo")

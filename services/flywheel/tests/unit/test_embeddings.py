@@ -120,12 +120,12 @@ def test_texts_are_sketched_after_the_training_data_and_once_an_interval():
     assert env.start(TRAFFIC) == ()
     (texts,) = env.sketches.texts.values()
     assert {digest[0]: len(ids) for digest, ids in texts.items()} == {"0": 40, "1": 40}, "80 texts at most"
-    assert (env.drift.newest(V1), env.drift.measures(V1, False)) == ("", ())
+    assert (env.drift.newest(V1, False), env.drift.measures(V1, False)) == ("", ())
     name = env.sketches.end("window", NEAR)
-    assert env.drift.newest(V1) == name
+    assert env.drift.newest(V1, False) == name
     env.clock.time += timedelta(minutes=15)
     assert env.start(replace(TRAFFIC, texts=answers(100, env.clock.time))) == (None,)
-    assert env.drift.newest(V1) == name, "until the new one is ready"
+    assert env.drift.newest(V1, False) == name, "until the new one is ready"
     assert env.sketches.forgotten
 
 
@@ -150,6 +150,7 @@ def test_nothing_is_measured_until_the_traffic_at_the_promotion_is_sketched_too(
     assert env.start(replace(TRAFFIC, promotion=answers(300))) == (Reference.PROMOTION, None)
     env.sketches.end("window", NEAR)
     assert env.drift.measures(V1, True) == ()
+    assert env.drift.newest(V1, True) == "", "a report now would count it as measured"
     env.sketches.end("promotion", replace(NEAR, noise_bands=BANDS))
     trained, promoted = env.drift.measures(V1, True)
     assert (trained.reference, promoted.reference) == (Reference.TRAINING, Reference.PROMOTION)

@@ -21,6 +21,7 @@ from ratoon_labeling.application.commands import (
     ClaimTask,
     CompleteTask,
     CreateAnnotation,
+    CreateAnnotations,
     CreateGuideline,
     CreateLabelSet,
     CreateTasks,
@@ -282,10 +283,41 @@ def create_label_set(request: pb.CreateLabelSetRequest) -> CreateLabelSet:
 
 def create_annotation(request: pb.CreateAnnotationRequest, caller: str, by_service: bool) -> CreateAnnotation:
     """Return the command of a request, with its caller."""
-    spec = request.annotation
+    return _new_annotation(
+        request.annotation, request.parent, request.annotation_id, request.request_id, caller, by_service
+    )
+
+
+def create_annotations(
+    request: pb.BatchCreateAnnotationsRequest, caller: str, by_service: bool
+) -> CreateAnnotations:
+    """Return the command of a request, with its caller."""
+    return CreateAnnotations(
+        [
+            _new_annotation(
+                spec,
+                request.parent,
+                "",
+                f"{request.request_id}/{number}" if request.request_id else "",
+                caller,
+                by_service,
+            )
+            for number, spec in enumerate(request.annotations)
+        ]
+    )
+
+
+def _new_annotation(
+    spec: annotation_pb2.Annotation,
+    parent: str,
+    annotation_id: str,
+    request_id: str,
+    caller: str,
+    by_service: bool,
+) -> CreateAnnotation:
     return CreateAnnotation(
-        parent=request.parent,
-        annotation_id=request.annotation_id,
+        parent=parent,
+        annotation_id=annotation_id,
         record_id=spec.record_id,
         content_digest=spec.content_digest,
         label=spec.label,
@@ -293,7 +325,7 @@ def create_annotation(request: pb.CreateAnnotationRequest, caller: str, by_servi
         annotator=spec.annotator,
         caller=caller,
         caller_is_service=by_service,
-        request_id=request.request_id,
+        request_id=request_id,
     )
 
 

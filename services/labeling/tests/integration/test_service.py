@@ -173,6 +173,32 @@ def test_an_annotation_is_in_its_makers_name_and_feedback_is_the_platforms(state
     assert refused.value.reason == "SOURCE_NOT_YOURS"
 
 
+def test_a_batch_of_annotations_is_created_once_and_whole_or_not_at_all(state, labeling):
+    parent = "projects/imported"
+    given = [annotation_pb2.Annotation(record_id=f"r{n}", label="ham") for n in range(3)]
+    request = pb.BatchCreateAnnotationsRequest(parent=parent, annotations=given, request_id="once")
+    annotator = LabelingServiceStub(state.as_role(Role.ANNOTATOR, "labeling", "-"))
+    names = list(annotator.BatchCreateAnnotations(request).names)
+    assert list(annotator.BatchCreateAnnotations(request).names) == names
+    listed = labeling.ListAnnotations(pb.ListAnnotationsRequest(parent=parent)).annotations
+    assert sorted(each.name for each in listed) == sorted(names)
+    assert len({each.annotator for each in listed}) == 1
+    given[2].label = "spam"
+    with pytest.raises(AlreadyExists) as reused:
+        annotator.BatchCreateAnnotations(
+            pb.BatchCreateAnnotationsRequest(parent=parent, annotations=given, request_id="once")
+        )
+    assert reused.value.reason == "REQUEST_ID_REUSED"
+    given[2].label = " "
+    for batch, reason in ((given, "BAD_LABEL"), ([], "BAD_BATCH"), (given[:1] * 1001, "BAD_BATCH")):
+        with pytest.raises(InvalidArgument) as refused:
+            annotator.BatchCreateAnnotations(
+                pb.BatchCreateAnnotationsRequest(parent=parent, annotations=batch)
+            )
+        assert refused.value.reason == reason
+    assert len(labeling.ListAnnotations(pb.ListAnnotationsRequest(parent=parent)).annotations) == 3
+
+
 def test_a_label_set_that_has_ended_cannot_be_cancelled(labeling, datasets, put_dataset):
     datasets.ready[f"{DATASET}/4"] = put_dataset(["ham", "spam"])
     done = frozen(labeling, "4")

@@ -16,6 +16,7 @@ from ratoon_flywheel.domain.signals.monitor import MIN_TEXTS, BaselineState
 from ratoon_flywheel.domain.signals.traffic import Answer
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_ENDED = (BaselineState.READY, BaselineState.FAILED)
 _STALE = 4
 """Earlier intervals whose sketches are removed when a new one starts."""
 
@@ -43,9 +44,14 @@ class EmbeddingDrift:
     clock: Clock
     _failed_in: dict[str, int] = field(default_factory=dict)
 
-    def newest(self, version: str) -> str:
-        """Return the name of the newest sketch of a version's traffic that is ready; empty: none is."""
+    def newest(self, version: str, has_promotion: bool) -> str:
+        """Return the name of the newest sketch of a version's traffic that can be measured; empty: none can.
+
+        With traffic at the promotion, none can until that traffic is sketched too.
+        """
         if not version or self._state(_training(version)) is not BaselineState.READY:
+            return ""
+        if has_promotion and self._state(_promotion(version)) not in _ENDED:
             return ""
         interval = self._interval()
         names = (_window(version, each) for each in (interval, interval - 1))
@@ -92,19 +98,13 @@ class EmbeddingDrift:
         return bool(version) and any(self._state(name) is BaselineState.WORKING for name in names)
 
     def measures(self, version: str, has_promotion: bool) -> tuple[Measure, ...]:
-        """Return the drift of the newest sketch from the training data, and since the promotion.
-
-        None is measured until the sketch of the traffic at the promotion is ready.
-        """
-        newest = self.newest(version)
+        """Return the drift of the newest sketch from the training data, and since the promotion."""
+        newest = self.newest(version, has_promotion)
         if not newest:
             return ()
         window = self.sketches.load(newest)
-        promotion = self._state(_promotion(version)) if has_promotion else BaselineState.FAILED
-        if promotion not in (BaselineState.READY, BaselineState.FAILED):
-            return ()
         references = [(Reference.TRAINING, _training(version))]
-        if promotion is BaselineState.READY:
+        if has_promotion and self._state(_promotion(version)) is BaselineState.READY:
             references.append((Reference.PROMOTION, _promotion(version)))
         measured = (
             embeddings.measure(window, self.sketches.load(name), reference) for reference, name in references

@@ -161,7 +161,7 @@ class SignalReader:
             return observation
         return replace(
             observation,
-            sketch=self._embeddings.newest(embeddable.version),
+            sketch=self._embeddings.newest(embeddable.version, bool(embeddable.promotion)),
             are_sketches_due=bool(self._embeddings.due(embeddable)),
             are_sketches_under_way=self._embeddings.is_working(embeddable.version),
         )
@@ -194,7 +194,7 @@ class SignalReader:
             traffic = self._traffic(tx, project, since, min_answers)
             state = self._state(project, traffic.version)
             promotion = self._promotion_state(tx, project, traffic.version)
-            sketch = self._embeddings.newest(traffic.version) if self._embeddings else ""
+            sketch = self._newest_sketch(tx, project, traffic.version)
             key = (traffic.mark, since, learned_until, min_answers, project.etag, state, promotion, sketch)
             known = self._known_signals.get(project.name)
             if known is not None and known[0] == key:
@@ -298,6 +298,11 @@ class SignalReader:
             has_promotion = bool(self._promotion_traffic(tx, project, traffic.version))
             measures += self._embeddings.measures(traffic.version, has_promotion)
         return tuple(measures)
+
+    def _newest_sketch(self, tx: Transaction, project: Project, version: str) -> str:
+        if self._embeddings is None or not version:
+            return ""
+        return self._embeddings.newest(version, bool(self._promotion_traffic(tx, project, version)))
 
     def _promotion_traffic(self, tx: Transaction, project: Project, version: str) -> tuple[Answer, ...]:
         """Return the newest distinct texts before the first answer of a version; none if they are too few."""

@@ -74,6 +74,13 @@ class CreateAnnotation:
 
 
 @dataclass(frozen=True)
+class CreateAnnotations:
+    """Give records labels, all of them or none."""
+
+    annotations: Sequence[CreateAnnotation]
+
+
+@dataclass(frozen=True)
 class ClaimTask:
     """Lease the next open task to the caller; an empty reason means any."""
 

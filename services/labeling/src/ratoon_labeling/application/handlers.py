@@ -17,6 +17,7 @@ from ratoon_labeling.application.commands import (
     ClaimTask,
     CompleteTask,
     CreateAnnotation,
+    CreateAnnotations,
     CreateGuideline,
     CreateLabelSet,
     CreateTasks,
@@ -132,12 +133,7 @@ def claim_task(command: ClaimTask, store: Store, clock: Clock, queue: TaskQueue)
 def create_tasks(command: CreateTasks, store: Store, clock: Clock) -> list[str]:
     """Create tasks, all of them or none; their names. The same request creates them once."""
     (project,) = matched(command.parent, PROJECT, "parent")
-    if not 1 <= len(command.tasks) <= MAX_BATCH:
-        raise InvalidArgument(
-            f"tasks has {len(command.tasks):,} items; give 1 to {MAX_BATCH:,}.",
-            reason="BAD_BATCH",
-            field="tasks",
-        )
+    _check_batch(len(command.tasks), "tasks")
     now = clock.now()
     tasks = [_requested(command.parent, project, each, now) for each in command.tasks]
     with store.write() as tx:
@@ -147,15 +143,23 @@ def create_tasks(command: CreateTasks, store: Store, clock: Clock) -> list[str]:
         ]
 
 
+def _check_batch(count: int, field: str) -> None:
+    if not 1 <= count <= MAX_BATCH:
+        raise InvalidArgument(
+            f"{field} has {count:,} items; give 1 to {MAX_BATCH:,}.", reason="BAD_BATCH", field=field
+        )
+
+
+_OTHER_REQUEST = (
+    "The request id created other items before. Repeat that request as it was, or use a new request id."
+)
+
+
 def _created(tx: Transaction, task: Task, request_id: str) -> str:
     """Create a task, or find the one that the same request created; its name."""
     existing, new = tx.create(task, request_id)
     if not new and any(getattr(existing, each) != getattr(task, each) for each in _REQUESTED):
-        raise AlreadyExists(
-            "The request id created other tasks before. Repeat that request as it was, or use a new request id.",
-            reason="REQUEST_ID_REUSED",
-            field="request_id",
-        )
+        raise AlreadyExists(_OTHER_REQUEST, reason="REQUEST_ID_REUSED", field="request_id")
     return existing.name
 
 
@@ -327,16 +331,40 @@ def delete_label_set(name: str, allow_missing: bool, store: Store, references: R
 
 def create_annotation(command: CreateAnnotation, store: Store, clock: Clock) -> Annotation:
     """Give a record an answer."""
-    matched(command.parent, PROJECT, "parent")
-    _check_annotation(command)
-    annotator = annotator_of(command.source, command.annotator, command.caller, command.caller_is_service)
-    name = f"{command.parent}/annotations/{checked_id(command.annotation_id, 'annotation_id')}"
-    annotation = _annotation(name, clock.now(), command, annotator)
+    annotation = _checked_annotation(command, clock.now())
     with store.write() as tx:
-        annotation, new = tx.create(annotation, command.request_id)
-        if new:
-            tx.publish(AnnotationCreated(annotation.record_id), annotation)
-    return annotation
+        return _annotated(tx, annotation, command.request_id)[0]
+
+
+def create_annotations(command: CreateAnnotations, store: Store, clock: Clock) -> list[str]:
+    """Give records answers, all of them or none; the names of the annotations. The same request creates them once."""
+    _check_batch(len(command.annotations), "annotations")
+    now = clock.now()
+    annotations = [_checked_annotation(each, now) for each in command.annotations]
+    with store.write() as tx:
+        return [
+            _created_annotation(tx, annotation, each.request_id)
+            for annotation, each in zip(annotations, command.annotations, strict=True)
+        ]
+
+
+def _created_annotation(tx: Transaction, annotation: Annotation, request_id: str) -> str:
+    """Create an annotation, or find the one that the same request created; its name."""
+    existing, new = _annotated(tx, annotation, request_id)
+    if not new and any(getattr(existing, each) != getattr(annotation, each) for each in _ANSWERED):
+        raise AlreadyExists(_OTHER_REQUEST, reason="REQUEST_ID_REUSED", field="request_id")
+    return existing.name
+
+
+def _annotated(tx: Transaction, annotation: Annotation, request_id: str) -> tuple[Annotation, bool]:
+    annotation, new = tx.create(annotation, request_id)
+    if new:
+        tx.publish(AnnotationCreated(annotation.record_id), annotation)
+    return annotation, new
+
+
+_ANSWERED = ("record_id", "content_digest", "label", "annotator", "source")
+"""Fields of an annotation that its request gives."""
 
 
 def complete_task(
@@ -390,9 +418,12 @@ def forget_records(command: ForgetRecords, tx: Transaction, ledger: Ledger, queu
             tx.save(redacted(label_set))
 
 
-def _annotation(name: str, now: datetime, command: CreateAnnotation, annotator: str) -> Annotation:
+def _checked_annotation(command: CreateAnnotation, now: datetime) -> Annotation:
+    matched(command.parent, PROJECT, "parent")
+    _check_annotation(command)
+    annotator = annotator_of(command.source, command.annotator, command.caller, command.caller_is_service)
     return Annotation(
-        name=name,
+        name=f"{command.parent}/annotations/{checked_id(command.annotation_id, 'annotation_id')}",
         create_time=now,
         update_time=now,
         record_id=command.record_id,

@@ -10,4 +10,4 @@ REFILL = f"{QUEUE}/refills/*"
 DATASET_VERSION = f"{PROJECT}/datasets/*/versions/*"
 
 MAX_BATCH = 1_000
-"""Tasks or items of one request."""
+"""Tasks, annotations or items of one request."""

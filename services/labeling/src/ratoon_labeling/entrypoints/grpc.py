@@ -157,6 +157,15 @@ class LabelingServicer(LabelingServiceServicer):
             await self._threads(handlers.create_annotation, command, self._store, self._clock)
         )
 
+    async def BatchCreateAnnotations(
+        self, request: pb.BatchCreateAnnotationsRequest, context: Context
+    ) -> pb.BatchCreateAnnotationsResponse:
+        """Give records answers."""
+        who = caller()
+        command = mapping.create_annotations(request, who.name, who.role is Role.SERVICE)
+        names = await self._threads(handlers.create_annotations, command, self._store, self._clock)
+        return pb.BatchCreateAnnotationsResponse(names=names)
+
     async def GetAnnotation(
         self, request: pb.GetAnnotationRequest, context: Context
     ) -> annotation_pb2.Annotation:

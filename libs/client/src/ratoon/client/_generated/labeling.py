@@ -10,6 +10,7 @@ from ratoon.client._generated.labeling_types import (
     AddGoldItemsResponse,
     Annotation,
     AnnotationSource,
+    BatchCreateAnnotationsResponse,
     BatchCreateTasksResponse,
     ClaimTaskResponse,
     Guideline,
@@ -39,6 +40,38 @@ class AnnotationsResource:
 
     def __init__(self, transport: SyncTransport) -> None:
         self._transport = transport
+
+    def batch_create(
+        self,
+        parent: str,
+        *,
+        annotations: Sequence[Annotation] | None = None,
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> BatchCreateAnnotationsResponse:
+        """Annotate up to 1,000 records, for import from other tools.
+
+        All annotations are created, or none. Refused as by `CreateAnnotation`, and a number of annotations
+        out of range (`BAD_BATCH`).
+
+        Args:
+            parent: Resource name of the project: `projects/{project}`.
+            annotations: The annotations to create, 1 to 1,000. Only `record_id`, `content_digest`, `label`,
+                `annotator` and `source` are read.
+            request_id: Makes a retry safe: the same annotations with the same ID are created once. At most
+                200 characters.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return self._transport.call(
+            BatchCreateAnnotationsResponse,
+            Call(
+                "POST",
+                expand("/v1/{parent=projects/*}/annotations:batchCreate", parent=parent),
+                body=present({"annotations": annotations, "requestId": request_id or new_request_id()}),
+                repeatable=True,
+            ),
+            timeout,
+        )
 
     def create(
         self,
@@ -142,6 +175,38 @@ class AsyncAnnotationsResource:
 
     def __init__(self, transport: AsyncTransport) -> None:
         self._transport = transport
+
+    async def batch_create(
+        self,
+        parent: str,
+        *,
+        annotations: Sequence[Annotation] | None = None,
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> BatchCreateAnnotationsResponse:
+        """Annotate up to 1,000 records, for import from other tools.
+
+        All annotations are created, or none. Refused as by `CreateAnnotation`, and a number of annotations
+        out of range (`BAD_BATCH`).
+
+        Args:
+            parent: Resource name of the project: `projects/{project}`.
+            annotations: The annotations to create, 1 to 1,000. Only `record_id`, `content_digest`, `label`,
+                `annotator` and `source` are read.
+            request_id: Makes a retry safe: the same annotations with the same ID are created once. At most
+                200 characters.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return await self._transport.call(
+            BatchCreateAnnotationsResponse,
+            Call(
+                "POST",
+                expand("/v1/{parent=projects/*}/annotations:batchCreate", parent=parent),
+                body=present({"annotations": annotations, "requestId": request_id or new_request_id()}),
+                repeatable=True,
+            ),
+            timeout,
+        )
 
     async def create(
         self,

@@ -285,6 +285,13 @@ class Annotation(Message):
     """How the record was chosen. Not set: it was not drawn by a queue."""
 
 
+class BatchCreateAnnotationsResponse(Message):
+    """Response of `BatchCreateAnnotations`."""
+
+    names: list[str] = []
+    """Resource names of the annotations, in the order of the request."""
+
+
 class TaskState(OpenEnum):
     """State of a task."""
 

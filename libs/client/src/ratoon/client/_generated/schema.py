@@ -115,6 +115,31 @@ METHODS: tuple[Method, ...] = (
     ),
     Method(
         resource="annotations",
+        name="batch_create",
+        service="labeling",
+        rpc="BatchCreateAnnotations",
+        http="POST",
+        path="/v1/{parent=projects/*}/annotations:batchCreate",
+        role="annotator",
+        comment="Annotate up to 1,000 records, for import from other tools. All annotations are created, or none. Refused as by `CreateAnnotation`, and a number of annotations out of range (`BAD_BATCH`).",
+        arguments=(Field("parent", "string", "Resource name of the project: `projects/{project}`."),),
+        fields=(
+            Field(
+                "annotations",
+                "Annotation",
+                "The annotations to create, 1 to 1,000. Only `record_id`, `content_digest`, `label`, `annotator` and `source` are read.",
+                repeated=True,
+            ),
+            Field(
+                "request_id",
+                "string",
+                "Makes a retry safe: the same annotations with the same ID are created once. At most 200 characters.",
+            ),
+        ),
+        result="BatchCreateAnnotationsResponse",
+    ),
+    Method(
+        resource="annotations",
         name="create",
         service="labeling",
         rpc="CreateAnnotation",
@@ -3118,7 +3143,7 @@ METHODS: tuple[Method, ...] = (
             Field(
                 "recipe",
                 "string",
-                "Recipe of the training. Default: that of the project (`recipes`, `retraining_recipes`); `sft` where it names none.",
+                "Recipe of the training. Default: that of the project (`recipes`, `retraining_recipes`); `sft` where it names none. `auto` becomes the chosen recipe as soon as the stage `dataset` has started.",
             ),
             Field(
                 "pipeline_run_id",
@@ -3560,13 +3585,13 @@ METHODS: tuple[Method, ...] = (
             Field(
                 "recipes",
                 "string",
-                "Recipes of the first version, in their order, for example `pretrain`, `sft`, `dpo`. Empty: `sft`.",
+                "Recipes of the first version, in their order, for example `pretrain`, `sft`, `dpo`. Empty: `sft`. Pipeline runs support one of `sft`, `dpo` and `kto` so far.",
                 repeated=True,
             ),
             Field(
                 "retraining_recipes",
                 "string",
-                "Recipes of later versions, in their order. Empty: `sft`.",
+                "Recipes of later versions, in their order. Empty: `sft`. Retrainings support one of `sft` (right answers), `dpo` (preferences), `kto` (good and bad answers) and `auto` so far: `auto` takes that one of the three for which the most feedback has come since the last retraining.",
                 repeated=True,
             ),
             Field(
@@ -3759,13 +3784,13 @@ METHODS: tuple[Method, ...] = (
             Field(
                 "recipes",
                 "string",
-                "Recipes of the first version, in their order, for example `pretrain`, `sft`, `dpo`. Empty: `sft`.",
+                "Recipes of the first version, in their order, for example `pretrain`, `sft`, `dpo`. Empty: `sft`. Pipeline runs support one of `sft`, `dpo` and `kto` so far.",
                 repeated=True,
             ),
             Field(
                 "retraining_recipes",
                 "string",
-                "Recipes of later versions, in their order. Empty: `sft`.",
+                "Recipes of later versions, in their order. Empty: `sft`. Retrainings support one of `sft` (right answers), `dpo` (preferences), `kto` (good and bad answers) and `auto` so far: `auto` takes that one of the three for which the most feedback has come since the last retraining.",
                 repeated=True,
             ),
             Field(
@@ -6019,6 +6044,18 @@ MESSAGES: dict[str, Message] = {
             ),
         ),
     ),
+    "BatchCreateAnnotationsResponse": Message(
+        "BatchCreateAnnotationsResponse",
+        "Response of `BatchCreateAnnotations`.",
+        (
+            Field(
+                "names",
+                "string",
+                "Resource names of the annotations, in the order of the request.",
+                repeated=True,
+            ),
+        ),
+    ),
     "BatchCreateTasksResponse": Message(
         "BatchCreateTasksResponse",
         "Response of `BatchCreateTasks`.",
@@ -8017,7 +8054,7 @@ MESSAGES: dict[str, Message] = {
             Field(
                 "recipe",
                 "string",
-                "Recipe of the training. Default: that of the project (`recipes`, `retraining_recipes`); `sft` where it names none.",
+                "Recipe of the training. Default: that of the project (`recipes`, `retraining_recipes`); `sft` where it names none. `auto` becomes the chosen recipe as soon as the stage `dataset` has started.",
             ),
             Field(
                 "drift",
@@ -8315,13 +8352,13 @@ MESSAGES: dict[str, Message] = {
             Field(
                 "recipes",
                 "string",
-                "Recipes of the first version, in their order, for example `pretrain`, `sft`, `dpo`. Empty: `sft`.",
+                "Recipes of the first version, in their order, for example `pretrain`, `sft`, `dpo`. Empty: `sft`. Pipeline runs support one of `sft`, `dpo` and `kto` so far.",
                 repeated=True,
             ),
             Field(
                 "retraining_recipes",
                 "string",
-                "Recipes of later versions, in their order. Empty: `sft`.",
+                "Recipes of later versions, in their order. Empty: `sft`. Retrainings support one of `sft` (right answers), `dpo` (preferences), `kto` (good and bad answers) and `auto` so far: `auto` takes that one of the three for which the most feedback has come since the last retraining.",
                 repeated=True,
             ),
             Field(
@@ -8658,6 +8695,17 @@ MESSAGES: dict[str, Message] = {
                 "Tokens to add to the vocabulary of the base model, at most 10,000 of at most 64 characters each. They need `training.method` METHOD_FULL. A version from scratch learns its own tokenizer; later versions of it get them.",
                 repeated=True,
             ),
+            Field(
+                "preference_learning_rate",
+                "number",
+                "Learning rate of the recipes `dpo` and `kto`, at most 1. `training.learning_rate` is that of the others.",
+            ),
+            Field(
+                "beta",
+                "number",
+                "Strength of the tie of `dpo` and `kto` to the model that training starts from, at most 100. Default: 0.1.",
+            ),
+            Field("preference_loss", "ProjectTuningDefaultsPreferenceLoss", "Loss of a preference in `dpo`."),
         ),
     ),
     "Queue": Message(
@@ -11040,6 +11088,11 @@ ENUMS: dict[str, tuple[EnumValue, ...]] = {
             "METHOD_LORA",
             "Train a LoRA adapter for `base_artifact_digest`, which is required. Later versions continue from the adapter in production.",
         ),
+    ),
+    "ProjectTuningDefaultsPreferenceLoss": (
+        EnumValue("UNSPECIFIED", "PREFERENCE_LOSS_UNSPECIFIED", "Not set: SIGMOID."),
+        EnumValue("SIGMOID", "PREFERENCE_LOSS_SIGMOID", "Logistic loss (DPO)."),
+        EnumValue("IPO", "PREFERENCE_LOSS_IPO", "Squared distance from a margin (IPO)."),
     ),
     "ProjectTuningDefaultsTrainOn": (
         EnumValue("UNSPECIFIED", "TRAIN_ON_UNSPECIFIED", "Not set: all turns of the assistant."),

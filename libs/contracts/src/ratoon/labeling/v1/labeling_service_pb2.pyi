@@ -485,6 +485,64 @@ class CreateAnnotationRequest(_message.Message):
 Global___CreateAnnotationRequest: _TypeAlias = CreateAnnotationRequest  # noqa: Y015
 
 @_typing.final
+class BatchCreateAnnotationsRequest(_message.Message):
+    """Request of `BatchCreateAnnotations`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PARENT_FIELD_NUMBER: _builtins.int
+    ANNOTATIONS_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    parent: _builtins.str
+    """Resource name of the project: `projects/{project}`."""
+    request_id: _builtins.str
+    """Makes a retry safe: the same annotations with the same ID are created once. At most 200 characters."""
+    @_builtins.property
+    def annotations(self) -> _containers.RepeatedCompositeFieldContainer[_annotation_pb2.Annotation]:
+        """The annotations to create, 1 to 1,000. Only `record_id`, `content_digest`, `label`, `annotator` and `source` are
+        read.
+        """
+
+    def __init__(
+        self,
+        *,
+        parent: _builtins.str = ...,
+        annotations: _abc.Iterable[_annotation_pb2.Annotation] | None = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["annotations", b"annotations", "parent", b"parent", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BatchCreateAnnotationsRequest: _TypeAlias = BatchCreateAnnotationsRequest  # noqa: Y015
+
+@_typing.final
+class BatchCreateAnnotationsResponse(_message.Message):
+    """Response of `BatchCreateAnnotations`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAMES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def names(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Resource names of the annotations, in the order of the request."""
+
+    def __init__(
+        self,
+        *,
+        names: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["names", b"names"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BatchCreateAnnotationsResponse: _TypeAlias = BatchCreateAnnotationsResponse  # noqa: Y015
+
+@_typing.final
 class GetAnnotationRequest(_message.Message):
     """Request of `GetAnnotation`."""
 

@@ -98,6 +98,11 @@ class LabelingServiceStub:
                 request_serializer=ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.CreateAnnotationRequest.SerializeToString,
                 response_deserializer=ratoon_dot_labeling_dot_v1_dot_annotation__pb2.Annotation.FromString,
                 _registered_method=True)
+        self.BatchCreateAnnotations = channel.unary_unary(
+                '/ratoon.labeling.v1.LabelingService/BatchCreateAnnotations',
+                request_serializer=ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.BatchCreateAnnotationsRequest.SerializeToString,
+                response_deserializer=ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.BatchCreateAnnotationsResponse.FromString,
+                _registered_method=True)
         self.GetAnnotation = channel.unary_unary(
                 '/ratoon.labeling.v1.LabelingService/GetAnnotation',
                 request_serializer=ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.GetAnnotationRequest.SerializeToString,
@@ -312,6 +317,14 @@ class LabelingServiceServicer:
     def CreateAnnotation(self, request, context):
         """Annotate a record. Refused: no record (`RECORD_MISSING`), an empty or too long answer (`BAD_LABEL`), the source
         FEEDBACK unless the caller is a service (`SOURCE_NOT_YOURS`).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def BatchCreateAnnotations(self, request, context):
+        """Annotate up to 1,000 records, for import from other tools. All annotations are created, or none. Refused as by
+        `CreateAnnotation`, and a number of annotations out of range (`BAD_BATCH`).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -567,6 +580,11 @@ def add_LabelingServiceServicer_to_server(servicer, server):
                     servicer.CreateAnnotation,
                     request_deserializer=ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.CreateAnnotationRequest.FromString,
                     response_serializer=ratoon_dot_labeling_dot_v1_dot_annotation__pb2.Annotation.SerializeToString,
+            ),
+            'BatchCreateAnnotations': grpc.unary_unary_rpc_method_handler(
+                    servicer.BatchCreateAnnotations,
+                    request_deserializer=ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.BatchCreateAnnotationsRequest.FromString,
+                    response_serializer=ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.BatchCreateAnnotationsResponse.SerializeToString,
             ),
             'GetAnnotation': grpc.unary_unary_rpc_method_handler(
                     servicer.GetAnnotation,
@@ -1014,6 +1032,33 @@ class LabelingService:
             '/ratoon.labeling.v1.LabelingService/CreateAnnotation',
             ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.CreateAnnotationRequest.SerializeToString,
             ratoon_dot_labeling_dot_v1_dot_annotation__pb2.Annotation.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def BatchCreateAnnotations(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ratoon.labeling.v1.LabelingService/BatchCreateAnnotations',
+            ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.BatchCreateAnnotationsRequest.SerializeToString,
+            ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.BatchCreateAnnotationsResponse.FromString,
             options,
             channel_credentials,
             insecure,

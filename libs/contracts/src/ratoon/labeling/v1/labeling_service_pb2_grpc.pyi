@@ -76,6 +76,10 @@ class LabelingServiceStub:
     """Annotate a record. Refused: no record (`RECORD_MISSING`), an empty or too long answer (`BAD_LABEL`), the source
     FEEDBACK unless the caller is a service (`SOURCE_NOT_YOURS`).
     """
+    BatchCreateAnnotations: _grpc.UnaryUnaryMultiCallable[_labeling_service_pb2.BatchCreateAnnotationsRequest, _labeling_service_pb2.BatchCreateAnnotationsResponse]
+    """Annotate up to 1,000 records, for import from other tools. All annotations are created, or none. Refused as by
+    `CreateAnnotation`, and a number of annotations out of range (`BAD_BATCH`).
+    """
     GetAnnotation: _grpc.UnaryUnaryMultiCallable[_labeling_service_pb2.GetAnnotationRequest, _annotation_pb2.Annotation]
     """Return one annotation."""
     ListAnnotations: _grpc.UnaryUnaryMultiCallable[_labeling_service_pb2.ListAnnotationsRequest, _labeling_service_pb2.ListAnnotationsResponse]
@@ -202,6 +206,10 @@ class LabelingServiceAsyncStub(LabelingServiceStub):
     CreateAnnotation: _aio.UnaryUnaryMultiCallable[_labeling_service_pb2.CreateAnnotationRequest, _annotation_pb2.Annotation]  # type: ignore[assignment]
     """Annotate a record. Refused: no record (`RECORD_MISSING`), an empty or too long answer (`BAD_LABEL`), the source
     FEEDBACK unless the caller is a service (`SOURCE_NOT_YOURS`).
+    """
+    BatchCreateAnnotations: _aio.UnaryUnaryMultiCallable[_labeling_service_pb2.BatchCreateAnnotationsRequest, _labeling_service_pb2.BatchCreateAnnotationsResponse]  # type: ignore[assignment]
+    """Annotate up to 1,000 records, for import from other tools. All annotations are created, or none. Refused as by
+    `CreateAnnotation`, and a number of annotations out of range (`BAD_BATCH`).
     """
     GetAnnotation: _aio.UnaryUnaryMultiCallable[_labeling_service_pb2.GetAnnotationRequest, _annotation_pb2.Annotation]  # type: ignore[assignment]
     """Return one annotation."""
@@ -398,6 +406,16 @@ class LabelingServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_annotation_pb2.Annotation, _abc.Awaitable[_annotation_pb2.Annotation]]:
         """Annotate a record. Refused: no record (`RECORD_MISSING`), an empty or too long answer (`BAD_LABEL`), the source
         FEEDBACK unless the caller is a service (`SOURCE_NOT_YOURS`).
+        """
+
+    @_abc_1.abstractmethod
+    def BatchCreateAnnotations(
+        self,
+        request: _labeling_service_pb2.BatchCreateAnnotationsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_labeling_service_pb2.BatchCreateAnnotationsResponse, _abc.Awaitable[_labeling_service_pb2.BatchCreateAnnotationsResponse]]:
+        """Annotate up to 1,000 records, for import from other tools. All annotations are created, or none. Refused as by
+        `CreateAnnotation`, and a number of annotations out of range (`BAD_BATCH`).
         """
 
     @_abc_1.abstractmethod
