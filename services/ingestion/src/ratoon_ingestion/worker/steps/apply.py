@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 
 from ratoon.tasks.curation import Step
 from ratoon.tasks.kind import Record
+from ratoon.tasks.records import from_json
 from ratoon_ingestion.domain.conversations import changed, wording
 from ratoon_ingestion.worker.batches import (
     ATTRIBUTES,
@@ -255,6 +256,11 @@ def _view(batch: pa.RecordBatch | None, texts: list[str]) -> pa.RecordBatch:
         ],
         schema=_VIEW,
     )
+
+
+def all_texts_of(row: Mapping[str, Any]) -> str:
+    """Return the text of a row, or all messages and answers of its record."""
+    return str(row["text"]) if row["example"] is None else all_texts(from_json(row["example"]))
 
 
 def all_texts(record: Record) -> str:
