@@ -1,4 +1,4 @@
-"""Memory of a curation by its number of records: peak of anonymous memory, each size in a process of its own.
+"""Memory of a curation and a split by their records: peak of anonymous memory, each size in a process of its own.
 
     python bench/duplicates/memory.py [COUNT …]   (default: 2000 10000 60000)
 
@@ -21,12 +21,13 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from ratoon.jobs.v1.ingestion_jobs_pb2 import CurationSpec
+from ratoon.jobs.v1.ingestion_jobs_pb2 import CurationSpec, SplitSpec
 from ratoon.operations.job_messages import from_json
 from ratoon.storage.artifacts import ArtifactStore
 from ratoon.tasks.curation import complete
 from ratoon_ingestion.worker import curate as curation
 from ratoon_ingestion.worker.batches import CURATED, REJECTED
+from ratoon_ingestion.worker.split import split
 from ratoon_ingestion.worker.stages import CuratedBatch
 from ratoon_ingestion.worker.steps.apply import Report
 
@@ -105,27 +106,42 @@ def measured(count: int) -> dict[str, float]:
         threading.Thread(target=watch, daemon=True).start()
         began = time.perf_counter()
         result = curation.curate(spec, store, Path(name), lambda *_, **__: None)
-        seconds = time.perf_counter() - began
+        seconds, of_curation = time.perf_counter() - began, peak[0]
+        peak[0] = 0
+        request = {
+            "dataset_version": result.artifact_digest,
+            "version_index": result.index,
+            "mode": "STRATIFIED",
+            "threshold": 0.8,
+            "ratios": {"train": 0.8, "validation": 0.1, "test": 0.1},
+        }
+        began = time.perf_counter()
+        split(from_json(SplitSpec, request), store, lambda *_, **__: None)
+        of_split = time.perf_counter() - began
     done.set()
     return {
         "records": count,
         "left": result.records,
         "seconds": seconds,
-        "peak_mib": peak[0],
+        "peak_mib": of_curation,
+        "split_seconds": of_split,
+        "split_peak_mib": peak[0],
         "before_mib": before,
     }
 
 
 def main(*counts: str) -> None:
     """Print one line a size."""
-    print(f"{'records':>10}{'left':>10}{'s':>8}{'peak, MiB':>11}{'before':>9}")
+    print(
+        f"{'records':>10}{'left':>10}{'s':>8}{'peak, MiB':>11}{'split, s':>10}{'peak, MiB':>11}{'before':>9}"
+    )
     for count in counts or map(str, SIZES):
         command = [sys.executable, __file__, "--one", count]
         printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
         each = json.loads(printed.splitlines()[-1])
         print(
             f"{each['records']:>10,}{each['left']:>10,}{each['seconds']:>8.1f}{each['peak_mib']:>11.0f}"
-            f"{each['before_mib']:>9.0f}",
+            f"{each['split_seconds']:>10.1f}{each['split_peak_mib']:>11.0f}{each['before_mib']:>9.0f}",
             flush=True,
         )
 
