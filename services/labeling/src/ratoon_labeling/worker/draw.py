@@ -97,6 +97,7 @@ def draw(spec: RefillSpec, artifacts: ArtifactStore, job: JobFolder) -> Drawn:
         job.progress(0.7, "Scoring records", done=len(by_lot), unit="records")
         scored = by_lot[random_count : random_count + MAX_SCORED]
         active = learner.most_useful(scored, wanted - random_count, strategy)
+    curve, gain = learner.measured if learner is not None else ((), None)
     proposals, origin = _proposals(queue, [*at_random, *active], learner)
     tasks = [
         *(_line(each, Selection.RANDOM, proposals, origin) for each in at_random),
@@ -110,8 +111,8 @@ def draw(spec: RefillSpec, artifacts: ArtifactStore, job: JobFolder) -> Drawn:
         candidate_count=len(pool.candidates),
         labelled_count=len(pool.labelled),
         copy_count=pool.copy_count,
-        curve=learner.curve if learner is not None else (),
-        gain=learner.gain if learner is not None else None,
+        curve=curve,
+        gain=gain,
         rules=accuracies(queue.pre_labels.rules, pool.candidates, by_people),
         strategy=strategy,
         stop_reason=reason,
@@ -217,7 +218,7 @@ def _learner(queue: Queue, by_people: Sequence[Record], given: Sequence[Given], 
     from ratoon_labeling.worker.learner import Learner  # scikit-learn takes seconds to import
 
     active = records.actively_drawn(given)
-    return Learner.fitted(
+    return Learner(
         [each.text for each in by_people],
         [each.label for each in by_people],
         [each.record_id in active or each.content_digest in active for each in by_people],
