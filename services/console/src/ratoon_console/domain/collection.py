@@ -20,7 +20,7 @@ FORMATS = {
     "FORMAT_ARROW": "Arrow",
     "FORMAT_EXCEL": "Excel",
     "FORMAT_TEXT": "text files",
-    "FORMAT_DOCUMENT": "documents (PDF, DOCX, EPUB, Markdown, HTML)",
+    "FORMAT_DOCUMENT": "documents",
     "FORMAT_MAIL_ARCHIVE": "mails",
     "FORMAT_MBOX": "mbox",
     "FORMAT_TEXT_ARCHIVE": "archives of texts",

@@ -417,6 +417,12 @@ METHODS: tuple[Method, ...] = (
                 "integer",
                 "Maximum number of records, 1 to 10,000, in the order of `ListBadCases`. 0: 10,000.",
             ),
+            Field(
+                "suite",
+                "string",
+                "Resource name of a suite, or its last segment. Set: the wrong answers to its tests are exported in place of those on domains. Together with `domain` it is refused (`BAD_EVALUATION`).",
+            ),
+            Field("test", "string", "Name of a test of the suite. Empty: all tests."),
         ),
         result="ExportBadCasesResponse",
     ),
@@ -3118,7 +3124,7 @@ METHODS: tuple[Method, ...] = (
             Field(
                 "recipe",
                 "string",
-                "Recipe of the training. Default: that of the project (`recipes`, `retraining_recipes`); `sft` where it names none.",
+                "Recipe of the training. Default: that of the project (`recipes`, `retraining_recipes`); `sft` where it names none. `auto` becomes the chosen recipe as soon as the stage `dataset` has started.",
             ),
             Field(
                 "pipeline_run_id",
@@ -3560,13 +3566,13 @@ METHODS: tuple[Method, ...] = (
             Field(
                 "recipes",
                 "string",
-                "Recipes of the first version, in their order, for example `pretrain`, `sft`, `dpo`. Empty: `sft`.",
+                "Recipes of the first version, in their order, for example `pretrain`, `sft`, `dpo`. Empty: `sft`. Pipeline runs support one of `sft`, `dpo` and `kto` so far.",
                 repeated=True,
             ),
             Field(
                 "retraining_recipes",
                 "string",
-                "Recipes of later versions, in their order. Empty: `sft`.",
+                "Recipes of later versions, in their order. Empty: `sft`. Retrainings support one of `sft` (right answers), `dpo` (preferences), `kto` (good and bad answers) and `auto` so far: `auto` takes that one of the three for which the most feedback has come since the last retraining.",
                 repeated=True,
             ),
             Field(
@@ -3759,13 +3765,13 @@ METHODS: tuple[Method, ...] = (
             Field(
                 "recipes",
                 "string",
-                "Recipes of the first version, in their order, for example `pretrain`, `sft`, `dpo`. Empty: `sft`.",
+                "Recipes of the first version, in their order, for example `pretrain`, `sft`, `dpo`. Empty: `sft`. Pipeline runs support one of `sft`, `dpo` and `kto` so far.",
                 repeated=True,
             ),
             Field(
                 "retraining_recipes",
                 "string",
-                "Recipes of later versions, in their order. Empty: `sft`.",
+                "Recipes of later versions, in their order. Empty: `sft`. Retrainings support one of `sft` (right answers), `dpo` (preferences), `kto` (good and bad answers) and `auto` so far: `auto` takes that one of the three for which the most feedback has come since the last retraining.",
                 repeated=True,
             ),
             Field(
@@ -7118,7 +7124,7 @@ MESSAGES: dict[str, Message] = {
             Field(
                 "digest",
                 "string",
-                "Digest of the blob. Each line has the fields `id`, `text`, `label` (the right answer), `example` (for conversations and several right answers), and the attributes `domain` and `predicted` (the wrong answer, at most 1,000 characters).",
+                "Digest of the blob. Each line has the fields `id`, `text`, `label` (the right answer), `example` (for conversations and several right answers), and the attributes `domain` (of a suite: `{suite}/{test}`) and `predicted` (the wrong answer, at most 1,000 characters).",
             ),
             Field(
                 "record_count",
@@ -8017,7 +8023,7 @@ MESSAGES: dict[str, Message] = {
             Field(
                 "recipe",
                 "string",
-                "Recipe of the training. Default: that of the project (`recipes`, `retraining_recipes`); `sft` where it names none.",
+                "Recipe of the training. Default: that of the project (`recipes`, `retraining_recipes`); `sft` where it names none. `auto` becomes the chosen recipe as soon as the stage `dataset` has started.",
             ),
             Field(
                 "drift",
@@ -8315,13 +8321,13 @@ MESSAGES: dict[str, Message] = {
             Field(
                 "recipes",
                 "string",
-                "Recipes of the first version, in their order, for example `pretrain`, `sft`, `dpo`. Empty: `sft`.",
+                "Recipes of the first version, in their order, for example `pretrain`, `sft`, `dpo`. Empty: `sft`. Pipeline runs support one of `sft`, `dpo` and `kto` so far.",
                 repeated=True,
             ),
             Field(
                 "retraining_recipes",
                 "string",
-                "Recipes of later versions, in their order. Empty: `sft`.",
+                "Recipes of later versions, in their order. Empty: `sft`. Retrainings support one of `sft` (right answers), `dpo` (preferences), `kto` (good and bad answers) and `auto` so far: `auto` takes that one of the three for which the most feedback has come since the last retraining.",
                 repeated=True,
             ),
             Field(
@@ -8658,6 +8664,17 @@ MESSAGES: dict[str, Message] = {
                 "Tokens to add to the vocabulary of the base model, at most 10,000 of at most 64 characters each. They need `training.method` METHOD_FULL. A version from scratch learns its own tokenizer; later versions of it get them.",
                 repeated=True,
             ),
+            Field(
+                "preference_learning_rate",
+                "number",
+                "Learning rate of the recipes `dpo` and `kto`, at most 1. `training.learning_rate` is that of the others.",
+            ),
+            Field(
+                "beta",
+                "number",
+                "Strength of the tie of `dpo` and `kto` to the model that training starts from, at most 100. Default: 0.1.",
+            ),
+            Field("preference_loss", "ProjectTuningDefaultsPreferenceLoss", "Loss of a preference in `dpo`."),
         ),
     ),
     "Queue": Message(
@@ -11040,6 +11057,11 @@ ENUMS: dict[str, tuple[EnumValue, ...]] = {
             "METHOD_LORA",
             "Train a LoRA adapter for `base_artifact_digest`, which is required. Later versions continue from the adapter in production.",
         ),
+    ),
+    "ProjectTuningDefaultsPreferenceLoss": (
+        EnumValue("UNSPECIFIED", "PREFERENCE_LOSS_UNSPECIFIED", "Not set: SIGMOID."),
+        EnumValue("SIGMOID", "PREFERENCE_LOSS_SIGMOID", "Logistic loss (DPO)."),
+        EnumValue("IPO", "PREFERENCE_LOSS_IPO", "Squared distance from a margin (IPO)."),
     ),
     "ProjectTuningDefaultsTrainOn": (
         EnumValue("UNSPECIFIED", "TRAIN_ON_UNSPECIFIED", "Not set: all turns of the assistant."),
