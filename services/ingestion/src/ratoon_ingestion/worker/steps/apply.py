@@ -172,7 +172,7 @@ def _changed_rows(
     """Return new texts, and records with each of their texts changed; adds rows whose texts fail to `failures`."""
     pieces = {row: pieces_of(record) for row, record in enumerate(records) if record is not None}
     distinct = list(dict.fromkeys(piece for each in pieces.values() for piece in each))
-    result, failed = _isolated(function, _view(None, distinct))
+    result, failed = _isolated(function, _view(None, distinct)) if distinct else (StepResult(), {})
     changed_pieces = distinct if result.texts is None else result.texts.to_pylist()
     by_text = {old: old if text is None else text for old, text in zip(distinct, changed_pieces, strict=True)}
     broken = {distinct[place]: error for place, error in failed.items()}
