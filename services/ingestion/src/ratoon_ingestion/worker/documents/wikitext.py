@@ -66,7 +66,7 @@ def text_of_wikitext(markup: str) -> str:
     markup = _without_media(_MAGIC.sub("", markup))
     try:
         if _unclosed(markup) > _MAX_UNCLOSED:
-            raise ParserError("too many tables and tags without an end")
+            raise ValueError("too many tables and tags without an end")
         text = mwparserfromhell.parse(markup, skip_style_tags=True).strip_code(normalize=True, collapse=True)
     except (ParserError, RecursionError, ValueError):
         text = _TAG.sub("", markup)
