@@ -239,8 +239,8 @@ def test_signatures_estimate_the_similarity():
         for each, n in zip(sets, shared, strict=True)
     ]
     flat = np.concatenate([*sets, *mixed])
-    found = signatures(flat, np.arange(121) * 400)
-    estimates = (found[:, :60] == found[:, 60:]).mean(axis=0)
+    computed = signatures(flat, np.arange(121) * 400)
+    estimates = (computed[:, :60] == computed[:, 60:]).mean(axis=0)
     expected = np.array([similarity(one, other) for one, other in zip(sets, mixed, strict=True)])
     assert abs(estimates - expected).max() < 0.2
     assert abs((estimates - expected).mean()) < 0.02
