@@ -105,7 +105,7 @@ def simulated(
         )
         at_random = waiting[: shares(STEP, RANDOM_SHARE)[0] if strategy is Strategy.MARGIN else STEP]
         rest = waiting[len(at_random) :]
-        uncertain = learner.most_useful(rest, STEP - len(at_random), strategy)
+        uncertain = learner.informative(rest, STEP - len(at_random), strategy)
         drawn = [*at_random, *uncertain]
         proposals = learner.labels([each.text for each in drawn])
         right = fmean(label == each.label for label, each in zip(proposals, drawn, strict=True))

@@ -82,7 +82,7 @@ class Learner:
         """Return the most probable label of each text."""
         return [str(each) for each in self._model.predict(self._matrix(texts))]
 
-    def most_useful(self, records: Sequence[R], count: int, strategy: Strategy) -> list[R]:
+    def informative(self, records: Sequence[R], count: int, strategy: Strategy) -> list[R]:
         """Return the records that the model is most uncertain about and that differ from each other.
 
         Of the most uncertain records, five times as many as are drawn, k-means makes as many clusters as are drawn, and

@@ -5888,6 +5888,12 @@ MESSAGES: dict[str, Message] = {
             Field(
                 "selection", "Selection", "How the record was chosen. Not set: it was not drawn by a queue."
             ),
+            Field("guideline", "string", "Resource name of the guideline of the queue. Empty: none."),
+            Field(
+                "guideline_version",
+                "integer",
+                "Version of the guideline by which the answer was given. 0: the annotation belongs to no queue.",
+            ),
         ),
     ),
     "ApiKey": Message(
@@ -7394,6 +7400,11 @@ MESSAGES: dict[str, Message] = {
                 "task",
                 "TaskSpec",
                 "What the model is for, which decides what annotators enter: labels, a text or a number. A request may give `labels` instead. An update changes `labels` alone.",
+            ),
+            Field(
+                "version",
+                "integer",
+                "Number of the version: 1, and one more with each update that changes the guideline. Annotations of queues name the version by which they were given.",
             ),
         ),
     ),
