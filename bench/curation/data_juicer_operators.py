@@ -47,7 +47,7 @@ def main(path: str, *names: str) -> None:
         with contextlib.redirect_stdout(sys.stderr):
             rows = set(data.process(steps, open_monitor=False)["row"])
         seconds = time.process_time() - began
-        result[name] = {"seconds": seconds, "kept": [row in rows for row in range(len(texts))]}
+        result[name] = {"seconds": seconds, "passed": [row in rows for row in range(len(texts))]}
     print(json.dumps(result))
 
 

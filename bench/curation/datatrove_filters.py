@@ -44,8 +44,8 @@ def main(path: str, *names: str) -> None:
     result = {}
     for name, parts in (*((name, [each]) for name, each in filters.items()), ("all", list(filters.values()))):
         began = time.process_time()
-        kept = [passes(Document(text=text, id=""), parts) for text in texts]
-        result[name] = {"seconds": time.process_time() - began, "kept": kept}
+        passed = [passes(Document(text=text, id=""), parts) for text in texts]
+        result[name] = {"seconds": time.process_time() - began, "passed": passed}
     print(json.dumps(result))
 
 

@@ -3,8 +3,9 @@
     python bench/curation/many.py [--mb 8,32] [--texts FILE] [--executor ray|pool]
 
 Each size is a job of its own, whose source are texts with their words in another order, so that none is a duplicate.
-The table has the seconds, the MB a second, and the highest memory that the job with its node and each worker node held
-for themselves (RssAnon, MiB; looked at five times a second). The digest of the version is the same for both executors.
+The table has the seconds, the MB a second, and the highest memory (RssAnon, MiB, looked at five times a second) of the
+job with its node, while batches are curated and after that, and of each worker node. The digest of the version is the
+same for both executors.
 """
 
 import argparse
@@ -59,7 +60,7 @@ def main() -> None:
             for _ in range(_NODES):
                 cluster.start_workers(1)
         jobs = LocalJobs(folder / "jobs", cluster.driver_environment if cluster else {})
-        print("MB      seconds  MB/s  job MiB  nodes MiB  digest")
+        print("MB      seconds  MB/s  curate MiB rest MiB  nodes MiB  digest")
         for size in map(float, options.mb.split(",")):
             print(measured(jobs, ArtifactStore(server.url), texts, size, cluster), flush=True)
 
@@ -85,9 +86,10 @@ def measured(
     environment = JobEnvironment(task="curate", artifacts=store.url)
     jobs.start(name, "ratoon_ingestion.worker", spec_json(environment, spec))
     pid = int(json.loads((jobs.folder(name) / "process.json").read_text())["pid"])
-    own, others = 0, [0 for _ in cluster.pids] if cluster else []
+    own, others = dict.fromkeys(("curate", "rest"), 0), [0 for _ in cluster.pids] if cluster else []
     while (status := jobs.observe(name)).state is JobState.RUNNING:
-        own = max(own, memory_of(pid))
+        phase = "curate" if status.progress.fraction <= 0.8 else "rest"
+        own[phase] = max(own[phase], memory_of(pid))
         if cluster:
             others = [max(peak, memory_of(node)) for peak, node in zip(others, cluster.pids, strict=True)]
         time.sleep(_LOOK_S)
@@ -96,7 +98,8 @@ def measured(
     seconds = time.monotonic() - began
     nodes = " ".join(f"{each >> 20}" for each in others[1:])
     digest = str(status.result["artifact_digest"])[:12]
-    return f"{size:<7g} {seconds:7.1f} {size / seconds:5.2f} {own >> 20:8} {nodes:>10}  {digest}"
+    peaks = f"{own['curate'] >> 20:10} {own['rest'] >> 20:8}"
+    return f"{size:<7g} {seconds:7.1f} {size / seconds:5.2f} {peaks} {nodes:>10}  {digest}"
 
 
 def lines(texts: list[str], size: float) -> Iterator[str]:

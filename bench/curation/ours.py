@@ -37,7 +37,7 @@ def batches(texts: list[str]) -> Iterator[pa.RecordBatch]:
         yield pa.RecordBatch.from_pydict(columns)
 
 
-def kept(batch: pa.RecordBatch, steps: list[Step]) -> list[str]:
+def passing(batch: pa.RecordBatch, steps: list[Step]) -> list[str]:
     """Return the ids of the records that pass all steps."""
     for step in steps:
         outcome, _ = reported(step.name, batch, partial(run_step, step))
@@ -50,13 +50,13 @@ def main(path: str, *names: str) -> None:
     """Measure."""
     texts = read(Path(path))
     data, steps = list(batches(texts)), list(parsed_steps(names))
-    kept(data[0], steps)
+    passing(data[0], steps)
     result = {}
     for name, parts in (*((step.name, [step]) for step in steps), ("all", steps)):
         began = time.process_time()
-        ids = {each for batch in data for each in kept(batch, parts)}
+        ids = {each for batch in data for each in passing(batch, parts)}
         seconds = time.process_time() - began
-        result[name] = {"seconds": seconds, "kept": [str(row) in ids for row in range(len(texts))]}
+        result[name] = {"seconds": seconds, "passed": [str(row) in ids for row in range(len(texts))]}
     print(json.dumps(result))
 
 

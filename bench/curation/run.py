@@ -52,7 +52,7 @@ def main() -> None:
             write(path, 16 if options.quick else 2)
         rounds = options.rounds or (1 if options.quick else 3)
         results: dict[tuple[str, tuple[str, ...]], list[Result]] = {}
-        seconds = {1: math.inf, 2: math.inf}
+        seconds = dict.fromkeys((1, 2), (math.inf, math.inf))
         for number in range(rounds):
             print(f"round {number + 1} of {rounds}", file=sys.stderr, flush=True)
             for names in dict.fromkeys(_PEERS[peer][1] for peer in peers) or (_STEPS,):
@@ -63,19 +63,23 @@ def main() -> None:
                 run = json.loads(measured([str(pythons[peer]), str(_FOLDER / script), str(path), *names]))
                 results.setdefault((peer, names), []).append(run)
             for processes in (1, 2):
-                seconds[processes] = min(seconds[processes], curated(path, processes, options.quick))
+                runs = (seconds[processes], curated(path, processes, options.quick))
+                seconds[processes] = min(runs[0][0], runs[1][0]), min(runs[0][1], runs[1][1])
         report(read(path), results, peers)
-    one, two = seconds[1], seconds[2]
+    (one, cpu_of_one), (two, cpu_of_two) = seconds[1], seconds[2]
     print(f"\nWhole curation: {one:.1f} s with 1 process, {two:.1f} s with 2, {one / two:.2f} ×")
+    print(f"CPU: {cpu_of_one:.1f} s with 1 process, {cpu_of_two:.1f} s with 2")
     if options.json:
         rows = {f"{name} {' '.join(names)}": runs for (name, names), runs in results.items()}
         options.json.write_text(json.dumps({"runs": rows, "processes": seconds}))
 
 
-def curated(path: Path, processes: int, is_quick: bool) -> float:
-    """Return the seconds of a whole curation."""
+def curated(path: Path, processes: int, is_quick: bool) -> tuple[float, float]:
+    """Return the seconds of a whole curation, and the CPU seconds of all its processes."""
     script = str(_FOLDER / "processes.py")
-    return float(output([sys.executable, script, str(path), str(processes), "5" if is_quick else "20"]))
+    printed = output([sys.executable, script, str(path), str(processes), "5" if is_quick else "20"])
+    seconds, cpu = map(float, printed.split())
+    return seconds, cpu
 
 
 def measured(command: list[str]) -> str:
@@ -98,7 +102,7 @@ def report(
     """Print a row for each peer and step."""
     size = sum(len(text.encode()) for text in texts) / 1e6
     print(f"{len(texts):,} texts, {size:.1f} MB; load {os.getloadavg()[0]:.1f}\n")
-    print("| peer | step | MB/s | MB/s of the peer | ratio | same verdict | kept | kept by the peer |")
+    print("| peer | step | MB/s | MB/s of the peer | ratio | same verdict | passed | passed by the peer |")
     print("|---|---|---|---|---|---|---|---|")
     for peer in peers:
         names = _PEERS[peer][1]
@@ -106,7 +110,7 @@ def report(
             ours, theirs = (
                 min(each[step]["seconds"] for each in results[key, names]) for key in ("ours", peer)
             )
-            verdicts, others = (results[key, names][0][step]["kept"] for key in ("ours", peer))
+            verdicts, others = (results[key, names][0][step]["passed"] for key in ("ours", peer))
             same = sum(a == b for a, b in zip(verdicts, others, strict=True)) / len(texts)
             print(
                 f"| {peer} | {step} | {size / ours:.1f} | {size / theirs:.2f} | {theirs / ours:.1f} × | {same:.3f} "

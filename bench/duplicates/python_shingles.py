@@ -5,7 +5,7 @@ import re
 _WORD = re.compile(r"[^\W_]+")
 
 
-def shingles(text: str) -> set[str]:
-    """Return the 5-word shingles of a text."""
+def shingles(text: str) -> list[str]:
+    """Return the 5-word shingles of a text in their order; peers drop repeated ones by themselves."""
     words = _WORD.findall(text.lower()) or text.split()
-    return {" ".join(words[start : start + 5]) for start in range(max(len(words) - 5, 0) + 1)}
+    return [" ".join(words[start : start + 5]) for start in range(max(len(words) - 5, 0) + 1)]

@@ -259,6 +259,25 @@ def _exports(memory: Resources, artifacts: Blobs) -> None:
     )
 
 
+QUEUE_SUMMARY: JSON = {
+    "answerCounts": {"ham": "60", "spam": "22"},
+    "comparedCount": "41",
+    "pairCount": "41",
+    "rawAgreement": 0.9,
+    "alpha": 0.74,
+    "fleissKappa": 0.73,
+    "labels": [{"label": "ham", "answerCount": "60", "alpha": 0.74}],
+    "pairs": [
+        {"first": f"{P}/apiKeys/ann", "second": f"{P}/apiKeys/bob", "taskCount": "41", "rawAgreement": 0.9}
+    ],
+    "annotators": [
+        {"name": f"{P}/apiKeys/ann", "answerCount": "41", "goldCount": "5", "goldCorrectCount": "4"}
+    ],
+    "confirmedCount": "9",
+    "correctedCount": "1",
+}
+
+
 def _labels(memory: Resources) -> None:
     memory.put(
         f"{P}/guidelines/g1",
@@ -275,6 +294,31 @@ def _labels(memory: Resources) -> None:
         classCounts={"ham": 70, "spam": 30},
         conflictCount=2,
         agreementAlpha=0.81,
+        createTime=at(2),
+    )
+    memory.put(
+        f"{P}/queues/first",
+        state="STATE_OPEN",
+        etag="1",
+        datasetVersion=f"{DATA}/versions/v1",
+        guideline=f"{P}/guidelines/g1",
+        overlap=2,
+        openCount="2",
+        reviewCount="1",
+        doneCount="40",
+        skippedCount="1",
+        stopReason="STOP_REASON_EXHAUSTED",
+        lastRefill=f"{P}/queues/first/refills/f1",
+        createTime=at(2),
+    )
+    memory.put(
+        f"{P}/queues/first/refills/f1",
+        state="STATE_SUCCEEDED",
+        taskCount="44",
+        activeCount="20",
+        preLabelledCount="10",
+        labelledCount="50",
+        curve=[{"labelCount": "38", "score": 0.81, "low": 0.7, "high": 0.92}],
         createTime=at(2),
     )
     for place in range(3):

@@ -1,5 +1,6 @@
 """The console as `ratoon up` starts it: with a real platform, over its public API alone."""
 
+import json
 import os
 import re
 import signal
@@ -16,13 +17,18 @@ from ratoon.local.installation import Installation
 from ratoon.testkit.ports import free_ports
 from ratoon.testkit.waiting import until
 
+TEXTS = Path(__file__).parents[4] / "docs"
+"""Directory that connections may read: texts of people, not of this test."""
+
 
 @pytest.fixture(scope="module")
 def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     installation = Installation(tmp_path_factory.mktemp("up") / "state")
-    up(installation)
-    yield installation
-    installation.down(keep_workers=False, say=lambda _line: None)
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("RATOON_INGESTION_CONNECTION_ENDPOINTS", json.dumps({TEXTS.as_uri(): ""}))
+        up(installation)
+        yield installation
+        installation.down(keep_workers=False, say=lambda _line: None)
 
 
 def up(installation: Installation) -> None:
@@ -116,6 +122,50 @@ def test_a_policy_is_created_paused_and_resumed_by_its_buttons(installation, sdk
         assert sdk.policies.get("projects/letters/policies/default").min_feedback == 50
         press(client, "delete-policy", {"name": "projects/letters/policies/default"})
         assert not sdk.policies.list("projects/letters").items
+
+
+def test_data_arrive_by_a_connection_and_a_stream_and_leave_by_an_export(installation, sdk):
+    with logged_in(installation) as client:
+        place = {"kind": "KIND_FSSPEC", "url": (TEXTS / "guides").as_uri(), "format": "FORMAT_TEXT"}
+        press(client, "create-connection", {"connection": "guides", "pattern": "s*.md", **place})
+        guides = {"name": "projects/letters/connections/guides"}
+        press(client, "read-connection", guides)
+        until(lambda: sdk.connections.get(guides["name"]).last_reading is not None, 60, "the reading ends")
+        page = client.get("/p/letters/connections/guides").text
+        assert "Reading 1 ended" in page and "FORMAT" not in page
+        links = set(re.findall(r"/p/letters/sources/guides-[0-9a-f]+", page))
+        assert len(links) == len(list((TEXTS / "guides").glob("s*.md")))
+        assert any("streams.md" in client.get(link).text for link in links)
+        press(client, "create-stream", {"stream": "tickets", "segment_records": "100"})
+        tickets = {"name": "projects/letters/streams/tickets"}
+        texts = (TEXTS / "guides" / "streams.md").read_text().split("\n\n")
+        for number, text in enumerate(texts[:5]):
+            press(
+                client, "append-record", {**tickets, "record_id": f"t-{number}", "text": text, "label": "a"}
+            )
+        change = {**tickets, "etag": sdk.streams.get(tickets["name"]).etag, "license": "Apache-2.0"}
+        press(client, "change-stream", change)
+        assert "was changed after you read it" in press(client, "change-stream", change, 409)
+        assert "The latest source is tickets-000001." in press(client, "seal-stream", tickets)
+        source = "projects/letters/sources/tickets-000001"
+        assert sdk.sources.get(source).license == "Apache-2.0"
+        sdk.datasets.create("projects/letters", dataset_id="mail")
+        version = sdk.dataset_versions.create("projects/letters/datasets/mail", sources=[source]).name
+        until(lambda: sdk.dataset_versions.get(version).state == "STATE_READY", 90, "the version is ready")
+        assert "What each step took" in client.get(f"/p/letters/data/mail/{version.rpartition('/')[2]}").text
+        plan = client.get("/p/letters/mixtures", params={"dataset": "mail", "version-0": version}).text
+        assert "Build this mixture" in plan, plan
+        export = {"name": "projects/letters/datasets/mail", "of": version, "format": "FORMAT_JSONL"}
+        press(client, "create-export", export)
+        until(lambda: bool(downloads(client)), 60, "the export has files")
+        file = client.get(re.findall(r'href="(/p/letters/exports/mail/[^"]+jsonl)"', downloads(client))[0])
+        assert json.loads(file.text.splitlines()[0])["label"] == "a"
+
+
+def downloads(client: httpx.Client) -> str:
+    """Return the page of exports once one of them has a file, else an empty text."""
+    page = client.get("/p/letters/exports/mail").text
+    return page if ".jsonl" in page else ""
 
 
 def press(client: httpx.Client, action: str, fields: dict[str, str], status: int = 200) -> str:

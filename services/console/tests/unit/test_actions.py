@@ -252,6 +252,13 @@ def collect(what: str, api: Collecting, **fields: str):
             "p-bad-cases",
             ["domain", "predicted"],
         ),
+        (
+            "collect-bad-cases",
+            {"name": "projects/p/evaluationRuns/e", "domain": "", "suite": "hard", "test": "typos"},
+            ("projects/p/evaluationRuns/e/badCases:export", {"suite": "hard", "test": "typos"}),
+            "p-bad-cases",
+            ["domain", "predicted"],
+        ),
     ],
 )
 @pytest.mark.parametrize("existing", [0, 409])

@@ -283,6 +283,7 @@ def test_wrong_answers_to_a_test_of_a_suite_are_shown(busy):
     assert "(3)" not in text.split('id="wrong"')[1][:200]
     of_test = shown(busy, "/p/mail/evaluations/e1?suite=hard&test=code")
     assert "(3)" in of_test.split('id="wrong"')[1][:200]
-    assert "--suite hard --test code" in of_test or "Showing the first" not in of_test
-    assert "Make a dataset version" not in of_test
-    assert "Make a dataset version" in shown(busy, "/p/mail/evaluations/e1?suite=hard&test=easy")
+    assert "collect e1 --suite hard --test code --label" in of_test
+    assert 'name="suite" value="hard"' in of_test and 'name="test" value="code"' in of_test
+    whole = shown(busy, "/p/mail/evaluations/e1?suite=hard&test=easy")
+    assert "Make a dataset version" in whole and 'name="suite"' not in whole

@@ -32,6 +32,7 @@ PATHS = [
     "/p/mail/streams/tickets", "/p/mail/crawls", "/p/mail/crawls/guide", "/p/mail/crawls/blog",
     "/p/mail/curation", "/p/mail/exports/mail", "/p/mail/mixtures",
     f"/p/mail/mixtures?dataset=mail&version-0={seed.DATA}/versions/v1&weight-0=2&budget=1000",
+    "/p/mail/queues/first", "/p/mail/labels/review?queue=first", "/p/mail/labels/review?queue=first&to-review=yes",
     "/p/mail/judges", "/p/mail/judges/helpful", "/p/mail/judges/tone",
 ]  # fmt: skip
 EMPTY = [path for path in PATHS if re.fullmatch(r"/p/mail(/[a-z]+)?|/p/mail/labels/review", path)]
@@ -102,7 +103,7 @@ class Platform:
                 ]
             }
         if name.endswith(":summarize"):
-            return self.memory.summary(name.rpartition("/")[0])
+            return seed.QUEUE_SUMMARY if "/queues/" in name else self.memory.summary(name.rpartition("/")[0])
         if name.endswith(":summarizeRatings"):
             return self.ratings
         if name.endswith(":lineage"):
@@ -138,7 +139,7 @@ class Platform:
         if name.endswith("/versions:plan"):
             return self.plan
         if name.endswith("tasks:claim"):
-            return self.memory.claimed(name.rpartition("/")[0], str(body["reason"]))
+            return self.memory.claimed(name.rpartition("/")[0], str(body.get("reason", "")))
         return {"name": f"{seed.DEPLOYMENT}/rollouts/ro2", "toVersion": f"{seed.MODEL}/versions/v1.0"}
 
     async def patch(self, name: str, body: JSON, **query: object) -> JSON:
@@ -822,3 +823,34 @@ def test_the_plan_of_a_mixture_is_shown_before_it_is_built(busy):
         assert "too few tokens" in page and "build-mixture" not in page
 
     visit(busy, "engineer", scenario)
+
+
+def test_a_queue_shows_its_progress_and_agreement(busy):
+    async def scenario(client: httpx.AsyncClient) -> None:
+        page = (await client.get("/p/mail/queues/first")).text
+        for shown in (
+            "2 open, 1 in review, 40 done",
+            "0.74",
+            "4 of 5",
+            "38: 0.81",
+            "No more tasks are drawn",
+        ):
+            assert shown in page
+        assert "queue=first" in (await client.get("/p/mail/labels")).text
+
+    visit(busy, "operator", scenario)
+
+
+def test_a_queue_is_worked_on_reviewed_and_an_answer_withdrawn(busy):
+    async def scenario(client: httpx.AsyncClient) -> None:
+        page = (await client.get("/p/mail/labels/review?queue=first")).text
+        assert 'name="queue" value="first"' in page
+        claim = next(body for name, body in reversed(busy.posted) if name.endswith("tasks:claim"))
+        assert claim["queue"] == f"{seed.P}/queues/first"
+        undo = (await client.get("/p/mail/labels/review?queue=first&last=t2")).text
+        assert f'value="{seed.P}/tasks/t2"' in undo
+        assert "data-undo" in undo
+        review = (await client.get("/p/mail/labels/review?queue=first&to-review=yes")).text
+        assert all(f'value="{decision}"' in review for decision in ("ACCEPT", "FIX", "SEND_BACK"))
+
+    visit(busy, "annotator", scenario)

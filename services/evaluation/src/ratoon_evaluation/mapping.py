@@ -171,7 +171,9 @@ def request_ratings(request: service_pb2.RequestRatingsRequest, principal: str) 
 
 def export_bad_cases(request: service_pb2.ExportBadCasesRequest, principal: str) -> ExportBadCases:
     """Return the query of a request, with its caller."""
-    return ExportBadCases(request.parent, request.domain, request.max_record_count, principal)
+    return ExportBadCases(
+        request.parent, request.domain, request.max_record_count, principal, request.suite, request.test
+    )
 
 
 def scoring_spec(job: ScoringJob, endpoints: Mapping[str, str] = _NO_ENDPOINTS) -> jobs_pb2.ScoringSpec:

@@ -218,6 +218,17 @@ def test_wrong_answers_to_tests_are_shown_with_their_texts(evaluation, store, ta
     assert [case.text for case in cases[:count]] == of_task
     assert {case.reference_predicted for case in cases[:count]} == {"spam"}
     assert [case.score for case in cases[:count]] == [0.0] * count
+    whole = pb.ExportBadCasesRequest(parent=run.name, suite="wrong")
+    exported = [json.loads(line) for line in store.read(evaluation.ExportBadCases(whole).digest).splitlines()]
+    assert [(row["domain"], row["predicted"], row["label"]) for row in exported] == [
+        *[("wrong/field", "ham", "spam")] * count,
+        *[("wrong/own", "ham", "spam")] * len(spam),
+        *[("wrong/of-split", "ham", "spam")] * len(spam),
+    ]
+    one = pb.ExportBadCasesRequest(parent=run.name, suite=suite.name, test="own", max_record_count=1)
+    assert evaluation.ExportBadCases(one).record_count == 1
+    with pytest.raises(InvalidArgument):
+        evaluation.ExportBadCases(pb.ExportBadCasesRequest(parent=run.name, suite="wrong", domain="old"))
     (own,) = {case.test for case in wrong(evaluation, run, suite=suite.name, test="own").bad_cases}
     assert own == "own"
     first = wrong(evaluation, run, suite="wrong", page_size=5)

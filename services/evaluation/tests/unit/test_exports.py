@@ -85,3 +85,17 @@ def test_several_labels_are_a_list(store, tmp_path):
     each = WrongPart("new", wrong, put(store, tmp_path / "p.parquet", part))
     export = JsonLinesExports(store).write("p", [each], 10, free_text=False)
     assert [row["label"] for row in lines(store, export.digest)] == [["billing", "urgent"], "other"]
+
+
+def test_wrong_answers_to_tests_of_suites_hold_their_texts(store, tmp_path):
+    wrong = {"record_id": ["a", "b", "c"], "text": ["one", None, "three"], "label": ["ham", "spam", ""],
+             "references": [None, None, ["x", "y"]], "predicted": ["spam", "ham", None]}  # fmt: skip
+    tests = WrongPart("hard/typos", put(store, tmp_path / "w.parquet", wrong), "")
+    rows = lines(store, JsonLinesExports(store).write("p", [tests], 10, free_text=False).digest)
+    assert [(row["id"], row["text"], row["label"], row["predicted"], row["domain"]) for row in rows] == [
+        ("a", "one", "ham", "spam", "hard/typos"),
+        ("c", "three", "x", "", "hard/typos"),
+    ]
+    assert JsonLinesExports(store).write("p", [tests, tests], 1, free_text=False).records == 1
+    gone = WrongPart("hard/old", tests.wrong, "0" * 64)
+    assert JsonLinesExports(store).write("p", [gone], 10, free_text=False).records == 0

@@ -58,6 +58,7 @@ from ratoon_flywheel.domain.project_settings import (
     DataRequirements,
     LabelQueue,
     MetricGate,
+    PreferenceLoss,
     ShadowSettings,
     StageCompute,
     TrainOn,
@@ -646,7 +647,12 @@ def _tuning_message(value: TuningDefaults) -> project_pb2.Project.TuningDefaults
     kind = project_pb2.Project.TuningDefaults
     train_on = f"TRAIN_ON_{value.train_on or 'UNSPECIFIED'}"
     truncation = f"TRUNCATION_{value.truncation or 'UNSPECIFIED'}"
-    named = {"train_on": kind.TrainOn.Value(train_on), "truncation": kind.Truncation.Value(truncation)}
+    loss = f"PREFERENCE_LOSS_{value.preference_loss or 'UNSPECIFIED'}"
+    named = {
+        "train_on": kind.TrainOn.Value(train_on),
+        "truncation": kind.Truncation.Value(truncation),
+        "preference_loss": kind.PreferenceLoss.Value(loss),
+    }
     return kind(**{**vars(value), **named})
 
 
@@ -654,6 +660,7 @@ def _tuning(spec: project_pb2.Project.TuningDefaults) -> TuningDefaults:
     kind = project_pb2.Project.TuningDefaults
     train_on = kind.TrainOn.Name(spec.train_on).removeprefix("TRAIN_ON_")
     truncation = kind.Truncation.Name(spec.truncation).removeprefix("TRUNCATION_")
+    loss = kind.PreferenceLoss.Name(spec.preference_loss).removeprefix("PREFERENCE_LOSS_")
     return TuningDefaults(
         TrainOn(train_on) if spec.train_on else None,
         Truncation(truncation) if spec.truncation else None,
@@ -662,6 +669,9 @@ def _tuning(spec: project_pb2.Project.TuningDefaults) -> TuningDefaults:
         spec.gradient_accumulation,
         spec.gradient_checkpointing,
         tuple(spec.new_tokens),
+        spec.preference_learning_rate,
+        spec.beta,
+        PreferenceLoss(loss) if spec.preference_loss else None,
     )
 
 

@@ -99,10 +99,12 @@ def preferred(env, count):
 
 
 def set_recipes(env, *recipes):
-    project = project_pb2.Project(name=PARENT, retraining_recipes=recipes)
-    env.flywheel.UpdateProject(
-        pb.UpdateProjectRequest(project=project, update_mask={"paths": ["retraining_recipes"]})
+    tuning = project_pb2.Project.TuningDefaults(
+        preference_learning_rate=3e-5, beta=0.2, preference_loss="PREFERENCE_LOSS_IPO"
     )
+    project = project_pb2.Project(name=PARENT, retraining_recipes=recipes, tuning=tuning)
+    mask = {"paths": ["retraining_recipes", "tuning"]}
+    env.flywheel.UpdateProject(pb.UpdateProjectRequest(project=project, update_mask=mask))
 
 
 def test_preferences_train_by_dpo_if_the_project_says_so(env):
@@ -117,8 +119,9 @@ def test_preferences_train_by_dpo_if_the_project_says_so(env):
     assert (len(version.sources), len(lines(env, taken))) == (1, 2)
     assert "chosen" in lines(env, taken)[0]
     (training,) = env.peers.created_resources("TrainingRun")
-    assert training.recipe.objective == training.recipe.OBJECTIVE_DPO
-    assert training.recipe.learning_rate == 0
+    recipe = training.recipe
+    assert (recipe.objective, recipe.preference_loss) == (recipe.OBJECTIVE_DPO, recipe.PREFERENCE_LOSS_IPO)
+    assert (recipe.learning_rate, recipe.beta) == (3e-5, 0.2)
     assert run.stages[0].message.endswith("Kept as sources for other recipes than dpo: 1 right answer.")
     assert len(env.peers.created_resources("EvaluationRun")) == 1, "it is gated like any other version"
 
@@ -133,7 +136,8 @@ def test_auto_takes_the_recipe_with_the_most_feedback(env):
     (version,) = env.peers.created_resources("DatasetVersion")
     assert len(version.sources) == 2, "a preference is a good and a bad answer"
     (training,) = env.peers.created_resources("TrainingRun")
-    assert training.recipe.objective == training.recipe.OBJECTIVE_KTO
+    recipe = training.recipe
+    assert (recipe.objective, recipe.preference_loss) == (recipe.OBJECTIVE_KTO, 0), "of DPO alone"
 
 
 def test_a_recipe_without_its_feedback_ends_and_says_what_there_is(env):

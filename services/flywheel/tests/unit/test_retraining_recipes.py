@@ -1,8 +1,15 @@
 """Choice of a retraining's recipe by the feedback that there is."""
 
+from datetime import UTC, datetime
+
 import pytest
 
-from ratoon_flywheel.application.recipes import chosen_recipe
+from ratoon.tasks.generate import Generate
+from ratoon_flywheel.application.recipes import chosen_recipe, learned_forms
+from ratoon_flywheel.domain.projects import Project
+from ratoon_flywheel.domain.signals.records import RIGHT_ANSWERS, Form
+
+NOW = datetime(2026, 6, 1, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(
@@ -21,3 +28,18 @@ def test_auto_is_the_recipe_with_the_most_records(answers, preferences, unpaired
     assert chosen_recipe("auto", counts) == recipe
     assert chosen_recipe("kto", counts) == "kto"
     assert chosen_recipe("", counts) == "sft", "a run of an earlier release"
+
+
+@pytest.mark.parametrize(
+    ("recipes", "forms"),
+    [
+        ((), set(RIGHT_ANSWERS)),
+        (("sft",), set(RIGHT_ANSWERS)),
+        (("dpo",), {Form.PREFERENCE}),
+        (("kto",), {Form.PREFERENCE, Form.UNPAIRED_PREFERENCE}),
+        (("auto",), set(Form)),
+    ],
+)
+def test_policies_count_the_feedback_that_a_retraining_learns_from(recipes, forms):
+    project = Project("projects/p", NOW, NOW, Generate(), retraining_recipes=recipes)
+    assert learned_forms(project) == forms

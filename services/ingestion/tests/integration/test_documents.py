@@ -562,6 +562,14 @@ class TestWikipedia:
         assert rejected(entries) == {"page-1": Rejected.TOO_LARGE}
         assert texts(entries) == {"page-2": "a short text"}
 
+    @pytest.mark.parametrize("unit", ["{|\n", "<ref>a ", "[[", "{{", "<div>"])
+    def test_very_many_parts_without_an_end_are_no_work_without_end(self, unit):
+        assert "words" in text_of_wikitext("words " + unit * 50_000)
+
+    def test_references_go_and_one_without_an_end_stays(self):
+        markup = "a<ref name=x/>b<REF>one</ref >c<math>x<ref>y</ref></math>d<ref>last"
+        assert text_of_wikitext(markup) == "abcd<ref>last"
+
     def test_tables_and_unclosed_markup_leave_text(self):
         table = "Before.\n{| class=x\n|-\n| a || b\n{|\n| inner\n|}\n|}\nAfter."
         assert text_of_wikitext(table) == "Before.\n\nAfter."

@@ -93,8 +93,8 @@ def test_a_classifier_tells_ham_from_spam_that_it_has_not_seen(curations):
     assert int(counts["held_out_right"]) > 0.95 * int(counts["held_out"])
     rows = curations.rows(result)
     scores = {row["text"][:200]: float(dict(row["attributes"])["quality_score"]) for row in rows}
-    judged = [(scores[text[:200]] >= 0.5) == (text in ham) for text in ham + spam if text[:200] in scores]
-    assert len(judged) > 100 and sum(judged) > 0.85 * len(judged)
+    is_right = [(scores[text[:200]] >= 0.5) == (text in ham) for text in ham + spam if text[:200] in scores]
+    assert len(is_right) > 100 and sum(is_right) > 0.85 * len(is_right)
 
 
 def test_reviews_are_more_likely_than_shuffled_ones(curations):
@@ -102,9 +102,9 @@ def test_reviews_are_more_likely_than_shuffled_ones(curations):
     step = Step("perplexity", {"reference": "reviews", "unit": "characters", "max_percentile": "0.95"})
     new = [text for text in texts[1_500:] if len(text) > 40]
     shuffled = ["".join(random.Random(1).sample(text, len(text))) for text in new]
-    kept = int(curations.run(new, step, reviews=texts[:1_500])["records"])
+    retained = int(curations.run(new, step, reviews=texts[:1_500])["records"])
     mixed = int(curations.run(shuffled + new[:1], step, reviews=texts[:1_500])["records"])
-    assert kept > 0.9 * len(new)
+    assert retained > 0.9 * len(new)
     assert mixed < 0.3 * len(new)
 
 

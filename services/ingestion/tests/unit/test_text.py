@@ -102,6 +102,20 @@ def test_garbage_is_distinguished_from_text(text, reason):
     assert garbage(text) is reason
 
 
+@pytest.mark.parametrize("start", ["<a ", "<a b='>' ", '<a b="x>" '])
+@pytest.mark.parametrize("form", ["a{}=1", "a{}"])
+def test_a_tag_with_very_many_attributes_is_no_work_without_end(start, form):
+    attributes = " ".join(form.format(number) for number in range(200_000))
+    assert "text" in text_of(f"<p>A text</p>{start}{attributes}>more</a>")
+
+
+def test_a_large_image_within_a_page_does_not_keep_it_from_being_parsed():
+    image = "\n".join(["QUJD" * 19] * 10_000)
+    assert text_of(f'<p>Before &amp;</p><img src="data:image/png;base64,{image}"><p>after</p>').split() == [
+        *("Before", "&", "after")
+    ]
+
+
 def test_languages():
     assert language_of(SENTENCE) == "en"
     assert language_of("这是一封关于明天会议安排的邮件，请查收。") == "zh"
@@ -225,8 +239,8 @@ def test_signatures_estimate_the_similarity():
         for each, n in zip(sets, shared, strict=True)
     ]
     flat = np.concatenate([*sets, *mixed])
-    found = signatures(flat, np.arange(121) * 400)
-    estimates = (found[:, :60] == found[:, 60:]).mean(axis=0)
+    computed = signatures(flat, np.arange(121) * 400)
+    estimates = (computed[:, :60] == computed[:, 60:]).mean(axis=0)
     expected = np.array([similarity(one, other) for one, other in zip(sets, mixed, strict=True)])
     assert abs(estimates - expected).max() < 0.2
     assert abs((estimates - expected).mean()) < 0.02

@@ -60,6 +60,7 @@ def guideline(value: Guideline) -> annotation_pb2.Guideline:
         task=message_of(value.task),
         conflict_policy=_POLICY.Value(f"CONFLICT_POLICY_{value.conflict_policy}"),
         etag=value.etag,
+        version=value.version,
     )
 
 
@@ -77,6 +78,8 @@ def annotation(value: Annotation) -> annotation_pb2.Annotation:
         source=_SOURCE.Value(f"SOURCE_{value.source}"),
         queue=value.queue,
         selection=_selection(value.selection),
+        guideline=value.guideline,
+        guideline_version=value.guideline_version,
     )
 
 

@@ -319,6 +319,27 @@ def test_uncertain_records_are_drawn_and_marked(labeling, people, put_queue, art
     assert Counter(selections) == {None: 29, "ACTIVE": 5}
 
 
+def test_an_answer_names_the_version_of_the_guideline_by_which_it_was_given(labeling, people, put_queue):
+    queue, ann = put_queue("versions", [None, None], refill=2), people["ann"]
+    read_one = pb.GetGuidelineRequest(name=GUIDELINE)
+    before = labeling.GetGuideline(read_one).version
+    first = claimed(ann, queue)
+    ann.CompleteTask(pb.CompleteTaskRequest(name=first.name, label="ham"))
+    changed = annotation_pb2.Guideline(name=GUIDELINE, instructions="Is it spam? Newsletters are not.")
+    assert (
+        labeling.UpdateGuideline(
+            pb.UpdateGuidelineRequest(guideline=changed, update_mask={"paths": ["instructions"]})
+        ).version
+        == before + 1
+    )
+    second = claimed(ann, queue)
+    done = ann.CompleteTask(pb.CompleteTaskRequest(name=second.name, label="ham"))
+    assert done.answers[0].guideline_version == before + 1
+    listed = labeling.ListAnnotations(pb.ListAnnotationsRequest(parent=PROJECT, page_size=1000)).annotations
+    versions = {each.record_id: each.guideline_version for each in listed if each.queue == queue.name}
+    assert versions == {first.record_id: before, second.record_id: before + 1}
+
+
 def test_a_filter_and_record_ids_select_records(labeling, put_queue):
     queue = put_queue("filter", ["junk", None, None], filter="source_label = junk", refill=9)
     assert queue.open_count == 1

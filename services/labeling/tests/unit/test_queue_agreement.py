@@ -68,7 +68,7 @@ def test_the_published_example_of_dawid_and_skene():
     assert best[10] == "4"
 
 
-def test_a_careless_annotator_is_told_from_careful_ones():
+def test_the_accuracy_of_careful_and_careless_annotators_is_estimated():
     rng = random.Random(3)
     tasks = []
     for _ in range(300):

@@ -17,7 +17,15 @@ from ratoon_training.domain.plan import (
     plan,
     rule_of_thumb,
 )
-from ratoon_training.domain.recipes import Accelerator, Architecture, Dtype, Method, Recipe, Resources
+from ratoon_training.domain.recipes import (
+    Accelerator,
+    Architecture,
+    Dtype,
+    Method,
+    Objective,
+    Recipe,
+    Resources,
+)
 from ratoon_training.domain.shapes import ModelShape
 
 FAMILIES = parse_families(FAMILIES_FILE.read_text())
@@ -150,6 +158,8 @@ def test_settings_that_save_memory_are_planned():
     assert memory(gradient_checkpointing=True) < 0.6 * usual
     assert memory(gradient_checkpointing=True, gradient_accumulation=16) < memory(gradient_checkpointing=True)
     assert memory(dtype=Dtype.BFLOAT16) < usual
+    assert memory(objective=Objective.DPO, batch_size=8) == memory(batch_size=16), "two answers each"
+    assert memory(objective=Objective.KTO) == usual
     assert memory(max_tokens=2048) > 3 * memory(max_tokens=512)
 
 

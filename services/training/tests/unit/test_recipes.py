@@ -19,6 +19,8 @@ from ratoon_training.domain.recipes import (
     Accelerator,
     Architecture,
     Method,
+    Objective,
+    PreferenceLoss,
     Recipe,
     Resources,
     TrainOn,
@@ -201,3 +203,49 @@ def test_a_bad_setting_of_texts_is_refused_by_name(spec, error, field):
 )
 def test_answers_are_greedy_unless_the_task_states_a_temperature(task, expected):
     assert supported(KINDS, task, "Training").generation(task, 9) == expected
+
+
+@pytest.mark.parametrize(
+    ("method", "shape", "rate"),
+    [
+        (Method.LORA, Architecture(), 5e-5),
+        (Method.CONTINUE, Architecture(), 1e-4),
+        (Method.CONTINUE, Architecture(vocab_size=50_000, hidden_size=1024), 1e-6),
+    ],
+)
+def test_objectives_that_compare_have_rates_of_their_own(method, shape, rate):
+    for objective in (Objective.DPO, Objective.KTO):
+        recipe = recipe_of(RecipeSpec(task=CHAT, method=method, objective=objective), BaseModel(shape))
+        assert (recipe.learning_rate, recipe.epochs, recipe.beta) == (rate, 3.0, 0.1)
+        assert (recipe.label_smoothing, recipe.averaging, recipe.language_model_weight) == (0.0, 0.0, 0.0)
+        assert Recipe.parse(json.loads(json.dumps(recipe.as_json()))) == recipe
+
+
+def test_a_recipe_of_right_answers_has_the_json_of_the_release_before():
+    fields = {"objective", "beta", "preference_loss", "good_weight", "bad_weight"}
+    assert not fields & recipe_of(RecipeSpec(task=CHAT), None).as_json().keys()
+
+
+@pytest.mark.parametrize(
+    ("settings", "base", "field"),
+    [
+        ({"task": Regress()}, True, "objective"),
+        ({"task": Classify(LABELS)}, True, "objective"),
+        ({}, False, "objective"),
+        ({"truncation": Truncation.SEGMENT}, True, "truncation"),
+        ({"language_model_weight": 0.5}, True, "language_model_weight"),
+        ({"beta": -0.1}, True, "beta"),
+        ({"beta": 101.0}, True, "beta"),
+        ({"label_smoothing": 0.5}, True, "label_smoothing"),
+        ({"label_smoothing": 0.1, "preference_loss": PreferenceLoss.IPO}, True, "label_smoothing"),
+        ({"label_smoothing": 0.1, "objective": Objective.KTO}, True, "label_smoothing"),
+        ({"objective": Objective.KTO, "preference_loss": PreferenceLoss.IPO}, True, "preference_loss"),
+        ({"objective": Objective.KTO, "batch_size": 1}, True, "batch_size"),
+        ({"objective": Objective.KTO, "bad_weight": -1.0}, True, "bad_weight"),
+    ],
+)
+def test_a_setting_that_does_not_go_with_the_objective_is_refused_by_name(settings, base, field):
+    spec = RecipeSpec(**{"task": CHAT, "objective": Objective.DPO, **settings})
+    with pytest.raises(BadRecipe) as refused:
+        recipe_of(spec, BaseModel(Architecture()) if base else None)
+    assert refused.value.field == f"recipe.{field}"

@@ -87,6 +87,10 @@ def collect_bad_cases(
         ),
     ] = "",
     domain: Annotated[str, typer.Option(help="Only this domain.", show_default="all domains")] = "",
+    suite: Annotated[
+        str, typer.Option(help="Wrong answers to the tests of this suite, in place of those on domains.")
+    ] = "",
+    test: Annotated[str, typer.Option(help="Only this test of the suite.", show_default="all tests")] = "",
     count: Annotated[
         int, typer.Option(min=0, help="Maximum number of records, the worst answers first; 0: 10,000.")
     ] = 0,
@@ -103,9 +107,11 @@ def collect_bad_cases(
 
     Example:
       ratoon evaluations collect 01a2 --domain new --count 200 --label
+      ratoon evaluations collect 01a2 --suite hard --test typos
     """
     chosen = session(context)
-    version = _version(chosen, chosen.name(name, "evaluationRuns"), dataset, domain, count)
+    picked = {"domain": domain, "suite": suite, "test": test, "max_record_count": count}
+    version = _version(chosen, chosen.name(name, "evaluationRuns"), dataset, picked)
     if not label:
         show(version, chosen.output)
         return
@@ -179,9 +185,9 @@ def _interval(estimates: "Mapping[str, Estimate]", name: str) -> str:
     return f"{each.value:.4g} [{each.lower:.4g}, {each.upper:.4g}]" if each else "–"
 
 
-def _version(chosen: Session, run: str, dataset: str, domain: str, count: int) -> JSON:
+def _version(chosen: Session, run: str, dataset: str, picked: JSON) -> JSON:
     """Return the new dataset version once it is ready."""
-    exported = chosen.client.bad_cases.export(run, domain=domain or None, max_record_count=count or None)
+    exported = chosen.client.bad_cases.export(run, **{name: value for name, value in picked.items() if value})
     if not exported.record_count:
         raise RatoonError(f"{run} has no wrong answers to collect.")
     return collected_version(

@@ -82,7 +82,7 @@ def claim_next(
     if claimed is None:
         say(f"No task of {name} waits for you.")
         raise typer.Exit(1)
-    record = chosen.client.records.get(f"{claimed.dataset_version}/records/{claimed.record_id}")
+    record = chosen.client.records.get(claimed.dataset_version or "", claimed.record_id or "")
     show({**as_json(claimed), "text": as_json(record).get("text", "")}, chosen.output)
 
 

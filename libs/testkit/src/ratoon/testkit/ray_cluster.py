@@ -59,6 +59,11 @@ class RayCluster:
         """Return the environment of drivers, which join the cluster."""
         return {**self.environment, "RATOON_RAY_ADDRESS": self.address}
 
+    @property
+    def pids(self) -> list[int]:
+        """Return the processes from which the nodes descend, the head first."""
+        return [node.pid for node in self._nodes]
+
     def start_head(self) -> None:
         """Start the head, without CPUs."""
         self._start(

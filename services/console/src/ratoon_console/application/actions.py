@@ -292,7 +292,8 @@ async def collect_feedback(form: Form, api: Api) -> Done:
 
 async def collect_bad_cases(form: Form, api: Api) -> Done:
     """Make a dataset version of the records that the candidate of an evaluation run answered wrongly."""
-    exported = await api.post(f"{form.name}/badCases:export", {"domain": form.fields.get("domain", "")})
+    picked = {key: form.fields[key] for key in ("domain", "suite", "test") if form.fields.get(key)}
+    exported = await api.post(f"{form.name}/badCases:export", picked)
     if not number(exported.get("recordCount")):
         return Done("There are no wrong answers to collect.")
     source = {

@@ -20,7 +20,7 @@ FORMATS = {
     "FORMAT_ARROW": "Arrow",
     "FORMAT_EXCEL": "Excel",
     "FORMAT_TEXT": "text files",
-    "FORMAT_DOCUMENT": "documents (PDF, DOCX, EPUB, Markdown, HTML)",
+    "FORMAT_DOCUMENT": "documents",
     "FORMAT_MAIL_ARCHIVE": "mails",
     "FORMAT_MBOX": "mbox",
     "FORMAT_TEXT_ARCHIVE": "archives of texts",
@@ -93,8 +93,8 @@ def changes_of_connection(fields: Mapping[str, str], kind: str) -> JSON:
 def columns_of(fields: Mapping[str, str]) -> JSON:
     """Return the columns that a form names; empty if it names none."""
     columns: JSON = {name: value for name in COLUMNS if (value := fields.get(f"{_COLUMN}{name}", "").strip())}
-    kept = [name.strip() for name in fields.get(f"{_COLUMN}attributes", "").split(",") if name.strip()]
-    return columns | ({"attributes": kept} if kept else {})
+    retained = [name.strip() for name in fields.get(f"{_COLUMN}attributes", "").split(",") if name.strip()]
+    return columns | ({"attributes": retained} if retained else {})
 
 
 def stream_of(fields: Mapping[str, str]) -> JSON:

@@ -10,10 +10,13 @@ Table = Mapping[str, Any]
 Curves = Mapping[str, Sequence[Point]]
 """Points (step, value) by measurement."""
 
+_COMPARISONS = ("validation_pair_accuracy", "validation_judgement_accuracy", "validation_reward_margin")
 _CHARTS = (
     ("Training loss", ("loss", "answer_loss", "language_loss")),
     ("Validation loss", ("validation_loss",)),
     ("Validation macro-F1 and accuracy", ("validation_macro_f1", "validation_accuracy")),
+    ("Accuracy of comparisons", ("pair_accuracy", "judgement_accuracy", *_COMPARISONS[:2])),
+    ("Reward margin", ("reward_margin", "validation_reward_margin")),
     ("Gradient norm", ("gradient_norm",)),
     ("Learning rate", ("learning_rate",)),
     ("Tokens per second", ("tokens_per_second",)),
@@ -25,10 +28,27 @@ _SHOWN = {
     "validation_loss": "loss",
     "validation_macro_f1": "macro-F1",
     "validation_accuracy": "accuracy",
+    "pair_accuracy": "pairs of a step",
+    "judgement_accuracy": "answers of a step",
+    "reward_margin": "step",
+    "validation_pair_accuracy": "validation pairs",
+    "validation_judgement_accuracy": "validation answers",
+    "validation_reward_margin": "validation",
     "gradient_norm": "norm",
     "learning_rate": "rate",
     "tokens_per_second": "tokens/s",
 }
+_OF_STEPS = (
+    "loss",
+    "answer_loss",
+    "language_loss",
+    "gradient_norm",
+    "learning_rate",
+    "pair_accuracy",
+    "judgement_accuracy",
+    "reward_margin",
+)
+_OF_EPOCHS = ("loss", "accuracy", "macro_f1", "pair_accuracy", "judgement_accuracy", "reward_margin")
 _COMPARED = ("loss", "validation_loss", "validation_macro_f1", "learning_rate")
 
 
@@ -36,9 +56,8 @@ def of_blob(blob: JSON) -> dict[str, list[Point]]:
     """The curves of a finished run."""
     curves = blob.get("curves", {})
     steps, epochs = curves.get("steps", {}), curves.get("epochs", {})
-    points = {name: _column(steps, name) for name in ("loss", "answer_loss", "language_loss", "gradient_norm",
-                                                     "learning_rate")}  # fmt: skip
-    return points | {f"validation_{name}": _column(epochs, name) for name in ("loss", "accuracy", "macro_f1")}
+    points = {name: _column(steps, name) for name in _OF_STEPS}
+    return points | {f"validation_{name}": _column(epochs, name) for name in _OF_EPOCHS}
 
 
 def of_run(run: JSON) -> dict[str, list[Point]]:

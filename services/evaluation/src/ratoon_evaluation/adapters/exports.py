@@ -15,6 +15,7 @@ from ratoon_evaluation.application.ports import Export, WrongPart
 _BATCH_ROWS = 200
 _PREDICTED_CHARS = 1000
 """Characters of a wrong answer: it is an attribute of its record."""
+_OWN = ["record_id", "text", "label", "references", "predicted"]
 _COLUMNS = ("record_id", "text", "label", "example")
 
 
@@ -44,6 +45,11 @@ class JsonLinesExports:
 
     def _rows(self, part: WrongPart, limit: int, free_text: bool) -> Iterator[dict[str, Any]]:
         """Yield the records of the first `limit` wrong answers, in the order of the part."""
+        if not part.part:
+            yield from self._own_rows(part, limit, free_text)
+            return
+        if not self._artifacts.exists(part.part):
+            return
         predicted = self._predicted(part.wrong, limit)
         with self._artifacts.open(part.part) as stream:
             file = pq.ParquetFile(stream)
@@ -52,6 +58,20 @@ class JsonLinesExports:
                 for row in batch.to_pylist():
                     if row["record_id"] in predicted and row["text"]:
                         yield _line(row, part.domain, predicted[row["record_id"]], free_text)
+
+    def _own_rows(self, part: WrongPart, limit: int, free_text: bool) -> Iterator[dict[str, Any]]:
+        """Yield the records of the first `limit` wrong answers that hold their texts."""
+        left = limit
+        with self._artifacts.open(part.wrong) as stream:
+            batches = pq.ParquetFile(stream).iter_batches(_BATCH_ROWS, columns=_OWN, use_threads=False)
+            for batch in batches:
+                for row in batch.to_pylist()[:left]:
+                    left -= 1
+                    if row["text"]:
+                        answer = row["label"] or next(iter(row["references"] or ()), "")
+                        yield _line({**row, "label": answer}, part.domain, row["predicted"] or "", free_text)
+                if not left:
+                    return
 
     def _predicted(self, digest: str, limit: int) -> dict[str, str]:
         """Return the first wrong answers by record id."""

@@ -7,13 +7,24 @@ from itertools import accumulate
 from ratoon.process.errors import NotFound
 from ratoon.storage.paging import Page, PageTokens, page_size
 from ratoon.storage.store import Store
-from ratoon_evaluation.application.commands import ListBadCases
+from ratoon.tasks import kinds
+from ratoon_evaluation.application.commands import ExportBadCases, ListBadCases
 from ratoon_evaluation.application.handlers import chosen_domains, evaluated_run, split_of
-from ratoon_evaluation.application.ports import AnsweredRecord, Answers, Splits, WrongAnswer
+from ratoon_evaluation.application.ports import (
+    AnsweredRecord,
+    Answers,
+    Export,
+    Exports,
+    Splits,
+    WrongAnswer,
+    WrongPart,
+)
 from ratoon_evaluation.domain.errors import BadEvaluation, NotEvaluated
 from ratoon_evaluation.domain.runs import EvaluationRun
 from ratoon_evaluation.domain.scores import Measurements, SuiteScores, TestScores
 
+MAX_EXPORTED = 10_000
+"""Records of an export at most."""
 _PAGE_CHARS = 700_000
 """Of the texts on a page: it stays under a message's 4 MiB, whatever their script."""
 _NO_RECORDS: Mapping[str, AnsweredRecord] = {}
@@ -76,9 +87,7 @@ def list_bad_cases(
     listing = _listing(run, query)
     position = tokens.open(listing, query.page_token) or ["0", "0"]
     place, offset = int(position[0]), int(position[1])
-    listed = (
-        _of_suite(run, measured, query) if query.suite or query.test else _of_domains(run, measured, query)
-    )
+    listed = _chosen(run, measured, query)
     if place >= len(listed):
         return Page([])
     rows, more_here = answers.wrong(listed[place].wrong, offset, limit)
@@ -89,20 +98,48 @@ def list_bad_cases(
     return Page(cases, tokens.seal(listing, following) if more else "")
 
 
+def export_bad_cases(query: ExportBadCases, store: Store, exports: Exports, splits: Splits) -> Export:
+    """Store the records of the candidate's wrong answers; the reading of each test part is logged."""
+    run, measured = evaluated_run(query.parent, store)
+    if not 0 <= query.max_count <= MAX_EXPORTED:
+        raise BadEvaluation(
+            f"max_record_count must be 0 to {MAX_EXPORTED:,}, not {query.max_count:,}.", "max_record_count"
+        )
+    purpose = f"Wrong answers exported by {query.principal}"
+    parts = [
+        WrongPart(
+            each.domain or f"{_id(each.suite)}/{each.test}",
+            each.wrong,
+            splits.open(each.split, [run.name], purpose).test if each.split else each.part,
+        )
+        for each in _chosen(run, measured, query)
+    ]
+    free_text = kinds.kind_of(run.question.spec).FREE_TEXT
+    limit = query.max_count or MAX_EXPORTED
+    return exports.write(run.name.split("/")[1], parts, limit, free_text=free_text)
+
+
 def _listing(run: EvaluationRun, query: ListBadCases) -> str:
     if query.suite:
         return f"badCases:{run.name}:suites/{_id(query.suite)}/{query.test}"
     return f"badCases:{run.name}" + (f":{query.domain}" if query.domain else "")
 
 
-def _of_domains(run: EvaluationRun, measured: Measurements, query: ListBadCases) -> list[_Listed]:
+def _chosen(
+    run: EvaluationRun, measured: Measurements, query: ListBadCases | ExportBadCases
+) -> list[_Listed]:
+    """Return what a query names: domains of the run, or tests of one of its suites."""
+    if query.suite or query.test:
+        return _of_suite(run, measured, query)
     return [
         _Listed(scores.wrong, domain=scores.domain, split=split_of(run, scores))
         for scores in chosen_domains(run, measured, query.domain)
     ]
 
 
-def _of_suite(run: EvaluationRun, measured: Measurements, query: ListBadCases) -> list[_Listed]:
+def _of_suite(
+    run: EvaluationRun, measured: Measurements, query: ListBadCases | ExportBadCases
+) -> list[_Listed]:
     """Return the tests of the suite, or the one that the query names; raises BadEvaluation or NotEvaluated."""
     if query.domain or not query.suite:
         raise BadEvaluation("Give domain, or suite with test.", "suite")

@@ -29,12 +29,17 @@ class CreateRun:
 
 @dataclass(frozen=True)
 class ExportBadCases:
-    """Store the records of a run's wrong answers for `principal`; an empty domain stands for all, 0 for the limit."""
+    """Store the records of a run's wrong answers for `principal`; an empty domain stands for all, 0 for the limit.
+
+    With a suite, those of its tests, or of the one that `test` names.
+    """
 
     parent: str
     domain: str
     max_count: int
     principal: str
+    suite: str = ""
+    test: str = ""
 
 
 @dataclass(frozen=True)

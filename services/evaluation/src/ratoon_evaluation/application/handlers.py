@@ -7,9 +7,8 @@ from ratoon.operations.operations import Operations
 from ratoon.process.clock import Clock
 from ratoon.storage.names import checked_id, matched
 from ratoon.storage.store import Store, Transaction
-from ratoon.tasks import kinds
 from ratoon.tasks.kinds import TaskSpec
-from ratoon_evaluation.application.commands import CreateRun, ExportBadCases
+from ratoon_evaluation.application.commands import CreateRun
 from ratoon_evaluation.application.judges import (
     check_judges,
     compared_judge_metrics,
@@ -18,10 +17,6 @@ from ratoon_evaluation.application.judges import (
 )
 from ratoon_evaluation.application.ports import (
     Devices,
-    Export,
-    Exports,
-    Splits,
-    WrongPart,
 )
 from ratoon_evaluation.application.suites import with_suites
 from ratoon_evaluation.domain.errors import BadEvaluation, NotEvaluated, RunInUse
@@ -34,8 +29,6 @@ RUN = "projects/*/evaluationRuns/*"
 SPLIT = "projects/*/datasets/*/splits/*"
 _PAGE_CHARS = 700_000
 """Of the texts on a page: it stays under a message's 4 MiB, whatever their script."""
-MAX_EXPORTED = 10_000
-"""Records of an export at most."""
 
 
 def create_run(
@@ -91,23 +84,6 @@ def delete_run(run: EvaluationRun, tx: Transaction) -> None:
     if not run.state.without_result:
         raise RunInUse(f"{run.name} succeeded: it is the evidence of a gate.")
     tx.retire(run)
-
-
-def export_bad_cases(query: ExportBadCases, store: Store, exports: Exports, splits: Splits) -> Export:
-    """Store the records of the candidate's wrong answers; the reading of each test part is logged."""
-    run, measured = evaluated_run(query.parent, store)
-    if not 0 <= query.max_count <= MAX_EXPORTED:
-        raise BadEvaluation(
-            f"max_record_count must be 0 to {MAX_EXPORTED:,}, not {query.max_count:,}.", "max_record_count"
-        )
-    purpose = f"Wrong answers exported by {query.principal}"
-    parts = [
-        WrongPart(scores.domain, scores.wrong, splits.open(split_of(run, scores), [run.name], purpose).test)
-        for scores in chosen_domains(run, measured, query.domain)
-    ]
-    free_text = kinds.kind_of(run.question.spec).FREE_TEXT
-    limit = query.max_count or MAX_EXPORTED
-    return exports.write(run.name.split("/")[1], parts, limit, free_text=free_text)
 
 
 def evaluated_run(name: str, store: Store) -> tuple[EvaluationRun, Measurements]:

@@ -175,7 +175,7 @@ class RatingTasks(Protocol):
 
 @dataclass(frozen=True)
 class WrongPart:
-    """Wrong answers to a test part, by their digests."""
+    """Wrong answers to a test part, by their digests; without a part, the wrong answers hold the texts."""
 
     domain: str
     wrong: str

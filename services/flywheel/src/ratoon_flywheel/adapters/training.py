@@ -76,9 +76,12 @@ def _recipe(spec: Train) -> training_run_pb2.Recipe:
 
 
 def _align(recipe: training_run_pb2.Recipe, spec: Train) -> None:
-    """Set the objective. The learning rate of the project is one of fine-tuning, far too high for comparisons."""
+    """Set the objective. The usual learning rate of the project is far too high for comparisons."""
+    tuning = spec.tuning
     recipe.objective = recipe.Objective.Value(f"OBJECTIVE_{spec.recipe.upper()}")
-    recipe.learning_rate = 0.0
+    recipe.learning_rate, recipe.beta = tuning.preference_learning_rate, tuning.beta
+    if tuning.preference_loss and recipe.objective == recipe.OBJECTIVE_DPO:
+        recipe.preference_loss = recipe.PreferenceLoss.Value(f"PREFERENCE_LOSS_{tuning.preference_loss}")
 
 
 def _tune(recipe: training_run_pb2.Recipe, spec: Train) -> None:

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from ratoon_flywheel.application.ports import FeedbackData
 from ratoon_flywheel.domain.pipelines.support import DEFAULT_RECIPE
 from ratoon_flywheel.domain.project_settings import AUTO
+from ratoon_flywheel.domain.projects import Project
+from ratoon_flywheel.domain.signals.records import RIGHT_ANSWERS, Form
 
 LEARNED: Mapping[str, tuple[FeedbackData, ...]] = {
     DEFAULT_RECIPE: (FeedbackData.ANSWERS,),
@@ -12,6 +14,20 @@ LEARNED: Mapping[str, tuple[FeedbackData, ...]] = {
     "kto": (FeedbackData.UNPAIRED_PREFERENCES, FeedbackData.PREFERENCES),
 }
 """Records of feedback that a recipe learns from, those that only it learns from first."""
+
+
+_FORMS: Mapping[FeedbackData, tuple[Form, ...]] = {
+    FeedbackData.ANSWERS: RIGHT_ANSWERS,
+    FeedbackData.PREFERENCES: (Form.PREFERENCE,),
+    FeedbackData.UNPAIRED_PREFERENCES: (Form.UNPAIRED_PREFERENCE,),
+}
+
+
+def learned_forms(project: Project) -> frozenset[Form]:
+    """Return the forms of feedback that the retrainings of a project can learn from."""
+    recipe = next(iter(project.retraining_recipes), DEFAULT_RECIPE)
+    learned = tuple(FeedbackData) if recipe == AUTO else LEARNED.get(recipe, LEARNED[DEFAULT_RECIPE])
+    return frozenset(form for data in learned for form in _FORMS[data])
 
 
 def chosen_recipe(recipe: str, counts: Mapping[str, int]) -> str:

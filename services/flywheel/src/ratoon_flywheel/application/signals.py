@@ -12,6 +12,7 @@ from ratoon.tasks.kinds import TaskSpec
 from ratoon.tasks.votes import Votes, count_votes
 from ratoon_flywheel.application.embeddings import Embeddable, EmbeddingDrift
 from ratoon_flywheel.application.ports import AnswerIndex, Baselines, Mark, Profile
+from ratoon_flywheel.application.recipes import learned_forms
 from ratoon_flywheel.domain.pipelines.policies import Divergence, Signals
 from ratoon_flywheel.domain.projects import Project
 from ratoon_flywheel.domain.signals.drift import (
@@ -24,7 +25,7 @@ from ratoon_flywheel.domain.signals.drift import (
 )
 from ratoon_flywheel.domain.signals.feedback import FeedbackLabel, differs, is_negative, is_vote
 from ratoon_flywheel.domain.signals.monitor import MIN_PROMOTION_TEXTS, MIN_TEXTS, BaselineState, Observation
-from ratoon_flywheel.domain.signals.records import RIGHT_ANSWERS, Form, Selected, select
+from ratoon_flywheel.domain.signals.records import Form, Selected, select
 from ratoon_flywheel.domain.signals.shadows import ShadowMark
 from ratoon_flywheel.domain.signals.traffic import (
     Answer,
@@ -253,11 +254,11 @@ class SignalReader:
         """Return the answers that a retraining can learn from, as votes for or against them."""
         task = project.task
         if kinds.kind_of(task).FREE_TEXT:
-            pairs = self._index.preferences(tx, project.name, learned)
+            pairs, forms = self._index.preferences(tx, project.name, learned), learned_forms(project)
             return count_votes(
                 _selected_vote(each, task)
                 for each in select(labelled, pairs, task).selected
-                if each.form in RIGHT_ANSWERS
+                if each.form in forms
             )
         answered = {answer.answer_id: answer for answer, _ in labelled}
         return count_votes(

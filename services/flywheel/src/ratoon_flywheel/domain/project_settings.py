@@ -21,6 +21,7 @@ _MAX_DEVICES = 64
 _MAX_STEPS = 64
 _MAX_NAME_CHARS = 64
 _MAX_ACCUMULATION = 4096
+_MAX_BETA = 100
 _MAX_NEW_TOKENS, _MAX_TOKEN_CHARS = 10_000, 64
 _SHADOW_BOUNDS = {"share": 1, "min_pairs": 2_000, "max_wait_seconds": 30 * 86_400, "max_loss": 1e9}
 _SAMPLE_TOKENS = (16, 131_072)
@@ -96,6 +97,13 @@ class Truncation(StrEnum):
     REFUSE = "REFUSE"
 
 
+class PreferenceLoss(StrEnum):
+    """Loss of a preference."""
+
+    SIGMOID = "SIGMOID"
+    IPO = "IPO"
+
+
 @dataclass(frozen=True)
 class TuningDefaults:
     """Settings of fine-tuning; None and zero leave them to the recipe."""
@@ -108,6 +116,11 @@ class TuningDefaults:
     gradient_checkpointing: bool = False
     new_tokens: tuple[str, ...] = ()
     """Tokens that a base model's vocabulary gets in addition."""
+    preference_learning_rate: float = 0.0
+    """Learning rate of the recipes `dpo` and `kto`."""
+    beta: float = 0.0
+    """Strength of their tie to the model that training starts from."""
+    preference_loss: PreferenceLoss | None = None
 
 
 @dataclass(frozen=True)
@@ -214,6 +227,8 @@ def check_compute(compute: StageCompute) -> None:
 def check_tuning(tuning: TuningDefaults, trains_all_weights: bool) -> None:
     """Raise BadProject if a setting of fine-tuning is out of range, or an adapter would need new tokens."""
     _check_range("tuning.gradient_accumulation", tuning.gradient_accumulation, _MAX_ACCUMULATION)
+    _check_range("tuning.preference_learning_rate", tuning.preference_learning_rate, 1)
+    _check_range("tuning.beta", tuning.beta, _MAX_BETA)
     low, high = _SAMPLE_TOKENS
     if tuning.max_tokens and not low <= tuning.max_tokens <= high:
         raise BadProject(

@@ -39,7 +39,7 @@ from ratoon_ingestion.domain.curation import CurationConfig
 from ratoon_ingestion.domain.datasets import Curated, StepReport
 from ratoon_ingestion.domain.erasures import Placement, Plan, Redaction, Rewritten, Trace
 from ratoon_ingestion.domain.exports import Exported
-from ratoon_ingestion.domain.sources import ARCHIVE_DEPTH, EXAMPLE_ROLES, Columns, Format, Source, parts_of
+from ratoon_ingestion.domain.sources import ARCHIVE_DEPTH, EXAMPLE_ROLES, Columns, Source, parts_of
 from ratoon_ingestion.domain.splits import Parted, PartSummary
 from ratoon_ingestion.domain.work import Progress
 

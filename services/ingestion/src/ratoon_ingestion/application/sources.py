@@ -6,6 +6,7 @@ from ratoon.process.clock import Clock
 from ratoon.process.errors import InvalidArgument
 from ratoon.storage.names import matched, parent_of
 from ratoon.storage.store import Store, Transaction
+from ratoon.tasks.curation import sources_of
 from ratoon_ingestion.application.commands import PreviewSource, UpdateSource
 from ratoon_ingestion.application.decontaminating import held_out_texts, step_sources
 from ratoon_ingestion.application.handlers import PROJECT, SOURCE, check_no_erasure, check_uploaded
@@ -98,5 +99,9 @@ def _check_etag(source: Source, etag: str) -> None:
 def _check_unused(tx: Transaction, source: Source, what_to_do: str) -> None:
     for dataset in tx.all(Dataset, parent_of(source.name)):
         for version in tx.all(DatasetVersion, dataset.name):
-            if source.name in version.sources and version.state not in _GONE:
+            if version.state in _GONE:
+                continue
+            if source.name in version.sources:
                 raise SourceInUse(f"{version.name} was created from {source.name}. {what_to_do}")
+            if source.name.rpartition("/")[2] in sources_of(version.curation.steps):
+                raise SourceInUse(f"Steps of the curation of {version.name} read {source.name}. {what_to_do}")

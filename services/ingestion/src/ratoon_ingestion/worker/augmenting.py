@@ -143,11 +143,11 @@ def synonyms_of(step: Step, references: References) -> Synonyms:
     source = settings_of(step)["synonyms"]
     if not source:
         return {}
-    found: dict[str, dict[str, None]] = {}
+    groups: dict[str, dict[str, None]] = {}
     for words in _lines(references.texts(source)):
         for word in words:
-            found.setdefault(word, {}).update((each, None) for each in words if each != word)
-    result = {word: tuple(others) for word, others in found.items() if others}
+            groups.setdefault(word, {}).update((each, None) for each in words if each != word)
+    result = {word: tuple(others) for word, others in groups.items() if others}
     if not result or len(result) > MAX_SYNONYMS:
         raise BadReference(
             f"The source {source} has synonyms of {len(result):,} words; a list has 1 to {MAX_SYNONYMS:,}, words of "

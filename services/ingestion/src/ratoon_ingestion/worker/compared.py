@@ -48,10 +48,12 @@ def curated_table(path: Path) -> pa.Table:
     return pa.ipc.open_file(pa.memory_map(str(path))).read_all()
 
 
-def compared(path: Path, settings: StageSettings, reports: Sequence[Report]) -> tuple[Path, pa.Table]:
+def compared(
+    path: Path, settings: StageSettings, reports: Sequence[Report], embedding_model: str
+) -> tuple[Path, pa.Table]:
     """Run the steps over a file of curated records; returns the file of those that stay, and the rejections.
 
-    What a step did is added to its report.
+    What a step did is added to its report. `embedding_model`: the directory of the operator's model; empty for none.
     """
     rejected = [REJECTED.empty_table()]
     steps = [step for step in settings.config.steps if step.name in _STEPS]
@@ -59,7 +61,7 @@ def compared(path: Path, settings: StageSettings, reports: Sequence[Report]) -> 
         began = time.perf_counter()
         report = next(each for each in reports if each.name == step.name)
         table = curated_table(path)
-        edits = _STEPS[step.name](table, step, settings)
+        edits = _STEPS[step.name](table, step, embedding_model)
         path = path.with_name(f"compared-{number}.arrow")
         rejected.append(_write(path, table, edits, step, settings, report))
         report.seconds += time.perf_counter() - began
@@ -123,11 +125,13 @@ def _report(report: Report, batch: pa.RecordBatch, changes: Iterable[tuple[int, 
     for place, after in changes:
         report.changed += 1
         if len(report.changes) < EXAMPLES:
-            names = ("record_id", "source_path", "text")
-            report.changes.append(Change(*(batch.column(name)[place].as_py() for name in names), after))
+            record_id, path, before = (
+                batch.column(name)[place].as_py() for name in ("record_id", "source_path", "text")
+            )
+            report.changes.append(Change(record_id, path, before, after))
 
 
-def _substrings(table: pa.Table, step: Step, settings: StageSettings) -> Edits:
+def _substrings(table: pa.Table, step: Step, _: str) -> Edits:
     """Cut what stands in an earlier text, or remove texts that mostly do. Conversations are left out."""
     params, rows = settings_of(step), _texts_in_order(table)
     total = pc.sum(pc.utf8_length(table.column("text"))).as_py() or 0
@@ -150,7 +154,7 @@ def _substrings(table: pa.Table, step: Step, settings: StageSettings) -> Edits:
     return edits, gone
 
 
-def _meanings(table: pa.Table, step: Step, settings: StageSettings) -> Edits:
+def _meanings(table: pa.Table, step: Step, embedding_model: str) -> Edits:
     """Remove texts whose embedding is close to that of one with the same label that stays. Conversations stay."""
     rows = _texts_in_order(table)
     if len(rows) > MAX_EMBEDDED:
@@ -159,7 +163,7 @@ def _meanings(table: pa.Table, step: Step, settings: StageSettings) -> Edits:
             "versions and mix them, or leave the step out."
         )
     column, labels, ids = (table.column(name) for name in ("text", "source_label", "record_id"))
-    vectors = embedded([column[row].as_py() for row in rows], Path(settings.embedding_model))
+    vectors = embedded([column[row].as_py() for row in rows], Path(embedding_model))
     groups: dict[Any, list[int]] = defaultdict(list)
     for place, row in enumerate(rows):
         groups[labels[row].as_py()].append(place)
@@ -183,7 +187,7 @@ def _texts_in_order(table: pa.Table) -> list[int]:
     return sorted((row for row in range(table.num_rows) if columns["example"][row] is None), key=key)
 
 
-_STEPS: Mapping[str, Callable[[pa.Table, Step, StageSettings], Edits]] = {
+_STEPS: Mapping[str, Callable[[pa.Table, Step, str], Edits]] = {
     SUBSTRING_DUPLICATES: _substrings,
     SEMANTIC_DUPLICATES: _meanings,
 }

@@ -93,8 +93,8 @@ class NothingLeft(Exception):
 def curate(spec: CurationSpec, store: ArtifactStore, scratch: Path, report: Progress) -> CurationResult:
     """Make the version; returns the digest of its tree, the Merkle root, the counts and the profile."""
     key, config = bytes.fromhex(spec.record_key), config_of(spec.curation)
-    settings = StageSettings(key, config, frozenset(spec.excluded), embedding_model=spec.embedding_model)
-    check_ready(settings)
+    settings = StageSettings(key, config, frozenset(spec.excluded))
+    check_ready(config.steps, spec.embedding_model)
     with _workplace(scratch) as folder:
         settings = with_contamination(settings, spec.decontamination, store, folder)
         settings = with_models(settings, spec.step_sources, store, folder)
@@ -103,7 +103,7 @@ def curate(spec: CurationSpec, store: ArtifactStore, scratch: Path, report: Prog
             executor_of(spec, store), settings, reader, folder / "curated.arrow", report
         )
         with index_store(store, folder) as indexes:
-            path, gone = compared(folder / "curated.arrow", settings, reports)
+            path, gone = compared(folder / "curated.arrow", settings, reports, spec.embedding_model)
             rejected = pa.concat_tables([rejected, gone])
             records = Curated(mapped_table(path), folder)
             report(0.85, "Looking for duplicates", done=len(records), total=len(records), unit="records")

@@ -49,11 +49,11 @@ def replace_entities(batch: pa.RecordBatch, settings: "StageSettings") -> Outcom
         [text] if record is None else pieces_of(record) for text, record in zip(texts, records, strict=True)
     ]
     distinct = list(dict.fromkeys(piece for each in pieces for piece in each))
-    found = dict(zip(distinct, model_of(params["model"])(distinct), strict=True))
-    counts = [Counter(kind for piece in each for _, _, kind in found[piece]) for each in pieces]
+    entities_of = dict(zip(distinct, model_of(params["model"])(distinct), strict=True))
+    counts = [Counter(kind for piece in each for _, _, kind in entities_of[piece]) for each in pieces]
 
     def replaced(text: str) -> str:
-        return _replaced(text, found.get(text, ()), params, key)
+        return _replaced(text, entities_of.get(text, ()), params, key)
 
     rows: list[str | Record] = [
         replaced(text) if record is None else changed(record, replaced)
@@ -112,8 +112,8 @@ def model_of(name: str) -> Find:
     if len(providers) != 1:
         raise StepNotInstalled(
             f"The step {NAMED_ENTITIES} cannot run: no installed package provides the model {name!r}. Install one in "
-            f"the environment of the ingestion workers (entry point group `{ENTRY_POINTS}`), name a pipeline of spaCy as "
-            "`spacy:NAME`, or remove the step from the curation."
+            f"the environment of the ingestion workers (entry point group `{ENTRY_POINTS}`), name a pipeline of spaCy "
+            "as `spacy:NAME`, or remove the step from the curation."
         )
     find: Find = providers[0].load()
     return find

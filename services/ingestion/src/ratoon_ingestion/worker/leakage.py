@@ -5,12 +5,15 @@ is in its near-duplicate cluster, which the version states.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
+from ratoon.tasks.records import from_json
+from ratoon_ingestion.domain.conversations import wording
 from ratoon_ingestion.worker.index.lookup import matches
 from ratoon_ingestion.worker.index.segment import Layout, Segment
 from ratoon_ingestion.worker.index.sketches import Sketches, joined, sketched
@@ -19,13 +22,33 @@ from ratoon_ingestion.worker.index.write import BLOCK, build
 from ratoon_ingestion.worker.names import Names, names_of
 
 
+class Wordings:
+    """Texts by which records are compared; each is read when its sketch is needed."""
+
+    def __init__(self, texts: pa.ChunkedArray, examples: pa.ChunkedArray, rows: Sequence[int]) -> None:
+        self._texts, self._examples, self._rows = texts, examples, rows
+
+    def take(self, rows: Iterable[int]) -> "Wordings":
+        """Return these rows, without reading them."""
+        return Wordings(self._texts, self._examples, [self._rows[row] for row in rows])
+
+    def read(self) -> list[str]:
+        """Return the texts of all rows."""
+        return [self._read(row) for row in self._rows]
+
+    def _read(self, row: int) -> str:
+        example = self._examples[row].as_py()
+        text: str = self._texts[row].as_py() if example is None else wording(from_json(example))
+        return text
+
+
 @dataclass(frozen=True)
 class Texts:
     """Records by id, content digest, text and cluster, in equal order."""
 
     record_ids: Sequence[str]
     digests: Sequence[str]
-    texts: Sequence[str]
+    texts: Wordings
     clusters: Sequence[str]
 
     def __len__(self) -> int:
@@ -33,14 +56,16 @@ class Texts:
 
     def take(self, rows: Sequence[int]) -> "Texts":
         """Return these rows."""
-        columns = (self.record_ids, self.digests, self.texts, self.clusters)
-        return Texts(*([column[row] for row in rows] for column in columns))
+        ids, digests, clusters = (
+            [column[row] for row in rows] for column in (self.record_ids, self.digests, self.clusters)
+        )
+        return Texts(ids, digests, self.texts.take(rows), clusters)
 
     def sketches(self) -> Iterator[Sketches]:
         """Yield their sketches, computed from the texts, in blocks."""
         for start in range(0, len(self), BLOCK):
-            block = slice(start, start + BLOCK)
-            yield sketched(self.record_ids[block], self.digests[block], self.texts[block])
+            block = self.take(range(start, min(start + BLOCK, len(self))))
+            yield sketched(block.record_ids, block.digests, block.texts.read())
 
     def with_clusters(self, record_ids: set[str]) -> set[str]:
         """Return these ids and those of all records that share a cluster with one."""
@@ -65,7 +90,7 @@ def known_sketches(texts: Texts, segment: Segment) -> Iterator[Sketches]:
         both = joined(
             [
                 segment.sketches(rows[rows >= 0]),
-                sketched(missing.record_ids, missing.digests, missing.texts),
+                sketched(missing.record_ids, missing.digests, missing.texts.read()),
             ]
         )
         order = np.concatenate([np.flatnonzero(rows >= 0), lacking])

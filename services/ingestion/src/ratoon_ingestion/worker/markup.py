@@ -21,16 +21,33 @@ _SPACING = frozenset({"td", "th", "img", "input"})
 _TABLE_EDGES = re.compile(r"^[|\s]*\|[^\S\n]*|[^\S\n]*\|[^\S\n]*$", re.MULTILINE)
 """Trafilatura draws tables with bars; layout tables are no tables."""
 _TAG = re.compile(r"<[^<>]{0,2000}>")
+_LONG_TAG = re.compile(r"<[A-Za-z][^<>]*>")
+_LONG = re.compile(r"[^<]{8192,}")
+_QUOTED_END = re.compile(r"=\s*(?:\"[^\">]*>|'[^'>]*>)")
+_MAX_COMPARISONS = 200_000_000
+"""Comparisons of attributes of a page; the parser compares each of a tag with all others of it."""
 
 
 def text_of(html: str) -> str:
     """The readable text of an HTML page or fragment; of something unparsable, what is between its tags."""
-    tree = _parsed(html)
+    tree = None if has_endless_tags(html) else _parsed(html)
     if tree is None:
-        return _TAG.sub(" ", html)
+        return _LONG_TAG.sub(" ", _TAG.sub(" ", html))
     whole = _walked(tree)
     chosen = _extracted(html) if len(html) <= _TRAFILATURA_CHARS else ""
     return chosen if len(chosen.split()) >= _ENOUGH * len(whole.split()) else whole
+
+
+def has_endless_tags(html: str) -> bool:
+    """Return whether tags of a page have so many attributes that it takes minutes to parse them."""
+    comparisons = 0
+    for match in _LONG.finditer(html):
+        run = match.group()
+        is_tag = html[match.start() - 1 : match.start()] == "<"
+        if not is_tag or _QUOTED_END.search(run) is None:
+            run = run.partition(">")[0] if is_tag else ""
+        comparisons += max(run.count("="), len(run.split())) ** 2
+    return comparisons > _MAX_COMPARISONS
 
 
 def _parsed(html: str) -> lxml.html.HtmlElement | None:

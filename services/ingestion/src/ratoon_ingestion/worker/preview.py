@@ -17,12 +17,15 @@ from ratoon.ingestion.v1.source_pb2 import PreviewedRecord, RejectedItem, Source
 from ratoon.ingestion.v1.source_pb2 import Source as SourceMessage
 from ratoon.jobs.v1.ingestion_jobs_pb2 import PreviewSpec
 from ratoon.storage.artifacts import ArtifactStore
+from ratoon.tasks.curation import AUGMENT
 from ratoon.tasks.records import from_json, record_of
 from ratoon_ingestion.domain.conversations import KIND_ATTRIBUTE, RecordKind, shortened
 from ratoon_ingestion.domain.curation import CurationConfig
+from ratoon_ingestion.domain.mixtures import COPY_OF
 from ratoon_ingestion.domain.sources import Format
 from ratoon_ingestion.example_messages import example_message
 from ratoon_ingestion.source_messages import sample_by_message
+from ratoon_ingestion.worker.augmenting import augmented, synonyms_of
 from ratoon_ingestion.worker.batches import CURATED, items_batch
 from ratoon_ingestion.worker.compared import compared, curated_table
 from ratoon_ingestion.worker.decontaminate import add_unchecked, with_contamination
@@ -33,10 +36,16 @@ from ratoon_ingestion.worker.readers.encodings import opened
 from ratoon_ingestion.worker.readers.excel import excel_columns
 from ratoon_ingestion.worker.readers.parquet import parquet_columns
 from ratoon_ingestion.worker.readers.tables import table_columns
-from ratoon_ingestion.worker.references import add_model_counts, check_ready, with_models
+from ratoon_ingestion.worker.references import (
+    SourcesOfSteps,
+    add_model_counts,
+    check_ready,
+    sources_of_steps,
+    with_models,
+)
 from ratoon_ingestion.worker.spec import config_of, source_of
 from ratoon_ingestion.worker.stages import CuratedBatch, StageSettings, curate_batch
-from ratoon_ingestion.worker.steps.apply import Report
+from ratoon_ingestion.worker.steps.apply import EXAMPLES, Change, Report, all_texts_of
 
 _ITEMS, _FILES = 500, 100
 """Maximum number of rows of a table, and of mails or files, which take longer, to read."""
@@ -116,13 +125,15 @@ def _read(result: SourcePreview, spec: PreviewSpec, source: SourceSpec, store: "
     count = len(items) + len(rejections)
     config = config_of(spec.curation) if spec.HasField("curation") else CurationConfig()
     key, excluded = bytes.fromhex(spec.record_key), frozenset(spec.excluded)
-    settings = StageSettings(key, config, excluded, embedding_model=spec.embedding_model)
-    check_ready(settings)
+    settings = StageSettings(key, config, excluded)
+    check_ready(config.steps, spec.embedding_model)
     with tempfile.TemporaryDirectory() as scratch:
         plain = ArtifactStore(store.url)
         settings = with_contamination(settings, spec.decontamination, plain, Path(scratch))
         settings = with_models(settings, spec.step_sources, plain, Path(scratch))
-        outcome = _compared(curate_batch(items_batch(source, items), settings), settings, Path(scratch))
+        outcome = curate_batch(items_batch(source, items), settings)
+        outcome = _compared(outcome, settings, spec.embedding_model, Path(scratch))
+        _add_copies(outcome, settings, sources_of_steps(settings, spec.step_sources, plain))
         add_unchecked(outcome.reports, settings)
         add_model_counts(outcome.reports, settings)
     rejected = [*(_unread(each) for each in rejections), *_rejected(outcome.rejected)]
@@ -142,16 +153,35 @@ def _read(result: SourcePreview, spec: PreviewSpec, source: SourceSpec, store: "
     result.estimated_item_count = count if complete else _estimated(store, count, result.size_bytes)
 
 
-def _compared(outcome: CuratedBatch, settings: StageSettings, folder: Path) -> CuratedBatch:
+def _compared(
+    outcome: CuratedBatch, settings: StageSettings, embedding_model: str, folder: Path
+) -> CuratedBatch:
     """Run the steps that compare all records over those that were read."""
     path = folder / "curated.arrow"
     with pa.ipc.new_file(str(path), CURATED) as sink:
         sink.write_batch(outcome.accepted.select(CURATED.names))
-    left, gone = compared(path, settings, outcome.reports)
+    left, gone = compared(path, settings, outcome.reports, embedding_model)
     accepted = pa.RecordBatch.from_pylist(curated_table(left).to_pylist(), schema=CURATED)
     rejected = pa.concat_tables([pa.Table.from_batches([outcome.rejected]), gone]).combine_chunks()
     rejections = rejected.to_batches()[0] if rejected.num_rows else outcome.rejected
     return replace(outcome, accepted=accepted, rejected=rejections)
+
+
+def _add_copies(outcome: CuratedBatch, settings: StageSettings, sources: SourcesOfSteps) -> None:
+    """Add to the report of the step `augment` the copies that a split would make of the first records."""
+    step = next((step for step in settings.config.steps if step.name == AUGMENT), None)
+    if step is None or not outcome.accepted.num_rows:
+        return
+    report = next(each for each in outcome.reports if each.name == AUGMENT)
+    columns = ["record_id", "text", "source_path", "attributes", "example", "chars", "content_digest"]
+    rows = pa.Table.from_batches([outcome.accepted.select(columns)])
+    before = {row["record_id"]: all_texts_of(row) for row in rows.to_pylist()}
+    copies = augmented(rows, step, synonyms_of(step, sources), before.keys(), settings.key, 0).to_pylist()
+    report.counts["augmented"] = len(copies)
+    for copy in copies[:EXAMPLES]:
+        original = dict(copy["attributes"])[COPY_OF]
+        change = Change(original, copy["source_path"], before[original], all_texts_of(copy))
+        report.changes.append(change)
 
 
 def _enough(source: SourceSpec, items: list[Item], rejections: list[Rejection], until: float) -> bool:

@@ -12,7 +12,7 @@ import shutil
 import tempfile
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from functools import cache, partial
 from importlib.metadata import version as installed_version
@@ -25,6 +25,7 @@ from ratoon.operations.ray import cluster
 from ratoon.storage.artifacts import ArtifactStore
 from ratoon_ingestion.worker.executor import Waits
 from ratoon_ingestion.worker.pool import WorkerCrashed
+from ratoon_ingestion.worker.ray_tasks import computed
 from ratoon_ingestion.worker.stages import CuratedBatch, StageSettings, curate_batch
 
 T = TypeVar("T")
@@ -38,6 +39,8 @@ _BATCH_BYTES = 2 << 20
 """Bytes of the object store that are reckoned for one batch in flight."""
 _RETRIES = 5
 """Maximum number of times that a batch is curated again because its worker was lost."""
+_OOM_RETRIES = "RAY_task_oom_retries"
+"""Setting of Ray for workers that were killed because their node ran out of memory; by default it retries for ever."""
 _CAPACITY_S = 2.0
 """Seconds between two looks at the number of CPUs of the cluster."""
 _WAIT_S = 1.0
@@ -66,10 +69,11 @@ class RayCluster:
     ) -> Iterator[CuratedBatch]:
         """Yield the batches curated. WorkerCrashed when a batch loses its worker again and again."""
         if not cluster.started():
+            os.environ[_OOM_RETRIES] = str(_RETRIES)
             cluster.start(size=cluster.NodeSize(self.processes, STORE_BYTES))
         curate = partial(
             curate_remotely,
-            settings=replace(settings, **dict.fromkeys(_folders(settings), "")),
+            settings=_with_folders(settings, dict.fromkeys(_folders(settings), "")),
             folders={name: self.store.put_tree(Path(place)) for name, place in _folders(settings).items()},
             artifacts=self.store.url,
             release=_release(),
@@ -87,17 +91,16 @@ def curate_remotely(
             "then build the version again."
         )
     places = _fetched(artifacts, frozenset(folders.values()))
-    return curate_batch(
-        batch, replace(settings, **{name: places[digest] for name, digest in folders.items()})
-    )
+    own = {name: places[digest] for name, digest in folders.items()}
+    return curate_batch(batch, _with_folders(settings, own))
 
 
 def ordered(function: Callable[[T], R], inputs: Iterable[T], waits: Waits) -> Iterator[R]:
     """Yield the function's results over the inputs, computed by Ray tasks, in the order of the inputs."""
     import ray
 
-    task = ray.remote(num_cpus=1, max_retries=_RETRIES, scheduling_strategy="SPREAD")(_computed)
-    shared, capacity = ray.put(function), _Capacity()
+    task = ray.remote(num_cpus=1, max_retries=_RETRIES, scheduling_strategy="SPREAD")(computed)
+    shared, capacity = ray.put(pickle.dumps(function)), _Capacity()
     in_flight: deque[Any] = deque()
     try:
         for item in inputs:
@@ -153,16 +156,14 @@ def _result(reference: Any, capacity: _Capacity, waits: Waits) -> Any:
         ) from error
 
 
-def _computed(function: Callable[[Any], Any], item: Any) -> bytes:
-    """Compute one result on a worker. Bytes, because the parts of an object would keep all of it in shared memory."""
-    pa.set_cpu_count(1)
-    return pickle.dumps(function(item), protocol=pickle.HIGHEST_PROTOCOL)
-
-
 def _folders(settings: StageSettings) -> dict[str, str]:
     """Return the directories that the settings name, which are all their texts."""
     named = {field.name: getattr(settings, field.name) for field in fields(settings)}
     return {name: place for name, place in named.items() if isinstance(place, str) and place}
+
+
+def _with_folders(settings: StageSettings, places: Mapping[str, Any]) -> StageSettings:
+    return replace(settings, **places)
 
 
 @cache

@@ -2,7 +2,7 @@
 
 import json
 import secrets
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
@@ -45,15 +45,14 @@ def prepare(steps: Iterable[Step], references: "SourcesOfSteps", place: Path) ->
         PREPARED[step.name](settings_of(step), references, directory)
 
 
-def check_ready(settings: StageSettings) -> None:
-    """Raise StepNotInstalled or RegionUnknown unless every step of the curation can run here."""
-    steps = settings.config.steps
+def check_ready(steps: Sequence[Step], embedding_model: str) -> None:
+    """Raise StepNotInstalled or RegionUnknown unless every step of a curation can run here."""
     check_installed(steps)
     for step in steps:
         if step.name == NAMED_ENTITIES:
             entities.check_model(step)
         if step.name == SEMANTIC_DUPLICATES:
-            embeddings.check_model(settings.embedding_model)
+            embeddings.check_model(embedding_model)
 
 
 def add_model_counts(reports: Iterable[Report], settings: StageSettings) -> None:

@@ -82,8 +82,6 @@ class StageSettings:
     """Directory of the hashes that `contamination.write_index` wrote; empty: none."""
     models: str = ""
     """Directory of what steps made of sources, which `references.with_models` wrote; empty: none."""
-    embedding_model: str = ""
-    """Directory of the operator's embedding model; empty: none."""
 
     @property
     def redaction(self) -> Redaction:

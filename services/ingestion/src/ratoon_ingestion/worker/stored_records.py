@@ -6,10 +6,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ratoon.storage.artifacts import ArtifactStore
-from ratoon.tasks.records import from_json
-from ratoon_ingestion.domain.conversations import wording
 from ratoon_ingestion.worker.batches import RECORDS
-from ratoon_ingestion.worker.leakage import Texts
+from ratoon_ingestion.worker.leakage import Texts, Wordings
 
 READ = [name for name in RECORDS.names if name != "label_votes"]
 """Columns of a version that a split reads; versions of older releases have them all but `example`."""
@@ -43,11 +41,8 @@ def read_columns(store: ArtifactStore, digest: str, columns: Sequence[str]) -> p
 
 def texts_of(table: pa.Table) -> Texts:
     """Return the wordings of records by which they are compared."""
-    ids, digests, texts, clusters, examples = (
-        table.column(name).to_pylist() for name in ("record_id", "content_digest", "text", "cluster", EXAMPLE)
+    ids, digests, clusters = (
+        table.column(name).to_pylist() for name in ("record_id", "content_digest", "cluster")
     )
-    wordings = [
-        text if example is None else wording(from_json(example))
-        for text, example in zip(texts, examples, strict=True)
-    ]
+    wordings = Wordings(table.column("text"), table.column(EXAMPLE), range(table.num_rows))
     return Texts(ids, digests, wordings, clusters)

@@ -252,7 +252,7 @@ def update_guideline(command: UpdateGuideline, store: Store) -> Guideline:
             conflict_policy=command.conflict_policy or before.conflict_policy,
         )
         _check_policy(after.task, after.conflict_policy)
-        return before if after == before else tx.save(after)
+        return before if after == before else tx.save(replace(after, version=before.version + 1))
 
 
 def _check_policy(task: TaskSpec, policy: ConflictPolicy) -> None:
@@ -382,7 +382,7 @@ def complete_task(
             command.ratings,
             command.preference,
             command.skip_reason,
-            queue.guideline_version if queue else 0,
+            _guideline_version(tx, before),
         )
         after = with_answer(before, answer, now)
         if after == before:
@@ -396,6 +396,12 @@ def complete_task(
         if queue is not None:
             refill_if_needed(tx, note_moved(tx, queue, before, after), operations, clock)
         return tx.save(with_comment(after, command.caller, command.comment, now))
+
+
+def _guideline_version(tx: Transaction, task: Task) -> int:
+    """Return the version of the guideline of a task now; 0 if the task belongs to no queue."""
+    guideline = tx.find(Guideline, task.guideline) if task.guideline else None
+    return guideline.version if guideline else task.guideline_version
 
 
 def forget_records(command: ForgetRecords, tx: Transaction, ledger: Ledger, queues: TaskQueue) -> None:

@@ -209,15 +209,15 @@ def check_claimable(queue: Queue, now: datetime) -> None:
 def filter_terms(filter: str) -> list[tuple[str, str]]:
     """Return fields and values of a filter; BadQueue if it is none."""
     terms = [_TERM.fullmatch(term) for term in filter.split(" AND ")] if filter.strip() else []
-    found = [(term["field"], term["quoted"] or term["plain"] or "") for term in terms if term]
-    known = all(field in FIELDS or field.startswith("attributes.") for field, _ in found)
-    if not known or len(found) != len(terms):
+    parsed = [(term["field"], term["quoted"] or term["plain"] or "") for term in terms if term]
+    known = all(field in FIELDS or field.startswith("attributes.") for field, _ in parsed)
+    if not known or len(parsed) != len(terms):
         raise BadQueue(
             f"{filter!r} is no filter of records. Write it as 'language = zh AND attributes.channel = \"web\"'; fields "
             f"are {', '.join(FIELDS)} and attributes.{{name}}.",
             "filter",
         )
-    return found
+    return parsed
 
 
 def moved(queue: Queue, before: Task | None, after: Task | None) -> Queue:

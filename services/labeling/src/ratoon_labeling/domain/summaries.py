@@ -165,7 +165,7 @@ def _by_pair(task: TaskSpec, compared: Sequence[dict[str, str]]) -> tuple[PairAg
     for each in compared:
         for first, second in combinations(sorted(each), 2):
             common[first, second].append((each[first], each[second]))
-    most = sorted(common.items(), key=lambda each: (-len(each[1]), each[0]))[:MAX_PAIRS]
+    largest = sorted(common.items(), key=lambda each: (-len(each[1]), each[0]))[:MAX_PAIRS]
     rules = rules_of(task)
     return tuple(
         PairAgreement(
@@ -175,5 +175,5 @@ def _by_pair(task: TaskSpec, compared: Sequence[dict[str, str]]) -> tuple[PairAg
             sum(not rules.differ(task, pair) for pair in both) / len(both),
             cohen_kappa(both) if rules.HAS_CLASSES else None,
         )
-        for (first, second), both in most
+        for (first, second), both in largest
     )

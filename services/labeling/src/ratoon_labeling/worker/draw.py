@@ -28,7 +28,7 @@ from ratoon_labeling.domain.queues import (
 )
 from ratoon_labeling.domain.refills import Drawn
 from ratoon_labeling.worker import records
-from ratoon_labeling.worker.records import Given
+from ratoon_labeling.worker.records import Exported
 from ratoon_labeling.worker.rules import RuleSet, accuracies
 
 MAX_SCORED = 20_000
@@ -83,20 +83,21 @@ def draw(spec: RefillSpec, artifacts: ArtifactStore, job: JobFolder) -> Drawn:
     job.progress(0.5, "Choosing records", done=len(pool.candidates), unit="records")
     by_people = [each for each in pool.labelled if each.by_person]
     learner = _learner(queue, by_people, given, spec.name)
-    wanted, reason = _wanted(spec, queue, pool)
+    size, reason = _size(spec, queue, pool)
     if reason is None and learner is not None and learner.pays_no_more(queue.refill_rule.min_gain):
-        wanted, reason = 0, StopReason.NO_GAIN
+        size, reason = 0, StopReason.NO_GAIN
     by_lot = sorted(pool.candidates, key=lambda each: _lot(spec.name, each.record_id))
     strategy = queue.refill_rule.strategy if learner is not None else Strategy.RANDOM
     random_count, _ = (
-        shares(wanted, queue.refill_rule.random_share) if strategy is not Strategy.RANDOM else (wanted, 0)
+        shares(size, queue.refill_rule.random_share) if strategy is not Strategy.RANDOM else (size, 0)
     )
     at_random = by_lot[:random_count]
     active: Sequence[Record] = ()
-    if learner is not None and wanted > len(at_random):
+    if learner is not None and size > len(at_random):
         job.progress(0.7, "Scoring records", done=len(by_lot), unit="records")
         scored = by_lot[random_count : random_count + MAX_SCORED]
-        active = learner.most_useful(scored, wanted - random_count, strategy)
+        active = learner.informative(scored, size - random_count, strategy)
+    curve, gain = learner.measured if learner is not None else ((), None)
     proposals, origin = _proposals(queue, [*at_random, *active], learner)
     tasks = [
         *(_line(each, Selection.RANDOM, proposals, origin) for each in at_random),
@@ -110,8 +111,8 @@ def draw(spec: RefillSpec, artifacts: ArtifactStore, job: JobFolder) -> Drawn:
         candidate_count=len(pool.candidates),
         labelled_count=len(pool.labelled),
         copy_count=pool.copy_count,
-        curve=learner.curve if learner is not None else (),
-        gain=learner.gain if learner is not None else None,
+        curve=curve,
+        gain=gain,
         rules=accuracies(queue.pre_labels.rules, pool.candidates, by_people),
         strategy=strategy,
         stop_reason=reason,
@@ -129,21 +130,21 @@ def _message(queue: Queue, has_model: bool, labels: int) -> str:
     return f"All at random: {labels} labels by people are too few for a model, {MIN_LABELS} of two labels are needed."
 
 
-def _wanted(spec: RefillSpec, queue: Queue, pool: Pool) -> tuple[int, StopReason | None]:
+def _size(spec: RefillSpec, queue: Queue, pool: Pool) -> tuple[int, StopReason | None]:
     """Return the number of tasks to draw, and why no more can be drawn after them."""
-    wanted, reason = spec.size, None
+    size, reason = spec.size, None
     if spec.min_labelled:
-        wanted = min(wanted, max(0, spec.min_labelled - len(pool.labelled)))
+        size = min(size, max(0, spec.min_labelled - len(pool.labelled)))
     limit = queue.refill_rule.max_tasks
-    if limit and spec.queued_count + wanted >= limit:
-        wanted, reason = max(0, limit - spec.queued_count), StopReason.MAX_TASKS
-    if wanted >= len(pool.candidates) and reason is None:
-        wanted, reason = len(pool.candidates), StopReason.EXHAUSTED
-    return min(wanted, len(pool.candidates)), reason
+    if limit and spec.queued_count + size >= limit:
+        size, reason = max(0, limit - spec.queued_count), StopReason.MAX_TASKS
+    if size >= len(pool.candidates) and reason is None:
+        size, reason = len(pool.candidates), StopReason.EXHAUSTED
+    return min(size, len(pool.candidates)), reason
 
 
 def _pool(
-    queue: Queue, rows: Iterable[Mapping[str, Any]], given: Sequence[Given], queued: Collection[str]
+    queue: Queue, rows: Iterable[Mapping[str, Any]], given: Sequence[Exported], queued: Collection[str]
 ) -> Pool:
     """Divide the records of a version. Records that are preferences or have a verdict are neither."""
     answers = {each.record_id: each.answer.label for each in given if each.answer.source is Source.HUMAN}
@@ -202,7 +203,7 @@ def _read(artifacts: ArtifactStore, digest: str, job: JobFolder) -> Iterator[Map
         job.progress(0.5 * number / len(shards), "Reading records", unit="records")
 
 
-def _learner(queue: Queue, by_people: Sequence[Record], given: Sequence[Given], seed: str) -> "Any | None":
+def _learner(queue: Queue, by_people: Sequence[Record], given: Sequence[Exported], seed: str) -> "Any | None":
     """Return a model of the labels so far where the queue needs one and there are enough of them."""
     rule = queue.refill_rule
     needed = (
@@ -217,7 +218,7 @@ def _learner(queue: Queue, by_people: Sequence[Record], given: Sequence[Given], 
     from ratoon_labeling.worker.learner import Learner  # scikit-learn takes seconds to import
 
     active = records.actively_drawn(given)
-    return Learner.fitted(
+    return Learner(
         [each.text for each in by_people],
         [each.label for each in by_people],
         [each.record_id in active or each.content_digest in active for each in by_people],

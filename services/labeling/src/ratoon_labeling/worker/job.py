@@ -24,7 +24,7 @@ from ratoon_labeling.domain.sampling import review_sample
 from ratoon_labeling.domain.tasks import Reason
 from ratoon_labeling.worker import records
 from ratoon_labeling.worker.draw import run as run_drawing
-from ratoon_labeling.worker.records import Given, Row, Vote
+from ratoon_labeling.worker.records import Exported, Row, Vote
 
 _MAX_UNKNOWN_LABELS, _MAX_NAMED, _MAX_NAMED_ONCE = 50, 64, 24
 _MAX_UNKNOWN_CHARS = 200
@@ -120,7 +120,7 @@ def _parsed(task: TaskSpec, text: str) -> str | None:
     return answer if answer is not None and is_storable(answer) else None
 
 
-def _created(task: TaskSpec, annotations: Iterable[Given]) -> dict[str, list[AnnotatedLabel]]:
+def _created(task: TaskSpec, annotations: Iterable[Exported]) -> dict[str, list[AnnotatedLabel]]:
     """Return the valid annotations of each record."""
     by_record: dict[str, list[AnnotatedLabel]] = defaultdict(list)
     for each in annotations:

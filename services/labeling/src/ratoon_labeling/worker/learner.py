@@ -8,7 +8,7 @@ import hashlib
 import unicodedata
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from functools import cached_property
 from math import sqrt
 from typing import Any, Protocol, TypeVar
 
@@ -27,6 +27,8 @@ MAX_CHARS = 4_000
 """Characters of a text that the model sees."""
 MAX_FITTED = 20_000
 """Labels that the model is fitted on, the first ones by lot of more."""
+MAX_MEASURED = 2_000
+"""Labels of the learning curve, the first ones by lot of more."""
 REPETITIONS = 10
 """Random divisions of the labels into training and test for the learning curve."""
 TEST_SHARE = 0.25
@@ -50,39 +52,37 @@ class Record(Protocol):
 R = TypeVar("R", bound=Record)
 
 
-@dataclass(frozen=True)
 class Learner:
-    """Fitted model with its learning curve; `gain` is None where there are too few labels to measure it."""
+    """Model of labelled texts, of two labels or more; `active` marks those that were drawn by uncertainty."""
 
-    vectorizer: Any
-    model: Any
-    curve: tuple[CurvePoint, ...]
-    gain: Gain | None
-    seed: int
-
-    @classmethod
-    def fitted(
-        cls, texts: Sequence[str], labels: Sequence[str], active: Sequence[bool], seed: str
-    ) -> "Learner":
-        """Fit the model to labelled texts, of two labels or more; `active` marks those drawn by uncertainty."""
-        number = int.from_bytes(hashlib.sha256(seed.encode()).digest()[:4])
-        order = np.random.default_rng(number).permutation(len(texts))[:MAX_FITTED]
+    def __init__(
+        self, texts: Sequence[str], labels: Sequence[str], active: Sequence[bool], seed: str
+    ) -> None:
+        self._seed = int.from_bytes(hashlib.sha256(seed.encode()).digest()[:4])
+        order = np.random.default_rng(self._seed).permutation(len(texts))[:MAX_FITTED]
         shown = [texts[row][:MAX_CHARS] for row in order]
-        names, drawn = np.array([labels[row] for row in order]), np.array([active[row] for row in order])
-        vectorizer = vectorizer_of(shown)
-        matrix = csr_matrix(vectorizer.fit_transform(shown))
-        curve, gain = learning_curve(matrix, names, drawn, number)
-        return cls(vectorizer, _fit(matrix, names), curve, gain, number)
+        self._labels = np.array([labels[row] for row in order])
+        self._active = np.array([active[row] for row in order])
+        self._vectorizer = vectorizer_of(shown)
+        self._features = csr_matrix(self._vectorizer.fit_transform(shown))
+        self._model = _fit(self._features, self._labels)
+
+    @cached_property
+    def measured(self) -> tuple[tuple[CurvePoint, ...], Gain | None]:
+        """The learning curve, and the gain of the second half of the labels; None where there are too few labels."""
+        rows = slice(MAX_MEASURED)
+        return learning_curve(self._features[rows], self._labels[rows], self._active[rows], self._seed)
 
     def pays_no_more(self, min_gain: float) -> bool:
         """Return whether doubling the labels gained less than `min_gain` with 95 % confidence."""
-        return min_gain > 0 and self.gain is not None and self.gain.high < min_gain
+        gain = self.measured[1] if min_gain > 0 else None
+        return gain is not None and gain.high < min_gain
 
     def labels(self, texts: Sequence[str]) -> list[str]:
         """Return the most probable label of each text."""
-        return [str(each) for each in self.model.predict(self._matrix(texts))]
+        return [str(each) for each in self._model.predict(self._matrix(texts))]
 
-    def most_useful(self, records: Sequence[R], count: int, strategy: Strategy) -> list[R]:
+    def informative(self, records: Sequence[R], count: int, strategy: Strategy) -> list[R]:
         """Return the records that the model is most uncertain about and that differ from each other.
 
         Of the most uncertain records, five times as many as are drawn, k-means makes as many clusters as are drawn, and
@@ -91,11 +91,11 @@ class Learner:
         if count <= 0 or not records:
             return []
         matrix = self._matrix([each.text for each in records])
-        uncertain = uncertainty(self.model.predict_proba(matrix), strategy)
+        uncertain = uncertainty(self._model.predict_proba(matrix), strategy)
         ranked = np.argsort(-uncertain, kind="stable")[: count * _WIDER]
         if len(ranked) <= count:
             return [records[row] for row in ranked]
-        clusters = MiniBatchKMeans(n_clusters=count, random_state=self.seed, n_init=1).fit_predict(
+        clusters = MiniBatchKMeans(n_clusters=count, random_state=self._seed, n_init=1).fit_predict(
             matrix[ranked]
         )
         first = list(dict.fromkeys(clusters))
@@ -105,7 +105,7 @@ class Learner:
         return [records[row] for row in chosen]
 
     def _matrix(self, texts: Sequence[str]) -> Any:
-        return csr_matrix(self.vectorizer.transform([text[:MAX_CHARS] for text in texts]))
+        return csr_matrix(self._vectorizer.transform([text[:MAX_CHARS] for text in texts]))
 
 
 def uncertainty(probabilities: Any, strategy: Strategy) -> Any:

@@ -108,7 +108,7 @@ def example_of(example: str | None) -> Record:
 
 
 @dataclass(frozen=True)
-class Given:
+class Exported:
     """Annotation that was exported: its record, the digest of the text, and whether a queue drew it by uncertainty."""
 
     record_id: str
@@ -117,16 +117,16 @@ class Given:
     is_active: bool = False
 
 
-def annotations(artifacts: ArtifactStore, digest: str) -> Iterator[Given]:
+def annotations(artifacts: ArtifactStore, digest: str) -> Iterator[Exported]:
     """Yield each annotation that was exported. Exports of older releases name neither text nor selection."""
     for line in read_lines(artifacts, digest):
         time = datetime.fromisoformat(line["time"])
         answer = AnnotatedLabel(line["label"], line["annotator"], Source(line["source"]), time)
         active = line.get("selection") == Selection.ACTIVE
-        yield Given(line["record_id"], answer, line.get("content_digest", ""), active)
+        yield Exported(line["record_id"], answer, line.get("content_digest", ""), active)
 
 
-def answers_of_texts(given: Iterable[Given]) -> dict[str, str]:
+def answers_of_texts(given: Iterable[Exported]) -> dict[str, str]:
     """Return the record that people answered of each text: copies of it share the answers."""
     return {
         each.content_digest: each.record_id
@@ -135,7 +135,7 @@ def answers_of_texts(given: Iterable[Given]) -> dict[str, str]:
     }
 
 
-def actively_drawn(given: Iterable[Given]) -> frozenset[str]:
+def actively_drawn(given: Iterable[Exported]) -> frozenset[str]:
     """Return the records and texts that a queue drew by uncertainty."""
     active = [each for each in given if each.is_active]
     return frozenset(each.record_id for each in active) | {each.content_digest for each in active} - {""}

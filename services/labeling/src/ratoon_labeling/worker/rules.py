@@ -37,12 +37,12 @@ class RuleSet:
 
     def labels(self, texts: Sequence[str]) -> list[str]:
         """Return the label of the first rule that matches each text; empty if none does."""
-        found = [""] * len(texts)
+        labels = [""] * len(texts)
         for rule, matched in zip(self._rules, self.matches(texts), strict=True):
             for row, matches in enumerate(matched):
-                if matches and not found[row]:
-                    found[row] = rule.label
-        return found
+                if matches and not labels[row]:
+                    labels[row] = rule.label
+        return labels
 
 
 def accuracies(

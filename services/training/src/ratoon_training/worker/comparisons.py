@@ -1,8 +1,8 @@
 """Preferences and judged answers as token arrays: each unit is two samples in a row. It does not know torch.
 
 Of a preference (DPO), these are the chosen and the rejected answer after the same prompt. Of a judged answer (KTO),
-these are the answer after its prompt, and the answer of the next record after the same prompt, from which the distance
-from the reference is estimated; `labels` say whether the answer is good.
+these are the answer after its prompt, and the answer to the next other prompt after the same prompt, from which the
+distance from the reference is estimated; `labels` say whether the answer is good.
 """
 
 from collections.abc import Iterator, Sequence
@@ -140,18 +140,18 @@ def _answered(speech: Speech, record: Record, answers: Sequence[str]) -> tuple[l
 def _with_others(
     fitted: list[tuple[Unit, list[Sample]]], recipe: Recipe, bos: int | None
 ) -> list[tuple[Unit, list[Sample]]]:
-    """Return judged answers, each with the answer of the next one of another record after its own prompt.
+    """Return judged answers, each with the answer to the next other prompt after its own prompt.
 
-    The first follows the last. Nothing if there is one record alone.
+    The first follows the last. Nothing if there is one prompt alone.
     """
-    records = [unit.record_id.partition("#")[0] for unit, _ in fitted]
-    if len(set(records)) < 2:
+    prompts = [tuple(unit.prompt) for unit, _ in fitted]
+    if len(set(prompts)) < 2:
         return []
     cutting = replace(recipe, truncation=Truncation.MIDDLE)
     paired = []
     for number, (unit, samples) in enumerate(fitted):
         other = (number + 1) % len(fitted)
-        while records[other] == records[number]:
+        while prompts[other] == prompts[number]:
             other = (other + 1) % len(fitted)
         paired.append((unit, [*samples, *_fitted(unit.prompt, fitted[other][0].tails, cutting, bos)]))
     return paired
@@ -216,7 +216,7 @@ def _nothing(objective: Objective, counts: ComparisonCounts, part: str) -> str:
     needed = (
         "preferences: a prompt with a chosen and a rejected answer that differ"
         if objective is Objective.DPO
-        else "answers that were judged good or bad, of two records at least"
+        else "answers that were judged good or bad, to two prompts at least"
     )
     return (
         f"{objective} would learn nothing of the {part} part: of its {counts.records:,} records there are "

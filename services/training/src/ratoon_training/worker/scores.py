@@ -20,8 +20,8 @@ JUDGEMENT_SCORES = ("loss", "judgement_accuracy", "kl")
 """Scores of KTO: mean loss, share of answers whose reward is on the right side of the divergence, the divergence."""
 REWARD_MARGIN = "reward_margin"
 """Score of KTO if the part has good and bad answers: difference between their mean rewards."""
-DECISIVE_SCORES = ("macro_f1", "pair_accuracy", "judgement_accuracy")
-"""Scores by which epochs are compared: shares of what is right."""
+DECISIVE_SCORES = ("macro_f1", "pair_accuracy")
+"""Scores by which epochs are compared: shares of what is right. Others are compared by their loss."""
 _MAX_EXPONENT = 700.0
 
 

@@ -40,6 +40,8 @@ class BadCasesResource:
         *,
         domain: str | None = None,
         max_record_count: int | None = None,
+        suite: str | None = None,
+        test: str | None = None,
         timeout: float | None = None,
     ) -> ExportBadCasesResponse:
         """Store the records of wrong answers as a JSONL blob.
@@ -53,6 +55,10 @@ class BadCasesResource:
             domain: Name of the domain. Empty: all domains.
             max_record_count: Maximum number of records, 1 to 10,000, in the order of `ListBadCases`. 0:
                 10,000.
+            suite: Resource name of a suite, or its last segment. Set: the wrong answers to its tests are
+                exported in place of those on domains. Together with `domain` it is refused
+                (`BAD_EVALUATION`).
+            test: Name of a test of the suite. Empty: all tests.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
         return self._transport.call(
@@ -60,7 +66,9 @@ class BadCasesResource:
             Call(
                 "POST",
                 expand("/v1/{parent=projects/*/evaluationRuns/*}/badCases:export", parent=parent),
-                body=present({"domain": domain, "maxRecordCount": max_record_count}),
+                body=present(
+                    {"domain": domain, "maxRecordCount": max_record_count, "suite": suite, "test": test}
+                ),
             ),
             timeout,
         )
@@ -127,6 +135,8 @@ class AsyncBadCasesResource:
         *,
         domain: str | None = None,
         max_record_count: int | None = None,
+        suite: str | None = None,
+        test: str | None = None,
         timeout: float | None = None,
     ) -> ExportBadCasesResponse:
         """Store the records of wrong answers as a JSONL blob.
@@ -140,6 +150,10 @@ class AsyncBadCasesResource:
             domain: Name of the domain. Empty: all domains.
             max_record_count: Maximum number of records, 1 to 10,000, in the order of `ListBadCases`. 0:
                 10,000.
+            suite: Resource name of a suite, or its last segment. Set: the wrong answers to its tests are
+                exported in place of those on domains. Together with `domain` it is refused
+                (`BAD_EVALUATION`).
+            test: Name of a test of the suite. Empty: all tests.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
         return await self._transport.call(
@@ -147,7 +161,9 @@ class AsyncBadCasesResource:
             Call(
                 "POST",
                 expand("/v1/{parent=projects/*/evaluationRuns/*}/badCases:export", parent=parent),
-                body=present({"domain": domain, "maxRecordCount": max_record_count}),
+                body=present(
+                    {"domain": domain, "maxRecordCount": max_record_count, "suite": suite, "test": test}
+                ),
             ),
             timeout,
         )

@@ -789,8 +789,8 @@ class ExportBadCasesResponse(Message):
     """Digest of the blob.
 
     Each line has the fields `id`, `text`, `label` (the right answer), `example` (for conversations and
-    several right answers), and the attributes `domain` and `predicted` (the wrong answer, at most 1,000
-    characters).
+    several right answers), and the attributes `domain` (of a suite: `{suite}/{test}`) and `predicted`
+    (the wrong answer, at most 1,000 characters).
     """
 
     record_count: Int64 = 0

@@ -77,6 +77,12 @@ class Guideline(Message):
     A request may give `labels` instead. An update changes `labels` alone.
     """
 
+    version: int = 0
+    """Number of the version: 1, and one more with each update that changes the guideline.
+
+    Annotations of queues name the version by which they were given.
+    """
+
 
 class LabelSetState(OpenEnum):
     """State of a label set."""
@@ -283,6 +289,15 @@ class Annotation(Message):
 
     selection: Selection = Selection.UNSPECIFIED
     """How the record was chosen. Not set: it was not drawn by a queue."""
+
+    guideline: str = ""
+    """Resource name of the guideline of the queue. Empty: none."""
+
+    guideline_version: int = 0
+    """Version of the guideline by which the answer was given.
+
+    0: the annotation belongs to no queue.
+    """
 
 
 class BatchCreateAnnotationsResponse(Message):

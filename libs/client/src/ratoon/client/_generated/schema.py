@@ -442,6 +442,12 @@ METHODS: tuple[Method, ...] = (
                 "integer",
                 "Maximum number of records, 1 to 10,000, in the order of `ListBadCases`. 0: 10,000.",
             ),
+            Field(
+                "suite",
+                "string",
+                "Resource name of a suite, or its last segment. Set: the wrong answers to its tests are exported in place of those on domains. Together with `domain` it is refused (`BAD_EVALUATION`).",
+            ),
+            Field("test", "string", "Name of a test of the suite. Empty: all tests."),
         ),
         result="ExportBadCasesResponse",
     ),
@@ -5907,6 +5913,12 @@ MESSAGES: dict[str, Message] = {
             Field(
                 "selection", "Selection", "How the record was chosen. Not set: it was not drawn by a queue."
             ),
+            Field("guideline", "string", "Resource name of the guideline of the queue. Empty: none."),
+            Field(
+                "guideline_version",
+                "integer",
+                "Version of the guideline by which the answer was given. 0: the annotation belongs to no queue.",
+            ),
         ),
     ),
     "ApiKey": Message(
@@ -7155,7 +7167,7 @@ MESSAGES: dict[str, Message] = {
             Field(
                 "digest",
                 "string",
-                "Digest of the blob. Each line has the fields `id`, `text`, `label` (the right answer), `example` (for conversations and several right answers), and the attributes `domain` and `predicted` (the wrong answer, at most 1,000 characters).",
+                "Digest of the blob. Each line has the fields `id`, `text`, `label` (the right answer), `example` (for conversations and several right answers), and the attributes `domain` (of a suite: `{suite}/{test}`) and `predicted` (the wrong answer, at most 1,000 characters).",
             ),
             Field(
                 "record_count",
@@ -7425,6 +7437,11 @@ MESSAGES: dict[str, Message] = {
                 "task",
                 "TaskSpec",
                 "What the model is for, which decides what annotators enter: labels, a text or a number. A request may give `labels` instead. An update changes `labels` alone.",
+            ),
+            Field(
+                "version",
+                "integer",
+                "Number of the version: 1, and one more with each update that changes the guideline. Annotations of queues name the version by which they were given.",
             ),
         ),
     ),

@@ -328,22 +328,32 @@ class ExportBadCasesRequest(_message.Message):
     PARENT_FIELD_NUMBER: _builtins.int
     DOMAIN_FIELD_NUMBER: _builtins.int
     MAX_RECORD_COUNT_FIELD_NUMBER: _builtins.int
+    SUITE_FIELD_NUMBER: _builtins.int
+    TEST_FIELD_NUMBER: _builtins.int
     parent: _builtins.str
     """Resource name of the evaluation run: `projects/{project}/evaluationRuns/{evaluation_run}`."""
     domain: _builtins.str
     """Name of the domain. Empty: all domains."""
     max_record_count: _builtins.int
     """Maximum number of records, 1 to 10,000, in the order of `ListBadCases`. 0: 10,000."""
+    suite: _builtins.str
+    """Resource name of a suite, or its last segment. Set: the wrong answers to its tests are exported in place of those on
+    domains. Together with `domain` it is refused (`BAD_EVALUATION`).
+    """
+    test: _builtins.str
+    """Name of a test of the suite. Empty: all tests."""
     def __init__(
         self,
         *,
         parent: _builtins.str = ...,
         domain: _builtins.str = ...,
         max_record_count: _builtins.int = ...,
+        suite: _builtins.str = ...,
+        test: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["domain", b"domain", "max_record_count", b"max_record_count", "parent", b"parent"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["domain", b"domain", "max_record_count", b"max_record_count", "parent", b"parent", "suite", b"suite", "test", b"test"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -359,8 +369,8 @@ class ExportBadCasesResponse(_message.Message):
     RECORD_COUNT_FIELD_NUMBER: _builtins.int
     digest: _builtins.str
     """Digest of the blob. Each line has the fields `id`, `text`, `label` (the right answer), `example` (for conversations
-    and several right answers), and the attributes `domain` and `predicted` (the wrong answer, at most 1,000
-    characters).
+    and several right answers), and the attributes `domain` (of a suite: `{suite}/{test}`) and `predicted` (the
+    wrong answer, at most 1,000 characters).
     """
     record_count: _builtins.int
     """Number of records. Records that were erased since the evaluation are left out."""

@@ -127,6 +127,7 @@ class Guideline(_message.Message):
     CONFLICT_POLICY_FIELD_NUMBER: _builtins.int
     ETAG_FIELD_NUMBER: _builtins.int
     TASK_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Resource name: `projects/{project}/guidelines/{guideline}`."""
     revision: _builtins.int
@@ -137,6 +138,10 @@ class Guideline(_message.Message):
     """How several annotations of one record become one answer. Default: HUMAN_FIRST; of numbers MEAN."""
     etag: _builtins.str
     """Version tag of the changeable fields. Send it with an update or a delete: a stale value is refused."""
+    version: _builtins.int
+    """Number of the version: 1, and one more with each update that changes the guideline. Annotations of queues name the
+    version by which they were given.
+    """
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """Time of creation, UTC. Set by the server."""
@@ -169,10 +174,11 @@ class Guideline(_message.Message):
         conflict_policy: Global___Guideline.ConflictPolicy.ValueType = ...,
         etag: _builtins.str = ...,
         task: _task_pb2.TaskSpec | None = ...,
+        version: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "task", b"task", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["conflict_policy", b"conflict_policy", "create_time", b"create_time", "etag", b"etag", "instructions", b"instructions", "labels", b"labels", "name", b"name", "revision", b"revision", "task", b"task", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["conflict_policy", b"conflict_policy", "create_time", b"create_time", "etag", b"etag", "instructions", b"instructions", "labels", b"labels", "name", b"name", "revision", b"revision", "task", b"task", "update_time", b"update_time", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -222,6 +228,8 @@ class Annotation(_message.Message):
     SOURCE_FIELD_NUMBER: _builtins.int
     QUEUE_FIELD_NUMBER: _builtins.int
     SELECTION_FIELD_NUMBER: _builtins.int
+    GUIDELINE_FIELD_NUMBER: _builtins.int
+    GUIDELINE_VERSION_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Resource name: `projects/{project}/annotations/{annotation}`."""
     revision: _builtins.int
@@ -242,6 +250,10 @@ class Annotation(_message.Message):
     """Resource name of the queue whose task was answered. Empty: none."""
     selection: Global___Selection.ValueType
     """How the record was chosen. Not set: it was not drawn by a queue."""
+    guideline: _builtins.str
+    """Resource name of the guideline of the queue. Empty: none."""
+    guideline_version: _builtins.int
+    """Version of the guideline by which the answer was given. 0: the annotation belongs to no queue."""
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """Time of creation, UTC. Set by the server."""
@@ -264,10 +276,12 @@ class Annotation(_message.Message):
         source: Global___Annotation.Source.ValueType = ...,
         queue: _builtins.str = ...,
         selection: Global___Selection.ValueType = ...,
+        guideline: _builtins.str = ...,
+        guideline_version: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["annotator", b"annotator", "content_digest", b"content_digest", "create_time", b"create_time", "label", b"label", "name", b"name", "queue", b"queue", "record_id", b"record_id", "revision", b"revision", "selection", b"selection", "source", b"source", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["annotator", b"annotator", "content_digest", b"content_digest", "create_time", b"create_time", "guideline", b"guideline", "guideline_version", b"guideline_version", "label", b"label", "name", b"name", "queue", b"queue", "record_id", b"record_id", "revision", b"revision", "selection", b"selection", "source", b"source", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -12,7 +12,7 @@ from ratoon_ingestion.worker.charset import EncodingRefused, decode, embedded_ch
 from ratoon_ingestion.worker.crawl.fetch import Answer
 from ratoon_ingestion.worker.crawl.urls import canonical
 from ratoon_ingestion.worker.filetypes import binary_kind
-from ratoon_ingestion.worker.markup import text_of
+from ratoon_ingestion.worker.markup import has_endless_tags, text_of
 
 HTML = ("text/html", "application/xhtml+xml")
 PLAIN = ("text/plain",)
@@ -77,7 +77,7 @@ def read_page(answer: Answer, url: str) -> Page:
 
 
 def _html(text: str, headers: Mapping[str, str], url: str) -> Page:
-    tree = _parsed(text)
+    tree = None if has_endless_tags(text) else _parsed(text)
     if tree is None:
         return Page(text_of(text))
     directives = _directives(tree, headers)

