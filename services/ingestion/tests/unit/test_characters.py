@@ -37,11 +37,11 @@ def random_texts(parts: list[str], count: int, size: int) -> list[str]:
 
 
 def words_of(texts: Texts) -> list[list[str]]:
-    found: list[list[str]] = [[] for _ in range(texts.count)]
+    words: list[list[str]] = [[] for _ in range(texts.count)]
     whole = "".join(map(chr, texts.codes))
     for start, end, row in zip(texts.words.starts, texts.words.ends, texts.words.rows, strict=True):
-        found[row].append(whole[start:end])
-    return found
+        words[row].append(whole[start:end])
+    return words
 
 
 def test_words_are_those_of_the_expression():

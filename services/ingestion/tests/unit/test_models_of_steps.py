@@ -251,7 +251,8 @@ def test_topics_by_a_table_of_keywords(tmp_path):
 
 
 def test_topics_are_found_in_a_source_and_named_by_their_words(tmp_path):
-    cooking = [f"Boil pasta, pasta and more pasta, add salt and sauce, serve dish {number} warm" for number in range(15)]
+    recipe = "Boil pasta, pasta and more pasta, add salt and sauce, serve dish {} warm"
+    cooking = [recipe.format(number) for number in range(15)]
     texts = cooking + [sentence(seed) for seed in range(15)]
     step = Step("topic", {"reference": "all", "topics": "2", "keep": "pasta"})
     prepared(step, Texts(tmp_path, all=texts), tmp_path)

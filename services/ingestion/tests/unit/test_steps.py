@@ -254,7 +254,9 @@ def test_a_step_that_returns_other_than_one_value_a_row_fails_on_every_record(mo
 
 
 def test_a_text_of_which_nothing_is_left_is_no_record(monkeypatch):
-    monkeypatch.setattr(apply, "function_of", lambda step, models: lambda rows: StepResult(texts=pa.array(["", "x"])))
+    monkeypatch.setattr(
+        apply, "function_of", lambda step, models: lambda rows: StepResult(texts=pa.array(["", "x"]))
+    )
     outcome = run_step(Step("acme.empty"), batch("one", "two"))
     assert outcome.rejected.to_pylist()[0]["reason"] == "NO_TEXT"
 

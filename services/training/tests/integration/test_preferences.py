@@ -64,9 +64,9 @@ def sums() -> list[Sum]:
     return drawn
 
 
-def row(number: int, question: str, *answers: str, **judged: Any) -> Row:
+def row(number: int, question: str, *answers: str, **fields: Any) -> Row:
     """Return a record as ingestion writes it."""
-    record = Record((Turn(Role.USER, question),), answers, **judged)
+    record = Record((Turn(Role.USER, question),), answers, **fields)
     return (f"{number:04d}", prompt_text(record.turns), answers[0], to_json(record))
 
 
@@ -75,7 +75,7 @@ def preferences(drawn: Sequence[Sum]) -> list[Row]:
     return [row(at, question, right, rejected=wrong) for at, (question, right, wrong) in enumerate(drawn)]
 
 
-def judged(drawn: Sequence[Sum]) -> list[Row]:
+def thumbs_up_and_down(drawn: Sequence[Sum]) -> list[Row]:
     """Return thumbs: each sum is answered right or wrong."""
     return [
         row(at, question, right if at % 2 else wrong, is_good=bool(at % 2))
@@ -95,8 +95,8 @@ class Sums:
             "validation": task.part("sums-pairs-held-out", preferences(held_out)),
         }
         self.thumbs = {
-            "train": task.part("sums-thumbs", judged(compared)),
-            "validation": task.part("sums-thumbs-held-out", judged(held_out)),
+            "train": task.part("sums-thumbs", thumbs_up_and_down(compared)),
+            "validation": task.part("sums-thumbs-held-out", thumbs_up_and_down(held_out)),
         }
         answered = task.part("sums", known)
         outcome = train(task, "sums-base", SFT, train=answered, validation=answered)
@@ -150,7 +150,10 @@ VARIANTS = {
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_a_run_resumes_to_the_same_bits(learner, monkeypatch, variant):
-    recipe, rows = VARIANTS[variant], judged if VARIANTS[variant].objective is Objective.KTO else preferences
+    recipe, rows = (
+        VARIANTS[variant],
+        thumbs_up_and_down if VARIANTS[variant].objective is Objective.KTO else preferences,
+    )
     part = learner.task.part(f"twenty-{variant}", rows(sums()[:20]))
     parts = {"train": part, "validation": part}
 
@@ -194,8 +197,8 @@ def corpus(learner: Sums, folder: Path, recipe: Recipe, rows: Sequence[Record]) 
     return Corpus(path)
 
 
-def record(prompt: str, answer: str, **judged: Any) -> Record:
-    return Record((Turn(Role.USER, prompt),), (answer,), **judged)
+def record(prompt: str, answer: str, **fields: Any) -> Record:
+    return Record((Turn(Role.USER, prompt),), (answer,), **fields)
 
 
 PAIRS = [
@@ -203,7 +206,7 @@ PAIRS = [
     record("Say a longer sentence.", "This one is longer.", rejected="No", weight=2.0),
     record("7+8=", "15", rejected="16"),
 ]
-JUDGED = [
+RATED = [
     record("1+1=", "2", is_good=True),
     record("7+8=", "It is 16", is_good=False),
     record("Say something.", "No", is_good=False, weight=2.0),
@@ -253,8 +256,8 @@ def kto(model: Any, part: Corpus, reference: Tensor, recipe: Recipe) -> Tensor:
         (dpo, PAIRS, {"objective": Objective.DPO, "beta": 0.3}),
         (dpo, PAIRS, {"objective": Objective.DPO, "beta": 0.3, "label_smoothing": 0.2}),
         (dpo, PAIRS, {"objective": Objective.DPO, "preference_loss": PreferenceLoss.IPO}),
-        (kto, JUDGED, {"objective": Objective.KTO, "beta": 0.3, "bad_weight": 1.5}),
-        (kto, JUDGED[1:], {"objective": Objective.KTO, "beta": 0.3}),
+        (kto, RATED, {"objective": Objective.KTO, "beta": 0.3, "bad_weight": 1.5}),
+        (kto, RATED[1:], {"objective": Objective.KTO, "beta": 0.3}),
     ],
 )
 def test_loss_and_gradients_are_those_of_the_formula(
@@ -362,9 +365,9 @@ def test_each_policy_of_truncation(learner, tmp_path):
         counted(learner, tmp_path, replace(DPO, max_tokens=32, truncation=Truncation.REFUSE), full)
 
 
-def test_an_answer_is_judged_beside_the_answer_of_another_record(learner, tmp_path):
+def test_an_answer_is_compared_with_the_answer_to_another_prompt(learner, tmp_path):
     """T18: no answer stands beside itself, nor beside another answer to its own prompt."""
-    counts, samples = counted(learner, tmp_path, KTO, *JUDGED, PAIRS[0])
+    counts, samples = counted(learner, tmp_path, KTO, *RATED, PAIRS[0])
     assert counts.units == 5
     assert all(own != other for own, other in zip(samples[::2], samples[1::2], strict=True))
     with pytest.raises(DataEmpty, match="to two prompts at least"):

@@ -21,7 +21,8 @@ def check_model(directory: str) -> None:
     if not directory or not (folder / "config.json").is_file() or not any(folder.glob("*.safetensors")):
         raise StepNotInstalled(
             "The step semantic_duplicates needs an embedding model: set RATOON_INGESTION_EMBEDDING_MODEL to a "
-            "directory with config.json, a tokenizer and safetensors on the machines of the jobs, or leave the step out."
+            "directory with config.json, a tokenizer and safetensors on the machines of the jobs, or leave the step "
+            "out."
         )
 
 

@@ -97,8 +97,8 @@ def _units_of(
         counts.invalid_records += 1
         counts.faults[fault] += 1
         return
-    judged = [] if recipe.objective is Objective.DPO else list(_judged(record))
-    if record.rejected is None and not judged:
+    rated = [] if recipe.objective is Objective.DPO else list(_rated(record))
+    if record.rejected is None and not rated:
         counts.other_records += 1
         return
     try:
@@ -106,7 +106,7 @@ def _units_of(
             prompt, tails = _answered(speech, record, (record.answers[0], record.rejected or ""))
             yield Unit(record_id, prompt, tails, record.weight)
             return
-        for number, (answer, good) in enumerate(judged):
+        for number, (answer, good) in enumerate(rated):
             prompt, tails = _answered(speech, record, (answer,))
             name = f"{record_id}#{number}" if number else record_id
             yield Unit(name, prompt, tails, record.weight, good)
@@ -114,7 +114,7 @@ def _units_of(
         raise BadChatTemplate(f"{error} The first such record is {record_id[:12]}.") from error
 
 
-def _judged(record: Record) -> Iterator[tuple[str, bool]]:
+def _rated(record: Record) -> Iterator[tuple[str, bool]]:
     """Yield each answer of a record that is good or bad."""
     if record.rejected is not None:
         yield record.answers[0], True
@@ -184,26 +184,27 @@ def _fitted(prompt: list[int], tails: Sequence[Tail], recipe: Recipe, bos: int |
             f"A sample has {len(prompt) + longest:,} tokens, recipe.max_tokens allows {limit:,}: raise it, leave long "
             f"records out, or choose another recipe.truncation."
         )
-    kept = _prompt(prompt, longest, recipe, bos)
-    if not kept or (recipe.truncation is Truncation.LEFT and len(kept) + longest > limit):
+    remaining = _prompt(prompt, longest, recipe, bos)
+    if not remaining or (recipe.truncation is Truncation.LEFT and len(remaining) + longest > limit):
         return []
     samples = [
-        Sample([*kept, *tail.ids][:limit], [*(False for _ in kept), *tail.targets][:limit]) for tail in tails
+        Sample([*remaining, *tail.ids][:limit], [*(False for _ in remaining), *tail.targets][:limit])
+        for tail in tails
     ]
     return samples if all(sample.learned for sample in samples) else []
 
 
 def _prompt(prompt: list[int], longest: int, recipe: Recipe, bos: int | None) -> list[int]:
     """Return what is kept of a prompt before answers of at most `longest` tokens."""
-    room = recipe.max_tokens - longest
-    if len(prompt) <= room or recipe.truncation is Truncation.RIGHT:
+    budget = recipe.max_tokens - longest
+    if len(prompt) <= budget or recipe.truncation is Truncation.RIGHT:
         return prompt
     if recipe.truncation is Truncation.LEFT:
         first = prompt[:1] if prompt[0] == bos else []
-        return [*first, *prompt[len(prompt) - max(0, room - len(first)) :]]
-    room = room if room >= min(MIN_PROMPT, len(prompt)) else min(len(prompt), recipe.max_tokens // 2)
-    head = room // 2
-    return prompt if room == len(prompt) else [*prompt[:head], *prompt[len(prompt) - (room - head) :]]
+        return [*first, *prompt[len(prompt) - max(0, budget - len(first)) :]]
+    budget = budget if budget >= min(MIN_PROMPT, len(prompt)) else min(len(prompt), recipe.max_tokens // 2)
+    head = budget // 2
+    return prompt if budget == len(prompt) else [*prompt[:head], *prompt[len(prompt) - (budget - head) :]]
 
 
 def _nothing(objective: Objective, counts: ComparisonCounts, part: str) -> str:

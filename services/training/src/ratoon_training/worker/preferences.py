@@ -23,7 +23,7 @@ def preference_losses(recipe: Recipe, margins: Tensor) -> Tensor:
     return -(1 - reversed_share) * F.logsigmoid(scaled) - reversed_share * F.logsigmoid(-scaled)
 
 
-def judgement_losses(recipe: Recipe, log_ratios: Tensor, divergence: Tensor, good: Tensor) -> Tensor:
+def unpaired_losses(recipe: Recipe, log_ratios: Tensor, divergence: Tensor, good: Tensor) -> Tensor:
     """Return the loss of each judged answer (KTO, Ethayarajh et al. 2024, equation 8); `good` is true or false each.
 
     `divergence` is an estimate of the distance from the reference (nats): `kl_estimate` of answers to other prompts.

@@ -16,7 +16,7 @@ PAIR_SCORES = (
 )
 """Scores of DPO: mean loss; share of pairs whose chosen answer has the higher reward, and by how much on average; share
 of pairs whose chosen answer is the likelier one, of this model and of the one that training started from."""
-JUDGEMENT_SCORES = ("loss", "judgement_accuracy", "kl")
+UNPAIRED_SCORES = ("loss", "judgement_accuracy", "kl")
 """Scores of KTO: mean loss, share of answers whose reward is on the right side of the divergence, the divergence."""
 REWARD_MARGIN = "reward_margin"
 """Score of KTO if the part has good and bad answers: difference between their mean rewards."""

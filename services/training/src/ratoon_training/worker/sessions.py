@@ -19,7 +19,7 @@ from ratoon_training.worker.context import WorkerContext
 from ratoon_training.worker.corpus import Corpus
 from ratoon_training.worker.curves import Curves
 from ratoon_training.worker.reporting import ProgressReporter
-from ratoon_training.worker.scores import JUDGEMENT_SCORES, PAIR_SCORES, REWARD_MARGIN
+from ratoon_training.worker.scores import PAIR_SCORES, REWARD_MARGIN, UNPAIRED_SCORES
 from ratoon_training.worker.session import Data, Learned, Session, Units, parts_of
 
 _REFERENCE = "reference"
@@ -49,11 +49,11 @@ class ComparisonSession(Session):
 
     def run(self, checkpoints: Checkpoints, every_s: float, reporter: ProgressReporter) -> None:
         """Compute the reference, unless an earlier attempt has, and train."""
-        found = checkpoints.named(_REFERENCE)
-        workers = torch.tensor([float(found is not None)], device=self.context.device)
+        stored = checkpoints.named(_REFERENCE)
+        workers = torch.tensor([float(stored is not None)], device=self.context.device)
         known_to_all = int(self.context.sum(workers)[0]) == self.context.world_size
-        if found is not None and known_to_all:
-            parts = (found.tensors[name].to(self.context.device) for name in ("train", "validation"))
+        if stored is not None and known_to_all:
+            parts = (stored.tensors[name].to(self.context.device) for name in ("train", "validation"))
             self._references = References(*parts)
         elif self.context.leads:
             checkpoints.save(_REFERENCE, vars(self.references), {})
@@ -169,12 +169,12 @@ class PreferenceSession(ComparisonSession):
         return [score / weight for score in scores]
 
 
-class JudgementSession(ComparisonSession):
+class UnpairedSession(ComparisonSession):
     """KTO: good answers rather than bad ones."""
 
     def _curves(self) -> Curves:
         both = len(set(self.data.validation.labels.tolist())) > 1
-        scores = (*JUDGEMENT_SCORES, REWARD_MARGIN) if both else JUDGEMENT_SCORES
+        scores = (*UNPAIRED_SCORES, REWARD_MARGIN) if both else UNPAIRED_SCORES
         return Curves(scores=scores, measures=("kl", "judgement_accuracy"))
 
     def _divergence(self, part: Corpus, units: list[int], reference: Tensor) -> Tensor:
@@ -202,20 +202,20 @@ class JudgementSession(ComparisonSession):
         for units in parts:
             rows = _rows(units)[::2]
             weights = self._weights_of(train, rows)
-            losses, right, _ = self._judged(train, rows, reference, divergence)
+            losses, right, _ = self._rated(train, rows, reference, divergence)
             ((weights * losses).sum() / norm).backward()
             each = torch.stack([losses, divergence.expand(len(rows)), right]).detach()
             totals += (weights * each).sum(dim=1)
         return totals
 
-    def _judged(
+    def _rated(
         self, part: Corpus, rows: list[int], reference: Tensor, divergence: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Return the loss of each answer, whether its reward is on the right side of the divergence, and its reward."""
         good = part.labels[rows].to(self.context.device) == 1
         ratios = self._sums(part, rows).values - reference[rows]
         right = (ratios > divergence) == good
-        losses = preferences.judgement_losses(self.recipe, ratios, divergence, good)
+        losses = preferences.unpaired_losses(self.recipe, ratios, divergence, good)
         return losses, right.float(), self.recipe.beta * ratios
 
     def _scores(self) -> list[float]:
@@ -224,7 +224,7 @@ class JudgementSession(ComparisonSession):
         totals = torch.zeros(7, dtype=torch.float64, device=self.context.device)
         for units in self._shares(part):
             rows = _rows(units)[::2]
-            losses, right, rewards = self._judged(part, rows, reference, divergence)
+            losses, right, rewards = self._rated(part, rows, reference, divergence)
             good = (part.labels[rows].to(self.context.device) == 1).float()
             one = torch.ones_like(losses)
             each = [losses, right, one, good * rewards, good, (1 - good) * rewards, 1 - good]
@@ -252,5 +252,5 @@ def _switch_dropout_off(model: nn.Module) -> None:
 _SESSIONS: dict[Objective, type[Session]] = {
     Objective.SFT: Session,
     Objective.DPO: PreferenceSession,
-    Objective.KTO: JudgementSession,
+    Objective.KTO: UnpairedSession,
 }

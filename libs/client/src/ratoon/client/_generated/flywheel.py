@@ -1317,9 +1317,9 @@ class PoliciesResource:
             new_data_count: Number of new corrected or confirmed answers from which a run starts even without
                 drift or errors. Answers are new if no version has learned from them, and if they did not
                 suffice for a version that was refused or rolled back. No single caller decides. New records
-                that connections of ingestion read count apart: from as many of them a run starts that builds
-                from their sources, and from 100 sources whatever their records. At most 1,000,000. Default:
-                0, never.
+                that connections of ingestion read, streams sealed and crawls stored count apart: from as many
+                of them a run starts that builds from their sources, and from 100 sources whatever their
+                records. At most 1,000,000. Default: 0, never.
             policy_id: Last segment of the resource name: 1 to 63 characters of `a-z`, `0-9`, `-` and `.`; the
                 first and the last one are a letter or a digit. Empty: the server generates a UUIDv7.
             request_id: Makes a retry safe: the identical request with the same ID returns the resource that
@@ -1481,9 +1481,9 @@ class PoliciesResource:
             new_data_count: Number of new corrected or confirmed answers from which a run starts even without
                 drift or errors. Answers are new if no version has learned from them, and if they did not
                 suffice for a version that was refused or rolled back. No single caller decides. New records
-                that connections of ingestion read count apart: from as many of them a run starts that builds
-                from their sources, and from 100 sources whatever their records. At most 1,000,000. Default:
-                0, never.
+                that connections of ingestion read, streams sealed and crawls stored count apart: from as many
+                of them a run starts that builds from their sources, and from 100 sources whatever their
+                records. At most 1,000,000. Default: 0, never.
             etag: Version tag of the changeable fields. Send it with an update or a delete: a stale value is
                 refused.
             timeout: Seconds that one attempt may take. Default: that of the client.
@@ -1593,9 +1593,9 @@ class AsyncPoliciesResource:
             new_data_count: Number of new corrected or confirmed answers from which a run starts even without
                 drift or errors. Answers are new if no version has learned from them, and if they did not
                 suffice for a version that was refused or rolled back. No single caller decides. New records
-                that connections of ingestion read count apart: from as many of them a run starts that builds
-                from their sources, and from 100 sources whatever their records. At most 1,000,000. Default:
-                0, never.
+                that connections of ingestion read, streams sealed and crawls stored count apart: from as many
+                of them a run starts that builds from their sources, and from 100 sources whatever their
+                records. At most 1,000,000. Default: 0, never.
             policy_id: Last segment of the resource name: 1 to 63 characters of `a-z`, `0-9`, `-` and `.`; the
                 first and the last one are a letter or a digit. Empty: the server generates a UUIDv7.
             request_id: Makes a retry safe: the identical request with the same ID returns the resource that
@@ -1757,9 +1757,9 @@ class AsyncPoliciesResource:
             new_data_count: Number of new corrected or confirmed answers from which a run starts even without
                 drift or errors. Answers are new if no version has learned from them, and if they did not
                 suffice for a version that was refused or rolled back. No single caller decides. New records
-                that connections of ingestion read count apart: from as many of them a run starts that builds
-                from their sources, and from 100 sources whatever their records. At most 1,000,000. Default:
-                0, never.
+                that connections of ingestion read, streams sealed and crawls stored count apart: from as many
+                of them a run starts that builds from their sources, and from 100 sources whatever their
+                records. At most 1,000,000. Default: 0, never.
             etag: Version tag of the changeable fields. Send it with an update or a delete: a stale value is
                 refused.
             timeout: Seconds that one attempt may take. Default: that of the client.

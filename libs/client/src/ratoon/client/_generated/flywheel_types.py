@@ -721,9 +721,9 @@ class Policy(Message):
     """Number of new corrected or confirmed answers from which a run starts even without drift or errors.
 
     Answers are new if no version has learned from them, and if they did not suffice for a version that
-    was refused or rolled back. No single caller decides. New records that connections of ingestion read
-    count apart: from as many of them a run starts that builds from their sources, and from 100 sources
-    whatever their records. At most 1,000,000. Default: 0, never.
+    was refused or rolled back. No single caller decides. New records that connections of ingestion read,
+    streams sealed and crawls stored count apart: from as many of them a run starts that builds from their
+    sources, and from 100 sources whatever their records. At most 1,000,000. Default: 0, never.
     """
 
 

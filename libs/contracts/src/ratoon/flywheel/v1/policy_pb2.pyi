@@ -130,9 +130,9 @@ class Policy(_message.Message):
     new_data_count: _builtins.int
     """Number of new corrected or confirmed answers from which a run starts even without drift or errors. Answers are new
     if no version has learned from them, and if they did not suffice for a version that was refused or rolled back. No
-    single caller decides. New records that connections of ingestion read count apart: from as many of them a run
-    starts that builds from their sources, and from 100 sources whatever their records. At most 1,000,000. Default: 0,
-    never.
+    single caller decides. New records that connections of ingestion read, streams sealed and crawls stored count
+    apart: from as many of them a run starts that builds from their sources, and from 100 sources whatever their
+    records. At most 1,000,000. Default: 0, never.
     """
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:

@@ -832,8 +832,8 @@ class Project(_message.Message):
     @_builtins.property
     def retraining_recipes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Recipes of later versions, in their order. Empty: `sft`. Retrainings support one of `sft` (right answers), `dpo`
-        (preferences), `kto` (good and bad answers) and `auto` so far: `auto` takes that one of the three for which the most
-        feedback has come since the last retraining.
+        (preferences), `kto` (good and bad answers) and `auto` so far: `auto` takes that one of the three for which the
+        most feedback has come since the last retraining.
         """
 
     @_builtins.property

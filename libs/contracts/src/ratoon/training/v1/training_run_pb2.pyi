@@ -267,9 +267,9 @@ class TrainingRun(_message.Message):
         """Final measurements by name (`train_loss`, `validation_loss`, `seconds`, `tokens_per_second`, `peak_memory_bytes`,
         …). Of tasks whose answers are texts also `validation_perplexity`, `learned_tokens`, `records`, and the numbers of
         records and samples that did not count: `invalid_records`, `bad_answers`, `rejected_answers`, `truncated_samples`,
-        `samples_without_targets`. Of DPO and KTO also `validation_reward_margin`, of DPO `validation_pair_accuracy`, of KTO
-        `validation_judgement_accuracy`, and `other_records`, `equal_pairs` and `long_answers` that were left out. Empty
-        until the run has succeeded.
+        `samples_without_targets`. Of DPO and KTO also `validation_reward_margin`, of DPO `validation_pair_accuracy`, of
+        KTO `validation_judgement_accuracy`, and `other_records`, `equal_pairs` and `long_answers` that were left out.
+        Empty until the run has succeeded.
         """
 
     @_builtins.property

@@ -243,9 +243,9 @@ def _stop_words(texts: Texts, words: Segments) -> Array:
         codes = texts.codes[np.minimum(short.starts + place, len(texts.codes) - 1)]
         keys |= np.where(place < short.chars, np.minimum(codes, 0xFF), 0).astype(np.uint32) << (8 * place)
     places = np.minimum(np.searchsorted(_STOP_KEYS, keys), len(_STOP_KEYS) - 1)
-    found = _STOP_KEYS[places] == keys
+    is_stop = _STOP_KEYS[places] == keys
     occurs = np.zeros((texts.count, len(_STOP_KEYS)), np.bool_)
-    occurs[short.rows[found], places[found]] = True
+    occurs[short.rows[is_stop], places[is_stop]] = True
     distinct: Array = occurs.sum(axis=1)
     return distinct
 
