@@ -67,10 +67,8 @@ def main() -> None:
         print(f"{name}: {full:.3f} macro-F1 with all {pool:,} labels")
         for strategy, curves in runs.items():
             report(strategy, curves, full)
-        results[name] = {
-            "full": full,
-            **{key: [list(map(vars, each)) for each in value] for key, value in runs.items()},
-        }
+        points = {str(key): [list(map(vars, each)) for each in value] for key, value in runs.items()}
+        results[name] = {"full": full, "points": points}
     if arguments.out:
         arguments.out.write_text(json.dumps(results, indent=1))
 

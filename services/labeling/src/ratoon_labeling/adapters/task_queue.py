@@ -4,7 +4,17 @@ from collections.abc import Generator, Mapping
 from contextlib import suppress
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, delete, func, select
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    String,
+    and_,
+    delete,
+    func,
+    literal_column,
+    select,
+)
 
 from ratoon.storage.bodies import Unreadable
 from ratoon.storage.database import Database
@@ -21,6 +31,8 @@ _FETCH = 50
 """Tasks that are read at once; more than a few are leased only where many annotators work."""
 _TASKS, _ANNOTATIONS, _QUEUES = RESOURCES[Task], RESOURCES[Annotation], RESOURCES[Queue]
 _CODEC = codec_of(Task, _TASKS)
+_EMPTY = literal_column("''", String)
+"""A parameter in its place would keep the index of the tasks of queues from being used."""
 
 
 class SqlTaskQueue:
@@ -76,7 +88,7 @@ class SqlTaskQueue:
 
     def _queue(self) -> ColumnElement[str]:
         """Return the queue of a task, empty if it has none; tasks of older releases have none."""
-        return func.coalesce(stored_field(_TASKS, "queue", self._database.is_sqlite), "")
+        return func.coalesce(stored_field(_TASKS, "queue", self._database.is_sqlite), _EMPTY)
 
     def of(self, project: str, work: Work) -> Generator[Task]:
         """Yield the tasks of a project with this work, by name."""

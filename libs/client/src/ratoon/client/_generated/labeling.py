@@ -2128,10 +2128,10 @@ class TasksResource:
         )
 
     def withdraw(self, name: str, *, timeout: float | None = None) -> Task:
-        """Withdraw the answer that the caller gave to a task of a queue, so that it can be answered again:
-        the caller holds a lease on it.
+        """Withdraw the answer that the caller gave to a task of a queue.
 
-        The annotation is deleted. Refused: no answer (`NO_ANSWER`), a reviewed task (`TASK_REVIEWED`).
+        The annotation is deleted, and the caller holds a lease on the task. Refused: no answer (`NO_ANSWER`),
+        a reviewed task (`TASK_REVIEWED`).
 
         Args:
             name: Resource name of the task: `projects/{project}/tasks/{task}`.
@@ -2383,10 +2383,10 @@ class AsyncTasksResource:
         )
 
     async def withdraw(self, name: str, *, timeout: float | None = None) -> Task:
-        """Withdraw the answer that the caller gave to a task of a queue, so that it can be answered again:
-        the caller holds a lease on it.
+        """Withdraw the answer that the caller gave to a task of a queue.
 
-        The annotation is deleted. Refused: no answer (`NO_ANSWER`), a reviewed task (`TASK_REVIEWED`).
+        The annotation is deleted, and the caller holds a lease on the task. Refused: no answer (`NO_ANSWER`),
+        a reviewed task (`TASK_REVIEWED`).
 
         Args:
             name: Resource name of the task: `projects/{project}/tasks/{task}`.

@@ -3365,7 +3365,7 @@ METHODS: tuple[Method, ...] = (
             Field(
                 "new_data_count",
                 "integer",
-                "Number of new corrected or confirmed answers from which a run starts even without drift or errors. Answers are new if no version has learned from them, and if they did not suffice for a version that was refused or rolled back. No single caller decides. New records that connections of ingestion read count apart: from as many of them a run starts that builds from their sources, and from 100 sources whatever their records. At most 1,000,000. Default: 0, never.",
+                "Number of new corrected or confirmed answers from which a run starts even without drift or errors. Answers are new if no version has learned from them, and if they did not suffice for a version that was refused or rolled back. No single caller decides. New records that connections of ingestion read, streams sealed and crawls stored count apart: from as many of them a run starts that builds from their sources, and from 100 sources whatever their records. At most 1,000,000. Default: 0, never.",
             ),
             Field(
                 "policy_id",
@@ -3522,7 +3522,7 @@ METHODS: tuple[Method, ...] = (
             Field(
                 "new_data_count",
                 "integer",
-                "Number of new corrected or confirmed answers from which a run starts even without drift or errors. Answers are new if no version has learned from them, and if they did not suffice for a version that was refused or rolled back. No single caller decides. New records that connections of ingestion read count apart: from as many of them a run starts that builds from their sources, and from 100 sources whatever their records. At most 1,000,000. Default: 0, never.",
+                "Number of new corrected or confirmed answers from which a run starts even without drift or errors. Answers are new if no version has learned from them, and if they did not suffice for a version that was refused or rolled back. No single caller decides. New records that connections of ingestion read, streams sealed and crawls stored count apart: from as many of them a run starts that builds from their sources, and from 100 sources whatever their records. At most 1,000,000. Default: 0, never.",
             ),
             Field(
                 "etag",
@@ -5617,7 +5617,7 @@ METHODS: tuple[Method, ...] = (
         http="POST",
         path="/v1/{name=projects/*/tasks/*}:withdraw",
         role="annotator",
-        comment="Withdraw the answer that the caller gave to a task of a queue, so that it can be answered again: the caller holds a lease on it. The annotation is deleted. Refused: no answer (`NO_ANSWER`), a reviewed task (`TASK_REVIEWED`).",
+        comment="Withdraw the answer that the caller gave to a task of a queue. The annotation is deleted, and the caller holds a lease on the task. Refused: no answer (`NO_ANSWER`), a reviewed task (`TASK_REVIEWED`).",
         arguments=(Field("name", "string", "Resource name of the task: `projects/{project}/tasks/{task}`."),),
         fields=(),
         result="Task",
@@ -8239,7 +8239,7 @@ MESSAGES: dict[str, Message] = {
             Field(
                 "new_data_count",
                 "integer",
-                "Number of new corrected or confirmed answers from which a run starts even without drift or errors. Answers are new if no version has learned from them, and if they did not suffice for a version that was refused or rolled back. No single caller decides. New records that connections of ingestion read count apart: from as many of them a run starts that builds from their sources, and from 100 sources whatever their records. At most 1,000,000. Default: 0, never.",
+                "Number of new corrected or confirmed answers from which a run starts even without drift or errors. Answers are new if no version has learned from them, and if they did not suffice for a version that was refused or rolled back. No single caller decides. New records that connections of ingestion read, streams sealed and crawls stored count apart: from as many of them a run starts that builds from their sources, and from 100 sources whatever their records. At most 1,000,000. Default: 0, never.",
             ),
         ),
     ),

@@ -184,8 +184,8 @@ class PipelineRun(_message.Message):
         START_TIME_FIELD_NUMBER: _builtins.int
         END_TIME_FIELD_NUMBER: _builtins.int
         id: _builtins.str
-        """ID of the stage: `dataset`, `queue` (where the project has a `label_queue`), `labels`, `split`, `training`, `evaluation`, `registration`, `approval` (where the
-        project requires it) or `rollout`.
+        """ID of the stage: `dataset`, `queue` (where the project has a `label_queue`), `labels`, `split`, `training`,
+        `evaluation`, `registration`, `approval` (where the project requires it) or `rollout`.
         """
         state: _builtins.str
         """State of the stage: `PENDING`, `RUNNING`, `SUCCEEDED`, `REFUSED`, `FAILED`, `CANCELLED`, `ROLLED_BACK` or

@@ -563,8 +563,8 @@ class Project(_message.Message):
 
     @_typing.final
     class LabelQueue(_message.Message):
-        """Labelling queue of the pipeline runs of a project: `projects/{project}/queues/pipeline`. The time that a run waits for
-        people does not count against `budget.max_hours`. Retraining on feedback does not wait.
+        """Labelling queue of the pipeline runs of a project: `projects/{project}/queues/pipeline`. The time that a run waits
+        for people does not count against `budget.max_hours`. Retraining on feedback does not wait.
         """
 
         DESCRIPTOR: _descriptor.Descriptor

@@ -403,16 +403,16 @@ class LabelingServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def WithdrawAnswer(self, request, context):
-        """Withdraw the answer that the caller gave to a task of a queue, so that it can be answered again: the caller holds a
-        lease on it. The annotation is deleted. Refused: no answer (`NO_ANSWER`), a reviewed task (`TASK_REVIEWED`).
+        """Withdraw the answer that the caller gave to a task of a queue. The annotation is deleted, and the caller holds a
+        lease on the task. Refused: no answer (`NO_ANSWER`), a reviewed task (`TASK_REVIEWED`).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ReviewTask(self, request, context):
-        """Review a task that waits for a reviewer. Refused: a caller who is no reviewer of the queue, or who answered the task
-        (`NOT_REVIEWER`), a task in another state (`NOT_IN_REVIEW`), a FIX without a label (`BAD_ANSWER`), a SEND_BACK
+        """Review a task that waits for a reviewer. Refused: a caller who is no reviewer of the queue, or who answered the
+        task (`NOT_REVIEWER`), a task in another state (`NOT_IN_REVIEW`), a FIX without a label (`BAD_ANSWER`), a SEND_BACK
         without a comment (`BAD_COMMENT`).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

@@ -112,12 +112,12 @@ class LabelingServiceStub:
     (`UNKNOWN_LABEL`), and for what is no answer of the task (`BAD_ANSWER`).
     """
     WithdrawAnswer: _grpc.UnaryUnaryMultiCallable[_labeling_service_pb2.WithdrawAnswerRequest, _annotation_pb2.Task]
-    """Withdraw the answer that the caller gave to a task of a queue, so that it can be answered again: the caller holds a
-    lease on it. The annotation is deleted. Refused: no answer (`NO_ANSWER`), a reviewed task (`TASK_REVIEWED`).
+    """Withdraw the answer that the caller gave to a task of a queue. The annotation is deleted, and the caller holds a
+    lease on the task. Refused: no answer (`NO_ANSWER`), a reviewed task (`TASK_REVIEWED`).
     """
     ReviewTask: _grpc.UnaryUnaryMultiCallable[_labeling_service_pb2.ReviewTaskRequest, _annotation_pb2.Task]
-    """Review a task that waits for a reviewer. Refused: a caller who is no reviewer of the queue, or who answered the task
-    (`NOT_REVIEWER`), a task in another state (`NOT_IN_REVIEW`), a FIX without a label (`BAD_ANSWER`), a SEND_BACK
+    """Review a task that waits for a reviewer. Refused: a caller who is no reviewer of the queue, or who answered the
+    task (`NOT_REVIEWER`), a task in another state (`NOT_IN_REVIEW`), a FIX without a label (`BAD_ANSWER`), a SEND_BACK
     without a comment (`BAD_COMMENT`).
     """
     CreateQueue: _grpc.UnaryUnaryMultiCallable[_labeling_service_pb2.CreateQueueRequest, _queue_pb2.Queue]
@@ -243,12 +243,12 @@ class LabelingServiceAsyncStub(LabelingServiceStub):
     (`UNKNOWN_LABEL`), and for what is no answer of the task (`BAD_ANSWER`).
     """
     WithdrawAnswer: _aio.UnaryUnaryMultiCallable[_labeling_service_pb2.WithdrawAnswerRequest, _annotation_pb2.Task]  # type: ignore[assignment]
-    """Withdraw the answer that the caller gave to a task of a queue, so that it can be answered again: the caller holds a
-    lease on it. The annotation is deleted. Refused: no answer (`NO_ANSWER`), a reviewed task (`TASK_REVIEWED`).
+    """Withdraw the answer that the caller gave to a task of a queue. The annotation is deleted, and the caller holds a
+    lease on the task. Refused: no answer (`NO_ANSWER`), a reviewed task (`TASK_REVIEWED`).
     """
     ReviewTask: _aio.UnaryUnaryMultiCallable[_labeling_service_pb2.ReviewTaskRequest, _annotation_pb2.Task]  # type: ignore[assignment]
-    """Review a task that waits for a reviewer. Refused: a caller who is no reviewer of the queue, or who answered the task
-    (`NOT_REVIEWER`), a task in another state (`NOT_IN_REVIEW`), a FIX without a label (`BAD_ANSWER`), a SEND_BACK
+    """Review a task that waits for a reviewer. Refused: a caller who is no reviewer of the queue, or who answered the
+    task (`NOT_REVIEWER`), a task in another state (`NOT_IN_REVIEW`), a FIX without a label (`BAD_ANSWER`), a SEND_BACK
     without a comment (`BAD_COMMENT`).
     """
     CreateQueue: _aio.UnaryUnaryMultiCallable[_labeling_service_pb2.CreateQueueRequest, _queue_pb2.Queue]  # type: ignore[assignment]
@@ -509,8 +509,8 @@ class LabelingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _labeling_service_pb2.WithdrawAnswerRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_annotation_pb2.Task, _abc.Awaitable[_annotation_pb2.Task]]:
-        """Withdraw the answer that the caller gave to a task of a queue, so that it can be answered again: the caller holds a
-        lease on it. The annotation is deleted. Refused: no answer (`NO_ANSWER`), a reviewed task (`TASK_REVIEWED`).
+        """Withdraw the answer that the caller gave to a task of a queue. The annotation is deleted, and the caller holds a
+        lease on the task. Refused: no answer (`NO_ANSWER`), a reviewed task (`TASK_REVIEWED`).
         """
 
     @_abc_1.abstractmethod
@@ -519,8 +519,8 @@ class LabelingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _labeling_service_pb2.ReviewTaskRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_annotation_pb2.Task, _abc.Awaitable[_annotation_pb2.Task]]:
-        """Review a task that waits for a reviewer. Refused: a caller who is no reviewer of the queue, or who answered the task
-        (`NOT_REVIEWER`), a task in another state (`NOT_IN_REVIEW`), a FIX without a label (`BAD_ANSWER`), a SEND_BACK
+        """Review a task that waits for a reviewer. Refused: a caller who is no reviewer of the queue, or who answered the
+        task (`NOT_REVIEWER`), a task in another state (`NOT_IN_REVIEW`), a FIX without a label (`BAD_ANSWER`), a SEND_BACK
         without a comment (`BAD_COMMENT`).
         """
 
