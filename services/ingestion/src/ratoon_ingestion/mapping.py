@@ -64,7 +64,8 @@ from ratoon_ingestion.stream_messages import stream_event
 
 _NO_MASKS = "none"
 _EARLIER_MESSAGES = {
-    each: dataset_pb2.Curation.EarlierVersions.Value(f"EARLIER_VERSIONS_{each.name}") for each in EarlierRecords
+    each: dataset_pb2.Curation.EarlierVersions.Value(f"EARLIER_VERSIONS_{each.name}")
+    for each in EarlierRecords
 }
 _EARLIER = {value: name for name, value in _EARLIER_MESSAGES.items()}
 _COLUMNS = ("text", "label", "id", "time", "attributes", *EXAMPLE_ROLES)

@@ -108,7 +108,9 @@ class FakeJobs:
 
 
 def jobs_of(fake: FakeJobs, folder: Path) -> IngestionJobs:
-    return ingestion_jobs(fake, RecordKeys(folder / "record.key", "ab" * 32), ENVIRONMENT, Execution("pool", 2))
+    return ingestion_jobs(
+        fake, RecordKeys(folder / "record.key", "ab" * 32), ENVIRONMENT, Execution("pool", 2)
+    )
 
 
 @pytest.fixture

@@ -344,7 +344,11 @@ def test_a_model_made_elsewhere_learns_by_its_own_template_and_stops_where_its_t
 
     whole = method is Method.CONTINUE
     recipe = replace(
-        RECIPE, method=method, architecture=Architecture(512, 64, 2, 4, 512), epochs=6.0 * whole or 1.0
+        RECIPE,
+        method=method,
+        architecture=Architecture(512, 64, 2, 4, 512),
+        epochs=10.0 * whole or 1.0,
+        learning_rate=0.003,
     )
     result = train(task, f"elsewhere-{method}", recipe, base=task.store.put_tree(foreign), **chat)["result"]
     assert result["metrics"]["validation_loss"] < (0.3 if whole else np.log(512))

@@ -113,9 +113,7 @@ class CurationConfig:
     def stated(self) -> dict[str, Any]:
         """Return the settings by name; those of newer releases, if they are set."""
         return {
-            name: value
-            for name, value in asdict(self).items()
-            if name not in _NEWER or value != _NEWER[name]
+            name: value for name, value in asdict(self).items() if name not in _NEWER or value != _NEWER[name]
         }
 
     @property

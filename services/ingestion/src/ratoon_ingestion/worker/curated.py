@@ -56,7 +56,7 @@ class Curated:
             self._add(batch, slice(start, start + batch.num_rows))
 
     def __len__(self) -> int:
-        return self.table.num_rows
+        return int(self.table.num_rows)
 
     def _add(self, batch: pa.RecordBatch, rows: slice) -> None:
         self.ids[rows] = names_of(batch.column("record_id").to_pylist())

@@ -337,8 +337,8 @@ class ExportBadCasesRequest(_message.Message):
     max_record_count: _builtins.int
     """Maximum number of records, 1 to 10,000, in the order of `ListBadCases`. 0: 10,000."""
     suite: _builtins.str
-    """Resource name of a suite, or its last segment. Set: the wrong answers to its tests are exported in place of those on
-    domains. Together with `domain` it is refused (`BAD_EVALUATION`).
+    """Resource name of a suite, or its last segment. Set: the wrong answers to its tests are exported in place of those
+    on domains. Together with `domain` it is refused (`BAD_EVALUATION`).
     """
     test: _builtins.str
     """Name of a test of the suite. Empty: all tests."""

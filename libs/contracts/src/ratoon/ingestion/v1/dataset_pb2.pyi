@@ -308,8 +308,9 @@ class StepReport(_message.Message):
         """What the step counted besides, by name. `personal_data`: texts that look like personal data of this kind but fail
         its check, such as `card`. `decontamination`: records that hold text of this benchmark or of `test_parts`; with the
         suffix `.unchecked`, items of it that are too short to be searched. `segment`: `segmented` texts and the `segments`
-        that they became. `topic`, `toxic_words`, `bias_words`, `named_entities`: records by topic, list or kind. `classifier`:
-        `held_out` texts of its sources, and those of them that it judged right. `augment`: `augmented` texts.
+        that they became. `topic`, `toxic_words`, `bias_words`, `named_entities`: records by topic, list or kind.
+        `classifier`: `held_out` texts of its sources, and those of them that it judged right. `augment`: `augmented`
+        texts.
         `removed.LANGUAGE`: records in this language that the step removed, if the step `language` ran before;
         `removed_nearly_all.LANGUAGE`: the same, if it removed more than 95 % of at least 20.
         """

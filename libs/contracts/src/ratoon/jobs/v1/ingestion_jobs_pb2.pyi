@@ -323,7 +323,9 @@ class SourceSpec(_message.Message):
     encoding: _builtins.str
     """Charset of items that do not declare one, as a WHATWG label. Empty: detected."""
     sample_by: _builtins.str
-    """Part of a text file that is one record: `LINE`, `PARAGRAPH`, `DOCUMENT` or `PAGE`. Empty: `LINE`, or the whole document."""
+    """Part of a text file that is one record: `LINE`, `PARAGRAPH`, `DOCUMENT` or `PAGE`. Empty: `LINE`, or the whole
+    document.
+    """
     archive_depth: _builtins.int
     """Levels of archives within archives that are read. Not set: the archive is read as in release 0.1, without
     documents.
