@@ -1,6 +1,7 @@
 """The end of a stage's resource wakes the run that waits for it, and nothing else; a lost event costs 15 s."""
 
 from collections.abc import Iterator
+from dataclasses import fields
 from datetime import UTC, datetime
 
 import pytest
@@ -88,7 +89,7 @@ class Flywheel:
         self.store = Store(
             database, tables.RESOURCES, mapping.event, outbox.append, PageTokens(b"s"), self.clock
         )
-        runs, services = RunTables(), ports.Stages(*(self.stages,) * 7)
+        runs, services = RunTables(), ports.Stages(*[self.stages for _ in fields(ports.Stages)])
         procedure = RunProcedure(
             self.store, runs, services, self.stages, None, None, None, None, None, self.watched, self.clock
         )
