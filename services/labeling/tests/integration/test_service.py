@@ -366,7 +366,7 @@ def test_claiming_a_task_reads_the_index_of_the_queue(queue):
     [(statement, parameters)] = [each for each in statements if each[0].startswith("SELECT")]
     with store.read() as tx:
         plan = tx.connection.exec_driver_sql("EXPLAIN QUERY PLAN " + statement, parameters).fetchall()
-    assert plan[0][-1] == "SEARCH tasks USING INDEX ix_tasks_queue (parent=? AND <expr>=?)"
+    assert plan[0][-1] == "SEARCH tasks USING INDEX ix_tasks_of_queue (parent=? AND <expr>=? AND <expr>=?)"
     assert [row[-1] for row in plan if row[-1].startswith("SCAN") or "TEMP B-TREE" in row[-1]] == []
 
 
