@@ -48,6 +48,7 @@ Each directory has a process of its own: what one leaves behind in its process i
 """
 _MARK = re.compile(r"mark\.(?:engine|ray)\b")
 _QUICK = ("not thorough",)
+_QUICK_LIGHT_AND_HEAVY = tuple(f"({lane}) and not thorough" for lane in _LIGHT_AND_HEAVY)
 _INTEGRATION = (
     "libs/*/tests/integration",
     "libs/*/tests/conformance",
@@ -57,13 +58,13 @@ _INTEGRATION = (
 TIERS = {
     "unit": Tier(("libs/*/tests/unit", "services/*/tests/unit", "tests/unit"), workers=2),
     "contract": Tier(("tests/contract",)),
-    "integration": Tier(_INTEGRATION, lanes=_LIGHT_AND_HEAVY),
+    "integration": Tier(_INTEGRATION, lanes=_LIGHT_AND_HEAVY, quick_lanes=_QUICK_LIGHT_AND_HEAVY),
     "e2e": Tier(("tests/e2e",), quick_lanes=_QUICK, joins="integration"),
     "postgresql": Tier(
         _INTEGRATION,
         ("--database", "postgresql"),
         lanes=_LIGHT_AND_HEAVY,
-        quick_lanes=("not (engine or ray or kafka)",),
+        quick_lanes=("not (engine or ray or kafka or thorough)",),
         workers=2,
         named_only=True,
     ),
