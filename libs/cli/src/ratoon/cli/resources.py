@@ -103,7 +103,7 @@ def _add_long_work(app: typer.Typer, one: str, place: Place, scope: type[str]) -
 def _add_deletion(app: typer.Typer, one: str, place: Place, scope: type[str]) -> None:
     """Add the command that deletes a resource."""
 
-    @app.command("delete", help=f"Delete one {one}. It must have ended and not be in use.")
+    @app.command("delete", help=f"Delete one {one}. Refused while it is in progress or in use.")
     def _delete(context: typer.Context, name: Name, within: scope = "", yes: Yes = False) -> None:  # type: ignore[valid-type]
         confirm_deletion(context, *place(context, name, within), yes)
 
