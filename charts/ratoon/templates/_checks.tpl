@@ -81,8 +81,8 @@
 {{/* Exactly one group runs the jobs of each service. */}}
 {{- define "ratoon.groups" -}}
 {{- $seen := dict -}}
-{{- range $group, $told := .Values.global.workers -}}
-{{- range $told.services -}}
+{{- range $group, $settings := .Values.global.workers -}}
+{{- range $settings.services -}}
 {{- if hasKey $seen . -}}
 {{- fail (printf "Both %s and %s of global.workers run the jobs of %s: keep it in the services of only one group." (get $seen .) $group .) -}}
 {{- end -}}

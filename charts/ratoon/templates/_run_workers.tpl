@@ -35,14 +35,14 @@ spec:
 {{- define "ratoon.runGroups" -}}
 {{- $groups := list -}}
 {{- if eq .Values.ray.mode "none" -}}
-{{- range $name, $told := .Values.global.workers -}}
-{{- if has "training" $told.services -}}
-{{- $groups = append $groups (include "ratoon.runGroup" (dict "root" $ "name" (printf "global.workers.%s" $name) "told" $told "pods" 1 "places" 64) | fromYaml) -}}
+{{- range $name, $settings := .Values.global.workers -}}
+{{- if has "training" $settings.services -}}
+{{- $groups = append $groups (include "ratoon.runGroup" (dict "root" $ "name" (printf "global.workers.%s" $name) "told" $settings "pods" 1 "places" 64) | fromYaml) -}}
 {{- end -}}
 {{- end -}}
 {{- else -}}
-{{- range $name, $told := .Values.ray.workers -}}
-{{- $group := include "ray.group" $told | fromYaml -}}
+{{- range $name, $settings := .Values.ray.workers -}}
+{{- $group := include "ray.group" $settings | fromYaml -}}
 {{- $pods := and (eq $.Values.ray.mode "kuberay") $.Values.ray.autoscaling | ternary $group.maxReplicas $group.replicas -}}
 {{- $groups = append $groups (include "ratoon.runGroup" (dict "root" $ "name" (printf "ray.workers.%s" $name) "told" $group "pods" $pods "places" $group.cpus) | fromYaml) -}}
 {{- end -}}

@@ -110,7 +110,7 @@ spec:
 {{- $services := include "common.services" . | fromYaml -}}
 {{- $entry := get $services $part -}}
 {{- $callers := list -}}
-{{- range $name, $told := $services }}{{ if has $part $told.calls }}{{ $callers = append $callers $name }}{{ end }}{{ end -}}
+{{- range $name, $settings := $services }}{{ if has $part $settings.calls }}{{ $callers = append $callers $name }}{{ end }}{{ end -}}
 {{- $ingress := include "common.ingressMetrics" . -}}
 {{- with $callers }}{{ $ingress = printf "%s\n%s" $ingress (include "common.rule" (dict "root" $.root "way" "from" "parts" (sortAlpha .) "ports" (list 50051))) }}{{ end -}}
 {{- if eq $part "gateway" }}{{ $ingress = printf "%s\n%s" $ingress (include "common.gatewayIngress" .) }}{{ end -}}

@@ -32,7 +32,7 @@ gateway:    {calls: [ingestion, labeling, training, evaluation, registry, servin
 {{- define "common.jobs" -}}
 {{- $found := eq .part "training" | ternary "training-jobs" "" -}}
 {{- $part := .part -}}
-{{- range $group, $told := .root.Values.global.workers }}{{ if has $part $told.services }}{{ $found = $group }}{{ end }}{{ end -}}
+{{- range $group, $settings := .root.Values.global.workers }}{{ if has $part $settings.services }}{{ $found = $group }}{{ end }}{{ end -}}
 {{- if not $found -}}
 {{- fail (printf "No group of global.workers runs the jobs of %s: add it to the services of one group." .part) -}}
 {{- end -}}
