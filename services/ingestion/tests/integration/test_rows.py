@@ -142,7 +142,7 @@ def test_d02_rows_that_commit_late_without_an_overlap_are_counted(reader):
     assert (reader.ids, dict(late.skipped)) == ([101, 102], {"BEHIND_POSITION": 1})
     insert(reader, (80, 80), (99, 99))
     late = reader.read(overlap=10)
-    assert dict(late.skipped) == {}  # the first reading with an overlap counts anew
+    assert dict(late.skipped) == {}  # the first reading with an overlap counts again
     insert(reader, (81, 81), (98, 98))
     assert dict(reader.read(overlap=10).skipped) == {"BEHIND_POSITION": 1}
     assert set(reader.ids) == {98, 99, 100, 101, 102}

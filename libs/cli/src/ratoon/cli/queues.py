@@ -108,7 +108,7 @@ def add_gold_items(
         Path, typer.Argument(help="JSON Lines file of objects with recordId and label.", exists=True)
     ],
 ) -> None:
-    """Add records whose answer is known; annotators cannot tell them from other tasks."""
+    """Add records whose answer is known; annotators see them as other tasks."""
     chosen = session(context)
     try:
         lines: list[Any] = [

@@ -22,7 +22,7 @@ class Executor(Protocol):
     def curated(
         self, batches: Iterable[pa.RecordBatch], settings: StageSettings, waits: Waits
     ) -> Iterator[CuratedBatch]:
-        """Yield the batches (schema ITEMS) curated, in their order. Takes batches as it has room for them."""
+        """Yield the batches (schema ITEMS) curated, in their order. Takes batches as capacity allows."""
         ...
 
 

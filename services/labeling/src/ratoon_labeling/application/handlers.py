@@ -97,7 +97,7 @@ def list_tasks(
 ) -> Page[Task]:
     """A project's tasks that match a filter; `with_queues`: also those of queues, which only engineers list.
 
-    Gold items cannot be told from other tasks as long as annotators do not list them.
+    Gold items look like other tasks as long as annotators do not list them.
     """
     matched(parent, PROJECT, "parent")
     where = filtered_fields(filter, TASK_FIELDS)

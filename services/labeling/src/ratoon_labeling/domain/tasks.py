@@ -223,7 +223,7 @@ def _checked_scales(task: Task) -> tuple[str, ...]:
 def presented(task: Task, viewer: str, *, whole: bool) -> Task:
     """Return a task of a queue as a caller sees it; `whole` for engineers.
 
-    Annotators see neither the answers of others nor what could tell a gold item from another task.
+    Annotators see neither the answers of others nor what distinguishes a gold item from another task.
     """
     if not task.queue:
         return task

@@ -1072,7 +1072,7 @@ class QueuesResource:
             deadline: Time from which no task can be claimed, UTC. Not set: none.
             paused: True while no task can be claimed and no refill starts.
             gold_share: Share of gold items among the tasks of an annotator, 0 to 0.5. Gold items are added
-                with `AddGoldItems`; annotators cannot tell them from other tasks.
+                with `AddGoldItems`; annotators see them as other tasks.
             review_share: Share of the answered tasks that a second person reviews, 0 to 1.
             reviewers: IDs or resource names of the API keys that review tasks, at most 100. Empty: each key
                 with the role ENGINEER.
@@ -1228,7 +1228,7 @@ class QueuesResource:
             deadline: Time from which no task can be claimed, UTC. Not set: none.
             paused: True while no task can be claimed and no refill starts.
             gold_share: Share of gold items among the tasks of an annotator, 0 to 0.5. Gold items are added
-                with `AddGoldItems`; annotators cannot tell them from other tasks.
+                with `AddGoldItems`; annotators see them as other tasks.
             review_share: Share of the answered tasks that a second person reviews, 0 to 1.
             reviewers: IDs or resource names of the API keys that review tasks, at most 100. Empty: each key
                 with the role ENGINEER.
@@ -1377,7 +1377,7 @@ class AsyncQueuesResource:
             deadline: Time from which no task can be claimed, UTC. Not set: none.
             paused: True while no task can be claimed and no refill starts.
             gold_share: Share of gold items among the tasks of an annotator, 0 to 0.5. Gold items are added
-                with `AddGoldItems`; annotators cannot tell them from other tasks.
+                with `AddGoldItems`; annotators see them as other tasks.
             review_share: Share of the answered tasks that a second person reviews, 0 to 1.
             reviewers: IDs or resource names of the API keys that review tasks, at most 100. Empty: each key
                 with the role ENGINEER.
@@ -1535,7 +1535,7 @@ class AsyncQueuesResource:
             deadline: Time from which no task can be claimed, UTC. Not set: none.
             paused: True while no task can be claimed and no refill starts.
             gold_share: Share of gold items among the tasks of an annotator, 0 to 0.5. Gold items are added
-                with `AddGoldItems`; annotators cannot tell them from other tasks.
+                with `AddGoldItems`; annotators see them as other tasks.
             review_share: Share of the answered tasks that a second person reviews, 0 to 1.
             reviewers: IDs or resource names of the API keys that review tasks, at most 100. Empty: each key
                 with the role ENGINEER.

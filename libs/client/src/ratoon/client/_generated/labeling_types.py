@@ -840,7 +840,7 @@ class Queue(Message):
     gold_share: float = 0.0
     """Share of gold items among the tasks of an annotator, 0 to 0.5.
 
-    Gold items are added with `AddGoldItems`; annotators cannot tell them from other tasks.
+    Gold items are added with `AddGoldItems`; annotators see them as other tasks.
     """
 
     review_share: float = 0.0

@@ -3916,7 +3916,7 @@ METHODS: tuple[Method, ...] = (
             Field(
                 "gold_share",
                 "number",
-                "Share of gold items among the tasks of an annotator, 0 to 0.5. Gold items are added with `AddGoldItems`; annotators cannot tell them from other tasks.",
+                "Share of gold items among the tasks of an annotator, 0 to 0.5. Gold items are added with `AddGoldItems`; annotators see them as other tasks.",
             ),
             Field(
                 "review_share", "number", "Share of the answered tasks that a second person reviews, 0 to 1."
@@ -4066,7 +4066,7 @@ METHODS: tuple[Method, ...] = (
             Field(
                 "gold_share",
                 "number",
-                "Share of gold items among the tasks of an annotator, 0 to 0.5. Gold items are added with `AddGoldItems`; annotators cannot tell them from other tasks.",
+                "Share of gold items among the tasks of an annotator, 0 to 0.5. Gold items are added with `AddGoldItems`; annotators see them as other tasks.",
             ),
             Field(
                 "review_share", "number", "Share of the answered tasks that a second person reviews, 0 to 1."
@@ -8768,7 +8768,7 @@ MESSAGES: dict[str, Message] = {
             Field(
                 "gold_share",
                 "number",
-                "Share of gold items among the tasks of an annotator, 0 to 0.5. Gold items are added with `AddGoldItems`; annotators cannot tell them from other tasks.",
+                "Share of gold items among the tasks of an annotator, 0 to 0.5. Gold items are added with `AddGoldItems`; annotators see them as other tasks.",
             ),
             Field(
                 "review_share", "number", "Share of the answered tasks that a second person reviews, 0 to 1."

@@ -280,7 +280,7 @@ class Queue(_message.Message):
     """True while no task can be claimed and no refill starts."""
     gold_share: _builtins.float
     """Share of gold items among the tasks of an annotator, 0 to 0.5. Gold items are added with `AddGoldItems`; annotators
-    cannot tell them from other tasks.
+    see them as other tasks.
     """
     review_share: _builtins.float
     """Share of the answered tasks that a second person reviews, 0 to 1."""
