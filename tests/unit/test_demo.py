@@ -50,6 +50,18 @@ def test_progress_is_printed_again_without_news(capfd):
     assert output.count("working") >= 3
 
 
+def test_a_log_is_not_flooded_by_lines_that_a_terminal_replaces(capfd):
+    say = ProgressPrinter()
+    for line in ("starts", "\r1 of 3", "\r1 of 3", "\r2 of 3", "done"):
+        say(line)
+    say.close()
+    assert [line.split("s  ")[1] for line in capfd.readouterr().err.splitlines()] == [
+        "starts",
+        "1 of 3",
+        "done",
+    ]
+
+
 class Server:
     """Answers by method and path; stores uploads."""
 
