@@ -340,7 +340,7 @@ def claim_task(request: pb.ClaimTaskRequest, caller: str, is_engineer: bool) -> 
         caller,
         request.queue,
         request.to_review,
-        request.other_than,
+        frozenset(request.other_than),
         is_engineer,
     )
 

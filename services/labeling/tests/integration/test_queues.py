@@ -175,8 +175,12 @@ def test_the_next_item_is_claimed_in_advance_and_an_answer_is_withdrawn(labeling
     queue = put_queue("undo", [None] * 3, refill=3)
     ann = people["ann"]
     first = claimed(ann, queue)
-    following = claimed(ann, queue, other_than=first.name)
+    following = claimed(ann, queue, other_than=[first.name])
     assert following.name not in ("", first.name)
+    third = claimed(ann, queue, other_than=[first.name, following.name])
+    assert third.name not in ("", first.name, following.name)
+    with pytest.raises(InvalidArgument, match="101 names"):
+        claimed(ann, queue, other_than=[str(number) for number in range(101)])
     ann.CompleteTask(pb.CompleteTaskRequest(name=first.name, label="spam"))
     assert read(labeling, queue).done_count == 1
     again = ann.WithdrawAnswer(pb.WithdrawAnswerRequest(name=first.name))

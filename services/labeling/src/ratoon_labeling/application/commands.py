@@ -89,7 +89,7 @@ class ClaimTask:
     caller: str
     queue: str = ""
     to_review: bool = False
-    other_than: str = ""
+    other_than: frozenset[str] = frozenset()
     is_engineer: bool = False
 
 

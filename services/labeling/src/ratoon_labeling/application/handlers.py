@@ -31,6 +31,7 @@ from ratoon_labeling.application.names import (
     GUIDELINE,
     LABEL_SET,
     MAX_BATCH,
+    MAX_IN_WORK,
     PROJECT,
     TASK,
 )
@@ -118,6 +119,12 @@ def claim_task(command: ClaimTask, store: Store, clock: Clock, queue: TaskQueue)
     Of a queue, the oldest come first; else the newest of those that belong to no queue.
     """
     matched(command.parent, PROJECT, "parent")
+    if len(command.other_than) > MAX_IN_WORK:
+        raise InvalidArgument(
+            f"other_than has {len(command.other_than):,} names; give at most {MAX_IN_WORK}.",
+            reason="BAD_BATCH",
+            field="other_than",
+        )
     if command.queue:
         return claim_of_queue(command, store, clock, queue)
     reason = filtered_fields(f"reason = {command.reason}" if command.reason else "", TASK_FIELDS)
@@ -126,7 +133,7 @@ def claim_task(command: ClaimTask, store: Store, clock: Clock, queue: TaskQueue)
         waiting = queue.waiting(tx, command.parent, command.caller, {"state": str(TaskState.OPEN), **reason})
         with closing(waiting):
             claimable = (each for each in waiting if is_claimable(each, command.caller, now))
-            task = next((each for each in claimable if each.name != command.other_than), None)
+            task = next((each for each in claimable if each.name not in command.other_than), None)
         return None if task is None else tx.save(claim(task, command.caller, now))
 
 

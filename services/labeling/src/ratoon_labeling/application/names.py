@@ -11,3 +11,5 @@ DATASET_VERSION = f"{PROJECT}/datasets/*/versions/*"
 
 MAX_BATCH = 1_000
 """Tasks, annotations or items of one request."""
+MAX_IN_WORK = 100
+"""Tasks that a claim names as being in work."""

@@ -321,7 +321,7 @@ def _next(tx: Transaction, queue: Queue, command: ClaimTask, queues: TaskQueue, 
                 (
                     each
                     for each in waiting
-                    if each.name != command.other_than and can_claim(each, command.caller, now)
+                    if each.name not in command.other_than and can_claim(each, command.caller, now)
                 ),
                 None,
             )

@@ -1936,7 +1936,7 @@ class TasksResource:
         reason: str | None = None,
         queue: str | None = None,
         to_review: bool | None = None,
-        other_than: str | None = None,
+        other_than: Sequence[str] | None = None,
         timeout: float | None = None,
     ) -> ClaimTaskResponse:
         """Claim the next open task for ten minutes, the newest tasks first.
@@ -1952,8 +1952,8 @@ class TasksResource:
             queue: Resource name of the queue. Its tasks come in the order in which they were drawn, the first
                 ones first. Empty: a task that belongs to no queue.
             to_review: True: claim a task of the queue that waits for a reviewer. The caller must be one.
-            other_than: Name of a task that is not returned: the one in work, to claim the next one in
-                advance. Empty: none.
+            other_than: Names of tasks that are not returned, at most 100: those in work, to claim further
+                ones in advance.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
         return self._transport.call(
@@ -2189,7 +2189,7 @@ class AsyncTasksResource:
         reason: str | None = None,
         queue: str | None = None,
         to_review: bool | None = None,
-        other_than: str | None = None,
+        other_than: Sequence[str] | None = None,
         timeout: float | None = None,
     ) -> ClaimTaskResponse:
         """Claim the next open task for ten minutes, the newest tasks first.
@@ -2205,8 +2205,8 @@ class AsyncTasksResource:
             queue: Resource name of the queue. Its tasks come in the order in which they were drawn, the first
                 ones first. Empty: a task that belongs to no queue.
             to_review: True: claim a task of the queue that waits for a reviewer. The caller must be one.
-            other_than: Name of a task that is not returned: the one in work, to claim the next one in
-                advance. Empty: none.
+            other_than: Names of tasks that are not returned, at most 100: those in work, to claim further
+                ones in advance.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
         return await self._transport.call(

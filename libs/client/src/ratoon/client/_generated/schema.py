@@ -5471,7 +5471,8 @@ METHODS: tuple[Method, ...] = (
             Field(
                 "other_than",
                 "string",
-                "Name of a task that is not returned: the one in work, to claim the next one in advance. Empty: none.",
+                "Names of tasks that are not returned, at most 100: those in work, to claim further ones in advance.",
+                repeated=True,
             ),
         ),
         result="ClaimTaskResponse",

@@ -857,8 +857,10 @@ class ClaimTaskRequest(_message.Message):
     """
     to_review: _builtins.bool
     """True: claim a task of the queue that waits for a reviewer. The caller must be one."""
-    other_than: _builtins.str
-    """Name of a task that is not returned: the one in work, to claim the next one in advance. Empty: none."""
+    @_builtins.property
+    def other_than(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Names of tasks that are not returned, at most 100: those in work, to claim further ones in advance."""
+
     def __init__(
         self,
         *,
@@ -866,7 +868,7 @@ class ClaimTaskRequest(_message.Message):
         reason: _builtins.str = ...,
         queue: _builtins.str = ...,
         to_review: _builtins.bool = ...,
-        other_than: _builtins.str = ...,
+        other_than: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
