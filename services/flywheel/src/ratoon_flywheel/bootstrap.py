@@ -85,7 +85,7 @@ def build(settings: Settings, platform: Platform) -> App:
             watched,
             base.clock,
         ),
-        PolicyProcedure(store, runs, signal_reader, starting, base.job_devices(), base.clock),
+        PolicyProcedure(store, runs, signal_reader, starting, base.job_devices(), settings.rates, base.clock),
         ForgettingProcedure(store, answers, segments),
         MonitorProcedure(
             store,
@@ -138,6 +138,7 @@ def build(settings: Settings, platform: Platform) -> App:
         settings.drift_max_chars,
         watched,
         base.job_devices(),
+        settings.rates,
         counts,
         suites,
         judges,

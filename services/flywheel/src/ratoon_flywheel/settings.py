@@ -4,8 +4,11 @@ from pydantic import Field, field_validator
 from pydantic_settings import SettingsConfigDict
 
 from ratoon.runtime.settings import ServiceSettings
+from ratoon.tasks.compute import Accelerator
+from ratoon_flywheel.domain.pipelines.budget import Rates
 from ratoon_flywheel.domain.pipelines.external_events import WAIT
 
+_MAX_RATE = 1_000_000
 _MAX_SLICES = 4
 """Attributes: a profile takes its time for each."""
 
@@ -51,6 +54,21 @@ class Settings(ServiceSettings):
         description="Days to keep external events, more than the 7 that they may wait; 0: for ever. An event that is "
         "deleted is not accepted again.",
     )
+    currency: str = Field(
+        "",
+        description="Currency of the hourly costs as an ISO 4217 code, for example `EUR`.",
+        pattern="^([A-Z]{3})?$",
+    )
+    hourly_costs: str = Field(
+        "",
+        description="Cost of a device an hour, for budgets of projects: for example `cpu=0.20,cuda=2.90`. A device "
+        "`cpu` is a machine without accelerators.",
+    )
+    watts: str = Field(
+        "",
+        description="Power of a device with its share of the machine in watts, for budgets of projects: for example "
+        "`cpu=60,cuda=700`.",
+    )
     event_topics: str = Field(
         "",
         description="Topics with CloudEvents of other systems, separated by commas: any policy may expect their "
@@ -69,12 +87,23 @@ class Settings(ServiceSettings):
             raise ValueError(f"must be more than {WAIT.days}, or 0")
         return days
 
+    @field_validator("hourly_costs", "watts")
+    @classmethod
+    def _are_rates(cls, rates: str) -> str:
+        _rates(rates)
+        return rates
+
     @field_validator("drift_slices")
     @classmethod
     def _has_few_slices(cls, names: str) -> str:
         if len(_names(names)) > _MAX_SLICES or "=" in names:
             raise ValueError(f"must be at most {_MAX_SLICES} names without =")
         return names
+
+    @property
+    def rates(self) -> Rates:
+        """What devices cost and draw."""
+        return Rates(self.currency, _rates(self.hourly_costs), _rates(self.watts))
 
     @property
     def drift_attributes(self) -> list[str]:
@@ -85,6 +114,20 @@ class Settings(ServiceSettings):
     def external_topics(self) -> list[str]:
         """The topics with events of other systems."""
         return _names(self.event_topics)
+
+
+def _rates(separated: str) -> dict[Accelerator, float]:
+    """Return the rates by device; ValueError for unknown devices and for what is not a number from 0."""
+    rates = {}
+    for part in _names(separated):
+        device, _, number = part.partition("=")
+        if device.strip().upper() not in (*Accelerator,):
+            raise ValueError(f"must name the devices {', '.join(Accelerator).lower()}, as in cpu=0.2")
+        rate = float(number)
+        if not 0 <= rate < _MAX_RATE:
+            raise ValueError(f"must have numbers from 0 to {_MAX_RATE}")
+        rates[Accelerator(device.strip().upper())] = rate
+    return rates
 
 
 def _names(separated: str) -> list[str]:

@@ -23,6 +23,7 @@ from ratoon_flywheel.adapters import tables
 from ratoon_flywheel.adapters.runs import RunTables
 from ratoon_flywheel.application.external_events import EventCounts
 from ratoon_flywheel.application.procedures import PolicyProcedure
+from ratoon_flywheel.domain.pipelines.budget import Rates
 from ratoon_flywheel.domain.pipelines.external_events import EventFilter, ExternalEvent
 from ratoon_flywheel.domain.pipelines.policies import Policy, Signals
 from ratoon_flywheel.domain.pipelines.runs import PipelineRun
@@ -77,7 +78,7 @@ def main(folder: str, url: str, topic: str, point: str) -> None:
     store = Store(database, tables.RESOURCES, mapping.event, lambda *_: None, PageTokens(b"s"), clock)
     operations = Operations(store, tables.METADATA.tables["operations"], [], clock)
     devices = JobDevices(is_local=False)
-    procedure = PolicyProcedure(store, RunTables(), NoTraffic(), operations, devices, clock)
+    procedure = PolicyProcedure(store, RunTables(), NoTraffic(), operations, devices, Rates(), clock)
     deciding = Operations(store, tables.METADATA.tables["operations"], [procedure], clock)
     begin = operations.begin
 

@@ -50,6 +50,7 @@ from ratoon_flywheel.domain.errors import (
     EventNotExpected,
     TooManyEvents,
 )
+from ratoon_flywheel.domain.pipelines.budget import Rates
 from ratoon_flywheel.domain.pipelines.external_events import (
     MAX_WAITING,
     WAIT,
@@ -234,7 +235,13 @@ class Flywheel:
         )
         self.operations = Operations(self.store, tables.METADATA.tables["operations"], [], self.clock)
         self.procedure = PolicyProcedure(
-            self.store, RunTables(), NoTraffic(), self.operations, JobDevices(is_local=False), self.clock
+            self.store,
+            RunTables(),
+            NoTraffic(),
+            self.operations,
+            JobDevices(is_local=False),
+            Rates(),
+            self.clock,
         )
         with self.store.write() as tx:
             tx.create(Project(PROJECT, NOW, NOW, Classify(("ham", "spam"))))

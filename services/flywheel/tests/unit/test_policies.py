@@ -25,6 +25,7 @@ from ratoon_flywheel.adapters import tables
 from ratoon_flywheel.adapters.runs import RunTables
 from ratoon_flywheel.application.procedures import PolicyObservation, PolicyProcedure
 from ratoon_flywheel.domain.errors import BadPolicy
+from ratoon_flywheel.domain.pipelines.budget import Rates
 from ratoon_flywheel.domain.pipelines.policies import (
     Divergence,
     History,
@@ -424,7 +425,7 @@ def test_a_policy_looks_often_while_it_waits_or_traffic_flows():
 
 
 def test_an_observation_without_signals_decides_nothing_and_is_repeated():
-    procedure = PolicyProcedure(None, None, None, None, None, None)
+    procedure = PolicyProcedure(None, None, None, None, None, None, None)
     observation = PolicyObservation(
         Project("projects/mail", NOW, NOW, Classify(("ham", "spam"))), History(), Signals(), deferred_s=4.0
     )
@@ -485,7 +486,7 @@ def test_a_policy_of_a_project_whose_accelerator_is_missing_starts_nothing_and_s
     with store.write() as tx:
         tx.create(project)
     devices = JobDevices(is_local=True, root=tmp_path)
-    procedure = PolicyProcedure(store, RunTables(), FakeSignalReader(clock), None, devices, clock)
+    procedure = PolicyProcedure(store, RunTables(), FakeSignalReader(clock), None, devices, Rates(), clock)
     with pytest.raises(FailedPrecondition, match="no NVIDIA GPU") as missing:
         procedure.observe(POLICY, Claim(POLICY.name, 1))
     step = procedure.failed(POLICY, described(missing.value), NOW)
@@ -539,6 +540,7 @@ class TriggerWindows(RuleBasedStateMachine):
                 self.signal_reader,
                 operations,
                 JobDevices(is_local=False),
+                Rates(),
                 self.clock,
             )
             for _ in range(2)

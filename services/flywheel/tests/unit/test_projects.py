@@ -349,7 +349,6 @@ def test_a_part_of_a_setting_can_be_changed_alone():
         ({"metrics": ("accuracy", "calibration_error")}, SettingNotSupported, "metrics"),
         ({"metric_gates": (MetricGate("recall", 0.5),)}, SettingNotSupported, r"metric_gates \(recall\)"),
         ({"metric_gates": (MetricGate("auc", max_loss=0.1),)}, SettingNotSupported, "metric_gates"),
-        ({"budget": Budget(max_cost=1.0, currency="EUR")}, SettingNotSupported, "budget.max_cost"),
         (
             {"compute": StageCompute(serving=Compute(devices=2))},
             SettingNotSupported,

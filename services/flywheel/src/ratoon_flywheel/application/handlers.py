@@ -43,6 +43,7 @@ from ratoon_flywheel.domain.errors import (
 from ratoon_flywheel.domain.etags import check_etag
 from ratoon_flywheel.domain.kinds.table import KINDS
 from ratoon_flywheel.domain.pipelines import policies, steps
+from ratoon_flywheel.domain.pipelines.budget import Rates, check_rates
 from ratoon_flywheel.domain.pipelines.policies import Policy, history_of
 from ratoon_flywheel.domain.pipelines.runs import Approval, PipelineRun, Window
 from ratoon_flywheel.domain.pipelines.support import check_supported, recipe_of
@@ -227,7 +228,13 @@ def delete_policy(command: Delete, store: Store, operations: Operations, runs: R
 
 
 def create_run(
-    command: CreateRun, store: Store, operations: Operations, runs: RunIndex, devices: Devices, clock: Clock
+    command: CreateRun,
+    store: Store,
+    operations: Operations,
+    runs: RunIndex,
+    devices: Devices,
+    rates: Rates,
+    clock: Clock,
 ) -> PipelineRun:
     """Start a pipeline run by hand; a device that is known to be missing is refused before anything is trained."""
     matched(command.parent, PROJECT, "parent")
@@ -238,7 +245,8 @@ def create_run(
         project = tx.get(Project, command.parent)
         check_supported(project)
         check_devices(project, devices)
-        _check_budget(project, runs, tx, now)
+        check_rates(project, rates)
+        _check_budget(project, runs, rates, tx, now)
         learned = history_of(runs.recent(tx, project.name), now).learned_until
         run = PipelineRun(
             name,
@@ -265,8 +273,8 @@ def _check_sources(sources: Sequence[str], project: str, field: str) -> None:
             raise BadSource(f"{source} belongs to another project than {project}.", field)
 
 
-def _check_budget(project: Project, runs: RunIndex, tx: Transaction, now: datetime) -> None:
-    if spent := spent_budget(project, runs, tx, now):
+def _check_budget(project: Project, runs: RunIndex, rates: Rates, tx: Transaction, now: datetime) -> None:
+    if spent := spent_budget(project, runs, rates, tx, now):
         raise BudgetSpent(
             f"No run starts: {spent}. Raise the limit in the budget of {project.name}, or wait."
         )

@@ -41,6 +41,7 @@ from ratoon_flywheel.application.suites import check_suites
 from ratoon_flywheel.application.watched import WatchedRuns
 from ratoon_flywheel.domain.errors import NothingToLearn
 from ratoon_flywheel.domain.pipelines.actions import BuildDataset, CancelChild, RollBack, StageRequest
+from ratoon_flywheel.domain.pipelines.budget import Rates, check_rates
 from ratoon_flywheel.domain.pipelines.policies import (
     Decision,
     History,
@@ -247,9 +248,11 @@ class PolicyProcedure:
         signal_reader: SignalReader,
         operations: Operations,
         devices: Devices,
+        rates: Rates,
         clock: Clock,
     ) -> None:
         """`operations` is only used to begin runs in."""
+        self._rates = rates
         self._store, self._runs, self._signal_reader = store, runs, signal_reader
         self._operations, self._devices, self._clock = operations, devices, clock
 
@@ -259,13 +262,14 @@ class PolicyProcedure:
         with self._store.read() as tx:
             project = tx.get(Project, parent_of(policy.name))
             history = history_of(self._runs.recent(tx, project.name), now)
-            history = replace(history, budget_spent=spent_budget(project, self._runs, tx, now))
+            history = replace(history, budget_spent=spent_budget(project, self._runs, self._rates, tx, now))
             waiting = waiting_events(tx, policy, now)
         events = starting_events(policy, waiting)
         if policy.paused or history.open_run:
             return PolicyObservation(project, history, Signals())
         check_supported(project)
         check_devices(project, self._devices)
+        check_rates(project, self._rates)
         if sources_of(policy, events):
             return PolicyObservation(project, history, Signals(events=events))
         since = window_begin(policy, history)

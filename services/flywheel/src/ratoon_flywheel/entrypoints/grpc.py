@@ -33,6 +33,7 @@ from ratoon_flywheel.application.ports import (
 )
 from ratoon_flywheel.application.together import SharedCommits
 from ratoon_flywheel.application.watched import WatchedRuns
+from ratoon_flywheel.domain.pipelines.budget import Rates
 from ratoon_flywheel.domain.pipelines.external_events import ExternalEvent
 from ratoon_flywheel.domain.pipelines.policies import Policy
 from ratoon_flywheel.domain.pipelines.runs import PipelineRun
@@ -63,6 +64,7 @@ class Ports:
     max_chars: int
     watched: WatchedRuns
     devices: Devices
+    rates: Rates
     event_counts: EventCounts
     suites: Suites
     judges: Judges
@@ -184,6 +186,7 @@ class FlywheelServicer(FlywheelServiceServicer):
             ports.operations,
             ports.runs,
             ports.devices,
+            ports.rates,
             ports.clock,
         )
         return mapping.run(created)

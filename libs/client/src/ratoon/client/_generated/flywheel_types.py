@@ -202,13 +202,20 @@ class ProjectBudget(Message):
     """Maximum total duration of pipeline runs in hours, at most 100,000."""
 
     max_cost: float = 0.0
-    """Maximum cost in `currency`, at most 1,000,000,000."""
+    """Maximum cost in `currency`, at most 1,000,000,000.
+
+    Estimated: the time of each stage, times its devices, times the rate of the operator
+    (`RATOON_FLYWHEEL_HOURLY_COSTS`). Without a rate, runs are refused (`SETTING_NOT_SUPPORTED`).
+    """
 
     currency: str = ""
     """Currency of `max_cost` as an ISO 4217 code."""
 
     max_energy_kwh: float = 0.0
-    """Maximum energy in kilowatt-hours, at most 1,000,000,000."""
+    """Maximum energy in kilowatt-hours, at most 1,000,000,000.
+
+    Estimated like the cost, with `RATOON_FLYWHEEL_WATTS`.
+    """
 
 
 class ProjectStageCompute(Message):

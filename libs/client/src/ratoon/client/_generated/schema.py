@@ -2374,6 +2374,60 @@ METHODS: tuple[Method, ...] = (
         items="Feedback",
     ),
     Method(
+        resource="guideline_versions",
+        name="get",
+        service="labeling",
+        rpc="GetGuidelineVersion",
+        http="GET",
+        path="/v1/{name=projects/*/guidelines/*/versions/*}",
+        role="viewer",
+        comment="Return one version of a guideline.",
+        arguments=(
+            Field(
+                "name",
+                "string",
+                "Resource name of the version: `projects/{project}/guidelines/{guideline}/versions/{version}`.",
+            ),
+        ),
+        fields=(),
+        result="GuidelineVersion",
+    ),
+    Method(
+        resource="guideline_versions",
+        name="list",
+        service="labeling",
+        rpc="ListGuidelineVersions",
+        http="GET",
+        path="/v1/{parent=projects/*/guidelines/*}/versions",
+        role="viewer",
+        comment="List the versions of a guideline, oldest first.",
+        arguments=(
+            Field(
+                "parent",
+                "string",
+                "Resource name of the guideline: `projects/{project}/guidelines/{guideline}`.",
+            ),
+        ),
+        fields=(
+            Field(
+                "page_size",
+                "integer",
+                "Maximum number of items to return. 0: 100. Values above 1000 are reduced to 1000; negative values are refused. A page may hold fewer items.",
+            ),
+            Field(
+                "page_token",
+                "string",
+                "`next_page_token` of the previous page. Empty: the first page. The token of another listing is refused.",
+            ),
+            Field(
+                "order_by",
+                "string",
+                "Order of the items: `create_time` (default) or `create_time desc`. The token of another order is refused.",
+            ),
+        ),
+        items="GuidelineVersion",
+    ),
+    Method(
         resource="guidelines",
         name="create",
         service="labeling",
@@ -2385,6 +2439,9 @@ METHODS: tuple[Method, ...] = (
         arguments=(Field("parent", "string", "Resource name of the project: `projects/{project}`."),),
         fields=(
             Field("instructions", "string", "Instructions for annotators, at most 262,144 characters."),
+            Field("purpose", "string", "What the labels are for, at most 262,144 characters."),
+            Field("ambiguity", "string", "How to decide ambiguous records, at most 262,144 characters."),
+            Field("examples", "GuidelineExample", "Examples of answers, at most 1,000.", repeated=True),
             Field(
                 "labels",
                 "string",
@@ -2395,6 +2452,11 @@ METHODS: tuple[Method, ...] = (
                 "task",
                 "TaskSpec",
                 "What the model is for, which decides what annotators enter: labels, a text or a number. A request may give `labels` instead. An update changes `labels` alone.",
+            ),
+            Field(
+                "marks",
+                "MarkSpec",
+                "Spans or boxes that annotators mark. The task of the model is then `generate` with JSON answers. Not set: the task says what annotators enter. An update changes `labels` alone.",
             ),
             Field(
                 "conflict_policy",
@@ -2495,7 +2557,7 @@ METHODS: tuple[Method, ...] = (
         http="PATCH",
         path="/v1/{guideline.name=projects/*/guidelines/*}",
         role="engineer",
-        comment="Update a guideline. Existing label sets keep the labels and the conflict policy with which they were created. Refusals of `CreateGuideline` apply.",
+        comment="Update a guideline: a new version. Existing label sets keep the labels and the conflict policy with which they were created. `change` says what the version means for earlier answers; with ASK_AGAIN, tasks of queues are opened again. Refusals of `CreateGuideline` apply.",
         arguments=(Field("name", "string", "Resource name: `projects/{project}/guidelines/{guideline}`."),),
         fields=(
             Field("instructions", "string", "Instructions for annotators, at most 262,144 characters."),
@@ -2510,10 +2572,18 @@ METHODS: tuple[Method, ...] = (
                 "GuidelineConflictPolicy",
                 "How several annotations of one record become one answer. Default: HUMAN_FIRST; of numbers MEAN.",
             ),
+            Field("purpose", "string", "What the labels are for, at most 262,144 characters."),
+            Field("ambiguity", "string", "How to decide ambiguous records, at most 262,144 characters."),
+            Field("examples", "GuidelineExample", "Examples of answers, at most 1,000.", repeated=True),
             Field(
                 "etag",
                 "string",
                 "Version tag of the changeable fields. Send it with an update or a delete: a stale value is refused.",
+            ),
+            Field(
+                "change",
+                "VersionChange",
+                "What the new version means for answers that were given under earlier ones. Default: they stay valid.",
             ),
         ),
         message="Guideline",
@@ -5513,6 +5583,11 @@ METHODS: tuple[Method, ...] = (
                 "string",
                 "Why the task is skipped, at most 200 characters. Refused with an answer.",
             ),
+            Field(
+                "guideline_version",
+                "integer",
+                "Version of the guideline that the annotator read. Default: the version when the task was claimed. An answer that a later version requests again is refused (`GUIDELINE_CHANGED`).",
+            ),
         ),
         result="Task",
     ),
@@ -5919,6 +5994,11 @@ MESSAGES: dict[str, Message] = {
                 "guideline_version",
                 "integer",
                 "Version of the guideline by which the answer was given. 0: the annotation belongs to no queue.",
+            ),
+            Field(
+                "outdated",
+                "bool",
+                "True if a later version of the guideline requests the answer again: the annotation counts no more.",
             ),
         ),
     ),
@@ -7444,6 +7524,53 @@ MESSAGES: dict[str, Message] = {
                 "integer",
                 "Number of the version: 1, and one more with each update that changes the guideline. Annotations of queues name the version by which they were given.",
             ),
+            Field("purpose", "string", "What the labels are for, at most 262,144 characters."),
+            Field("ambiguity", "string", "How to decide ambiguous records, at most 262,144 characters."),
+            Field("examples", "GuidelineExample", "Examples of answers, at most 1,000.", repeated=True),
+            Field(
+                "marks",
+                "MarkSpec",
+                "Spans or boxes that annotators mark. The task of the model is then `generate` with JSON answers. Not set: the task says what annotators enter. An update changes `labels` alone.",
+            ),
+        ),
+    ),
+    "GuidelineExample": Message(
+        "GuidelineExample",
+        "Example of an answer.",
+        (
+            Field("label", "string", "The answer."),
+            Field("text", "string", "Text of the record, at most 65,536 characters."),
+            Field(
+                "explanation",
+                "string",
+                "Why the answer is right, at most 4,096 characters. Empty: not stated.",
+            ),
+        ),
+    ),
+    "GuidelineVersion": Message(
+        "GuidelineVersion",
+        "Version of a guideline, and what it means for the answers that were given under earlier ones.",
+        (
+            Field(
+                "name",
+                "string",
+                "Resource name: `projects/{project}/guidelines/{guideline}/versions/{version}`; versions count from 1.",
+            ),
+            Field("revision", "integer", "Increases with every stored change."),
+            Field("create_time", "time", "Time of creation, UTC. Set by the server."),
+            Field("update_time", "time", "Time of the last change, UTC. Set by the server."),
+            Field("guideline", "Guideline", "The guideline as it was in this version."),
+            Field(
+                "change",
+                "VersionChange",
+                "What the version means for answers that were given under earlier ones.",
+            ),
+            Field(
+                "applied",
+                "bool",
+                "True if the change is in force for all tasks. While it is false, tasks are being opened again.",
+            ),
+            Field("reopened_count", "integer", "Number of tasks that were opened again."),
         ),
     ),
     "HarnessTest": Message(
@@ -7785,6 +7912,34 @@ MESSAGES: dict[str, Message] = {
                 "string",
                 "Resource name of the version from which training continued; it must belong to the same model. Empty: trained from scratch.",
             ),
+        ),
+    ),
+    "MarkSpec": Message(
+        "MarkSpec",
+        "Marks that annotators set in a record. The answer is a JSON list of them; an empty list says that there are none.",
+        (
+            Field("spans", "MarkSpecSpans", "Spans of the text."),
+            Field("boxes", "MarkSpecBoxes", "Boxes on an image."),
+        ),
+    ),
+    "MarkSpecBoxes": Message(
+        "MarkSpecBoxes",
+        "Boxes on an image. Each is an object with `x`, `y`, `width`, `height` and `label`: the left upper corner and the size as shares of the width and the height of the image, from 0 to 1. A box outside of the image is refused.",
+        (
+            Field("labels", "string", "Labels to choose from: 1 to 1,000.", repeated=True),
+            Field(
+                "image_attribute",
+                "string",
+                "Attribute of a record that holds the SHA-256 digest of the blob of its image. Default: `image`.",
+            ),
+        ),
+    ),
+    "MarkSpecSpans": Message(
+        "MarkSpecSpans",
+        "Spans of the text of a record. Each is an object with `start`, `end` and `label`; the server adds `text`. Offsets count Unicode code points from 0, `end` is exclusive: `text` is `text[start:end]` in Python. A span outside of the text, an empty one, or one that begins or ends within a character that several code points form, such as an emoji, is refused.",
+        (
+            Field("labels", "string", "Labels to choose from: 1 to 1,000.", repeated=True),
+            Field("overlap", "MarkSpecSpansOverlap", "Which spans may share characters. Default: NONE."),
         ),
     ),
     "Metric": Message(
@@ -8442,9 +8597,17 @@ MESSAGES: dict[str, Message] = {
             Field(
                 "max_hours", "number", "Maximum total duration of pipeline runs in hours, at most 100,000."
             ),
-            Field("max_cost", "number", "Maximum cost in `currency`, at most 1,000,000,000."),
+            Field(
+                "max_cost",
+                "number",
+                "Maximum cost in `currency`, at most 1,000,000,000. Estimated: the time of each stage, times its devices, times the rate of the operator (`RATOON_FLYWHEEL_HOURLY_COSTS`). Without a rate, runs are refused (`SETTING_NOT_SUPPORTED`).",
+            ),
             Field("currency", "string", "Currency of `max_cost` as an ISO 4217 code."),
-            Field("max_energy_kwh", "number", "Maximum energy in kilowatt-hours, at most 1,000,000,000."),
+            Field(
+                "max_energy_kwh",
+                "number",
+                "Maximum energy in kilowatt-hours, at most 1,000,000,000. Estimated like the cost, with `RATOON_FLYWHEEL_WATTS`.",
+            ),
         ),
     ),
     "ProjectCurationStep": Message(
@@ -8802,6 +8965,32 @@ MESSAGES: dict[str, Message] = {
                 "Why no further tasks are drawn. Empty while the rule may draw more.",
             ),
             Field("last_refill", "string", "Resource name of the newest refill. Empty: none."),
+            Field(
+                "marks",
+                "MarkSpec",
+                "Spans or boxes that annotators mark: those of the guideline. Not set: `task` says what an answer is.",
+            ),
+        ),
+    ),
+    "QueueEndpoint": Message(
+        "QueueEndpoint",
+        "Model behind an OpenAI-compatible endpoint.",
+        (
+            Field(
+                "base_url",
+                "string",
+                "Base URL, for example `http://127.0.0.1:8080/v1`. The operator lists the endpoints in `RATOON_LABELING_ENDPOINTS`; others are refused (`ENDPOINT_NOT_ALLOWED`).",
+            ),
+            Field(
+                "model",
+                "string",
+                "Name of the model, at most 256 characters: of the gateway, a deployment, whose version in production answers.",
+            ),
+            Field(
+                "text_only",
+                "bool",
+                "Send the text of the record alone, as callers of a deployment do. Default: the guideline comes before it.",
+            ),
         ),
     ),
     "QueuePreLabels": Message(
@@ -8814,6 +9003,12 @@ MESSAGES: dict[str, Message] = {
                 "QueueRule",
                 "Rules of the origin RULES, at most 200, in their order: the first one that matches proposes its label.",
                 repeated=True,
+            ),
+            Field("endpoint", "QueueEndpoint", "Endpoint of the origin ENDPOINT."),
+            Field(
+                "blind_share",
+                "number",
+                "Share of the tasks whose proposed answer annotators do not see, 0 to 1. By these the accuracy is estimated without the influence of the proposal. Default: 0.",
             ),
         ),
     ),
@@ -9211,7 +9406,17 @@ MESSAGES: dict[str, Message] = {
             Field(
                 "proposal_origin",
                 "string",
-                "What gave the proposed answers: `rules` or `classical`. Empty: none.",
+                "What gave the proposed answers: `rules`, `classical`, `current` or the model behind an endpoint. Empty: none.",
+            ),
+            Field(
+                "label_errors",
+                "RefillLabelErrors",
+                "Probable errors of the labels that count, by confident learning. Set with the strategy LABEL_ERRORS only.",
+            ),
+            Field(
+                "unanswered_count",
+                "integer",
+                "Number of records for which the endpoint gave no valid answer.",
             ),
         ),
     ),
@@ -9232,6 +9437,37 @@ MESSAGES: dict[str, Message] = {
             Field("mean", "number", "Mean gain."),
             Field("low", "number", "Lower end of the 95 % interval."),
             Field("high", "number", "Upper end of the 95 % interval."),
+        ),
+    ),
+    "RefillLabelErrors": Message(
+        "RefillLabelErrors",
+        'Probable errors of labels: C. G. Northcutt, L. Jiang, I. L. Chuang, "Confident Learning" (2021).',
+        (
+            Field(
+                "checked_count",
+                "integer",
+                "Number of records with a label that were compared with the cross-validated model.",
+            ),
+            Field("suspect_count", "integer", "Number of these whose label is probably wrong."),
+            Field(
+                "estimated_error_share", "number", "Share of wrong labels that the model estimates, 0 to 1."
+            ),
+            Field("model_score", "number", "Macro-F1 of the cross-validated model on the labels that count."),
+            Field(
+                "pairs",
+                "RefillLabelErrorsPair",
+                "Pairs of current and suggested label, the most frequent first, at most 100.",
+                repeated=True,
+            ),
+        ),
+    ),
+    "RefillLabelErrorsPair": Message(
+        "RefillLabelErrorsPair",
+        "Suspects with one current and one suggested label.",
+        (
+            Field("current_label", "string", "Label that counts."),
+            Field("suggested_label", "string", "Label that is more probable."),
+            Field("count", "integer", "Number of suspects."),
         ),
     ),
     "RefillRuleAccuracy": Message(
@@ -10264,6 +10500,22 @@ MESSAGES: dict[str, Message] = {
                 "integer",
                 "Number of completed tasks whose answer differs from the proposed one.",
             ),
+            Field(
+                "exact_f1",
+                "number",
+                "Mean F1 of the marks over the pairs of answers to one task: spans with equal bounds and label, or boxes with the same label whose intersection is at least 0.75 of their union. Not set: answers are no marks, or there is no pair.",
+            ),
+            Field(
+                "overlap_f1",
+                "number",
+                "The same, of spans with the same label that share a character, or of boxes whose intersection is at least 0.5 of their union.",
+            ),
+            Field(
+                "proposals",
+                "SummarizeQueueResponseProposalAccuracy",
+                "Accuracy of the proposed answers, by origin.",
+                repeated=True,
+            ),
         ),
     ),
     "SummarizeQueueResponseAnnotator": Message(
@@ -10318,6 +10570,29 @@ MESSAGES: dict[str, Message] = {
                 "number",
                 "Cohen's kappa. Not set: it is undefined, or the answers are texts or numbers.",
             ),
+        ),
+    ),
+    "SummarizeQueueResponseProposalAccuracy": Message(
+        "SummarizeQueueResponseProposalAccuracy",
+        "Accuracy of proposed answers of one origin, estimated on answers by people.",
+        (
+            Field("origin", "string", "What proposed the answers."),
+            Field(
+                "blind",
+                "bool",
+                "True: only tasks whose proposal annotators did not see, so that it could not influence them.",
+            ),
+            Field(
+                "random",
+                "bool",
+                "True: only records that were drawn at random. Others are harder than the records of the version.",
+            ),
+            Field("checked_count", "integer", "Number of completed tasks with a proposed answer."),
+            Field("correct_count", "integer", "Number of these whose answer by people is the proposed one."),
+            Field("accuracy", "number", "Share of correct ones."),
+            Field("low", "number", "Lower end of its 95 % interval (Wilson)."),
+            Field("high", "number", "Upper end of its 95 % interval (Wilson)."),
+            Field("mean_confidence", "number", "Mean confidence of the proposals. Not set: none has one."),
         ),
     ),
     "SummarizeRatingsResponse": Message(
@@ -10491,7 +10766,7 @@ MESSAGES: dict[str, Message] = {
             Field(
                 "proposal_origin",
                 "string",
-                "What gave `proposed_label`, for example `rules` or `classical`. Empty: no answer is proposed, or it came with the data.",
+                "What gave `proposed_label`: `rules`, `classical`, `current` for the answer that counts so far, `earlier` for answers to an earlier version of the guideline, or the model behind an endpoint. Empty: no answer is proposed, or it came with the data.",
             ),
             Field(
                 "guideline",
@@ -10509,6 +10784,32 @@ MESSAGES: dict[str, Message] = {
                 "needs_review",
                 "bool",
                 "True if a reviewer checks the answer when all annotators have answered.",
+            ),
+            Field(
+                "guideline_version",
+                "integer",
+                "Version of the guideline that the holder of the lease got with the task. 0: the task belongs to no queue.",
+            ),
+            Field(
+                "proposal_confidence",
+                "number",
+                "Probability of `proposed_label` by what proposed it, 0 to 1. Not set: it is not known.",
+            ),
+            Field(
+                "marks",
+                "MarkSpec",
+                "Spans or boxes that annotators mark. Not set: `task` says what an answer is.",
+            ),
+            Field(
+                "earlier_answers",
+                "TaskAnswer",
+                "Answers that a later version of the guideline requests again. Of a task of a queue, annotators see their own alone.",
+                repeated=True,
+            ),
+            Field(
+                "suggested_label",
+                "string",
+                "Label that is more probable than the current answer, which is `proposed_label`. Set in queues of the strategy LABEL_ERRORS only.",
             ),
         ),
     ),
@@ -10716,6 +11017,24 @@ MESSAGES: dict[str, Message] = {
             Field(
                 "measured", "Estimate", "Measured value. Not set: it was not measured, which fails the rule."
             ),
+        ),
+    ),
+    "VersionChange": Message(
+        "VersionChange",
+        "What a version of a guideline means for the answers that were given under earlier ones.",
+        (
+            Field(
+                "earlier_answers",
+                "VersionChangeEarlierAnswers",
+                "Meaning for earlier answers. Default: KEEP.",
+            ),
+            Field(
+                "labels",
+                "string",
+                "Labels whose answers are requested again, with ASK_AGAIN. Empty: all answers.",
+                repeated=True,
+            ),
+            Field("note", "string", "What changed and why, at most 4,096 characters. Annotators see it."),
         ),
     ),
     "VersionDifference": Message(
@@ -11023,6 +11342,12 @@ ENUMS: dict[str, tuple[EnumValue, ...]] = {
             "The answers of the label set were texts, and records of it were erased. `digest` is empty.",
         ),
     ),
+    "MarkSpecSpansOverlap": (
+        EnumValue("UNSPECIFIED", "OVERLAP_UNSPECIFIED", "Not set."),
+        EnumValue("NONE", "OVERLAP_NONE", "No two spans."),
+        EnumValue("NESTED", "OVERLAP_NESTED", "A span may lie within another one."),
+        EnumValue("ANY", "OVERLAP_ANY", "Any two spans that are not equal."),
+    ),
     "MetricDirection": (
         EnumValue(
             "UNSPECIFIED", "DIRECTION_UNSPECIFIED", "Not set: the direction that the metric always has."
@@ -11133,6 +11458,11 @@ ENUMS: dict[str, tuple[EnumValue, ...]] = {
             "ORIGIN_CLASSICAL",
             "The classical model of the labels so far. Only for `classify` with one label a record.",
         ),
+        EnumValue(
+            "ENDPOINT",
+            "ORIGIN_ENDPOINT",
+            "A model behind an OpenAI-compatible endpoint: the version in production behind the gateway, or any other.",
+        ),
     ),
     "QueueState": (
         EnumValue("UNSPECIFIED", "STATE_UNSPECIFIED", "Not set."),
@@ -11161,6 +11491,11 @@ ENUMS: dict[str, tuple[EnumValue, ...]] = {
             "ENTROPY",
             "STRATEGY_ENTROPY",
             "Largest entropy of the probabilities of the labels, by a classical model of the labels so far.",
+        ),
+        EnumValue(
+            "LABEL_ERRORS",
+            "STRATEGY_LABEL_ERRORS",
+            "Records whose current label is probably wrong, by confident learning: the labels of a cross-validated classical model against those that count. All records of the version that have a label are candidates.",
         ),
     ),
     "RecipeDtype": (
@@ -11430,5 +11765,14 @@ ENUMS: dict[str, tuple[EnumValue, ...]] = {
         EnumValue("CANCELLING", "STATE_CANCELLING", "Cancellation was requested; the work is stopping."),
         EnumValue("CANCELLED", "STATE_CANCELLED", "Cancelled before the work completed."),
         EnumValue("PREPARING", "STATE_PREPARING", "The workers start and tokenize the texts."),
+    ),
+    "VersionChangeEarlierAnswers": (
+        EnumValue("UNSPECIFIED", "EARLIER_ANSWERS_UNSPECIFIED", "Not set."),
+        EnumValue("KEEP", "EARLIER_ANSWERS_KEEP", "Earlier answers stay valid."),
+        EnumValue(
+            "ASK_AGAIN",
+            "EARLIER_ANSWERS_ASK_AGAIN",
+            "Tasks of queues are opened again for those who answered them. Their earlier annotations are kept, marked as outdated, and count no more.",
+        ),
     ),
 }

@@ -541,11 +541,13 @@ class Project(_message.Message):
         max_hours: _builtins.float
         """Maximum total duration of pipeline runs in hours, at most 100,000."""
         max_cost: _builtins.float
-        """Maximum cost in `currency`, at most 1,000,000,000."""
+        """Maximum cost in `currency`, at most 1,000,000,000. Estimated: the time of each stage, times its devices, times the
+        rate of the operator (`RATOON_FLYWHEEL_HOURLY_COSTS`). Without a rate, runs are refused (`SETTING_NOT_SUPPORTED`).
+        """
         currency: _builtins.str
         """Currency of `max_cost` as an ISO 4217 code."""
         max_energy_kwh: _builtins.float
-        """Maximum energy in kilowatt-hours, at most 1,000,000,000."""
+        """Maximum energy in kilowatt-hours, at most 1,000,000,000. Estimated like the cost, with `RATOON_FLYWHEEL_WATTS`."""
         def __init__(
             self,
             *,

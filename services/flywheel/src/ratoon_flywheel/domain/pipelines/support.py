@@ -81,8 +81,6 @@ def _unsupported(project: Project) -> dict[str, bool]:
             f"metric_gates ({gate.metric})": gate.metric not in _gated(project, gate)
             for gate in of_domains(project.metric_gates)
         },
-        "budget.max_cost": bool(project.budget.max_cost),
-        "budget.max_energy_kwh": bool(project.budget.max_energy_kwh),
         "compute.training.dtype": project.compute.training.dtype is Dtype.FLOAT16,
         "compute.training.accelerator": project.compute.training.accelerator is Accelerator.NEURON,
         **{
