@@ -2,7 +2,8 @@
 
 It reads JSON files and the headers of safetensors files, never a tensor. A whole model needs `config.json`, a
 tokenizer, a chat template and safetensors; an adapter needs `adapter_config.json` and `adapter_model.safetensors`, and
-takes the rest from its base. It does not know who asks, and whether transformers knows the architecture.
+takes the rest from its base. A classical model needs `classical.json` and `estimator.skops`; what is in them is checked
+where it is loaded. It does not know who asks, and whether transformers knows the architecture.
 """
 
 import json
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 
 from ratoon.storage.adapter_rules import adapter_problems
 from ratoon.storage.model_problem import Problem
-from ratoon.storage.models import ADAPTER_CONFIG
+from ratoon.storage.models import ADAPTER_CONFIG, CLASSICAL_CONFIG
 from ratoon.storage.safetensors_header import LFS_POINTER, DamagedFile, Tensor, read_header
 
 if TYPE_CHECKING:
@@ -47,6 +48,21 @@ KNOWN = frozenset(
     }
 )
 """Files of a model besides its weights; every other file is left out."""
+ESTIMATOR = "estimator.skops"
+CLASSICAL = frozenset(
+    {
+        CLASSICAL_CONFIG,
+        ESTIMATOR,
+        "README.md",
+        "recipe.json",
+        "table.json",
+        "table.skops",
+        "training.json",
+        "vocabulary.json",
+        "model.safetensors",
+    }
+)
+"""Files of a classical model; every other file is left out."""
 _DOCUMENTS = re.compile(
     r"(.*\.(md|txt|png|jpe?g|gif|svg|pdf)|licen[cs]e|notice|use_policy|\.git.*)", re.IGNORECASE
 )
@@ -141,6 +157,7 @@ class Inspection:
     has_template: bool = False
     rank: int = 0
     """An adapter's rank."""
+    is_classical: bool = False
 
     @property
     def positions(self) -> int:
@@ -156,6 +173,9 @@ class Inspection:
     def base_problems(self) -> tuple[Problem, ...]:
         """Problems of a tree that is used unchanged, as a base model is: documents next to the model are allowed."""
         strange = [name for name in self.left_out if not _DOCUMENTS.fullmatch(name.rpartition("/")[2])]
+        if self.is_classical:
+            message = "It is a classical model, which no training continues: train a new one with the recipe classical."
+            return (*self.problems, Problem("CLASSICAL_MODEL", message))
         if not strange:
             return self.problems
         message = (
@@ -167,7 +187,23 @@ class Inspection:
 
 def inspect_model_tree(files: ModelFiles, base: Inspection | None = None) -> Inspection:
     """Inspect a whole model, or an adapter, with its base if that is known."""
-    return _Inspector(files, base).inspection()
+    sizes = files.sizes()
+    return _classical(files, sizes) if CLASSICAL_CONFIG in sizes else _Inspector(files, base).inspection()
+
+
+def _classical(files: ModelFiles, sizes: Mapping[str, int]) -> Inspection:
+    """Return the inspection of a classical model."""
+    problems = [
+        Problem(
+            "FILE_MISSING", f"{name} is missing: train the classical model again, or copy all of its files."
+        )
+        for name in (ESTIMATOR,)
+        if not sizes.get(name)
+    ]
+    if _object_or_none(files, CLASSICAL_CONFIG) is None:
+        problems.append(Problem("JSON_DAMAGED", f"{CLASSICAL_CONFIG} holds no JSON object: copy it again."))
+    left_out = tuple(name for name in sorted(sizes) if name not in CLASSICAL)
+    return Inspection(tuple(problems), left_out, is_classical=True)
 
 
 def inspect_stored_model(store: "ArtifactStore", digest: str) -> Inspection:

@@ -12,6 +12,8 @@ from ratoon.storage.artifacts import ArtifactStore
 
 ADAPTER_CONFIG = "adapter_config.json"
 """File that distinguishes an adapter from a whole model."""
+CLASSICAL_CONFIG = "classical.json"
+"""File that distinguishes a classical model from a language model."""
 
 
 @dataclass(frozen=True)
@@ -21,6 +23,11 @@ class ModelFolder:
     path: Path
     base: Path | None = None
     base_digest: str = ""
+
+    @property
+    def is_classical(self) -> bool:
+        """Return whether it is a classical model, which has neither tokens nor layers."""
+        return (self.path / CLASSICAL_CONFIG).exists()
 
     @property
     def whole(self) -> Path:
