@@ -129,8 +129,8 @@ def recipe_of(spec: RecipeSpec, base: BaseModel | None) -> Recipe:
         method.defaults_of_texts(shape.parameters, bool(kind.labels(task))) if texts else method.defaults
     )
     objective = spec.objective or usual.objective
-    if objective.compares:
-        defaults = preference_defaults(method, shape.parameters)
+    if objective.of_answers:
+        defaults = preference_defaults(objective, method, shape.parameters)
     weight, language_epochs = spec.language_model_weight, spec.language_model_epochs
     smoothing = spec.label_smoothing
     # Tokens are left out between the marks of our own template; that of a model made elsewhere would lose its own.

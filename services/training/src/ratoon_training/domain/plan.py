@@ -214,7 +214,7 @@ def _needs(recipe: Recipe, resources: Resources, shape: ModelShape) -> int:
     trained = shape.adapter_parameters(recipe.lora_rank) if recipe.method is Method.LORA else None
     needs = measured(
         shape,
-        2 * part if recipe.objective is Objective.DPO else part,
+        2 * part if recipe.objective.of_pairs else part,
         _tokens(recipe) + 8,
         trained=trained,
         dtype=recipe.dtype,

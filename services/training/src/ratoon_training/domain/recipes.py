@@ -113,9 +113,21 @@ class Objective(StrEnum):
     @property
     def compares(self) -> bool:
         """Return True if the model is compared with the one that training starts from."""
-        return self is not Objective.SFT
+        return self in (Objective.DPO, Objective.KTO)
+
+    @property
+    def of_pairs(self) -> bool:
+        """Return True if a unit of a step is a preference: two answers to the same prompt."""
+        return self in (Objective.DPO, Objective.REWARD_MODEL)
+
+    @property
+    def of_answers(self) -> bool:
+        """Return True if whole answers are compared or judged, each after its prompt."""
+        return self.compares or self.of_pairs
 
 
+    REWARD_MODEL = "REWARD_MODEL"
+    """Rewards of answers: the chosen answer of a preference gets the higher one (Bradley and Terry 1952)."""
 class PreferenceLoss(StrEnum):
     """Loss of a preference."""
 
@@ -162,8 +174,14 @@ class Accelerator(StrEnum):
     NEURON = "NEURON"
 
 
-def preference_defaults(method: Method, parameters: int) -> Defaults:
-    """Return the default values of DPO and KTO: rates far below those of SFT, since the base answers well already."""
+def preference_defaults(objective: Objective, method: Method, parameters: int) -> Defaults:
+    """Return the default values of objectives of whole answers.
+
+    Rates of DPO and KTO are far below those of SFT, since the base answers well already. The head of a reward model is
+    new, so that it learns at the rates of SFT.
+    """
+    if objective is Objective.REWARD_MODEL:
+        return replace(method.defaults_of_texts(parameters), epochs=3.0, averaging=0.0)
     if method is Method.LORA:
         rate = 5e-5
     else:
@@ -363,25 +381,25 @@ def _objective_limits(recipe: Recipe) -> list[tuple[str, bool, str]]:
         ),
         (
             "objective",
-            objective.compares and recipe.method is Method.FROM_SCRATCH,
+            of_answers and recipe.method is Method.FROM_SCRATCH,
             f"{objective} needs a model that answers already: train one with SFT and name it as base_artifact_digest",
         ),
         (
             "truncation",
-            objective.compares and recipe.truncation is Truncation.SEGMENT,
+            of_answers and recipe.truncation is Truncation.SEGMENT,
             f"SEGMENT does not go with {objective}, which compares whole answers: choose another one",
         ),
         (
             "language_model_weight",
-            objective.compares and recipe.language_model_weight > 0,
+            of_answers and recipe.language_model_weight > 0,
             f"must be 0 with {objective}",
         ),
         ("batch_size", objective is Objective.KTO and recipe.batch_size < 2, "must be at least 2 with KTO"),
         ("beta", not 0 < recipe.beta <= 100, "must be above 0 and at most 100"),
         (
             "label_smoothing",
-            is_dpo and not recipe.label_smoothing < 0.5,
-            "must be below 0.5 with DPO: at 0.5 a preference says nothing",
+            objective.of_pairs and not recipe.label_smoothing < 0.5,
+            f"must be below 0.5 with {objective}: at 0.5 a preference says nothing",
         ),
         (
             "label_smoothing",
@@ -389,6 +407,7 @@ def _objective_limits(recipe: Recipe) -> list[tuple[str, bool, str]]:
             "must be 0 with KTO and IPO, which have no such share",
         ),
         ("preference_loss", ipo and not is_dpo, "IPO needs the objective DPO"),
+    of_answers = objective.of_answers
         ("good_weight", not 0 <= recipe.good_weight <= 1000, "must be 0 to 1,000"),
         ("bad_weight", not 0 <= recipe.bad_weight <= 1000, "must be 0 to 1,000"),
     ]
@@ -431,6 +450,11 @@ def _training_limits(recipe: Recipe) -> list[tuple[str, bool, str]]:
         ),
         (
             "prompt_tokens",
+        (
+            "packed",
+            recipe.packed and objective is Objective.REWARD_MODEL,
+            "does not go with REWARD_MODEL, which reads the reward at the last token of each answer: leave it out",
+        ),
             recipe.prompt_tokens != 0 and not 8 <= recipe.prompt_tokens <= 32_768,
             "must be 0 (chosen from the data), or 8 to 32,768",
         ),

@@ -1,8 +1,8 @@
 """Preferences and judged answers as token arrays: each unit is two samples in a row. It does not know torch.
 
-Of a preference (DPO), these are the chosen and the rejected answer after the same prompt. Of a judged answer (KTO),
-these are the answer after its prompt, and the answer to the next other prompt after the same prompt, from which the
-distance from the reference is estimated; `labels` say whether the answer is good.
+Of a preference (DPO, reward models), these are the chosen and the rejected answer after the same prompt. Of a judged
+answer (KTO), these are the answer after its prompt, and the answer to the next other prompt after the same prompt, from
+which the distance from the reference is estimated; `labels` say whether the answer is good.
 """
 
 from collections.abc import Iterator, Sequence
@@ -97,12 +97,12 @@ def _units_of(
         counts.invalid_records += 1
         counts.faults[fault] += 1
         return
-    rated = [] if recipe.objective is Objective.DPO else list(_rated(record))
+    rated = [] if recipe.objective.of_pairs else list(_rated(record))
     if record.rejected is None and not rated:
         counts.other_records += 1
         return
     try:
-        if recipe.objective is Objective.DPO:
+        if recipe.objective.of_pairs:
             prompt, tails = _answered(speech, record, (record.answers[0], record.rejected or ""))
             yield Unit(record_id, prompt, tails, record.weight)
             return
@@ -216,7 +216,7 @@ def _nothing(objective: Objective, counts: ComparisonCounts, part: str) -> str:
     first = f" ({counts.faults.most_common(1)[0][0]})" if counts.faults else ""
     needed = (
         "preferences: a prompt with a chosen and a rejected answer that differ"
-        if objective is Objective.DPO
+        if objective.of_pairs
         else "answers that were judged good or bad, to two prompts at least"
     )
     return (

@@ -7,20 +7,22 @@ from typing import Any
 
 import torch
 from safetensors import safe_open
+from safetensors.torch import load_file
 from torch import nn
 
 from ratoon.operations.warm import hidden
 from ratoon.storage.model_tree import ADAPTER_WEIGHTS
 from ratoon_training.domain.errors import BadBaseModel, BadRecipe
 from ratoon_training.domain.initialisation import LINEAR_DEVIATION, refuse_constant, standard_deviation
-from ratoon_training.domain.recipes import Architecture, Dtype, Method, Recipe
+from ratoon_training.domain.recipes import Architecture, Dtype, Method, Objective, Recipe
 
 with hidden("sklearn", "scipy", "pandas", "torchvision", "kernels", "librosa", "soundfile"):
     from transformers import LlamaConfig
     from transformers.models.llama.modeling_llama import LlamaForCausalLM
     from transformers.pytorch_utils import Conv1D
 
-    from ratoon_training.worker import forward, packing
+    from ratoon_training.worker import forward, packing, reward_models
+from ratoon_training.worker import text
 from ratoon_training.worker.corpus import Corpus
 from ratoon_training.worker.vocabulary import added_tokens
 
@@ -43,6 +45,8 @@ def build(recipe: Recipe, prepared: Path) -> Any:
             model = _merged(model, prepared / "adapter")
         _extend(model, prepared)
         forward.check(model)
+    if recipe.objective is Objective.REWARD_MODEL:
+        model = reward_models.with_head(model, text.pad_token(text.of_base(prepared / "tokenizer")))
     if recipe.packed:
         _pack(model)
     if recipe.gradient_checkpointing:
@@ -199,15 +203,17 @@ def _with_adapter(model: Any, recipe: Recipe, adapter: Path) -> Any:
     """
     from peft import LoraConfig, get_peft_model
 
+    of_rewards = recipe.objective is Objective.REWARD_MODEL
     if adapter.exists():
-        return _trainable(_adapted(model, adapter))
+        return _trainable(_adapted_with_head(model, adapter) if of_rewards else _adapted(model, adapter))
     config = LoraConfig(
         r=recipe.lora_rank,
         lora_alpha=2 * recipe.lora_rank,
         lora_dropout=0.0,
         target_modules="all-linear",
         fan_in_fan_out=any(isinstance(module, Conv1D) for module in model.modules()),
-        task_type="CAUSAL_LM",
+        task_type="SEQ_CLS" if of_rewards else "CAUSAL_LM",
+        modules_to_save=[reward_models.HEAD] if of_rewards else None,
     )
     return _trainable(get_peft_model(model, config))
 
@@ -222,6 +228,21 @@ def _adapted(model: Any, adapter: Path) -> Any:
         )  # of keys without a place, which are refused here, and of adapted heads
         adapted = PeftModel.from_pretrained(model, adapter, is_trainable=True, local_files_only=True)
         _refuse_strange(adapted, adapter)
+    return adapted
+
+
+def _adapted_with_head(model: Any, adapter: Path) -> Any:
+    """Return a model with a head for rewards and the adapter of a language model: both train, and are one adapter."""
+    from peft import LoraConfig, get_peft_model, get_peft_model_state_dict, set_peft_model_state_dict
+
+    config = LoraConfig.from_pretrained(adapter)
+    config.task_type, config.modules_to_save, config.inference_mode = "SEQ_CLS", [reward_models.HEAD], False
+    config.base_model_name_or_path = None
+    adapted = get_peft_model(model, config)
+    weights = load_file(adapter / ADAPTER_WEIGHTS)
+    places = {name for name in get_peft_model_state_dict(adapted) if f".{reward_models.HEAD}." not in name}
+    _refuse_names(sorted(set(weights) ^ places))
+    set_peft_model_state_dict(adapted, weights)
     return adapted
 
 
@@ -249,7 +270,11 @@ def _refuse_strange(model: Any, adapter: Path) -> None:
     from peft import get_peft_model_state_dict
 
     with safe_open(adapter / ADAPTER_WEIGHTS, framework="pt") as tensors:
-        strange = sorted(set(tensors.keys()) ^ set(get_peft_model_state_dict(model)))
+        _refuse_names(sorted(set(tensors.keys()) ^ set(get_peft_model_state_dict(model))))
+
+
+def _refuse_names(strange: list[str]) -> None:
+    """BadBaseModel if there are tensors without a place, or places without a tensor."""
     if strange:
         raise BadBaseModel(
             f"The adapter does not match its base model: {', '.join(strange[:_SOME])}. Upload an adapter that was "

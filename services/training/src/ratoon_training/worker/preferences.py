@@ -19,8 +19,15 @@ def preference_losses(recipe: Recipe, margins: Tensor) -> Tensor:
     """
     if recipe.preference_loss is PreferenceLoss.IPO:
         return (margins - 1 / (2 * recipe.beta)) ** 2
-    scaled, reversed_share = recipe.beta * margins, recipe.label_smoothing
-    return -(1 - reversed_share) * F.logsigmoid(scaled) - reversed_share * F.logsigmoid(-scaled)
+    return bradley_terry_losses(recipe.beta * margins, recipe.label_smoothing)
+
+
+def bradley_terry_losses(margins: Tensor, reversed_share: float = 0.0) -> Tensor:
+    """Return the loss of each pair by the difference between its rewards, as TRL's reward trainer has it.
+
+    `reversed_share` of the preferences are assumed to be reversed.
+    """
+    return -(1 - reversed_share) * F.logsigmoid(margins) - reversed_share * F.logsigmoid(-margins)
 
 
 def unpaired_losses(recipe: Recipe, log_ratios: Tensor, divergence: Tensor, good: Tensor) -> Tensor:

@@ -15,7 +15,7 @@ from ratoon.storage.models import ADAPTER_CONFIG, base_digest
 from ratoon.tasks.kinds import supported
 from ratoon_training.domain.kinds.table import KINDS
 from ratoon_training.domain.learning_rate import Trial
-from ratoon_training.domain.recipes import Method, Recipe
+from ratoon_training.domain.recipes import Method, Objective, Recipe
 from ratoon_training.worker.samples import end_tokens
 from ratoon_training.worker.session import Session
 from ratoon_training.worker.task_queue import TrainingTask
@@ -54,7 +54,11 @@ def _save_weights(session: Session, prepared: Path, folder: Path) -> None:
     model.peft_config["default"].inference_mode = True
     model.save_pretrained(folder, safe_serialization=True)
     (folder / "README.md").unlink(missing_ok=True)
-    shutil.copyfile(prepared / "base" / "config.json", folder / "config.json")
+    if session.recipe.objective is Objective.REWARD_MODEL:
+        session.core.config.architectures = [type(session.core).__name__]
+        session.core.config.save_pretrained(folder)
+    else:
+        shutil.copyfile(prepared / "base" / "config.json", folder / "config.json")
     _write(folder / ADAPTER_CONFIG, _in_order(json.loads((folder / ADAPTER_CONFIG).read_text())))
 
 

@@ -21,6 +21,9 @@ UNPAIRED_SCORES = ("loss", "judgement_accuracy", "kl")
 REWARD_MARGIN = "reward_margin"
 """Score of KTO if the part has good and bad answers: difference between their mean rewards."""
 DECISIVE_SCORES = ("macro_f1", "pair_accuracy")
+REWARD_SCORES = ("loss", "pair_accuracy", "reward_margin")
+"""Scores of a reward model: mean loss; share of pairs whose chosen answer has the higher reward, and by how much on
+average."""
 """Scores by which epochs are compared: shares of what is right. Others are compared by their loss."""
 _MAX_EXPONENT = 700.0
 

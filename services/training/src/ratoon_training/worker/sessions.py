@@ -1,4 +1,4 @@
-"""Sessions of objectives that compare answers (DPO, KTO), and the session of each objective.
+"""Sessions of objectives of whole answers (DPO, KTO, reward models), and the session of each objective.
 
 A unit of a step is two rows of a part in a row (see `comparisons`). The log-probabilities of the reference, the model
 that training starts from, are computed once and kept with the checkpoints. Dropout layers are switched off, so that a
@@ -13,13 +13,13 @@ import torch
 from torch import Tensor, nn
 
 from ratoon_training.domain.recipes import Objective, PreferenceLoss, Recipe
-from ratoon_training.worker import objective, preferences
+from ratoon_training.worker import objective, preferences, reward_models
 from ratoon_training.worker.checkpoints import Checkpoints
 from ratoon_training.worker.context import WorkerContext
 from ratoon_training.worker.corpus import Corpus
 from ratoon_training.worker.curves import Curves
 from ratoon_training.worker.reporting import ProgressReporter
-from ratoon_training.worker.scores import PAIR_SCORES, REWARD_MARGIN, UNPAIRED_SCORES
+from ratoon_training.worker.scores import PAIR_SCORES, REWARD_MARGIN, REWARD_SCORES, UNPAIRED_SCORES
 from ratoon_training.worker.session import Data, Learned, Session, Units, parts_of
 
 _REFERENCE = "reference"
@@ -39,7 +39,79 @@ class References:
     validation: Tensor
 
 
-class ComparisonSession(Session):
+class AnswerSession(Session):
+    """Training on one worker whose units are two rows of a part in a row."""
+
+    def _shares(self, part: Corpus) -> Iterator[list[int]]:
+        """Yield the units of this worker of a part, a few at a time and of like lengths."""
+        lengths = self._units(part).lengths
+        order = self.context.share(sorted(range(len(lengths)), key=lambda unit: (lengths[unit], unit)))
+        at_once = self._validation_rows()
+        for at in range(0, len(order), at_once):
+            yield order[at : at + at_once]
+
+    def _units(self, part: Corpus) -> Units:
+        lengths = part.lengths
+        both = [first + second for first, second in zip(lengths[::2], lengths[1::2], strict=True)]
+        return Units(part.record_ids[::2], both)
+
+    def _losses(self, measured: list[float]) -> list[float]:
+        loss, *measures = measured
+        return [loss, loss, 0.0, *measures]
+
+    def _learn(self, indices: list[int]) -> Learned:
+        train, share = self.data.train, self.context.share(indices)
+        norm = float(train.weights[_rows(indices)[::2]].sum())
+        tokens = sum(train.tokens_of(_rows(indices)))
+        numbers = self._step(share, norm)
+        if not share:
+            self._no_gradients()
+        return Learned(list(numbers / norm), tokens)
+
+    def _step(self, share: list[int], norm: float) -> Tensor:
+        """Compute the gradients of these units; return the sums of loss and measures, (1 + measures,)."""
+        raise NotImplementedError
+
+    def _weights_of(self, part: Corpus, rows: list[int]) -> Tensor:
+        return part.weights[rows].to(self.context.device)
+
+
+class RewardSession(AnswerSession):
+    """Reward models: the chosen answer of a preference gets the higher reward."""
+
+    def _curves(self) -> Curves:
+        return Curves(scores=REWARD_SCORES, measures=("reward_margin", "pair_accuracy"))
+
+    def _step(self, share: list[int], norm: float) -> Tensor:
+        totals = torch.zeros(3, device=self.context.device)
+        for units in parts_of(share, self.recipe.gradient_accumulation) if share else ():
+            weights = self._weights_of(self.data.train, _rows(units)[::2])
+            losses, margins = self._compared(self.data.train, units)
+            ((weights * losses).sum() / norm).backward()
+            each = torch.stack([losses, margins, (margins > 0).float()]).detach()
+            totals += (weights * each).sum(dim=1)
+        return totals
+
+    def _compared(self, part: Corpus, units: list[int]) -> tuple[Tensor, Tensor]:
+        """Return the loss of each pair, and the difference between the rewards of its answers."""
+        batch = part.batch(_rows(units)).to(self.context.device)
+        with self.context.precision(self.recipe.dtype):
+            values = reward_models.rewards(self.core, batch)
+        margins = values[::2] - values[1::2]
+        return preferences.bradley_terry_losses(margins, self.recipe.label_smoothing), margins
+
+    def _scores(self) -> list[float]:
+        part = self.data.validation
+        totals = torch.zeros(4, dtype=torch.float64, device=self.context.device)
+        for units in self._shares(part):
+            losses, margins = self._compared(part, units)
+            each = torch.stack([losses, (margins > 0).float(), margins, torch.ones_like(losses)])
+            totals += (self._weights_of(part, _rows(units)[::2]) * each).sum(dim=1)
+        *scores, weight = self.context.sum(totals).tolist()
+        return [score / weight for score in scores]
+
+
+class ComparisonSession(AnswerSession):
     """Training on one worker that compares the model with the one that it starts from."""
 
     def __init__(self, recipe: Recipe, model: Any, data: Data, context: WorkerContext) -> None:
@@ -80,44 +152,11 @@ class ComparisonSession(Session):
             values[rows] = objective.answer_sums(self.core, batch).values
         return self.context.sum(values)
 
-    def _shares(self, part: Corpus) -> Iterator[list[int]]:
-        """Yield the units of this worker of a part, a few at a time and of like lengths."""
-        lengths = self._units(part).lengths
-        order = self.context.share(sorted(range(len(lengths)), key=lambda unit: (lengths[unit], unit)))
-        at_once = self._validation_rows()
-        for at in range(0, len(order), at_once):
-            yield order[at : at + at_once]
-
-    def _units(self, part: Corpus) -> Units:
-        lengths = part.lengths
-        both = [first + second for first, second in zip(lengths[::2], lengths[1::2], strict=True)]
-        return Units(part.record_ids[::2], both)
-
-    def _losses(self, measured: list[float]) -> list[float]:
-        loss, *measures = measured
-        return [loss, loss, 0.0, *measures]
-
-    def _learn(self, indices: list[int]) -> Learned:
-        train, share = self.data.train, self.context.share(indices)
-        norm = float(train.weights[_rows(indices)[::2]].sum())
-        tokens = sum(train.tokens_of(_rows(indices)))
-        numbers = self._step(share, norm)
-        if not share:
-            self._no_gradients()
-        return Learned(list(numbers / norm), tokens)
-
-    def _step(self, share: list[int], norm: float) -> Tensor:
-        """Compute the gradients of these units; return the sums of loss and measures, (1 + measures,)."""
-        raise NotImplementedError
-
     def _sums(self, part: Corpus, rows: list[int]) -> objective.AnswerSums:
         """Return the log-probabilities of the answers in some rows of a part."""
         batch = part.packed(rows) if self.recipe.packed and self.model.training else part.batch(rows)
         with self.context.precision(self.recipe.dtype):
             return objective.answer_sums(self.core, batch.to(self.context.device))
-
-    def _weights_of(self, part: Corpus, rows: list[int]) -> Tensor:
-        return part.weights[rows].to(self.context.device)
 
 
 class PreferenceSession(ComparisonSession):
@@ -253,4 +292,5 @@ _SESSIONS: dict[Objective, type[Session]] = {
     Objective.SFT: Session,
     Objective.DPO: PreferenceSession,
     Objective.KTO: UnpairedSession,
+    Objective.REWARD_MODEL: RewardSession,
 }
