@@ -19,7 +19,7 @@ from ratoon_evaluation.domain.suites import CodeTest
 from ratoon_evaluation.worker import job as evaluation_job
 from ratoon_evaluation.worker.generator import Completions, Generator
 from ratoon_evaluation.worker.parts import read_part
-from ratoon_evaluation.worker.sandbox.sandbox import SandboxMissing, run_program
+from ratoon.process.sandbox.sandbox import SandboxMissing, run_program
 from ratoon_evaluation.worker.scorer import Scorer
 from ratoon_evaluation.worker.suites import code_test
 from ratoon_evaluation.worker.suites.code_test import read_problems

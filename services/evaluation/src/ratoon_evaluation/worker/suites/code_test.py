@@ -19,7 +19,7 @@ from ratoon_evaluation.domain.suites import CodeTest, metrics_of_code
 from ratoon_evaluation.worker.decoding import Decoding
 from ratoon_evaluation.worker.passes import CANDIDATE, REFERENCE
 from ratoon_evaluation.worker.resampling import Resampling
-from ratoon_evaluation.worker.sandbox.sandbox import Ended, Limits, Outcome, SandboxMissing, run_program
+from ratoon.process.sandbox.sandbox import Ended, Limits, Outcome, SandboxMissing, run_program
 from ratoon_evaluation.worker.suites.failures import TestFailed
 from ratoon_evaluation.worker.suites.raw_generator import RawGenerator
 from ratoon_evaluation.worker.suites.rows import MAX_BYTES, json_objects, read_blob

@@ -55,10 +55,11 @@ DEFAULT_LIMITS = Limits()
 
 @dataclass(frozen=True)
 class Ended:
-    """How a program ended, and its error."""
+    """How a program ended, its error, and what it wrote to its output until then."""
 
     outcome: Outcome
     error: str = ""
+    output: str = ""
 
 
 def run_program(program: str, limits: Limits = DEFAULT_LIMITS) -> Ended:
@@ -73,7 +74,7 @@ def run_program(program: str, limits: Limits = DEFAULT_LIMITS) -> Ended:
             "memory_bytes": limits.memory_bytes,
             "timeout_s": limits.timeout_s,
         }
-        outcome, message = _watched(json.dumps(request).encode(), limits)
+        outcome, message, output = _watched(json.dumps(request).encode(), limits)
     unavailable = f"unavailable\n{secret}\n"
     if message.startswith(unavailable):
         raise SandboxMissing(
@@ -81,14 +82,14 @@ def run_program(program: str, limits: Limits = DEFAULT_LIMITS) -> Ended:
             "namespaces on its machine."
         )
     if outcome is not None:
-        return Ended(outcome)
+        return Ended(outcome, output=output)
     if message == f"{_READY}passed\n{secret}":
-        return Ended(Outcome.PASSED)
-    return Ended(Outcome.FAILED, message.removeprefix(_READY))
+        return Ended(Outcome.PASSED, output=output)
+    return Ended(Outcome.FAILED, message.removeprefix(_READY), output)
 
 
-def _watched(request: bytes, limits: Limits) -> tuple[Outcome | None, str]:
-    """Return the limit that was hit, or None, and what the process wrote as its result."""
+def _watched(request: bytes, limits: Limits) -> tuple[Outcome | None, str, str]:
+    """Return the limit that was hit, or None, and what the process wrote as its result and as its output."""
     reader, writer = os.pipe()
     try:
         process = subprocess.Popen(
@@ -116,26 +117,26 @@ def _watched(request: bytes, limits: Limits) -> tuple[Outcome | None, str]:
         os.close(reader)
 
 
-def _read(result: int, output: int, limits: Limits) -> tuple[Outcome | None, str]:
+def _read(result: int, output: int, limits: Limits) -> tuple[Outcome | None, str, str]:
     deadline = time.monotonic() + _START_S
-    written, message = 0, b""
+    written, message = bytearray(), b""
     with selectors.DefaultSelector() as selector:
         for each in (result, output):
             selector.register(each, selectors.EVENT_READ)
         while selector.get_map():
             ready = selector.select(max(0.0, deadline - time.monotonic()))
             if not ready:
-                return Outcome.TIMED_OUT, ""
+                return Outcome.TIMED_OUT, "", written.decode(errors="replace")
             for key, _ in ready:
                 data = os.read(key.fd, _CHUNK)
                 if not data:
                     selector.unregister(key.fd)
                 elif key.fd == output:
-                    written += len(data)
+                    written += data
                 else:
                     if not message:
                         deadline = time.monotonic() + limits.timeout_s
                     message = (message + data)[:_CHUNK]
-            if written > limits.output_bytes:
-                return Outcome.TOO_MUCH_OUTPUT, ""
-    return None, message.decode(errors="replace")
+            if len(written) > limits.output_bytes:
+                return Outcome.TOO_MUCH_OUTPUT, "", written.decode(errors="replace")
+    return None, message.decode(errors="replace"), written.decode(errors="replace")

@@ -5,8 +5,8 @@ import time
 
 import pytest
 
-from ratoon_evaluation.worker.sandbox import sandbox
-from ratoon_evaluation.worker.sandbox.sandbox import Limits, Outcome, SandboxMissing, run_program
+from ratoon.process.sandbox import sandbox
+from ratoon.process.sandbox.sandbox import Limits, Outcome, SandboxMissing, run_program
 
 LIMITS = Limits(timeout_s=5.0, memory_bytes=512 << 20)
 
@@ -119,3 +119,9 @@ def test_a_machine_without_namespaces_is_named(monkeypatch, tmp_path):
     monkeypatch.setattr(sandbox, "_CHILD", child)
     with pytest.raises(SandboxMissing, match="Run the worker as root, or allow user namespaces"):
         run_program("x = 1")
+
+
+def test_what_a_program_writes_is_returned(program="print('a')\nprint('b')"):
+    assert ended(program).output == "a\nb\n"
+    hanging = ended(f"{program}\nimport sys\nsys.stdout.flush()\nwhile True: pass", Limits(timeout_s=1.0))
+    assert (hanging.outcome, hanging.output) == (Outcome.TIMED_OUT, "a\nb\n")
