@@ -19,14 +19,16 @@ from ratoon.operations.jobs import JobFolder
 from ratoon.storage.artifacts import ArtifactStore
 from ratoon.storage.models import fetch_model
 from ratoon_evaluation.domain.gate import Outcome, Rule, RuleKind, judge
-from ratoon_evaluation.domain.scores import Measurements
+from ratoon_evaluation.domain.kinds.generate import BASELINE_TITLES
+from ratoon_evaluation.domain.scores import CLASSICAL, Measurements
 from ratoon_evaluation.worker import cards, report
+from ratoon_evaluation.worker.baselines import FittedBaselines
 from ratoon_evaluation.worker.judges import agreement_job
 from ratoon_evaluation.worker.judges.judging_job import JudgingJob
 from ratoon_evaluation.worker.judges.people import People
 from ratoon_evaluation.worker.kinds.table import KINDS, Evaluator
 from ratoon_evaluation.worker.models import check_device
-from ratoon_evaluation.worker.parts import read_part
+from ratoon_evaluation.worker.parts import UnusablePart, read_part
 from ratoon_evaluation.worker.passes import CANDIDATE, REFERENCE, Domain, Pass, roles
 from ratoon_evaluation.worker.spec import compute_of_spec, read_spec, task_of_spec
 from ratoon_evaluation.worker.suites.suite_job import SuiteJob
@@ -76,7 +78,7 @@ def run(raw_spec: JSON, job: JobFolder) -> JSON:
     if texts:
         scores = [judging.added_to(each, *texts[each.domain]) for each in scores]
     measured = Measurements(tuple(scores), suites.scores())
-    return to_json(_concluded(spec, store, models.cards, measured))
+    return to_json(_concluded(spec, store, models.cards | _baseline_cards(fitted), measured))
 
 
 @dataclass(frozen=True)
@@ -95,6 +97,12 @@ class _Models:
         """Return the answers of the models that are compared, by role."""
         answers = self.answers_to(domain)
         return {role: answers[role].texts for role in (CANDIDATE, REFERENCE) if role in answers}
+
+
+def _baseline_cards(fitted: Sequence[Any]) -> dict[str, cards.Card]:
+    """Return the description of the best classical model of the first domain that has one."""
+    known = [each.card for each in fitted if isinstance(each, FittedBaselines) and each.card]
+    return {CLASSICAL: cards.of_baseline(known[0])} if known else {}
 
 
 def _domain(store: ArtifactStore, spec: ScoringSpec.Domain, evaluator: Evaluator) -> Domain:
@@ -124,11 +132,21 @@ def _models(
         folder = fetch_model(store, digest, job.path / "models")
         if role in roles(spec):
             described[role] = cards.read_card(folder, digest)
+        if folder.is_classical and suites.count:
+            raise UnusablePart(
+                f"The {role} is a classical model, which answers no suites: evaluate it without suites."
+            )
         missing = [each for each in unknown.values() if each.model == digest and each.key not in answers]
         model = evaluator.load(folder) if missing else None
         for each in missing:
-            advance = reporter.advancing(f"Scoring the {each.answerer} on the domain {each.domain.name}")
+            answerer = BASELINE_TITLES.get(each.answerer, f"the {each.answerer}")
+            advance = reporter.advancing(f"Scoring {answerer} on the domain {each.domain.name}")
+            started = time.process_time()
             answers[each.key] = evaluator.answer(model, each, advance)
+            if role in described:
+                described[role] = cards.timed(
+                    described[role], time.process_time() - started, len(each.domain.test)
+                )
         model = None
         if role in roles(spec):
             suites.answer(role, folder, reporter)
