@@ -90,7 +90,12 @@ class Memory(Resources, grpc.GenericRpcHandler):
         if method.name == "SummarizeRatings":
             return {}
         if method.name == "ClaimTask":
-            return self.claimed(fields["parent"], fields.get("reason", ""))
+            return self.claimed(
+                fields["parent"],
+                fields.get("reason", ""),
+                fields.get("queue", ""),
+                fields.get("otherThan", []),
+            )
         if method.name.startswith("List"):
             return self._listed(method, fields)
         if method.name == "GetRecord":

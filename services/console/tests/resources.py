@@ -2,6 +2,7 @@
 
 import threading
 from collections import Counter
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -61,10 +62,14 @@ class Resources:
             ],
         }
 
-    def claimed(self, project: str, reason: str = "") -> JSON:
+    def claimed(self, project: str, reason: str = "", queue: str = "", in_work: Sequence[str] = ()) -> JSON:
         """The next open task, as if one annotator worked."""
         condition = f"state = OPEN AND reason = {reason}" if reason else "state = OPEN"
-        tasks = self.listed(f"{project}/tasks", filter=condition)
+        tasks = [
+            task
+            for task in self.listed(f"{project}/tasks", filter=condition)
+            if task.get("queue", "") == queue and task["name"] not in in_work
+        ]
         return {"task": max(tasks, key=lambda task: str(task["createTime"]))} if tasks else {}
 
 

@@ -189,7 +189,7 @@ def _dataset(memory: Resources) -> None:
                 "name": "personal_data",
                 "recordCount": "120",
                 "changedCount": "40",
-                "changedExamples": [_record(0)],
+                "changedExamples": [record_id(0)],
                 "seconds": 1.25,
             },
         ],
@@ -200,16 +200,16 @@ def _dataset(memory: Resources) -> None:
     for place, text in enumerate(TEXTS):
         memory.put(
             f"{version}/rejections/{place}",
-            recordId=_record(place + 5),
+            recordId=record_id(place + 5),
             step="exact_duplicate",
             reason="EXACT_DUPLICATE",
-            detail=f"as {_record(place)[:8]}",
+            detail=f"as {record_id(place)[:8]}",
             sourcePath=f"copy-{place}.txt",
             textStart=text,
         )
         memory.put(
-            f"{version}/records/{_record(place)}",
-            recordId=_record(place),
+            f"{version}/records/{record_id(place)}",
+            recordId=record_id(place),
             text=text,
             language="en",
             chars=len(text),
@@ -325,7 +325,7 @@ def _labels(memory: Resources) -> None:
         memory.put(
             f"{P}/tasks/t{place}",
             state="STATE_OPEN",
-            recordId=_record(place),
+            recordId=record_id(place),
             proposedLabel=LABELS[place % 2],
             datasetVersion=f"{DATA}/versions/v1",
             reason="review-sample",
@@ -401,7 +401,7 @@ def _evaluations(memory: Resources) -> None:
         for case in range(2):
             memory.put(
                 f"{name}/badCases/{case}",
-                recordId=_record(case + place),
+                recordId=record_id(case + place),
                 domain="base",
                 label="ham",
                 predicted="spam",
@@ -639,5 +639,5 @@ def _signals(memory: Resources) -> None:
             )
 
 
-def _record(place: int) -> str:
+def record_id(place: int) -> str:
     return f"{place:x}" * 64

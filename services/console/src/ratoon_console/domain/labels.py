@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ratoon_console.domain.projects import kind_of
-from ratoon_console.domain.words import JSON, number
+from ratoon_console.domain.words import JSON, last_part, number
 
 _PREFERENCES = ("PREFERENCE_FIRST", "PREFERENCE_SECOND")
 
@@ -126,6 +126,36 @@ def progress_of(queue: JSON) -> Queue:
     waiting = {"annotators": number(queue.get("openCount")), "reviewers": number(queue.get("reviewCount"))}
     done, skipped = number(queue.get("doneCount")), number(queue.get("skippedCount"))
     return Queue(sum(waiting.values()), done, skipped, tuple(waiting.items()))
+
+
+@dataclass(frozen=True)
+class OwnWork:
+    """Answers of one annotator to a queue."""
+
+    answered: int
+    skipped: int
+    reviewed: int
+    accepted: int
+    compared: int
+    """Tasks that another annotator answered too."""
+    agreement: float | None
+    """Share of these with the same answer; None if there are none."""
+
+
+def own_work_of(summary: JSON, person: str) -> OwnWork:
+    """Return the work of a person by the summary of a queue."""
+    row = next(
+        (each for each in summary.get("annotators", ()) if last_part(each["name"]) == last_part(person)), {}
+    )
+    pairs = [
+        (number(each.get("taskCount")), float(each.get("rawAgreement", 0)))
+        for each in summary.get("pairs", ())
+        if last_part(person) in (last_part(each["first"]), last_part(each["second"]))
+    ]
+    compared = sum(count for count, _ in pairs)
+    agreement = sum(count * share for count, share in pairs) / compared if compared else None
+    fields = ("answerCount", "skipCount", "reviewedCount", "acceptedCount")
+    return OwnWork(*(number(row.get(field)) for field in fields), compared, agreement)
 
 
 def review_of(summary: JSON) -> Review | None:

@@ -11,7 +11,7 @@ from urllib.parse import quote, urlsplit
 from starlette.applications import Starlette
 from starlette.datastructures import FormData
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import PlainTextResponse, RedirectResponse, Response, StreamingResponse
+from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response, StreamingResponse
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import Message
@@ -25,7 +25,7 @@ from ratoon_console.domain.errors import BadForm, ConsoleError, NotSignedIn, Ref
 from ratoon_console.domain.exports import file_of
 from ratoon_console.domain.people import Role
 from ratoon_console.domain.words import last_part, number
-from ratoon_console.entrypoints.request_context import COOKIE, RequestContext
+from ratoon_console.entrypoints.request_context import COOKIE, RequestContext, wants_json
 
 Show = Callable[[Place, Api], Awaitable[View]]
 _EVENTS = "text/event-stream"
@@ -125,6 +125,8 @@ class Site:
             outcome = await action.act(
                 Form(request.path_params["project"], fields), self._context.api(session)
             )
+            if wants_json(request):
+                return JSONResponse({"message": outcome.notice}, headers=_NO_STORE)
             session.notice = outcome.notice
             return RedirectResponse(outcome.target or _own_path(fields.get("back", "")), 303, _NO_STORE)
 
@@ -293,9 +295,8 @@ async def _fields(request: Request, session: Session) -> dict[str, str]:
     _check_origin(request)
     fields = {key: str(value) for key, value in (await _form(request)).items()}
     if fields.pop("form_key", "") != session.form_key:
-        raise BadForm(
-            "This form belongs to another session. Go back, reload the page and submit the form again."
-        )
+        said = "This form belongs to another session. Go back, reload the page and submit the form again."
+        raise NotSignedIn(said) if wants_json(request) else BadForm(said)
     return fields
 
 

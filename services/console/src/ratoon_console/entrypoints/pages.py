@@ -46,6 +46,7 @@ def pages() -> list[Page]:
         Page("/p/{project}/labels", labels.labels_page),
         Page("/p/{project}/labels/review", labels.review_page),
         Page("/p/{project}/queues/{queue}", labels.queue_page),
+        Page("/p/{project}/queues/{queue}/own-work", labels.own_work_page),
         Page("/p/{project}/training", training.all),
         Page("/p/{project}/training/compare", training.side_by_side),
         Page("/p/{project}/training/{run}", training.one),

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from urllib.parse import quote
 
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 
 from ratoon_console.application.ports import Api, Templates
 from ratoon_console.application.sessions import Session, Sessions
@@ -76,7 +76,9 @@ class RequestContext:
                 if needed is not None:
                     _check_role(self.session(request), needed)
                 return await handler(request)
-            except NotSignedIn:
+            except NotSignedIn as unknown:
+                if wants_json(request):
+                    return JSONResponse({"message": str(unknown)}, 401, _HEADERS)
                 return RedirectResponse(f"/login?to={quote(request.url.path)}", 303, _HEADERS)
             except Refused as refused:
                 return self.problem(request, refused.status, str(refused))
@@ -89,8 +91,10 @@ class RequestContext:
 
         return guarded
 
-    def problem(self, request: Request, status: int, message: str) -> HTMLResponse:
-        """A page that says what happened and what to do."""
+    def problem(self, request: Request, status: int, message: str) -> Response:
+        """A page that says what happened and what to do, or the same as JSON."""
+        if wants_json(request):
+            return JSONResponse({"message": message}, status, _HEADERS)
         values = {
             "title": _TITLES.get(status, "Request refused"),
             "message": message,
@@ -98,6 +102,11 @@ class RequestContext:
             "live": False,
         }
         return self.page(request, "problem.html", values, status)
+
+
+def wants_json(request: Request) -> bool:
+    """Return whether a script sent the form, which takes the result as JSON."""
+    return request.headers.get("accept", "") == "application/json"
 
 
 def _check_role(session: Session, needed: Role) -> None:

@@ -1,6 +1,5 @@
 // What a page does beyond links and forms: it stays true while it is open, forms ask before what cannot be taken
-// back, review tasks are answered by keys, the playground streams. Without it every page and form still works,
-// except the playground.
+// back, the playground streams. Without it every page and form still works, except the playground.
 "use strict";
 
 const spoken = document.getElementById("spoken");
@@ -95,74 +94,6 @@ function notify(text) {
   line.textContent = text;
   box.replaceChildren(line);
 }
-
-// Review by keys: a number answers, s skips, Enter on the text keeps the label that stands. Where the answer is entered,
-// e goes into the field, Ctrl+Enter saves, Escape leaves it.
-document.addEventListener("keydown", (event) => {
-  const form = document.querySelector("[data-answers]");
-  const field = document.getElementById("entry");
-  if (form && field && inEntry(event, form, field)) return event.preventDefault();
-  if (!form || event.ctrlKey || event.metaKey || event.altKey || event.target.matches("input:not([type=checkbox], [type=radio]), textarea, select")) return;
-  if (event.key === "Enter" && event.target.matches("input, button, a, summary")) return;
-  if (form && rate(event, form)) return event.preventDefault();
-  if (event.key === "u") return document.querySelector("[data-undo]")?.click();
-  const keeps = event.key === "Enter" && event.target.id === "text" ? form.dataset.keeps : "";
-  const button = keeps
-    ? [...form.querySelectorAll("button[name=label]")].find((each) => each.value === keeps)
-    : form.querySelector(`[data-key="${CSS.escape(event.key.toLowerCase())}"]`);
-  if (button && !button.disabled) {
-    event.preventDefault();
-    button.click();
-  }
-});
-
-function inEntry(event, form, field) {
-  const inside = event.target === field;
-  if (inside && event.key === "Enter" && (event.ctrlKey || event.metaKey)) form.requestSubmit(form.querySelector("[name=save]"));
-  else if (inside && event.key === "Escape") (document.getElementById("text") || form).focus();
-  else if (!inside && event.key === "e" && !event.ctrlKey && !event.metaKey && !event.altKey) field.focus();
-  else return false;
-  return true;
-}
-
-// A number rates the scale that has the focus, else the first one without a rating.
-function rate(event, form) {
-  const scales = [...form.querySelectorAll("[data-scale]")];
-  const scale = event.target.closest("[data-scale]") || scales.find((each) => !each.querySelector(":checked"));
-  const choice = scale && /^[1-5]$/.test(event.key) ? scale.querySelector(`[value="${event.key}"]`) : null;
-  if (!choice || choice.disabled) return false;
-  choice.checked = true;
-  return true;
-}
-
-// The next task comes without a new page, so that a held key or a fast hand meets no half-loaded one.
-let answering = false;
-document.addEventListener("submit", async (event) => {
-  if (!("answers" in event.target.dataset) || event.defaultPrevented) return;
-  event.preventDefault();
-  if (answering) return;
-  answering = true;
-  const form = event.target;
-  const fields = new URLSearchParams(new FormData(form));
-  if (event.submitter && event.submitter.name) fields.set(event.submitter.name, event.submitter.value);
-  try {
-    const response = await fetch(form.action, { method: "POST", body: fields });
-    const page = new DOMParser().parseFromString(await response.text(), "text/html");
-    if (!response.ok) throw new Error(page.querySelector(".notice.bad")?.textContent || "The request was refused.");
-    if (!page.getElementById("live")) return location.reload();
-    const left = page.querySelector(".progress span")?.textContent || "The queue is empty.";
-    live.replaceChildren(...page.getElementById("live").childNodes);
-    document.getElementById("notice").replaceChildren(...page.getElementById("notice").childNodes);
-    announce(left);
-    const first = document.querySelector("[data-first]:not([disabled])");
-    const next = first || document.getElementById("text") || document.getElementById("main");
-    next.focus({ preventScroll: true });
-  } catch (error) {
-    notify(error.message);
-  } finally {
-    answering = false;
-  }
-});
 
 // The playground.
 const asking = document.querySelector("[data-ask]");

@@ -58,6 +58,13 @@ async def queue_page(place: Place, api: Api) -> View:
     )
 
 
+async def own_work_page(place: Place, api: Api) -> View:
+    """The answers of the caller in a queue, how many a reviewer accepted, and the agreement with others."""
+    summary = await api.get(f"{place.parent}/queues/{place.path['queue']}:summarize")
+    own = labels.own_work_of(summary, _name_of(place))
+    return View("own-work.html", "Your work", {"own": own}, live=False)
+
+
 async def review_page(place: Place, api: Api) -> View:
     """The next task of this annotator, by reason if the query names one: text, guideline, and what to enter."""
     reason, queue_id = place.query.get("reason", ""), place.query.get("queue", "")
@@ -93,7 +100,7 @@ async def _work_page(place: Place, queue_id: str, api: Api) -> View:
     queue = await api.get(name)
     task = None
     if place.person is not None and place.person.may(Role.ANNOTATOR):
-        claim = {"queue": name, "toReview": to_review}
+        claim = {"queue": name, "toReview": to_review, "otherThan": _in_work(place)}
         task = (await api.post(f"{place.parent}/tasks:claim", claim)).get("task")
     guideline, record = await asyncio.gather(api.find(queue["guideline"]), _record(task, api))
     progress = labels.progress_of(queue)
@@ -119,11 +126,18 @@ async def _work_page(place: Place, queue_id: str, api: Api) -> View:
 async def _task(place: Place, reason: str, api: Api) -> JSON | None:
     """The task that the API leases to an annotator; for a key that cannot answer, the newest open one."""
     if place.person is not None and place.person.may(Role.ANNOTATOR):
-        claimed = await api.post(f"{place.parent}/tasks:claim", {"reason": reason})
+        claim = {"reason": reason, "otherThan": _in_work(place)}
+        claimed = await api.post(f"{place.parent}/tasks:claim", claim)
         return claimed.get("task")
     condition = f"state = OPEN AND reason = {reason}" if reason else "state = OPEN"
     tasks = await api.newest(f"{place.parent}/tasks", 1, filter=condition)
     return tasks.items[0] if tasks.items else None
+
+
+def _in_work(place: Place) -> list[str]:
+    """Return the names of the tasks that the browser of the annotator holds."""
+    ids = place.query.get("in-work", "").split(",")
+    return [f"{place.parent}/tasks/{each}" for each in ids if each]
 
 
 def _name_of(place: Place) -> str:
