@@ -46,8 +46,10 @@ if TYPE_CHECKING:
         AsyncCrawlsResource,
         AsyncDatasetsResource,
         AsyncDatasetVersionsResource,
+        AsyncDeadLettersResource,
         AsyncErasuresResource,
         AsyncExportsResource,
+        AsyncProfilesResource,
         AsyncRecordDifferencesResource,
         AsyncRecordsResource,
         AsyncRejectionsResource,
@@ -59,8 +61,10 @@ if TYPE_CHECKING:
         CrawlsResource,
         DatasetsResource,
         DatasetVersionsResource,
+        DeadLettersResource,
         ErasuresResource,
         ExportsResource,
+        ProfilesResource,
         RecordDifferencesResource,
         RecordsResource,
         RejectionsResource,
@@ -73,11 +77,13 @@ if TYPE_CHECKING:
         AnnotationsResource,
         AsyncAnnotationsResource,
         AsyncGuidelinesResource,
+        AsyncGuidelineVersionsResource,
         AsyncLabelSetsResource,
         AsyncQueuesResource,
         AsyncRefillsResource,
         AsyncTasksResource,
         GuidelinesResource,
+        GuidelineVersionsResource,
         LabelSetsResource,
         QueuesResource,
         RefillsResource,
@@ -180,6 +186,13 @@ class SyncResources:
         return DatasetsResource(self._transport)
 
     @cached_property
+    def dead_letters(self) -> "DeadLettersResource":
+        """Message of a topic that gave no record, with its bytes."""
+        from ratoon.client._generated.ingestion import DeadLettersResource
+
+        return DeadLettersResource(self._transport)
+
+    @cached_property
     def deployments(self) -> "DeploymentsResource":
         """Named endpoint at which a model is served. Callers select it with `model` in a request."""
         from ratoon.client._generated.serving import DeploymentsResource
@@ -252,6 +265,13 @@ class SyncResources:
         return FeedbackResource(self._transport)
 
     @cached_property
+    def guideline_versions(self) -> "GuidelineVersionsResource":
+        """Version of a guideline, and what it means for the answers that were given under earlier ones."""
+        from ratoon.client._generated.labeling import GuidelineVersionsResource
+
+        return GuidelineVersionsResource(self._transport)
+
+    @cached_property
     def guidelines(self) -> "GuidelinesResource":
         """Instructions for annotators, and what they enter."""
         from ratoon.client._generated.labeling import GuidelinesResource
@@ -308,6 +328,13 @@ class SyncResources:
         from ratoon.client._generated.flywheel import PoliciesResource
 
         return PoliciesResource(self._transport)
+
+    @cached_property
+    def profiles(self) -> "ProfilesResource":
+        """Statistical profile of a dataset version. Records of test parts are left out."""
+        from ratoon.client._generated.ingestion import ProfilesResource
+
+        return ProfilesResource(self._transport)
 
     @cached_property
     def projects(self) -> "ProjectsResource":
@@ -517,6 +544,13 @@ class AsyncResources:
         return AsyncDatasetsResource(self._transport)
 
     @cached_property
+    def dead_letters(self) -> "AsyncDeadLettersResource":
+        """Message of a topic that gave no record, with its bytes."""
+        from ratoon.client._generated.ingestion import AsyncDeadLettersResource
+
+        return AsyncDeadLettersResource(self._transport)
+
+    @cached_property
     def deployments(self) -> "AsyncDeploymentsResource":
         """Named endpoint at which a model is served. Callers select it with `model` in a request."""
         from ratoon.client._generated.serving import AsyncDeploymentsResource
@@ -589,6 +623,13 @@ class AsyncResources:
         return AsyncFeedbackResource(self._transport)
 
     @cached_property
+    def guideline_versions(self) -> "AsyncGuidelineVersionsResource":
+        """Version of a guideline, and what it means for the answers that were given under earlier ones."""
+        from ratoon.client._generated.labeling import AsyncGuidelineVersionsResource
+
+        return AsyncGuidelineVersionsResource(self._transport)
+
+    @cached_property
     def guidelines(self) -> "AsyncGuidelinesResource":
         """Instructions for annotators, and what they enter."""
         from ratoon.client._generated.labeling import AsyncGuidelinesResource
@@ -645,6 +686,13 @@ class AsyncResources:
         from ratoon.client._generated.flywheel import AsyncPoliciesResource
 
         return AsyncPoliciesResource(self._transport)
+
+    @cached_property
+    def profiles(self) -> "AsyncProfilesResource":
+        """Statistical profile of a dataset version. Records of test parts are left out."""
+        from ratoon.client._generated.ingestion import AsyncProfilesResource
+
+        return AsyncProfilesResource(self._transport)
 
     @cached_property
     def projects(self) -> "AsyncProjectsResource":

@@ -29,13 +29,13 @@ class ProjectGate(Message):
 class ProjectTrainingDefaultsMethod(OpenEnum):
     """Training method."""
 
-    UNSPECIFIED = "METHOD_UNSPECIFIED"
+    UNSPECIFIED = 'METHOD_UNSPECIFIED'
     """Not set."""
 
-    FULL = "METHOD_FULL"
+    FULL = 'METHOD_FULL'
     """Train all weights."""
 
-    LORA = "METHOD_LORA"
+    LORA = 'METHOD_LORA'
     """Train a LoRA adapter for `base_artifact_digest`, which is required.
 
     Later versions continue from the adapter in production.
@@ -113,6 +113,28 @@ class ProjectRolloutDefaults(Message):
     """Bake time in seconds, at most 30 days. 0: the default of the serving service."""
 
 
+class ProjectSplitDefaultsMode(OpenEnum):
+    """Assignment of records to parts, as in `ratoon.ingestion.v1.Split.Mode`."""
+
+    UNSPECIFIED = 'MODE_UNSPECIFIED'
+    """As the kind of task divides them."""
+
+    STRATIFIED = 'MODE_STRATIFIED'
+    """Every class has the same shares."""
+
+    TIME = 'MODE_TIME'
+    """By received time: the newest records are used for the test."""
+
+    GROUPED = 'MODE_GROUPED'
+    """Records with the same value of `group_attribute` stay in one part."""
+
+    QUANTILES = 'MODE_QUANTILES'
+    """Labels are numbers, and every tenth of their range has the same shares."""
+
+    RANDOM = 'MODE_RANDOM'
+    """Regardless of labels."""
+
+
 class ProjectSplitDefaults(Message):
     """Split of the records of given sources; the remaining records are used for training.
 
@@ -124,6 +146,24 @@ class ProjectSplitDefaults(Message):
 
     test_share: float = 0.0
     """Share of test records: above 0, below 1. Default: 0.1."""
+
+    mode: ProjectSplitDefaultsMode = ProjectSplitDefaultsMode.UNSPECIFIED
+    """Assignment of records to parts.
+
+    Default: as the kind of task divides them (`classify` STRATIFIED, `generate` GROUPED, `regress`
+    QUANTILES).
+    """
+
+    fold_count: int = 0
+    """Number of folds of the records that are not in the test part, from 2 to 20; one of them is the
+    validation part.
+
+    The split then states cross-validated scores of a classical model. 0: no folds. Refused with the mode
+    TIME.
+    """
+
+    fold: int = 0
+    """Fold that is the validation part, from 0 to `fold_count` - 1."""
 
 
 class ProjectMetricGate(Message):
@@ -186,6 +226,13 @@ class ProjectDataRequirements(Message):
 
     licenses: list[str] = []
     """Licenses that the sources of a run may have, spelled as in `Source.license`. Empty: any."""
+
+    min_completeness: dict[str, float] = {}
+    """Minimum share of the records that have a field, above 0 and at most 1, by the name of the field as
+    in `required_fields`.
+
+    At most 64.
+    """
 
 
 class ProjectBudget(Message):
@@ -265,64 +312,64 @@ class ProjectCurationStep(Message):
 class FeedbackConsent(OpenEnum):
     """Permitted use of feedback as data. Votes are counted in any case."""
 
-    UNSPECIFIED = "CONSENT_UNSPECIFIED"
+    UNSPECIFIED = 'CONSENT_UNSPECIFIED'
     """Not set: the default of the project."""
 
-    TRAINING = "CONSENT_TRAINING"
+    TRAINING = 'CONSENT_TRAINING'
     """Training and evaluation."""
 
-    EVALUATION = "CONSENT_EVALUATION"
+    EVALUATION = 'CONSENT_EVALUATION'
     """Evaluation alone."""
 
-    NONE = "CONSENT_NONE"
+    NONE = 'CONSENT_NONE'
     """None: it never becomes data."""
 
 
 class ProjectTuningDefaultsTrainOn(OpenEnum):
     """Turns of a conversation whose tokens the model learns."""
 
-    UNSPECIFIED = "TRAIN_ON_UNSPECIFIED"
+    UNSPECIFIED = 'TRAIN_ON_UNSPECIFIED'
     """Not set: all turns of the assistant."""
 
-    ALL_ASSISTANT_TURNS = "TRAIN_ON_ALL_ASSISTANT_TURNS"
+    ALL_ASSISTANT_TURNS = 'TRAIN_ON_ALL_ASSISTANT_TURNS'
     """Every turn of the assistant."""
 
-    LAST_ANSWER = "TRAIN_ON_LAST_ANSWER"
+    LAST_ANSWER = 'TRAIN_ON_LAST_ANSWER'
     """The last answer only."""
 
 
 class ProjectTuningDefaultsTruncation(OpenEnum):
     """What becomes of a sample that is too long."""
 
-    UNSPECIFIED = "TRUNCATION_UNSPECIFIED"
+    UNSPECIFIED = 'TRUNCATION_UNSPECIFIED'
     """Not set: its middle is dropped."""
 
-    LEFT = "TRUNCATION_LEFT"
+    LEFT = 'TRUNCATION_LEFT'
     """Drop its beginning."""
 
-    RIGHT = "TRUNCATION_RIGHT"
+    RIGHT = 'TRUNCATION_RIGHT'
     """Drop its end."""
 
-    MIDDLE = "TRUNCATION_MIDDLE"
+    MIDDLE = 'TRUNCATION_MIDDLE'
     """Drop the middle of what precedes the last answer."""
 
-    SEGMENT = "TRUNCATION_SEGMENT"
+    SEGMENT = 'TRUNCATION_SEGMENT'
     """Train on its parts as samples of their own."""
 
-    REFUSE = "TRUNCATION_REFUSE"
+    REFUSE = 'TRUNCATION_REFUSE'
     """Refuse the training run."""
 
 
 class ProjectTuningDefaultsPreferenceLoss(OpenEnum):
     """Loss of a preference."""
 
-    UNSPECIFIED = "PREFERENCE_LOSS_UNSPECIFIED"
+    UNSPECIFIED = 'PREFERENCE_LOSS_UNSPECIFIED'
     """Not set: SIGMOID."""
 
-    SIGMOID = "PREFERENCE_LOSS_SIGMOID"
+    SIGMOID = 'PREFERENCE_LOSS_SIGMOID'
     """Logistic loss (DPO)."""
 
-    IPO = "PREFERENCE_LOSS_IPO"
+    IPO = 'PREFERENCE_LOSS_IPO'
     """Squared distance from a margin (IPO)."""
 
 
@@ -737,56 +784,56 @@ class Policy(Message):
 class PipelineRunState(OpenEnum):
     """State of a pipeline run."""
 
-    UNSPECIFIED = "STATE_UNSPECIFIED"
+    UNSPECIFIED = 'STATE_UNSPECIFIED'
     """Not set."""
 
-    QUEUED = "STATE_QUEUED"
+    QUEUED = 'STATE_QUEUED'
     """Waiting to start."""
 
-    RUNNING = "STATE_RUNNING"
+    RUNNING = 'STATE_RUNNING'
     """The work is in progress."""
 
-    SUCCEEDED = "STATE_SUCCEEDED"
+    SUCCEEDED = 'STATE_SUCCEEDED'
     """The work completed."""
 
-    REFUSED = "STATE_REFUSED"
+    REFUSED = 'STATE_REFUSED'
     """The gate or an approver refused the version."""
 
-    FAILED = "STATE_FAILED"
+    FAILED = 'STATE_FAILED'
     """The work ended with an error; `failure` holds the reason."""
 
-    CANCELLING = "STATE_CANCELLING"
+    CANCELLING = 'STATE_CANCELLING'
     """Cancellation was requested; the work is stopping."""
 
-    CANCELLED = "STATE_CANCELLED"
+    CANCELLED = 'STATE_CANCELLED'
     """Cancelled before the work completed."""
 
-    ROLLED_BACK = "STATE_ROLLED_BACK"
+    ROLLED_BACK = 'STATE_ROLLED_BACK'
     """The rollout was rolled back to the previous version."""
 
 
 class PipelineRunTrigger(OpenEnum):
     """Cause of a pipeline run."""
 
-    UNSPECIFIED = "TRIGGER_UNSPECIFIED"
+    UNSPECIFIED = 'TRIGGER_UNSPECIFIED'
     """Not set."""
 
-    MANUAL = "TRIGGER_MANUAL"
+    MANUAL = 'TRIGGER_MANUAL'
     """Started by a user."""
 
-    DRIFT = "TRIGGER_DRIFT"
+    DRIFT = 'TRIGGER_DRIFT'
     """Started by a policy: the traffic drifted from the training data."""
 
-    FEEDBACK = "TRIGGER_FEEDBACK"
+    FEEDBACK = 'TRIGGER_FEEDBACK'
     """Started by a policy: users found too large a share of the answers wrong."""
 
-    SCHEDULE = "TRIGGER_SCHEDULE"
+    SCHEDULE = 'TRIGGER_SCHEDULE'
     """Started by the schedule of a policy."""
 
-    EVENT = "TRIGGER_EVENT"
+    EVENT = 'TRIGGER_EVENT'
     """Started by a policy: an external event that it expects was received."""
 
-    NEW_DATA = "TRIGGER_NEW_DATA"
+    NEW_DATA = 'TRIGGER_NEW_DATA'
     """Started by a policy: there are enough new corrected or confirmed answers."""
 
 
@@ -965,16 +1012,16 @@ class PipelineRun(Message):
 class ExternalEventState(OpenEnum):
     """State of an external event."""
 
-    UNSPECIFIED = "STATE_UNSPECIFIED"
+    UNSPECIFIED = 'STATE_UNSPECIFIED'
     """Not set."""
 
-    WAITING = "STATE_WAITING"
+    WAITING = 'STATE_WAITING'
     """It waits for a run of a policy that expects it."""
 
-    TAKEN = "STATE_TAKEN"
+    TAKEN = 'STATE_TAKEN'
     """A pipeline run took it."""
 
-    EXPIRED = "STATE_EXPIRED"
+    EXPIRED = 'STATE_EXPIRED'
     """It waited for 7 days; no run takes it any more."""
 
 
@@ -1040,16 +1087,16 @@ class ExternalEvent(Message):
 class FeedbackImplicit(OpenEnum):
     """Behaviour of a user towards an answer."""
 
-    UNSPECIFIED = "IMPLICIT_UNSPECIFIED"
+    UNSPECIFIED = 'IMPLICIT_UNSPECIFIED'
     """None."""
 
-    COPIED = "IMPLICIT_COPIED"
+    COPIED = 'IMPLICIT_COPIED'
     """The user copied the answer."""
 
-    REGENERATED = "IMPLICIT_REGENERATED"
+    REGENERATED = 'IMPLICIT_REGENERATED'
     """The user asked for another answer to the same prompt."""
 
-    ABANDONED = "IMPLICIT_ABANDONED"
+    ABANDONED = 'IMPLICIT_ABANDONED'
     """The user left the conversation after the answer."""
 
 
@@ -1258,19 +1305,19 @@ class Comparison(Message):
 class ExportFeedbackRequestForm(OpenEnum):
     """Form of the feedback that a record follows from."""
 
-    UNSPECIFIED = "FORM_UNSPECIFIED"
+    UNSPECIFIED = 'FORM_UNSPECIFIED'
     """Not set."""
 
-    CORRECTION = "FORM_CORRECTION"
+    CORRECTION = 'FORM_CORRECTION'
     """A right answer that a user gave in place of the answer of the model."""
 
-    CONFIRMATION = "FORM_CONFIRMATION"
+    CONFIRMATION = 'FORM_CONFIRMATION'
     """An answer of a label or a number that a user confirmed."""
 
-    PREFERENCE = "FORM_PREFERENCE"
+    PREFERENCE = 'FORM_PREFERENCE'
     """The better and the worse one of two answers to the same prompt."""
 
-    UNPAIRED_PREFERENCE = "FORM_UNPAIRED_PREFERENCE"
+    UNPAIRED_PREFERENCE = 'FORM_UNPAIRED_PREFERENCE'
     """An answer in free text that a user called good or bad."""
 
 
@@ -1343,13 +1390,13 @@ class TrafficSegment(Message):
 class DriftReportReference(OpenEnum):
     """Data that traffic is compared with."""
 
-    UNSPECIFIED = "REFERENCE_UNSPECIFIED"
+    UNSPECIFIED = 'REFERENCE_UNSPECIFIED'
     """Not set."""
 
-    TRAINING = "REFERENCE_TRAINING"
+    TRAINING = 'REFERENCE_TRAINING'
     """Training data of the version."""
 
-    PROMOTION = "REFERENCE_PROMOTION"
+    PROMOTION = 'REFERENCE_PROMOTION'
     """Newest traffic of other versions when the version was promoted."""
 
 

@@ -9,11 +9,13 @@ from ratoon.client._generated.ingestion_types import (
     Connection,
     ConnectionKind,
     ConnectionSchedule,
+    ConnectionVanished,
     Crawl,
     CrawlRefusal,
     Curation,
     Dataset,
     DatasetVersion,
+    DeadLetter,
     Erasure,
     Export,
     ExportFormat,
@@ -25,6 +27,8 @@ from ratoon.client._generated.ingestion_types import (
     OpenExportResponse,
     OpenSplitResponse,
     Part,
+    Profile,
+    ProfileReport,
     Record,
     RecordDifference,
     RecordDifferenceKind,
@@ -34,6 +38,7 @@ from ratoon.client._generated.ingestion_types import (
     SourceColumns,
     SourceFormat,
     SourcePreview,
+    SourceRows,
     SourceSampleBy,
     Split,
     SplitMode,
@@ -61,34 +66,7 @@ class ConnectionsResource:
     def __init__(self, transport: SyncTransport) -> None:
         self._transport = transport
 
-    def create(
-        self,
-        parent: str,
-        *,
-        display_name: str | None = None,
-        kind: ConnectionKind | None = None,
-        url: str | None = None,
-        pattern: str | None = None,
-        query: str | None = None,
-        cursor_column: str | None = None,
-        key_column: str | None = None,
-        overlap: float | None = None,
-        format: SourceFormat | None = None,
-        labels_by_folder: Mapping[str, str] | None = None,
-        columns: SourceColumns | None = None,
-        encoding: str | None = None,
-        sample_by: SourceSampleBy | None = None,
-        license: str | None = None,
-        consent: str | None = None,
-        domain: str | None = None,
-        schedule: ConnectionSchedule | None = None,
-        max_items: int | None = None,
-        max_bytes: int | None = None,
-        paused: bool | None = None,
-        connection_id: str | None = None,
-        request_id: str | None = None,
-        timeout: float | None = None,
-    ) -> Connection:
+    def create(self, parent: str, *, display_name: str | None = None, kind: ConnectionKind | None = None, url: str | None = None, pattern: str | None = None, query: str | None = None, cursor_column: str | None = None, key_column: str | None = None, overlap: float | None = None, format: SourceFormat | None = None, labels_by_folder: Mapping[str, str] | None = None, columns: SourceColumns | None = None, encoding: str | None = None, sample_by: SourceSampleBy | None = None, license: str | None = None, consent: str | None = None, domain: str | None = None, schedule: ConnectionSchedule | None = None, max_items: int | None = None, max_bytes: int | None = None, paused: bool | None = None, vanished: ConnectionVanished | None = None, connection_id: str | None = None, request_id: str | None = None, timeout: float | None = None) -> Connection:
         """Create a connection.
 
         If it has a schedule, its first reading starts. Refused: settings that do not fit (`BAD_CONNECTION`),
@@ -128,46 +106,15 @@ class ConnectionsResource:
             max_bytes: Maximum size of one reading in bytes, at most 8 GiB. A single object that is larger is
                 left out. Default: 256 MiB.
             paused: The schedule is suspended.
+            vanished: What becomes of records whose object, row or message vanishes from the place or is
+                replaced there. Default: VANISHED_KEEP.
             connection_id: Last segment of the resource name: 1 to 63 characters of `a-z`, `0-9`, `-` and `.`;
                 the first and the last one are a letter or a digit. Empty: the server generates a UUIDv7.
             request_id: Makes a retry safe: the identical request with the same ID returns the resource that
                 it created first. A different request with the same ID is refused. At most 256 characters.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.call(
-            Connection,
-            Call(
-                "POST",
-                expand("/v1/{parent=projects/*}/connections", parent=parent),
-                query=present({"connectionId": connection_id, "requestId": request_id or new_request_id()}),
-                body=present(
-                    {
-                        "displayName": display_name,
-                        "kind": kind,
-                        "url": url,
-                        "pattern": pattern,
-                        "query": query,
-                        "cursorColumn": cursor_column,
-                        "keyColumn": key_column,
-                        "overlap": overlap,
-                        "format": format,
-                        "labelsByFolder": labels_by_folder,
-                        "columns": columns,
-                        "encoding": encoding,
-                        "sampleBy": sample_by,
-                        "license": license,
-                        "consent": consent,
-                        "domain": domain,
-                        "schedule": schedule,
-                        "maxItems": max_items,
-                        "maxBytes": max_bytes,
-                        "paused": paused,
-                    }
-                ),
-                repeatable=True,
-            ),
-            timeout,
-        )
+        return self._transport.call(Connection, Call('POST', expand('/v1/{parent=projects/*}/connections', parent=parent), query=present({'connectionId': connection_id, 'requestId': request_id or new_request_id()}), body=present({'displayName': display_name, 'kind': kind, 'url': url, 'pattern': pattern, 'query': query, 'cursorColumn': cursor_column, 'keyColumn': key_column, 'overlap': overlap, 'format': format, 'labelsByFolder': labels_by_folder, 'columns': columns, 'encoding': encoding, 'sampleBy': sample_by, 'license': license, 'consent': consent, 'domain': domain, 'schedule': schedule, 'maxItems': max_items, 'maxBytes': max_bytes, 'paused': paused, 'vanished': vanished}), repeatable=True), timeout)
 
     def delete(self, name: str, *, etag: str | None = None, timeout: float | None = None) -> None:
         """Delete a connection and forget its position.
@@ -180,14 +127,7 @@ class ConnectionsResource:
                 checked.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        self._transport.send(
-            Call(
-                "DELETE",
-                expand("/v1/{name=projects/*/connections/*}", name=name),
-                query=present({"etag": etag}),
-            ),
-            timeout,
-        )
+        self._transport.send(Call('DELETE', expand('/v1/{name=projects/*/connections/*}', name=name), query=present({'etag': etag})), timeout)
 
     def get(self, name: str, *, timeout: float | None = None) -> Connection:
         """Return one connection, with its last reading and error.
@@ -196,19 +136,9 @@ class ConnectionsResource:
             name: Resource name of the connection: `projects/{project}/connections/{connection}`.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.call(
-            Connection, Call("GET", expand("/v1/{name=projects/*/connections/*}", name=name)), timeout
-        )
+        return self._transport.call(Connection, Call('GET', expand('/v1/{name=projects/*/connections/*}', name=name)), timeout)
 
-    def list(
-        self,
-        parent: str,
-        *,
-        page_size: int | None = None,
-        page_token: str | None = None,
-        order_by: str | None = None,
-        timeout: float | None = None,
-    ) -> SyncPage[Connection]:
+    def list(self, parent: str, *, page_size: int | None = None, page_token: str | None = None, order_by: str | None = None, timeout: float | None = None) -> SyncPage[Connection]:
         """List the connections of a project, oldest first.
 
         Args:
@@ -221,16 +151,7 @@ class ConnectionsResource:
                 order is refused.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.page(
-            Connection,
-            "connections",
-            Call(
-                "GET",
-                expand("/v1/{parent=projects/*}/connections", parent=parent),
-                query=present({"pageSize": page_size, "pageToken": page_token, "orderBy": order_by}),
-            ),
-            timeout,
-        )
+        return self._transport.page(Connection, 'connections', Call('GET', expand('/v1/{parent=projects/*}/connections', parent=parent), query=present({'pageSize': page_size, 'pageToken': page_token, 'orderBy': order_by})), timeout)
 
     def read(self, name: str, *, timeout: float | None = None) -> Connection:
         """Read a connection now, whatever its schedule and even if it is paused.
@@ -241,29 +162,21 @@ class ConnectionsResource:
             name: Resource name of the connection: `projects/{project}/connections/{connection}`.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.call(
-            Connection,
-            Call("POST", expand("/v1/{name=projects/*/connections/*}:read", name=name), body={}),
-            timeout,
-        )
+        return self._transport.call(Connection, Call('POST', expand('/v1/{name=projects/*/connections/*}:read', name=name), body={}), timeout)
 
-    def update(
-        self,
-        name: str,
-        *,
-        display_name: str | Omit = omit,
-        pattern: str | Omit = omit,
-        overlap: float | Omit = omit,
-        license: str | Omit = omit,
-        consent: str | Omit = omit,
-        domain: str | Omit = omit,
-        schedule: ConnectionSchedule | Omit | None = omit,
-        max_items: int | Omit = omit,
-        max_bytes: int | Omit = omit,
-        paused: bool | Omit = omit,
-        etag: str | Omit = omit,
-        timeout: float | None = None,
-    ) -> Connection:
+    def replay_dead_letters(self, name: str, *, timeout: float | None = None) -> Connection:
+        """Read the dead letters of a connection again, with its present settings.
+
+        Those that give a record now become a source; the others stay dead letters. The position is kept.
+        Refused without dead letters (`NO_DEAD_LETTERS`).
+
+        Args:
+            name: Resource name of the connection: `projects/{project}/connections/{connection}`.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return self._transport.call(Connection, Call('POST', expand('/v1/{name=projects/*/connections/*}:replayDeadLetters', name=name), body={}), timeout)
+
+    def update(self, name: str, *, display_name: str | Omit = omit, pattern: str | Omit = omit, overlap: float | Omit = omit, license: str | Omit = omit, consent: str | Omit = omit, domain: str | Omit = omit, schedule: ConnectionSchedule | Omit | None = omit, max_items: int | Omit = omit, max_bytes: int | Omit = omit, paused: bool | Omit = omit, query: str | Omit = omit, columns: SourceColumns | Omit | None = omit, format: SourceFormat | Omit = omit, encoding: str | Omit = omit, vanished: ConnectionVanished | Omit = omit, etag: str | Omit = omit, timeout: float | None = None) -> Connection:
         """Update a connection.
 
         Sources of earlier readings stay as they are, and the position is kept.
@@ -286,33 +199,19 @@ class ConnectionsResource:
             max_bytes: Maximum size of one reading in bytes, at most 8 GiB. A single object that is larger is
                 left out. Default: 256 MiB.
             paused: The schedule is suspended.
+            query: `SQL`: one SELECT statement without parameters and without `;`, at most 20,000 characters.
+                Required for `SQL`.
+            columns: Columns to read, as in a source.
+            format: Format of the objects. Required for `FSSPEC`; not set for `SQL` and `KAFKA`, which give
+                JSON Lines.
+            encoding: Character encoding, as in a source.
+            vanished: What becomes of records whose object, row or message vanishes from the place or is
+                replaced there. Default: VANISHED_KEEP.
             etag: Version tag of the changeable fields. Send it with an update or a delete: a stale value is
                 refused.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.call(
-            Connection,
-            Call(
-                "PATCH",
-                expand("/v1/{name=projects/*/connections/*}", name=name),
-                body=changes(
-                    {
-                        "displayName": display_name,
-                        "pattern": pattern,
-                        "overlap": overlap,
-                        "license": license,
-                        "consent": consent,
-                        "domain": domain,
-                        "schedule": schedule,
-                        "maxItems": max_items,
-                        "maxBytes": max_bytes,
-                        "paused": paused,
-                        "etag": etag,
-                    }
-                ),
-            ),
-            timeout,
-        )
+        return self._transport.call(Connection, Call('PATCH', expand('/v1/{name=projects/*/connections/*}', name=name), body=changes({'displayName': display_name, 'pattern': pattern, 'overlap': overlap, 'license': license, 'consent': consent, 'domain': domain, 'schedule': schedule, 'maxItems': max_items, 'maxBytes': max_bytes, 'paused': paused, 'query': query, 'columns': columns, 'format': format, 'encoding': encoding, 'vanished': vanished, 'etag': etag})), timeout)
 
 
 class AsyncConnectionsResource:
@@ -325,34 +224,7 @@ class AsyncConnectionsResource:
     def __init__(self, transport: AsyncTransport) -> None:
         self._transport = transport
 
-    async def create(
-        self,
-        parent: str,
-        *,
-        display_name: str | None = None,
-        kind: ConnectionKind | None = None,
-        url: str | None = None,
-        pattern: str | None = None,
-        query: str | None = None,
-        cursor_column: str | None = None,
-        key_column: str | None = None,
-        overlap: float | None = None,
-        format: SourceFormat | None = None,
-        labels_by_folder: Mapping[str, str] | None = None,
-        columns: SourceColumns | None = None,
-        encoding: str | None = None,
-        sample_by: SourceSampleBy | None = None,
-        license: str | None = None,
-        consent: str | None = None,
-        domain: str | None = None,
-        schedule: ConnectionSchedule | None = None,
-        max_items: int | None = None,
-        max_bytes: int | None = None,
-        paused: bool | None = None,
-        connection_id: str | None = None,
-        request_id: str | None = None,
-        timeout: float | None = None,
-    ) -> Connection:
+    async def create(self, parent: str, *, display_name: str | None = None, kind: ConnectionKind | None = None, url: str | None = None, pattern: str | None = None, query: str | None = None, cursor_column: str | None = None, key_column: str | None = None, overlap: float | None = None, format: SourceFormat | None = None, labels_by_folder: Mapping[str, str] | None = None, columns: SourceColumns | None = None, encoding: str | None = None, sample_by: SourceSampleBy | None = None, license: str | None = None, consent: str | None = None, domain: str | None = None, schedule: ConnectionSchedule | None = None, max_items: int | None = None, max_bytes: int | None = None, paused: bool | None = None, vanished: ConnectionVanished | None = None, connection_id: str | None = None, request_id: str | None = None, timeout: float | None = None) -> Connection:
         """Create a connection.
 
         If it has a schedule, its first reading starts. Refused: settings that do not fit (`BAD_CONNECTION`),
@@ -392,46 +264,15 @@ class AsyncConnectionsResource:
             max_bytes: Maximum size of one reading in bytes, at most 8 GiB. A single object that is larger is
                 left out. Default: 256 MiB.
             paused: The schedule is suspended.
+            vanished: What becomes of records whose object, row or message vanishes from the place or is
+                replaced there. Default: VANISHED_KEEP.
             connection_id: Last segment of the resource name: 1 to 63 characters of `a-z`, `0-9`, `-` and `.`;
                 the first and the last one are a letter or a digit. Empty: the server generates a UUIDv7.
             request_id: Makes a retry safe: the identical request with the same ID returns the resource that
                 it created first. A different request with the same ID is refused. At most 256 characters.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return await self._transport.call(
-            Connection,
-            Call(
-                "POST",
-                expand("/v1/{parent=projects/*}/connections", parent=parent),
-                query=present({"connectionId": connection_id, "requestId": request_id or new_request_id()}),
-                body=present(
-                    {
-                        "displayName": display_name,
-                        "kind": kind,
-                        "url": url,
-                        "pattern": pattern,
-                        "query": query,
-                        "cursorColumn": cursor_column,
-                        "keyColumn": key_column,
-                        "overlap": overlap,
-                        "format": format,
-                        "labelsByFolder": labels_by_folder,
-                        "columns": columns,
-                        "encoding": encoding,
-                        "sampleBy": sample_by,
-                        "license": license,
-                        "consent": consent,
-                        "domain": domain,
-                        "schedule": schedule,
-                        "maxItems": max_items,
-                        "maxBytes": max_bytes,
-                        "paused": paused,
-                    }
-                ),
-                repeatable=True,
-            ),
-            timeout,
-        )
+        return await self._transport.call(Connection, Call('POST', expand('/v1/{parent=projects/*}/connections', parent=parent), query=present({'connectionId': connection_id, 'requestId': request_id or new_request_id()}), body=present({'displayName': display_name, 'kind': kind, 'url': url, 'pattern': pattern, 'query': query, 'cursorColumn': cursor_column, 'keyColumn': key_column, 'overlap': overlap, 'format': format, 'labelsByFolder': labels_by_folder, 'columns': columns, 'encoding': encoding, 'sampleBy': sample_by, 'license': license, 'consent': consent, 'domain': domain, 'schedule': schedule, 'maxItems': max_items, 'maxBytes': max_bytes, 'paused': paused, 'vanished': vanished}), repeatable=True), timeout)
 
     async def delete(self, name: str, *, etag: str | None = None, timeout: float | None = None) -> None:
         """Delete a connection and forget its position.
@@ -444,14 +285,7 @@ class AsyncConnectionsResource:
                 checked.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        await self._transport.send(
-            Call(
-                "DELETE",
-                expand("/v1/{name=projects/*/connections/*}", name=name),
-                query=present({"etag": etag}),
-            ),
-            timeout,
-        )
+        await self._transport.send(Call('DELETE', expand('/v1/{name=projects/*/connections/*}', name=name), query=present({'etag': etag})), timeout)
 
     async def get(self, name: str, *, timeout: float | None = None) -> Connection:
         """Return one connection, with its last reading and error.
@@ -460,19 +294,9 @@ class AsyncConnectionsResource:
             name: Resource name of the connection: `projects/{project}/connections/{connection}`.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return await self._transport.call(
-            Connection, Call("GET", expand("/v1/{name=projects/*/connections/*}", name=name)), timeout
-        )
+        return await self._transport.call(Connection, Call('GET', expand('/v1/{name=projects/*/connections/*}', name=name)), timeout)
 
-    def list(
-        self,
-        parent: str,
-        *,
-        page_size: int | None = None,
-        page_token: str | None = None,
-        order_by: str | None = None,
-        timeout: float | None = None,
-    ) -> AsyncPaginator[Connection]:
+    def list(self, parent: str, *, page_size: int | None = None, page_token: str | None = None, order_by: str | None = None, timeout: float | None = None) -> AsyncPaginator[Connection]:
         """List the connections of a project, oldest first.
 
         Args:
@@ -485,16 +309,7 @@ class AsyncConnectionsResource:
                 order is refused.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.page(
-            Connection,
-            "connections",
-            Call(
-                "GET",
-                expand("/v1/{parent=projects/*}/connections", parent=parent),
-                query=present({"pageSize": page_size, "pageToken": page_token, "orderBy": order_by}),
-            ),
-            timeout,
-        )
+        return self._transport.page(Connection, 'connections', Call('GET', expand('/v1/{parent=projects/*}/connections', parent=parent), query=present({'pageSize': page_size, 'pageToken': page_token, 'orderBy': order_by})), timeout)
 
     async def read(self, name: str, *, timeout: float | None = None) -> Connection:
         """Read a connection now, whatever its schedule and even if it is paused.
@@ -505,29 +320,21 @@ class AsyncConnectionsResource:
             name: Resource name of the connection: `projects/{project}/connections/{connection}`.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return await self._transport.call(
-            Connection,
-            Call("POST", expand("/v1/{name=projects/*/connections/*}:read", name=name), body={}),
-            timeout,
-        )
+        return await self._transport.call(Connection, Call('POST', expand('/v1/{name=projects/*/connections/*}:read', name=name), body={}), timeout)
 
-    async def update(
-        self,
-        name: str,
-        *,
-        display_name: str | Omit = omit,
-        pattern: str | Omit = omit,
-        overlap: float | Omit = omit,
-        license: str | Omit = omit,
-        consent: str | Omit = omit,
-        domain: str | Omit = omit,
-        schedule: ConnectionSchedule | Omit | None = omit,
-        max_items: int | Omit = omit,
-        max_bytes: int | Omit = omit,
-        paused: bool | Omit = omit,
-        etag: str | Omit = omit,
-        timeout: float | None = None,
-    ) -> Connection:
+    async def replay_dead_letters(self, name: str, *, timeout: float | None = None) -> Connection:
+        """Read the dead letters of a connection again, with its present settings.
+
+        Those that give a record now become a source; the others stay dead letters. The position is kept.
+        Refused without dead letters (`NO_DEAD_LETTERS`).
+
+        Args:
+            name: Resource name of the connection: `projects/{project}/connections/{connection}`.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return await self._transport.call(Connection, Call('POST', expand('/v1/{name=projects/*/connections/*}:replayDeadLetters', name=name), body={}), timeout)
+
+    async def update(self, name: str, *, display_name: str | Omit = omit, pattern: str | Omit = omit, overlap: float | Omit = omit, license: str | Omit = omit, consent: str | Omit = omit, domain: str | Omit = omit, schedule: ConnectionSchedule | Omit | None = omit, max_items: int | Omit = omit, max_bytes: int | Omit = omit, paused: bool | Omit = omit, query: str | Omit = omit, columns: SourceColumns | Omit | None = omit, format: SourceFormat | Omit = omit, encoding: str | Omit = omit, vanished: ConnectionVanished | Omit = omit, etag: str | Omit = omit, timeout: float | None = None) -> Connection:
         """Update a connection.
 
         Sources of earlier readings stay as they are, and the position is kept.
@@ -550,33 +357,19 @@ class AsyncConnectionsResource:
             max_bytes: Maximum size of one reading in bytes, at most 8 GiB. A single object that is larger is
                 left out. Default: 256 MiB.
             paused: The schedule is suspended.
+            query: `SQL`: one SELECT statement without parameters and without `;`, at most 20,000 characters.
+                Required for `SQL`.
+            columns: Columns to read, as in a source.
+            format: Format of the objects. Required for `FSSPEC`; not set for `SQL` and `KAFKA`, which give
+                JSON Lines.
+            encoding: Character encoding, as in a source.
+            vanished: What becomes of records whose object, row or message vanishes from the place or is
+                replaced there. Default: VANISHED_KEEP.
             etag: Version tag of the changeable fields. Send it with an update or a delete: a stale value is
                 refused.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return await self._transport.call(
-            Connection,
-            Call(
-                "PATCH",
-                expand("/v1/{name=projects/*/connections/*}", name=name),
-                body=changes(
-                    {
-                        "displayName": display_name,
-                        "pattern": pattern,
-                        "overlap": overlap,
-                        "license": license,
-                        "consent": consent,
-                        "domain": domain,
-                        "schedule": schedule,
-                        "maxItems": max_items,
-                        "maxBytes": max_bytes,
-                        "paused": paused,
-                        "etag": etag,
-                    }
-                ),
-            ),
-            timeout,
-        )
+        return await self._transport.call(Connection, Call('PATCH', expand('/v1/{name=projects/*/connections/*}', name=name), body=changes({'displayName': display_name, 'pattern': pattern, 'overlap': overlap, 'license': license, 'consent': consent, 'domain': domain, 'schedule': schedule, 'maxItems': max_items, 'maxBytes': max_bytes, 'paused': paused, 'query': query, 'columns': columns, 'format': format, 'encoding': encoding, 'vanished': vanished, 'etag': etag})), timeout)
 
 
 class CrawlsResource:
@@ -595,36 +388,9 @@ class CrawlsResource:
             name: Resource name of the crawl: `projects/{project}/crawls/{crawl}`.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.call(
-            Crawl, Call("POST", expand("/v1/{name=projects/*/crawls/*}:cancel", name=name), body={}), timeout
-        )
+        return self._transport.call(Crawl, Call('POST', expand('/v1/{name=projects/*/crawls/*}:cancel', name=name), body={}), timeout)
 
-    def create(
-        self,
-        parent: str,
-        *,
-        start_urls: Sequence[str] | None = None,
-        hosts: Sequence[str] | None = None,
-        path_prefixes: Sequence[str] | None = None,
-        license: str | None = None,
-        max_pages: int | None = None,
-        max_depth: int | None = None,
-        max_page_bytes: int | None = None,
-        max_seconds: int | None = None,
-        delay_seconds: float | None = None,
-        skip_sitemaps: bool | None = None,
-        previous: str | None = None,
-        source: str | None = None,
-        page_count: int | None = None,
-        stored_count: int | None = None,
-        unchanged_count: int | None = None,
-        refused_counts: Mapping[str, int] | None = None,
-        refusals: Sequence[CrawlRefusal] | None = None,
-        stopped_by: str | None = None,
-        crawl_id: str | None = None,
-        request_id: str | None = None,
-        timeout: float | None = None,
-    ) -> Crawl:
+    def create(self, parent: str, *, start_urls: Sequence[str] | None = None, hosts: Sequence[str] | None = None, path_prefixes: Sequence[str] | None = None, license: str | None = None, max_pages: int | None = None, max_depth: int | None = None, max_page_bytes: int | None = None, max_seconds: int | None = None, delay_seconds: float | None = None, skip_sitemaps: bool | None = None, previous: str | None = None, source: str | None = None, page_count: int | None = None, stored_count: int | None = None, unchanged_count: int | None = None, refused_counts: Mapping[str, int] | None = None, refusals: Sequence[CrawlRefusal] | None = None, stopped_by: str | None = None, crawl_id: str | None = None, request_id: str | None = None, timeout: float | None = None) -> Crawl:
         """Start a crawl.
 
         Refused: settings out of range (`BAD_CRAWL`), any crawl while the operator has named no contact
@@ -663,38 +429,7 @@ class CrawlsResource:
                 it created first. A different request with the same ID is refused. At most 256 characters.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.call(
-            Crawl,
-            Call(
-                "POST",
-                expand("/v1/{parent=projects/*}/crawls", parent=parent),
-                query=present({"crawlId": crawl_id, "requestId": request_id or new_request_id()}),
-                body=present(
-                    {
-                        "startUrls": start_urls,
-                        "hosts": hosts,
-                        "pathPrefixes": path_prefixes,
-                        "license": license,
-                        "maxPages": max_pages,
-                        "maxDepth": max_depth,
-                        "maxPageBytes": max_page_bytes,
-                        "maxSeconds": max_seconds,
-                        "delaySeconds": delay_seconds,
-                        "skipSitemaps": skip_sitemaps,
-                        "previous": previous,
-                        "source": source,
-                        "pageCount": page_count,
-                        "storedCount": stored_count,
-                        "unchangedCount": unchanged_count,
-                        "refusedCounts": refused_counts,
-                        "refusals": refusals,
-                        "stoppedBy": stopped_by,
-                    }
-                ),
-                repeatable=True,
-            ),
-            timeout,
-        )
+        return self._transport.call(Crawl, Call('POST', expand('/v1/{parent=projects/*}/crawls', parent=parent), query=present({'crawlId': crawl_id, 'requestId': request_id or new_request_id()}), body=present({'startUrls': start_urls, 'hosts': hosts, 'pathPrefixes': path_prefixes, 'license': license, 'maxPages': max_pages, 'maxDepth': max_depth, 'maxPageBytes': max_page_bytes, 'maxSeconds': max_seconds, 'delaySeconds': delay_seconds, 'skipSitemaps': skip_sitemaps, 'previous': previous, 'source': source, 'pageCount': page_count, 'storedCount': stored_count, 'unchangedCount': unchanged_count, 'refusedCounts': refused_counts, 'refusals': refusals, 'stoppedBy': stopped_by}), repeatable=True), timeout)
 
     def delete(self, name: str, *, allow_missing: bool | None = None, timeout: float | None = None) -> None:
         """Delete a crawl that has ended; its source stays.
@@ -707,14 +442,7 @@ class CrawlsResource:
                 does.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        self._transport.send(
-            Call(
-                "DELETE",
-                expand("/v1/{name=projects/*/crawls/*}", name=name),
-                query=present({"allowMissing": allow_missing}),
-            ),
-            timeout,
-        )
+        self._transport.send(Call('DELETE', expand('/v1/{name=projects/*/crawls/*}', name=name), query=present({'allowMissing': allow_missing})), timeout)
 
     def get(self, name: str, *, timeout: float | None = None) -> Crawl:
         """Return one crawl.
@@ -723,19 +451,9 @@ class CrawlsResource:
             name: Resource name of the crawl: `projects/{project}/crawls/{crawl}`.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.call(
-            Crawl, Call("GET", expand("/v1/{name=projects/*/crawls/*}", name=name)), timeout
-        )
+        return self._transport.call(Crawl, Call('GET', expand('/v1/{name=projects/*/crawls/*}', name=name)), timeout)
 
-    def list(
-        self,
-        parent: str,
-        *,
-        page_size: int | None = None,
-        page_token: str | None = None,
-        order_by: str | None = None,
-        timeout: float | None = None,
-    ) -> SyncPage[Crawl]:
+    def list(self, parent: str, *, page_size: int | None = None, page_token: str | None = None, order_by: str | None = None, timeout: float | None = None) -> SyncPage[Crawl]:
         """List the crawls of a project, oldest first.
 
         Args:
@@ -748,16 +466,7 @@ class CrawlsResource:
                 order is refused.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.page(
-            Crawl,
-            "crawls",
-            Call(
-                "GET",
-                expand("/v1/{parent=projects/*}/crawls", parent=parent),
-                query=present({"pageSize": page_size, "pageToken": page_token, "orderBy": order_by}),
-            ),
-            timeout,
-        )
+        return self._transport.page(Crawl, 'crawls', Call('GET', expand('/v1/{parent=projects/*}/crawls', parent=parent), query=present({'pageSize': page_size, 'pageToken': page_token, 'orderBy': order_by})), timeout)
 
     def watch(self, name: str, *, revision: int | None = None) -> SyncWatch[Crawl]:
         """Stream a crawl: its current state, then each change.
@@ -769,18 +478,9 @@ class CrawlsResource:
             revision: Send only states with a higher revision, for example than the last one that was
                 received; no revision is too old. 0: start with the current state.
         """
-        return self._transport.watch(
-            Crawl,
-            Call(
-                "GET",
-                expand("/v1/{name=projects/*/crawls/*}:watch", name=name),
-                query=present({"revision": revision}),
-            ),
-        )
+        return self._transport.watch(Crawl, Call('GET', expand('/v1/{name=projects/*/crawls/*}:watch', name=name), query=present({'revision': revision})))
 
-    def wait(
-        self, name: str, *, timeout: float | None = None, on_state: Callable[[Crawl], object] | None = None
-    ) -> Crawl:
+    def wait(self, name: str, *, timeout: float | None = None, on_state: Callable[[Crawl], object] | None = None) -> Crawl:
         """Wait for the final state, and return it.
 
         OperationFailedError if there is no result (failed, cancelled, refused, rolled back);
@@ -791,9 +491,7 @@ class CrawlsResource:
             timeout: Seconds to wait. Default: no limit.
             on_state: Called with each state, the final one included.
         """
-        return self._transport.wait(
-            Crawl, Call("GET", expand("/v1/{name=projects/*/crawls/*}:watch", name=name)), timeout, on_state
-        )
+        return self._transport.wait(Crawl, Call('GET', expand('/v1/{name=projects/*/crawls/*}:watch', name=name)), timeout, on_state)
 
 
 class AsyncCrawlsResource:
@@ -812,36 +510,9 @@ class AsyncCrawlsResource:
             name: Resource name of the crawl: `projects/{project}/crawls/{crawl}`.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return await self._transport.call(
-            Crawl, Call("POST", expand("/v1/{name=projects/*/crawls/*}:cancel", name=name), body={}), timeout
-        )
+        return await self._transport.call(Crawl, Call('POST', expand('/v1/{name=projects/*/crawls/*}:cancel', name=name), body={}), timeout)
 
-    async def create(
-        self,
-        parent: str,
-        *,
-        start_urls: Sequence[str] | None = None,
-        hosts: Sequence[str] | None = None,
-        path_prefixes: Sequence[str] | None = None,
-        license: str | None = None,
-        max_pages: int | None = None,
-        max_depth: int | None = None,
-        max_page_bytes: int | None = None,
-        max_seconds: int | None = None,
-        delay_seconds: float | None = None,
-        skip_sitemaps: bool | None = None,
-        previous: str | None = None,
-        source: str | None = None,
-        page_count: int | None = None,
-        stored_count: int | None = None,
-        unchanged_count: int | None = None,
-        refused_counts: Mapping[str, int] | None = None,
-        refusals: Sequence[CrawlRefusal] | None = None,
-        stopped_by: str | None = None,
-        crawl_id: str | None = None,
-        request_id: str | None = None,
-        timeout: float | None = None,
-    ) -> Crawl:
+    async def create(self, parent: str, *, start_urls: Sequence[str] | None = None, hosts: Sequence[str] | None = None, path_prefixes: Sequence[str] | None = None, license: str | None = None, max_pages: int | None = None, max_depth: int | None = None, max_page_bytes: int | None = None, max_seconds: int | None = None, delay_seconds: float | None = None, skip_sitemaps: bool | None = None, previous: str | None = None, source: str | None = None, page_count: int | None = None, stored_count: int | None = None, unchanged_count: int | None = None, refused_counts: Mapping[str, int] | None = None, refusals: Sequence[CrawlRefusal] | None = None, stopped_by: str | None = None, crawl_id: str | None = None, request_id: str | None = None, timeout: float | None = None) -> Crawl:
         """Start a crawl.
 
         Refused: settings out of range (`BAD_CRAWL`), any crawl while the operator has named no contact
@@ -880,42 +551,9 @@ class AsyncCrawlsResource:
                 it created first. A different request with the same ID is refused. At most 256 characters.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return await self._transport.call(
-            Crawl,
-            Call(
-                "POST",
-                expand("/v1/{parent=projects/*}/crawls", parent=parent),
-                query=present({"crawlId": crawl_id, "requestId": request_id or new_request_id()}),
-                body=present(
-                    {
-                        "startUrls": start_urls,
-                        "hosts": hosts,
-                        "pathPrefixes": path_prefixes,
-                        "license": license,
-                        "maxPages": max_pages,
-                        "maxDepth": max_depth,
-                        "maxPageBytes": max_page_bytes,
-                        "maxSeconds": max_seconds,
-                        "delaySeconds": delay_seconds,
-                        "skipSitemaps": skip_sitemaps,
-                        "previous": previous,
-                        "source": source,
-                        "pageCount": page_count,
-                        "storedCount": stored_count,
-                        "unchangedCount": unchanged_count,
-                        "refusedCounts": refused_counts,
-                        "refusals": refusals,
-                        "stoppedBy": stopped_by,
-                    }
-                ),
-                repeatable=True,
-            ),
-            timeout,
-        )
+        return await self._transport.call(Crawl, Call('POST', expand('/v1/{parent=projects/*}/crawls', parent=parent), query=present({'crawlId': crawl_id, 'requestId': request_id or new_request_id()}), body=present({'startUrls': start_urls, 'hosts': hosts, 'pathPrefixes': path_prefixes, 'license': license, 'maxPages': max_pages, 'maxDepth': max_depth, 'maxPageBytes': max_page_bytes, 'maxSeconds': max_seconds, 'delaySeconds': delay_seconds, 'skipSitemaps': skip_sitemaps, 'previous': previous, 'source': source, 'pageCount': page_count, 'storedCount': stored_count, 'unchangedCount': unchanged_count, 'refusedCounts': refused_counts, 'refusals': refusals, 'stoppedBy': stopped_by}), repeatable=True), timeout)
 
-    async def delete(
-        self, name: str, *, allow_missing: bool | None = None, timeout: float | None = None
-    ) -> None:
+    async def delete(self, name: str, *, allow_missing: bool | None = None, timeout: float | None = None) -> None:
         """Delete a crawl that has ended; its source stays.
 
         Refused while it is in progress (`IN_USE`).
@@ -926,14 +564,7 @@ class AsyncCrawlsResource:
                 does.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        await self._transport.send(
-            Call(
-                "DELETE",
-                expand("/v1/{name=projects/*/crawls/*}", name=name),
-                query=present({"allowMissing": allow_missing}),
-            ),
-            timeout,
-        )
+        await self._transport.send(Call('DELETE', expand('/v1/{name=projects/*/crawls/*}', name=name), query=present({'allowMissing': allow_missing})), timeout)
 
     async def get(self, name: str, *, timeout: float | None = None) -> Crawl:
         """Return one crawl.
@@ -942,19 +573,9 @@ class AsyncCrawlsResource:
             name: Resource name of the crawl: `projects/{project}/crawls/{crawl}`.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return await self._transport.call(
-            Crawl, Call("GET", expand("/v1/{name=projects/*/crawls/*}", name=name)), timeout
-        )
+        return await self._transport.call(Crawl, Call('GET', expand('/v1/{name=projects/*/crawls/*}', name=name)), timeout)
 
-    def list(
-        self,
-        parent: str,
-        *,
-        page_size: int | None = None,
-        page_token: str | None = None,
-        order_by: str | None = None,
-        timeout: float | None = None,
-    ) -> AsyncPaginator[Crawl]:
+    def list(self, parent: str, *, page_size: int | None = None, page_token: str | None = None, order_by: str | None = None, timeout: float | None = None) -> AsyncPaginator[Crawl]:
         """List the crawls of a project, oldest first.
 
         Args:
@@ -967,16 +588,7 @@ class AsyncCrawlsResource:
                 order is refused.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.page(
-            Crawl,
-            "crawls",
-            Call(
-                "GET",
-                expand("/v1/{parent=projects/*}/crawls", parent=parent),
-                query=present({"pageSize": page_size, "pageToken": page_token, "orderBy": order_by}),
-            ),
-            timeout,
-        )
+        return self._transport.page(Crawl, 'crawls', Call('GET', expand('/v1/{parent=projects/*}/crawls', parent=parent), query=present({'pageSize': page_size, 'pageToken': page_token, 'orderBy': order_by})), timeout)
 
     def watch(self, name: str, *, revision: int | None = None) -> AsyncWatch[Crawl]:
         """Stream a crawl: its current state, then each change.
@@ -988,18 +600,9 @@ class AsyncCrawlsResource:
             revision: Send only states with a higher revision, for example than the last one that was
                 received; no revision is too old. 0: start with the current state.
         """
-        return self._transport.watch(
-            Crawl,
-            Call(
-                "GET",
-                expand("/v1/{name=projects/*/crawls/*}:watch", name=name),
-                query=present({"revision": revision}),
-            ),
-        )
+        return self._transport.watch(Crawl, Call('GET', expand('/v1/{name=projects/*/crawls/*}:watch', name=name), query=present({'revision': revision})))
 
-    async def wait(
-        self, name: str, *, timeout: float | None = None, on_state: Callable[[Crawl], object] | None = None
-    ) -> Crawl:
+    async def wait(self, name: str, *, timeout: float | None = None, on_state: Callable[[Crawl], object] | None = None) -> Crawl:
         """Wait for the final state, and return it.
 
         OperationFailedError if there is no result (failed, cancelled, refused, rolled back);
@@ -1010,9 +613,7 @@ class AsyncCrawlsResource:
             timeout: Seconds to wait. Default: no limit.
             on_state: Called with each state, the final one included.
         """
-        return await self._transport.wait(
-            Crawl, Call("GET", expand("/v1/{name=projects/*/crawls/*}:watch", name=name)), timeout, on_state
-        )
+        return await self._transport.wait(Crawl, Call('GET', expand('/v1/{name=projects/*/crawls/*}:watch', name=name)), timeout, on_state)
 
 
 class DatasetVersionsResource:
@@ -1028,23 +629,9 @@ class DatasetVersionsResource:
             name: Resource name of the version: `projects/{project}/datasets/{dataset}/versions/{version}`.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.call(
-            DatasetVersion,
-            Call("POST", expand("/v1/{name=projects/*/datasets/*/versions/*}:cancel", name=name), body={}),
-            timeout,
-        )
+        return self._transport.call(DatasetVersion, Call('POST', expand('/v1/{name=projects/*/datasets/*/versions/*}:cancel', name=name), body={}), timeout)
 
-    def create(
-        self,
-        parent: str,
-        *,
-        sources: Sequence[str] | None = None,
-        curation: Curation | None = None,
-        mixture: Mixture | None = None,
-        version_id: str | None = None,
-        request_id: str | None = None,
-        timeout: float | None = None,
-    ) -> DatasetVersion:
+    def create(self, parent: str, *, sources: Sequence[str] | None = None, curation: Curation | None = None, mixture: Mixture | None = None, version_id: str | None = None, request_id: str | None = None, timeout: float | None = None) -> DatasetVersion:
         """Start the curation of sources into a new dataset version.
 
         Refused: no sources (`NO_SOURCES`), a source that is named twice (`SOURCE_TWICE`), settings out of
@@ -1064,17 +651,7 @@ class DatasetVersionsResource:
                 it created first. A different request with the same ID is refused. At most 256 characters.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.call(
-            DatasetVersion,
-            Call(
-                "POST",
-                expand("/v1/{parent=projects/*/datasets/*}/versions", parent=parent),
-                query=present({"versionId": version_id, "requestId": request_id or new_request_id()}),
-                body=present({"sources": sources, "curation": curation, "mixture": mixture}),
-                repeatable=True,
-            ),
-            timeout,
-        )
+        return self._transport.call(DatasetVersion, Call('POST', expand('/v1/{parent=projects/*/datasets/*}/versions', parent=parent), query=present({'versionId': version_id, 'requestId': request_id or new_request_id()}), body=present({'sources': sources, 'curation': curation, 'mixture': mixture}), repeatable=True), timeout)
 
     def delete(self, name: str, *, allow_missing: bool | None = None, timeout: float | None = None) -> None:
         """Delete a dataset version that failed or was cancelled.
@@ -1088,24 +665,9 @@ class DatasetVersionsResource:
                 does.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        self._transport.send(
-            Call(
-                "DELETE",
-                expand("/v1/{name=projects/*/datasets/*/versions/*}", name=name),
-                query=present({"allowMissing": allow_missing}),
-            ),
-            timeout,
-        )
+        self._transport.send(Call('DELETE', expand('/v1/{name=projects/*/datasets/*/versions/*}', name=name), query=present({'allowMissing': allow_missing})), timeout)
 
-    def diff(
-        self,
-        name: str,
-        *,
-        base: str | None = None,
-        split: str | None = None,
-        base_split: str | None = None,
-        timeout: float | None = None,
-    ) -> VersionDifference:
+    def diff(self, name: str, *, base: str | None = None, split: str | None = None, base_split: str | None = None, timeout: float | None = None) -> VersionDifference:
         """Count the records that differ between a dataset version and another one.
 
         They were added, removed or changed, or they moved between the parts of a split of each. Refused until
@@ -1119,15 +681,7 @@ class DatasetVersionsResource:
             base_split: Resource name of a split of the base.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.call(
-            VersionDifference,
-            Call(
-                "GET",
-                expand("/v1/{name=projects/*/datasets/*/versions/*}:diff", name=name),
-                query=present({"base": base, "split": split, "baseSplit": base_split}),
-            ),
-            timeout,
-        )
+        return self._transport.call(VersionDifference, Call('GET', expand('/v1/{name=projects/*/datasets/*/versions/*}:diff', name=name), query=present({'base': base, 'split': split, 'baseSplit': base_split})), timeout)
 
     def get(self, name: str, *, timeout: float | None = None) -> DatasetVersion:
         """Return one dataset version.
@@ -1136,21 +690,9 @@ class DatasetVersionsResource:
             name: Resource name of the version: `projects/{project}/datasets/{dataset}/versions/{version}`.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.call(
-            DatasetVersion,
-            Call("GET", expand("/v1/{name=projects/*/datasets/*/versions/*}", name=name)),
-            timeout,
-        )
+        return self._transport.call(DatasetVersion, Call('GET', expand('/v1/{name=projects/*/datasets/*/versions/*}', name=name)), timeout)
 
-    def list(
-        self,
-        parent: str,
-        *,
-        page_size: int | None = None,
-        page_token: str | None = None,
-        order_by: str | None = None,
-        timeout: float | None = None,
-    ) -> SyncPage[DatasetVersion]:
+    def list(self, parent: str, *, page_size: int | None = None, page_token: str | None = None, order_by: str | None = None, timeout: float | None = None) -> SyncPage[DatasetVersion]:
         """List the dataset versions of a dataset, oldest first.
 
         Args:
@@ -1163,32 +705,9 @@ class DatasetVersionsResource:
                 order is refused.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.page(
-            DatasetVersion,
-            "datasetVersions",
-            Call(
-                "GET",
-                expand("/v1/{parent=projects/*/datasets/*}/versions", parent=parent),
-                query=present({"pageSize": page_size, "pageToken": page_token, "orderBy": order_by}),
-            ),
-            timeout,
-        )
+        return self._transport.page(DatasetVersion, 'datasetVersions', Call('GET', expand('/v1/{parent=projects/*/datasets/*}/versions', parent=parent), query=present({'pageSize': page_size, 'pageToken': page_token, 'orderBy': order_by})), timeout)
 
-    def plan(
-        self,
-        parent: str,
-        *,
-        components: Sequence[MixtureComponent] | None = None,
-        strategy: MixtureStrategy | None = None,
-        temperature: float | None = None,
-        unit: MixtureUnit | None = None,
-        budget: int | None = None,
-        seed: int | None = None,
-        language_shares: Mapping[str, float] | None = None,
-        label_shares: Mapping[str, float] | None = None,
-        balance_labels: bool | None = None,
-        timeout: float | None = None,
-    ) -> MixturePlan:
+    def plan(self, parent: str, *, components: Sequence[MixtureComponent] | None = None, strategy: MixtureStrategy | None = None, temperature: float | None = None, unit: MixtureUnit | None = None, budget: int | None = None, seed: int | None = None, language_shares: Mapping[str, float] | None = None, label_shares: Mapping[str, float] | None = None, balance_labels: bool | None = None, timeout: float | None = None) -> MixturePlan:
         """Return what a mixture would consist of, without building it.
 
         A plan that cannot be met is returned with its `problem`. Refused: settings out of range
@@ -1212,27 +731,7 @@ class DatasetVersionsResource:
             balance_labels: Give each label the same share. Refused together with `label_shares`.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.call(
-            MixturePlan,
-            Call(
-                "POST",
-                expand("/v1/{parent=projects/*/datasets/*}/versions:plan", parent=parent),
-                body=present(
-                    {
-                        "components": components,
-                        "strategy": strategy,
-                        "temperature": temperature,
-                        "unit": unit,
-                        "budget": budget,
-                        "seed": seed,
-                        "languageShares": language_shares,
-                        "labelShares": label_shares,
-                        "balanceLabels": balance_labels,
-                    }
-                ),
-            ),
-            timeout,
-        )
+        return self._transport.call(MixturePlan, Call('POST', expand('/v1/{parent=projects/*/datasets/*}/versions:plan', parent=parent), body=present({'components': components, 'strategy': strategy, 'temperature': temperature, 'unit': unit, 'budget': budget, 'seed': seed, 'languageShares': language_shares, 'labelShares': label_shares, 'balanceLabels': balance_labels})), timeout)
 
     def watch(self, name: str, *, revision: int | None = None) -> SyncWatch[DatasetVersion]:
         """Stream a dataset version: its current state, then each change.
@@ -1244,22 +743,9 @@ class DatasetVersionsResource:
             revision: Send only states with a higher revision, for example than the last one that was
                 received; no revision is too old. 0: start with the current state.
         """
-        return self._transport.watch(
-            DatasetVersion,
-            Call(
-                "GET",
-                expand("/v1/{name=projects/*/datasets/*/versions/*}:watch", name=name),
-                query=present({"revision": revision}),
-            ),
-        )
+        return self._transport.watch(DatasetVersion, Call('GET', expand('/v1/{name=projects/*/datasets/*/versions/*}:watch', name=name), query=present({'revision': revision})))
 
-    def wait(
-        self,
-        name: str,
-        *,
-        timeout: float | None = None,
-        on_state: Callable[[DatasetVersion], object] | None = None,
-    ) -> DatasetVersion:
+    def wait(self, name: str, *, timeout: float | None = None, on_state: Callable[[DatasetVersion], object] | None = None) -> DatasetVersion:
         """Wait for the final state, and return it.
 
         OperationFailedError if there is no result (failed, cancelled, refused, rolled back);
@@ -1270,12 +756,7 @@ class DatasetVersionsResource:
             timeout: Seconds to wait. Default: no limit.
             on_state: Called with each state, the final one included.
         """
-        return self._transport.wait(
-            DatasetVersion,
-            Call("GET", expand("/v1/{name=projects/*/datasets/*/versions/*}:watch", name=name)),
-            timeout,
-            on_state,
-        )
+        return self._transport.wait(DatasetVersion, Call('GET', expand('/v1/{name=projects/*/datasets/*/versions/*}:watch', name=name)), timeout, on_state)
 
 
 class AsyncDatasetVersionsResource:
@@ -1291,23 +772,9 @@ class AsyncDatasetVersionsResource:
             name: Resource name of the version: `projects/{project}/datasets/{dataset}/versions/{version}`.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return await self._transport.call(
-            DatasetVersion,
-            Call("POST", expand("/v1/{name=projects/*/datasets/*/versions/*}:cancel", name=name), body={}),
-            timeout,
-        )
+        return await self._transport.call(DatasetVersion, Call('POST', expand('/v1/{name=projects/*/datasets/*/versions/*}:cancel', name=name), body={}), timeout)
 
-    async def create(
-        self,
-        parent: str,
-        *,
-        sources: Sequence[str] | None = None,
-        curation: Curation | None = None,
-        mixture: Mixture | None = None,
-        version_id: str | None = None,
-        request_id: str | None = None,
-        timeout: float | None = None,
-    ) -> DatasetVersion:
+    async def create(self, parent: str, *, sources: Sequence[str] | None = None, curation: Curation | None = None, mixture: Mixture | None = None, version_id: str | None = None, request_id: str | None = None, timeout: float | None = None) -> DatasetVersion:
         """Start the curation of sources into a new dataset version.
 
         Refused: no sources (`NO_SOURCES`), a source that is named twice (`SOURCE_TWICE`), settings out of
@@ -1327,21 +794,9 @@ class AsyncDatasetVersionsResource:
                 it created first. A different request with the same ID is refused. At most 256 characters.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return await self._transport.call(
-            DatasetVersion,
-            Call(
-                "POST",
-                expand("/v1/{parent=projects/*/datasets/*}/versions", parent=parent),
-                query=present({"versionId": version_id, "requestId": request_id or new_request_id()}),
-                body=present({"sources": sources, "curation": curation, "mixture": mixture}),
-                repeatable=True,
-            ),
-            timeout,
-        )
+        return await self._transport.call(DatasetVersion, Call('POST', expand('/v1/{parent=projects/*/datasets/*}/versions', parent=parent), query=present({'versionId': version_id, 'requestId': request_id or new_request_id()}), body=present({'sources': sources, 'curation': curation, 'mixture': mixture}), repeatable=True), timeout)
 
-    async def delete(
-        self, name: str, *, allow_missing: bool | None = None, timeout: float | None = None
-    ) -> None:
+    async def delete(self, name: str, *, allow_missing: bool | None = None, timeout: float | None = None) -> None:
         """Delete a dataset version that failed or was cancelled.
 
         Refused while it is in progress or when it has records (`IN_USE`), and while an erasure is in progress
@@ -1353,24 +808,9 @@ class AsyncDatasetVersionsResource:
                 does.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        await self._transport.send(
-            Call(
-                "DELETE",
-                expand("/v1/{name=projects/*/datasets/*/versions/*}", name=name),
-                query=present({"allowMissing": allow_missing}),
-            ),
-            timeout,
-        )
+        await self._transport.send(Call('DELETE', expand('/v1/{name=projects/*/datasets/*/versions/*}', name=name), query=present({'allowMissing': allow_missing})), timeout)
 
-    async def diff(
-        self,
-        name: str,
-        *,
-        base: str | None = None,
-        split: str | None = None,
-        base_split: str | None = None,
-        timeout: float | None = None,
-    ) -> VersionDifference:
+    async def diff(self, name: str, *, base: str | None = None, split: str | None = None, base_split: str | None = None, timeout: float | None = None) -> VersionDifference:
         """Count the records that differ between a dataset version and another one.
 
         They were added, removed or changed, or they moved between the parts of a split of each. Refused until
@@ -1384,15 +824,7 @@ class AsyncDatasetVersionsResource:
             base_split: Resource name of a split of the base.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return await self._transport.call(
-            VersionDifference,
-            Call(
-                "GET",
-                expand("/v1/{name=projects/*/datasets/*/versions/*}:diff", name=name),
-                query=present({"base": base, "split": split, "baseSplit": base_split}),
-            ),
-            timeout,
-        )
+        return await self._transport.call(VersionDifference, Call('GET', expand('/v1/{name=projects/*/datasets/*/versions/*}:diff', name=name), query=present({'base': base, 'split': split, 'baseSplit': base_split})), timeout)
 
     async def get(self, name: str, *, timeout: float | None = None) -> DatasetVersion:
         """Return one dataset version.
@@ -1401,21 +833,9 @@ class AsyncDatasetVersionsResource:
             name: Resource name of the version: `projects/{project}/datasets/{dataset}/versions/{version}`.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return await self._transport.call(
-            DatasetVersion,
-            Call("GET", expand("/v1/{name=projects/*/datasets/*/versions/*}", name=name)),
-            timeout,
-        )
+        return await self._transport.call(DatasetVersion, Call('GET', expand('/v1/{name=projects/*/datasets/*/versions/*}', name=name)), timeout)
 
-    def list(
-        self,
-        parent: str,
-        *,
-        page_size: int | None = None,
-        page_token: str | None = None,
-        order_by: str | None = None,
-        timeout: float | None = None,
-    ) -> AsyncPaginator[DatasetVersion]:
+    def list(self, parent: str, *, page_size: int | None = None, page_token: str | None = None, order_by: str | None = None, timeout: float | None = None) -> AsyncPaginator[DatasetVersion]:
         """List the dataset versions of a dataset, oldest first.
 
         Args:
@@ -1428,32 +848,9 @@ class AsyncDatasetVersionsResource:
                 order is refused.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.page(
-            DatasetVersion,
-            "datasetVersions",
-            Call(
-                "GET",
-                expand("/v1/{parent=projects/*/datasets/*}/versions", parent=parent),
-                query=present({"pageSize": page_size, "pageToken": page_token, "orderBy": order_by}),
-            ),
-            timeout,
-        )
+        return self._transport.page(DatasetVersion, 'datasetVersions', Call('GET', expand('/v1/{parent=projects/*/datasets/*}/versions', parent=parent), query=present({'pageSize': page_size, 'pageToken': page_token, 'orderBy': order_by})), timeout)
 
-    async def plan(
-        self,
-        parent: str,
-        *,
-        components: Sequence[MixtureComponent] | None = None,
-        strategy: MixtureStrategy | None = None,
-        temperature: float | None = None,
-        unit: MixtureUnit | None = None,
-        budget: int | None = None,
-        seed: int | None = None,
-        language_shares: Mapping[str, float] | None = None,
-        label_shares: Mapping[str, float] | None = None,
-        balance_labels: bool | None = None,
-        timeout: float | None = None,
-    ) -> MixturePlan:
+    async def plan(self, parent: str, *, components: Sequence[MixtureComponent] | None = None, strategy: MixtureStrategy | None = None, temperature: float | None = None, unit: MixtureUnit | None = None, budget: int | None = None, seed: int | None = None, language_shares: Mapping[str, float] | None = None, label_shares: Mapping[str, float] | None = None, balance_labels: bool | None = None, timeout: float | None = None) -> MixturePlan:
         """Return what a mixture would consist of, without building it.
 
         A plan that cannot be met is returned with its `problem`. Refused: settings out of range
@@ -1477,27 +874,7 @@ class AsyncDatasetVersionsResource:
             balance_labels: Give each label the same share. Refused together with `label_shares`.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return await self._transport.call(
-            MixturePlan,
-            Call(
-                "POST",
-                expand("/v1/{parent=projects/*/datasets/*}/versions:plan", parent=parent),
-                body=present(
-                    {
-                        "components": components,
-                        "strategy": strategy,
-                        "temperature": temperature,
-                        "unit": unit,
-                        "budget": budget,
-                        "seed": seed,
-                        "languageShares": language_shares,
-                        "labelShares": label_shares,
-                        "balanceLabels": balance_labels,
-                    }
-                ),
-            ),
-            timeout,
-        )
+        return await self._transport.call(MixturePlan, Call('POST', expand('/v1/{parent=projects/*/datasets/*}/versions:plan', parent=parent), body=present({'components': components, 'strategy': strategy, 'temperature': temperature, 'unit': unit, 'budget': budget, 'seed': seed, 'languageShares': language_shares, 'labelShares': label_shares, 'balanceLabels': balance_labels})), timeout)
 
     def watch(self, name: str, *, revision: int | None = None) -> AsyncWatch[DatasetVersion]:
         """Stream a dataset version: its current state, then each change.
@@ -1509,22 +886,9 @@ class AsyncDatasetVersionsResource:
             revision: Send only states with a higher revision, for example than the last one that was
                 received; no revision is too old. 0: start with the current state.
         """
-        return self._transport.watch(
-            DatasetVersion,
-            Call(
-                "GET",
-                expand("/v1/{name=projects/*/datasets/*/versions/*}:watch", name=name),
-                query=present({"revision": revision}),
-            ),
-        )
+        return self._transport.watch(DatasetVersion, Call('GET', expand('/v1/{name=projects/*/datasets/*/versions/*}:watch', name=name), query=present({'revision': revision})))
 
-    async def wait(
-        self,
-        name: str,
-        *,
-        timeout: float | None = None,
-        on_state: Callable[[DatasetVersion], object] | None = None,
-    ) -> DatasetVersion:
+    async def wait(self, name: str, *, timeout: float | None = None, on_state: Callable[[DatasetVersion], object] | None = None) -> DatasetVersion:
         """Wait for the final state, and return it.
 
         OperationFailedError if there is no result (failed, cancelled, refused, rolled back);
@@ -1535,12 +899,7 @@ class AsyncDatasetVersionsResource:
             timeout: Seconds to wait. Default: no limit.
             on_state: Called with each state, the final one included.
         """
-        return await self._transport.wait(
-            DatasetVersion,
-            Call("GET", expand("/v1/{name=projects/*/datasets/*/versions/*}:watch", name=name)),
-            timeout,
-            on_state,
-        )
+        return await self._transport.wait(DatasetVersion, Call('GET', expand('/v1/{name=projects/*/datasets/*/versions/*}:watch', name=name)), timeout, on_state)
 
 
 class DatasetsResource:
@@ -1549,15 +908,7 @@ class DatasetsResource:
     def __init__(self, transport: SyncTransport) -> None:
         self._transport = transport
 
-    def create(
-        self,
-        parent: str,
-        *,
-        display_name: str | None = None,
-        dataset_id: str | None = None,
-        request_id: str | None = None,
-        timeout: float | None = None,
-    ) -> Dataset:
+    def create(self, parent: str, *, display_name: str | None = None, dataset_id: str | None = None, request_id: str | None = None, timeout: float | None = None) -> Dataset:
         """Create a dataset.
 
         Args:
@@ -1569,17 +920,7 @@ class DatasetsResource:
                 it created first. A different request with the same ID is refused. At most 256 characters.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.call(
-            Dataset,
-            Call(
-                "POST",
-                expand("/v1/{parent=projects/*}/datasets", parent=parent),
-                query=present({"datasetId": dataset_id, "requestId": request_id or new_request_id()}),
-                body=present({"displayName": display_name}),
-                repeatable=True,
-            ),
-            timeout,
-        )
+        return self._transport.call(Dataset, Call('POST', expand('/v1/{parent=projects/*}/datasets', parent=parent), query=present({'datasetId': dataset_id, 'requestId': request_id or new_request_id()}), body=present({'displayName': display_name}), repeatable=True), timeout)
 
     def delete(self, name: str, *, allow_missing: bool | None = None, timeout: float | None = None) -> None:
         """Delete a dataset.
@@ -1593,14 +934,7 @@ class DatasetsResource:
                 does.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        self._transport.send(
-            Call(
-                "DELETE",
-                expand("/v1/{name=projects/*/datasets/*}", name=name),
-                query=present({"allowMissing": allow_missing}),
-            ),
-            timeout,
-        )
+        self._transport.send(Call('DELETE', expand('/v1/{name=projects/*/datasets/*}', name=name), query=present({'allowMissing': allow_missing})), timeout)
 
     def get(self, name: str, *, timeout: float | None = None) -> Dataset:
         """Return one dataset.
@@ -1609,19 +943,9 @@ class DatasetsResource:
             name: Resource name of the dataset: `projects/{project}/datasets/{dataset}`.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.call(
-            Dataset, Call("GET", expand("/v1/{name=projects/*/datasets/*}", name=name)), timeout
-        )
+        return self._transport.call(Dataset, Call('GET', expand('/v1/{name=projects/*/datasets/*}', name=name)), timeout)
 
-    def list(
-        self,
-        parent: str,
-        *,
-        page_size: int | None = None,
-        page_token: str | None = None,
-        order_by: str | None = None,
-        timeout: float | None = None,
-    ) -> SyncPage[Dataset]:
+    def list(self, parent: str, *, page_size: int | None = None, page_token: str | None = None, order_by: str | None = None, timeout: float | None = None) -> SyncPage[Dataset]:
         """List the datasets of a project, oldest first.
 
         Args:
@@ -1634,16 +958,7 @@ class DatasetsResource:
                 order is refused.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.page(
-            Dataset,
-            "datasets",
-            Call(
-                "GET",
-                expand("/v1/{parent=projects/*}/datasets", parent=parent),
-                query=present({"pageSize": page_size, "pageToken": page_token, "orderBy": order_by}),
-            ),
-            timeout,
-        )
+        return self._transport.page(Dataset, 'datasets', Call('GET', expand('/v1/{parent=projects/*}/datasets', parent=parent), query=present({'pageSize': page_size, 'pageToken': page_token, 'orderBy': order_by})), timeout)
 
 
 class AsyncDatasetsResource:
@@ -1652,15 +967,7 @@ class AsyncDatasetsResource:
     def __init__(self, transport: AsyncTransport) -> None:
         self._transport = transport
 
-    async def create(
-        self,
-        parent: str,
-        *,
-        display_name: str | None = None,
-        dataset_id: str | None = None,
-        request_id: str | None = None,
-        timeout: float | None = None,
-    ) -> Dataset:
+    async def create(self, parent: str, *, display_name: str | None = None, dataset_id: str | None = None, request_id: str | None = None, timeout: float | None = None) -> Dataset:
         """Create a dataset.
 
         Args:
@@ -1672,21 +979,9 @@ class AsyncDatasetsResource:
                 it created first. A different request with the same ID is refused. At most 256 characters.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return await self._transport.call(
-            Dataset,
-            Call(
-                "POST",
-                expand("/v1/{parent=projects/*}/datasets", parent=parent),
-                query=present({"datasetId": dataset_id, "requestId": request_id or new_request_id()}),
-                body=present({"displayName": display_name}),
-                repeatable=True,
-            ),
-            timeout,
-        )
+        return await self._transport.call(Dataset, Call('POST', expand('/v1/{parent=projects/*}/datasets', parent=parent), query=present({'datasetId': dataset_id, 'requestId': request_id or new_request_id()}), body=present({'displayName': display_name}), repeatable=True), timeout)
 
-    async def delete(
-        self, name: str, *, allow_missing: bool | None = None, timeout: float | None = None
-    ) -> None:
+    async def delete(self, name: str, *, allow_missing: bool | None = None, timeout: float | None = None) -> None:
         """Delete a dataset.
 
         Refused while it has versions or splits (`IN_USE`), and while an erasure is in progress in the project
@@ -1698,14 +993,7 @@ class AsyncDatasetsResource:
                 does.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        await self._transport.send(
-            Call(
-                "DELETE",
-                expand("/v1/{name=projects/*/datasets/*}", name=name),
-                query=present({"allowMissing": allow_missing}),
-            ),
-            timeout,
-        )
+        await self._transport.send(Call('DELETE', expand('/v1/{name=projects/*/datasets/*}', name=name), query=present({'allowMissing': allow_missing})), timeout)
 
     async def get(self, name: str, *, timeout: float | None = None) -> Dataset:
         """Return one dataset.
@@ -1714,19 +1002,9 @@ class AsyncDatasetsResource:
             name: Resource name of the dataset: `projects/{project}/datasets/{dataset}`.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return await self._transport.call(
-            Dataset, Call("GET", expand("/v1/{name=projects/*/datasets/*}", name=name)), timeout
-        )
+        return await self._transport.call(Dataset, Call('GET', expand('/v1/{name=projects/*/datasets/*}', name=name)), timeout)
 
-    def list(
-        self,
-        parent: str,
-        *,
-        page_size: int | None = None,
-        page_token: str | None = None,
-        order_by: str | None = None,
-        timeout: float | None = None,
-    ) -> AsyncPaginator[Dataset]:
+    def list(self, parent: str, *, page_size: int | None = None, page_token: str | None = None, order_by: str | None = None, timeout: float | None = None) -> AsyncPaginator[Dataset]:
         """List the datasets of a project, oldest first.
 
         Args:
@@ -1739,16 +1017,47 @@ class AsyncDatasetsResource:
                 order is refused.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.page(
-            Dataset,
-            "datasets",
-            Call(
-                "GET",
-                expand("/v1/{parent=projects/*}/datasets", parent=parent),
-                query=present({"pageSize": page_size, "pageToken": page_token, "orderBy": order_by}),
-            ),
-            timeout,
-        )
+        return self._transport.page(Dataset, 'datasets', Call('GET', expand('/v1/{parent=projects/*}/datasets', parent=parent), query=present({'pageSize': page_size, 'pageToken': page_token, 'orderBy': order_by})), timeout)
+
+
+class DeadLettersResource:
+    """Message of a topic that gave no record, with its bytes."""
+
+    def __init__(self, transport: SyncTransport) -> None:
+        self._transport = transport
+
+    def list(self, parent: str, *, page_size: int | None = None, page_token: str | None = None, timeout: float | None = None) -> SyncPage[DeadLetter]:
+        """List the messages of a topic that gave no record, with their bytes, oldest first.
+
+        Args:
+            parent: Resource name of the connection: `projects/{project}/connections/{connection}`.
+            page_size: Maximum number of items to return. 0: 100. Values above 1000 are reduced to 1000;
+                negative values are refused. A page may hold fewer items.
+            page_token: `next_page_token` of the previous page. Empty: the first page. The token of another
+                listing is refused.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return self._transport.page(DeadLetter, 'deadLetters', Call('GET', expand('/v1/{parent=projects/*/connections/*}/deadLetters', parent=parent), query=present({'pageSize': page_size, 'pageToken': page_token})), timeout)
+
+
+class AsyncDeadLettersResource:
+    """Message of a topic that gave no record, with its bytes."""
+
+    def __init__(self, transport: AsyncTransport) -> None:
+        self._transport = transport
+
+    def list(self, parent: str, *, page_size: int | None = None, page_token: str | None = None, timeout: float | None = None) -> AsyncPaginator[DeadLetter]:
+        """List the messages of a topic that gave no record, with their bytes, oldest first.
+
+        Args:
+            parent: Resource name of the connection: `projects/{project}/connections/{connection}`.
+            page_size: Maximum number of items to return. 0: 100. Values above 1000 are reduced to 1000;
+                negative values are refused. A page may hold fewer items.
+            page_token: `next_page_token` of the previous page. Empty: the first page. The token of another
+                listing is refused.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return self._transport.page(DeadLetter, 'deadLetters', Call('GET', expand('/v1/{parent=projects/*/connections/*}/deadLetters', parent=parent), query=present({'pageSize': page_size, 'pageToken': page_token})), timeout)
 
 
 class ErasuresResource:
@@ -1761,16 +1070,7 @@ class ErasuresResource:
     def __init__(self, transport: SyncTransport) -> None:
         self._transport = transport
 
-    def create(
-        self,
-        parent: str,
-        *,
-        record_ids: Sequence[str] | None = None,
-        reason: str | None = None,
-        erasure_id: str | None = None,
-        request_id: str | None = None,
-        timeout: float | None = None,
-    ) -> Erasure:
+    def create(self, parent: str, *, record_ids: Sequence[str] | None = None, reason: str | None = None, erasure_id: str | None = None, request_id: str | None = None, timeout: float | None = None) -> Erasure:
         """Start the permanent erasure of records from all data of the project.
 
         No or too many records, and a missing or too long reason are refused (`BAD_ERASURE`).
@@ -1787,17 +1087,7 @@ class ErasuresResource:
                 it created first. A different request with the same ID is refused. At most 256 characters.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.call(
-            Erasure,
-            Call(
-                "POST",
-                expand("/v1/{parent=projects/*}/erasures", parent=parent),
-                query=present({"erasureId": erasure_id, "requestId": request_id or new_request_id()}),
-                body=present({"recordIds": record_ids, "reason": reason}),
-                repeatable=True,
-            ),
-            timeout,
-        )
+        return self._transport.call(Erasure, Call('POST', expand('/v1/{parent=projects/*}/erasures', parent=parent), query=present({'erasureId': erasure_id, 'requestId': request_id or new_request_id()}), body=present({'recordIds': record_ids, 'reason': reason}), repeatable=True), timeout)
 
     def get(self, name: str, *, timeout: float | None = None) -> Erasure:
         """Return one erasure.
@@ -1806,19 +1096,9 @@ class ErasuresResource:
             name: Resource name of the erasure: `projects/{project}/erasures/{erasure}`.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.call(
-            Erasure, Call("GET", expand("/v1/{name=projects/*/erasures/*}", name=name)), timeout
-        )
+        return self._transport.call(Erasure, Call('GET', expand('/v1/{name=projects/*/erasures/*}', name=name)), timeout)
 
-    def list(
-        self,
-        parent: str,
-        *,
-        page_size: int | None = None,
-        page_token: str | None = None,
-        order_by: str | None = None,
-        timeout: float | None = None,
-    ) -> SyncPage[Erasure]:
+    def list(self, parent: str, *, page_size: int | None = None, page_token: str | None = None, order_by: str | None = None, timeout: float | None = None) -> SyncPage[Erasure]:
         """List the erasures of a project, oldest first.
 
         Args:
@@ -1831,16 +1111,7 @@ class ErasuresResource:
                 order is refused.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.page(
-            Erasure,
-            "erasures",
-            Call(
-                "GET",
-                expand("/v1/{parent=projects/*}/erasures", parent=parent),
-                query=present({"pageSize": page_size, "pageToken": page_token, "orderBy": order_by}),
-            ),
-            timeout,
-        )
+        return self._transport.page(Erasure, 'erasures', Call('GET', expand('/v1/{parent=projects/*}/erasures', parent=parent), query=present({'pageSize': page_size, 'pageToken': page_token, 'orderBy': order_by})), timeout)
 
     def watch(self, name: str, *, revision: int | None = None) -> SyncWatch[Erasure]:
         """Stream an erasure: its current state, then each change.
@@ -1852,18 +1123,9 @@ class ErasuresResource:
             revision: Send only states with a higher revision, for example than the last one that was
                 received; no revision is too old. 0: start with the current state.
         """
-        return self._transport.watch(
-            Erasure,
-            Call(
-                "GET",
-                expand("/v1/{name=projects/*/erasures/*}:watch", name=name),
-                query=present({"revision": revision}),
-            ),
-        )
+        return self._transport.watch(Erasure, Call('GET', expand('/v1/{name=projects/*/erasures/*}:watch', name=name), query=present({'revision': revision})))
 
-    def wait(
-        self, name: str, *, timeout: float | None = None, on_state: Callable[[Erasure], object] | None = None
-    ) -> Erasure:
+    def wait(self, name: str, *, timeout: float | None = None, on_state: Callable[[Erasure], object] | None = None) -> Erasure:
         """Wait for the final state, and return it.
 
         OperationFailedError if there is no result (failed, cancelled, refused, rolled back);
@@ -1874,12 +1136,7 @@ class ErasuresResource:
             timeout: Seconds to wait. Default: no limit.
             on_state: Called with each state, the final one included.
         """
-        return self._transport.wait(
-            Erasure,
-            Call("GET", expand("/v1/{name=projects/*/erasures/*}:watch", name=name)),
-            timeout,
-            on_state,
-        )
+        return self._transport.wait(Erasure, Call('GET', expand('/v1/{name=projects/*/erasures/*}:watch', name=name)), timeout, on_state)
 
 
 class AsyncErasuresResource:
@@ -1892,16 +1149,7 @@ class AsyncErasuresResource:
     def __init__(self, transport: AsyncTransport) -> None:
         self._transport = transport
 
-    async def create(
-        self,
-        parent: str,
-        *,
-        record_ids: Sequence[str] | None = None,
-        reason: str | None = None,
-        erasure_id: str | None = None,
-        request_id: str | None = None,
-        timeout: float | None = None,
-    ) -> Erasure:
+    async def create(self, parent: str, *, record_ids: Sequence[str] | None = None, reason: str | None = None, erasure_id: str | None = None, request_id: str | None = None, timeout: float | None = None) -> Erasure:
         """Start the permanent erasure of records from all data of the project.
 
         No or too many records, and a missing or too long reason are refused (`BAD_ERASURE`).
@@ -1918,17 +1166,7 @@ class AsyncErasuresResource:
                 it created first. A different request with the same ID is refused. At most 256 characters.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return await self._transport.call(
-            Erasure,
-            Call(
-                "POST",
-                expand("/v1/{parent=projects/*}/erasures", parent=parent),
-                query=present({"erasureId": erasure_id, "requestId": request_id or new_request_id()}),
-                body=present({"recordIds": record_ids, "reason": reason}),
-                repeatable=True,
-            ),
-            timeout,
-        )
+        return await self._transport.call(Erasure, Call('POST', expand('/v1/{parent=projects/*}/erasures', parent=parent), query=present({'erasureId': erasure_id, 'requestId': request_id or new_request_id()}), body=present({'recordIds': record_ids, 'reason': reason}), repeatable=True), timeout)
 
     async def get(self, name: str, *, timeout: float | None = None) -> Erasure:
         """Return one erasure.
@@ -1937,19 +1175,9 @@ class AsyncErasuresResource:
             name: Resource name of the erasure: `projects/{project}/erasures/{erasure}`.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return await self._transport.call(
-            Erasure, Call("GET", expand("/v1/{name=projects/*/erasures/*}", name=name)), timeout
-        )
+        return await self._transport.call(Erasure, Call('GET', expand('/v1/{name=projects/*/erasures/*}', name=name)), timeout)
 
-    def list(
-        self,
-        parent: str,
-        *,
-        page_size: int | None = None,
-        page_token: str | None = None,
-        order_by: str | None = None,
-        timeout: float | None = None,
-    ) -> AsyncPaginator[Erasure]:
+    def list(self, parent: str, *, page_size: int | None = None, page_token: str | None = None, order_by: str | None = None, timeout: float | None = None) -> AsyncPaginator[Erasure]:
         """List the erasures of a project, oldest first.
 
         Args:
@@ -1962,16 +1190,7 @@ class AsyncErasuresResource:
                 order is refused.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.page(
-            Erasure,
-            "erasures",
-            Call(
-                "GET",
-                expand("/v1/{parent=projects/*}/erasures", parent=parent),
-                query=present({"pageSize": page_size, "pageToken": page_token, "orderBy": order_by}),
-            ),
-            timeout,
-        )
+        return self._transport.page(Erasure, 'erasures', Call('GET', expand('/v1/{parent=projects/*}/erasures', parent=parent), query=present({'pageSize': page_size, 'pageToken': page_token, 'orderBy': order_by})), timeout)
 
     def watch(self, name: str, *, revision: int | None = None) -> AsyncWatch[Erasure]:
         """Stream an erasure: its current state, then each change.
@@ -1983,18 +1202,9 @@ class AsyncErasuresResource:
             revision: Send only states with a higher revision, for example than the last one that was
                 received; no revision is too old. 0: start with the current state.
         """
-        return self._transport.watch(
-            Erasure,
-            Call(
-                "GET",
-                expand("/v1/{name=projects/*/erasures/*}:watch", name=name),
-                query=present({"revision": revision}),
-            ),
-        )
+        return self._transport.watch(Erasure, Call('GET', expand('/v1/{name=projects/*/erasures/*}:watch', name=name), query=present({'revision': revision})))
 
-    async def wait(
-        self, name: str, *, timeout: float | None = None, on_state: Callable[[Erasure], object] | None = None
-    ) -> Erasure:
+    async def wait(self, name: str, *, timeout: float | None = None, on_state: Callable[[Erasure], object] | None = None) -> Erasure:
         """Wait for the final state, and return it.
 
         OperationFailedError if there is no result (failed, cancelled, refused, rolled back);
@@ -2005,12 +1215,7 @@ class AsyncErasuresResource:
             timeout: Seconds to wait. Default: no limit.
             on_state: Called with each state, the final one included.
         """
-        return await self._transport.wait(
-            Erasure,
-            Call("GET", expand("/v1/{name=projects/*/erasures/*}:watch", name=name)),
-            timeout,
-            on_state,
-        )
+        return await self._transport.wait(Erasure, Call('GET', expand('/v1/{name=projects/*/erasures/*}:watch', name=name)), timeout, on_state)
 
 
 class ExportsResource:
@@ -2026,29 +1231,9 @@ class ExportsResource:
             name: Resource name of the export: `projects/{project}/datasets/{dataset}/exports/{export}`.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.call(
-            Export,
-            Call("POST", expand("/v1/{name=projects/*/datasets/*/exports/*}:cancel", name=name), body={}),
-            timeout,
-        )
+        return self._transport.call(Export, Call('POST', expand('/v1/{name=projects/*/datasets/*/exports/*}:cancel', name=name), body={}), timeout)
 
-    def create(
-        self,
-        parent: str,
-        *,
-        dataset_version: str | None = None,
-        split: str | None = None,
-        parts: Sequence[Part] | None = None,
-        format: ExportFormat | None = None,
-        tokenizer_digest: str | None = None,
-        end_token: str | None = None,
-        escape_formulas: bool | None = None,
-        reader: str | None = None,
-        purpose: str | None = None,
-        export_id: str | None = None,
-        request_id: str | None = None,
-        timeout: float | None = None,
-    ) -> Export:
+    def create(self, parent: str, *, dataset_version: str | None = None, split: str | None = None, parts: Sequence[Part] | None = None, format: ExportFormat | None = None, tokenizer_digest: str | None = None, end_token: str | None = None, escape_formulas: bool | None = None, reader: str | None = None, purpose: str | None = None, export_id: str | None = None, request_id: str | None = None, timeout: float | None = None) -> Export:
         """Start an export.
 
         Refused: settings that do not fit (`BAD_EXPORT`), a version or split that is not READY (`NOT_READY`),
@@ -2078,29 +1263,7 @@ class ExportsResource:
                 it created first. A different request with the same ID is refused. At most 256 characters.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.call(
-            Export,
-            Call(
-                "POST",
-                expand("/v1/{parent=projects/*/datasets/*}/exports", parent=parent),
-                query=present({"exportId": export_id, "requestId": request_id or new_request_id()}),
-                body=present(
-                    {
-                        "datasetVersion": dataset_version,
-                        "split": split,
-                        "parts": parts,
-                        "format": format,
-                        "tokenizerDigest": tokenizer_digest,
-                        "endToken": end_token,
-                        "escapeFormulas": escape_formulas,
-                        "reader": reader,
-                        "purpose": purpose,
-                    }
-                ),
-                repeatable=True,
-            ),
-            timeout,
-        )
+        return self._transport.call(Export, Call('POST', expand('/v1/{parent=projects/*/datasets/*}/exports', parent=parent), query=present({'exportId': export_id, 'requestId': request_id or new_request_id()}), body=present({'datasetVersion': dataset_version, 'split': split, 'parts': parts, 'format': format, 'tokenizerDigest': tokenizer_digest, 'endToken': end_token, 'escapeFormulas': escape_formulas, 'reader': reader, 'purpose': purpose}), repeatable=True), timeout)
 
     def delete(self, name: str, *, allow_missing: bool | None = None, timeout: float | None = None) -> None:
         """Delete an export that has ended, and its files.
@@ -2114,14 +1277,7 @@ class ExportsResource:
                 does.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        self._transport.send(
-            Call(
-                "DELETE",
-                expand("/v1/{name=projects/*/datasets/*/exports/*}", name=name),
-                query=present({"allowMissing": allow_missing}),
-            ),
-            timeout,
-        )
+        self._transport.send(Call('DELETE', expand('/v1/{name=projects/*/datasets/*/exports/*}', name=name), query=present({'allowMissing': allow_missing})), timeout)
 
     def get(self, name: str, *, timeout: float | None = None) -> Export:
         """Return one export.
@@ -2130,19 +1286,9 @@ class ExportsResource:
             name: Resource name of the export: `projects/{project}/datasets/{dataset}/exports/{export}`.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.call(
-            Export, Call("GET", expand("/v1/{name=projects/*/datasets/*/exports/*}", name=name)), timeout
-        )
+        return self._transport.call(Export, Call('GET', expand('/v1/{name=projects/*/datasets/*/exports/*}', name=name)), timeout)
 
-    def list(
-        self,
-        parent: str,
-        *,
-        page_size: int | None = None,
-        page_token: str | None = None,
-        order_by: str | None = None,
-        timeout: float | None = None,
-    ) -> SyncPage[Export]:
+    def list(self, parent: str, *, page_size: int | None = None, page_token: str | None = None, order_by: str | None = None, timeout: float | None = None) -> SyncPage[Export]:
         """List the exports of a dataset, oldest first.
 
         Args:
@@ -2155,25 +1301,9 @@ class ExportsResource:
                 order is refused.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.page(
-            Export,
-            "exports",
-            Call(
-                "GET",
-                expand("/v1/{parent=projects/*/datasets/*}/exports", parent=parent),
-                query=present({"pageSize": page_size, "pageToken": page_token, "orderBy": order_by}),
-            ),
-            timeout,
-        )
+        return self._transport.page(Export, 'exports', Call('GET', expand('/v1/{parent=projects/*/datasets/*}/exports', parent=parent), query=present({'pageSize': page_size, 'pageToken': page_token, 'orderBy': order_by})), timeout)
 
-    def open(
-        self,
-        name: str,
-        *,
-        reader: str | None = None,
-        purpose: str | None = None,
-        timeout: float | None = None,
-    ) -> OpenExportResponse:
+    def open(self, name: str, *, reader: str | None = None, purpose: str | None = None, timeout: float | None = None) -> OpenExportResponse:
         """Return the digest and the files of an export.
 
         If it holds the test part of a split, the reading is logged. Refused until the export is READY
@@ -2185,15 +1315,7 @@ class ExportsResource:
             purpose: Purpose of the reading. It is logged for the test part.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.call(
-            OpenExportResponse,
-            Call(
-                "POST",
-                expand("/v1/{name=projects/*/datasets/*/exports/*}:open", name=name),
-                body=present({"reader": reader, "purpose": purpose}),
-            ),
-            timeout,
-        )
+        return self._transport.call(OpenExportResponse, Call('POST', expand('/v1/{name=projects/*/datasets/*/exports/*}:open', name=name), body=present({'reader': reader, 'purpose': purpose})), timeout)
 
     def watch(self, name: str, *, revision: int | None = None) -> SyncWatch[Export]:
         """Stream an export: its current state, then each change.
@@ -2205,18 +1327,9 @@ class ExportsResource:
             revision: Send only states with a higher revision, for example than the last one that was
                 received; no revision is too old. 0: start with the current state.
         """
-        return self._transport.watch(
-            Export,
-            Call(
-                "GET",
-                expand("/v1/{name=projects/*/datasets/*/exports/*}:watch", name=name),
-                query=present({"revision": revision}),
-            ),
-        )
+        return self._transport.watch(Export, Call('GET', expand('/v1/{name=projects/*/datasets/*/exports/*}:watch', name=name), query=present({'revision': revision})))
 
-    def wait(
-        self, name: str, *, timeout: float | None = None, on_state: Callable[[Export], object] | None = None
-    ) -> Export:
+    def wait(self, name: str, *, timeout: float | None = None, on_state: Callable[[Export], object] | None = None) -> Export:
         """Wait for the final state, and return it.
 
         OperationFailedError if there is no result (failed, cancelled, refused, rolled back);
@@ -2227,12 +1340,7 @@ class ExportsResource:
             timeout: Seconds to wait. Default: no limit.
             on_state: Called with each state, the final one included.
         """
-        return self._transport.wait(
-            Export,
-            Call("GET", expand("/v1/{name=projects/*/datasets/*/exports/*}:watch", name=name)),
-            timeout,
-            on_state,
-        )
+        return self._transport.wait(Export, Call('GET', expand('/v1/{name=projects/*/datasets/*/exports/*}:watch', name=name)), timeout, on_state)
 
 
 class AsyncExportsResource:
@@ -2248,29 +1356,9 @@ class AsyncExportsResource:
             name: Resource name of the export: `projects/{project}/datasets/{dataset}/exports/{export}`.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return await self._transport.call(
-            Export,
-            Call("POST", expand("/v1/{name=projects/*/datasets/*/exports/*}:cancel", name=name), body={}),
-            timeout,
-        )
+        return await self._transport.call(Export, Call('POST', expand('/v1/{name=projects/*/datasets/*/exports/*}:cancel', name=name), body={}), timeout)
 
-    async def create(
-        self,
-        parent: str,
-        *,
-        dataset_version: str | None = None,
-        split: str | None = None,
-        parts: Sequence[Part] | None = None,
-        format: ExportFormat | None = None,
-        tokenizer_digest: str | None = None,
-        end_token: str | None = None,
-        escape_formulas: bool | None = None,
-        reader: str | None = None,
-        purpose: str | None = None,
-        export_id: str | None = None,
-        request_id: str | None = None,
-        timeout: float | None = None,
-    ) -> Export:
+    async def create(self, parent: str, *, dataset_version: str | None = None, split: str | None = None, parts: Sequence[Part] | None = None, format: ExportFormat | None = None, tokenizer_digest: str | None = None, end_token: str | None = None, escape_formulas: bool | None = None, reader: str | None = None, purpose: str | None = None, export_id: str | None = None, request_id: str | None = None, timeout: float | None = None) -> Export:
         """Start an export.
 
         Refused: settings that do not fit (`BAD_EXPORT`), a version or split that is not READY (`NOT_READY`),
@@ -2300,33 +1388,9 @@ class AsyncExportsResource:
                 it created first. A different request with the same ID is refused. At most 256 characters.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return await self._transport.call(
-            Export,
-            Call(
-                "POST",
-                expand("/v1/{parent=projects/*/datasets/*}/exports", parent=parent),
-                query=present({"exportId": export_id, "requestId": request_id or new_request_id()}),
-                body=present(
-                    {
-                        "datasetVersion": dataset_version,
-                        "split": split,
-                        "parts": parts,
-                        "format": format,
-                        "tokenizerDigest": tokenizer_digest,
-                        "endToken": end_token,
-                        "escapeFormulas": escape_formulas,
-                        "reader": reader,
-                        "purpose": purpose,
-                    }
-                ),
-                repeatable=True,
-            ),
-            timeout,
-        )
+        return await self._transport.call(Export, Call('POST', expand('/v1/{parent=projects/*/datasets/*}/exports', parent=parent), query=present({'exportId': export_id, 'requestId': request_id or new_request_id()}), body=present({'datasetVersion': dataset_version, 'split': split, 'parts': parts, 'format': format, 'tokenizerDigest': tokenizer_digest, 'endToken': end_token, 'escapeFormulas': escape_formulas, 'reader': reader, 'purpose': purpose}), repeatable=True), timeout)
 
-    async def delete(
-        self, name: str, *, allow_missing: bool | None = None, timeout: float | None = None
-    ) -> None:
+    async def delete(self, name: str, *, allow_missing: bool | None = None, timeout: float | None = None) -> None:
         """Delete an export that has ended, and its files.
 
         Refused while it is in progress (`IN_USE`), and while an erasure is in progress in the project
@@ -2338,14 +1402,7 @@ class AsyncExportsResource:
                 does.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        await self._transport.send(
-            Call(
-                "DELETE",
-                expand("/v1/{name=projects/*/datasets/*/exports/*}", name=name),
-                query=present({"allowMissing": allow_missing}),
-            ),
-            timeout,
-        )
+        await self._transport.send(Call('DELETE', expand('/v1/{name=projects/*/datasets/*/exports/*}', name=name), query=present({'allowMissing': allow_missing})), timeout)
 
     async def get(self, name: str, *, timeout: float | None = None) -> Export:
         """Return one export.
@@ -2354,19 +1411,9 @@ class AsyncExportsResource:
             name: Resource name of the export: `projects/{project}/datasets/{dataset}/exports/{export}`.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return await self._transport.call(
-            Export, Call("GET", expand("/v1/{name=projects/*/datasets/*/exports/*}", name=name)), timeout
-        )
+        return await self._transport.call(Export, Call('GET', expand('/v1/{name=projects/*/datasets/*/exports/*}', name=name)), timeout)
 
-    def list(
-        self,
-        parent: str,
-        *,
-        page_size: int | None = None,
-        page_token: str | None = None,
-        order_by: str | None = None,
-        timeout: float | None = None,
-    ) -> AsyncPaginator[Export]:
+    def list(self, parent: str, *, page_size: int | None = None, page_token: str | None = None, order_by: str | None = None, timeout: float | None = None) -> AsyncPaginator[Export]:
         """List the exports of a dataset, oldest first.
 
         Args:
@@ -2379,25 +1426,9 @@ class AsyncExportsResource:
                 order is refused.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.page(
-            Export,
-            "exports",
-            Call(
-                "GET",
-                expand("/v1/{parent=projects/*/datasets/*}/exports", parent=parent),
-                query=present({"pageSize": page_size, "pageToken": page_token, "orderBy": order_by}),
-            ),
-            timeout,
-        )
+        return self._transport.page(Export, 'exports', Call('GET', expand('/v1/{parent=projects/*/datasets/*}/exports', parent=parent), query=present({'pageSize': page_size, 'pageToken': page_token, 'orderBy': order_by})), timeout)
 
-    async def open(
-        self,
-        name: str,
-        *,
-        reader: str | None = None,
-        purpose: str | None = None,
-        timeout: float | None = None,
-    ) -> OpenExportResponse:
+    async def open(self, name: str, *, reader: str | None = None, purpose: str | None = None, timeout: float | None = None) -> OpenExportResponse:
         """Return the digest and the files of an export.
 
         If it holds the test part of a split, the reading is logged. Refused until the export is READY
@@ -2409,15 +1440,7 @@ class AsyncExportsResource:
             purpose: Purpose of the reading. It is logged for the test part.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return await self._transport.call(
-            OpenExportResponse,
-            Call(
-                "POST",
-                expand("/v1/{name=projects/*/datasets/*/exports/*}:open", name=name),
-                body=present({"reader": reader, "purpose": purpose}),
-            ),
-            timeout,
-        )
+        return await self._transport.call(OpenExportResponse, Call('POST', expand('/v1/{name=projects/*/datasets/*/exports/*}:open', name=name), body=present({'reader': reader, 'purpose': purpose})), timeout)
 
     def watch(self, name: str, *, revision: int | None = None) -> AsyncWatch[Export]:
         """Stream an export: its current state, then each change.
@@ -2429,18 +1452,9 @@ class AsyncExportsResource:
             revision: Send only states with a higher revision, for example than the last one that was
                 received; no revision is too old. 0: start with the current state.
         """
-        return self._transport.watch(
-            Export,
-            Call(
-                "GET",
-                expand("/v1/{name=projects/*/datasets/*/exports/*}:watch", name=name),
-                query=present({"revision": revision}),
-            ),
-        )
+        return self._transport.watch(Export, Call('GET', expand('/v1/{name=projects/*/datasets/*/exports/*}:watch', name=name), query=present({'revision': revision})))
 
-    async def wait(
-        self, name: str, *, timeout: float | None = None, on_state: Callable[[Export], object] | None = None
-    ) -> Export:
+    async def wait(self, name: str, *, timeout: float | None = None, on_state: Callable[[Export], object] | None = None) -> Export:
         """Wait for the final state, and return it.
 
         OperationFailedError if there is no result (failed, cancelled, refused, rolled back);
@@ -2451,12 +1465,231 @@ class AsyncExportsResource:
             timeout: Seconds to wait. Default: no limit.
             on_state: Called with each state, the final one included.
         """
-        return await self._transport.wait(
-            Export,
-            Call("GET", expand("/v1/{name=projects/*/datasets/*/exports/*}:watch", name=name)),
-            timeout,
-            on_state,
-        )
+        return await self._transport.wait(Export, Call('GET', expand('/v1/{name=projects/*/datasets/*/exports/*}:watch', name=name)), timeout, on_state)
+
+
+class ProfilesResource:
+    """Statistical profile of a dataset version. Records of test parts are left out."""
+
+    def __init__(self, transport: SyncTransport) -> None:
+        self._transport = transport
+
+    def cancel(self, name: str, *, timeout: float | None = None) -> Profile:
+        """Request the cancellation of a profile. A profile that has ended is returned unchanged.
+
+        Args:
+            name: Resource name of the profile: `projects/{project}/datasets/{dataset}/profiles/{profile}`.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return self._transport.call(Profile, Call('POST', expand('/v1/{name=projects/*/datasets/*/profiles/*}:cancel', name=name), body={}), timeout)
+
+    def create(self, parent: str, *, dataset_version: str | None = None, label_set_digest: str | None = None, topic_count: int | None = None, profile_id: str | None = None, request_id: str | None = None, timeout: float | None = None) -> Profile:
+        """Start a profile: a report on the records of a dataset version.
+
+        Refused: a version that is not READY or REDACTED (`NOT_READY`), a version of another dataset or a
+        number of topics out of range (`BAD_PROFILE`).
+
+        Args:
+            parent: Resource name of the dataset: `projects/{project}/datasets/{dataset}`.
+            dataset_version: Resource name of the dataset version. It must be READY or REDACTED and belong to
+                the dataset of the profile.
+            label_set_digest: Digest of a label set (`LabelSet.digest` of the labeling service). Empty: the
+                labels of the sources count.
+            topic_count: Number of topics, from 2 to 50. Default: 8.
+            profile_id: Last segment of the resource name: 1 to 63 characters of `a-z`, `0-9`, `-` and `.`;
+                the first and the last one are a letter or a digit. Empty: the server generates a UUIDv7.
+            request_id: Makes a retry safe: the identical request with the same ID returns the resource that
+                it created first. A different request with the same ID is refused. At most 256 characters.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return self._transport.call(Profile, Call('POST', expand('/v1/{parent=projects/*/datasets/*}/profiles', parent=parent), query=present({'profileId': profile_id, 'requestId': request_id or new_request_id()}), body=present({'datasetVersion': dataset_version, 'labelSetDigest': label_set_digest, 'topicCount': topic_count}), repeatable=True), timeout)
+
+    def delete(self, name: str, *, allow_missing: bool | None = None, timeout: float | None = None) -> None:
+        """Delete a profile that has ended.
+
+        Refused while it is in progress (`IN_USE`), and while an erasure is in progress in the project
+        (`ERASURE_UNDER_WAY`).
+
+        Args:
+            name: Resource name of the profile: `projects/{project}/datasets/{dataset}/profiles/{profile}`.
+            allow_missing: If true, the deletion of a profile that does not exist succeeds, so that a retry
+                does.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        self._transport.send(Call('DELETE', expand('/v1/{name=projects/*/datasets/*/profiles/*}', name=name), query=present({'allowMissing': allow_missing})), timeout)
+
+    def get(self, name: str, *, timeout: float | None = None) -> Profile:
+        """Return one profile, without its report.
+
+        Args:
+            name: Resource name of the profile: `projects/{project}/datasets/{dataset}/profiles/{profile}`.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return self._transport.call(Profile, Call('GET', expand('/v1/{name=projects/*/datasets/*/profiles/*}', name=name)), timeout)
+
+    def list(self, parent: str, *, page_size: int | None = None, page_token: str | None = None, order_by: str | None = None, timeout: float | None = None) -> SyncPage[Profile]:
+        """List the profiles of a dataset, oldest first.
+
+        Args:
+            parent: Resource name of the dataset: `projects/{project}/datasets/{dataset}`.
+            page_size: Maximum number of items to return. 0: 100. Values above 1000 are reduced to 1000;
+                negative values are refused. A page may hold fewer items.
+            page_token: `next_page_token` of the previous page. Empty: the first page. The token of another
+                listing is refused.
+            order_by: Order of the items: `create_time` (default) or `create_time desc`. The token of another
+                order is refused.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return self._transport.page(Profile, 'profiles', Call('GET', expand('/v1/{parent=projects/*/datasets/*}/profiles', parent=parent), query=present({'pageSize': page_size, 'pageToken': page_token, 'orderBy': order_by})), timeout)
+
+    def report(self, name: str, *, timeout: float | None = None) -> ProfileReport:
+        """Return the report of a profile.
+
+        Records that were sealed or erased since it was made are left out of its examples. Refused until the
+        profile is READY (`NOT_READY`).
+
+        Args:
+            name: Resource name of the profile: `projects/{project}/datasets/{dataset}/profiles/{profile}`.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return self._transport.call(ProfileReport, Call('GET', expand('/v1/{name=projects/*/datasets/*/profiles/*}:report', name=name)), timeout)
+
+    def watch(self, name: str, *, revision: int | None = None) -> SyncWatch[Profile]:
+        """Stream a profile: its current state, then each change.
+
+        States between two reads may be skipped. The stream ends after a final state.
+
+        Args:
+            name: Resource name of the profile: `projects/{project}/datasets/{dataset}/profiles/{profile}`.
+            revision: Send only states with a higher revision, for example than the last one that was
+                received; no revision is too old. 0: start with the current state.
+        """
+        return self._transport.watch(Profile, Call('GET', expand('/v1/{name=projects/*/datasets/*/profiles/*}:watch', name=name), query=present({'revision': revision})))
+
+    def wait(self, name: str, *, timeout: float | None = None, on_state: Callable[[Profile], object] | None = None) -> Profile:
+        """Wait for the final state, and return it.
+
+        OperationFailedError if there is no result (failed, cancelled, refused, rolled back);
+        OperationTimeoutError after `timeout`.
+
+        Args:
+            name: Resource name of the profile: `projects/{project}/datasets/{dataset}/profiles/{profile}`.
+            timeout: Seconds to wait. Default: no limit.
+            on_state: Called with each state, the final one included.
+        """
+        return self._transport.wait(Profile, Call('GET', expand('/v1/{name=projects/*/datasets/*/profiles/*}:watch', name=name)), timeout, on_state)
+
+
+class AsyncProfilesResource:
+    """Statistical profile of a dataset version. Records of test parts are left out."""
+
+    def __init__(self, transport: AsyncTransport) -> None:
+        self._transport = transport
+
+    async def cancel(self, name: str, *, timeout: float | None = None) -> Profile:
+        """Request the cancellation of a profile. A profile that has ended is returned unchanged.
+
+        Args:
+            name: Resource name of the profile: `projects/{project}/datasets/{dataset}/profiles/{profile}`.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return await self._transport.call(Profile, Call('POST', expand('/v1/{name=projects/*/datasets/*/profiles/*}:cancel', name=name), body={}), timeout)
+
+    async def create(self, parent: str, *, dataset_version: str | None = None, label_set_digest: str | None = None, topic_count: int | None = None, profile_id: str | None = None, request_id: str | None = None, timeout: float | None = None) -> Profile:
+        """Start a profile: a report on the records of a dataset version.
+
+        Refused: a version that is not READY or REDACTED (`NOT_READY`), a version of another dataset or a
+        number of topics out of range (`BAD_PROFILE`).
+
+        Args:
+            parent: Resource name of the dataset: `projects/{project}/datasets/{dataset}`.
+            dataset_version: Resource name of the dataset version. It must be READY or REDACTED and belong to
+                the dataset of the profile.
+            label_set_digest: Digest of a label set (`LabelSet.digest` of the labeling service). Empty: the
+                labels of the sources count.
+            topic_count: Number of topics, from 2 to 50. Default: 8.
+            profile_id: Last segment of the resource name: 1 to 63 characters of `a-z`, `0-9`, `-` and `.`;
+                the first and the last one are a letter or a digit. Empty: the server generates a UUIDv7.
+            request_id: Makes a retry safe: the identical request with the same ID returns the resource that
+                it created first. A different request with the same ID is refused. At most 256 characters.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return await self._transport.call(Profile, Call('POST', expand('/v1/{parent=projects/*/datasets/*}/profiles', parent=parent), query=present({'profileId': profile_id, 'requestId': request_id or new_request_id()}), body=present({'datasetVersion': dataset_version, 'labelSetDigest': label_set_digest, 'topicCount': topic_count}), repeatable=True), timeout)
+
+    async def delete(self, name: str, *, allow_missing: bool | None = None, timeout: float | None = None) -> None:
+        """Delete a profile that has ended.
+
+        Refused while it is in progress (`IN_USE`), and while an erasure is in progress in the project
+        (`ERASURE_UNDER_WAY`).
+
+        Args:
+            name: Resource name of the profile: `projects/{project}/datasets/{dataset}/profiles/{profile}`.
+            allow_missing: If true, the deletion of a profile that does not exist succeeds, so that a retry
+                does.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        await self._transport.send(Call('DELETE', expand('/v1/{name=projects/*/datasets/*/profiles/*}', name=name), query=present({'allowMissing': allow_missing})), timeout)
+
+    async def get(self, name: str, *, timeout: float | None = None) -> Profile:
+        """Return one profile, without its report.
+
+        Args:
+            name: Resource name of the profile: `projects/{project}/datasets/{dataset}/profiles/{profile}`.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return await self._transport.call(Profile, Call('GET', expand('/v1/{name=projects/*/datasets/*/profiles/*}', name=name)), timeout)
+
+    def list(self, parent: str, *, page_size: int | None = None, page_token: str | None = None, order_by: str | None = None, timeout: float | None = None) -> AsyncPaginator[Profile]:
+        """List the profiles of a dataset, oldest first.
+
+        Args:
+            parent: Resource name of the dataset: `projects/{project}/datasets/{dataset}`.
+            page_size: Maximum number of items to return. 0: 100. Values above 1000 are reduced to 1000;
+                negative values are refused. A page may hold fewer items.
+            page_token: `next_page_token` of the previous page. Empty: the first page. The token of another
+                listing is refused.
+            order_by: Order of the items: `create_time` (default) or `create_time desc`. The token of another
+                order is refused.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return self._transport.page(Profile, 'profiles', Call('GET', expand('/v1/{parent=projects/*/datasets/*}/profiles', parent=parent), query=present({'pageSize': page_size, 'pageToken': page_token, 'orderBy': order_by})), timeout)
+
+    async def report(self, name: str, *, timeout: float | None = None) -> ProfileReport:
+        """Return the report of a profile.
+
+        Records that were sealed or erased since it was made are left out of its examples. Refused until the
+        profile is READY (`NOT_READY`).
+
+        Args:
+            name: Resource name of the profile: `projects/{project}/datasets/{dataset}/profiles/{profile}`.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return await self._transport.call(ProfileReport, Call('GET', expand('/v1/{name=projects/*/datasets/*/profiles/*}:report', name=name)), timeout)
+
+    def watch(self, name: str, *, revision: int | None = None) -> AsyncWatch[Profile]:
+        """Stream a profile: its current state, then each change.
+
+        States between two reads may be skipped. The stream ends after a final state.
+
+        Args:
+            name: Resource name of the profile: `projects/{project}/datasets/{dataset}/profiles/{profile}`.
+            revision: Send only states with a higher revision, for example than the last one that was
+                received; no revision is too old. 0: start with the current state.
+        """
+        return self._transport.watch(Profile, Call('GET', expand('/v1/{name=projects/*/datasets/*/profiles/*}:watch', name=name), query=present({'revision': revision})))
+
+    async def wait(self, name: str, *, timeout: float | None = None, on_state: Callable[[Profile], object] | None = None) -> Profile:
+        """Wait for the final state, and return it.
+
+        OperationFailedError if there is no result (failed, cancelled, refused, rolled back);
+        OperationTimeoutError after `timeout`.
+
+        Args:
+            name: Resource name of the profile: `projects/{project}/datasets/{dataset}/profiles/{profile}`.
+            timeout: Seconds to wait. Default: no limit.
+            on_state: Called with each state, the final one included.
+        """
+        return await self._transport.wait(Profile, Call('GET', expand('/v1/{name=projects/*/datasets/*/profiles/*}:watch', name=name)), timeout, on_state)
 
 
 class RecordDifferencesResource:
@@ -2465,19 +1698,10 @@ class RecordDifferencesResource:
     def __init__(self, transport: SyncTransport) -> None:
         self._transport = transport
 
-    def list(
-        self,
-        parent: str,
-        *,
-        page_size: int | None = None,
-        page_token: str | None = None,
-        base: str | None = None,
-        split: str | None = None,
-        base_split: str | None = None,
-        kinds: Sequence[RecordDifferenceKind] | None = None,
-        timeout: float | None = None,
-    ) -> SyncPage[RecordDifference]:
+    def list(self, parent: str, *, page_size: int | None = None, page_token: str | None = None, base: str | None = None, split: str | None = None, base_split: str | None = None, kinds: Sequence[RecordDifferenceKind] | None = None, timeout: float | None = None) -> SyncPage[RecordDifference]:
         """List the differences that `DiffDatasetVersion` counts, ordered by record ID.
+
+        Sealed records are left out.
 
         Args:
             parent: Resource name of the version: `projects/{project}/datasets/{dataset}/versions/{version}`.
@@ -2492,25 +1716,7 @@ class RecordDifferencesResource:
             kinds: Kinds to return. Empty: all.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.page(
-            RecordDifference,
-            "recordDifferences",
-            Call(
-                "GET",
-                expand("/v1/{parent=projects/*/datasets/*/versions/*}/recordDifferences", parent=parent),
-                query=present(
-                    {
-                        "pageSize": page_size,
-                        "pageToken": page_token,
-                        "base": base,
-                        "split": split,
-                        "baseSplit": base_split,
-                        "kinds": kinds,
-                    }
-                ),
-            ),
-            timeout,
-        )
+        return self._transport.page(RecordDifference, 'recordDifferences', Call('GET', expand('/v1/{parent=projects/*/datasets/*/versions/*}/recordDifferences', parent=parent), query=present({'pageSize': page_size, 'pageToken': page_token, 'base': base, 'split': split, 'baseSplit': base_split, 'kinds': kinds})), timeout)
 
 
 class AsyncRecordDifferencesResource:
@@ -2519,19 +1725,10 @@ class AsyncRecordDifferencesResource:
     def __init__(self, transport: AsyncTransport) -> None:
         self._transport = transport
 
-    def list(
-        self,
-        parent: str,
-        *,
-        page_size: int | None = None,
-        page_token: str | None = None,
-        base: str | None = None,
-        split: str | None = None,
-        base_split: str | None = None,
-        kinds: Sequence[RecordDifferenceKind] | None = None,
-        timeout: float | None = None,
-    ) -> AsyncPaginator[RecordDifference]:
+    def list(self, parent: str, *, page_size: int | None = None, page_token: str | None = None, base: str | None = None, split: str | None = None, base_split: str | None = None, kinds: Sequence[RecordDifferenceKind] | None = None, timeout: float | None = None) -> AsyncPaginator[RecordDifference]:
         """List the differences that `DiffDatasetVersion` counts, ordered by record ID.
+
+        Sealed records are left out.
 
         Args:
             parent: Resource name of the version: `projects/{project}/datasets/{dataset}/versions/{version}`.
@@ -2546,25 +1743,7 @@ class AsyncRecordDifferencesResource:
             kinds: Kinds to return. Empty: all.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.page(
-            RecordDifference,
-            "recordDifferences",
-            Call(
-                "GET",
-                expand("/v1/{parent=projects/*/datasets/*/versions/*}/recordDifferences", parent=parent),
-                query=present(
-                    {
-                        "pageSize": page_size,
-                        "pageToken": page_token,
-                        "base": base,
-                        "split": split,
-                        "baseSplit": base_split,
-                        "kinds": kinds,
-                    }
-                ),
-            ),
-            timeout,
-        )
+        return self._transport.page(RecordDifference, 'recordDifferences', Call('GET', expand('/v1/{parent=projects/*/datasets/*/versions/*}/recordDifferences', parent=parent), query=present({'pageSize': page_size, 'pageToken': page_token, 'base': base, 'split': split, 'baseSplit': base_split, 'kinds': kinds})), timeout)
 
 
 class RecordsResource:
@@ -2573,62 +1752,43 @@ class RecordsResource:
     def __init__(self, transport: SyncTransport) -> None:
         self._transport = transport
 
-    def get(self, parent: str, record_id: str, *, timeout: float | None = None) -> Record:
+    def get(self, parent: str, record_id: str, *, reader: str | None = None, purpose: str | None = None, timeout: float | None = None) -> Record:
         """Return one record of a dataset version with its text.
 
         Refused until the version is READY (`NOT_READY`). A record that the version does not hold:
-        `RECORD_NOT_FOUND`.
+        `RECORD_NOT_FOUND`. The same for a sealed record, unless the caller has at least the role ANNOTATOR
+        and sets `reader` and `purpose`: the reading is then logged at the split.
 
         Args:
             parent: Resource name of the version: `projects/{project}/datasets/{dataset}/versions/{version}`.
             record_id: ID of the record: 64 hexadecimal digits.
+            reader: Reader of a sealed record: the digest of a model artifact, or a resource name, for example
+                of a task.
+            purpose: Purpose of the reading of a sealed record. It is logged.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.call(
-            Record,
-            Call(
-                "GET",
-                expand(
-                    "/v1/{parent=projects/*/datasets/*/versions/*}/records/{record_id}",
-                    parent=parent,
-                    record_id=record_id,
-                ),
-            ),
-            timeout,
-        )
+        return self._transport.call(Record, Call('GET', expand('/v1/{parent=projects/*/datasets/*/versions/*}/records/{record_id}', parent=parent, record_id=record_id), query=present({'reader': reader, 'purpose': purpose})), timeout)
 
-    def lineage(self, parent: str, record_id: str, *, timeout: float | None = None) -> RecordLineage:
+    def lineage(self, parent: str, record_id: str, *, reader: str | None = None, purpose: str | None = None, timeout: float | None = None) -> RecordLineage:
         """Return every dataset version and split that holds a record, or that held it until it was erased.
 
-        For an unknown record, the lists are empty. An ID that is not 64 hexadecimal digits is refused
-        (`BAD_RECORD_ID`).
+        For an unknown record, the lists are empty. The same for a sealed record, unless the caller has at
+        least the role ENGINEER and sets `reader` and `purpose`: the reading is then logged at the split. An
+        ID that is not 64 hexadecimal digits is refused (`BAD_RECORD_ID`).
 
         Args:
             parent: Resource name of the project: `projects/{project}`.
             record_id: ID of the record: 64 hexadecimal digits.
+            reader: Reader of the lineage of a sealed record: a resource name, for example of an erasure.
+            purpose: Purpose of the reading of the lineage of a sealed record. It is logged.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.call(
-            RecordLineage,
-            Call(
-                "GET",
-                expand(
-                    "/v1/{parent=projects/*}/records/{record_id}:lineage", parent=parent, record_id=record_id
-                ),
-            ),
-            timeout,
-        )
+        return self._transport.call(RecordLineage, Call('GET', expand('/v1/{parent=projects/*}/records/{record_id}:lineage', parent=parent, record_id=record_id), query=present({'reader': reader, 'purpose': purpose})), timeout)
 
-    def list(
-        self,
-        parent: str,
-        *,
-        page_size: int | None = None,
-        page_token: str | None = None,
-        timeout: float | None = None,
-    ) -> SyncPage[Record]:
+    def list(self, parent: str, *, page_size: int | None = None, page_token: str | None = None, timeout: float | None = None) -> SyncPage[Record]:
         """List the records of a dataset version with their texts, ordered by record ID.
 
+        Sealed records are left out: those of a test part of the project, and those with the text of one.
         Refused until the version is READY (`NOT_READY`).
 
         Args:
@@ -2639,16 +1799,7 @@ class RecordsResource:
                 listing is refused.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.page(
-            Record,
-            "records",
-            Call(
-                "GET",
-                expand("/v1/{parent=projects/*/datasets/*/versions/*}/records", parent=parent),
-                query=present({"pageSize": page_size, "pageToken": page_token}),
-            ),
-            timeout,
-        )
+        return self._transport.page(Record, 'records', Call('GET', expand('/v1/{parent=projects/*/datasets/*/versions/*}/records', parent=parent), query=present({'pageSize': page_size, 'pageToken': page_token})), timeout)
 
 
 class AsyncRecordsResource:
@@ -2657,62 +1808,43 @@ class AsyncRecordsResource:
     def __init__(self, transport: AsyncTransport) -> None:
         self._transport = transport
 
-    async def get(self, parent: str, record_id: str, *, timeout: float | None = None) -> Record:
+    async def get(self, parent: str, record_id: str, *, reader: str | None = None, purpose: str | None = None, timeout: float | None = None) -> Record:
         """Return one record of a dataset version with its text.
 
         Refused until the version is READY (`NOT_READY`). A record that the version does not hold:
-        `RECORD_NOT_FOUND`.
+        `RECORD_NOT_FOUND`. The same for a sealed record, unless the caller has at least the role ANNOTATOR
+        and sets `reader` and `purpose`: the reading is then logged at the split.
 
         Args:
             parent: Resource name of the version: `projects/{project}/datasets/{dataset}/versions/{version}`.
             record_id: ID of the record: 64 hexadecimal digits.
+            reader: Reader of a sealed record: the digest of a model artifact, or a resource name, for example
+                of a task.
+            purpose: Purpose of the reading of a sealed record. It is logged.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return await self._transport.call(
-            Record,
-            Call(
-                "GET",
-                expand(
-                    "/v1/{parent=projects/*/datasets/*/versions/*}/records/{record_id}",
-                    parent=parent,
-                    record_id=record_id,
-                ),
-            ),
-            timeout,
-        )
+        return await self._transport.call(Record, Call('GET', expand('/v1/{parent=projects/*/datasets/*/versions/*}/records/{record_id}', parent=parent, record_id=record_id), query=present({'reader': reader, 'purpose': purpose})), timeout)
 
-    async def lineage(self, parent: str, record_id: str, *, timeout: float | None = None) -> RecordLineage:
+    async def lineage(self, parent: str, record_id: str, *, reader: str | None = None, purpose: str | None = None, timeout: float | None = None) -> RecordLineage:
         """Return every dataset version and split that holds a record, or that held it until it was erased.
 
-        For an unknown record, the lists are empty. An ID that is not 64 hexadecimal digits is refused
-        (`BAD_RECORD_ID`).
+        For an unknown record, the lists are empty. The same for a sealed record, unless the caller has at
+        least the role ENGINEER and sets `reader` and `purpose`: the reading is then logged at the split. An
+        ID that is not 64 hexadecimal digits is refused (`BAD_RECORD_ID`).
 
         Args:
             parent: Resource name of the project: `projects/{project}`.
             record_id: ID of the record: 64 hexadecimal digits.
+            reader: Reader of the lineage of a sealed record: a resource name, for example of an erasure.
+            purpose: Purpose of the reading of the lineage of a sealed record. It is logged.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return await self._transport.call(
-            RecordLineage,
-            Call(
-                "GET",
-                expand(
-                    "/v1/{parent=projects/*}/records/{record_id}:lineage", parent=parent, record_id=record_id
-                ),
-            ),
-            timeout,
-        )
+        return await self._transport.call(RecordLineage, Call('GET', expand('/v1/{parent=projects/*}/records/{record_id}:lineage', parent=parent, record_id=record_id), query=present({'reader': reader, 'purpose': purpose})), timeout)
 
-    def list(
-        self,
-        parent: str,
-        *,
-        page_size: int | None = None,
-        page_token: str | None = None,
-        timeout: float | None = None,
-    ) -> AsyncPaginator[Record]:
+    def list(self, parent: str, *, page_size: int | None = None, page_token: str | None = None, timeout: float | None = None) -> AsyncPaginator[Record]:
         """List the records of a dataset version with their texts, ordered by record ID.
 
+        Sealed records are left out: those of a test part of the project, and those with the text of one.
         Refused until the version is READY (`NOT_READY`).
 
         Args:
@@ -2723,16 +1855,7 @@ class AsyncRecordsResource:
                 listing is refused.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.page(
-            Record,
-            "records",
-            Call(
-                "GET",
-                expand("/v1/{parent=projects/*/datasets/*/versions/*}/records", parent=parent),
-                query=present({"pageSize": page_size, "pageToken": page_token}),
-            ),
-            timeout,
-        )
+        return self._transport.page(Record, 'records', Call('GET', expand('/v1/{parent=projects/*/datasets/*/versions/*}/records', parent=parent), query=present({'pageSize': page_size, 'pageToken': page_token})), timeout)
 
 
 class RejectionsResource:
@@ -2741,16 +1864,10 @@ class RejectionsResource:
     def __init__(self, transport: SyncTransport) -> None:
         self._transport = transport
 
-    def list(
-        self,
-        parent: str,
-        *,
-        page_size: int | None = None,
-        page_token: str | None = None,
-        timeout: float | None = None,
-    ) -> SyncPage[RejectedItem]:
+    def list(self, parent: str, *, page_size: int | None = None, page_token: str | None = None, timeout: float | None = None) -> SyncPage[RejectedItem]:
         """List the items of the sources that became no record, each with the curation step and the reason.
 
+        Once the project has a test part, items that repeat another text have no `text_start` and no `detail`.
         Refused until the dataset version is READY (`NOT_READY`).
 
         Args:
@@ -2761,16 +1878,7 @@ class RejectionsResource:
                 listing is refused.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.page(
-            RejectedItem,
-            "rejections",
-            Call(
-                "GET",
-                expand("/v1/{parent=projects/*/datasets/*/versions/*}/rejections", parent=parent),
-                query=present({"pageSize": page_size, "pageToken": page_token}),
-            ),
-            timeout,
-        )
+        return self._transport.page(RejectedItem, 'rejections', Call('GET', expand('/v1/{parent=projects/*/datasets/*/versions/*}/rejections', parent=parent), query=present({'pageSize': page_size, 'pageToken': page_token})), timeout)
 
 
 class AsyncRejectionsResource:
@@ -2779,16 +1887,10 @@ class AsyncRejectionsResource:
     def __init__(self, transport: AsyncTransport) -> None:
         self._transport = transport
 
-    def list(
-        self,
-        parent: str,
-        *,
-        page_size: int | None = None,
-        page_token: str | None = None,
-        timeout: float | None = None,
-    ) -> AsyncPaginator[RejectedItem]:
+    def list(self, parent: str, *, page_size: int | None = None, page_token: str | None = None, timeout: float | None = None) -> AsyncPaginator[RejectedItem]:
         """List the items of the sources that became no record, each with the curation step and the reason.
 
+        Once the project has a test part, items that repeat another text have no `text_start` and no `detail`.
         Refused until the dataset version is READY (`NOT_READY`).
 
         Args:
@@ -2799,16 +1901,7 @@ class AsyncRejectionsResource:
                 listing is refused.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.page(
-            RejectedItem,
-            "rejections",
-            Call(
-                "GET",
-                expand("/v1/{parent=projects/*/datasets/*/versions/*}/rejections", parent=parent),
-                query=present({"pageSize": page_size, "pageToken": page_token}),
-            ),
-            timeout,
-        )
+        return self._transport.page(RejectedItem, 'rejections', Call('GET', expand('/v1/{parent=projects/*/datasets/*/versions/*}/rejections', parent=parent), query=present({'pageSize': page_size, 'pageToken': page_token})), timeout)
 
 
 class SourcesResource:
@@ -2817,23 +1910,7 @@ class SourcesResource:
     def __init__(self, transport: SyncTransport) -> None:
         self._transport = transport
 
-    def create(
-        self,
-        parent: str,
-        *,
-        display_name: str | None = None,
-        format: SourceFormat | None = None,
-        digest: str | None = None,
-        license: str | None = None,
-        labels_by_folder: Mapping[str, str] | None = None,
-        columns: SourceColumns | None = None,
-        encoding: str | None = None,
-        sample_by: SourceSampleBy | None = None,
-        archive_depth: int | None = None,
-        source_id: str | None = None,
-        request_id: str | None = None,
-        timeout: float | None = None,
-    ) -> Source:
+    def create(self, parent: str, *, display_name: str | None = None, format: SourceFormat | None = None, digest: str | None = None, license: str | None = None, labels_by_folder: Mapping[str, str] | None = None, columns: SourceColumns | None = None, encoding: str | None = None, sample_by: SourceSampleBy | None = None, archive_depth: int | None = None, rows: SourceRows | None = None, source_id: str | None = None, request_id: str | None = None, timeout: float | None = None) -> Source:
         """Create a source from an uploaded blob.
 
         Refused: a blob that was not uploaded (`BLOB_NOT_FOUND`), settings that do not fit (`BAD_SOURCE`), and
@@ -2844,7 +1921,8 @@ class SourcesResource:
             display_name: Name for people. At most 1,024 characters.
             format: Format of the blob. Required.
             digest: SHA-256 of the blob, which must be uploaded before with `PUT /v1/blobs/{sha256}`. For
-                archives, also the digest of an artifact tree.
+                archives, also the digest of an artifact tree. Empty for callers below the role ENGINEER, as
+                the blob may hold texts of test parts.
             license: License of the data: an SPDX identifier or a sentence.
             labels_by_folder: For archives: label of each directory. Items in other directories have no label.
                 Empty: the name of the directory that holds an item is its label.
@@ -2857,35 +1935,14 @@ class SourcesResource:
             archive_depth: For archives: number of levels of archives within archives that are read, from 0 to
                 10. Not set in a request: 3. Sources without a value are those of release 0.1: they read
                 neither archives within archives nor documents.
+            rows: For tables: what is done with the rows before they become records. Not set: nothing.
             source_id: Last segment of the resource name: 1 to 63 characters of `a-z`, `0-9`, `-` and `.`; the
                 first and the last one are a letter or a digit. Empty: the server generates a UUIDv7.
             request_id: Makes a retry safe: the identical request with the same ID returns the resource that
                 it created first. A different request with the same ID is refused. At most 256 characters.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.call(
-            Source,
-            Call(
-                "POST",
-                expand("/v1/{parent=projects/*}/sources", parent=parent),
-                query=present({"sourceId": source_id, "requestId": request_id or new_request_id()}),
-                body=present(
-                    {
-                        "displayName": display_name,
-                        "format": format,
-                        "digest": digest,
-                        "license": license,
-                        "labelsByFolder": labels_by_folder,
-                        "columns": columns,
-                        "encoding": encoding,
-                        "sampleBy": sample_by,
-                        "archiveDepth": archive_depth,
-                    }
-                ),
-                repeatable=True,
-            ),
-            timeout,
-        )
+        return self._transport.call(Source, Call('POST', expand('/v1/{parent=projects/*}/sources', parent=parent), query=present({'sourceId': source_id, 'requestId': request_id or new_request_id()}), body=present({'displayName': display_name, 'format': format, 'digest': digest, 'license': license, 'labelsByFolder': labels_by_folder, 'columns': columns, 'encoding': encoding, 'sampleBy': sample_by, 'archiveDepth': archive_depth, 'rows': rows}), repeatable=True), timeout)
 
     def delete(self, name: str, *, etag: str | None = None, timeout: float | None = None) -> None:
         """Delete a source.
@@ -2899,12 +1956,7 @@ class SourcesResource:
                 checked.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        self._transport.send(
-            Call(
-                "DELETE", expand("/v1/{name=projects/*/sources/*}", name=name), query=present({"etag": etag})
-            ),
-            timeout,
-        )
+        self._transport.send(Call('DELETE', expand('/v1/{name=projects/*/sources/*}', name=name), query=present({'etag': etag})), timeout)
 
     def get(self, name: str, *, timeout: float | None = None) -> Source:
         """Return one source.
@@ -2913,19 +1965,9 @@ class SourcesResource:
             name: Resource name of the source: `projects/{project}/sources/{source}`.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.call(
-            Source, Call("GET", expand("/v1/{name=projects/*/sources/*}", name=name)), timeout
-        )
+        return self._transport.call(Source, Call('GET', expand('/v1/{name=projects/*/sources/*}', name=name)), timeout)
 
-    def list(
-        self,
-        parent: str,
-        *,
-        page_size: int | None = None,
-        page_token: str | None = None,
-        order_by: str | None = None,
-        timeout: float | None = None,
-    ) -> SyncPage[Source]:
+    def list(self, parent: str, *, page_size: int | None = None, page_token: str | None = None, order_by: str | None = None, timeout: float | None = None) -> SyncPage[Source]:
         """List the sources of a project, oldest first.
 
         Args:
@@ -2938,34 +1980,9 @@ class SourcesResource:
                 order is refused.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.page(
-            Source,
-            "sources",
-            Call(
-                "GET",
-                expand("/v1/{parent=projects/*}/sources", parent=parent),
-                query=present({"pageSize": page_size, "pageToken": page_token, "orderBy": order_by}),
-            ),
-            timeout,
-        )
+        return self._transport.page(Source, 'sources', Call('GET', expand('/v1/{parent=projects/*}/sources', parent=parent), query=present({'pageSize': page_size, 'pageToken': page_token, 'orderBy': order_by})), timeout)
 
-    def preview(
-        self,
-        parent: str,
-        *,
-        display_name: str | None = None,
-        format: SourceFormat | None = None,
-        digest: str | None = None,
-        license: str | None = None,
-        labels_by_folder: Mapping[str, str] | None = None,
-        columns: SourceColumns | None = None,
-        encoding: str | None = None,
-        sample_by: SourceSampleBy | None = None,
-        archive_depth: int | None = None,
-        record_count: int | None = None,
-        steps: Sequence[str] | None = None,
-        timeout: float | None = None,
-    ) -> SourcePreview:
+    def preview(self, parent: str, *, display_name: str | None = None, format: SourceFormat | None = None, digest: str | None = None, license: str | None = None, labels_by_folder: Mapping[str, str] | None = None, columns: SourceColumns | None = None, encoding: str | None = None, sample_by: SourceSampleBy | None = None, archive_depth: int | None = None, rows: SourceRows | None = None, record_count: int | None = None, steps: Sequence[str] | None = None, timeout: float | None = None) -> SourcePreview:
         """Read the beginning of an uploaded blob as a source.
 
         Nothing is stored. A blob without usable records gives a preview that names the problem. Refused: a
@@ -2977,7 +1994,8 @@ class SourcesResource:
             display_name: Name for people. At most 1,024 characters.
             format: Format of the blob. Required.
             digest: SHA-256 of the blob, which must be uploaded before with `PUT /v1/blobs/{sha256}`. For
-                archives, also the digest of an artifact tree.
+                archives, also the digest of an artifact tree. Empty for callers below the role ENGINEER, as
+                the blob may hold texts of test parts.
             license: License of the data: an SPDX identifier or a sentence.
             labels_by_folder: For archives: label of each directory. Items in other directories have no label.
                 Empty: the name of the directory that holds an item is its label.
@@ -2990,48 +2008,15 @@ class SourcesResource:
             archive_depth: For archives: number of levels of archives within archives that are read, from 0 to
                 10. Not set in a request: 3. Sources without a value are those of release 0.1: they read
                 neither archives within archives nor documents.
+            rows: For tables: what is done with the rows before they become records. Not set: nothing.
             record_count: Maximum number of records to return, 1 to 50. Default: 5.
             steps: Steps of the curation, as `NAME` or `NAME:PARAMETER=VALUE;PARAMETER=VALUE`, or
                 `preset:name=NAME`; see `Curation.steps`. Default: the default steps.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.call(
-            SourcePreview,
-            Call(
-                "POST",
-                expand("/v1/{parent=projects/*}/sources:preview", parent=parent),
-                query=present({"recordCount": record_count, "steps": steps}),
-                body=present(
-                    {
-                        "displayName": display_name,
-                        "format": format,
-                        "digest": digest,
-                        "license": license,
-                        "labelsByFolder": labels_by_folder,
-                        "columns": columns,
-                        "encoding": encoding,
-                        "sampleBy": sample_by,
-                        "archiveDepth": archive_depth,
-                    }
-                ),
-            ),
-            timeout,
-        )
+        return self._transport.call(SourcePreview, Call('POST', expand('/v1/{parent=projects/*}/sources:preview', parent=parent), query=present({'recordCount': record_count, 'steps': steps}), body=present({'displayName': display_name, 'format': format, 'digest': digest, 'license': license, 'labelsByFolder': labels_by_folder, 'columns': columns, 'encoding': encoding, 'sampleBy': sample_by, 'archiveDepth': archive_depth, 'rows': rows})), timeout)
 
-    def update(
-        self,
-        name: str,
-        *,
-        display_name: str | Omit = omit,
-        license: str | Omit = omit,
-        labels_by_folder: Mapping[str, str] | Omit = omit,
-        columns: SourceColumns | Omit = omit,
-        encoding: str | Omit = omit,
-        format: SourceFormat | Omit = omit,
-        sample_by: SourceSampleBy | Omit = omit,
-        etag: str | Omit = omit,
-        timeout: float | None = None,
-    ) -> Source:
+    def update(self, name: str, *, display_name: str | Omit = omit, license: str | Omit = omit, labels_by_folder: Mapping[str, str] | Omit = omit, columns: SourceColumns | Omit = omit, encoding: str | Omit = omit, format: SourceFormat | Omit = omit, sample_by: SourceSampleBy | Omit = omit, rows: SourceRows | Omit | None = omit, etag: str | Omit = omit, timeout: float | None = None) -> Source:
         """Update the display name or license of a source, or how it is read.
 
         A change of how it is read is refused once a dataset version was created from it (`SOURCE_IN_USE`).
@@ -3050,30 +2035,12 @@ class SourcesResource:
             format: Format of the blob. Required.
             sample_by: For a text file: the part that is one record. Default: a line. For documents:
                 `SAMPLE_BY_PAGE`, or the whole.
+            rows: For tables: what is done with the rows before they become records. Not set: nothing.
             etag: Version tag of the source. Send it with an update or a delete, so that a concurrent change
                 is not lost: a stale value is refused.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.call(
-            Source,
-            Call(
-                "PATCH",
-                expand("/v1/{name=projects/*/sources/*}", name=name),
-                body=changes(
-                    {
-                        "displayName": display_name,
-                        "license": license,
-                        "labelsByFolder": labels_by_folder,
-                        "columns": columns,
-                        "encoding": encoding,
-                        "format": format,
-                        "sampleBy": sample_by,
-                        "etag": etag,
-                    }
-                ),
-            ),
-            timeout,
-        )
+        return self._transport.call(Source, Call('PATCH', expand('/v1/{name=projects/*/sources/*}', name=name), body=changes({'displayName': display_name, 'license': license, 'labelsByFolder': labels_by_folder, 'columns': columns, 'encoding': encoding, 'format': format, 'sampleBy': sample_by, 'rows': rows, 'etag': etag})), timeout)
 
 
 class AsyncSourcesResource:
@@ -3082,23 +2049,7 @@ class AsyncSourcesResource:
     def __init__(self, transport: AsyncTransport) -> None:
         self._transport = transport
 
-    async def create(
-        self,
-        parent: str,
-        *,
-        display_name: str | None = None,
-        format: SourceFormat | None = None,
-        digest: str | None = None,
-        license: str | None = None,
-        labels_by_folder: Mapping[str, str] | None = None,
-        columns: SourceColumns | None = None,
-        encoding: str | None = None,
-        sample_by: SourceSampleBy | None = None,
-        archive_depth: int | None = None,
-        source_id: str | None = None,
-        request_id: str | None = None,
-        timeout: float | None = None,
-    ) -> Source:
+    async def create(self, parent: str, *, display_name: str | None = None, format: SourceFormat | None = None, digest: str | None = None, license: str | None = None, labels_by_folder: Mapping[str, str] | None = None, columns: SourceColumns | None = None, encoding: str | None = None, sample_by: SourceSampleBy | None = None, archive_depth: int | None = None, rows: SourceRows | None = None, source_id: str | None = None, request_id: str | None = None, timeout: float | None = None) -> Source:
         """Create a source from an uploaded blob.
 
         Refused: a blob that was not uploaded (`BLOB_NOT_FOUND`), settings that do not fit (`BAD_SOURCE`), and
@@ -3109,7 +2060,8 @@ class AsyncSourcesResource:
             display_name: Name for people. At most 1,024 characters.
             format: Format of the blob. Required.
             digest: SHA-256 of the blob, which must be uploaded before with `PUT /v1/blobs/{sha256}`. For
-                archives, also the digest of an artifact tree.
+                archives, also the digest of an artifact tree. Empty for callers below the role ENGINEER, as
+                the blob may hold texts of test parts.
             license: License of the data: an SPDX identifier or a sentence.
             labels_by_folder: For archives: label of each directory. Items in other directories have no label.
                 Empty: the name of the directory that holds an item is its label.
@@ -3122,35 +2074,14 @@ class AsyncSourcesResource:
             archive_depth: For archives: number of levels of archives within archives that are read, from 0 to
                 10. Not set in a request: 3. Sources without a value are those of release 0.1: they read
                 neither archives within archives nor documents.
+            rows: For tables: what is done with the rows before they become records. Not set: nothing.
             source_id: Last segment of the resource name: 1 to 63 characters of `a-z`, `0-9`, `-` and `.`; the
                 first and the last one are a letter or a digit. Empty: the server generates a UUIDv7.
             request_id: Makes a retry safe: the identical request with the same ID returns the resource that
                 it created first. A different request with the same ID is refused. At most 256 characters.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return await self._transport.call(
-            Source,
-            Call(
-                "POST",
-                expand("/v1/{parent=projects/*}/sources", parent=parent),
-                query=present({"sourceId": source_id, "requestId": request_id or new_request_id()}),
-                body=present(
-                    {
-                        "displayName": display_name,
-                        "format": format,
-                        "digest": digest,
-                        "license": license,
-                        "labelsByFolder": labels_by_folder,
-                        "columns": columns,
-                        "encoding": encoding,
-                        "sampleBy": sample_by,
-                        "archiveDepth": archive_depth,
-                    }
-                ),
-                repeatable=True,
-            ),
-            timeout,
-        )
+        return await self._transport.call(Source, Call('POST', expand('/v1/{parent=projects/*}/sources', parent=parent), query=present({'sourceId': source_id, 'requestId': request_id or new_request_id()}), body=present({'displayName': display_name, 'format': format, 'digest': digest, 'license': license, 'labelsByFolder': labels_by_folder, 'columns': columns, 'encoding': encoding, 'sampleBy': sample_by, 'archiveDepth': archive_depth, 'rows': rows}), repeatable=True), timeout)
 
     async def delete(self, name: str, *, etag: str | None = None, timeout: float | None = None) -> None:
         """Delete a source.
@@ -3164,12 +2095,7 @@ class AsyncSourcesResource:
                 checked.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        await self._transport.send(
-            Call(
-                "DELETE", expand("/v1/{name=projects/*/sources/*}", name=name), query=present({"etag": etag})
-            ),
-            timeout,
-        )
+        await self._transport.send(Call('DELETE', expand('/v1/{name=projects/*/sources/*}', name=name), query=present({'etag': etag})), timeout)
 
     async def get(self, name: str, *, timeout: float | None = None) -> Source:
         """Return one source.
@@ -3178,19 +2104,9 @@ class AsyncSourcesResource:
             name: Resource name of the source: `projects/{project}/sources/{source}`.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return await self._transport.call(
-            Source, Call("GET", expand("/v1/{name=projects/*/sources/*}", name=name)), timeout
-        )
+        return await self._transport.call(Source, Call('GET', expand('/v1/{name=projects/*/sources/*}', name=name)), timeout)
 
-    def list(
-        self,
-        parent: str,
-        *,
-        page_size: int | None = None,
-        page_token: str | None = None,
-        order_by: str | None = None,
-        timeout: float | None = None,
-    ) -> AsyncPaginator[Source]:
+    def list(self, parent: str, *, page_size: int | None = None, page_token: str | None = None, order_by: str | None = None, timeout: float | None = None) -> AsyncPaginator[Source]:
         """List the sources of a project, oldest first.
 
         Args:
@@ -3203,34 +2119,9 @@ class AsyncSourcesResource:
                 order is refused.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.page(
-            Source,
-            "sources",
-            Call(
-                "GET",
-                expand("/v1/{parent=projects/*}/sources", parent=parent),
-                query=present({"pageSize": page_size, "pageToken": page_token, "orderBy": order_by}),
-            ),
-            timeout,
-        )
+        return self._transport.page(Source, 'sources', Call('GET', expand('/v1/{parent=projects/*}/sources', parent=parent), query=present({'pageSize': page_size, 'pageToken': page_token, 'orderBy': order_by})), timeout)
 
-    async def preview(
-        self,
-        parent: str,
-        *,
-        display_name: str | None = None,
-        format: SourceFormat | None = None,
-        digest: str | None = None,
-        license: str | None = None,
-        labels_by_folder: Mapping[str, str] | None = None,
-        columns: SourceColumns | None = None,
-        encoding: str | None = None,
-        sample_by: SourceSampleBy | None = None,
-        archive_depth: int | None = None,
-        record_count: int | None = None,
-        steps: Sequence[str] | None = None,
-        timeout: float | None = None,
-    ) -> SourcePreview:
+    async def preview(self, parent: str, *, display_name: str | None = None, format: SourceFormat | None = None, digest: str | None = None, license: str | None = None, labels_by_folder: Mapping[str, str] | None = None, columns: SourceColumns | None = None, encoding: str | None = None, sample_by: SourceSampleBy | None = None, archive_depth: int | None = None, rows: SourceRows | None = None, record_count: int | None = None, steps: Sequence[str] | None = None, timeout: float | None = None) -> SourcePreview:
         """Read the beginning of an uploaded blob as a source.
 
         Nothing is stored. A blob without usable records gives a preview that names the problem. Refused: a
@@ -3242,7 +2133,8 @@ class AsyncSourcesResource:
             display_name: Name for people. At most 1,024 characters.
             format: Format of the blob. Required.
             digest: SHA-256 of the blob, which must be uploaded before with `PUT /v1/blobs/{sha256}`. For
-                archives, also the digest of an artifact tree.
+                archives, also the digest of an artifact tree. Empty for callers below the role ENGINEER, as
+                the blob may hold texts of test parts.
             license: License of the data: an SPDX identifier or a sentence.
             labels_by_folder: For archives: label of each directory. Items in other directories have no label.
                 Empty: the name of the directory that holds an item is its label.
@@ -3255,48 +2147,15 @@ class AsyncSourcesResource:
             archive_depth: For archives: number of levels of archives within archives that are read, from 0 to
                 10. Not set in a request: 3. Sources without a value are those of release 0.1: they read
                 neither archives within archives nor documents.
+            rows: For tables: what is done with the rows before they become records. Not set: nothing.
             record_count: Maximum number of records to return, 1 to 50. Default: 5.
             steps: Steps of the curation, as `NAME` or `NAME:PARAMETER=VALUE;PARAMETER=VALUE`, or
                 `preset:name=NAME`; see `Curation.steps`. Default: the default steps.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return await self._transport.call(
-            SourcePreview,
-            Call(
-                "POST",
-                expand("/v1/{parent=projects/*}/sources:preview", parent=parent),
-                query=present({"recordCount": record_count, "steps": steps}),
-                body=present(
-                    {
-                        "displayName": display_name,
-                        "format": format,
-                        "digest": digest,
-                        "license": license,
-                        "labelsByFolder": labels_by_folder,
-                        "columns": columns,
-                        "encoding": encoding,
-                        "sampleBy": sample_by,
-                        "archiveDepth": archive_depth,
-                    }
-                ),
-            ),
-            timeout,
-        )
+        return await self._transport.call(SourcePreview, Call('POST', expand('/v1/{parent=projects/*}/sources:preview', parent=parent), query=present({'recordCount': record_count, 'steps': steps}), body=present({'displayName': display_name, 'format': format, 'digest': digest, 'license': license, 'labelsByFolder': labels_by_folder, 'columns': columns, 'encoding': encoding, 'sampleBy': sample_by, 'archiveDepth': archive_depth, 'rows': rows})), timeout)
 
-    async def update(
-        self,
-        name: str,
-        *,
-        display_name: str | Omit = omit,
-        license: str | Omit = omit,
-        labels_by_folder: Mapping[str, str] | Omit = omit,
-        columns: SourceColumns | Omit = omit,
-        encoding: str | Omit = omit,
-        format: SourceFormat | Omit = omit,
-        sample_by: SourceSampleBy | Omit = omit,
-        etag: str | Omit = omit,
-        timeout: float | None = None,
-    ) -> Source:
+    async def update(self, name: str, *, display_name: str | Omit = omit, license: str | Omit = omit, labels_by_folder: Mapping[str, str] | Omit = omit, columns: SourceColumns | Omit = omit, encoding: str | Omit = omit, format: SourceFormat | Omit = omit, sample_by: SourceSampleBy | Omit = omit, rows: SourceRows | Omit | None = omit, etag: str | Omit = omit, timeout: float | None = None) -> Source:
         """Update the display name or license of a source, or how it is read.
 
         A change of how it is read is refused once a dataset version was created from it (`SOURCE_IN_USE`).
@@ -3315,30 +2174,12 @@ class AsyncSourcesResource:
             format: Format of the blob. Required.
             sample_by: For a text file: the part that is one record. Default: a line. For documents:
                 `SAMPLE_BY_PAGE`, or the whole.
+            rows: For tables: what is done with the rows before they become records. Not set: nothing.
             etag: Version tag of the source. Send it with an update or a delete, so that a concurrent change
                 is not lost: a stale value is refused.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return await self._transport.call(
-            Source,
-            Call(
-                "PATCH",
-                expand("/v1/{name=projects/*/sources/*}", name=name),
-                body=changes(
-                    {
-                        "displayName": display_name,
-                        "license": license,
-                        "labelsByFolder": labels_by_folder,
-                        "columns": columns,
-                        "encoding": encoding,
-                        "format": format,
-                        "sampleBy": sample_by,
-                        "etag": etag,
-                    }
-                ),
-            ),
-            timeout,
-        )
+        return await self._transport.call(Source, Call('PATCH', expand('/v1/{name=projects/*/sources/*}', name=name), body=changes({'displayName': display_name, 'license': license, 'labelsByFolder': labels_by_folder, 'columns': columns, 'encoding': encoding, 'format': format, 'sampleBy': sample_by, 'rows': rows, 'etag': etag})), timeout)
 
 
 class SplitReadingsResource:
@@ -3347,15 +2188,7 @@ class SplitReadingsResource:
     def __init__(self, transport: SyncTransport) -> None:
         self._transport = transport
 
-    def list(
-        self,
-        parent: str,
-        *,
-        page_size: int | None = None,
-        page_token: str | None = None,
-        order_by: str | None = None,
-        timeout: float | None = None,
-    ) -> SyncPage[SplitReading]:
+    def list(self, parent: str, *, page_size: int | None = None, page_token: str | None = None, order_by: str | None = None, timeout: float | None = None) -> SyncPage[SplitReading]:
         """List the logged readings of a split, oldest first.
 
         Args:
@@ -3368,16 +2201,7 @@ class SplitReadingsResource:
                 order is refused.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.page(
-            SplitReading,
-            "readings",
-            Call(
-                "GET",
-                expand("/v1/{parent=projects/*/datasets/*/splits/*}/readings", parent=parent),
-                query=present({"pageSize": page_size, "pageToken": page_token, "orderBy": order_by}),
-            ),
-            timeout,
-        )
+        return self._transport.page(SplitReading, 'readings', Call('GET', expand('/v1/{parent=projects/*/datasets/*/splits/*}/readings', parent=parent), query=present({'pageSize': page_size, 'pageToken': page_token, 'orderBy': order_by})), timeout)
 
 
 class AsyncSplitReadingsResource:
@@ -3386,15 +2210,7 @@ class AsyncSplitReadingsResource:
     def __init__(self, transport: AsyncTransport) -> None:
         self._transport = transport
 
-    def list(
-        self,
-        parent: str,
-        *,
-        page_size: int | None = None,
-        page_token: str | None = None,
-        order_by: str | None = None,
-        timeout: float | None = None,
-    ) -> AsyncPaginator[SplitReading]:
+    def list(self, parent: str, *, page_size: int | None = None, page_token: str | None = None, order_by: str | None = None, timeout: float | None = None) -> AsyncPaginator[SplitReading]:
         """List the logged readings of a split, oldest first.
 
         Args:
@@ -3407,16 +2223,7 @@ class AsyncSplitReadingsResource:
                 order is refused.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.page(
-            SplitReading,
-            "readings",
-            Call(
-                "GET",
-                expand("/v1/{parent=projects/*/datasets/*/splits/*}/readings", parent=parent),
-                query=present({"pageSize": page_size, "pageToken": page_token, "orderBy": order_by}),
-            ),
-            timeout,
-        )
+        return self._transport.page(SplitReading, 'readings', Call('GET', expand('/v1/{parent=projects/*/datasets/*/splits/*}/readings', parent=parent), query=present({'pageSize': page_size, 'pageToken': page_token, 'orderBy': order_by})), timeout)
 
 
 class SplitsResource:
@@ -3432,26 +2239,9 @@ class SplitsResource:
             name: Resource name of the split: `projects/{project}/datasets/{dataset}/splits/{split}`.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.call(
-            Split,
-            Call("POST", expand("/v1/{name=projects/*/datasets/*/splits/*}:cancel", name=name), body={}),
-            timeout,
-        )
+        return self._transport.call(Split, Call('POST', expand('/v1/{name=projects/*/datasets/*/splits/*}:cancel', name=name), body={}), timeout)
 
-    def create(
-        self,
-        parent: str,
-        *,
-        dataset_version: str | None = None,
-        label_set_digest: str | None = None,
-        mode: SplitMode | None = None,
-        ratios: SplitRatios | None = None,
-        seed: int | None = None,
-        replay: SplitReplay | None = None,
-        split_id: str | None = None,
-        request_id: str | None = None,
-        timeout: float | None = None,
-    ) -> Split:
+    def create(self, parent: str, *, dataset_version: str | None = None, label_set_digest: str | None = None, mode: SplitMode | None = None, ratios: SplitRatios | None = None, seed: int | None = None, replay: SplitReplay | None = None, split_id: str | None = None, request_id: str | None = None, timeout: float | None = None) -> Split:
         """Start the split of a READY dataset version.
 
         Refused: a version or a replayed split that is not READY (`NOT_READY`), a version of which records
@@ -3473,26 +2263,7 @@ class SplitsResource:
                 it created first. A different request with the same ID is refused. At most 256 characters.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.call(
-            Split,
-            Call(
-                "POST",
-                expand("/v1/{parent=projects/*/datasets/*}/splits", parent=parent),
-                query=present({"splitId": split_id, "requestId": request_id or new_request_id()}),
-                body=present(
-                    {
-                        "datasetVersion": dataset_version,
-                        "labelSetDigest": label_set_digest,
-                        "mode": mode,
-                        "ratios": ratios,
-                        "seed": seed,
-                        "replay": replay,
-                    }
-                ),
-                repeatable=True,
-            ),
-            timeout,
-        )
+        return self._transport.call(Split, Call('POST', expand('/v1/{parent=projects/*/datasets/*}/splits', parent=parent), query=present({'splitId': split_id, 'requestId': request_id or new_request_id()}), body=present({'datasetVersion': dataset_version, 'labelSetDigest': label_set_digest, 'mode': mode, 'ratios': ratios, 'seed': seed, 'replay': replay}), repeatable=True), timeout)
 
     def delete(self, name: str, *, allow_missing: bool | None = None, timeout: float | None = None) -> None:
         """Delete a split that failed or was cancelled.
@@ -3506,14 +2277,7 @@ class SplitsResource:
                 does.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        self._transport.send(
-            Call(
-                "DELETE",
-                expand("/v1/{name=projects/*/datasets/*/splits/*}", name=name),
-                query=present({"allowMissing": allow_missing}),
-            ),
-            timeout,
-        )
+        self._transport.send(Call('DELETE', expand('/v1/{name=projects/*/datasets/*/splits/*}', name=name), query=present({'allowMissing': allow_missing})), timeout)
 
     def get(self, name: str, *, timeout: float | None = None) -> Split:
         """Return one split.
@@ -3522,19 +2286,9 @@ class SplitsResource:
             name: Resource name of the split: `projects/{project}/datasets/{dataset}/splits/{split}`.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.call(
-            Split, Call("GET", expand("/v1/{name=projects/*/datasets/*/splits/*}", name=name)), timeout
-        )
+        return self._transport.call(Split, Call('GET', expand('/v1/{name=projects/*/datasets/*/splits/*}', name=name)), timeout)
 
-    def list(
-        self,
-        parent: str,
-        *,
-        page_size: int | None = None,
-        page_token: str | None = None,
-        order_by: str | None = None,
-        timeout: float | None = None,
-    ) -> SyncPage[Split]:
+    def list(self, parent: str, *, page_size: int | None = None, page_token: str | None = None, order_by: str | None = None, timeout: float | None = None) -> SyncPage[Split]:
         """List the splits of a dataset, oldest first.
 
         Args:
@@ -3547,26 +2301,9 @@ class SplitsResource:
                 order is refused.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.page(
-            Split,
-            "splits",
-            Call(
-                "GET",
-                expand("/v1/{parent=projects/*/datasets/*}/splits", parent=parent),
-                query=present({"pageSize": page_size, "pageToken": page_token, "orderBy": order_by}),
-            ),
-            timeout,
-        )
+        return self._transport.page(Split, 'splits', Call('GET', expand('/v1/{parent=projects/*/datasets/*}/splits', parent=parent), query=present({'pageSize': page_size, 'pageToken': page_token, 'orderBy': order_by})), timeout)
 
-    def open(
-        self,
-        name: str,
-        *,
-        part: Part | None = None,
-        reader: str | None = None,
-        purpose: str | None = None,
-        timeout: float | None = None,
-    ) -> OpenSplitResponse:
+    def open(self, name: str, *, part: Part | None = None, reader: str | None = None, purpose: str | None = None, timeout: float | None = None) -> OpenSplitResponse:
         """Return the digest of a part of a split, for example of the sealed test part, and log the reading.
 
         Refused until the split is READY (`SPLIT_NOT_READY`), and without a part, a reader and a purpose
@@ -3579,15 +2316,7 @@ class SplitsResource:
             purpose: Purpose of the reading. Required; it is logged.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.call(
-            OpenSplitResponse,
-            Call(
-                "POST",
-                expand("/v1/{name=projects/*/datasets/*/splits/*}:open", name=name),
-                body=present({"part": part, "reader": reader, "purpose": purpose}),
-            ),
-            timeout,
-        )
+        return self._transport.call(OpenSplitResponse, Call('POST', expand('/v1/{name=projects/*/datasets/*/splits/*}:open', name=name), body=present({'part': part, 'reader': reader, 'purpose': purpose})), timeout)
 
     def watch(self, name: str, *, revision: int | None = None) -> SyncWatch[Split]:
         """Stream a split: its current state, then each change.
@@ -3599,18 +2328,9 @@ class SplitsResource:
             revision: Send only states with a higher revision, for example than the last one that was
                 received; no revision is too old. 0: start with the current state.
         """
-        return self._transport.watch(
-            Split,
-            Call(
-                "GET",
-                expand("/v1/{name=projects/*/datasets/*/splits/*}:watch", name=name),
-                query=present({"revision": revision}),
-            ),
-        )
+        return self._transport.watch(Split, Call('GET', expand('/v1/{name=projects/*/datasets/*/splits/*}:watch', name=name), query=present({'revision': revision})))
 
-    def wait(
-        self, name: str, *, timeout: float | None = None, on_state: Callable[[Split], object] | None = None
-    ) -> Split:
+    def wait(self, name: str, *, timeout: float | None = None, on_state: Callable[[Split], object] | None = None) -> Split:
         """Wait for the final state, and return it.
 
         OperationFailedError if there is no result (failed, cancelled, refused, rolled back);
@@ -3621,12 +2341,7 @@ class SplitsResource:
             timeout: Seconds to wait. Default: no limit.
             on_state: Called with each state, the final one included.
         """
-        return self._transport.wait(
-            Split,
-            Call("GET", expand("/v1/{name=projects/*/datasets/*/splits/*}:watch", name=name)),
-            timeout,
-            on_state,
-        )
+        return self._transport.wait(Split, Call('GET', expand('/v1/{name=projects/*/datasets/*/splits/*}:watch', name=name)), timeout, on_state)
 
 
 class AsyncSplitsResource:
@@ -3642,26 +2357,9 @@ class AsyncSplitsResource:
             name: Resource name of the split: `projects/{project}/datasets/{dataset}/splits/{split}`.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return await self._transport.call(
-            Split,
-            Call("POST", expand("/v1/{name=projects/*/datasets/*/splits/*}:cancel", name=name), body={}),
-            timeout,
-        )
+        return await self._transport.call(Split, Call('POST', expand('/v1/{name=projects/*/datasets/*/splits/*}:cancel', name=name), body={}), timeout)
 
-    async def create(
-        self,
-        parent: str,
-        *,
-        dataset_version: str | None = None,
-        label_set_digest: str | None = None,
-        mode: SplitMode | None = None,
-        ratios: SplitRatios | None = None,
-        seed: int | None = None,
-        replay: SplitReplay | None = None,
-        split_id: str | None = None,
-        request_id: str | None = None,
-        timeout: float | None = None,
-    ) -> Split:
+    async def create(self, parent: str, *, dataset_version: str | None = None, label_set_digest: str | None = None, mode: SplitMode | None = None, ratios: SplitRatios | None = None, seed: int | None = None, replay: SplitReplay | None = None, split_id: str | None = None, request_id: str | None = None, timeout: float | None = None) -> Split:
         """Start the split of a READY dataset version.
 
         Refused: a version or a replayed split that is not READY (`NOT_READY`), a version of which records
@@ -3683,30 +2381,9 @@ class AsyncSplitsResource:
                 it created first. A different request with the same ID is refused. At most 256 characters.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return await self._transport.call(
-            Split,
-            Call(
-                "POST",
-                expand("/v1/{parent=projects/*/datasets/*}/splits", parent=parent),
-                query=present({"splitId": split_id, "requestId": request_id or new_request_id()}),
-                body=present(
-                    {
-                        "datasetVersion": dataset_version,
-                        "labelSetDigest": label_set_digest,
-                        "mode": mode,
-                        "ratios": ratios,
-                        "seed": seed,
-                        "replay": replay,
-                    }
-                ),
-                repeatable=True,
-            ),
-            timeout,
-        )
+        return await self._transport.call(Split, Call('POST', expand('/v1/{parent=projects/*/datasets/*}/splits', parent=parent), query=present({'splitId': split_id, 'requestId': request_id or new_request_id()}), body=present({'datasetVersion': dataset_version, 'labelSetDigest': label_set_digest, 'mode': mode, 'ratios': ratios, 'seed': seed, 'replay': replay}), repeatable=True), timeout)
 
-    async def delete(
-        self, name: str, *, allow_missing: bool | None = None, timeout: float | None = None
-    ) -> None:
+    async def delete(self, name: str, *, allow_missing: bool | None = None, timeout: float | None = None) -> None:
         """Delete a split that failed or was cancelled.
 
         Refused while it is in progress or when it has parts (`IN_USE`), and while an erasure is in progress
@@ -3718,14 +2395,7 @@ class AsyncSplitsResource:
                 does.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        await self._transport.send(
-            Call(
-                "DELETE",
-                expand("/v1/{name=projects/*/datasets/*/splits/*}", name=name),
-                query=present({"allowMissing": allow_missing}),
-            ),
-            timeout,
-        )
+        await self._transport.send(Call('DELETE', expand('/v1/{name=projects/*/datasets/*/splits/*}', name=name), query=present({'allowMissing': allow_missing})), timeout)
 
     async def get(self, name: str, *, timeout: float | None = None) -> Split:
         """Return one split.
@@ -3734,19 +2404,9 @@ class AsyncSplitsResource:
             name: Resource name of the split: `projects/{project}/datasets/{dataset}/splits/{split}`.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return await self._transport.call(
-            Split, Call("GET", expand("/v1/{name=projects/*/datasets/*/splits/*}", name=name)), timeout
-        )
+        return await self._transport.call(Split, Call('GET', expand('/v1/{name=projects/*/datasets/*/splits/*}', name=name)), timeout)
 
-    def list(
-        self,
-        parent: str,
-        *,
-        page_size: int | None = None,
-        page_token: str | None = None,
-        order_by: str | None = None,
-        timeout: float | None = None,
-    ) -> AsyncPaginator[Split]:
+    def list(self, parent: str, *, page_size: int | None = None, page_token: str | None = None, order_by: str | None = None, timeout: float | None = None) -> AsyncPaginator[Split]:
         """List the splits of a dataset, oldest first.
 
         Args:
@@ -3759,26 +2419,9 @@ class AsyncSplitsResource:
                 order is refused.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.page(
-            Split,
-            "splits",
-            Call(
-                "GET",
-                expand("/v1/{parent=projects/*/datasets/*}/splits", parent=parent),
-                query=present({"pageSize": page_size, "pageToken": page_token, "orderBy": order_by}),
-            ),
-            timeout,
-        )
+        return self._transport.page(Split, 'splits', Call('GET', expand('/v1/{parent=projects/*/datasets/*}/splits', parent=parent), query=present({'pageSize': page_size, 'pageToken': page_token, 'orderBy': order_by})), timeout)
 
-    async def open(
-        self,
-        name: str,
-        *,
-        part: Part | None = None,
-        reader: str | None = None,
-        purpose: str | None = None,
-        timeout: float | None = None,
-    ) -> OpenSplitResponse:
+    async def open(self, name: str, *, part: Part | None = None, reader: str | None = None, purpose: str | None = None, timeout: float | None = None) -> OpenSplitResponse:
         """Return the digest of a part of a split, for example of the sealed test part, and log the reading.
 
         Refused until the split is READY (`SPLIT_NOT_READY`), and without a part, a reader and a purpose
@@ -3791,15 +2434,7 @@ class AsyncSplitsResource:
             purpose: Purpose of the reading. Required; it is logged.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return await self._transport.call(
-            OpenSplitResponse,
-            Call(
-                "POST",
-                expand("/v1/{name=projects/*/datasets/*/splits/*}:open", name=name),
-                body=present({"part": part, "reader": reader, "purpose": purpose}),
-            ),
-            timeout,
-        )
+        return await self._transport.call(OpenSplitResponse, Call('POST', expand('/v1/{name=projects/*/datasets/*/splits/*}:open', name=name), body=present({'part': part, 'reader': reader, 'purpose': purpose})), timeout)
 
     def watch(self, name: str, *, revision: int | None = None) -> AsyncWatch[Split]:
         """Stream a split: its current state, then each change.
@@ -3811,18 +2446,9 @@ class AsyncSplitsResource:
             revision: Send only states with a higher revision, for example than the last one that was
                 received; no revision is too old. 0: start with the current state.
         """
-        return self._transport.watch(
-            Split,
-            Call(
-                "GET",
-                expand("/v1/{name=projects/*/datasets/*/splits/*}:watch", name=name),
-                query=present({"revision": revision}),
-            ),
-        )
+        return self._transport.watch(Split, Call('GET', expand('/v1/{name=projects/*/datasets/*/splits/*}:watch', name=name), query=present({'revision': revision})))
 
-    async def wait(
-        self, name: str, *, timeout: float | None = None, on_state: Callable[[Split], object] | None = None
-    ) -> Split:
+    async def wait(self, name: str, *, timeout: float | None = None, on_state: Callable[[Split], object] | None = None) -> Split:
         """Wait for the final state, and return it.
 
         OperationFailedError if there is no result (failed, cancelled, refused, rolled back);
@@ -3833,12 +2459,7 @@ class AsyncSplitsResource:
             timeout: Seconds to wait. Default: no limit.
             on_state: Called with each state, the final one included.
         """
-        return await self._transport.wait(
-            Split,
-            Call("GET", expand("/v1/{name=projects/*/datasets/*/splits/*}:watch", name=name)),
-            timeout,
-            on_state,
-        )
+        return await self._transport.wait(Split, Call('GET', expand('/v1/{name=projects/*/datasets/*/splits/*}:watch', name=name)), timeout, on_state)
 
 
 class StreamsResource:
@@ -3850,9 +2471,7 @@ class StreamsResource:
     def __init__(self, transport: SyncTransport) -> None:
         self._transport = transport
 
-    def append(
-        self, name: str, *, records: Sequence[AppendedRecord] | None = None, timeout: float | None = None
-    ) -> AppendRecordsResponse:
+    def append(self, name: str, *, records: Sequence[AppendedRecord] | None = None, timeout: float | None = None) -> AppendRecordsResponse:
         """Append records to a stream: all of the request, or none.
 
         Once the call returns, the records are stored durably; a retry with the same IDs stores none of them
@@ -3866,29 +2485,9 @@ class StreamsResource:
                 MiB.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.call(
-            AppendRecordsResponse,
-            Call(
-                "POST",
-                expand("/v1/{name=projects/*/streams/*}:append", name=name),
-                body=present({"records": records}),
-            ),
-            timeout,
-        )
+        return self._transport.call(AppendRecordsResponse, Call('POST', expand('/v1/{name=projects/*/streams/*}:append', name=name), body=present({'records': records})), timeout)
 
-    def create(
-        self,
-        parent: str,
-        *,
-        display_name: str | None = None,
-        license: str | None = None,
-        columns: SourceColumns | None = None,
-        segment_records: int | None = None,
-        segment_seconds: int | None = None,
-        stream_id: str | None = None,
-        request_id: str | None = None,
-        timeout: float | None = None,
-    ) -> Stream:
+    def create(self, parent: str, *, display_name: str | None = None, license: str | None = None, columns: SourceColumns | None = None, segment_records: int | None = None, segment_seconds: int | None = None, stream_id: str | None = None, request_id: str | None = None, timeout: float | None = None) -> Stream:
         """Create a stream of records. Refused: settings out of range (`BAD_STREAM`).
 
         Args:
@@ -3906,25 +2505,7 @@ class StreamsResource:
                 it created first. A different request with the same ID is refused. At most 256 characters.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.call(
-            Stream,
-            Call(
-                "POST",
-                expand("/v1/{parent=projects/*}/streams", parent=parent),
-                query=present({"streamId": stream_id, "requestId": request_id or new_request_id()}),
-                body=present(
-                    {
-                        "displayName": display_name,
-                        "license": license,
-                        "columns": columns,
-                        "segmentRecords": segment_records,
-                        "segmentSeconds": segment_seconds,
-                    }
-                ),
-                repeatable=True,
-            ),
-            timeout,
-        )
+        return self._transport.call(Stream, Call('POST', expand('/v1/{parent=projects/*}/streams', parent=parent), query=present({'streamId': stream_id, 'requestId': request_id or new_request_id()}), body=present({'displayName': display_name, 'license': license, 'columns': columns, 'segmentRecords': segment_records, 'segmentSeconds': segment_seconds}), repeatable=True), timeout)
 
     def delete(self, name: str, *, allow_missing: bool | None = None, timeout: float | None = None) -> None:
         """Delete a stream; its sources stay.
@@ -3938,14 +2519,7 @@ class StreamsResource:
                 does.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        self._transport.send(
-            Call(
-                "DELETE",
-                expand("/v1/{name=projects/*/streams/*}", name=name),
-                query=present({"allowMissing": allow_missing}),
-            ),
-            timeout,
-        )
+        self._transport.send(Call('DELETE', expand('/v1/{name=projects/*/streams/*}', name=name), query=present({'allowMissing': allow_missing})), timeout)
 
     def get(self, name: str, *, timeout: float | None = None) -> Stream:
         """Return one stream.
@@ -3954,19 +2528,9 @@ class StreamsResource:
             name: Resource name of the stream: `projects/{project}/streams/{stream}`.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.call(
-            Stream, Call("GET", expand("/v1/{name=projects/*/streams/*}", name=name)), timeout
-        )
+        return self._transport.call(Stream, Call('GET', expand('/v1/{name=projects/*/streams/*}', name=name)), timeout)
 
-    def list(
-        self,
-        parent: str,
-        *,
-        page_size: int | None = None,
-        page_token: str | None = None,
-        order_by: str | None = None,
-        timeout: float | None = None,
-    ) -> SyncPage[Stream]:
+    def list(self, parent: str, *, page_size: int | None = None, page_token: str | None = None, order_by: str | None = None, timeout: float | None = None) -> SyncPage[Stream]:
         """List the streams of a project, oldest first.
 
         Args:
@@ -3979,16 +2543,7 @@ class StreamsResource:
                 order is refused.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.page(
-            Stream,
-            "streams",
-            Call(
-                "GET",
-                expand("/v1/{parent=projects/*}/streams", parent=parent),
-                query=present({"pageSize": page_size, "pageToken": page_token, "orderBy": order_by}),
-            ),
-            timeout,
-        )
+        return self._transport.page(Stream, 'streams', Call('GET', expand('/v1/{parent=projects/*}/streams', parent=parent), query=present({'pageSize': page_size, 'pageToken': page_token, 'orderBy': order_by})), timeout)
 
     def seal(self, name: str, *, timeout: float | None = None) -> Stream:
         """Seal the open segment of a stream now, and return the stream with its latest source.
@@ -3999,21 +2554,9 @@ class StreamsResource:
             name: Resource name of the stream: `projects/{project}/streams/{stream}`.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.call(
-            Stream, Call("POST", expand("/v1/{name=projects/*/streams/*}:seal", name=name), body={}), timeout
-        )
+        return self._transport.call(Stream, Call('POST', expand('/v1/{name=projects/*/streams/*}:seal', name=name), body={}), timeout)
 
-    def update(
-        self,
-        name: str,
-        *,
-        display_name: str | Omit = omit,
-        license: str | Omit = omit,
-        segment_records: int | Omit = omit,
-        segment_seconds: int | Omit = omit,
-        etag: str | Omit = omit,
-        timeout: float | None = None,
-    ) -> Stream:
+    def update(self, name: str, *, display_name: str | Omit = omit, license: str | Omit = omit, segment_records: int | Omit = omit, segment_seconds: int | Omit = omit, etag: str | Omit = omit, timeout: float | None = None) -> Stream:
         """Update a stream.
 
         Sources of sealed segments stay as they are; the open segment is sealed by the new bounds.
@@ -4029,23 +2572,7 @@ class StreamsResource:
             etag: Version tag of the changeable fields. Send it with an update: a stale value is refused.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.call(
-            Stream,
-            Call(
-                "PATCH",
-                expand("/v1/{name=projects/*/streams/*}", name=name),
-                body=changes(
-                    {
-                        "displayName": display_name,
-                        "license": license,
-                        "segmentRecords": segment_records,
-                        "segmentSeconds": segment_seconds,
-                        "etag": etag,
-                    }
-                ),
-            ),
-            timeout,
-        )
+        return self._transport.call(Stream, Call('PATCH', expand('/v1/{name=projects/*/streams/*}', name=name), body=changes({'displayName': display_name, 'license': license, 'segmentRecords': segment_records, 'segmentSeconds': segment_seconds, 'etag': etag})), timeout)
 
 
 class AsyncStreamsResource:
@@ -4057,9 +2584,7 @@ class AsyncStreamsResource:
     def __init__(self, transport: AsyncTransport) -> None:
         self._transport = transport
 
-    async def append(
-        self, name: str, *, records: Sequence[AppendedRecord] | None = None, timeout: float | None = None
-    ) -> AppendRecordsResponse:
+    async def append(self, name: str, *, records: Sequence[AppendedRecord] | None = None, timeout: float | None = None) -> AppendRecordsResponse:
         """Append records to a stream: all of the request, or none.
 
         Once the call returns, the records are stored durably; a retry with the same IDs stores none of them
@@ -4073,29 +2598,9 @@ class AsyncStreamsResource:
                 MiB.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return await self._transport.call(
-            AppendRecordsResponse,
-            Call(
-                "POST",
-                expand("/v1/{name=projects/*/streams/*}:append", name=name),
-                body=present({"records": records}),
-            ),
-            timeout,
-        )
+        return await self._transport.call(AppendRecordsResponse, Call('POST', expand('/v1/{name=projects/*/streams/*}:append', name=name), body=present({'records': records})), timeout)
 
-    async def create(
-        self,
-        parent: str,
-        *,
-        display_name: str | None = None,
-        license: str | None = None,
-        columns: SourceColumns | None = None,
-        segment_records: int | None = None,
-        segment_seconds: int | None = None,
-        stream_id: str | None = None,
-        request_id: str | None = None,
-        timeout: float | None = None,
-    ) -> Stream:
+    async def create(self, parent: str, *, display_name: str | None = None, license: str | None = None, columns: SourceColumns | None = None, segment_records: int | None = None, segment_seconds: int | None = None, stream_id: str | None = None, request_id: str | None = None, timeout: float | None = None) -> Stream:
         """Create a stream of records. Refused: settings out of range (`BAD_STREAM`).
 
         Args:
@@ -4113,29 +2618,9 @@ class AsyncStreamsResource:
                 it created first. A different request with the same ID is refused. At most 256 characters.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return await self._transport.call(
-            Stream,
-            Call(
-                "POST",
-                expand("/v1/{parent=projects/*}/streams", parent=parent),
-                query=present({"streamId": stream_id, "requestId": request_id or new_request_id()}),
-                body=present(
-                    {
-                        "displayName": display_name,
-                        "license": license,
-                        "columns": columns,
-                        "segmentRecords": segment_records,
-                        "segmentSeconds": segment_seconds,
-                    }
-                ),
-                repeatable=True,
-            ),
-            timeout,
-        )
+        return await self._transport.call(Stream, Call('POST', expand('/v1/{parent=projects/*}/streams', parent=parent), query=present({'streamId': stream_id, 'requestId': request_id or new_request_id()}), body=present({'displayName': display_name, 'license': license, 'columns': columns, 'segmentRecords': segment_records, 'segmentSeconds': segment_seconds}), repeatable=True), timeout)
 
-    async def delete(
-        self, name: str, *, allow_missing: bool | None = None, timeout: float | None = None
-    ) -> None:
+    async def delete(self, name: str, *, allow_missing: bool | None = None, timeout: float | None = None) -> None:
         """Delete a stream; its sources stay.
 
         Refused while it has records in an open segment (`STREAM_NOT_SEALED`), and while an erasure is in
@@ -4147,14 +2632,7 @@ class AsyncStreamsResource:
                 does.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        await self._transport.send(
-            Call(
-                "DELETE",
-                expand("/v1/{name=projects/*/streams/*}", name=name),
-                query=present({"allowMissing": allow_missing}),
-            ),
-            timeout,
-        )
+        await self._transport.send(Call('DELETE', expand('/v1/{name=projects/*/streams/*}', name=name), query=present({'allowMissing': allow_missing})), timeout)
 
     async def get(self, name: str, *, timeout: float | None = None) -> Stream:
         """Return one stream.
@@ -4163,19 +2641,9 @@ class AsyncStreamsResource:
             name: Resource name of the stream: `projects/{project}/streams/{stream}`.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return await self._transport.call(
-            Stream, Call("GET", expand("/v1/{name=projects/*/streams/*}", name=name)), timeout
-        )
+        return await self._transport.call(Stream, Call('GET', expand('/v1/{name=projects/*/streams/*}', name=name)), timeout)
 
-    def list(
-        self,
-        parent: str,
-        *,
-        page_size: int | None = None,
-        page_token: str | None = None,
-        order_by: str | None = None,
-        timeout: float | None = None,
-    ) -> AsyncPaginator[Stream]:
+    def list(self, parent: str, *, page_size: int | None = None, page_token: str | None = None, order_by: str | None = None, timeout: float | None = None) -> AsyncPaginator[Stream]:
         """List the streams of a project, oldest first.
 
         Args:
@@ -4188,16 +2656,7 @@ class AsyncStreamsResource:
                 order is refused.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.page(
-            Stream,
-            "streams",
-            Call(
-                "GET",
-                expand("/v1/{parent=projects/*}/streams", parent=parent),
-                query=present({"pageSize": page_size, "pageToken": page_token, "orderBy": order_by}),
-            ),
-            timeout,
-        )
+        return self._transport.page(Stream, 'streams', Call('GET', expand('/v1/{parent=projects/*}/streams', parent=parent), query=present({'pageSize': page_size, 'pageToken': page_token, 'orderBy': order_by})), timeout)
 
     async def seal(self, name: str, *, timeout: float | None = None) -> Stream:
         """Seal the open segment of a stream now, and return the stream with its latest source.
@@ -4208,21 +2667,9 @@ class AsyncStreamsResource:
             name: Resource name of the stream: `projects/{project}/streams/{stream}`.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return await self._transport.call(
-            Stream, Call("POST", expand("/v1/{name=projects/*/streams/*}:seal", name=name), body={}), timeout
-        )
+        return await self._transport.call(Stream, Call('POST', expand('/v1/{name=projects/*/streams/*}:seal', name=name), body={}), timeout)
 
-    async def update(
-        self,
-        name: str,
-        *,
-        display_name: str | Omit = omit,
-        license: str | Omit = omit,
-        segment_records: int | Omit = omit,
-        segment_seconds: int | Omit = omit,
-        etag: str | Omit = omit,
-        timeout: float | None = None,
-    ) -> Stream:
+    async def update(self, name: str, *, display_name: str | Omit = omit, license: str | Omit = omit, segment_records: int | Omit = omit, segment_seconds: int | Omit = omit, etag: str | Omit = omit, timeout: float | None = None) -> Stream:
         """Update a stream.
 
         Sources of sealed segments stay as they are; the open segment is sealed by the new bounds.
@@ -4238,20 +2685,4 @@ class AsyncStreamsResource:
             etag: Version tag of the changeable fields. Send it with an update: a stale value is refused.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return await self._transport.call(
-            Stream,
-            Call(
-                "PATCH",
-                expand("/v1/{name=projects/*/streams/*}", name=name),
-                body=changes(
-                    {
-                        "displayName": display_name,
-                        "license": license,
-                        "segmentRecords": segment_records,
-                        "segmentSeconds": segment_seconds,
-                        "etag": etag,
-                    }
-                ),
-            ),
-            timeout,
-        )
+        return await self._transport.call(Stream, Call('PATCH', expand('/v1/{name=projects/*/streams/*}', name=name), body=changes({'displayName': display_name, 'license': license, 'segmentRecords': segment_records, 'segmentSeconds': segment_seconds, 'etag': etag})), timeout)

@@ -2,50 +2,56 @@
 """Models of ingestion."""
 
 from ratoon.client._generated.common_types import Failure, Progress
-from ratoon.client._models import Int64, Message, OpenEnum, Timestamp
+from ratoon.client._models import Bytes, Int64, Message, OpenEnum, Timestamp
 
 
 class SourceFormat(OpenEnum):
     """Format of a blob."""
 
-    UNSPECIFIED = "FORMAT_UNSPECIFIED"
+    UNSPECIFIED = 'FORMAT_UNSPECIFIED'
     """Not set."""
 
-    MAIL_ARCHIVE = "FORMAT_MAIL_ARCHIVE"
+    MAIL_ARCHIVE = 'FORMAT_MAIL_ARCHIVE'
     """Archive (tar, tar.gz, zip) of raw mails."""
 
-    MBOX = "FORMAT_MBOX"
+    MBOX = 'FORMAT_MBOX'
     """One mbox file."""
 
-    TEXT_ARCHIVE = "FORMAT_TEXT_ARCHIVE"
+    TEXT_ARCHIVE = 'FORMAT_TEXT_ARCHIVE'
     """Archive of text files and documents."""
 
-    JSONL = "FORMAT_JSONL"
+    JSONL = 'FORMAT_JSONL'
     """JSON Lines: one JSON object on each line."""
 
-    CSV = "FORMAT_CSV"
+    CSV = 'FORMAT_CSV'
     """CSV table."""
 
-    PARQUET = "FORMAT_PARQUET"
+    PARQUET = 'FORMAT_PARQUET'
     """Parquet file."""
 
-    TEXT = "FORMAT_TEXT"
+    TEXT = 'FORMAT_TEXT'
     """One text file."""
 
-    DOCUMENT = "FORMAT_DOCUMENT"
+    DOCUMENT = 'FORMAT_DOCUMENT'
     """One document: PDF, DOCX, EPUB, Markdown or HTML."""
 
-    EXCEL = "FORMAT_EXCEL"
+    EXCEL = 'FORMAT_EXCEL'
     """Workbook of Excel or OpenDocument; each sheet is a table with a header row."""
 
-    ARROW = "FORMAT_ARROW"
+    ARROW = 'FORMAT_ARROW'
     """Arrow IPC file or stream, or Feather file."""
 
-    WARC = "FORMAT_WARC"
+    WARC = 'FORMAT_WARC'
     """Web archive: WARC, its extracted texts (WET), or ARC; plain or gzip."""
 
-    WIKIPEDIA = "FORMAT_WIKIPEDIA"
+    WIKIPEDIA = 'FORMAT_WIKIPEDIA'
     """XML dump of a MediaWiki such as Wikipedia; plain, gzip or bzip2."""
+
+    MEDIA_ARCHIVE = 'FORMAT_MEDIA_ARCHIVE'
+    """Archive or tree of images, audio and video, in the layout of the `imagefolder` of Hugging Face:
+    the directory of a file is its label, and the rows of `metadata.jsonl` or `metadata.csv` name a
+    file (`file_name`) with its text, its label and attributes.
+    """
 
 
 class SourceColumns(Message):
@@ -107,20 +113,76 @@ class SourceSampleBy(OpenEnum):
     Blank lines and pages without text are never records.
     """
 
-    UNSPECIFIED = "SAMPLE_BY_UNSPECIFIED"
+    UNSPECIFIED = 'SAMPLE_BY_UNSPECIFIED'
     """Not set: a line; of documents the whole."""
 
-    LINE = "SAMPLE_BY_LINE"
+    LINE = 'SAMPLE_BY_LINE'
     """One line."""
 
-    PARAGRAPH = "SAMPLE_BY_PARAGRAPH"
+    PARAGRAPH = 'SAMPLE_BY_PARAGRAPH'
     """The lines between blank lines."""
 
-    DOCUMENT = "SAMPLE_BY_DOCUMENT"
+    DOCUMENT = 'SAMPLE_BY_DOCUMENT'
     """The whole file."""
 
-    PAGE = "SAMPLE_BY_PAGE"
+    PAGE = 'SAMPLE_BY_PAGE'
     """Each page of PDF files and each chapter of EPUB files, alone or in an archive; other files whole."""
+
+
+class SourceJoinKind(OpenEnum):
+    """Rows that stay in a join."""
+
+    UNSPECIFIED = 'JOIN_KIND_UNSPECIFIED'
+    """The default: JOIN_LEFT."""
+
+    LEFT = 'JOIN_KIND_LEFT'
+    """All rows of this source.
+
+    Columns of the other one are empty where it has no row with the key.
+    """
+
+    INNER = 'JOIN_KIND_INNER'
+    """Rows whose key the other source has."""
+
+
+class SourceJoin(Message):
+    """Join with the rows of another source."""
+
+    source: str = ""
+    """Resource name of the other source, a table. Required."""
+
+    key: str = ""
+    """Column of the key in this source. Required."""
+
+    other_key: str = ""
+    """Column of the key in the other source. Empty: `key`."""
+
+    kind: SourceJoinKind = SourceJoinKind.UNSPECIFIED
+    """Rows that stay. Default: JOIN_LEFT."""
+
+
+class SourceRows(Message):
+    """What is done with the rows of a table: first a join, then groups, whose rows are sorted."""
+
+    join: SourceJoin | None = None
+    """Rows of another source that are added by a key."""
+
+    sort_by: list[str] = []
+    """Columns by which the rows are sorted, within groups or all of them; `-` before a name means
+    descending.
+
+    Numbers are compared as numbers, all else as texts.
+    """
+
+    group_by: list[str] = []
+    """Columns of equal values by which rows become one record.
+
+    Its text is the texts of the rows, its label and other columns are those of the first row that has
+    one.
+    """
+
+    separator: str = ""
+    """Text between the texts of a group. Default: a line break."""
 
 
 class Source(Message):
@@ -147,7 +209,8 @@ class Source(Message):
     digest: str = ""
     """SHA-256 of the blob, which must be uploaded before with `PUT /v1/blobs/{sha256}`.
 
-    For archives, also the digest of an artifact tree.
+    For archives, also the digest of an artifact tree. Empty for callers below the role ENGINEER, as the
+    blob may hold texts of test parts.
     """
 
     license: str = ""
@@ -207,6 +270,16 @@ class Source(Message):
     within archives nor documents.
     """
 
+    withdrawn_count: Int64 = 0
+    """Number of its items that were withdrawn, since they vanished from the place of the connection or
+    were replaced there.
+
+    New dataset versions reject them. Set by the server.
+    """
+
+    rows: SourceRows | None = None
+    """For tables: what is done with the rows before they become records. Not set: nothing."""
+
 
 class ExampleMessage(Message):
     """One message of a conversation."""
@@ -261,6 +334,28 @@ class Example(Message):
     """Weight of the record in training. 0: the default, 1."""
 
 
+class Attachment(Message):
+    """Image, audio, video or other file of a record."""
+
+    digest: str = ""
+    """SHA-256 of the file, by which it can be downloaded."""
+
+    mime_type: str = ""
+    """Media type such as `image/png`."""
+
+    size_bytes: Int64 = 0
+    """Size in bytes."""
+
+    width: int = 0
+    """Width in pixels. 0: not known."""
+
+    height: int = 0
+    """Height in pixels. 0: not known."""
+
+    duration_seconds: float = 0.0
+    """Duration in seconds. 0: not known."""
+
+
 class PreviewedRecord(Message):
     """One record of a preview."""
 
@@ -290,6 +385,9 @@ class PreviewedRecord(Message):
 
     Not set if the record is a text with at most a label.
     """
+
+    attachments: list[Attachment] = []
+    """Files of the record, read from their headers."""
 
 
 class RejectedItem(Message):
@@ -433,23 +531,28 @@ class SourcePreview(Message):
     steps: list[StepPreview] = []
     """What each step of the curation does to the records that were read, in their order."""
 
+    row_counts: dict[str, Int64] = {}
+    """What the join, the sort and the groups of the rows counted, as in the report `rows` of a dataset
+    version.
+    """
+
 
 class ConnectionKind(OpenEnum):
     """Kind of a place."""
 
-    UNSPECIFIED = "KIND_UNSPECIFIED"
+    UNSPECIFIED = 'KIND_UNSPECIFIED'
     """Not set."""
 
-    FSSPEC = "KIND_FSSPEC"
+    FSSPEC = 'KIND_FSSPEC'
     """Files or objects of a file system that fsspec knows: a directory, S3, HTTP and others.
 
     New and changed ones are read.
     """
 
-    SQL = "KIND_SQL"
+    SQL = 'KIND_SQL'
     """Rows of a database."""
 
-    KAFKA = "KIND_KAFKA"
+    KAFKA = 'KIND_KAFKA'
     """JSON objects of a Kafka topic."""
 
 
@@ -470,16 +573,16 @@ class ConnectionSchedule(Message):
 class ConnectionState(OpenEnum):
     """State of a connection."""
 
-    UNSPECIFIED = "STATE_UNSPECIFIED"
+    UNSPECIFIED = 'STATE_UNSPECIFIED'
     """Not set."""
 
-    IDLE = "STATE_IDLE"
+    IDLE = 'STATE_IDLE'
     """It waits for its schedule or a request."""
 
-    READING = "STATE_READING"
+    READING = 'STATE_READING'
     """A worker reads, or a reading was requested and begins soon."""
 
-    STORING = "STATE_STORING"
+    STORING = 'STATE_STORING'
     """What was read is being made sources."""
 
 
@@ -521,6 +624,17 @@ class ConnectionReading(Message):
     more: bool = False
     """True if more data waits; the next reading follows at once."""
 
+    vanished_count: Int64 = 0
+    """Number of objects, rows or messages with a key that vanished from the place since the reading
+    before, as far as the place shows it.
+    """
+
+    withdrawn_count: Int64 = 0
+    """Number of items that were withdrawn from sources, since they vanished or were replaced."""
+
+    dead_letter_count: Int64 = 0
+    """Number of messages that became dead letters."""
+
 
 class ConnectionFailure(Message):
     """Error of a reading."""
@@ -533,6 +647,22 @@ class ConnectionFailure(Message):
 
     time: Timestamp | None = None
     """Time of the error."""
+
+
+class ConnectionVanished(OpenEnum):
+    """What becomes of records whose origin vanished."""
+
+    UNSPECIFIED = 'VANISHED_UNSPECIFIED'
+    """The default: VANISHED_KEEP."""
+
+    KEEP = 'VANISHED_KEEP'
+    """They stay, and are counted."""
+
+    WITHDRAW = 'VANISHED_WITHDRAW'
+    """They are withdrawn: new dataset versions reject them.
+
+    Versions that exist stay as they are. It holds for what is read from then on.
+    """
 
 
 class Connection(Message):
@@ -673,6 +803,49 @@ class Connection(Message):
     position: str = ""
     """Position up to which the place was read, for people. Set by the server."""
 
+    vanished: ConnectionVanished = ConnectionVanished.UNSPECIFIED
+    """What becomes of records whose object, row or message vanishes from the place or is replaced there.
+
+    Default: VANISHED_KEEP.
+    """
+
+    withdrawn_count: Int64 = 0
+    """Number of items that were withdrawn from its sources. Set by the server."""
+
+    dead_letter_count: Int64 = 0
+    """Number of messages that wait as dead letters. Set by the server."""
+
+
+class DeadLetter(Message):
+    """Message of a topic that gave no record, with its bytes."""
+
+    partition: int = 0
+    """Number of the partition."""
+
+    offset: Int64 = 0
+    """Offset in the partition."""
+
+    time: Timestamp | None = None
+    """Time of the message."""
+
+    reason: str = ""
+    """Reason in UPPER_SNAKE_CASE, such as `NOT_JSON`."""
+
+    detail: str = ""
+    """Explanation in one sentence."""
+
+    key: Bytes = b""
+    """Key of the message."""
+
+    value: Bytes = b""
+    """Beginning of the value, at most 16 KiB."""
+
+    size_bytes: Int64 = 0
+    """Size of the whole value in bytes."""
+
+    reading: Int64 = 0
+    """Number of the reading that met it."""
+
 
 class Dataset(Message):
     """Series of dataset versions."""
@@ -696,28 +869,28 @@ class Dataset(Message):
 class DatasetVersionState(OpenEnum):
     """State of a dataset version."""
 
-    UNSPECIFIED = "STATE_UNSPECIFIED"
+    UNSPECIFIED = 'STATE_UNSPECIFIED'
     """Not set."""
 
-    QUEUED = "STATE_QUEUED"
+    QUEUED = 'STATE_QUEUED'
     """Waiting to start."""
 
-    RUNNING = "STATE_RUNNING"
+    RUNNING = 'STATE_RUNNING'
     """The work is in progress."""
 
-    READY = "STATE_READY"
+    READY = 'STATE_READY'
     """The version is complete and can be used."""
 
-    FAILED = "STATE_FAILED"
+    FAILED = 'STATE_FAILED'
     """The work ended with an error; `failure` holds the reason."""
 
-    CANCELLING = "STATE_CANCELLING"
+    CANCELLING = 'STATE_CANCELLING'
     """Cancellation was requested; the work is stopping."""
 
-    CANCELLED = "STATE_CANCELLED"
+    CANCELLED = 'STATE_CANCELLED'
     """Cancelled before the work completed."""
 
-    REDACTED = "STATE_REDACTED"
+    REDACTED = 'STATE_REDACTED'
     """Records were erased.
 
     The remaining records can be read, but nothing new can be created from the version.
@@ -744,21 +917,21 @@ class CurationStep(Message):
 class CurationEarlierVersions(OpenEnum):
     """What becomes of records that an earlier version has."""
 
-    UNSPECIFIED = "EARLIER_VERSIONS_UNSPECIFIED"
+    UNSPECIFIED = 'EARLIER_VERSIONS_UNSPECIFIED'
     """The default: EARLIER_VERSIONS_KEEP."""
 
-    EXCLUDE = "EARLIER_VERSIONS_EXCLUDE"
+    EXCLUDE = 'EARLIER_VERSIONS_EXCLUDE'
     """They are rejected, so that the version has new records only.
 
     The rejection names the earlier record.
     """
 
-    MARK = "EARLIER_VERSIONS_MARK"
+    MARK = 'EARLIER_VERSIONS_MARK'
     """They are kept, with the attribute `earlier_equal` or `earlier_near`, whose value is the ID of the
     earlier record.
     """
 
-    KEEP = "EARLIER_VERSIONS_KEEP"
+    KEEP = 'EARLIER_VERSIONS_KEEP'
     """They are kept. No earlier version is compared."""
 
 
@@ -877,26 +1050,26 @@ class MixtureComponent(Message):
 class MixtureStrategy(OpenEnum):
     """Rule for the shares of the components."""
 
-    UNSPECIFIED = "STRATEGY_UNSPECIFIED"
+    UNSPECIFIED = 'STRATEGY_UNSPECIFIED'
     """Not set."""
 
-    TEMPERATURE = "STRATEGY_TEMPERATURE"
+    TEMPERATURE = 'STRATEGY_TEMPERATURE'
     """The share is proportional to weight × size^(1/T)."""
 
-    RATIO = "STRATEGY_RATIO"
+    RATIO = 'STRATEGY_RATIO'
     """The share is proportional to the weight."""
 
 
 class MixtureUnit(OpenEnum):
     """Unit of sizes."""
 
-    UNSPECIFIED = "UNIT_UNSPECIFIED"
+    UNSPECIFIED = 'UNIT_UNSPECIFIED'
     """Not set."""
 
-    TOKENS = "UNIT_TOKENS"
+    TOKENS = 'UNIT_TOKENS'
     """Tokens, as `Record.tokens` counts them."""
 
-    RECORDS = "UNIT_RECORDS"
+    RECORDS = 'UNIT_RECORDS'
     """Records."""
 
 
@@ -985,7 +1158,8 @@ class DatasetVersion(Message):
     artifact_digest: str = ""
     """Digest of the artifact tree: records, rejected items, profile and manifest.
 
-    Empty until the version is READY.
+    Empty until the version is READY, and for callers below the role ENGINEER, as the tree holds records
+    of test parts.
     """
 
     merkle_root: str = ""
@@ -1009,7 +1183,7 @@ class DatasetVersion(Message):
     redacted_digest: str = ""
     """Digest of the artifact tree without the erased records, for a REDACTED version.
 
-    `artifact_digest` then identifies the erased original.
+    `artifact_digest` then identifies the erased original. Empty for callers below the role ENGINEER.
     """
 
     erased_count: Int64 = 0
@@ -1028,6 +1202,13 @@ class DatasetVersion(Message):
     """Composition of the version from other versions, in place of `sources` and `curation`.
 
     `sources` then lists the sources of these versions. Not set: the version is curated from its sources.
+    """
+
+    completeness: dict[str, float] = {}
+    """Share of the records that have each field, from 0 to 1: `text`, `label`, `time`, and attributes by
+    their name.
+
+    Empty until the version is READY.
     """
 
 
@@ -1088,20 +1269,23 @@ class Record(Message):
     Not set if the record is a text with at most a label.
     """
 
+    attachments: list[Attachment] = []
+    """Files of the record, read from their headers. Set by `GetRecord`."""
+
 
 class Part(OpenEnum):
     """Part of a split."""
 
-    UNSPECIFIED = "PART_UNSPECIFIED"
+    UNSPECIFIED = 'PART_UNSPECIFIED'
     """Not set."""
 
-    TRAIN = "PART_TRAIN"
+    TRAIN = 'PART_TRAIN'
     """Training part."""
 
-    VALIDATION = "PART_VALIDATION"
+    VALIDATION = 'PART_VALIDATION'
     """Validation part."""
 
-    TEST = "PART_TEST"
+    TEST = 'PART_TEST'
     """Test part, which is sealed: each reading is logged."""
 
 
@@ -1134,28 +1318,28 @@ class RecordLineage(Message):
 class SplitState(OpenEnum):
     """State of a split."""
 
-    UNSPECIFIED = "STATE_UNSPECIFIED"
+    UNSPECIFIED = 'STATE_UNSPECIFIED'
     """Not set."""
 
-    QUEUED = "STATE_QUEUED"
+    QUEUED = 'STATE_QUEUED'
     """Waiting to start."""
 
-    RUNNING = "STATE_RUNNING"
+    RUNNING = 'STATE_RUNNING'
     """The work is in progress."""
 
-    READY = "STATE_READY"
+    READY = 'STATE_READY'
     """The split is complete and can be used."""
 
-    FAILED = "STATE_FAILED"
+    FAILED = 'STATE_FAILED'
     """The work ended with an error; `failure` holds the reason."""
 
-    CANCELLING = "STATE_CANCELLING"
+    CANCELLING = 'STATE_CANCELLING'
     """Cancellation was requested; the work is stopping."""
 
-    CANCELLED = "STATE_CANCELLED"
+    CANCELLED = 'STATE_CANCELLED'
     """Cancelled before the work completed."""
 
-    REDACTED = "STATE_REDACTED"
+    REDACTED = 'STATE_REDACTED'
     """Records were erased.
 
     The remaining records can be read and replayed, but the original parts can no longer be used for
@@ -1166,32 +1350,35 @@ class SplitState(OpenEnum):
 class SplitMode(OpenEnum):
     """Assignment of records to parts. Near duplicates always stay in one part."""
 
-    UNSPECIFIED = "MODE_UNSPECIFIED"
+    UNSPECIFIED = 'MODE_UNSPECIFIED'
     """Not set."""
 
-    STRATIFIED = "MODE_STRATIFIED"
+    STRATIFIED = 'MODE_STRATIFIED'
     """Every class has the same shares.
 
     Several labels of a record are a class of their own; a set that too few records have is in the class
     of its rarest label.
     """
 
-    TIME = "MODE_TIME"
+    TIME = 'MODE_TIME'
     """By received time, without shuffling: the oldest records are used for training, the newest for the
     test.
     """
 
-    GROUPED = "MODE_GROUPED"
+    GROUPED = 'MODE_GROUPED'
     """Records with the same value of `group_attribute` stay in one part, for example all of one user.
 
     A record without the attribute is a group of its own.
     """
 
-    QUANTILES = "MODE_QUANTILES"
+    QUANTILES = 'MODE_QUANTILES'
     """Labels are numbers, and every tenth of their range by rank has the same shares.
 
     Records whose label is no number are in no part.
     """
+
+    RANDOM = 'MODE_RANDOM'
+    """Regardless of labels, in a random order that depends on the seed alone."""
 
 
 class SplitRatios(Message):
@@ -1250,6 +1437,50 @@ class SplitRedaction(Message):
 
     erased_count: Int64 = 0
     """Number of records that were erased."""
+
+
+class SplitFolds(Message):
+    """Folds of equal size: the records that are not in the test part, near duplicates and groups in one
+    fold, labels in the same shares where the mode is STRATIFIED or QUANTILES.
+
+    One fold is the validation part, the others are the training part. Splits that differ in `fold` alone
+    have the same test part and the same folds. Refused with the mode TIME (`BAD_SPLIT`).
+    """
+
+    count: int = 0
+    """Number of folds, from 2 to 20."""
+
+    fold: int = 0
+    """Fold that is the validation part, from 0 to `count` - 1."""
+
+
+class SplitCrossValidation(Message):
+    """Nested cross-validation of a classical model, TF-IDF with logistic regression, on at most 10,000
+    records that are not in the test part.
+
+    Each fold is judged by a model that was fitted on the others; its settings are chosen by an inner
+    cross-validation on these.
+    """
+
+    fold_scores: list[float] = []
+    """Macro-F1 of each fold."""
+
+    score: float = 0.0
+    """Mean over the folds."""
+
+    lower: float = 0.0
+    """Lower end of the 95 % interval of the mean, corrected for the overlap of the training folds
+    (Nadeau and Bengio).
+    """
+
+    upper: float = 0.0
+    """Upper end of the interval."""
+
+    settings: list[str] = []
+    """Setting that the inner cross-validation chose for each fold, for example `words, C=10`."""
+
+    record_count: Int64 = 0
+    """Number of records."""
 
 
 class Split(Message):
@@ -1332,6 +1563,18 @@ class Split(Message):
     """Number of augmented copies in the training part, which the step `augment` of the curation makes.
 
     Each names its original in the attribute `copy_of`.
+    """
+
+    folds: SplitFolds | None = None
+    """Division of the records that are not in the test part into folds, where data are few.
+
+    Not set: there are none.
+    """
+
+    cross_validation: SplitCrossValidation | None = None
+    """Cross-validated scores of a classical model on the folds.
+
+    Not set: there are no folds, or no two labels.
     """
 
 
@@ -1456,19 +1699,19 @@ class VersionDifference(Message):
 class RecordDifferenceKind(OpenEnum):
     """Kind of a difference."""
 
-    UNSPECIFIED = "KIND_UNSPECIFIED"
+    UNSPECIFIED = 'KIND_UNSPECIFIED'
     """Not set."""
 
-    ADDED = "KIND_ADDED"
+    ADDED = 'KIND_ADDED'
     """Only in the compared version."""
 
-    REMOVED = "KIND_REMOVED"
+    REMOVED = 'KIND_REMOVED'
     """Only in the base."""
 
-    CHANGED = "KIND_CHANGED"
+    CHANGED = 'KIND_CHANGED'
     """In both, with other content or another label."""
 
-    MOVED = "KIND_MOVED"
+    MOVED = 'KIND_MOVED'
     """In other parts of the two splits."""
 
 
@@ -1503,57 +1746,57 @@ class RecordDifference(Message):
 class ExportState(OpenEnum):
     """State of an export."""
 
-    UNSPECIFIED = "STATE_UNSPECIFIED"
+    UNSPECIFIED = 'STATE_UNSPECIFIED'
     """Not set."""
 
-    QUEUED = "STATE_QUEUED"
+    QUEUED = 'STATE_QUEUED'
     """Waiting to start."""
 
-    RUNNING = "STATE_RUNNING"
+    RUNNING = 'STATE_RUNNING'
     """The work is in progress."""
 
-    READY = "STATE_READY"
+    READY = 'STATE_READY'
     """The files are complete."""
 
-    FAILED = "STATE_FAILED"
+    FAILED = 'STATE_FAILED'
     """The work ended with an error; `failure` holds the reason."""
 
-    CANCELLING = "STATE_CANCELLING"
+    CANCELLING = 'STATE_CANCELLING'
     """Cancellation was requested; the work is stopping."""
 
-    CANCELLED = "STATE_CANCELLED"
+    CANCELLED = 'STATE_CANCELLED'
     """Cancelled before the work completed."""
 
-    REDACTED = "STATE_REDACTED"
+    REDACTED = 'STATE_REDACTED'
     """Records were erased, and the files with them. Create a new export of what is left."""
 
 
 class ExportFormat(OpenEnum):
     """Format of the files."""
 
-    UNSPECIFIED = "FORMAT_UNSPECIFIED"
+    UNSPECIFIED = 'FORMAT_UNSPECIFIED'
     """Not set."""
 
-    PARQUET = "FORMAT_PARQUET"
+    PARQUET = 'FORMAT_PARQUET'
     """Parquet files with all columns."""
 
-    JSONL = "FORMAT_JSONL"
+    JSONL = 'FORMAT_JSONL'
     """JSON Lines in UTF-8, one record a line, in a form that can be imported."""
 
-    CSV = "FORMAT_CSV"
+    CSV = 'FORMAT_CSV'
     """CSV after RFC 4180 in UTF-8, with a header."""
 
-    MEGATRON = "FORMAT_MEGATRON"
+    MEGATRON = 'FORMAT_MEGATRON'
     """Indexed token files of Megatron-LM: `.bin` with the tokens, `.idx` with the lengths of the
     records.
     """
 
-    TOKENS = "FORMAT_TOKENS"
+    TOKENS = 'FORMAT_TOKENS'
     """Files of token IDs without a header (uint16, or uint32 for large vocabularies, little endian),
     each record followed by the end token, and `tokens.json`, which describes them.
     """
 
-    HUGGING_FACE = "FORMAT_HUGGING_FACE"
+    HUGGING_FACE = 'FORMAT_HUGGING_FACE'
     """Directory that `datasets.load_dataset` of Hugging Face reads: Parquet files and a dataset card."""
 
 
@@ -1678,19 +1921,19 @@ class OpenExportResponse(Message):
 class ErasureState(OpenEnum):
     """State of an erasure."""
 
-    UNSPECIFIED = "STATE_UNSPECIFIED"
+    UNSPECIFIED = 'STATE_UNSPECIFIED'
     """Not set."""
 
-    QUEUED = "STATE_QUEUED"
+    QUEUED = 'STATE_QUEUED'
     """Waiting for the curations, splits and erasures that started before it."""
 
-    RUNNING = "STATE_RUNNING"
+    RUNNING = 'STATE_RUNNING'
     """The work is in progress."""
 
-    SUCCEEDED = "STATE_SUCCEEDED"
+    SUCCEEDED = 'STATE_SUCCEEDED'
     """The work completed."""
 
-    FAILED = "STATE_FAILED"
+    FAILED = 'STATE_FAILED'
     """The work ended with an error; `failure` holds the reason."""
 
 
@@ -1844,25 +2087,25 @@ class AppendRecordsResponse(Message):
 class CrawlState(OpenEnum):
     """State of a crawl."""
 
-    UNSPECIFIED = "STATE_UNSPECIFIED"
+    UNSPECIFIED = 'STATE_UNSPECIFIED'
     """Not set."""
 
-    QUEUED = "STATE_QUEUED"
+    QUEUED = 'STATE_QUEUED'
     """Waiting for a worker."""
 
-    RUNNING = "STATE_RUNNING"
+    RUNNING = 'STATE_RUNNING'
     """The work is in progress."""
 
-    SUCCEEDED = "STATE_SUCCEEDED"
+    SUCCEEDED = 'STATE_SUCCEEDED'
     """The work completed."""
 
-    FAILED = "STATE_FAILED"
+    FAILED = 'STATE_FAILED'
     """The work ended with an error; `failure` holds the reason."""
 
-    CANCELLING = "STATE_CANCELLING"
+    CANCELLING = 'STATE_CANCELLING'
     """Cancellation was requested."""
 
-    CANCELLED = "STATE_CANCELLED"
+    CANCELLED = 'STATE_CANCELLED'
     """The work was cancelled."""
 
 
@@ -1980,3 +2223,417 @@ class Crawl(Message):
 
     stopped_by: str = ""
     """Bound that ended the crawl: `pages`, `seconds` or `bytes`. Empty: no page was left."""
+
+
+class ProfileState(OpenEnum):
+    """State of a profile."""
+
+    UNSPECIFIED = 'STATE_UNSPECIFIED'
+    """Not set."""
+
+    QUEUED = 'STATE_QUEUED'
+    """Waiting to start."""
+
+    RUNNING = 'STATE_RUNNING'
+    """The work is in progress."""
+
+    READY = 'STATE_READY'
+    """The report is complete."""
+
+    FAILED = 'STATE_FAILED'
+    """The work ended with an error; `failure` holds the reason."""
+
+    CANCELLING = 'STATE_CANCELLING'
+    """Cancellation was requested; the work is stopping."""
+
+    CANCELLED = 'STATE_CANCELLED'
+    """Cancelled before the work completed."""
+
+
+class Profile(Message):
+    """Statistical profile of a dataset version. Records of test parts are left out."""
+
+    name: str = ""
+    """Resource name: `projects/{project}/datasets/{dataset}/profiles/{profile}`."""
+
+    revision: Int64 = 0
+    """Increases with every stored change."""
+
+    create_time: Timestamp | None = None
+    """Time of creation, UTC. Set by the server."""
+
+    update_time: Timestamp | None = None
+    """Time of the last change, UTC. Set by the server."""
+
+    state: ProfileState = ProfileState.UNSPECIFIED
+    """Current state."""
+
+    dataset_version: str = ""
+    """Resource name of the dataset version.
+
+    It must be READY or REDACTED and belong to the dataset of the profile.
+    """
+
+    label_set_digest: str = ""
+    """Digest of a label set (`LabelSet.digest` of the labeling service).
+
+    Empty: the labels of the sources count.
+    """
+
+    topic_count: int = 0
+    """Number of topics, from 2 to 50. Default: 8."""
+
+    progress: Progress | None = None
+    """Progress of the work."""
+
+    failure: Failure | None = None
+    """Why the work failed. Set in the state FAILED only."""
+
+    record_count: Int64 = 0
+    """Number of records that the report describes. 0 until the profile is READY."""
+
+    sealed_count: Int64 = 0
+    """Number of records of test parts, which the report leaves out."""
+
+
+class ProfileReportQuantile(Message):
+    """Quantile."""
+
+    share: float = 0.0
+    """Share of the values that are at most `value`, from 0 to 1."""
+
+    value: float = 0.0
+    """Value."""
+
+
+class ProfileReportHistogram(Message):
+    """Histogram."""
+
+    edges: list[float] = []
+    """Edges of the bins, one more than there are counts, ascending."""
+
+    counts: list[Int64] = []
+    """Number of values in each bin. A bin includes its lower edge, the last bin both edges."""
+
+    is_logarithmic: bool = False
+    """True if the edges grow by a factor: the values span more than a factor of 100."""
+
+
+class ProfileReportBoxPlot(Message):
+    """Box plot of the values of one label."""
+
+    label: str = ""
+    """Label."""
+
+    value_count: Int64 = 0
+    """Number of values."""
+
+    lower_whisker: float = 0.0
+    """Smallest value within 1.5 interquartile ranges below the first quartile."""
+
+    first_quartile: float = 0.0
+    """First quartile."""
+
+    median: float = 0.0
+    """Median."""
+
+    third_quartile: float = 0.0
+    """Third quartile."""
+
+    upper_whisker: float = 0.0
+    """Largest value within 1.5 interquartile ranges above the third quartile."""
+
+
+class ProfileReportNumericColumn(Message):
+    """Numeric column."""
+
+    name: str = ""
+    """Name, for example `characters` or `attributes.priority`."""
+
+    value_count: Int64 = 0
+    """Number of finite values."""
+
+    missing_count: Int64 = 0
+    """Number of records without a value."""
+
+    infinite_count: Int64 = 0
+    """Number of values that are infinite or not a number."""
+
+    mean: float = 0.0
+    """Arithmetic mean."""
+
+    standard_deviation: float = 0.0
+    """Standard deviation of the sample. 0 for fewer than two values."""
+
+    minimum: float = 0.0
+    """Smallest value."""
+
+    maximum: float = 0.0
+    """Largest value."""
+
+    quantiles: list[ProfileReportQuantile] = []
+    """Quantiles at 1, 5, 25, 50, 75, 95 and 99 %. Their relative error is at most 1 %."""
+
+    histogram: ProfileReportHistogram | None = None
+    """Histogram."""
+
+    outlier_count: Int64 = 0
+    """Number of values beyond 1.5 interquartile ranges below the first or above the third quartile."""
+
+    outlier_record_ids: list[str] = []
+    """IDs of records with the most distant outliers, at most ten."""
+
+    box_plots: list[ProfileReportBoxPlot] = []
+    """Box plots by label, of the most frequent labels."""
+
+
+class ProfileReportValueCount(Message):
+    """Value with its frequency."""
+
+    value: str = ""
+    """Value; only the first 200 characters of a longer one."""
+
+    count: Int64 = 0
+    """Number of records."""
+
+
+class ProfileReportValueColumn(Message):
+    """Column of values."""
+
+    name: str = ""
+    """Name, for example `language` or `attributes.folder`."""
+
+    value_count: Int64 = 0
+    """Number of records with a value."""
+
+    missing_count: Int64 = 0
+    """Number of records without a value."""
+
+    distinct_count: Int64 = 0
+    """Number of different values. Estimated above 10,000."""
+
+    top_values: list[ProfileReportValueCount] = []
+    """Most frequent values, at most 50. Empty if nearly every record has its own value."""
+
+
+class ProfileReportCorrelationMatrix(Message):
+    """Correlation matrix."""
+
+    names: list[str] = []
+    """Names of the columns."""
+
+    coefficients: list[float] = []
+    """Coefficients from -1 to 1, row by row. 0 where a column is constant."""
+
+    record_count: Int64 = 0
+    """Number of records with all columns."""
+
+
+class ProfileReportPoint(Message):
+    """Point of a scatter plot."""
+
+    x: float = 0.0
+    """Value of the horizontal axis."""
+
+    y: float = 0.0
+    """Value of the vertical axis."""
+
+    label: str = ""
+    """Label of the record."""
+
+    record_id: str = ""
+    """ID of the record."""
+
+
+class ProfileReportScatter(Message):
+    """Records by two numeric columns."""
+
+    x: str = ""
+    """Column of the horizontal axis."""
+
+    y: str = ""
+    """Column of the vertical axis."""
+
+    points: list[ProfileReportPoint] = []
+    """The points."""
+
+
+class ProfileReportCrossTable(Message):
+    """Labels by the values of another column."""
+
+    column: str = ""
+    """Column of the table, for example `language`."""
+
+    labels: list[str] = []
+    """Labels: the rows."""
+
+    values: list[str] = []
+    """Values of the column: the columns."""
+
+    counts: list[Int64] = []
+    """Number of records, row by row."""
+
+    association: float = 0.0
+    """Cramér's V with the bias correction of Bergsma, from 0 (independent) to 1."""
+
+
+class ProfileReportExampleRecord(Message):
+    """Record with the start of its text."""
+
+    record_id: str = ""
+    """ID of the record."""
+
+    text_start: str = ""
+    """First 300 characters of the text."""
+
+    label: str = ""
+    """Label. Empty: none."""
+
+    language: str = ""
+    """Language as an ISO 639-1 code."""
+
+
+class ProfileReportCluster(Message):
+    """Cluster of near duplicates."""
+
+    cluster: str = ""
+    """ID of the cluster."""
+
+    record_count: Int64 = 0
+    """Number of records."""
+
+    example: ProfileReportExampleRecord | None = None
+    """A record of the cluster."""
+
+
+class ProfileReportDuplicateClusters(Message):
+    """Clusters of near duplicates."""
+
+    cluster_count: Int64 = 0
+    """Number of clusters with more than one record."""
+
+    record_count: Int64 = 0
+    """Number of records in them."""
+
+    sizes: dict[str, Int64] = {}
+    """Number of clusters by their size: `2`, `3`, `4-7`, `8-15`, and so on."""
+
+    largest: list[ProfileReportCluster] = []
+    """Largest clusters, at most ten."""
+
+
+class ProfileReportTopic(Message):
+    """Topic of texts."""
+
+    words: list[str] = []
+    """Heaviest words, at most ten."""
+
+    share: float = 0.0
+    """Share of the sampled texts whose first topic it is, from 0 to 1."""
+
+    label_counts: dict[str, Int64] = {}
+    """Number of sampled texts by label."""
+
+    examples: list[ProfileReportExampleRecord] = []
+    """Typical records, at most three."""
+
+
+class ProfileReportLabelDifficulty(Message):
+    """Difficulty of a label."""
+
+    label: str = ""
+    """Label."""
+
+    record_count: Int64 = 0
+    """Number of records."""
+
+    recall: float = 0.0
+    """Share of its records that the model recognised."""
+
+    confused_with: str = ""
+    """Label with which it was confused most often. Empty: none."""
+
+
+class ProfileReportHardRecord(Message):
+    """Record that a classical model finds hard."""
+
+    record: ProfileReportExampleRecord | None = None
+    """The record."""
+
+    predicted: str = ""
+    """Answer of the model."""
+
+    margin: float = 0.0
+    """Probability of the right label less that of the best other one."""
+
+
+class ProfileReportDifficulty(Message):
+    """What a classical model finds hard: logistic regression on TF-IDF, cross-validated."""
+
+    record_count: Int64 = 0
+    """Number of labelled records in the sample."""
+
+    fold_count: int = 0
+    """Number of folds. Near duplicates are in one fold."""
+
+    accuracy: float = 0.0
+    """Share of right answers on records that the model had not seen."""
+
+    majority_share: float = 0.0
+    """Share of the most frequent label."""
+
+    margins: ProfileReportHistogram | None = None
+    """Histogram of the margins: probability of the right label less that of the best other one, from -1
+    to 1.
+    """
+
+    labels: list[ProfileReportLabelDifficulty] = []
+    """Labels with their recall, the lowest first."""
+
+    hardest: list[ProfileReportHardRecord] = []
+    """Records with the lowest margins: hard texts and possible label errors, at most twenty."""
+
+
+class ProfileReport(Message):
+    """Report of a profile."""
+
+    dataset_version: str = ""
+    """Resource name of the dataset version."""
+
+    record_count: Int64 = 0
+    """Number of records that the report describes."""
+
+    sealed_count: Int64 = 0
+    """Number of records of test parts, which are left out."""
+
+    numeric_columns: list[ProfileReportNumericColumn] = []
+    """Numeric columns: `characters`, `tokens`, `characters_per_token`, the label if it is a number, and
+    attributes that are numbers.
+    """
+
+    value_columns: list[ProfileReportValueColumn] = []
+    """Columns of values: `language`, `label`, `source`, `license`, and attributes that are texts."""
+
+    correlation: ProfileReportCorrelationMatrix | None = None
+    """Pearson correlation of numeric columns, over the records that have them all."""
+
+    scatters: list[ProfileReportScatter] = []
+    """A sample of records by two numeric columns each."""
+
+    cross_tables: list[ProfileReportCrossTable] = []
+    """Counts of labels by the values of another column."""
+
+    duplicate_clusters: ProfileReportDuplicateClusters | None = None
+    """Clusters of near duplicates."""
+
+    topics: list[ProfileReportTopic] = []
+    """Topics of a sample of the texts."""
+
+    difficulty: ProfileReportDifficulty | None = None
+    """What a classical model finds hard. Not set: there are too few labels."""
+
+    examples: list[ProfileReportExampleRecord] = []
+    """Records drawn at random."""
+
+    notes: list[str] = []
+    """What could not be computed, one sentence each."""

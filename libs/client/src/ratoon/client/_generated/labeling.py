@@ -2,31 +2,39 @@
 """Resources of labeling."""
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
+from ratoon.client._generated.labeling_types import AddGoldItemsRequestGoldItem
+from ratoon.client._generated.labeling_types import AddGoldItemsResponse
+from ratoon.client._generated.labeling_types import Annotation
+from ratoon.client._generated.labeling_types import AnnotationSource
+from ratoon.client._generated.labeling_types import BatchCreateAnnotationsResponse
+from ratoon.client._generated.labeling_types import BatchCreateTasksResponse
+from ratoon.client._generated.labeling_types import ClaimTaskResponse
+from ratoon.client._generated.labeling_types import ExchangeFormat
+from ratoon.client._generated.labeling_types import ExportQueueResponse
+from ratoon.client._generated.labeling_types import Guideline
+from ratoon.client._generated.labeling_types import GuidelineConflictPolicy
+from ratoon.client._generated.labeling_types import GuidelineExample
+from ratoon.client._generated.labeling_types import GuidelineVersion
+from ratoon.client._generated.labeling_types import ImportAnnotationsResponse
+from ratoon.client._generated.labeling_types import LabelSet
+from ratoon.client._generated.labeling_types import MarkSpec
+from ratoon.client._generated.labeling_types import Preference
+from ratoon.client._generated.labeling_types import Queue
+from ratoon.client._generated.labeling_types import QueuePreLabels
+from ratoon.client._generated.labeling_types import QueueRefillRule
+from ratoon.client._generated.ingestion_types import Record
+from ratoon.client._generated.labeling_types import Refill
+from ratoon.client._generated.ingestion_types import Source
+from ratoon.client._generated.ingestion_types import Stream
+from ratoon.client._generated.labeling_types import SummarizeQueueResponse
+from ratoon.client._generated.labeling_types import SummarizeRatingsResponse
+from ratoon.client._generated.labeling_types import SummarizeTasksResponse
+from ratoon.client._generated.labeling_types import Task
+from ratoon.client._generated.labeling_types import TaskReviewDecision
 from ratoon.client._generated.common_types import TaskSpec
-from ratoon.client._generated.labeling_types import (
-    AddGoldItemsRequestGoldItem,
-    AddGoldItemsResponse,
-    Annotation,
-    AnnotationSource,
-    BatchCreateAnnotationsResponse,
-    BatchCreateTasksResponse,
-    ClaimTaskResponse,
-    Guideline,
-    GuidelineConflictPolicy,
-    LabelSet,
-    Preference,
-    Queue,
-    QueuePreLabels,
-    QueueRefillRule,
-    Refill,
-    SummarizeQueueResponse,
-    SummarizeRatingsResponse,
-    SummarizeTasksResponse,
-    Task,
-    TaskReviewDecision,
-)
+from ratoon.client._generated.labeling_types import VersionChange
 from ratoon.client._models import changes, present
 from ratoon.client._omit import Omit, omit
 from ratoon.client._pagination import AsyncPaginator, SyncPage
@@ -41,14 +49,7 @@ class AnnotationsResource:
     def __init__(self, transport: SyncTransport) -> None:
         self._transport = transport
 
-    def batch_create(
-        self,
-        parent: str,
-        *,
-        annotations: Sequence[Annotation] | None = None,
-        request_id: str | None = None,
-        timeout: float | None = None,
-    ) -> BatchCreateAnnotationsResponse:
+    def batch_create(self, parent: str, *, annotations: Sequence[Annotation] | None = None, request_id: str | None = None, timeout: float | None = None) -> BatchCreateAnnotationsResponse:
         """Annotate up to 1,000 records, for import from other tools.
 
         All annotations are created, or none. Refused as by `CreateAnnotation`, and a number of annotations
@@ -62,30 +63,9 @@ class AnnotationsResource:
                 200 characters.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.call(
-            BatchCreateAnnotationsResponse,
-            Call(
-                "POST",
-                expand("/v1/{parent=projects/*}/annotations:batchCreate", parent=parent),
-                body=present({"annotations": annotations, "requestId": request_id or new_request_id()}),
-                repeatable=True,
-            ),
-            timeout,
-        )
+        return self._transport.call(BatchCreateAnnotationsResponse, Call('POST', expand('/v1/{parent=projects/*}/annotations:batchCreate', parent=parent), body=present({'annotations': annotations, 'requestId': request_id or new_request_id()}), repeatable=True), timeout)
 
-    def create(
-        self,
-        parent: str,
-        *,
-        record_id: str | None = None,
-        content_digest: str | None = None,
-        label: str | None = None,
-        annotator: str | None = None,
-        source: AnnotationSource | None = None,
-        annotation_id: str | None = None,
-        request_id: str | None = None,
-        timeout: float | None = None,
-    ) -> Annotation:
+    def create(self, parent: str, *, record_id: str | None = None, content_digest: str | None = None, label: str | None = None, annotator: str | None = None, source: AnnotationSource | None = None, annotation_id: str | None = None, request_id: str | None = None, timeout: float | None = None) -> Annotation:
         """Annotate a record.
 
         Refused: no record (`RECORD_MISSING`), an empty or too long answer (`BAD_LABEL`), the source FEEDBACK
@@ -106,25 +86,7 @@ class AnnotationsResource:
                 it created first. A different request with the same ID is refused. At most 256 characters.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.call(
-            Annotation,
-            Call(
-                "POST",
-                expand("/v1/{parent=projects/*}/annotations", parent=parent),
-                query=present({"annotationId": annotation_id, "requestId": request_id or new_request_id()}),
-                body=present(
-                    {
-                        "recordId": record_id,
-                        "contentDigest": content_digest,
-                        "label": label,
-                        "annotator": annotator,
-                        "source": source,
-                    }
-                ),
-                repeatable=True,
-            ),
-            timeout,
-        )
+        return self._transport.call(Annotation, Call('POST', expand('/v1/{parent=projects/*}/annotations', parent=parent), query=present({'annotationId': annotation_id, 'requestId': request_id or new_request_id()}), body=present({'recordId': record_id, 'contentDigest': content_digest, 'label': label, 'annotator': annotator, 'source': source}), repeatable=True), timeout)
 
     def get(self, name: str, *, timeout: float | None = None) -> Annotation:
         """Return one annotation.
@@ -133,19 +95,32 @@ class AnnotationsResource:
             name: Resource name of the annotation: `projects/{project}/annotations/{annotation}`.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.call(
-            Annotation, Call("GET", expand("/v1/{name=projects/*/annotations/*}", name=name)), timeout
-        )
+        return self._transport.call(Annotation, Call('GET', expand('/v1/{name=projects/*/annotations/*}', name=name)), timeout)
 
-    def list(
-        self,
-        parent: str,
-        *,
-        page_size: int | None = None,
-        page_token: str | None = None,
-        order_by: str | None = None,
-        timeout: float | None = None,
-    ) -> SyncPage[Annotation]:
+    def import(self, parent: str, *, dataset_version: str | None = None, guideline: str | None = None, digest: str | None = None, format: ExchangeFormat | None = None, control: str | None = None, source: AnnotationSource | None = None, timeout: float | None = None) -> ImportAnnotationsResponse:
+        """Store the answers in a file of another annotation tool as annotations of records of a dataset
+        version.
+
+        The same answers are stored once. What is left out is counted by reason. Refused: a file that does not
+        have the format (`BAD_EXCHANGE`), one of more than 64 MiB (`FILE_TOO_LARGE`), one that was not
+        uploaded (`ARTIFACT_MISSING`), a dataset version that is not READY (`DATASET_NOT_READY`).
+
+        Args:
+            parent: Resource name of the project: `projects/{project}`.
+            dataset_version: Resource name of the dataset version that holds the records. A record is found by
+                its ID, which an export of a queue holds, else by its text; white space does not count.
+            guideline: Resource name of the guideline by whose rules the answers are valid.
+            digest: SHA-256 digest of the file, which was uploaded before; at most 64 MiB.
+            format: Format of the file. Required.
+            control: Name of the control of Label Studio, or of the question of Argilla, whose answers count.
+                Empty: the first one.
+            source: Origin of the annotations. Default: IMPORT. HUMAN: people gave the answers, and the caller
+                vouches for it.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return self._transport.call(ImportAnnotationsResponse, Call('POST', expand('/v1/{parent=projects/*}/annotations:import', parent=parent), body=present({'datasetVersion': dataset_version, 'guideline': guideline, 'digest': digest, 'format': format, 'control': control, 'source': source})), timeout)
+
+    def list(self, parent: str, *, page_size: int | None = None, page_token: str | None = None, order_by: str | None = None, timeout: float | None = None) -> SyncPage[Annotation]:
         """List the annotations of a project, oldest first.
 
         Args:
@@ -158,16 +133,7 @@ class AnnotationsResource:
                 order is refused.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.page(
-            Annotation,
-            "annotations",
-            Call(
-                "GET",
-                expand("/v1/{parent=projects/*}/annotations", parent=parent),
-                query=present({"pageSize": page_size, "pageToken": page_token, "orderBy": order_by}),
-            ),
-            timeout,
-        )
+        return self._transport.page(Annotation, 'annotations', Call('GET', expand('/v1/{parent=projects/*}/annotations', parent=parent), query=present({'pageSize': page_size, 'pageToken': page_token, 'orderBy': order_by})), timeout)
 
 
 class AsyncAnnotationsResource:
@@ -176,14 +142,7 @@ class AsyncAnnotationsResource:
     def __init__(self, transport: AsyncTransport) -> None:
         self._transport = transport
 
-    async def batch_create(
-        self,
-        parent: str,
-        *,
-        annotations: Sequence[Annotation] | None = None,
-        request_id: str | None = None,
-        timeout: float | None = None,
-    ) -> BatchCreateAnnotationsResponse:
+    async def batch_create(self, parent: str, *, annotations: Sequence[Annotation] | None = None, request_id: str | None = None, timeout: float | None = None) -> BatchCreateAnnotationsResponse:
         """Annotate up to 1,000 records, for import from other tools.
 
         All annotations are created, or none. Refused as by `CreateAnnotation`, and a number of annotations
@@ -197,30 +156,9 @@ class AsyncAnnotationsResource:
                 200 characters.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return await self._transport.call(
-            BatchCreateAnnotationsResponse,
-            Call(
-                "POST",
-                expand("/v1/{parent=projects/*}/annotations:batchCreate", parent=parent),
-                body=present({"annotations": annotations, "requestId": request_id or new_request_id()}),
-                repeatable=True,
-            ),
-            timeout,
-        )
+        return await self._transport.call(BatchCreateAnnotationsResponse, Call('POST', expand('/v1/{parent=projects/*}/annotations:batchCreate', parent=parent), body=present({'annotations': annotations, 'requestId': request_id or new_request_id()}), repeatable=True), timeout)
 
-    async def create(
-        self,
-        parent: str,
-        *,
-        record_id: str | None = None,
-        content_digest: str | None = None,
-        label: str | None = None,
-        annotator: str | None = None,
-        source: AnnotationSource | None = None,
-        annotation_id: str | None = None,
-        request_id: str | None = None,
-        timeout: float | None = None,
-    ) -> Annotation:
+    async def create(self, parent: str, *, record_id: str | None = None, content_digest: str | None = None, label: str | None = None, annotator: str | None = None, source: AnnotationSource | None = None, annotation_id: str | None = None, request_id: str | None = None, timeout: float | None = None) -> Annotation:
         """Annotate a record.
 
         Refused: no record (`RECORD_MISSING`), an empty or too long answer (`BAD_LABEL`), the source FEEDBACK
@@ -241,25 +179,7 @@ class AsyncAnnotationsResource:
                 it created first. A different request with the same ID is refused. At most 256 characters.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return await self._transport.call(
-            Annotation,
-            Call(
-                "POST",
-                expand("/v1/{parent=projects/*}/annotations", parent=parent),
-                query=present({"annotationId": annotation_id, "requestId": request_id or new_request_id()}),
-                body=present(
-                    {
-                        "recordId": record_id,
-                        "contentDigest": content_digest,
-                        "label": label,
-                        "annotator": annotator,
-                        "source": source,
-                    }
-                ),
-                repeatable=True,
-            ),
-            timeout,
-        )
+        return await self._transport.call(Annotation, Call('POST', expand('/v1/{parent=projects/*}/annotations', parent=parent), query=present({'annotationId': annotation_id, 'requestId': request_id or new_request_id()}), body=present({'recordId': record_id, 'contentDigest': content_digest, 'label': label, 'annotator': annotator, 'source': source}), repeatable=True), timeout)
 
     async def get(self, name: str, *, timeout: float | None = None) -> Annotation:
         """Return one annotation.
@@ -268,19 +188,32 @@ class AsyncAnnotationsResource:
             name: Resource name of the annotation: `projects/{project}/annotations/{annotation}`.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return await self._transport.call(
-            Annotation, Call("GET", expand("/v1/{name=projects/*/annotations/*}", name=name)), timeout
-        )
+        return await self._transport.call(Annotation, Call('GET', expand('/v1/{name=projects/*/annotations/*}', name=name)), timeout)
 
-    def list(
-        self,
-        parent: str,
-        *,
-        page_size: int | None = None,
-        page_token: str | None = None,
-        order_by: str | None = None,
-        timeout: float | None = None,
-    ) -> AsyncPaginator[Annotation]:
+    async def import(self, parent: str, *, dataset_version: str | None = None, guideline: str | None = None, digest: str | None = None, format: ExchangeFormat | None = None, control: str | None = None, source: AnnotationSource | None = None, timeout: float | None = None) -> ImportAnnotationsResponse:
+        """Store the answers in a file of another annotation tool as annotations of records of a dataset
+        version.
+
+        The same answers are stored once. What is left out is counted by reason. Refused: a file that does not
+        have the format (`BAD_EXCHANGE`), one of more than 64 MiB (`FILE_TOO_LARGE`), one that was not
+        uploaded (`ARTIFACT_MISSING`), a dataset version that is not READY (`DATASET_NOT_READY`).
+
+        Args:
+            parent: Resource name of the project: `projects/{project}`.
+            dataset_version: Resource name of the dataset version that holds the records. A record is found by
+                its ID, which an export of a queue holds, else by its text; white space does not count.
+            guideline: Resource name of the guideline by whose rules the answers are valid.
+            digest: SHA-256 digest of the file, which was uploaded before; at most 64 MiB.
+            format: Format of the file. Required.
+            control: Name of the control of Label Studio, or of the question of Argilla, whose answers count.
+                Empty: the first one.
+            source: Origin of the annotations. Default: IMPORT. HUMAN: people gave the answers, and the caller
+                vouches for it.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return await self._transport.call(ImportAnnotationsResponse, Call('POST', expand('/v1/{parent=projects/*}/annotations:import', parent=parent), body=present({'datasetVersion': dataset_version, 'guideline': guideline, 'digest': digest, 'format': format, 'control': control, 'source': source})), timeout)
+
+    def list(self, parent: str, *, page_size: int | None = None, page_token: str | None = None, order_by: str | None = None, timeout: float | None = None) -> AsyncPaginator[Annotation]:
         """List the annotations of a project, oldest first.
 
         Args:
@@ -293,16 +226,71 @@ class AsyncAnnotationsResource:
                 order is refused.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.page(
-            Annotation,
-            "annotations",
-            Call(
-                "GET",
-                expand("/v1/{parent=projects/*}/annotations", parent=parent),
-                query=present({"pageSize": page_size, "pageToken": page_token, "orderBy": order_by}),
-            ),
-            timeout,
-        )
+        return self._transport.page(Annotation, 'annotations', Call('GET', expand('/v1/{parent=projects/*}/annotations', parent=parent), query=present({'pageSize': page_size, 'pageToken': page_token, 'orderBy': order_by})), timeout)
+
+
+class GuidelineVersionsResource:
+    """Version of a guideline, and what it means for the answers that were given under earlier ones."""
+
+    def __init__(self, transport: SyncTransport) -> None:
+        self._transport = transport
+
+    def get(self, name: str, *, timeout: float | None = None) -> GuidelineVersion:
+        """Return one version of a guideline.
+
+        Args:
+            name: Resource name of the version:
+                `projects/{project}/guidelines/{guideline}/versions/{version}`.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return self._transport.call(GuidelineVersion, Call('GET', expand('/v1/{name=projects/*/guidelines/*/versions/*}', name=name)), timeout)
+
+    def list(self, parent: str, *, page_size: int | None = None, page_token: str | None = None, order_by: str | None = None, timeout: float | None = None) -> SyncPage[GuidelineVersion]:
+        """List the versions of a guideline, oldest first.
+
+        Args:
+            parent: Resource name of the guideline: `projects/{project}/guidelines/{guideline}`.
+            page_size: Maximum number of items to return. 0: 100. Values above 1000 are reduced to 1000;
+                negative values are refused. A page may hold fewer items.
+            page_token: `next_page_token` of the previous page. Empty: the first page. The token of another
+                listing is refused.
+            order_by: Order of the items: `create_time` (default) or `create_time desc`. The token of another
+                order is refused.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return self._transport.page(GuidelineVersion, 'guidelineVersions', Call('GET', expand('/v1/{parent=projects/*/guidelines/*}/versions', parent=parent), query=present({'pageSize': page_size, 'pageToken': page_token, 'orderBy': order_by})), timeout)
+
+
+class AsyncGuidelineVersionsResource:
+    """Version of a guideline, and what it means for the answers that were given under earlier ones."""
+
+    def __init__(self, transport: AsyncTransport) -> None:
+        self._transport = transport
+
+    async def get(self, name: str, *, timeout: float | None = None) -> GuidelineVersion:
+        """Return one version of a guideline.
+
+        Args:
+            name: Resource name of the version:
+                `projects/{project}/guidelines/{guideline}/versions/{version}`.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return await self._transport.call(GuidelineVersion, Call('GET', expand('/v1/{name=projects/*/guidelines/*/versions/*}', name=name)), timeout)
+
+    def list(self, parent: str, *, page_size: int | None = None, page_token: str | None = None, order_by: str | None = None, timeout: float | None = None) -> AsyncPaginator[GuidelineVersion]:
+        """List the versions of a guideline, oldest first.
+
+        Args:
+            parent: Resource name of the guideline: `projects/{project}/guidelines/{guideline}`.
+            page_size: Maximum number of items to return. 0: 100. Values above 1000 are reduced to 1000;
+                negative values are refused. A page may hold fewer items.
+            page_token: `next_page_token` of the previous page. Empty: the first page. The token of another
+                listing is refused.
+            order_by: Order of the items: `create_time` (default) or `create_time desc`. The token of another
+                order is refused.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return self._transport.page(GuidelineVersion, 'guidelineVersions', Call('GET', expand('/v1/{parent=projects/*/guidelines/*}/versions', parent=parent), query=present({'pageSize': page_size, 'pageToken': page_token, 'orderBy': order_by})), timeout)
 
 
 class GuidelinesResource:
@@ -311,18 +299,7 @@ class GuidelinesResource:
     def __init__(self, transport: SyncTransport) -> None:
         self._transport = transport
 
-    def create(
-        self,
-        parent: str,
-        *,
-        instructions: str | None = None,
-        labels: Sequence[str] | None = None,
-        task: TaskSpec | None = None,
-        conflict_policy: GuidelineConflictPolicy | None = None,
-        guideline_id: str | None = None,
-        request_id: str | None = None,
-        timeout: float | None = None,
-    ) -> Guideline:
+    def create(self, parent: str, *, instructions: str | None = None, purpose: str | None = None, ambiguity: str | None = None, examples: Sequence[GuidelineExample] | None = None, labels: Sequence[str] | None = None, task: TaskSpec | None = None, marks: MarkSpec | None = None, conflict_policy: GuidelineConflictPolicy | None = None, guideline_id: str | None = None, request_id: str | None = None, label_config: str | None = None, label_control: str | None = None, timeout: float | None = None) -> Guideline:
         """Create a guideline.
 
         Refused: fewer than two labels, empty, padded or repeated ones (`BAD_LABELS`), settings of the task
@@ -332,36 +309,28 @@ class GuidelinesResource:
         Args:
             parent: Resource name of the project: `projects/{project}`.
             instructions: Instructions for annotators, at most 262,144 characters.
+            purpose: What the labels are for, at most 262,144 characters.
+            ambiguity: How to decide ambiguous records, at most 262,144 characters.
+            examples: Examples of answers, at most 1,000.
             labels: The same as `task.classify.labels`: 2 to 1,000 labels to choose from, of at most 200
                 characters each. Empty, padded and repeated labels are refused. Other kinds of task have none.
             task: What the model is for, which decides what annotators enter: labels, a text or a number. A
                 request may give `labels` instead. An update changes `labels` alone.
+            marks: Spans or boxes that annotators mark. The task of the model is then `generate` with JSON
+                answers. Not set: the task says what annotators enter. An update changes `labels` alone.
             conflict_policy: How several annotations of one record become one answer. Default: HUMAN_FIRST; of
                 numbers MEAN.
             guideline_id: Last segment of the resource name: 1 to 63 characters of `a-z`, `0-9`, `-` and `.`;
                 the first and the last one are a letter or a digit. Empty: the server generates a UUIDv7.
             request_id: Makes a retry safe: the identical request with the same ID returns the resource that
                 it created first. A different request with the same ID is refused. At most 256 characters.
+            label_config: Labeling config of Label Studio, from which labels, task or marks are taken, and
+                instructions if `guideline` has none. Refused with `labels`, `task` or `marks`, and without a
+                control that Ratoon has (`BAD_EXCHANGE`).
+            label_control: Name of the control of `label_config` that annotators use. Empty: the first one.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.call(
-            Guideline,
-            Call(
-                "POST",
-                expand("/v1/{parent=projects/*}/guidelines", parent=parent),
-                query=present({"guidelineId": guideline_id, "requestId": request_id or new_request_id()}),
-                body=present(
-                    {
-                        "instructions": instructions,
-                        "labels": labels,
-                        "task": task,
-                        "conflictPolicy": conflict_policy,
-                    }
-                ),
-                repeatable=True,
-            ),
-            timeout,
-        )
+        return self._transport.call(Guideline, Call('POST', expand('/v1/{parent=projects/*}/guidelines', parent=parent), query=present({'guidelineId': guideline_id, 'requestId': request_id or new_request_id(), 'labelConfig': label_config, 'labelControl': label_control}), body=present({'instructions': instructions, 'purpose': purpose, 'ambiguity': ambiguity, 'examples': examples, 'labels': labels, 'task': task, 'marks': marks, 'conflictPolicy': conflict_policy}), repeatable=True), timeout)
 
     def delete(self, name: str, *, etag: str | None = None, timeout: float | None = None) -> None:
         """Delete a guideline.
@@ -375,14 +344,7 @@ class GuidelinesResource:
                 checked.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        self._transport.send(
-            Call(
-                "DELETE",
-                expand("/v1/{name=projects/*/guidelines/*}", name=name),
-                query=present({"etag": etag}),
-            ),
-            timeout,
-        )
+        self._transport.send(Call('DELETE', expand('/v1/{name=projects/*/guidelines/*}', name=name), query=present({'etag': etag})), timeout)
 
     def get(self, name: str, *, timeout: float | None = None) -> Guideline:
         """Return one guideline.
@@ -391,19 +353,9 @@ class GuidelinesResource:
             name: Resource name of the guideline: `projects/{project}/guidelines/{guideline}`.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.call(
-            Guideline, Call("GET", expand("/v1/{name=projects/*/guidelines/*}", name=name)), timeout
-        )
+        return self._transport.call(Guideline, Call('GET', expand('/v1/{name=projects/*/guidelines/*}', name=name)), timeout)
 
-    def list(
-        self,
-        parent: str,
-        *,
-        page_size: int | None = None,
-        page_token: str | None = None,
-        order_by: str | None = None,
-        timeout: float | None = None,
-    ) -> SyncPage[Guideline]:
+    def list(self, parent: str, *, page_size: int | None = None, page_token: str | None = None, order_by: str | None = None, timeout: float | None = None) -> SyncPage[Guideline]:
         """List the guidelines of a project, oldest first.
 
         Args:
@@ -416,31 +368,14 @@ class GuidelinesResource:
                 order is refused.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.page(
-            Guideline,
-            "guidelines",
-            Call(
-                "GET",
-                expand("/v1/{parent=projects/*}/guidelines", parent=parent),
-                query=present({"pageSize": page_size, "pageToken": page_token, "orderBy": order_by}),
-            ),
-            timeout,
-        )
+        return self._transport.page(Guideline, 'guidelines', Call('GET', expand('/v1/{parent=projects/*}/guidelines', parent=parent), query=present({'pageSize': page_size, 'pageToken': page_token, 'orderBy': order_by})), timeout)
 
-    def update(
-        self,
-        name: str,
-        *,
-        instructions: str | Omit = omit,
-        labels: Sequence[str] | Omit = omit,
-        conflict_policy: GuidelineConflictPolicy | Omit = omit,
-        etag: str | Omit = omit,
-        timeout: float | None = None,
-    ) -> Guideline:
-        """Update a guideline.
+    def update(self, name: str, *, instructions: str | Omit = omit, labels: Sequence[str] | Omit = omit, conflict_policy: GuidelineConflictPolicy | Omit = omit, purpose: str | Omit = omit, ambiguity: str | Omit = omit, examples: Sequence[GuidelineExample] | Omit = omit, etag: str | Omit = omit, change: VersionChange | None = None, timeout: float | None = None) -> Guideline:
+        """Update a guideline: a new version.
 
-        Existing label sets keep the labels and the conflict policy with which they were created. Refusals of
-        `CreateGuideline` apply.
+        Existing label sets keep the labels and the conflict policy with which they were created. `change`
+        says what the version means for earlier answers; with ASK_AGAIN, tasks of queues are opened again.
+        Refusals of `CreateGuideline` apply.
 
         Args:
             name: Resource name: `projects/{project}/guidelines/{guideline}`.
@@ -449,26 +384,16 @@ class GuidelinesResource:
                 characters each. Empty, padded and repeated labels are refused. Other kinds of task have none.
             conflict_policy: How several annotations of one record become one answer. Default: HUMAN_FIRST; of
                 numbers MEAN.
+            purpose: What the labels are for, at most 262,144 characters.
+            ambiguity: How to decide ambiguous records, at most 262,144 characters.
+            examples: Examples of answers, at most 1,000.
             etag: Version tag of the changeable fields. Send it with an update or a delete: a stale value is
                 refused.
+            change: What the new version means for answers that were given under earlier ones. Default: they
+                stay valid.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.call(
-            Guideline,
-            Call(
-                "PATCH",
-                expand("/v1/{name=projects/*/guidelines/*}", name=name),
-                body=changes(
-                    {
-                        "instructions": instructions,
-                        "labels": labels,
-                        "conflictPolicy": conflict_policy,
-                        "etag": etag,
-                    }
-                ),
-            ),
-            timeout,
-        )
+        return self._transport.call(Guideline, Call('PATCH', expand('/v1/{name=projects/*/guidelines/*}', name=name), query=present({'change': change}), body=changes({'instructions': instructions, 'labels': labels, 'conflictPolicy': conflict_policy, 'purpose': purpose, 'ambiguity': ambiguity, 'examples': examples, 'etag': etag})), timeout)
 
 
 class AsyncGuidelinesResource:
@@ -477,18 +402,7 @@ class AsyncGuidelinesResource:
     def __init__(self, transport: AsyncTransport) -> None:
         self._transport = transport
 
-    async def create(
-        self,
-        parent: str,
-        *,
-        instructions: str | None = None,
-        labels: Sequence[str] | None = None,
-        task: TaskSpec | None = None,
-        conflict_policy: GuidelineConflictPolicy | None = None,
-        guideline_id: str | None = None,
-        request_id: str | None = None,
-        timeout: float | None = None,
-    ) -> Guideline:
+    async def create(self, parent: str, *, instructions: str | None = None, purpose: str | None = None, ambiguity: str | None = None, examples: Sequence[GuidelineExample] | None = None, labels: Sequence[str] | None = None, task: TaskSpec | None = None, marks: MarkSpec | None = None, conflict_policy: GuidelineConflictPolicy | None = None, guideline_id: str | None = None, request_id: str | None = None, label_config: str | None = None, label_control: str | None = None, timeout: float | None = None) -> Guideline:
         """Create a guideline.
 
         Refused: fewer than two labels, empty, padded or repeated ones (`BAD_LABELS`), settings of the task
@@ -498,36 +412,28 @@ class AsyncGuidelinesResource:
         Args:
             parent: Resource name of the project: `projects/{project}`.
             instructions: Instructions for annotators, at most 262,144 characters.
+            purpose: What the labels are for, at most 262,144 characters.
+            ambiguity: How to decide ambiguous records, at most 262,144 characters.
+            examples: Examples of answers, at most 1,000.
             labels: The same as `task.classify.labels`: 2 to 1,000 labels to choose from, of at most 200
                 characters each. Empty, padded and repeated labels are refused. Other kinds of task have none.
             task: What the model is for, which decides what annotators enter: labels, a text or a number. A
                 request may give `labels` instead. An update changes `labels` alone.
+            marks: Spans or boxes that annotators mark. The task of the model is then `generate` with JSON
+                answers. Not set: the task says what annotators enter. An update changes `labels` alone.
             conflict_policy: How several annotations of one record become one answer. Default: HUMAN_FIRST; of
                 numbers MEAN.
             guideline_id: Last segment of the resource name: 1 to 63 characters of `a-z`, `0-9`, `-` and `.`;
                 the first and the last one are a letter or a digit. Empty: the server generates a UUIDv7.
             request_id: Makes a retry safe: the identical request with the same ID returns the resource that
                 it created first. A different request with the same ID is refused. At most 256 characters.
+            label_config: Labeling config of Label Studio, from which labels, task or marks are taken, and
+                instructions if `guideline` has none. Refused with `labels`, `task` or `marks`, and without a
+                control that Ratoon has (`BAD_EXCHANGE`).
+            label_control: Name of the control of `label_config` that annotators use. Empty: the first one.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return await self._transport.call(
-            Guideline,
-            Call(
-                "POST",
-                expand("/v1/{parent=projects/*}/guidelines", parent=parent),
-                query=present({"guidelineId": guideline_id, "requestId": request_id or new_request_id()}),
-                body=present(
-                    {
-                        "instructions": instructions,
-                        "labels": labels,
-                        "task": task,
-                        "conflictPolicy": conflict_policy,
-                    }
-                ),
-                repeatable=True,
-            ),
-            timeout,
-        )
+        return await self._transport.call(Guideline, Call('POST', expand('/v1/{parent=projects/*}/guidelines', parent=parent), query=present({'guidelineId': guideline_id, 'requestId': request_id or new_request_id(), 'labelConfig': label_config, 'labelControl': label_control}), body=present({'instructions': instructions, 'purpose': purpose, 'ambiguity': ambiguity, 'examples': examples, 'labels': labels, 'task': task, 'marks': marks, 'conflictPolicy': conflict_policy}), repeatable=True), timeout)
 
     async def delete(self, name: str, *, etag: str | None = None, timeout: float | None = None) -> None:
         """Delete a guideline.
@@ -541,14 +447,7 @@ class AsyncGuidelinesResource:
                 checked.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        await self._transport.send(
-            Call(
-                "DELETE",
-                expand("/v1/{name=projects/*/guidelines/*}", name=name),
-                query=present({"etag": etag}),
-            ),
-            timeout,
-        )
+        await self._transport.send(Call('DELETE', expand('/v1/{name=projects/*/guidelines/*}', name=name), query=present({'etag': etag})), timeout)
 
     async def get(self, name: str, *, timeout: float | None = None) -> Guideline:
         """Return one guideline.
@@ -557,19 +456,9 @@ class AsyncGuidelinesResource:
             name: Resource name of the guideline: `projects/{project}/guidelines/{guideline}`.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return await self._transport.call(
-            Guideline, Call("GET", expand("/v1/{name=projects/*/guidelines/*}", name=name)), timeout
-        )
+        return await self._transport.call(Guideline, Call('GET', expand('/v1/{name=projects/*/guidelines/*}', name=name)), timeout)
 
-    def list(
-        self,
-        parent: str,
-        *,
-        page_size: int | None = None,
-        page_token: str | None = None,
-        order_by: str | None = None,
-        timeout: float | None = None,
-    ) -> AsyncPaginator[Guideline]:
+    def list(self, parent: str, *, page_size: int | None = None, page_token: str | None = None, order_by: str | None = None, timeout: float | None = None) -> AsyncPaginator[Guideline]:
         """List the guidelines of a project, oldest first.
 
         Args:
@@ -582,31 +471,14 @@ class AsyncGuidelinesResource:
                 order is refused.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.page(
-            Guideline,
-            "guidelines",
-            Call(
-                "GET",
-                expand("/v1/{parent=projects/*}/guidelines", parent=parent),
-                query=present({"pageSize": page_size, "pageToken": page_token, "orderBy": order_by}),
-            ),
-            timeout,
-        )
+        return self._transport.page(Guideline, 'guidelines', Call('GET', expand('/v1/{parent=projects/*}/guidelines', parent=parent), query=present({'pageSize': page_size, 'pageToken': page_token, 'orderBy': order_by})), timeout)
 
-    async def update(
-        self,
-        name: str,
-        *,
-        instructions: str | Omit = omit,
-        labels: Sequence[str] | Omit = omit,
-        conflict_policy: GuidelineConflictPolicy | Omit = omit,
-        etag: str | Omit = omit,
-        timeout: float | None = None,
-    ) -> Guideline:
-        """Update a guideline.
+    async def update(self, name: str, *, instructions: str | Omit = omit, labels: Sequence[str] | Omit = omit, conflict_policy: GuidelineConflictPolicy | Omit = omit, purpose: str | Omit = omit, ambiguity: str | Omit = omit, examples: Sequence[GuidelineExample] | Omit = omit, etag: str | Omit = omit, change: VersionChange | None = None, timeout: float | None = None) -> Guideline:
+        """Update a guideline: a new version.
 
-        Existing label sets keep the labels and the conflict policy with which they were created. Refusals of
-        `CreateGuideline` apply.
+        Existing label sets keep the labels and the conflict policy with which they were created. `change`
+        says what the version means for earlier answers; with ASK_AGAIN, tasks of queues are opened again.
+        Refusals of `CreateGuideline` apply.
 
         Args:
             name: Resource name: `projects/{project}/guidelines/{guideline}`.
@@ -615,26 +487,16 @@ class AsyncGuidelinesResource:
                 characters each. Empty, padded and repeated labels are refused. Other kinds of task have none.
             conflict_policy: How several annotations of one record become one answer. Default: HUMAN_FIRST; of
                 numbers MEAN.
+            purpose: What the labels are for, at most 262,144 characters.
+            ambiguity: How to decide ambiguous records, at most 262,144 characters.
+            examples: Examples of answers, at most 1,000.
             etag: Version tag of the changeable fields. Send it with an update or a delete: a stale value is
                 refused.
+            change: What the new version means for answers that were given under earlier ones. Default: they
+                stay valid.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return await self._transport.call(
-            Guideline,
-            Call(
-                "PATCH",
-                expand("/v1/{name=projects/*/guidelines/*}", name=name),
-                body=changes(
-                    {
-                        "instructions": instructions,
-                        "labels": labels,
-                        "conflictPolicy": conflict_policy,
-                        "etag": etag,
-                    }
-                ),
-            ),
-            timeout,
-        )
+        return await self._transport.call(Guideline, Call('PATCH', expand('/v1/{name=projects/*/guidelines/*}', name=name), query=present({'change': change}), body=changes({'instructions': instructions, 'labels': labels, 'conflictPolicy': conflict_policy, 'purpose': purpose, 'ambiguity': ambiguity, 'examples': examples, 'etag': etag})), timeout)
 
 
 class LabelSetsResource:
@@ -652,25 +514,9 @@ class LabelSetsResource:
             name: Resource name of the label set: `projects/{project}/labelSets/{label_set}`.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.call(
-            LabelSet,
-            Call("POST", expand("/v1/{name=projects/*/labelSets/*}:cancel", name=name), body={}),
-            timeout,
-        )
+        return self._transport.call(LabelSet, Call('POST', expand('/v1/{name=projects/*/labelSets/*}:cancel', name=name), body={}), timeout)
 
-    def create(
-        self,
-        parent: str,
-        *,
-        dataset_version: str | None = None,
-        guideline: str | None = None,
-        import_as: AnnotationSource | None = None,
-        review_sample_size: int | None = None,
-        overlap: int | None = None,
-        label_set_id: str | None = None,
-        request_id: str | None = None,
-        timeout: float | None = None,
-    ) -> LabelSet:
+    def create(self, parent: str, *, dataset_version: str | None = None, guideline: str | None = None, import_as: AnnotationSource | None = None, review_sample_size: int | None = None, overlap: int | None = None, label_set_id: str | None = None, request_id: str | None = None, timeout: float | None = None) -> LabelSet:
         """Import the labels that came with a dataset version, resolve conflicts and freeze the result.
 
         Refused: a dataset version that is not READY (`DATASET_NOT_READY`) or of which records were erased
@@ -692,25 +538,7 @@ class LabelSetsResource:
                 it created first. A different request with the same ID is refused. At most 256 characters.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.call(
-            LabelSet,
-            Call(
-                "POST",
-                expand("/v1/{parent=projects/*}/labelSets", parent=parent),
-                query=present({"labelSetId": label_set_id, "requestId": request_id or new_request_id()}),
-                body=present(
-                    {
-                        "datasetVersion": dataset_version,
-                        "guideline": guideline,
-                        "importAs": import_as,
-                        "reviewSampleSize": review_sample_size,
-                        "overlap": overlap,
-                    }
-                ),
-                repeatable=True,
-            ),
-            timeout,
-        )
+        return self._transport.call(LabelSet, Call('POST', expand('/v1/{parent=projects/*}/labelSets', parent=parent), query=present({'labelSetId': label_set_id, 'requestId': request_id or new_request_id()}), body=present({'datasetVersion': dataset_version, 'guideline': guideline, 'importAs': import_as, 'reviewSampleSize': review_sample_size, 'overlap': overlap}), repeatable=True), timeout)
 
     def delete(self, name: str, *, allow_missing: bool | None = None, timeout: float | None = None) -> None:
         """Delete a label set that has ended.
@@ -724,14 +552,7 @@ class LabelSetsResource:
                 does.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        self._transport.send(
-            Call(
-                "DELETE",
-                expand("/v1/{name=projects/*/labelSets/*}", name=name),
-                query=present({"allowMissing": allow_missing}),
-            ),
-            timeout,
-        )
+        self._transport.send(Call('DELETE', expand('/v1/{name=projects/*/labelSets/*}', name=name), query=present({'allowMissing': allow_missing})), timeout)
 
     def get(self, name: str, *, timeout: float | None = None) -> LabelSet:
         """Return one label set.
@@ -740,19 +561,9 @@ class LabelSetsResource:
             name: Resource name of the label set: `projects/{project}/labelSets/{label_set}`.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.call(
-            LabelSet, Call("GET", expand("/v1/{name=projects/*/labelSets/*}", name=name)), timeout
-        )
+        return self._transport.call(LabelSet, Call('GET', expand('/v1/{name=projects/*/labelSets/*}', name=name)), timeout)
 
-    def list(
-        self,
-        parent: str,
-        *,
-        page_size: int | None = None,
-        page_token: str | None = None,
-        order_by: str | None = None,
-        timeout: float | None = None,
-    ) -> SyncPage[LabelSet]:
+    def list(self, parent: str, *, page_size: int | None = None, page_token: str | None = None, order_by: str | None = None, timeout: float | None = None) -> SyncPage[LabelSet]:
         """List the label sets of a project, oldest first.
 
         Args:
@@ -765,16 +576,7 @@ class LabelSetsResource:
                 order is refused.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.page(
-            LabelSet,
-            "labelSets",
-            Call(
-                "GET",
-                expand("/v1/{parent=projects/*}/labelSets", parent=parent),
-                query=present({"pageSize": page_size, "pageToken": page_token, "orderBy": order_by}),
-            ),
-            timeout,
-        )
+        return self._transport.page(LabelSet, 'labelSets', Call('GET', expand('/v1/{parent=projects/*}/labelSets', parent=parent), query=present({'pageSize': page_size, 'pageToken': page_token, 'orderBy': order_by})), timeout)
 
     def watch(self, name: str, *, revision: int | None = None) -> SyncWatch[LabelSet]:
         """Stream a label set: its current state, then each change.
@@ -786,18 +588,9 @@ class LabelSetsResource:
             revision: Send only states with a higher revision, for example than the last one that was
                 received; no revision is too old. 0: start with the current state.
         """
-        return self._transport.watch(
-            LabelSet,
-            Call(
-                "GET",
-                expand("/v1/{name=projects/*/labelSets/*}:watch", name=name),
-                query=present({"revision": revision}),
-            ),
-        )
+        return self._transport.watch(LabelSet, Call('GET', expand('/v1/{name=projects/*/labelSets/*}:watch', name=name), query=present({'revision': revision})))
 
-    def wait(
-        self, name: str, *, timeout: float | None = None, on_state: Callable[[LabelSet], object] | None = None
-    ) -> LabelSet:
+    def wait(self, name: str, *, timeout: float | None = None, on_state: Callable[[LabelSet], object] | None = None) -> LabelSet:
         """Wait for the final state, and return it.
 
         OperationFailedError if there is no result (failed, cancelled, refused, rolled back);
@@ -808,12 +601,7 @@ class LabelSetsResource:
             timeout: Seconds to wait. Default: no limit.
             on_state: Called with each state, the final one included.
         """
-        return self._transport.wait(
-            LabelSet,
-            Call("GET", expand("/v1/{name=projects/*/labelSets/*}:watch", name=name)),
-            timeout,
-            on_state,
-        )
+        return self._transport.wait(LabelSet, Call('GET', expand('/v1/{name=projects/*/labelSets/*}:watch', name=name)), timeout, on_state)
 
 
 class AsyncLabelSetsResource:
@@ -831,25 +619,9 @@ class AsyncLabelSetsResource:
             name: Resource name of the label set: `projects/{project}/labelSets/{label_set}`.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return await self._transport.call(
-            LabelSet,
-            Call("POST", expand("/v1/{name=projects/*/labelSets/*}:cancel", name=name), body={}),
-            timeout,
-        )
+        return await self._transport.call(LabelSet, Call('POST', expand('/v1/{name=projects/*/labelSets/*}:cancel', name=name), body={}), timeout)
 
-    async def create(
-        self,
-        parent: str,
-        *,
-        dataset_version: str | None = None,
-        guideline: str | None = None,
-        import_as: AnnotationSource | None = None,
-        review_sample_size: int | None = None,
-        overlap: int | None = None,
-        label_set_id: str | None = None,
-        request_id: str | None = None,
-        timeout: float | None = None,
-    ) -> LabelSet:
+    async def create(self, parent: str, *, dataset_version: str | None = None, guideline: str | None = None, import_as: AnnotationSource | None = None, review_sample_size: int | None = None, overlap: int | None = None, label_set_id: str | None = None, request_id: str | None = None, timeout: float | None = None) -> LabelSet:
         """Import the labels that came with a dataset version, resolve conflicts and freeze the result.
 
         Refused: a dataset version that is not READY (`DATASET_NOT_READY`) or of which records were erased
@@ -871,29 +643,9 @@ class AsyncLabelSetsResource:
                 it created first. A different request with the same ID is refused. At most 256 characters.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return await self._transport.call(
-            LabelSet,
-            Call(
-                "POST",
-                expand("/v1/{parent=projects/*}/labelSets", parent=parent),
-                query=present({"labelSetId": label_set_id, "requestId": request_id or new_request_id()}),
-                body=present(
-                    {
-                        "datasetVersion": dataset_version,
-                        "guideline": guideline,
-                        "importAs": import_as,
-                        "reviewSampleSize": review_sample_size,
-                        "overlap": overlap,
-                    }
-                ),
-                repeatable=True,
-            ),
-            timeout,
-        )
+        return await self._transport.call(LabelSet, Call('POST', expand('/v1/{parent=projects/*}/labelSets', parent=parent), query=present({'labelSetId': label_set_id, 'requestId': request_id or new_request_id()}), body=present({'datasetVersion': dataset_version, 'guideline': guideline, 'importAs': import_as, 'reviewSampleSize': review_sample_size, 'overlap': overlap}), repeatable=True), timeout)
 
-    async def delete(
-        self, name: str, *, allow_missing: bool | None = None, timeout: float | None = None
-    ) -> None:
+    async def delete(self, name: str, *, allow_missing: bool | None = None, timeout: float | None = None) -> None:
         """Delete a label set that has ended.
 
         Annotations that it imported are kept. Refused while it is in progress, and while a split, a model
@@ -905,14 +657,7 @@ class AsyncLabelSetsResource:
                 does.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        await self._transport.send(
-            Call(
-                "DELETE",
-                expand("/v1/{name=projects/*/labelSets/*}", name=name),
-                query=present({"allowMissing": allow_missing}),
-            ),
-            timeout,
-        )
+        await self._transport.send(Call('DELETE', expand('/v1/{name=projects/*/labelSets/*}', name=name), query=present({'allowMissing': allow_missing})), timeout)
 
     async def get(self, name: str, *, timeout: float | None = None) -> LabelSet:
         """Return one label set.
@@ -921,19 +666,9 @@ class AsyncLabelSetsResource:
             name: Resource name of the label set: `projects/{project}/labelSets/{label_set}`.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return await self._transport.call(
-            LabelSet, Call("GET", expand("/v1/{name=projects/*/labelSets/*}", name=name)), timeout
-        )
+        return await self._transport.call(LabelSet, Call('GET', expand('/v1/{name=projects/*/labelSets/*}', name=name)), timeout)
 
-    def list(
-        self,
-        parent: str,
-        *,
-        page_size: int | None = None,
-        page_token: str | None = None,
-        order_by: str | None = None,
-        timeout: float | None = None,
-    ) -> AsyncPaginator[LabelSet]:
+    def list(self, parent: str, *, page_size: int | None = None, page_token: str | None = None, order_by: str | None = None, timeout: float | None = None) -> AsyncPaginator[LabelSet]:
         """List the label sets of a project, oldest first.
 
         Args:
@@ -946,16 +681,7 @@ class AsyncLabelSetsResource:
                 order is refused.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.page(
-            LabelSet,
-            "labelSets",
-            Call(
-                "GET",
-                expand("/v1/{parent=projects/*}/labelSets", parent=parent),
-                query=present({"pageSize": page_size, "pageToken": page_token, "orderBy": order_by}),
-            ),
-            timeout,
-        )
+        return self._transport.page(LabelSet, 'labelSets', Call('GET', expand('/v1/{parent=projects/*}/labelSets', parent=parent), query=present({'pageSize': page_size, 'pageToken': page_token, 'orderBy': order_by})), timeout)
 
     def watch(self, name: str, *, revision: int | None = None) -> AsyncWatch[LabelSet]:
         """Stream a label set: its current state, then each change.
@@ -967,18 +693,9 @@ class AsyncLabelSetsResource:
             revision: Send only states with a higher revision, for example than the last one that was
                 received; no revision is too old. 0: start with the current state.
         """
-        return self._transport.watch(
-            LabelSet,
-            Call(
-                "GET",
-                expand("/v1/{name=projects/*/labelSets/*}:watch", name=name),
-                query=present({"revision": revision}),
-            ),
-        )
+        return self._transport.watch(LabelSet, Call('GET', expand('/v1/{name=projects/*/labelSets/*}:watch', name=name), query=present({'revision': revision})))
 
-    async def wait(
-        self, name: str, *, timeout: float | None = None, on_state: Callable[[LabelSet], object] | None = None
-    ) -> LabelSet:
+    async def wait(self, name: str, *, timeout: float | None = None, on_state: Callable[[LabelSet], object] | None = None) -> LabelSet:
         """Wait for the final state, and return it.
 
         OperationFailedError if there is no result (failed, cancelled, refused, rolled back);
@@ -989,12 +706,7 @@ class AsyncLabelSetsResource:
             timeout: Seconds to wait. Default: no limit.
             on_state: Called with each state, the final one included.
         """
-        return await self._transport.wait(
-            LabelSet,
-            Call("GET", expand("/v1/{name=projects/*/labelSets/*}:watch", name=name)),
-            timeout,
-            on_state,
-        )
+        return await self._transport.wait(LabelSet, Call('GET', expand('/v1/{name=projects/*/labelSets/*}:watch', name=name)), timeout, on_state)
 
 
 class QueuesResource:
@@ -1005,13 +717,7 @@ class QueuesResource:
     def __init__(self, transport: SyncTransport) -> None:
         self._transport = transport
 
-    def add_gold_items(
-        self,
-        name: str,
-        *,
-        items: Sequence[AddGoldItemsRequestGoldItem] | None = None,
-        timeout: float | None = None,
-    ) -> AddGoldItemsResponse:
+    def add_gold_items(self, name: str, *, items: Sequence[AddGoldItemsRequestGoldItem] | None = None, timeout: float | None = None) -> AddGoldItemsResponse:
         """Add up to 1,000 gold items: records of the queue's dataset version whose answer is known.
 
         Each annotator gets them mixed with other tasks. An item that exists is not added again. Refused: an
@@ -1022,36 +728,9 @@ class QueuesResource:
             items: The items, 1 to 1,000.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.call(
-            AddGoldItemsResponse,
-            Call(
-                "POST",
-                expand("/v1/{name=projects/*/queues/*}:addGoldItems", name=name),
-                body=present({"items": items}),
-            ),
-            timeout,
-        )
+        return self._transport.call(AddGoldItemsResponse, Call('POST', expand('/v1/{name=projects/*/queues/*}:addGoldItems', name=name), body=present({'items': items})), timeout)
 
-    def create(
-        self,
-        parent: str,
-        *,
-        dataset_version: str | None = None,
-        filter: str | None = None,
-        record_ids: Sequence[str] | None = None,
-        guideline: str | None = None,
-        overlap: int | None = None,
-        deadline: datetime | None = None,
-        paused: bool | None = None,
-        gold_share: float | None = None,
-        review_share: float | None = None,
-        reviewers: Sequence[str] | None = None,
-        refill_rule: QueueRefillRule | None = None,
-        pre_labels: QueuePreLabels | None = None,
-        queue_id: str | None = None,
-        request_id: str | None = None,
-        timeout: float | None = None,
-    ) -> Queue:
+    def create(self, parent: str, *, dataset_version: str | None = None, filter: str | None = None, record_ids: Sequence[str] | None = None, guideline: str | None = None, overlap: int | None = None, deadline: datetime | None = None, paused: bool | None = None, gold_share: float | None = None, review_share: float | None = None, reviewers: Sequence[str] | None = None, refill_rule: QueueRefillRule | None = None, pre_labels: QueuePreLabels | None = None, queue_id: str | None = None, request_id: str | None = None, timeout: float | None = None) -> Queue:
         """Create a queue.
 
         With a refill rule, the first refill starts with it if `threshold` is above 0. Refused: a number of
@@ -1085,32 +764,7 @@ class QueuesResource:
                 it created first. A different request with the same ID is refused. At most 256 characters.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.call(
-            Queue,
-            Call(
-                "POST",
-                expand("/v1/{parent=projects/*}/queues", parent=parent),
-                query=present({"queueId": queue_id, "requestId": request_id or new_request_id()}),
-                body=present(
-                    {
-                        "datasetVersion": dataset_version,
-                        "filter": filter,
-                        "recordIds": record_ids,
-                        "guideline": guideline,
-                        "overlap": overlap,
-                        "deadline": deadline,
-                        "paused": paused,
-                        "goldShare": gold_share,
-                        "reviewShare": review_share,
-                        "reviewers": reviewers,
-                        "refillRule": refill_rule,
-                        "preLabels": pre_labels,
-                    }
-                ),
-                repeatable=True,
-            ),
-            timeout,
-        )
+        return self._transport.call(Queue, Call('POST', expand('/v1/{parent=projects/*}/queues', parent=parent), query=present({'queueId': queue_id, 'requestId': request_id or new_request_id()}), body=present({'datasetVersion': dataset_version, 'filter': filter, 'recordIds': record_ids, 'guideline': guideline, 'overlap': overlap, 'deadline': deadline, 'paused': paused, 'goldShare': gold_share, 'reviewShare': review_share, 'reviewers': reviewers, 'refillRule': refill_rule, 'preLabels': pre_labels}), repeatable=True), timeout)
 
     def delete(self, name: str, *, allow_missing: bool | None = None, timeout: float | None = None) -> None:
         """Delete a queue with its refills and its tasks.
@@ -1123,14 +777,21 @@ class QueuesResource:
                 does.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        self._transport.send(
-            Call(
-                "DELETE",
-                expand("/v1/{name=projects/*/queues/*}", name=name),
-                query=present({"allowMissing": allow_missing}),
-            ),
-            timeout,
-        )
+        self._transport.send(Call('DELETE', expand('/v1/{name=projects/*/queues/*}', name=name), query=present({'allowMissing': allow_missing})), timeout)
+
+    def export(self, name: str, *, format: ExchangeFormat | None = None, timeout: float | None = None) -> ExportQueueResponse:
+        """Write the tasks of a queue with their answers and proposed answers to a file, for other annotation
+        tools.
+
+        Gold items are left out, and so are tasks whose record is not shown, for example because it was
+        erased.
+
+        Args:
+            name: Resource name of the queue: `projects/{project}/queues/{queue}`.
+            format: Format of the file. Required.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return self._transport.call(ExportQueueResponse, Call('POST', expand('/v1/{name=projects/*/queues/*}:export', name=name), body=present({'format': format})), timeout)
 
     def get(self, name: str, *, timeout: float | None = None) -> Queue:
         """Return one queue.
@@ -1139,19 +800,9 @@ class QueuesResource:
             name: Resource name of the queue: `projects/{project}/queues/{queue}`.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.call(
-            Queue, Call("GET", expand("/v1/{name=projects/*/queues/*}", name=name)), timeout
-        )
+        return self._transport.call(Queue, Call('GET', expand('/v1/{name=projects/*/queues/*}', name=name)), timeout)
 
-    def list(
-        self,
-        parent: str,
-        *,
-        page_size: int | None = None,
-        page_token: str | None = None,
-        order_by: str | None = None,
-        timeout: float | None = None,
-    ) -> SyncPage[Queue]:
+    def list(self, parent: str, *, page_size: int | None = None, page_token: str | None = None, order_by: str | None = None, timeout: float | None = None) -> SyncPage[Queue]:
         """List the queues of a project, oldest first.
 
         Args:
@@ -1164,16 +815,7 @@ class QueuesResource:
                 order is refused.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.page(
-            Queue,
-            "queues",
-            Call(
-                "GET",
-                expand("/v1/{parent=projects/*}/queues", parent=parent),
-                query=present({"pageSize": page_size, "pageToken": page_token, "orderBy": order_by}),
-            ),
-            timeout,
-        )
+        return self._transport.page(Queue, 'queues', Call('GET', expand('/v1/{parent=projects/*}/queues', parent=parent), query=present({'pageSize': page_size, 'pageToken': page_token, 'orderBy': order_by})), timeout)
 
     def summarize(self, name: str, *, timeout: float | None = None) -> SummarizeQueueResponse:
         """Count the answers of a queue, and measure how far annotators agree.
@@ -1184,31 +826,9 @@ class QueuesResource:
             name: Resource name of the queue: `projects/{project}/queues/{queue}`.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.call(
-            SummarizeQueueResponse,
-            Call("GET", expand("/v1/{name=projects/*/queues/*}:summarize", name=name)),
-            timeout,
-        )
+        return self._transport.call(SummarizeQueueResponse, Call('GET', expand('/v1/{name=projects/*/queues/*}:summarize', name=name)), timeout)
 
-    def update(
-        self,
-        name: str,
-        *,
-        dataset_version: str | Omit = omit,
-        filter: str | Omit = omit,
-        record_ids: Sequence[str] | Omit = omit,
-        guideline: str | Omit = omit,
-        overlap: int | Omit = omit,
-        deadline: datetime | Omit | None = omit,
-        paused: bool | Omit = omit,
-        gold_share: float | Omit = omit,
-        review_share: float | Omit = omit,
-        reviewers: Sequence[str] | Omit = omit,
-        refill_rule: QueueRefillRule | Omit | None = omit,
-        pre_labels: QueuePreLabels | Omit | None = omit,
-        etag: str | Omit = omit,
-        timeout: float | None = None,
-    ) -> Queue:
+    def update(self, name: str, *, dataset_version: str | Omit = omit, filter: str | Omit = omit, record_ids: Sequence[str] | Omit = omit, guideline: str | Omit = omit, overlap: int | Omit = omit, deadline: datetime | Omit | None = omit, paused: bool | Omit = omit, gold_share: float | Omit = omit, review_share: float | Omit = omit, reviewers: Sequence[str] | Omit = omit, refill_rule: QueueRefillRule | Omit | None = omit, pre_labels: QueuePreLabels | Omit | None = omit, etag: str | Omit = omit, timeout: float | None = None) -> Queue:
         """Update a queue.
 
         Tasks that exist keep their overlap. Another dataset version, filter or rule lets a queue that is
@@ -1239,31 +859,7 @@ class QueuesResource:
                 refused.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.call(
-            Queue,
-            Call(
-                "PATCH",
-                expand("/v1/{name=projects/*/queues/*}", name=name),
-                body=changes(
-                    {
-                        "datasetVersion": dataset_version,
-                        "filter": filter,
-                        "recordIds": record_ids,
-                        "guideline": guideline,
-                        "overlap": overlap,
-                        "deadline": deadline,
-                        "paused": paused,
-                        "goldShare": gold_share,
-                        "reviewShare": review_share,
-                        "reviewers": reviewers,
-                        "refillRule": refill_rule,
-                        "preLabels": pre_labels,
-                        "etag": etag,
-                    }
-                ),
-            ),
-            timeout,
-        )
+        return self._transport.call(Queue, Call('PATCH', expand('/v1/{name=projects/*/queues/*}', name=name), body=changes({'datasetVersion': dataset_version, 'filter': filter, 'recordIds': record_ids, 'guideline': guideline, 'overlap': overlap, 'deadline': deadline, 'paused': paused, 'goldShare': gold_share, 'reviewShare': review_share, 'reviewers': reviewers, 'refillRule': refill_rule, 'preLabels': pre_labels, 'etag': etag})), timeout)
 
     def watch(self, name: str, *, revision: int | None = None) -> SyncWatch[Queue]:
         """Stream a queue: its current state, then each change.
@@ -1275,18 +871,9 @@ class QueuesResource:
             revision: Send only states with a higher revision, for example than the last one that was
                 received; no revision is too old. 0: start with the current state.
         """
-        return self._transport.watch(
-            Queue,
-            Call(
-                "GET",
-                expand("/v1/{name=projects/*/queues/*}:watch", name=name),
-                query=present({"revision": revision}),
-            ),
-        )
+        return self._transport.watch(Queue, Call('GET', expand('/v1/{name=projects/*/queues/*}:watch', name=name), query=present({'revision': revision})))
 
-    def wait(
-        self, name: str, *, timeout: float | None = None, on_state: Callable[[Queue], object] | None = None
-    ) -> Queue:
+    def wait(self, name: str, *, timeout: float | None = None, on_state: Callable[[Queue], object] | None = None) -> Queue:
         """Wait for the final state, and return it.
 
         OperationFailedError if there is no result (failed, cancelled, refused, rolled back);
@@ -1297,9 +884,7 @@ class QueuesResource:
             timeout: Seconds to wait. Default: no limit.
             on_state: Called with each state, the final one included.
         """
-        return self._transport.wait(
-            Queue, Call("GET", expand("/v1/{name=projects/*/queues/*}:watch", name=name)), timeout, on_state
-        )
+        return self._transport.wait(Queue, Call('GET', expand('/v1/{name=projects/*/queues/*}:watch', name=name)), timeout, on_state)
 
 
 class AsyncQueuesResource:
@@ -1310,13 +895,7 @@ class AsyncQueuesResource:
     def __init__(self, transport: AsyncTransport) -> None:
         self._transport = transport
 
-    async def add_gold_items(
-        self,
-        name: str,
-        *,
-        items: Sequence[AddGoldItemsRequestGoldItem] | None = None,
-        timeout: float | None = None,
-    ) -> AddGoldItemsResponse:
+    async def add_gold_items(self, name: str, *, items: Sequence[AddGoldItemsRequestGoldItem] | None = None, timeout: float | None = None) -> AddGoldItemsResponse:
         """Add up to 1,000 gold items: records of the queue's dataset version whose answer is known.
 
         Each annotator gets them mixed with other tasks. An item that exists is not added again. Refused: an
@@ -1327,36 +906,9 @@ class AsyncQueuesResource:
             items: The items, 1 to 1,000.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return await self._transport.call(
-            AddGoldItemsResponse,
-            Call(
-                "POST",
-                expand("/v1/{name=projects/*/queues/*}:addGoldItems", name=name),
-                body=present({"items": items}),
-            ),
-            timeout,
-        )
+        return await self._transport.call(AddGoldItemsResponse, Call('POST', expand('/v1/{name=projects/*/queues/*}:addGoldItems', name=name), body=present({'items': items})), timeout)
 
-    async def create(
-        self,
-        parent: str,
-        *,
-        dataset_version: str | None = None,
-        filter: str | None = None,
-        record_ids: Sequence[str] | None = None,
-        guideline: str | None = None,
-        overlap: int | None = None,
-        deadline: datetime | None = None,
-        paused: bool | None = None,
-        gold_share: float | None = None,
-        review_share: float | None = None,
-        reviewers: Sequence[str] | None = None,
-        refill_rule: QueueRefillRule | None = None,
-        pre_labels: QueuePreLabels | None = None,
-        queue_id: str | None = None,
-        request_id: str | None = None,
-        timeout: float | None = None,
-    ) -> Queue:
+    async def create(self, parent: str, *, dataset_version: str | None = None, filter: str | None = None, record_ids: Sequence[str] | None = None, guideline: str | None = None, overlap: int | None = None, deadline: datetime | None = None, paused: bool | None = None, gold_share: float | None = None, review_share: float | None = None, reviewers: Sequence[str] | None = None, refill_rule: QueueRefillRule | None = None, pre_labels: QueuePreLabels | None = None, queue_id: str | None = None, request_id: str | None = None, timeout: float | None = None) -> Queue:
         """Create a queue.
 
         With a refill rule, the first refill starts with it if `threshold` is above 0. Refused: a number of
@@ -1390,36 +942,9 @@ class AsyncQueuesResource:
                 it created first. A different request with the same ID is refused. At most 256 characters.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return await self._transport.call(
-            Queue,
-            Call(
-                "POST",
-                expand("/v1/{parent=projects/*}/queues", parent=parent),
-                query=present({"queueId": queue_id, "requestId": request_id or new_request_id()}),
-                body=present(
-                    {
-                        "datasetVersion": dataset_version,
-                        "filter": filter,
-                        "recordIds": record_ids,
-                        "guideline": guideline,
-                        "overlap": overlap,
-                        "deadline": deadline,
-                        "paused": paused,
-                        "goldShare": gold_share,
-                        "reviewShare": review_share,
-                        "reviewers": reviewers,
-                        "refillRule": refill_rule,
-                        "preLabels": pre_labels,
-                    }
-                ),
-                repeatable=True,
-            ),
-            timeout,
-        )
+        return await self._transport.call(Queue, Call('POST', expand('/v1/{parent=projects/*}/queues', parent=parent), query=present({'queueId': queue_id, 'requestId': request_id or new_request_id()}), body=present({'datasetVersion': dataset_version, 'filter': filter, 'recordIds': record_ids, 'guideline': guideline, 'overlap': overlap, 'deadline': deadline, 'paused': paused, 'goldShare': gold_share, 'reviewShare': review_share, 'reviewers': reviewers, 'refillRule': refill_rule, 'preLabels': pre_labels}), repeatable=True), timeout)
 
-    async def delete(
-        self, name: str, *, allow_missing: bool | None = None, timeout: float | None = None
-    ) -> None:
+    async def delete(self, name: str, *, allow_missing: bool | None = None, timeout: float | None = None) -> None:
         """Delete a queue with its refills and its tasks.
 
         Annotations are kept. Refused while a refill is in progress (`IN_USE`).
@@ -1430,14 +955,21 @@ class AsyncQueuesResource:
                 does.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        await self._transport.send(
-            Call(
-                "DELETE",
-                expand("/v1/{name=projects/*/queues/*}", name=name),
-                query=present({"allowMissing": allow_missing}),
-            ),
-            timeout,
-        )
+        await self._transport.send(Call('DELETE', expand('/v1/{name=projects/*/queues/*}', name=name), query=present({'allowMissing': allow_missing})), timeout)
+
+    async def export(self, name: str, *, format: ExchangeFormat | None = None, timeout: float | None = None) -> ExportQueueResponse:
+        """Write the tasks of a queue with their answers and proposed answers to a file, for other annotation
+        tools.
+
+        Gold items are left out, and so are tasks whose record is not shown, for example because it was
+        erased.
+
+        Args:
+            name: Resource name of the queue: `projects/{project}/queues/{queue}`.
+            format: Format of the file. Required.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return await self._transport.call(ExportQueueResponse, Call('POST', expand('/v1/{name=projects/*/queues/*}:export', name=name), body=present({'format': format})), timeout)
 
     async def get(self, name: str, *, timeout: float | None = None) -> Queue:
         """Return one queue.
@@ -1446,19 +978,9 @@ class AsyncQueuesResource:
             name: Resource name of the queue: `projects/{project}/queues/{queue}`.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return await self._transport.call(
-            Queue, Call("GET", expand("/v1/{name=projects/*/queues/*}", name=name)), timeout
-        )
+        return await self._transport.call(Queue, Call('GET', expand('/v1/{name=projects/*/queues/*}', name=name)), timeout)
 
-    def list(
-        self,
-        parent: str,
-        *,
-        page_size: int | None = None,
-        page_token: str | None = None,
-        order_by: str | None = None,
-        timeout: float | None = None,
-    ) -> AsyncPaginator[Queue]:
+    def list(self, parent: str, *, page_size: int | None = None, page_token: str | None = None, order_by: str | None = None, timeout: float | None = None) -> AsyncPaginator[Queue]:
         """List the queues of a project, oldest first.
 
         Args:
@@ -1471,16 +993,7 @@ class AsyncQueuesResource:
                 order is refused.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.page(
-            Queue,
-            "queues",
-            Call(
-                "GET",
-                expand("/v1/{parent=projects/*}/queues", parent=parent),
-                query=present({"pageSize": page_size, "pageToken": page_token, "orderBy": order_by}),
-            ),
-            timeout,
-        )
+        return self._transport.page(Queue, 'queues', Call('GET', expand('/v1/{parent=projects/*}/queues', parent=parent), query=present({'pageSize': page_size, 'pageToken': page_token, 'orderBy': order_by})), timeout)
 
     async def summarize(self, name: str, *, timeout: float | None = None) -> SummarizeQueueResponse:
         """Count the answers of a queue, and measure how far annotators agree.
@@ -1491,31 +1004,9 @@ class AsyncQueuesResource:
             name: Resource name of the queue: `projects/{project}/queues/{queue}`.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return await self._transport.call(
-            SummarizeQueueResponse,
-            Call("GET", expand("/v1/{name=projects/*/queues/*}:summarize", name=name)),
-            timeout,
-        )
+        return await self._transport.call(SummarizeQueueResponse, Call('GET', expand('/v1/{name=projects/*/queues/*}:summarize', name=name)), timeout)
 
-    async def update(
-        self,
-        name: str,
-        *,
-        dataset_version: str | Omit = omit,
-        filter: str | Omit = omit,
-        record_ids: Sequence[str] | Omit = omit,
-        guideline: str | Omit = omit,
-        overlap: int | Omit = omit,
-        deadline: datetime | Omit | None = omit,
-        paused: bool | Omit = omit,
-        gold_share: float | Omit = omit,
-        review_share: float | Omit = omit,
-        reviewers: Sequence[str] | Omit = omit,
-        refill_rule: QueueRefillRule | Omit | None = omit,
-        pre_labels: QueuePreLabels | Omit | None = omit,
-        etag: str | Omit = omit,
-        timeout: float | None = None,
-    ) -> Queue:
+    async def update(self, name: str, *, dataset_version: str | Omit = omit, filter: str | Omit = omit, record_ids: Sequence[str] | Omit = omit, guideline: str | Omit = omit, overlap: int | Omit = omit, deadline: datetime | Omit | None = omit, paused: bool | Omit = omit, gold_share: float | Omit = omit, review_share: float | Omit = omit, reviewers: Sequence[str] | Omit = omit, refill_rule: QueueRefillRule | Omit | None = omit, pre_labels: QueuePreLabels | Omit | None = omit, etag: str | Omit = omit, timeout: float | None = None) -> Queue:
         """Update a queue.
 
         Tasks that exist keep their overlap. Another dataset version, filter or rule lets a queue that is
@@ -1546,31 +1037,7 @@ class AsyncQueuesResource:
                 refused.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return await self._transport.call(
-            Queue,
-            Call(
-                "PATCH",
-                expand("/v1/{name=projects/*/queues/*}", name=name),
-                body=changes(
-                    {
-                        "datasetVersion": dataset_version,
-                        "filter": filter,
-                        "recordIds": record_ids,
-                        "guideline": guideline,
-                        "overlap": overlap,
-                        "deadline": deadline,
-                        "paused": paused,
-                        "goldShare": gold_share,
-                        "reviewShare": review_share,
-                        "reviewers": reviewers,
-                        "refillRule": refill_rule,
-                        "preLabels": pre_labels,
-                        "etag": etag,
-                    }
-                ),
-            ),
-            timeout,
-        )
+        return await self._transport.call(Queue, Call('PATCH', expand('/v1/{name=projects/*/queues/*}', name=name), body=changes({'datasetVersion': dataset_version, 'filter': filter, 'recordIds': record_ids, 'guideline': guideline, 'overlap': overlap, 'deadline': deadline, 'paused': paused, 'goldShare': gold_share, 'reviewShare': review_share, 'reviewers': reviewers, 'refillRule': refill_rule, 'preLabels': pre_labels, 'etag': etag})), timeout)
 
     def watch(self, name: str, *, revision: int | None = None) -> AsyncWatch[Queue]:
         """Stream a queue: its current state, then each change.
@@ -1582,18 +1049,9 @@ class AsyncQueuesResource:
             revision: Send only states with a higher revision, for example than the last one that was
                 received; no revision is too old. 0: start with the current state.
         """
-        return self._transport.watch(
-            Queue,
-            Call(
-                "GET",
-                expand("/v1/{name=projects/*/queues/*}:watch", name=name),
-                query=present({"revision": revision}),
-            ),
-        )
+        return self._transport.watch(Queue, Call('GET', expand('/v1/{name=projects/*/queues/*}:watch', name=name), query=present({'revision': revision})))
 
-    async def wait(
-        self, name: str, *, timeout: float | None = None, on_state: Callable[[Queue], object] | None = None
-    ) -> Queue:
+    async def wait(self, name: str, *, timeout: float | None = None, on_state: Callable[[Queue], object] | None = None) -> Queue:
         """Wait for the final state, and return it.
 
         OperationFailedError if there is no result (failed, cancelled, refused, rolled back);
@@ -1604,9 +1062,7 @@ class AsyncQueuesResource:
             timeout: Seconds to wait. Default: no limit.
             on_state: Called with each state, the final one included.
         """
-        return await self._transport.wait(
-            Queue, Call("GET", expand("/v1/{name=projects/*/queues/*}:watch", name=name)), timeout, on_state
-        )
+        return await self._transport.wait(Queue, Call('GET', expand('/v1/{name=projects/*/queues/*}:watch', name=name)), timeout, on_state)
 
 
 class RefillsResource:
@@ -1622,22 +1078,9 @@ class RefillsResource:
             name: Resource name of the refill: `projects/{project}/queues/{queue}/refills/{refill}`.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.call(
-            Refill,
-            Call("POST", expand("/v1/{name=projects/*/queues/*/refills/*}:cancel", name=name), body={}),
-            timeout,
-        )
+        return self._transport.call(Refill, Call('POST', expand('/v1/{name=projects/*/queues/*/refills/*}:cancel', name=name), body={}), timeout)
 
-    def create(
-        self,
-        parent: str,
-        *,
-        size: int | None = None,
-        min_labelled: int | None = None,
-        refill_id: str | None = None,
-        request_id: str | None = None,
-        timeout: float | None = None,
-    ) -> Refill:
+    def create(self, parent: str, *, size: int | None = None, min_labelled: int | None = None, refill_id: str | None = None, request_id: str | None = None, timeout: float | None = None) -> Refill:
         """Draw records into a queue.
 
         Refused: a size out of range (`BAD_QUEUE`), a refill in progress (`REFILL_IN_PROGRESS`), a dataset
@@ -1654,17 +1097,7 @@ class RefillsResource:
                 it created first. A different request with the same ID is refused. At most 256 characters.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.call(
-            Refill,
-            Call(
-                "POST",
-                expand("/v1/{parent=projects/*/queues/*}/refills", parent=parent),
-                query=present({"refillId": refill_id, "requestId": request_id or new_request_id()}),
-                body=present({"size": size, "minLabelled": min_labelled}),
-                repeatable=True,
-            ),
-            timeout,
-        )
+        return self._transport.call(Refill, Call('POST', expand('/v1/{parent=projects/*/queues/*}/refills', parent=parent), query=present({'refillId': refill_id, 'requestId': request_id or new_request_id()}), body=present({'size': size, 'minLabelled': min_labelled}), repeatable=True), timeout)
 
     def get(self, name: str, *, timeout: float | None = None) -> Refill:
         """Return one refill.
@@ -1673,19 +1106,9 @@ class RefillsResource:
             name: Resource name of the refill: `projects/{project}/queues/{queue}/refills/{refill}`.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.call(
-            Refill, Call("GET", expand("/v1/{name=projects/*/queues/*/refills/*}", name=name)), timeout
-        )
+        return self._transport.call(Refill, Call('GET', expand('/v1/{name=projects/*/queues/*/refills/*}', name=name)), timeout)
 
-    def list(
-        self,
-        parent: str,
-        *,
-        page_size: int | None = None,
-        page_token: str | None = None,
-        order_by: str | None = None,
-        timeout: float | None = None,
-    ) -> SyncPage[Refill]:
+    def list(self, parent: str, *, page_size: int | None = None, page_token: str | None = None, order_by: str | None = None, timeout: float | None = None) -> SyncPage[Refill]:
         """List the refills of a queue, oldest first.
 
         Args:
@@ -1698,16 +1121,7 @@ class RefillsResource:
                 order is refused.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.page(
-            Refill,
-            "refills",
-            Call(
-                "GET",
-                expand("/v1/{parent=projects/*/queues/*}/refills", parent=parent),
-                query=present({"pageSize": page_size, "pageToken": page_token, "orderBy": order_by}),
-            ),
-            timeout,
-        )
+        return self._transport.page(Refill, 'refills', Call('GET', expand('/v1/{parent=projects/*/queues/*}/refills', parent=parent), query=present({'pageSize': page_size, 'pageToken': page_token, 'orderBy': order_by})), timeout)
 
     def watch(self, name: str, *, revision: int | None = None) -> SyncWatch[Refill]:
         """Stream a refill: its current state, then each change.
@@ -1719,18 +1133,9 @@ class RefillsResource:
             revision: Send only states with a higher revision, for example than the last one that was
                 received; no revision is too old. 0: start with the current state.
         """
-        return self._transport.watch(
-            Refill,
-            Call(
-                "GET",
-                expand("/v1/{name=projects/*/queues/*/refills/*}:watch", name=name),
-                query=present({"revision": revision}),
-            ),
-        )
+        return self._transport.watch(Refill, Call('GET', expand('/v1/{name=projects/*/queues/*/refills/*}:watch', name=name), query=present({'revision': revision})))
 
-    def wait(
-        self, name: str, *, timeout: float | None = None, on_state: Callable[[Refill], object] | None = None
-    ) -> Refill:
+    def wait(self, name: str, *, timeout: float | None = None, on_state: Callable[[Refill], object] | None = None) -> Refill:
         """Wait for the final state, and return it.
 
         OperationFailedError if there is no result (failed, cancelled, refused, rolled back);
@@ -1741,12 +1146,7 @@ class RefillsResource:
             timeout: Seconds to wait. Default: no limit.
             on_state: Called with each state, the final one included.
         """
-        return self._transport.wait(
-            Refill,
-            Call("GET", expand("/v1/{name=projects/*/queues/*/refills/*}:watch", name=name)),
-            timeout,
-            on_state,
-        )
+        return self._transport.wait(Refill, Call('GET', expand('/v1/{name=projects/*/queues/*/refills/*}:watch', name=name)), timeout, on_state)
 
 
 class AsyncRefillsResource:
@@ -1762,22 +1162,9 @@ class AsyncRefillsResource:
             name: Resource name of the refill: `projects/{project}/queues/{queue}/refills/{refill}`.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return await self._transport.call(
-            Refill,
-            Call("POST", expand("/v1/{name=projects/*/queues/*/refills/*}:cancel", name=name), body={}),
-            timeout,
-        )
+        return await self._transport.call(Refill, Call('POST', expand('/v1/{name=projects/*/queues/*/refills/*}:cancel', name=name), body={}), timeout)
 
-    async def create(
-        self,
-        parent: str,
-        *,
-        size: int | None = None,
-        min_labelled: int | None = None,
-        refill_id: str | None = None,
-        request_id: str | None = None,
-        timeout: float | None = None,
-    ) -> Refill:
+    async def create(self, parent: str, *, size: int | None = None, min_labelled: int | None = None, refill_id: str | None = None, request_id: str | None = None, timeout: float | None = None) -> Refill:
         """Draw records into a queue.
 
         Refused: a size out of range (`BAD_QUEUE`), a refill in progress (`REFILL_IN_PROGRESS`), a dataset
@@ -1794,17 +1181,7 @@ class AsyncRefillsResource:
                 it created first. A different request with the same ID is refused. At most 256 characters.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return await self._transport.call(
-            Refill,
-            Call(
-                "POST",
-                expand("/v1/{parent=projects/*/queues/*}/refills", parent=parent),
-                query=present({"refillId": refill_id, "requestId": request_id or new_request_id()}),
-                body=present({"size": size, "minLabelled": min_labelled}),
-                repeatable=True,
-            ),
-            timeout,
-        )
+        return await self._transport.call(Refill, Call('POST', expand('/v1/{parent=projects/*/queues/*}/refills', parent=parent), query=present({'refillId': refill_id, 'requestId': request_id or new_request_id()}), body=present({'size': size, 'minLabelled': min_labelled}), repeatable=True), timeout)
 
     async def get(self, name: str, *, timeout: float | None = None) -> Refill:
         """Return one refill.
@@ -1813,19 +1190,9 @@ class AsyncRefillsResource:
             name: Resource name of the refill: `projects/{project}/queues/{queue}/refills/{refill}`.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return await self._transport.call(
-            Refill, Call("GET", expand("/v1/{name=projects/*/queues/*/refills/*}", name=name)), timeout
-        )
+        return await self._transport.call(Refill, Call('GET', expand('/v1/{name=projects/*/queues/*/refills/*}', name=name)), timeout)
 
-    def list(
-        self,
-        parent: str,
-        *,
-        page_size: int | None = None,
-        page_token: str | None = None,
-        order_by: str | None = None,
-        timeout: float | None = None,
-    ) -> AsyncPaginator[Refill]:
+    def list(self, parent: str, *, page_size: int | None = None, page_token: str | None = None, order_by: str | None = None, timeout: float | None = None) -> AsyncPaginator[Refill]:
         """List the refills of a queue, oldest first.
 
         Args:
@@ -1838,16 +1205,7 @@ class AsyncRefillsResource:
                 order is refused.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.page(
-            Refill,
-            "refills",
-            Call(
-                "GET",
-                expand("/v1/{parent=projects/*/queues/*}/refills", parent=parent),
-                query=present({"pageSize": page_size, "pageToken": page_token, "orderBy": order_by}),
-            ),
-            timeout,
-        )
+        return self._transport.page(Refill, 'refills', Call('GET', expand('/v1/{parent=projects/*/queues/*}/refills', parent=parent), query=present({'pageSize': page_size, 'pageToken': page_token, 'orderBy': order_by})), timeout)
 
     def watch(self, name: str, *, revision: int | None = None) -> AsyncWatch[Refill]:
         """Stream a refill: its current state, then each change.
@@ -1859,18 +1217,9 @@ class AsyncRefillsResource:
             revision: Send only states with a higher revision, for example than the last one that was
                 received; no revision is too old. 0: start with the current state.
         """
-        return self._transport.watch(
-            Refill,
-            Call(
-                "GET",
-                expand("/v1/{name=projects/*/queues/*/refills/*}:watch", name=name),
-                query=present({"revision": revision}),
-            ),
-        )
+        return self._transport.watch(Refill, Call('GET', expand('/v1/{name=projects/*/queues/*/refills/*}:watch', name=name), query=present({'revision': revision})))
 
-    async def wait(
-        self, name: str, *, timeout: float | None = None, on_state: Callable[[Refill], object] | None = None
-    ) -> Refill:
+    async def wait(self, name: str, *, timeout: float | None = None, on_state: Callable[[Refill], object] | None = None) -> Refill:
         """Wait for the final state, and return it.
 
         OperationFailedError if there is no result (failed, cancelled, refused, rolled back);
@@ -1881,12 +1230,7 @@ class AsyncRefillsResource:
             timeout: Seconds to wait. Default: no limit.
             on_state: Called with each state, the final one included.
         """
-        return await self._transport.wait(
-            Refill,
-            Call("GET", expand("/v1/{name=projects/*/queues/*/refills/*}:watch", name=name)),
-            timeout,
-            on_state,
-        )
+        return await self._transport.wait(Refill, Call('GET', expand('/v1/{name=projects/*/queues/*/refills/*}:watch', name=name)), timeout, on_state)
 
 
 class TasksResource:
@@ -1895,14 +1239,7 @@ class TasksResource:
     def __init__(self, transport: SyncTransport) -> None:
         self._transport = transport
 
-    def batch_create(
-        self,
-        parent: str,
-        *,
-        tasks: Sequence[Task] | None = None,
-        request_id: str | None = None,
-        timeout: float | None = None,
-    ) -> BatchCreateTasksResponse:
+    def batch_create(self, parent: str, *, tasks: Sequence[Task] | None = None, request_id: str | None = None, timeout: float | None = None) -> BatchCreateTasksResponse:
         """Create up to 1,000 tasks.
 
         They are records to answer, answers to rate, or pairs of answers to compare. All are created, or none.
@@ -1918,27 +1255,9 @@ class TasksResource:
                 characters.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.call(
-            BatchCreateTasksResponse,
-            Call(
-                "POST",
-                expand("/v1/{parent=projects/*}/tasks:batchCreate", parent=parent),
-                body=present({"tasks": tasks, "requestId": request_id or new_request_id()}),
-                repeatable=True,
-            ),
-            timeout,
-        )
+        return self._transport.call(BatchCreateTasksResponse, Call('POST', expand('/v1/{parent=projects/*}/tasks:batchCreate', parent=parent), body=present({'tasks': tasks, 'requestId': request_id or new_request_id()}), repeatable=True), timeout)
 
-    def claim(
-        self,
-        parent: str,
-        *,
-        reason: str | None = None,
-        queue: str | None = None,
-        to_review: bool | None = None,
-        other_than: Sequence[str] | None = None,
-        timeout: float | None = None,
-    ) -> ClaimTaskResponse:
+    def claim(self, parent: str, *, reason: str | None = None, queue: str | None = None, to_review: bool | None = None, other_than: Sequence[str] | None = None, timeout: float | None = None) -> ClaimTaskResponse:
         """Claim the next open task for ten minutes, the newest tasks first.
 
         Meanwhile no other annotator can claim or complete it. A repeated call returns the same task while it
@@ -1956,30 +1275,9 @@ class TasksResource:
                 ones in advance.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.call(
-            ClaimTaskResponse,
-            Call(
-                "POST",
-                expand("/v1/{parent=projects/*}/tasks:claim", parent=parent),
-                body=present(
-                    {"reason": reason, "queue": queue, "toReview": to_review, "otherThan": other_than}
-                ),
-            ),
-            timeout,
-        )
+        return self._transport.call(ClaimTaskResponse, Call('POST', expand('/v1/{parent=projects/*}/tasks:claim', parent=parent), body=present({'reason': reason, 'queue': queue, 'toReview': to_review, 'otherThan': other_than})), timeout)
 
-    def complete(
-        self,
-        name: str,
-        *,
-        label: str | None = None,
-        request_id: str | None = None,
-        ratings: Mapping[str, int] | None = None,
-        preference: Preference | None = None,
-        comment: str | None = None,
-        skip_reason: str | None = None,
-        timeout: float | None = None,
-    ) -> Task:
+    def complete(self, name: str, *, label: str | None = None, request_id: str | None = None, ratings: Mapping[str, int] | None = None, preference: Preference | None = None, comment: str | None = None, skip_reason: str | None = None, guideline_version: int | None = None, timeout: float | None = None) -> Task:
         """Answer a task.
 
         A label, text or number is stored as an annotation; ratings and preferences stay with the task. The
@@ -1996,27 +1294,12 @@ class TasksResource:
             preference: The better one of the candidates of a task of the work COMPARE.
             comment: Comment for reviewers and engineers, at most 4,096 characters. Empty: none.
             skip_reason: Why the task is skipped, at most 200 characters. Refused with an answer.
+            guideline_version: Version of the guideline that the annotator read. Default: the version when the
+                task was claimed. An answer that a later version requests again is refused
+                (`GUIDELINE_CHANGED`).
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.call(
-            Task,
-            Call(
-                "POST",
-                expand("/v1/{name=projects/*/tasks/*}:complete", name=name),
-                body=present(
-                    {
-                        "label": label,
-                        "requestId": request_id or new_request_id(),
-                        "ratings": ratings,
-                        "preference": preference,
-                        "comment": comment,
-                        "skipReason": skip_reason,
-                    }
-                ),
-                repeatable=True,
-            ),
-            timeout,
-        )
+        return self._transport.call(Task, Call('POST', expand('/v1/{name=projects/*/tasks/*}:complete', name=name), body=present({'label': label, 'requestId': request_id or new_request_id(), 'ratings': ratings, 'preference': preference, 'comment': comment, 'skipReason': skip_reason, 'guidelineVersion': guideline_version}), repeatable=True), timeout)
 
     def get(self, name: str, *, timeout: float | None = None) -> Task:
         """Return one task.
@@ -2025,20 +1308,9 @@ class TasksResource:
             name: Resource name of the task: `projects/{project}/tasks/{task}`.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.call(
-            Task, Call("GET", expand("/v1/{name=projects/*/tasks/*}", name=name)), timeout
-        )
+        return self._transport.call(Task, Call('GET', expand('/v1/{name=projects/*/tasks/*}', name=name)), timeout)
 
-    def list(
-        self,
-        parent: str,
-        *,
-        page_size: int | None = None,
-        page_token: str | None = None,
-        order_by: str | None = None,
-        filter: str | None = None,
-        timeout: float | None = None,
-    ) -> SyncPage[Task]:
+    def list(self, parent: str, *, page_size: int | None = None, page_token: str | None = None, order_by: str | None = None, filter: str | None = None, timeout: float | None = None) -> SyncPage[Task]:
         """List the tasks of a project, oldest first.
 
         Args:
@@ -2053,28 +1325,9 @@ class TasksResource:
                 all tasks. The token of another filter is refused.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.page(
-            Task,
-            "tasks",
-            Call(
-                "GET",
-                expand("/v1/{parent=projects/*}/tasks", parent=parent),
-                query=present(
-                    {"pageSize": page_size, "pageToken": page_token, "orderBy": order_by, "filter": filter}
-                ),
-            ),
-            timeout,
-        )
+        return self._transport.page(Task, 'tasks', Call('GET', expand('/v1/{parent=projects/*}/tasks', parent=parent), query=present({'pageSize': page_size, 'pageToken': page_token, 'orderBy': order_by, 'filter': filter})), timeout)
 
-    def review(
-        self,
-        name: str,
-        *,
-        decision: TaskReviewDecision | None = None,
-        label: str | None = None,
-        comment: str | None = None,
-        timeout: float | None = None,
-    ) -> Task:
+    def review(self, name: str, *, decision: TaskReviewDecision | None = None, label: str | None = None, comment: str | None = None, timeout: float | None = None) -> Task:
         """Review a task that waits for a reviewer.
 
         Refused: a caller who is no reviewer of the queue, or who answered the task (`NOT_REVIEWER`), a task
@@ -2088,15 +1341,7 @@ class TasksResource:
             comment: Comment for the annotators, at most 4,096 characters. Required for SEND_BACK.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.call(
-            Task,
-            Call(
-                "POST",
-                expand("/v1/{name=projects/*/tasks/*}:review", name=name),
-                body=present({"decision": decision, "label": label, "comment": comment}),
-            ),
-            timeout,
-        )
+        return self._transport.call(Task, Call('POST', expand('/v1/{name=projects/*/tasks/*}:review', name=name), body=present({'decision': decision, 'label': label, 'comment': comment})), timeout)
 
     def summarize(self, parent: str, *, timeout: float | None = None) -> SummarizeTasksResponse:
         """Count the tasks of a project by state, and the reviewed ones by the label before and after.
@@ -2105,11 +1350,7 @@ class TasksResource:
             parent: Resource name of the project: `projects/{project}`.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.call(
-            SummarizeTasksResponse,
-            Call("GET", expand("/v1/{parent=projects/*}/tasks:summarize", parent=parent)),
-            timeout,
-        )
+        return self._transport.call(SummarizeTasksResponse, Call('GET', expand('/v1/{parent=projects/*}/tasks:summarize', parent=parent)), timeout)
 
     def summarize_ratings(self, parent: str, *, timeout: float | None = None) -> SummarizeRatingsResponse:
         """Summarize the human ratings of a project.
@@ -2121,11 +1362,7 @@ class TasksResource:
             parent: Resource name of the project: `projects/{project}`.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.call(
-            SummarizeRatingsResponse,
-            Call("GET", expand("/v1/{parent=projects/*}/tasks:summarizeRatings", parent=parent)),
-            timeout,
-        )
+        return self._transport.call(SummarizeRatingsResponse, Call('GET', expand('/v1/{parent=projects/*}/tasks:summarizeRatings', parent=parent)), timeout)
 
     def withdraw(self, name: str, *, timeout: float | None = None) -> Task:
         """Withdraw the answer that the caller gave to a task of a queue.
@@ -2137,9 +1374,7 @@ class TasksResource:
             name: Resource name of the task: `projects/{project}/tasks/{task}`.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.call(
-            Task, Call("POST", expand("/v1/{name=projects/*/tasks/*}:withdraw", name=name), body={}), timeout
-        )
+        return self._transport.call(Task, Call('POST', expand('/v1/{name=projects/*/tasks/*}:withdraw', name=name), body={}), timeout)
 
 
 class AsyncTasksResource:
@@ -2148,14 +1383,7 @@ class AsyncTasksResource:
     def __init__(self, transport: AsyncTransport) -> None:
         self._transport = transport
 
-    async def batch_create(
-        self,
-        parent: str,
-        *,
-        tasks: Sequence[Task] | None = None,
-        request_id: str | None = None,
-        timeout: float | None = None,
-    ) -> BatchCreateTasksResponse:
+    async def batch_create(self, parent: str, *, tasks: Sequence[Task] | None = None, request_id: str | None = None, timeout: float | None = None) -> BatchCreateTasksResponse:
         """Create up to 1,000 tasks.
 
         They are records to answer, answers to rate, or pairs of answers to compare. All are created, or none.
@@ -2171,27 +1399,9 @@ class AsyncTasksResource:
                 characters.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return await self._transport.call(
-            BatchCreateTasksResponse,
-            Call(
-                "POST",
-                expand("/v1/{parent=projects/*}/tasks:batchCreate", parent=parent),
-                body=present({"tasks": tasks, "requestId": request_id or new_request_id()}),
-                repeatable=True,
-            ),
-            timeout,
-        )
+        return await self._transport.call(BatchCreateTasksResponse, Call('POST', expand('/v1/{parent=projects/*}/tasks:batchCreate', parent=parent), body=present({'tasks': tasks, 'requestId': request_id or new_request_id()}), repeatable=True), timeout)
 
-    async def claim(
-        self,
-        parent: str,
-        *,
-        reason: str | None = None,
-        queue: str | None = None,
-        to_review: bool | None = None,
-        other_than: Sequence[str] | None = None,
-        timeout: float | None = None,
-    ) -> ClaimTaskResponse:
+    async def claim(self, parent: str, *, reason: str | None = None, queue: str | None = None, to_review: bool | None = None, other_than: Sequence[str] | None = None, timeout: float | None = None) -> ClaimTaskResponse:
         """Claim the next open task for ten minutes, the newest tasks first.
 
         Meanwhile no other annotator can claim or complete it. A repeated call returns the same task while it
@@ -2209,30 +1419,9 @@ class AsyncTasksResource:
                 ones in advance.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return await self._transport.call(
-            ClaimTaskResponse,
-            Call(
-                "POST",
-                expand("/v1/{parent=projects/*}/tasks:claim", parent=parent),
-                body=present(
-                    {"reason": reason, "queue": queue, "toReview": to_review, "otherThan": other_than}
-                ),
-            ),
-            timeout,
-        )
+        return await self._transport.call(ClaimTaskResponse, Call('POST', expand('/v1/{parent=projects/*}/tasks:claim', parent=parent), body=present({'reason': reason, 'queue': queue, 'toReview': to_review, 'otherThan': other_than})), timeout)
 
-    async def complete(
-        self,
-        name: str,
-        *,
-        label: str | None = None,
-        request_id: str | None = None,
-        ratings: Mapping[str, int] | None = None,
-        preference: Preference | None = None,
-        comment: str | None = None,
-        skip_reason: str | None = None,
-        timeout: float | None = None,
-    ) -> Task:
+    async def complete(self, name: str, *, label: str | None = None, request_id: str | None = None, ratings: Mapping[str, int] | None = None, preference: Preference | None = None, comment: str | None = None, skip_reason: str | None = None, guideline_version: int | None = None, timeout: float | None = None) -> Task:
         """Answer a task.
 
         A label, text or number is stored as an annotation; ratings and preferences stay with the task. The
@@ -2249,27 +1438,12 @@ class AsyncTasksResource:
             preference: The better one of the candidates of a task of the work COMPARE.
             comment: Comment for reviewers and engineers, at most 4,096 characters. Empty: none.
             skip_reason: Why the task is skipped, at most 200 characters. Refused with an answer.
+            guideline_version: Version of the guideline that the annotator read. Default: the version when the
+                task was claimed. An answer that a later version requests again is refused
+                (`GUIDELINE_CHANGED`).
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return await self._transport.call(
-            Task,
-            Call(
-                "POST",
-                expand("/v1/{name=projects/*/tasks/*}:complete", name=name),
-                body=present(
-                    {
-                        "label": label,
-                        "requestId": request_id or new_request_id(),
-                        "ratings": ratings,
-                        "preference": preference,
-                        "comment": comment,
-                        "skipReason": skip_reason,
-                    }
-                ),
-                repeatable=True,
-            ),
-            timeout,
-        )
+        return await self._transport.call(Task, Call('POST', expand('/v1/{name=projects/*/tasks/*}:complete', name=name), body=present({'label': label, 'requestId': request_id or new_request_id(), 'ratings': ratings, 'preference': preference, 'comment': comment, 'skipReason': skip_reason, 'guidelineVersion': guideline_version}), repeatable=True), timeout)
 
     async def get(self, name: str, *, timeout: float | None = None) -> Task:
         """Return one task.
@@ -2278,20 +1452,9 @@ class AsyncTasksResource:
             name: Resource name of the task: `projects/{project}/tasks/{task}`.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return await self._transport.call(
-            Task, Call("GET", expand("/v1/{name=projects/*/tasks/*}", name=name)), timeout
-        )
+        return await self._transport.call(Task, Call('GET', expand('/v1/{name=projects/*/tasks/*}', name=name)), timeout)
 
-    def list(
-        self,
-        parent: str,
-        *,
-        page_size: int | None = None,
-        page_token: str | None = None,
-        order_by: str | None = None,
-        filter: str | None = None,
-        timeout: float | None = None,
-    ) -> AsyncPaginator[Task]:
+    def list(self, parent: str, *, page_size: int | None = None, page_token: str | None = None, order_by: str | None = None, filter: str | None = None, timeout: float | None = None) -> AsyncPaginator[Task]:
         """List the tasks of a project, oldest first.
 
         Args:
@@ -2306,28 +1469,9 @@ class AsyncTasksResource:
                 all tasks. The token of another filter is refused.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.page(
-            Task,
-            "tasks",
-            Call(
-                "GET",
-                expand("/v1/{parent=projects/*}/tasks", parent=parent),
-                query=present(
-                    {"pageSize": page_size, "pageToken": page_token, "orderBy": order_by, "filter": filter}
-                ),
-            ),
-            timeout,
-        )
+        return self._transport.page(Task, 'tasks', Call('GET', expand('/v1/{parent=projects/*}/tasks', parent=parent), query=present({'pageSize': page_size, 'pageToken': page_token, 'orderBy': order_by, 'filter': filter})), timeout)
 
-    async def review(
-        self,
-        name: str,
-        *,
-        decision: TaskReviewDecision | None = None,
-        label: str | None = None,
-        comment: str | None = None,
-        timeout: float | None = None,
-    ) -> Task:
+    async def review(self, name: str, *, decision: TaskReviewDecision | None = None, label: str | None = None, comment: str | None = None, timeout: float | None = None) -> Task:
         """Review a task that waits for a reviewer.
 
         Refused: a caller who is no reviewer of the queue, or who answered the task (`NOT_REVIEWER`), a task
@@ -2341,15 +1485,7 @@ class AsyncTasksResource:
             comment: Comment for the annotators, at most 4,096 characters. Required for SEND_BACK.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return await self._transport.call(
-            Task,
-            Call(
-                "POST",
-                expand("/v1/{name=projects/*/tasks/*}:review", name=name),
-                body=present({"decision": decision, "label": label, "comment": comment}),
-            ),
-            timeout,
-        )
+        return await self._transport.call(Task, Call('POST', expand('/v1/{name=projects/*/tasks/*}:review', name=name), body=present({'decision': decision, 'label': label, 'comment': comment})), timeout)
 
     async def summarize(self, parent: str, *, timeout: float | None = None) -> SummarizeTasksResponse:
         """Count the tasks of a project by state, and the reviewed ones by the label before and after.
@@ -2358,15 +1494,9 @@ class AsyncTasksResource:
             parent: Resource name of the project: `projects/{project}`.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return await self._transport.call(
-            SummarizeTasksResponse,
-            Call("GET", expand("/v1/{parent=projects/*}/tasks:summarize", parent=parent)),
-            timeout,
-        )
+        return await self._transport.call(SummarizeTasksResponse, Call('GET', expand('/v1/{parent=projects/*}/tasks:summarize', parent=parent)), timeout)
 
-    async def summarize_ratings(
-        self, parent: str, *, timeout: float | None = None
-    ) -> SummarizeRatingsResponse:
+    async def summarize_ratings(self, parent: str, *, timeout: float | None = None) -> SummarizeRatingsResponse:
         """Summarize the human ratings of a project.
 
         Of ratings it gives the means, of comparisons the win rates, with their intervals and the agreement of
@@ -2376,11 +1506,7 @@ class AsyncTasksResource:
             parent: Resource name of the project: `projects/{project}`.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return await self._transport.call(
-            SummarizeRatingsResponse,
-            Call("GET", expand("/v1/{parent=projects/*}/tasks:summarizeRatings", parent=parent)),
-            timeout,
-        )
+        return await self._transport.call(SummarizeRatingsResponse, Call('GET', expand('/v1/{parent=projects/*}/tasks:summarizeRatings', parent=parent)), timeout)
 
     async def withdraw(self, name: str, *, timeout: float | None = None) -> Task:
         """Withdraw the answer that the caller gave to a task of a queue.
@@ -2392,6 +1518,4 @@ class AsyncTasksResource:
             name: Resource name of the task: `projects/{project}/tasks/{task}`.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return await self._transport.call(
-            Task, Call("POST", expand("/v1/{name=projects/*/tasks/*}:withdraw", name=name), body={}), timeout
-        )
+        return await self._transport.call(Task, Call('POST', expand('/v1/{name=projects/*/tasks/*}:withdraw', name=name), body={}), timeout)

@@ -8,30 +8,105 @@ from ratoon.client._models import Int64, Message, OpenEnum, Timestamp
 class GuidelineConflictPolicy(OpenEnum):
     """Resolution of several annotations of one record."""
 
-    UNSPECIFIED = "CONFLICT_POLICY_UNSPECIFIED"
+    UNSPECIFIED = 'CONFLICT_POLICY_UNSPECIFIED'
     """Not set."""
 
-    LATEST = "CONFLICT_POLICY_LATEST"
+    LATEST = 'CONFLICT_POLICY_LATEST'
     """The newest annotation counts."""
 
-    MAJORITY = "CONFLICT_POLICY_MAJORITY"
+    MAJORITY = 'CONFLICT_POLICY_MAJORITY'
     """The most frequent label or text counts; a tie goes to review. Refused for numbers."""
 
-    HUMAN_FIRST = "CONFLICT_POLICY_HUMAN_FIRST"
+    HUMAN_FIRST = 'CONFLICT_POLICY_HUMAN_FIRST'
     """Annotations by people take precedence over imports and feedback; among equals, the newest counts."""
 
-    MEDIAN = "CONFLICT_POLICY_MEDIAN"
+    MEDIAN = 'CONFLICT_POLICY_MEDIAN'
     """The median of the numbers by people counts, of all numbers if there are none.
 
     Only for `regress`.
     """
 
-    MEAN = "CONFLICT_POLICY_MEAN"
+    MEAN = 'CONFLICT_POLICY_MEAN'
     """The mean of the numbers by people counts, of all numbers if there are none, rounded to three
     decimal places more than the numbers have.
 
     Only for `regress`.
     """
+
+
+class GuidelineExample(Message):
+    """Example of an answer."""
+
+    label: str = ""
+    """The answer."""
+
+    text: str = ""
+    """Text of the record, at most 65,536 characters."""
+
+    explanation: str = ""
+    """Why the answer is right, at most 4,096 characters. Empty: not stated."""
+
+
+class MarkSpecSpansOverlap(OpenEnum):
+    """Which spans may share characters."""
+
+    UNSPECIFIED = 'OVERLAP_UNSPECIFIED'
+    """Not set."""
+
+    NONE = 'OVERLAP_NONE'
+    """No two spans."""
+
+    NESTED = 'OVERLAP_NESTED'
+    """A span may lie within another one."""
+
+    ANY = 'OVERLAP_ANY'
+    """Any two spans that are not equal."""
+
+
+class MarkSpecSpans(Message):
+    """Spans of the text of a record.
+
+    Each is an object with `start`, `end` and `label`; the server adds `text`. Offsets count Unicode code
+    points from 0, `end` is exclusive: `text` is `text[start:end]` in Python. A span outside of the text,
+    an empty one, or one that begins or ends within a character that several code points form, such as an
+    emoji, is refused.
+    """
+
+    labels: list[str] = []
+    """Labels to choose from: 1 to 1,000."""
+
+    overlap: MarkSpecSpansOverlap = MarkSpecSpansOverlap.UNSPECIFIED
+    """Which spans may share characters. Default: NONE."""
+
+
+class MarkSpecBoxes(Message):
+    """Boxes on an image.
+
+    Each is an object with `x`, `y`, `width`, `height` and `label`: the left upper corner and the size as
+    shares of the width and the height of the image, from 0 to 1. A box outside of the image is refused.
+    """
+
+    labels: list[str] = []
+    """Labels to choose from: 1 to 1,000."""
+
+    image_attribute: str = ""
+    """Attribute of a record that holds the SHA-256 digest of the blob of its image.
+
+    Default: `image`.
+    """
+
+
+class MarkSpec(Message):
+    """Marks that annotators set in a record.
+
+    The answer is a JSON list of them; an empty list says that there are none.
+    """
+
+    spans: MarkSpecSpans | None = None
+    """Spans of the text."""
+
+    boxes: MarkSpecBoxes | None = None
+    """Boxes on an image."""
 
 
 class Guideline(Message):
@@ -83,48 +158,126 @@ class Guideline(Message):
     Annotations of queues name the version by which they were given.
     """
 
+    purpose: str = ""
+    """What the labels are for, at most 262,144 characters."""
+
+    ambiguity: str = ""
+    """How to decide ambiguous records, at most 262,144 characters."""
+
+    examples: list[GuidelineExample] = []
+    """Examples of answers, at most 1,000."""
+
+    marks: MarkSpec | None = None
+    """Spans or boxes that annotators mark.
+
+    The task of the model is then `generate` with JSON answers. Not set: the task says what annotators
+    enter. An update changes `labels` alone.
+    """
+
+
+class VersionChangeEarlierAnswers(OpenEnum):
+    """Meaning for earlier answers."""
+
+    UNSPECIFIED = 'EARLIER_ANSWERS_UNSPECIFIED'
+    """Not set."""
+
+    KEEP = 'EARLIER_ANSWERS_KEEP'
+    """Earlier answers stay valid."""
+
+    ASK_AGAIN = 'EARLIER_ANSWERS_ASK_AGAIN'
+    """Tasks of queues are opened again for those who answered them.
+
+    Their earlier annotations are kept, marked as outdated, and count no more.
+    """
+
+
+class VersionChange(Message):
+    """What a version of a guideline means for the answers that were given under earlier ones."""
+
+    earlier_answers: VersionChangeEarlierAnswers = VersionChangeEarlierAnswers.UNSPECIFIED
+    """Meaning for earlier answers. Default: KEEP."""
+
+    labels: list[str] = []
+    """Labels whose answers are requested again, with ASK_AGAIN. Empty: all answers."""
+
+    note: str = ""
+    """What changed and why, at most 4,096 characters. Annotators see it."""
+
+
+class GuidelineVersion(Message):
+    """Version of a guideline, and what it means for the answers that were given under earlier ones."""
+
+    name: str = ""
+    """Resource name: `projects/{project}/guidelines/{guideline}/versions/{version}`; versions count from
+    1.
+    """
+
+    revision: Int64 = 0
+    """Increases with every stored change."""
+
+    create_time: Timestamp | None = None
+    """Time of creation, UTC. Set by the server."""
+
+    update_time: Timestamp | None = None
+    """Time of the last change, UTC. Set by the server."""
+
+    guideline: Guideline | None = None
+    """The guideline as it was in this version."""
+
+    change: VersionChange | None = None
+    """What the version means for answers that were given under earlier ones."""
+
+    applied: bool = False
+    """True if the change is in force for all tasks.
+
+    While it is false, tasks are being opened again.
+    """
+
+    reopened_count: Int64 = 0
+    """Number of tasks that were opened again."""
+
 
 class LabelSetState(OpenEnum):
     """State of a label set."""
 
-    UNSPECIFIED = "STATE_UNSPECIFIED"
+    UNSPECIFIED = 'STATE_UNSPECIFIED'
     """Not set."""
 
-    QUEUED = "STATE_QUEUED"
+    QUEUED = 'STATE_QUEUED'
     """Waiting to start."""
 
-    RUNNING = "STATE_RUNNING"
+    RUNNING = 'STATE_RUNNING'
     """The work is in progress."""
 
-    SUCCEEDED = "STATE_SUCCEEDED"
+    SUCCEEDED = 'STATE_SUCCEEDED'
     """The work completed."""
 
-    FAILED = "STATE_FAILED"
+    FAILED = 'STATE_FAILED'
     """The work ended with an error; `failure` holds the reason."""
 
-    CANCELLING = "STATE_CANCELLING"
+    CANCELLING = 'STATE_CANCELLING'
     """Cancellation was requested; the work is stopping."""
 
-    CANCELLED = "STATE_CANCELLED"
+    CANCELLED = 'STATE_CANCELLED'
     """Cancelled before the work completed."""
 
-    REDACTED = "STATE_REDACTED"
+    REDACTED = 'STATE_REDACTED'
     """The answers of the label set were texts, and records of it were erased. `digest` is empty."""
 
 
 class AnnotationSource(OpenEnum):
     """Origin of an annotation."""
 
-    UNSPECIFIED = "SOURCE_UNSPECIFIED"
+    UNSPECIFIED = 'SOURCE_UNSPECIFIED'
     """Not set."""
 
-    IMPORT = "SOURCE_IMPORT"
+    IMPORT = 'SOURCE_IMPORT'
     """The label came with the data."""
 
-    HUMAN = "SOURCE_HUMAN"
+    HUMAN = 'SOURCE_HUMAN'
     """A person gave the label."""
 
-    FEEDBACK = "SOURCE_FEEDBACK"
+    FEEDBACK = 'SOURCE_FEEDBACK'
     """A user corrected or confirmed an answer."""
 
 
@@ -238,13 +391,13 @@ class LabelSet(Message):
 class Selection(OpenEnum):
     """How a record was chosen for labeling."""
 
-    UNSPECIFIED = "SELECTION_UNSPECIFIED"
+    UNSPECIFIED = 'SELECTION_UNSPECIFIED'
     """Not set."""
 
-    RANDOM = "SELECTION_RANDOM"
+    RANDOM = 'SELECTION_RANDOM'
     """At random."""
 
-    ACTIVE = "SELECTION_ACTIVE"
+    ACTIVE = 'SELECTION_ACTIVE'
     """Because a model was uncertain about it. Such records never enter the test part of a split."""
 
 
@@ -299,6 +452,9 @@ class Annotation(Message):
     0: the annotation belongs to no queue.
     """
 
+    outdated: bool = False
+    """True if a later version of the guideline requests the answer again: the annotation counts no more."""
+
 
 class BatchCreateAnnotationsResponse(Message):
     """Response of `BatchCreateAnnotations`."""
@@ -310,35 +466,35 @@ class BatchCreateAnnotationsResponse(Message):
 class TaskState(OpenEnum):
     """State of a task."""
 
-    UNSPECIFIED = "STATE_UNSPECIFIED"
+    UNSPECIFIED = 'STATE_UNSPECIFIED'
     """Not set."""
 
-    OPEN = "STATE_OPEN"
+    OPEN = 'STATE_OPEN'
     """The task waits for answers."""
 
-    DONE = "STATE_DONE"
+    DONE = 'STATE_DONE'
     """All annotators answered, at least one of them with an answer."""
 
-    SKIPPED = "STATE_SKIPPED"
+    SKIPPED = 'STATE_SKIPPED'
     """All annotators skipped the task."""
 
-    IN_REVIEW = "STATE_IN_REVIEW"
+    IN_REVIEW = 'STATE_IN_REVIEW'
     """All annotators answered; the task waits for a reviewer."""
 
 
 class Preference(OpenEnum):
     """Which of two answers is better."""
 
-    UNSPECIFIED = "PREFERENCE_UNSPECIFIED"
+    UNSPECIFIED = 'PREFERENCE_UNSPECIFIED'
     """Not set."""
 
-    FIRST = "PREFERENCE_FIRST"
+    FIRST = 'PREFERENCE_FIRST'
     """The first answer is better."""
 
-    SECOND = "PREFERENCE_SECOND"
+    SECOND = 'PREFERENCE_SECOND'
     """The second answer is better."""
 
-    TIE = "PREFERENCE_TIE"
+    TIE = 'PREFERENCE_TIE'
     """Neither is better."""
 
 
@@ -367,16 +523,16 @@ class TaskAnswer(Message):
 class TaskWork(OpenEnum):
     """What annotators do."""
 
-    UNSPECIFIED = "WORK_UNSPECIFIED"
+    UNSPECIFIED = 'WORK_UNSPECIFIED'
     """Not set."""
 
-    ANSWER = "WORK_ANSWER"
+    ANSWER = 'WORK_ANSWER'
     """Give the answer to the record."""
 
-    RATE = "WORK_RATE"
+    RATE = 'WORK_RATE'
     """Rate an answer from 1 to 5 on each scale."""
 
-    COMPARE = "WORK_COMPARE"
+    COMPARE = 'WORK_COMPARE'
     """Choose the better of two answers."""
 
 
@@ -396,16 +552,16 @@ class TaskComment(Message):
 class TaskReviewDecision(OpenEnum):
     """What a reviewer decides."""
 
-    UNSPECIFIED = "DECISION_UNSPECIFIED"
+    UNSPECIFIED = 'DECISION_UNSPECIFIED'
     """Not set."""
 
-    ACCEPT = "DECISION_ACCEPT"
+    ACCEPT = 'DECISION_ACCEPT'
     """The answers are right."""
 
-    FIX = "DECISION_FIX"
+    FIX = 'DECISION_FIX'
     """The answer of the reviewer takes the place of the others."""
 
-    SEND_BACK = "DECISION_SEND_BACK"
+    SEND_BACK = 'DECISION_SEND_BACK'
     """The annotators answer again; a comment says why."""
 
 
@@ -510,7 +666,8 @@ class Task(Message):
     """How the record was chosen. Not set: it was not drawn by a queue."""
 
     proposal_origin: str = ""
-    """What gave `proposed_label`, for example `rules` or `classical`.
+    """What gave `proposed_label`: `rules`, `classical`, `current` for the answer that counts so far,
+    `earlier` for answers to an earlier version of the guideline, or the model behind an endpoint.
 
     Empty: no answer is proposed, or it came with the data.
     """
@@ -526,6 +683,30 @@ class Task(Message):
 
     needs_review: bool = False
     """True if a reviewer checks the answer when all annotators have answered."""
+
+    guideline_version: int = 0
+    """Version of the guideline that the holder of the lease got with the task.
+
+    0: the task belongs to no queue.
+    """
+
+    proposal_confidence: float | None = None
+    """Probability of `proposed_label` by what proposed it, 0 to 1. Not set: it is not known."""
+
+    marks: MarkSpec | None = None
+    """Spans or boxes that annotators mark. Not set: `task` says what an answer is."""
+
+    earlier_answers: list[TaskAnswer] = []
+    """Answers that a later version of the guideline requests again.
+
+    Of a task of a queue, annotators see their own alone.
+    """
+
+    suggested_label: str = ""
+    """Label that is more probable than the current answer, which is `proposed_label`.
+
+    Set in queues of the strategy LABEL_ERRORS only.
+    """
 
 
 class BatchCreateTasksResponse(Message):
@@ -661,32 +842,39 @@ class ClaimTaskResponse(Message):
 class QueueState(OpenEnum):
     """State of a queue."""
 
-    UNSPECIFIED = "STATE_UNSPECIFIED"
+    UNSPECIFIED = 'STATE_UNSPECIFIED'
     """Not set."""
 
-    OPEN = "STATE_OPEN"
+    OPEN = 'STATE_OPEN'
     """Tasks wait for people, or a refill is in progress or can start."""
 
-    COMPLETE = "STATE_COMPLETE"
+    COMPLETE = 'STATE_COMPLETE'
     """No task waits, and no more are drawn."""
 
 
 class QueueStrategy(OpenEnum):
     """Choice of the records that become tasks."""
 
-    UNSPECIFIED = "STRATEGY_UNSPECIFIED"
+    UNSPECIFIED = 'STRATEGY_UNSPECIFIED'
     """Not set."""
 
-    RANDOM = "STRATEGY_RANDOM"
+    RANDOM = 'STRATEGY_RANDOM'
     """At random."""
 
-    MARGIN = "STRATEGY_MARGIN"
+    MARGIN = 'STRATEGY_MARGIN'
     """Smallest difference between the two most probable labels, by a classical model of the labels so
     far.
     """
 
-    ENTROPY = "STRATEGY_ENTROPY"
+    ENTROPY = 'STRATEGY_ENTROPY'
     """Largest entropy of the probabilities of the labels, by a classical model of the labels so far."""
+
+    LABEL_ERRORS = 'STRATEGY_LABEL_ERRORS'
+    """Records whose current label is probably wrong, by confident learning: the labels of a cross-
+    validated classical model against those that count.
+
+    All records of the version that have a label are candidates.
+    """
 
 
 class QueueRefillRule(Message):
@@ -727,14 +915,19 @@ class QueueRefillRule(Message):
 class QueuePreLabelsOrigin(OpenEnum):
     """Where the answers come from."""
 
-    UNSPECIFIED = "ORIGIN_UNSPECIFIED"
+    UNSPECIFIED = 'ORIGIN_UNSPECIFIED'
     """Not set: tasks propose no answer."""
 
-    RULES = "ORIGIN_RULES"
+    RULES = 'ORIGIN_RULES'
     """Keywords and patterns."""
 
-    CLASSICAL = "ORIGIN_CLASSICAL"
+    CLASSICAL = 'ORIGIN_CLASSICAL'
     """The classical model of the labels so far. Only for `classify` with one label a record."""
+
+    ENDPOINT = 'ORIGIN_ENDPOINT'
+    """A model behind an OpenAI-compatible endpoint: the version in production behind the gateway, or any
+    other.
+    """
 
 
 class QueueRule(Message):
@@ -754,6 +947,28 @@ class QueueRule(Message):
     """
 
 
+class QueueEndpoint(Message):
+    """Model behind an OpenAI-compatible endpoint."""
+
+    base_url: str = ""
+    """Base URL, for example `http://127.0.0.1:8080/v1`.
+
+    The operator lists the endpoints in `RATOON_LABELING_ENDPOINTS`; others are refused
+    (`ENDPOINT_NOT_ALLOWED`).
+    """
+
+    model: str = ""
+    """Name of the model, at most 256 characters: of the gateway, a deployment, whose version in
+    production answers.
+    """
+
+    text_only: bool = False
+    """Send the text of the record alone, as callers of a deployment do.
+
+    Default: the guideline comes before it.
+    """
+
+
 class QueuePreLabels(Message):
     """Answers that tasks propose."""
 
@@ -765,20 +980,29 @@ class QueuePreLabels(Message):
     label.
     """
 
+    endpoint: QueueEndpoint | None = None
+    """Endpoint of the origin ENDPOINT."""
+
+    blind_share: float = 0.0
+    """Share of the tasks whose proposed answer annotators do not see, 0 to 1.
+
+    By these the accuracy is estimated without the influence of the proposal. Default: 0.
+    """
+
 
 class QueueStopReason(OpenEnum):
     """Why no further tasks are drawn."""
 
-    UNSPECIFIED = "STOP_REASON_UNSPECIFIED"
+    UNSPECIFIED = 'STOP_REASON_UNSPECIFIED'
     """Not set."""
 
-    EXHAUSTED = "STOP_REASON_EXHAUSTED"
+    EXHAUSTED = 'STOP_REASON_EXHAUSTED'
     """Each record has an answer or a task."""
 
-    MAX_TASKS = "STOP_REASON_MAX_TASKS"
+    MAX_TASKS = 'STOP_REASON_MAX_TASKS'
     """`max_tasks` is reached."""
 
-    NO_GAIN = "STOP_REASON_NO_GAIN"
+    NO_GAIN = 'STOP_REASON_NO_GAIN'
     """More labels improve the score by less than `min_gain`, with 95 % confidence."""
 
 
@@ -885,6 +1109,12 @@ class Queue(Message):
     last_refill: str = ""
     """Resource name of the newest refill. Empty: none."""
 
+    marks: MarkSpec | None = None
+    """Spans or boxes that annotators mark: those of the guideline.
+
+    Not set: `task` says what an answer is.
+    """
+
 
 class SummarizeQueueResponseLabelAgreement(Message):
     """Agreement on one label."""
@@ -953,6 +1183,40 @@ class SummarizeQueueResponseAnnotator(Message):
     """Number of these that the reviewer accepted."""
 
 
+class SummarizeQueueResponseProposalAccuracy(Message):
+    """Accuracy of proposed answers of one origin, estimated on answers by people."""
+
+    origin: str = ""
+    """What proposed the answers."""
+
+    blind: bool = False
+    """True: only tasks whose proposal annotators did not see, so that it could not influence them."""
+
+    random: bool = False
+    """True: only records that were drawn at random.
+
+    Others are harder than the records of the version.
+    """
+
+    checked_count: Int64 = 0
+    """Number of completed tasks with a proposed answer."""
+
+    correct_count: Int64 = 0
+    """Number of these whose answer by people is the proposed one."""
+
+    accuracy: float = 0.0
+    """Share of correct ones."""
+
+    low: float = 0.0
+    """Lower end of its 95 % interval (Wilson)."""
+
+    high: float = 0.0
+    """Upper end of its 95 % interval (Wilson)."""
+
+    mean_confidence: float | None = None
+    """Mean confidence of the proposals. Not set: none has one."""
+
+
 class SummarizeQueueResponse(Message):
     """Answers of a queue, and the agreement of its annotators.
 
@@ -1001,6 +1265,21 @@ class SummarizeQueueResponse(Message):
     corrected_count: Int64 = 0
     """Number of completed tasks whose answer differs from the proposed one."""
 
+    exact_f1: float | None = None
+    """Mean F1 of the marks over the pairs of answers to one task: spans with equal bounds and label, or
+    boxes with the same label whose intersection is at least 0.75 of their union.
+
+    Not set: answers are no marks, or there is no pair.
+    """
+
+    overlap_f1: float | None = None
+    """The same, of spans with the same label that share a character, or of boxes whose intersection is
+    at least 0.5 of their union.
+    """
+
+    proposals: list[SummarizeQueueResponseProposalAccuracy] = []
+    """Accuracy of the proposed answers, by origin."""
+
 
 class AddGoldItemsRequestGoldItem(Message):
     """Record whose answer is known."""
@@ -1025,28 +1304,90 @@ class AddGoldItemsResponse(Message):
     """Number of gold items of the queue."""
 
 
+class ExchangeFormat(OpenEnum):
+    """Format of a file of annotations."""
+
+    UNSPECIFIED = 'EXCHANGE_FORMAT_UNSPECIFIED'
+    """Not set."""
+
+    LABEL_STUDIO = 'EXCHANGE_FORMAT_LABEL_STUDIO'
+    """JSON list of tasks, as Label Studio imports and exports it (JSON, not JSON_MIN)."""
+
+    ARGILLA = 'EXCHANGE_FORMAT_ARGILLA'
+    """JSON list of records, as `Dataset.records.to_json` of Argilla writes them."""
+
+    JSONL = 'EXCHANGE_FORMAT_JSONL'
+    """JSON Lines in UTF-8 with `record_id` or `text`, and `label`, `annotator` and `time`."""
+
+    CSV = 'EXCHANGE_FORMAT_CSV'
+    """CSV after RFC 4180 in UTF-8 with the same columns."""
+
+
+class ExportQueueResponse(Message):
+    """Response of `ExportQueue`."""
+
+    digest: str = ""
+    """SHA-256 digest of the file, by which it can be downloaded."""
+
+    size_bytes: Int64 = 0
+    """Size of the file in bytes."""
+
+    label_config: str = ""
+    """Labeling config by which annotators of Label Studio enter the same answers.
+
+    Empty for other formats.
+    """
+
+    task_count: Int64 = 0
+    """Number of tasks in the file."""
+
+    answer_count: Int64 = 0
+    """Number of answers in the file."""
+
+    without_text_count: Int64 = 0
+    """Number of tasks that are left out because their record is not shown."""
+
+
+class ImportAnnotationsResponse(Message):
+    """Response of `ImportAnnotations`."""
+
+    created_count: Int64 = 0
+    """Number of annotations that were created."""
+
+    existing_count: Int64 = 0
+    """Number of answers that were stored before."""
+
+    left_out_counts: dict[str, Int64] = {}
+    """Number of entries that were left out, by reason: `CANCELLED`, `DRAFT`, `EMPTY`, `PREDICTION`,
+    `UNKNOWN_CONTROL`, `OUT_OF_TEXT`, `OUT_OF_IMAGE`, `MALFORMED`, `UNKNOWN_RECORD` or `BAD_ANSWER`.
+    """
+
+    problems: list[str] = []
+    """The first 20 entries that were left out, with the reason."""
+
+
 class RefillState(OpenEnum):
     """State of a refill."""
 
-    UNSPECIFIED = "STATE_UNSPECIFIED"
+    UNSPECIFIED = 'STATE_UNSPECIFIED'
     """Not set."""
 
-    QUEUED = "STATE_QUEUED"
+    QUEUED = 'STATE_QUEUED'
     """Waiting to start."""
 
-    RUNNING = "STATE_RUNNING"
+    RUNNING = 'STATE_RUNNING'
     """The work is in progress."""
 
-    SUCCEEDED = "STATE_SUCCEEDED"
+    SUCCEEDED = 'STATE_SUCCEEDED'
     """The tasks were created."""
 
-    FAILED = "STATE_FAILED"
+    FAILED = 'STATE_FAILED'
     """The work ended with an error; `failure` holds the reason."""
 
-    CANCELLING = "STATE_CANCELLING"
+    CANCELLING = 'STATE_CANCELLING'
     """Cancellation was requested; the work is stopping."""
 
-    CANCELLED = "STATE_CANCELLED"
+    CANCELLED = 'STATE_CANCELLED'
     """Cancelled before the work completed."""
 
 
@@ -1105,6 +1446,41 @@ class RefillRuleAccuracy(Message):
 
     high: float | None = None
     """Upper end of its 95 % interval (Wilson)."""
+
+
+class RefillLabelErrorsPair(Message):
+    """Suspects with one current and one suggested label."""
+
+    current_label: str = ""
+    """Label that counts."""
+
+    suggested_label: str = ""
+    """Label that is more probable."""
+
+    count: Int64 = 0
+    """Number of suspects."""
+
+
+class RefillLabelErrors(Message):
+    """Probable errors of labels: C.
+
+    G. Northcutt, L. Jiang, I. L. Chuang, "Confident Learning" (2021).
+    """
+
+    checked_count: Int64 = 0
+    """Number of records with a label that were compared with the cross-validated model."""
+
+    suspect_count: Int64 = 0
+    """Number of these whose label is probably wrong."""
+
+    estimated_error_share: float = 0.0
+    """Share of wrong labels that the model estimates, 0 to 1."""
+
+    model_score: float = 0.0
+    """Macro-F1 of the cross-validated model on the labels that count."""
+
+    pairs: list[RefillLabelErrorsPair] = []
+    """Pairs of current and suggested label, the most frequent first, at most 100."""
 
 
 class Refill(Message):
@@ -1180,4 +1556,16 @@ class Refill(Message):
     """Why the drawing stopped. Not set: more records can be drawn."""
 
     proposal_origin: str = ""
-    """What gave the proposed answers: `rules` or `classical`. Empty: none."""
+    """What gave the proposed answers: `rules`, `classical`, `current` or the model behind an endpoint.
+
+    Empty: none.
+    """
+
+    label_errors: RefillLabelErrors | None = None
+    """Probable errors of the labels that count, by confident learning.
+
+    Set with the strategy LABEL_ERRORS only.
+    """
+
+    unanswered_count: Int64 = 0
+    """Number of records for which the endpoint gave no valid answer."""

@@ -8,47 +8,53 @@ from ratoon.client._models import Int64, Message, OpenEnum, Timestamp
 class TrainingRunState(OpenEnum):
     """State of a training run."""
 
-    UNSPECIFIED = "STATE_UNSPECIFIED"
+    UNSPECIFIED = 'STATE_UNSPECIFIED'
     """Not set."""
 
-    QUEUED = "STATE_QUEUED"
+    QUEUED = 'STATE_QUEUED'
     """Waiting to start."""
 
-    RUNNING = "STATE_RUNNING"
+    RUNNING = 'STATE_RUNNING'
     """The work is in progress."""
 
-    SUCCEEDED = "STATE_SUCCEEDED"
+    SUCCEEDED = 'STATE_SUCCEEDED'
     """The work completed."""
 
-    FAILED = "STATE_FAILED"
+    FAILED = 'STATE_FAILED'
     """The work ended with an error; `failure` holds the reason."""
 
-    CANCELLING = "STATE_CANCELLING"
+    CANCELLING = 'STATE_CANCELLING'
     """Cancellation was requested; the work is stopping."""
 
-    CANCELLED = "STATE_CANCELLED"
+    CANCELLED = 'STATE_CANCELLED'
     """Cancelled before the work completed."""
 
-    PREPARING = "STATE_PREPARING"
+    PREPARING = 'STATE_PREPARING'
     """The workers start and tokenize the texts."""
 
 
 class RecipeMethod(OpenEnum):
     """Training method."""
 
-    UNSPECIFIED = "METHOD_UNSPECIFIED"
+    UNSPECIFIED = 'METHOD_UNSPECIFIED'
     """Not set."""
 
-    FROM_SCRATCH = "METHOD_FROM_SCRATCH"
+    FROM_SCRATCH = 'METHOD_FROM_SCRATCH'
     """Train a new tokenizer and a new Llama model."""
 
-    CONTINUE = "METHOD_CONTINUE"
+    CONTINUE = 'METHOD_CONTINUE'
     """Train all weights of a base model; of an adapter, those of the model that its base is with it
     merged.
     """
 
-    LORA = "METHOD_LORA"
+    LORA = 'METHOD_LORA'
     """Train a low-rank adapter for a base model, whose weights do not change."""
+
+    CLASSICAL = 'METHOD_CLASSICAL'
+    """Fit a classical model by scikit-learn, such as a logistic regression or a random forest.
+
+    Only `task`, `labels`, `seed` and `classical` apply. Of the tasks `classify` and `regress`.
+    """
 
 
 class RecipeArchitecture(Message):
@@ -79,13 +85,13 @@ class RecipeArchitecture(Message):
 class RecipeTrainOn(OpenEnum):
     """Turns of a conversation whose tokens the model learns, each with the token that ends it."""
 
-    UNSPECIFIED = "TRAIN_ON_UNSPECIFIED"
+    UNSPECIFIED = 'TRAIN_ON_UNSPECIFIED'
     """Not set."""
 
-    ALL_ASSISTANT_TURNS = "TRAIN_ON_ALL_ASSISTANT_TURNS"
+    ALL_ASSISTANT_TURNS = 'TRAIN_ON_ALL_ASSISTANT_TURNS'
     """Every turn of the assistant."""
 
-    LAST_ANSWER = "TRAIN_ON_LAST_ANSWER"
+    LAST_ANSWER = 'TRAIN_ON_LAST_ANSWER'
     """The last answer only."""
 
 
@@ -95,37 +101,37 @@ class RecipeTruncation(OpenEnum):
     `truncated_samples` in the metrics of the run is their number.
     """
 
-    UNSPECIFIED = "TRUNCATION_UNSPECIFIED"
+    UNSPECIFIED = 'TRUNCATION_UNSPECIFIED'
     """Not set."""
 
-    LEFT = "TRUNCATION_LEFT"
+    LEFT = 'TRUNCATION_LEFT'
     """Drop its beginning."""
 
-    RIGHT = "TRUNCATION_RIGHT"
+    RIGHT = 'TRUNCATION_RIGHT'
     """Drop its end. An answer that is cut has no end token."""
 
-    MIDDLE = "TRUNCATION_MIDDLE"
+    MIDDLE = 'TRUNCATION_MIDDLE'
     """Drop the middle of what precedes the last answer; if the answer is too long as well, the middle of
     the sample.
     """
 
-    SEGMENT = "TRUNCATION_SEGMENT"
+    SEGMENT = 'TRUNCATION_SEGMENT'
     """Train on its parts as samples of their own."""
 
-    REFUSE = "TRUNCATION_REFUSE"
+    REFUSE = 'TRUNCATION_REFUSE'
     """Refuse the run with SAMPLE_TOO_LONG."""
 
 
 class RecipeDtype(OpenEnum):
     """Number format of the computation."""
 
-    UNSPECIFIED = "DTYPE_UNSPECIFIED"
+    UNSPECIFIED = 'DTYPE_UNSPECIFIED'
     """Not set."""
 
-    FLOAT32 = "DTYPE_FLOAT32"
+    FLOAT32 = 'DTYPE_FLOAT32'
     """32 bits."""
 
-    BFLOAT16 = "DTYPE_BFLOAT16"
+    BFLOAT16 = 'DTYPE_BFLOAT16'
     """16 bits with the range of float32.
 
     The weights of a base model below an adapter are held in it as well.
@@ -135,22 +141,35 @@ class RecipeDtype(OpenEnum):
 class RecipeObjective(OpenEnum):
     """What the model learns from the records."""
 
-    UNSPECIFIED = "OBJECTIVE_UNSPECIFIED"
+    UNSPECIFIED = 'OBJECTIVE_UNSPECIFIED'
     """Not set."""
 
-    SFT = "OBJECTIVE_SFT"
+    SFT = 'OBJECTIVE_SFT'
     """Supervised fine-tuning: the tokens of right answers."""
 
-    DPO = "OBJECTIVE_DPO"
+    DPO = 'OBJECTIVE_DPO'
     """Direct preference optimization: a chosen answer rather than a rejected one.
 
     Records without both are left out.
     """
 
-    KTO = "OBJECTIVE_KTO"
+    KTO = 'OBJECTIVE_KTO'
     """Kahneman-Tversky optimization: good answers rather than bad ones.
 
     The answers of a preference count as one of each. Records that are neither are left out.
+    """
+
+    REWARD_MODEL = 'OBJECTIVE_REWARD_MODEL'
+    """Reward model: a number for each answer, higher for the chosen answer of a preference than for the
+    rejected one.
+
+    Its artifact writes no text: it judges answers in other runs. Records without both answers are left
+    out.
+    """
+
+    GRPO = 'OBJECTIVE_GRPO'
+    """Group relative policy optimization: answers of its own that get more reward than the others to the
+    same prompt.
     """
 
 
@@ -159,20 +178,349 @@ class RecipePreferenceLoss(OpenEnum):
     base model.
     """
 
-    UNSPECIFIED = "PREFERENCE_LOSS_UNSPECIFIED"
+    UNSPECIFIED = 'PREFERENCE_LOSS_UNSPECIFIED'
     """Not set."""
 
-    SIGMOID = "PREFERENCE_LOSS_SIGMOID"
+    SIGMOID = 'PREFERENCE_LOSS_SIGMOID'
     """Logistic loss of the difference (DPO).
 
     `label_smoothing` is then the share of preferences that are assumed to be reversed, below 0.5.
     """
 
-    IPO = "PREFERENCE_LOSS_IPO"
+    IPO = 'PREFERENCE_LOSS_IPO'
     """Squared distance of the difference from 1/(2 beta), per token of the answers (IPO).
 
     It does not push the difference of clear preferences without end.
     """
+
+
+class Reward(Message):
+    """Reward of an answer."""
+
+    exact_match: bool | None = None
+    """1 for an answer that equals a right answer of its record, as the task compares answers; otherwise
+    0.
+
+    Records without a right answer are left out.
+    """
+
+    pattern: str | None = None
+    """1 for an answer in which this regular expression is found, otherwise 0.
+
+    `^` and `$` match the whole answer.
+    """
+
+    json_schema: str | None = None
+    """1 for an answer that is a JSON document of this JSON schema, otherwise 0."""
+
+    function: str | None = None
+    """The number that a Python function returns: source that defines `def reward(messages, completion,
+    references)`.
+
+    It gets the conversation, the answer and the right answers of the record. It runs in a sandbox without
+    network, files and other processes, at most 2 s for an answer, and returns None for an answer that it
+    cannot judge.
+    """
+
+    reward_model_artifact_digest: str | None = None
+    """The number that the reward model of this artifact gives."""
+
+    weight: float = 0.0
+    """Weight of the reward, at most 1,000; below 0 it is a penalty. Default: 1."""
+
+
+class GrpoPolicyLoss(OpenEnum):
+    """Average over the tokens of the answers."""
+
+    UNSPECIFIED = 'POLICY_LOSS_UNSPECIFIED'
+    """Not set."""
+
+    TOKEN = 'POLICY_LOSS_TOKEN'
+    """Mean over all tokens of a step (DAPO)."""
+
+    ANSWER = 'POLICY_LOSS_ANSWER'
+    """Mean over the tokens of each answer, then over the answers (GRPO).
+
+    A token of a long answer counts less.
+    """
+
+    LENGTH = 'POLICY_LOSS_LENGTH'
+    """Sums over answers, divided by the maximum number of tokens (Dr. GRPO)."""
+
+
+class Grpo(Message):
+    """Settings of group relative policy optimization: the model answers prompts several times and learns
+    the answers that get more reward than the others to the same prompt.
+
+    A zero value selects the default.
+    """
+
+    rewards: list[Reward] = []
+    """Rewards, 1 to 8.
+
+    The reward of an answer is their weighted sum; one that cannot be computed is left out of the sum. An
+    answer without any has no part in the step, and is counted (`unscored`). Default: exact match.
+    """
+
+    group_size: int = 0
+    """Number of answers to each prompt of a step, 2 to 256. Default: 8."""
+
+    temperature: float = 0.0
+    """Temperature at which answers are drawn, above 0 and at most 10. Default: 1."""
+
+    max_new_tokens: int = 0
+    """Maximum number of tokens of an answer. Default: that of the task, else 256."""
+
+    loss: GrpoPolicyLoss = GrpoPolicyLoss.UNSPECIFIED
+    """Average over the tokens of the answers. Default: TOKEN."""
+
+    clip_low: float = 0.0
+    """Share by which the probability of a token may fall before it earns nothing more, above 0 and below
+    1.
+
+    Default: 0.2.
+    """
+
+    clip_high: float = 0.0
+    """Share by which the probability of a token may rise before it earns nothing more, above 0, at most
+    10.
+
+    Default: 0.2.
+    """
+
+    iterations: int = 0
+    """Number of optimizer steps with the same answers, 1 to 64. Default: 1."""
+
+    kl_weight: float = 0.0
+    """Weight of the divergence from the model that training starts from, 0 to 100. Default: 0."""
+
+    max_correction: float = 0.0
+    """The loss of a token is multiplied by its probability by the trainer divided by that by the
+    generator, at most by this factor: 1 to 1,000.
+
+    Default: 2.
+    """
+
+    unscaled: bool = False
+    """Advantages are differences from the mean of the group.
+
+    Default: they are divided by its standard deviation as well.
+    """
+
+    max_unscored: float = 0.0
+    """Share of answers without a reward, over the last ten steps, beyond which the run ends with
+    REWARD_FAILED: above 0, at most 1.
+
+    Default: 0.5.
+    """
+
+
+class RecipeClassicalFeatures(OpenEnum):
+    """What a classical model reads of a record."""
+
+    UNSPECIFIED = 'FEATURES_UNSPECIFIED'
+    """Not set."""
+
+    WORDS = 'FEATURES_WORDS'
+    """TF-IDF weights of words. Chinese is cut into words by Jieba."""
+
+    CHARACTERS = 'FEATURES_CHARACTERS'
+    """TF-IDF weights of one to three characters in a row."""
+
+    TABLE = 'FEATURES_TABLE'
+    """The fields of a record whose text is a JSON object. It does not go with other features."""
+
+
+class RecipeClassicalEstimator(OpenEnum):
+    """Family of a classical model."""
+
+    UNSPECIFIED = 'ESTIMATOR_UNSPECIFIED'
+    """Not set."""
+
+    LINEAR = 'ESTIMATOR_LINEAR'
+    """Logistic regression of labels, ridge regression of numbers."""
+
+    LINEAR_SVM = 'ESTIMATOR_LINEAR_SVM'
+    """Linear support vector machine; its scores of labels are calibrated to probabilities."""
+
+    TREE = 'ESTIMATOR_TREE'
+    """One decision tree."""
+
+    FOREST = 'ESTIMATOR_FOREST'
+    """Random forest of 100 trees."""
+
+    BOOSTING = 'ESTIMATOR_BOOSTING'
+    """Histogram gradient boosting of 100 trees."""
+
+
+class RecipeTableMissing(OpenEnum):
+    """Replacement of missing values."""
+
+    UNSPECIFIED = 'MISSING_UNSPECIFIED'
+    """Not set."""
+
+    MEDIAN = 'MISSING_MEDIAN'
+    """The median of numbers, the most frequent category."""
+
+    MEAN = 'MISSING_MEAN'
+    """The mean of numbers, the most frequent category."""
+
+    MODE = 'MISSING_MODE'
+    """The most frequent value."""
+
+    KNN = 'MISSING_KNN'
+    """The mean of the five most similar rows; the most frequent category."""
+
+    REGRESSION = 'MISSING_REGRESSION'
+    """The prediction of a regression on the other numbers; the most frequent category."""
+
+    SENTINEL = 'MISSING_SENTINEL'
+    """The sentinel in place of numbers, a category of its own."""
+
+    DELETE = 'MISSING_DELETE'
+    """Rows of the training part with a missing value are left out.
+
+    A served row with one gets the median.
+    """
+
+
+class RecipeTableOutliers(OpenEnum):
+    """Treatment of outliers."""
+
+    UNSPECIFIED = 'OUTLIERS_UNSPECIFIED'
+    """Not set."""
+
+    KEEP = 'OUTLIERS_KEEP'
+    """They stay."""
+
+    DELETE = 'OUTLIERS_DELETE'
+    """Rows of the training part with an outlier are left out. A served outlier stays."""
+
+    IQR = 'OUTLIERS_IQR'
+    """The nearest bound takes the place of an outlier."""
+
+    PREDICT = 'OUTLIERS_PREDICT'
+    """The prediction of a regression on the other numbers takes the place of an outlier."""
+
+
+class RecipeTableScaling(OpenEnum):
+    """Scaling of numbers."""
+
+    UNSPECIFIED = 'SCALING_UNSPECIFIED'
+    """Not set."""
+
+    STANDARD = 'SCALING_STANDARD'
+    """Zero mean and unit variance."""
+
+    MIN_MAX = 'SCALING_MIN_MAX'
+    """From 0 to 1."""
+
+    NONE = 'SCALING_NONE'
+    """None."""
+
+
+class RecipeTableEncoding(OpenEnum):
+    """Encoding of categories. A category that the training part lacks is no category."""
+
+    UNSPECIFIED = 'ENCODING_UNSPECIFIED'
+    """Not set."""
+
+    ONE_HOT = 'ENCODING_ONE_HOT'
+    """A column for each of the 100 most frequent categories, and one for the others."""
+
+    LABEL = 'ENCODING_LABEL'
+    """The number of the category."""
+
+
+class RecipeTableDuplicates(OpenEnum):
+    """What becomes of equal rows."""
+
+    UNSPECIFIED = 'DUPLICATES_UNSPECIFIED'
+    """Not set."""
+
+    KEEP = 'DUPLICATES_KEEP'
+    """They stay."""
+
+    DROP = 'DUPLICATES_DROP'
+    """The first stays."""
+
+    REFUSE = 'DUPLICATES_REFUSE'
+    """The run is refused."""
+
+
+class RecipeTableExpression(Message):
+    """A column that is computed of others."""
+
+    name: str = ""
+    """Name of the column."""
+
+    expression: str = ""
+    """Arithmetic of columns, such as `price / area`, `log(income + 1)` or `(a > 3) * b`.
+
+    A column whose name is no identifier stands in backquotes. At most 500 characters.
+    """
+
+
+class RecipeTable(Message):
+    """Preparation of the rows of a table: all numbers that it needs come from the training part.
+
+    Steps in their order: expressions, duplicates, outliers, missing values, encoding, scaling, selection,
+    principal components.
+    """
+
+    columns: list[str] = []
+    """Fields to read. Default: all."""
+
+    missing: RecipeTableMissing = RecipeTableMissing.UNSPECIFIED
+    """Replacement of missing values. Default: MEDIAN."""
+
+    sentinel: float | None = None
+    """The value that SENTINEL puts in the place of missing numbers. Default: -1."""
+
+    outliers: RecipeTableOutliers = RecipeTableOutliers.UNSPECIFIED
+    """Treatment of outliers: numbers more than 1.5 interquartile ranges below the first quartile or
+    above the third.
+
+    Default: KEEP.
+    """
+
+    scaling: RecipeTableScaling = RecipeTableScaling.UNSPECIFIED
+    """Scaling of numbers. Default: STANDARD."""
+
+    encoding: RecipeTableEncoding = RecipeTableEncoding.UNSPECIFIED
+    """Encoding of categories. Default: ONE_HOT."""
+
+    duplicates: RecipeTableDuplicates = RecipeTableDuplicates.UNSPECIFIED
+    """What becomes of equal rows of the training part with equal answers. Default: KEEP."""
+
+    expressions: list[RecipeTableExpression] = []
+    """Columns to compute of others, in their order; a later one may use an earlier one.
+
+    At most 100.
+    """
+
+    select: int = 0
+    """Number of columns to keep: those with the strongest relation to the answers, by F. 0: all."""
+
+    components: int = 0
+    """Number of principal components that take the place of the columns. 0: none."""
+
+
+class RecipeClassical(Message):
+    """Candidates of a classical model.
+
+    The features are compared with the first estimator, the other estimators on the best features, by
+    cross-validation on the training part: by macro-F1 of labels, by the mean absolute error of numbers.
+    """
+
+    features: list[RecipeClassicalFeatures] = []
+    """Features to compare. Default: WORDS and CHARACTERS."""
+
+    estimators: list[RecipeClassicalEstimator] = []
+    """Estimators to compare. Default: all."""
+
+    table: RecipeTable | None = None
+    """Preparation of the rows of a table. Only with the features TABLE."""
 
 
 class Recipe(Message):
@@ -312,7 +660,7 @@ class Recipe(Message):
     objective: RecipeObjective = RecipeObjective.UNSPECIFIED
     """What the model learns from the records.
 
-    Default: SFT. DPO and KTO need a base model and the task `generate`.
+    Default: SFT. The others need a base model and the task `generate`.
     """
 
     beta: float = 0.0
@@ -330,20 +678,35 @@ class Recipe(Message):
     bad_weight: float | None = None
     """Weight of the loss of bad answers, 0 to 1,000. Only with KTO. Default: 1."""
 
+    grpo: Grpo | None = None
+    """Settings of GRPO. Only with GRPO."""
+
+    selection_metric: str = ""
+    """Metric of the validation part by which epochs are compared: the best one is published, and the run
+    ends after two without a gain.
+
+    One label: `macro_f1`, `accuracy`; numbers: `mae`, `mse`, `rmse`, `r2`, `spearman`; any: `loss`.
+    Several labels, free texts, and numbers that are no single tokens of the model are compared by the
+    loss. Default: `macro_f1`, `mae`, else `loss`.
+    """
+
+    classical: RecipeClassical | None = None
+    """Candidates of a classical model. Only with CLASSICAL."""
+
 
 class ResourcesAccelerator(OpenEnum):
     """Accelerator of the workers."""
 
-    UNSPECIFIED = "ACCELERATOR_UNSPECIFIED"
+    UNSPECIFIED = 'ACCELERATOR_UNSPECIFIED'
     """Not set."""
 
-    CPU = "ACCELERATOR_CPU"
+    CPU = 'ACCELERATOR_CPU'
     """CPU."""
 
-    CUDA = "ACCELERATOR_CUDA"
+    CUDA = 'ACCELERATOR_CUDA'
     """NVIDIA GPU."""
 
-    NEURON = "ACCELERATOR_NEURON"
+    NEURON = 'ACCELERATOR_NEURON'
     """AWS Trainium. Refused: no recipe supports it yet."""
 
 
@@ -459,7 +822,8 @@ class TrainingRun(Message):
     base_artifact_digest: str = ""
     """Digest of the model artifact from which training continues.
 
-    Empty: training from scratch. Required by the methods CONTINUE and LORA, refused with FROM_SCRATCH.
+    Empty: training from scratch. Required by the methods CONTINUE and LORA, refused with FROM_SCRATCH and
+    CLASSICAL.
     """
 
     recipe: Recipe | None = None
@@ -492,9 +856,11 @@ class TrainingRun(Message):
 
     Of tasks whose answers are texts also `validation_perplexity`, `learned_tokens`, `records`, and the
     numbers of records and samples that did not count: `invalid_records`, `bad_answers`,
-    `rejected_answers`, `truncated_samples`, `samples_without_targets`. Of DPO and KTO also
-    `validation_reward_margin`, of DPO `validation_pair_accuracy`, of KTO `validation_judgement_accuracy`,
-    and `other_records`, `equal_pairs` and `long_answers` that were left out. Empty until the run has
+    `rejected_answers`, `truncated_samples`, `samples_without_targets`. Of DPO, KTO and reward models also
+    `validation_reward_margin`, of DPO and reward models `validation_pair_accuracy`, of KTO
+    `validation_judgement_accuracy`, and `other_records`, `equal_pairs` and `long_answers` that were left
+    out. Of GRPO `validation_reward` and that of the base model, `validation_reference_reward`,
+    `validation_exact_match`, `long_prompts` and `records_without_reference`. Empty until the run has
     succeeded.
     """
 

@@ -739,7 +739,9 @@ class DomainResult(_message.Message):
     domain: _builtins.str
     """Name of the domain."""
     predictions_digest: _builtins.str
-    """Digest of the predictions of the candidate (a Parquet blob)."""
+    """Digest of the predictions of the candidate (a Parquet blob). Empty for callers below the role ENGINEER, as are the
+    other digests of blobs that name records of a test part.
+    """
     wrong_answers_digest: _builtins.str
     """Digest of the wrong answers of the candidate (a Parquet blob)."""
     wrong_answer_count: _builtins.int

@@ -193,8 +193,9 @@ class EvaluationServiceServicer:
 
     def ListBadCases(self, request, context):
         """List the wrong answers of the candidate, domain by domain. Of labels, those with the highest confidence come first,
-        else those with the worst score. Each reading of the texts is logged at the split. Refused until the run has
-        succeeded (`NOT_EVALUATED`), and for a domain that it does not have (`BAD_EVALUATION`).
+        else those with the worst score. Each reading of the texts is logged at the split. Callers below the role ENGINEER
+        see neither IDs nor texts of the records of a test part, and of generated texts no answers. Refused until the run
+        has succeeded (`NOT_EVALUATED`), and for a domain that it does not have (`BAD_EVALUATION`).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -58,8 +58,9 @@ class EvaluationServiceStub:
     """Request the cancellation of an evaluation run. A run that has ended is returned unchanged."""
     ListBadCases: _grpc.UnaryUnaryMultiCallable[_evaluation_service_pb2.ListBadCasesRequest, _evaluation_service_pb2.ListBadCasesResponse]
     """List the wrong answers of the candidate, domain by domain. Of labels, those with the highest confidence come first,
-    else those with the worst score. Each reading of the texts is logged at the split. Refused until the run has
-    succeeded (`NOT_EVALUATED`), and for a domain that it does not have (`BAD_EVALUATION`).
+    else those with the worst score. Each reading of the texts is logged at the split. Callers below the role ENGINEER
+    see neither IDs nor texts of the records of a test part, and of generated texts no answers. Refused until the run
+    has succeeded (`NOT_EVALUATED`), and for a domain that it does not have (`BAD_EVALUATION`).
     """
     ExportBadCases: _grpc.UnaryUnaryMultiCallable[_evaluation_service_pb2.ExportBadCasesRequest, _evaluation_service_pb2.ExportBadCasesResponse]
     """Store the records of wrong answers as a JSONL blob. A source is created from it, for a labelling queue or for a
@@ -131,8 +132,9 @@ class EvaluationServiceAsyncStub(EvaluationServiceStub):
     """Request the cancellation of an evaluation run. A run that has ended is returned unchanged."""
     ListBadCases: _aio.UnaryUnaryMultiCallable[_evaluation_service_pb2.ListBadCasesRequest, _evaluation_service_pb2.ListBadCasesResponse]  # type: ignore[assignment]
     """List the wrong answers of the candidate, domain by domain. Of labels, those with the highest confidence come first,
-    else those with the worst score. Each reading of the texts is logged at the split. Refused until the run has
-    succeeded (`NOT_EVALUATED`), and for a domain that it does not have (`BAD_EVALUATION`).
+    else those with the worst score. Each reading of the texts is logged at the split. Callers below the role ENGINEER
+    see neither IDs nor texts of the records of a test part, and of generated texts no answers. Refused until the run
+    has succeeded (`NOT_EVALUATED`), and for a domain that it does not have (`BAD_EVALUATION`).
     """
     ExportBadCases: _aio.UnaryUnaryMultiCallable[_evaluation_service_pb2.ExportBadCasesRequest, _evaluation_service_pb2.ExportBadCasesResponse]  # type: ignore[assignment]
     """Store the records of wrong answers as a JSONL blob. A source is created from it, for a labelling queue or for a
@@ -243,8 +245,9 @@ class EvaluationServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_evaluation_service_pb2.ListBadCasesResponse, _abc.Awaitable[_evaluation_service_pb2.ListBadCasesResponse]]:
         """List the wrong answers of the candidate, domain by domain. Of labels, those with the highest confidence come first,
-        else those with the worst score. Each reading of the texts is logged at the split. Refused until the run has
-        succeeded (`NOT_EVALUATED`), and for a domain that it does not have (`BAD_EVALUATION`).
+        else those with the worst score. Each reading of the texts is logged at the split. Callers below the role ENGINEER
+        see neither IDs nor texts of the records of a test part, and of generated texts no answers. Refused until the run
+        has succeeded (`NOT_EVALUATED`), and for a domain that it does not have (`BAD_EVALUATION`).
         """
 
     @_abc_1.abstractmethod

@@ -329,21 +329,72 @@ class Project(_message.Message):
 
         DESCRIPTOR: _descriptor.Descriptor
 
+        class _Mode:
+            ValueType = _typing.NewType("ValueType", _builtins.int)
+            V: _TypeAlias = ValueType  # noqa: Y015
+
+        class _ModeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[Project.SplitDefaults._Mode.ValueType], _builtins.type):
+            DESCRIPTOR: _descriptor.EnumDescriptor
+            MODE_UNSPECIFIED: Project.SplitDefaults._Mode.ValueType  # 0
+            """As the kind of task divides them."""
+            MODE_STRATIFIED: Project.SplitDefaults._Mode.ValueType  # 1
+            """Every class has the same shares."""
+            MODE_TIME: Project.SplitDefaults._Mode.ValueType  # 2
+            """By received time: the newest records are used for the test."""
+            MODE_GROUPED: Project.SplitDefaults._Mode.ValueType  # 3
+            """Records with the same value of `group_attribute` stay in one part."""
+            MODE_QUANTILES: Project.SplitDefaults._Mode.ValueType  # 4
+            """Labels are numbers, and every tenth of their range has the same shares."""
+            MODE_RANDOM: Project.SplitDefaults._Mode.ValueType  # 5
+            """Regardless of labels."""
+
+        class Mode(_Mode, metaclass=_ModeEnumTypeWrapper):
+            """Assignment of records to parts, as in `ratoon.ingestion.v1.Split.Mode`."""
+
+        MODE_UNSPECIFIED: Project.SplitDefaults.Mode.ValueType  # 0
+        """As the kind of task divides them."""
+        MODE_STRATIFIED: Project.SplitDefaults.Mode.ValueType  # 1
+        """Every class has the same shares."""
+        MODE_TIME: Project.SplitDefaults.Mode.ValueType  # 2
+        """By received time: the newest records are used for the test."""
+        MODE_GROUPED: Project.SplitDefaults.Mode.ValueType  # 3
+        """Records with the same value of `group_attribute` stay in one part."""
+        MODE_QUANTILES: Project.SplitDefaults.Mode.ValueType  # 4
+        """Labels are numbers, and every tenth of their range has the same shares."""
+        MODE_RANDOM: Project.SplitDefaults.Mode.ValueType  # 5
+        """Regardless of labels."""
+
         VALIDATION_SHARE_FIELD_NUMBER: _builtins.int
         TEST_SHARE_FIELD_NUMBER: _builtins.int
+        MODE_FIELD_NUMBER: _builtins.int
+        FOLD_COUNT_FIELD_NUMBER: _builtins.int
+        FOLD_FIELD_NUMBER: _builtins.int
         validation_share: _builtins.float
         """Share of validation records: above 0, below 1. Default: 0.1."""
         test_share: _builtins.float
         """Share of test records: above 0, below 1. Default: 0.1."""
+        mode: Global___Project.SplitDefaults.Mode.ValueType
+        """Assignment of records to parts. Default: as the kind of task divides them (`classify` STRATIFIED, `generate`
+        GROUPED, `regress` QUANTILES).
+        """
+        fold_count: _builtins.int
+        """Number of folds of the records that are not in the test part, from 2 to 20; one of them is the validation part.
+        The split then states cross-validated scores of a classical model. 0: no folds. Refused with the mode TIME.
+        """
+        fold: _builtins.int
+        """Fold that is the validation part, from 0 to `fold_count` - 1."""
         def __init__(
             self,
             *,
             validation_share: _builtins.float = ...,
             test_share: _builtins.float = ...,
+            mode: Global___Project.SplitDefaults.Mode.ValueType = ...,
+            fold_count: _builtins.int = ...,
+            fold: _builtins.int = ...,
         ) -> None: ...
         _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
         def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-        _ClearFieldArgType: _TypeAlias = _typing.Literal["test_share", b"test_share", "validation_share", b"validation_share"]  # noqa: Y015
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["fold", b"fold", "fold_count", b"fold_count", "mode", b"mode", "test_share", b"test_share", "validation_share", b"validation_share"]  # noqa: Y015
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -485,11 +536,32 @@ class Project(_message.Message):
 
         DESCRIPTOR: _descriptor.Descriptor
 
+        @_typing.final
+        class MinCompletenessEntry(_message.Message):
+            DESCRIPTOR: _descriptor.Descriptor
+
+            KEY_FIELD_NUMBER: _builtins.int
+            VALUE_FIELD_NUMBER: _builtins.int
+            key: _builtins.str
+            value: _builtins.float
+            def __init__(
+                self,
+                *,
+                key: _builtins.str = ...,
+                value: _builtins.float = ...,
+            ) -> None: ...
+            _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+            def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+            _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+            def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+            def WhichOneof(self, oneof_group: _Never) -> None: ...
+
         MIN_RECORDS_FIELD_NUMBER: _builtins.int
         MIN_RECORDS_PER_LABEL_FIELD_NUMBER: _builtins.int
         REQUIRED_FIELDS_FIELD_NUMBER: _builtins.int
         LANGUAGES_FIELD_NUMBER: _builtins.int
         LICENSES_FIELD_NUMBER: _builtins.int
+        MIN_COMPLETENESS_FIELD_NUMBER: _builtins.int
         min_records: _builtins.int
         """Minimum number of records with an answer, at most 100,000,000. 0: as many as the split needs."""
         min_records_per_label: _builtins.int
@@ -508,6 +580,12 @@ class Project(_message.Message):
         def licenses(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
             """Licenses that the sources of a run may have, spelled as in `Source.license`. Empty: any."""
 
+        @_builtins.property
+        def min_completeness(self) -> _containers.ScalarMap[_builtins.str, _builtins.float]:
+            """Minimum share of the records that have a field, above 0 and at most 1, by the name of the field as in
+            `required_fields`. At most 64.
+            """
+
         def __init__(
             self,
             *,
@@ -516,10 +594,11 @@ class Project(_message.Message):
             required_fields: _abc.Iterable[_builtins.str] | None = ...,
             languages: _abc.Iterable[_builtins.str] | None = ...,
             licenses: _abc.Iterable[_builtins.str] | None = ...,
+            min_completeness: _abc.Mapping[_builtins.str, _builtins.float] | None = ...,
         ) -> None: ...
         _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
         def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-        _ClearFieldArgType: _TypeAlias = _typing.Literal["languages", b"languages", "licenses", b"licenses", "min_records", b"min_records", "min_records_per_label", b"min_records_per_label", "required_fields", b"required_fields"]  # noqa: Y015
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["languages", b"languages", "licenses", b"licenses", "min_completeness", b"min_completeness", "min_records", b"min_records", "min_records_per_label", b"min_records_per_label", "required_fields", b"required_fields"]  # noqa: Y015
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 

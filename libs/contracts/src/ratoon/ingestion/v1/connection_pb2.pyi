@@ -29,6 +29,33 @@ class Connection(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    class _Vanished:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _VanishedEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[Connection._Vanished.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        VANISHED_UNSPECIFIED: Connection._Vanished.ValueType  # 0
+        """The default: VANISHED_KEEP."""
+        VANISHED_KEEP: Connection._Vanished.ValueType  # 1
+        """They stay, and are counted."""
+        VANISHED_WITHDRAW: Connection._Vanished.ValueType  # 2
+        """They are withdrawn: new dataset versions reject them. Versions that exist stay as they are. It holds for what is
+        read from then on.
+        """
+
+    class Vanished(_Vanished, metaclass=_VanishedEnumTypeWrapper):
+        """What becomes of records whose origin vanished."""
+
+    VANISHED_UNSPECIFIED: Connection.Vanished.ValueType  # 0
+    """The default: VANISHED_KEEP."""
+    VANISHED_KEEP: Connection.Vanished.ValueType  # 1
+    """They stay, and are counted."""
+    VANISHED_WITHDRAW: Connection.Vanished.ValueType  # 2
+    """They are withdrawn: new dataset versions reject them. Versions that exist stay as they are. It holds for what is
+    read from then on.
+    """
+
     class _Kind:
         ValueType = _typing.NewType("ValueType", _builtins.int)
         V: _TypeAlias = ValueType  # noqa: Y015
@@ -170,6 +197,9 @@ class Connection(_message.Message):
         SIZE_BYTES_FIELD_NUMBER: _builtins.int
         NOTES_FIELD_NUMBER: _builtins.int
         MORE_FIELD_NUMBER: _builtins.int
+        VANISHED_COUNT_FIELD_NUMBER: _builtins.int
+        WITHDRAWN_COUNT_FIELD_NUMBER: _builtins.int
+        DEAD_LETTER_COUNT_FIELD_NUMBER: _builtins.int
         number: _builtins.int
         """Number of the reading, from 1."""
         record_count: _builtins.int
@@ -182,6 +212,14 @@ class Connection(_message.Message):
         """Size of what was read, in bytes."""
         more: _builtins.bool
         """True if more data waits; the next reading follows at once."""
+        vanished_count: _builtins.int
+        """Number of objects, rows or messages with a key that vanished from the place since the reading before, as far as
+        the place shows it.
+        """
+        withdrawn_count: _builtins.int
+        """Number of items that were withdrawn from sources, since they vanished or were replaced."""
+        dead_letter_count: _builtins.int
+        """Number of messages that became dead letters."""
         @_builtins.property
         def start_time(self) -> _timestamp_pb2.Timestamp:
             """Time at which it began."""
@@ -216,10 +254,13 @@ class Connection(_message.Message):
             size_bytes: _builtins.int = ...,
             notes: _abc.Iterable[_builtins.str] | None = ...,
             more: _builtins.bool = ...,
+            vanished_count: _builtins.int = ...,
+            withdrawn_count: _builtins.int = ...,
+            dead_letter_count: _builtins.int = ...,
         ) -> None: ...
         _HasFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "start_time", b"start_time"]  # noqa: Y015
         def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-        _ClearFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "listed_count", b"listed_count", "more", b"more", "notes", b"notes", "number", b"number", "record_count", b"record_count", "size_bytes", b"size_bytes", "skipped_counts", b"skipped_counts", "sources", b"sources", "start_time", b"start_time", "taken_count", b"taken_count"]  # noqa: Y015
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["dead_letter_count", b"dead_letter_count", "end_time", b"end_time", "listed_count", b"listed_count", "more", b"more", "notes", b"notes", "number", b"number", "record_count", b"record_count", "size_bytes", b"size_bytes", "skipped_counts", b"skipped_counts", "sources", b"sources", "start_time", b"start_time", "taken_count", b"taken_count", "vanished_count", b"vanished_count", "withdrawn_count", b"withdrawn_count"]  # noqa: Y015
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -284,6 +325,9 @@ class Connection(_message.Message):
     NEXT_READ_TIME_FIELD_NUMBER: _builtins.int
     RECORD_COUNT_FIELD_NUMBER: _builtins.int
     POSITION_FIELD_NUMBER: _builtins.int
+    VANISHED_FIELD_NUMBER: _builtins.int
+    WITHDRAWN_COUNT_FIELD_NUMBER: _builtins.int
+    DEAD_LETTER_COUNT_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Resource name: `projects/{project}/connections/{connection}`."""
     revision: _builtins.int
@@ -341,6 +385,14 @@ class Connection(_message.Message):
     """Number of records that all readings gave. Set by the server."""
     position: _builtins.str
     """Position up to which the place was read, for people. Set by the server."""
+    vanished: Global___Connection.Vanished.ValueType
+    """What becomes of records whose object, row or message vanishes from the place or is replaced there. Default:
+    VANISHED_KEEP.
+    """
+    withdrawn_count: _builtins.int
+    """Number of items that were withdrawn from its sources. Set by the server."""
+    dead_letter_count: _builtins.int
+    """Number of messages that wait as dead letters. Set by the server."""
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """Time of creation, UTC. Set by the server."""
@@ -407,11 +459,70 @@ class Connection(_message.Message):
         next_read_time: _timestamp_pb2.Timestamp | None = ...,
         record_count: _builtins.int = ...,
         position: _builtins.str = ...,
+        vanished: Global___Connection.Vanished.ValueType = ...,
+        withdrawn_count: _builtins.int = ...,
+        dead_letter_count: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["columns", b"columns", "create_time", b"create_time", "failure", b"failure", "last_reading", b"last_reading", "next_read_time", b"next_read_time", "schedule", b"schedule", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["columns", b"columns", "consent", b"consent", "create_time", b"create_time", "cursor_column", b"cursor_column", "display_name", b"display_name", "domain", b"domain", "encoding", b"encoding", "etag", b"etag", "failure", b"failure", "format", b"format", "key_column", b"key_column", "kind", b"kind", "labels_by_folder", b"labels_by_folder", "last_reading", b"last_reading", "license", b"license", "max_bytes", b"max_bytes", "max_items", b"max_items", "name", b"name", "next_read_time", b"next_read_time", "overlap", b"overlap", "pattern", b"pattern", "paused", b"paused", "position", b"position", "query", b"query", "record_count", b"record_count", "revision", b"revision", "sample_by", b"sample_by", "schedule", b"schedule", "state", b"state", "update_time", b"update_time", "url", b"url"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["columns", b"columns", "consent", b"consent", "create_time", b"create_time", "cursor_column", b"cursor_column", "dead_letter_count", b"dead_letter_count", "display_name", b"display_name", "domain", b"domain", "encoding", b"encoding", "etag", b"etag", "failure", b"failure", "format", b"format", "key_column", b"key_column", "kind", b"kind", "labels_by_folder", b"labels_by_folder", "last_reading", b"last_reading", "license", b"license", "max_bytes", b"max_bytes", "max_items", b"max_items", "name", b"name", "next_read_time", b"next_read_time", "overlap", b"overlap", "pattern", b"pattern", "paused", b"paused", "position", b"position", "query", b"query", "record_count", b"record_count", "revision", b"revision", "sample_by", b"sample_by", "schedule", b"schedule", "state", b"state", "update_time", b"update_time", "url", b"url", "vanished", b"vanished", "withdrawn_count", b"withdrawn_count"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Connection: _TypeAlias = Connection  # noqa: Y015
+
+@_typing.final
+class DeadLetter(_message.Message):
+    """Message of a topic that gave no record, with its bytes."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PARTITION_FIELD_NUMBER: _builtins.int
+    OFFSET_FIELD_NUMBER: _builtins.int
+    TIME_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    DETAIL_FIELD_NUMBER: _builtins.int
+    KEY_FIELD_NUMBER: _builtins.int
+    VALUE_FIELD_NUMBER: _builtins.int
+    SIZE_BYTES_FIELD_NUMBER: _builtins.int
+    READING_FIELD_NUMBER: _builtins.int
+    partition: _builtins.int
+    """Number of the partition."""
+    offset: _builtins.int
+    """Offset in the partition."""
+    reason: _builtins.str
+    """Reason in UPPER_SNAKE_CASE, such as `NOT_JSON`."""
+    detail: _builtins.str
+    """Explanation in one sentence."""
+    key: _builtins.bytes
+    """Key of the message."""
+    value: _builtins.bytes
+    """Beginning of the value, at most 16 KiB."""
+    size_bytes: _builtins.int
+    """Size of the whole value in bytes."""
+    reading: _builtins.int
+    """Number of the reading that met it."""
+    @_builtins.property
+    def time(self) -> _timestamp_pb2.Timestamp:
+        """Time of the message."""
+
+    def __init__(
+        self,
+        *,
+        partition: _builtins.int = ...,
+        offset: _builtins.int = ...,
+        time: _timestamp_pb2.Timestamp | None = ...,
+        reason: _builtins.str = ...,
+        detail: _builtins.str = ...,
+        key: _builtins.bytes = ...,
+        value: _builtins.bytes = ...,
+        size_bytes: _builtins.int = ...,
+        reading: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["time", b"time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["detail", b"detail", "key", b"key", "offset", b"offset", "partition", b"partition", "reading", b"reading", "reason", b"reason", "size_bytes", b"size_bytes", "time", b"time", "value", b"value"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeadLetter: _TypeAlias = DeadLetter  # noqa: Y015

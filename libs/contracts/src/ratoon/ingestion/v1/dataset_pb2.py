@@ -26,9 +26,10 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from ratoon.common.v1 import progress_pb2 as ratoon_dot_common_dot_v1_dot_progress__pb2
 from ratoon.ingestion.v1 import example_pb2 as ratoon_dot_ingestion_dot_v1_dot_example__pb2
 from ratoon.ingestion.v1 import mixture_pb2 as ratoon_dot_ingestion_dot_v1_dot_mixture__pb2
+from ratoon.ingestion.v1 import source_pb2 as ratoon_dot_ingestion_dot_v1_dot_source__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!ratoon/ingestion/v1/dataset.proto\x12\x13ratoon.ingestion.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1fratoon/common/v1/progress.proto\x1a!ratoon/ingestion/v1/example.proto\x1a!ratoon/ingestion/v1/mixture.proto\"\xa1\x01\n\x07\x44\x61taset\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x03\x12/\n\x0b\x63reate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x0c\x64isplay_name\x18\x05 \x01(\t\"\x85\x04\n\x08\x43uration\x12\x16\n\tmin_chars\x18\x01 \x01(\x05H\x00\x88\x01\x01\x12\x11\n\tlanguages\x18\x02 \x03(\t\x12%\n\x18near_duplicate_threshold\x18\x03 \x01(\x01H\x01\x88\x01\x01\x12\x1d\n\x15keep_exact_duplicates\x18\x04 \x01(\x08\x12\r\n\x05masks\x18\x05 \x03(\t\x12\x1f\n\x12max_replaced_share\x18\x06 \x01(\x01H\x02\x88\x01\x01\x12\x11\n\tkeep_code\x18\x07 \x01(\x08\x12\x30\n\x05steps\x18\x08 \x03(\x0b\x32!.ratoon.ingestion.v1.CurationStep\x12G\n\x10\x65\x61rlier_versions\x18\t \x01(\x0e\x32-.ratoon.ingestion.v1.Curation.EarlierVersions\"\x87\x01\n\x0f\x45\x61rlierVersions\x12 \n\x1c\x45\x41RLIER_VERSIONS_UNSPECIFIED\x10\x00\x12\x1c\n\x18\x45\x41RLIER_VERSIONS_EXCLUDE\x10\x01\x12\x19\n\x15\x45\x41RLIER_VERSIONS_MARK\x10\x02\x12\x19\n\x15\x45\x41RLIER_VERSIONS_KEEP\x10\x03\x42\x0c\n\n_min_charsB\x1b\n\x19_near_duplicate_thresholdB\x15\n\x13_max_replaced_share\"\x8a\x01\n\x0c\x43urationStep\x12\x0c\n\x04name\x18\x01 \x01(\t\x12=\n\x06params\x18\x02 \x03(\x0b\x32-.ratoon.ingestion.v1.CurationStep.ParamsEntry\x1a-\n\x0bParamsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xfa\x02\n\nStepReport\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x14\n\x0crecord_count\x18\x02 \x01(\x03\x12\x15\n\rchanged_count\x18\x03 \x01(\x03\x12J\n\x0eremoved_counts\x18\x04 \x03(\x0b\x32\x32.ratoon.ingestion.v1.StepReport.RemovedCountsEntry\x12\x18\n\x10\x63hanged_examples\x18\x05 \x03(\t\x12\x18\n\x10removed_examples\x18\x06 \x03(\t\x12\x0f\n\x07seconds\x18\x07 \x01(\x01\x12;\n\x06\x63ounts\x18\x08 \x03(\x0b\x32+.ratoon.ingestion.v1.StepReport.CountsEntry\x1a\x34\n\x12RemovedCountsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\x1a-\n\x0b\x43ountsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\"\xbc\x06\n\x0e\x44\x61tasetVersion\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x03\x12/\n\x0b\x63reate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x38\n\x05state\x18\x05 \x01(\x0e\x32).ratoon.ingestion.v1.DatasetVersion.State\x12\x0f\n\x07sources\x18\x06 \x03(\t\x12/\n\x08\x63uration\x18\x07 \x01(\x0b\x32\x1d.ratoon.ingestion.v1.Curation\x12,\n\x08progress\x18\x08 \x01(\x0b\x32\x1a.ratoon.common.v1.Progress\x12*\n\x07\x66\x61ilure\x18\t \x01(\x0b\x32\x19.ratoon.common.v1.Failure\x12\x17\n\x0f\x61rtifact_digest\x18\n \x01(\t\x12\x13\n\x0bmerkle_root\x18\x0b \x01(\t\x12\x12\n\nitem_count\x18\x0c \x01(\x03\x12\x14\n\x0crecord_count\x18\r \x01(\x03\x12\x16\n\x0erejected_count\x18\x0e \x01(\x03\x12\x14\n\x0cprofile_json\x18\x0f \x01(\t\x12\x17\n\x0fredacted_digest\x18\x10 \x01(\t\x12\x14\n\x0c\x65rased_count\x18\x11 \x01(\x03\x12\x0f\n\x07\x65rasure\x18\x12 \x01(\t\x12\x35\n\x0cstep_reports\x18\x13 \x03(\x0b\x32\x1f.ratoon.ingestion.v1.StepReport\x12-\n\x07mixture\x18\x14 \x01(\x0b\x32\x1c.ratoon.ingestion.v1.Mixture\"\xa5\x01\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x10\n\x0cSTATE_QUEUED\x10\x01\x12\x11\n\rSTATE_RUNNING\x10\x02\x12\x0f\n\x0bSTATE_READY\x10\x03\x12\x10\n\x0cSTATE_FAILED\x10\x04\x12\x14\n\x10STATE_CANCELLING\x10\x05\x12\x13\n\x0fSTATE_CANCELLED\x10\x06\x12\x12\n\x0eSTATE_REDACTED\x10\x07\"\xd0\x03\n\x06Record\x12\x11\n\trecord_id\x18\x01 \x01(\t\x12\x16\n\x0e\x63ontent_digest\x18\x02 \x01(\t\x12\x0c\n\x04text\x18\x03 \x01(\t\x12\x0e\n\x06source\x18\x04 \x01(\t\x12\x13\n\x0bsource_path\x18\x05 \x01(\t\x12\x14\n\x0csource_label\x18\x06 \x01(\t\x12\x0f\n\x07license\x18\x07 \x01(\t\x12\x10\n\x08language\x18\x08 \x01(\t\x12\x0e\n\x06tokens\x18\t \x01(\x05\x12\r\n\x05\x63hars\x18\n \x01(\x05\x12\x0f\n\x07\x63luster\x18\x0b \x01(\t\x12\r\n\x05steps\x18\x0c \x03(\t\x12\x31\n\rreceived_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12?\n\nattributes\x18\x0e \x03(\x0b\x32+.ratoon.ingestion.v1.Record.AttributesEntry\x12\x1a\n\x12\x63onflicting_labels\x18\x0f \x03(\t\x12-\n\x07\x65xample\x18\x10 \x01(\x0b\x32\x1c.ratoon.ingestion.v1.Example\x1a\x31\n\x0f\x41ttributesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!ratoon/ingestion/v1/dataset.proto\x12\x13ratoon.ingestion.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1fratoon/common/v1/progress.proto\x1a!ratoon/ingestion/v1/example.proto\x1a!ratoon/ingestion/v1/mixture.proto\x1a ratoon/ingestion/v1/source.proto\"\xa1\x01\n\x07\x44\x61taset\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x03\x12/\n\x0b\x63reate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x0c\x64isplay_name\x18\x05 \x01(\t\"\x85\x04\n\x08\x43uration\x12\x16\n\tmin_chars\x18\x01 \x01(\x05H\x00\x88\x01\x01\x12\x11\n\tlanguages\x18\x02 \x03(\t\x12%\n\x18near_duplicate_threshold\x18\x03 \x01(\x01H\x01\x88\x01\x01\x12\x1d\n\x15keep_exact_duplicates\x18\x04 \x01(\x08\x12\r\n\x05masks\x18\x05 \x03(\t\x12\x1f\n\x12max_replaced_share\x18\x06 \x01(\x01H\x02\x88\x01\x01\x12\x11\n\tkeep_code\x18\x07 \x01(\x08\x12\x30\n\x05steps\x18\x08 \x03(\x0b\x32!.ratoon.ingestion.v1.CurationStep\x12G\n\x10\x65\x61rlier_versions\x18\t \x01(\x0e\x32-.ratoon.ingestion.v1.Curation.EarlierVersions\"\x87\x01\n\x0f\x45\x61rlierVersions\x12 \n\x1c\x45\x41RLIER_VERSIONS_UNSPECIFIED\x10\x00\x12\x1c\n\x18\x45\x41RLIER_VERSIONS_EXCLUDE\x10\x01\x12\x19\n\x15\x45\x41RLIER_VERSIONS_MARK\x10\x02\x12\x19\n\x15\x45\x41RLIER_VERSIONS_KEEP\x10\x03\x42\x0c\n\n_min_charsB\x1b\n\x19_near_duplicate_thresholdB\x15\n\x13_max_replaced_share\"\x8a\x01\n\x0c\x43urationStep\x12\x0c\n\x04name\x18\x01 \x01(\t\x12=\n\x06params\x18\x02 \x03(\x0b\x32-.ratoon.ingestion.v1.CurationStep.ParamsEntry\x1a-\n\x0bParamsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xfa\x02\n\nStepReport\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x14\n\x0crecord_count\x18\x02 \x01(\x03\x12\x15\n\rchanged_count\x18\x03 \x01(\x03\x12J\n\x0eremoved_counts\x18\x04 \x03(\x0b\x32\x32.ratoon.ingestion.v1.StepReport.RemovedCountsEntry\x12\x18\n\x10\x63hanged_examples\x18\x05 \x03(\t\x12\x18\n\x10removed_examples\x18\x06 \x03(\t\x12\x0f\n\x07seconds\x18\x07 \x01(\x01\x12;\n\x06\x63ounts\x18\x08 \x03(\x0b\x32+.ratoon.ingestion.v1.StepReport.CountsEntry\x1a\x34\n\x12RemovedCountsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\x1a-\n\x0b\x43ountsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\"\xbe\x07\n\x0e\x44\x61tasetVersion\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x03\x12/\n\x0b\x63reate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x38\n\x05state\x18\x05 \x01(\x0e\x32).ratoon.ingestion.v1.DatasetVersion.State\x12\x0f\n\x07sources\x18\x06 \x03(\t\x12/\n\x08\x63uration\x18\x07 \x01(\x0b\x32\x1d.ratoon.ingestion.v1.Curation\x12,\n\x08progress\x18\x08 \x01(\x0b\x32\x1a.ratoon.common.v1.Progress\x12*\n\x07\x66\x61ilure\x18\t \x01(\x0b\x32\x19.ratoon.common.v1.Failure\x12\x17\n\x0f\x61rtifact_digest\x18\n \x01(\t\x12\x13\n\x0bmerkle_root\x18\x0b \x01(\t\x12\x12\n\nitem_count\x18\x0c \x01(\x03\x12\x14\n\x0crecord_count\x18\r \x01(\x03\x12\x16\n\x0erejected_count\x18\x0e \x01(\x03\x12\x14\n\x0cprofile_json\x18\x0f \x01(\t\x12\x17\n\x0fredacted_digest\x18\x10 \x01(\t\x12\x14\n\x0c\x65rased_count\x18\x11 \x01(\x03\x12\x0f\n\x07\x65rasure\x18\x12 \x01(\t\x12\x35\n\x0cstep_reports\x18\x13 \x03(\x0b\x32\x1f.ratoon.ingestion.v1.StepReport\x12-\n\x07mixture\x18\x14 \x01(\x0b\x32\x1c.ratoon.ingestion.v1.Mixture\x12K\n\x0c\x63ompleteness\x18\x15 \x03(\x0b\x32\x35.ratoon.ingestion.v1.DatasetVersion.CompletenessEntry\x1a\x33\n\x11\x43ompletenessEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\"\xa5\x01\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x10\n\x0cSTATE_QUEUED\x10\x01\x12\x11\n\rSTATE_RUNNING\x10\x02\x12\x0f\n\x0bSTATE_READY\x10\x03\x12\x10\n\x0cSTATE_FAILED\x10\x04\x12\x14\n\x10STATE_CANCELLING\x10\x05\x12\x13\n\x0fSTATE_CANCELLED\x10\x06\x12\x12\n\x0eSTATE_REDACTED\x10\x07\"\x86\x04\n\x06Record\x12\x11\n\trecord_id\x18\x01 \x01(\t\x12\x16\n\x0e\x63ontent_digest\x18\x02 \x01(\t\x12\x0c\n\x04text\x18\x03 \x01(\t\x12\x0e\n\x06source\x18\x04 \x01(\t\x12\x13\n\x0bsource_path\x18\x05 \x01(\t\x12\x14\n\x0csource_label\x18\x06 \x01(\t\x12\x0f\n\x07license\x18\x07 \x01(\t\x12\x10\n\x08language\x18\x08 \x01(\t\x12\x0e\n\x06tokens\x18\t \x01(\x05\x12\r\n\x05\x63hars\x18\n \x01(\x05\x12\x0f\n\x07\x63luster\x18\x0b \x01(\t\x12\r\n\x05steps\x18\x0c \x03(\t\x12\x31\n\rreceived_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12?\n\nattributes\x18\x0e \x03(\x0b\x32+.ratoon.ingestion.v1.Record.AttributesEntry\x12\x1a\n\x12\x63onflicting_labels\x18\x0f \x03(\t\x12-\n\x07\x65xample\x18\x10 \x01(\x0b\x32\x1c.ratoon.ingestion.v1.Example\x12\x34\n\x0b\x61ttachments\x18\x11 \x03(\x0b\x32\x1f.ratoon.ingestion.v1.Attachment\x1a\x31\n\x0f\x41ttributesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -41,30 +42,34 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_STEPREPORT_REMOVEDCOUNTSENTRY']._serialized_options = b'8\001'
   _globals['_STEPREPORT_COUNTSENTRY']._loaded_options = None
   _globals['_STEPREPORT_COUNTSENTRY']._serialized_options = b'8\001'
+  _globals['_DATASETVERSION_COMPLETENESSENTRY']._loaded_options = None
+  _globals['_DATASETVERSION_COMPLETENESSENTRY']._serialized_options = b'8\001'
   _globals['_RECORD_ATTRIBUTESENTRY']._loaded_options = None
   _globals['_RECORD_ATTRIBUTESENTRY']._serialized_options = b'8\001'
-  _globals['_DATASET']._serialized_start=195
-  _globals['_DATASET']._serialized_end=356
-  _globals['_CURATION']._serialized_start=359
-  _globals['_CURATION']._serialized_end=876
-  _globals['_CURATION_EARLIERVERSIONS']._serialized_start=675
-  _globals['_CURATION_EARLIERVERSIONS']._serialized_end=810
-  _globals['_CURATIONSTEP']._serialized_start=879
-  _globals['_CURATIONSTEP']._serialized_end=1017
-  _globals['_CURATIONSTEP_PARAMSENTRY']._serialized_start=972
-  _globals['_CURATIONSTEP_PARAMSENTRY']._serialized_end=1017
-  _globals['_STEPREPORT']._serialized_start=1020
-  _globals['_STEPREPORT']._serialized_end=1398
-  _globals['_STEPREPORT_REMOVEDCOUNTSENTRY']._serialized_start=1299
-  _globals['_STEPREPORT_REMOVEDCOUNTSENTRY']._serialized_end=1351
-  _globals['_STEPREPORT_COUNTSENTRY']._serialized_start=1353
-  _globals['_STEPREPORT_COUNTSENTRY']._serialized_end=1398
-  _globals['_DATASETVERSION']._serialized_start=1401
-  _globals['_DATASETVERSION']._serialized_end=2229
-  _globals['_DATASETVERSION_STATE']._serialized_start=2064
-  _globals['_DATASETVERSION_STATE']._serialized_end=2229
-  _globals['_RECORD']._serialized_start=2232
-  _globals['_RECORD']._serialized_end=2696
-  _globals['_RECORD_ATTRIBUTESENTRY']._serialized_start=2647
-  _globals['_RECORD_ATTRIBUTESENTRY']._serialized_end=2696
+  _globals['_DATASET']._serialized_start=229
+  _globals['_DATASET']._serialized_end=390
+  _globals['_CURATION']._serialized_start=393
+  _globals['_CURATION']._serialized_end=910
+  _globals['_CURATION_EARLIERVERSIONS']._serialized_start=709
+  _globals['_CURATION_EARLIERVERSIONS']._serialized_end=844
+  _globals['_CURATIONSTEP']._serialized_start=913
+  _globals['_CURATIONSTEP']._serialized_end=1051
+  _globals['_CURATIONSTEP_PARAMSENTRY']._serialized_start=1006
+  _globals['_CURATIONSTEP_PARAMSENTRY']._serialized_end=1051
+  _globals['_STEPREPORT']._serialized_start=1054
+  _globals['_STEPREPORT']._serialized_end=1432
+  _globals['_STEPREPORT_REMOVEDCOUNTSENTRY']._serialized_start=1333
+  _globals['_STEPREPORT_REMOVEDCOUNTSENTRY']._serialized_end=1385
+  _globals['_STEPREPORT_COUNTSENTRY']._serialized_start=1387
+  _globals['_STEPREPORT_COUNTSENTRY']._serialized_end=1432
+  _globals['_DATASETVERSION']._serialized_start=1435
+  _globals['_DATASETVERSION']._serialized_end=2393
+  _globals['_DATASETVERSION_COMPLETENESSENTRY']._serialized_start=2174
+  _globals['_DATASETVERSION_COMPLETENESSENTRY']._serialized_end=2225
+  _globals['_DATASETVERSION_STATE']._serialized_start=2228
+  _globals['_DATASETVERSION_STATE']._serialized_end=2393
+  _globals['_RECORD']._serialized_start=2396
+  _globals['_RECORD']._serialized_end=2914
+  _globals['_RECORD_ATTRIBUTESENTRY']._serialized_start=2865
+  _globals['_RECORD_ATTRIBUTESENTRY']._serialized_end=2914
 # @@protoc_insertion_point(module_scope)

@@ -12,6 +12,7 @@ from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from ratoon.common.v1 import progress_pb2 as _progress_pb2
 from ratoon.ingestion.v1 import example_pb2 as _example_pb2
 from ratoon.ingestion.v1 import mixture_pb2 as _mixture_pb2
+from ratoon.ingestion.v1 import source_pb2 as _source_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -384,6 +385,26 @@ class DatasetVersion(_message.Message):
     STATE_REDACTED: DatasetVersion.State.ValueType  # 7
     """Records were erased. The remaining records can be read, but nothing new can be created from the version."""
 
+    @_typing.final
+    class CompletenessEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.float
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.float = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     NAME_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
@@ -404,6 +425,7 @@ class DatasetVersion(_message.Message):
     ERASURE_FIELD_NUMBER: _builtins.int
     STEP_REPORTS_FIELD_NUMBER: _builtins.int
     MIXTURE_FIELD_NUMBER: _builtins.int
+    COMPLETENESS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Resource name: `projects/{project}/datasets/{dataset}/versions/{version}`."""
     revision: _builtins.int
@@ -411,7 +433,9 @@ class DatasetVersion(_message.Message):
     state: Global___DatasetVersion.State.ValueType
     """Current state."""
     artifact_digest: _builtins.str
-    """Digest of the artifact tree: records, rejected items, profile and manifest. Empty until the version is READY."""
+    """Digest of the artifact tree: records, rejected items, profile and manifest. Empty until the version is READY, and for
+    callers below the role ENGINEER, as the tree holds records of test parts.
+    """
     merkle_root: _builtins.str
     """Merkle root over the records, in hexadecimal digits. Empty until the version is READY."""
     item_count: _builtins.int
@@ -424,7 +448,7 @@ class DatasetVersion(_message.Message):
     """Profile of the data and of what each curation step removed, as JSON. Empty until the version is READY."""
     redacted_digest: _builtins.str
     """Digest of the artifact tree without the erased records, for a REDACTED version. `artifact_digest` then identifies
-    the erased original.
+    the erased original. Empty for callers below the role ENGINEER.
     """
     erased_count: _builtins.int
     """Number of records that were erased."""
@@ -468,6 +492,12 @@ class DatasetVersion(_message.Message):
         sources of these versions. Not set: the version is curated from its sources.
         """
 
+    @_builtins.property
+    def completeness(self) -> _containers.ScalarMap[_builtins.str, _builtins.float]:
+        """Share of the records that have each field, from 0 to 1: `text`, `label`, `time`, and attributes by their name. Empty
+        until the version is READY.
+        """
+
     def __init__(
         self,
         *,
@@ -491,10 +521,11 @@ class DatasetVersion(_message.Message):
         erasure: _builtins.str = ...,
         step_reports: _abc.Iterable[Global___StepReport] | None = ...,
         mixture: _mixture_pb2.Mixture | None = ...,
+        completeness: _abc.Mapping[_builtins.str, _builtins.float] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "curation", b"curation", "failure", b"failure", "mixture", b"mixture", "progress", b"progress", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["artifact_digest", b"artifact_digest", "create_time", b"create_time", "curation", b"curation", "erased_count", b"erased_count", "erasure", b"erasure", "failure", b"failure", "item_count", b"item_count", "merkle_root", b"merkle_root", "mixture", b"mixture", "name", b"name", "profile_json", b"profile_json", "progress", b"progress", "record_count", b"record_count", "redacted_digest", b"redacted_digest", "rejected_count", b"rejected_count", "revision", b"revision", "sources", b"sources", "state", b"state", "step_reports", b"step_reports", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["artifact_digest", b"artifact_digest", "completeness", b"completeness", "create_time", b"create_time", "curation", b"curation", "erased_count", b"erased_count", "erasure", b"erasure", "failure", b"failure", "item_count", b"item_count", "merkle_root", b"merkle_root", "mixture", b"mixture", "name", b"name", "profile_json", b"profile_json", "progress", b"progress", "record_count", b"record_count", "redacted_digest", b"redacted_digest", "rejected_count", b"rejected_count", "revision", b"revision", "sources", b"sources", "state", b"state", "step_reports", b"step_reports", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -542,6 +573,7 @@ class Record(_message.Message):
     ATTRIBUTES_FIELD_NUMBER: _builtins.int
     CONFLICTING_LABELS_FIELD_NUMBER: _builtins.int
     EXAMPLE_FIELD_NUMBER: _builtins.int
+    ATTACHMENTS_FIELD_NUMBER: _builtins.int
     record_id: _builtins.str
     """ID of the record: 64 hexadecimal digits."""
     content_digest: _builtins.str
@@ -584,6 +616,10 @@ class Record(_message.Message):
     def example(self) -> _example_pb2.Example:
         """Conversation and answers of the record. Not set if the record is a text with at most a label."""
 
+    @_builtins.property
+    def attachments(self) -> _containers.RepeatedCompositeFieldContainer[_source_pb2.Attachment]:
+        """Files of the record, read from their headers. Set by `GetRecord`."""
+
     def __init__(
         self,
         *,
@@ -603,10 +639,11 @@ class Record(_message.Message):
         attributes: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         conflicting_labels: _abc.Iterable[_builtins.str] | None = ...,
         example: _example_pb2.Example | None = ...,
+        attachments: _abc.Iterable[_source_pb2.Attachment] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["example", b"example", "received_time", b"received_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attributes", b"attributes", "chars", b"chars", "cluster", b"cluster", "conflicting_labels", b"conflicting_labels", "content_digest", b"content_digest", "example", b"example", "language", b"language", "license", b"license", "received_time", b"received_time", "record_id", b"record_id", "source", b"source", "source_label", b"source_label", "source_path", b"source_path", "steps", b"steps", "text", b"text", "tokens", b"tokens"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attachments", b"attachments", "attributes", b"attributes", "chars", b"chars", "cluster", b"cluster", "conflicting_labels", b"conflicting_labels", "content_digest", b"content_digest", "example", b"example", "language", b"language", "license", b"license", "received_time", b"received_time", "record_id", b"record_id", "source", b"source", "source_label", b"source_label", "source_path", b"source_path", "steps", b"steps", "text", b"text", "tokens", b"tokens"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

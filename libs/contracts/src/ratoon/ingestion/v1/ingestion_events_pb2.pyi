@@ -699,6 +699,115 @@ class ExportRedacted(_message.Message):
 Global___ExportRedacted: _TypeAlias = ExportRedacted  # noqa: Y015
 
 @_typing.final
+class ProfileEvent(_message.Message):
+    """Events of profiles."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
+    COMPLETED_FIELD_NUMBER: _builtins.int
+    FAILED_FIELD_NUMBER: _builtins.int
+    CANCELLED_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Resource name: `projects/{project}/datasets/{dataset}/profiles/{profile}`."""
+    revision: _builtins.int
+    """Revision of the resource after the change. Consumers drop an event with a revision lower than the last one that
+    they handled.
+    """
+    @_builtins.property
+    def completed(self) -> Global___ProfileCompleted:
+        """The report of a profile is complete."""
+
+    @_builtins.property
+    def failed(self) -> Global___ProfileFailed:
+        """A profile failed."""
+
+    @_builtins.property
+    def cancelled(self) -> Global___ProfileCancelled:
+        """A profile was cancelled."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        revision: _builtins.int = ...,
+        completed: Global___ProfileCompleted | None = ...,
+        failed: Global___ProfileFailed | None = ...,
+        cancelled: Global___ProfileCancelled | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["cancelled", b"cancelled", "completed", b"completed", "event", b"event", "failed", b"failed"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cancelled", b"cancelled", "completed", b"completed", "event", b"event", "failed", b"failed", "name", b"name", "revision", b"revision"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["completed", "failed", "cancelled"]  # noqa: Y015
+    _WhichOneofArgType_event: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_event) -> _WhichOneofReturnType_event | None: ...
+
+Global___ProfileEvent: _TypeAlias = ProfileEvent  # noqa: Y015
+
+@_typing.final
+class ProfileCompleted(_message.Message):
+    """The report of a profile is complete."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RECORD_COUNT_FIELD_NUMBER: _builtins.int
+    record_count: _builtins.int
+    """Number of records that it describes."""
+    def __init__(
+        self,
+        *,
+        record_count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["record_count", b"record_count"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ProfileCompleted: _TypeAlias = ProfileCompleted  # noqa: Y015
+
+@_typing.final
+class ProfileFailed(_message.Message):
+    """A profile failed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REASON_FIELD_NUMBER: _builtins.int
+    reason: _builtins.str
+    """Stable reason code in UPPER_SNAKE_CASE."""
+    def __init__(
+        self,
+        *,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ProfileFailed: _TypeAlias = ProfileFailed  # noqa: Y015
+
+@_typing.final
+class ProfileCancelled(_message.Message):
+    """A profile was cancelled."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ProfileCancelled: _TypeAlias = ProfileCancelled  # noqa: Y015
+
+@_typing.final
 class StreamEvent(_message.Message):
     """Events of streams."""
 

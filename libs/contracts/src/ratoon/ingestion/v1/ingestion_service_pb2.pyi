@@ -15,6 +15,7 @@ from ratoon.ingestion.v1 import difference_pb2 as _difference_pb2
 from ratoon.ingestion.v1 import erasure_pb2 as _erasure_pb2
 from ratoon.ingestion.v1 import export_pb2 as _export_pb2
 from ratoon.ingestion.v1 import mixture_pb2 as _mixture_pb2
+from ratoon.ingestion.v1 import profile_pb2 as _profile_pb2
 from ratoon.ingestion.v1 import source_pb2 as _source_pb2
 from ratoon.ingestion.v1 import split_pb2 as _split_pb2
 from ratoon.ingestion.v1 import stream_pb2 as _stream_pb2
@@ -170,7 +171,8 @@ class UpdateSourceRequest(_message.Message):
     @_builtins.property
     def update_mask(self) -> _field_mask_pb2.FieldMask:
         """Fields to change: `display_name`, `license`, `labels_by_folder`, `columns` or a field of it such as `columns.text`,
-        `encoding`, `format`. A field that is named here can be set to its zero value. Empty: those that `source` carries.
+        `encoding`, `format`, `rows`. A field that is named here can be set to its zero value. Empty: those that `source`
+        carries.
         Refused when no field can be changed.
         """
 
@@ -414,7 +416,7 @@ class UpdateConnectionRequest(_message.Message):
     @_builtins.property
     def update_mask(self) -> _field_mask_pb2.FieldMask:
         """Fields to change: `display_name`, `pattern`, `overlap`, `license`, `consent`, `domain`, `schedule`, `max_items`,
-        `max_bytes`, `paused`. A field that is named here can be set to its zero value. Empty: those that `connection`
+        `max_bytes`, `paused`, `query`, `columns`, `format`, `encoding`, `vanished`. A field that is named here can be set to its zero value. Empty: those that `connection`
         carries. Refused when no field can be changed.
         """
 
@@ -496,6 +498,88 @@ class ReadConnectionRequest(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ReadConnectionRequest: _TypeAlias = ReadConnectionRequest  # noqa: Y015
+
+@_typing.final
+class ListDeadLettersRequest(_message.Message):
+    """Request of `ListDeadLetters`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PARENT_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    parent: _builtins.str
+    """Resource name of the connection: `projects/{project}/connections/{connection}`."""
+    page_size: _builtins.int
+    """Maximum number of items to return. 0: 100. Values above 1000 are reduced to 1000; negative values are refused. A
+    page may hold fewer items.
+    """
+    page_token: _builtins.str
+    """`next_page_token` of the previous page. Empty: the first page. The token of another listing is refused."""
+    def __init__(
+        self,
+        *,
+        parent: _builtins.str = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "parent", b"parent"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListDeadLettersRequest: _TypeAlias = ListDeadLettersRequest  # noqa: Y015
+
+@_typing.final
+class ListDeadLettersResponse(_message.Message):
+    """One page of dead letters."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DEAD_LETTERS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Token of the next page. Empty on the last page."""
+    @_builtins.property
+    def dead_letters(self) -> _containers.RepeatedCompositeFieldContainer[_connection_pb2.DeadLetter]:
+        """The dead letters of this page."""
+
+    def __init__(
+        self,
+        *,
+        dead_letters: _abc.Iterable[_connection_pb2.DeadLetter] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["dead_letters", b"dead_letters", "next_page_token", b"next_page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListDeadLettersResponse: _TypeAlias = ListDeadLettersResponse  # noqa: Y015
+
+@_typing.final
+class ReplayDeadLettersRequest(_message.Message):
+    """Request of `ReplayDeadLetters`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Resource name of the connection: `projects/{project}/connections/{connection}`."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReplayDeadLettersRequest: _TypeAlias = ReplayDeadLettersRequest  # noqa: Y015
 
 @_typing.final
 class CreateDatasetRequest(_message.Message):
@@ -951,19 +1035,27 @@ class GetRecordRequest(_message.Message):
 
     PARENT_FIELD_NUMBER: _builtins.int
     RECORD_ID_FIELD_NUMBER: _builtins.int
+    READER_FIELD_NUMBER: _builtins.int
+    PURPOSE_FIELD_NUMBER: _builtins.int
     parent: _builtins.str
     """Resource name of the version: `projects/{project}/datasets/{dataset}/versions/{version}`."""
     record_id: _builtins.str
     """ID of the record: 64 hexadecimal digits."""
+    reader: _builtins.str
+    """Reader of a sealed record: the digest of a model artifact, or a resource name, for example of a task."""
+    purpose: _builtins.str
+    """Purpose of the reading of a sealed record. It is logged."""
     def __init__(
         self,
         *,
         parent: _builtins.str = ...,
         record_id: _builtins.str = ...,
+        reader: _builtins.str = ...,
+        purpose: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["parent", b"parent", "record_id", b"record_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["parent", b"parent", "purpose", b"purpose", "reader", b"reader", "record_id", b"record_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1037,19 +1129,27 @@ class GetRecordLineageRequest(_message.Message):
 
     PARENT_FIELD_NUMBER: _builtins.int
     RECORD_ID_FIELD_NUMBER: _builtins.int
+    READER_FIELD_NUMBER: _builtins.int
+    PURPOSE_FIELD_NUMBER: _builtins.int
     parent: _builtins.str
     """Resource name of the project: `projects/{project}`."""
     record_id: _builtins.str
     """ID of the record: 64 hexadecimal digits."""
+    reader: _builtins.str
+    """Reader of the lineage of a sealed record: a resource name, for example of an erasure."""
+    purpose: _builtins.str
+    """Purpose of the reading of the lineage of a sealed record. It is logged."""
     def __init__(
         self,
         *,
         parent: _builtins.str = ...,
         record_id: _builtins.str = ...,
+        reader: _builtins.str = ...,
+        purpose: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["parent", b"parent", "record_id", b"record_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["parent", b"parent", "purpose", b"purpose", "reader", b"reader", "record_id", b"record_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -2528,3 +2628,244 @@ class OpenExportResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___OpenExportResponse: _TypeAlias = OpenExportResponse  # noqa: Y015
+
+@_typing.final
+class CreateProfileRequest(_message.Message):
+    """Request of `CreateProfile`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PARENT_FIELD_NUMBER: _builtins.int
+    PROFILE_ID_FIELD_NUMBER: _builtins.int
+    PROFILE_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    parent: _builtins.str
+    """Resource name of the dataset: `projects/{project}/datasets/{dataset}`."""
+    profile_id: _builtins.str
+    """Last segment of the resource name: 1 to 63 characters of `a-z`, `0-9`, `-` and `.`; the first and the last one are
+    a letter or a digit. Empty: the server generates a UUIDv7.
+    """
+    request_id: _builtins.str
+    """Makes a retry safe: the identical request with the same ID returns the resource that it created first. A different
+    request with the same ID is refused. At most 256 characters.
+    """
+    @_builtins.property
+    def profile(self) -> _profile_pb2.Profile:
+        """The profile to create. Only `dataset_version`, `label_set_digest` and `topic_count` are read."""
+
+    def __init__(
+        self,
+        *,
+        parent: _builtins.str = ...,
+        profile_id: _builtins.str = ...,
+        profile: _profile_pb2.Profile | None = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["profile", b"profile"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["parent", b"parent", "profile", b"profile", "profile_id", b"profile_id", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CreateProfileRequest: _TypeAlias = CreateProfileRequest  # noqa: Y015
+
+@_typing.final
+class GetProfileRequest(_message.Message):
+    """Request of `GetProfile`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Resource name of the profile: `projects/{project}/datasets/{dataset}/profiles/{profile}`."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetProfileRequest: _TypeAlias = GetProfileRequest  # noqa: Y015
+
+@_typing.final
+class ListProfilesRequest(_message.Message):
+    """Request of `ListProfiles`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PARENT_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    ORDER_BY_FIELD_NUMBER: _builtins.int
+    parent: _builtins.str
+    """Resource name of the dataset: `projects/{project}/datasets/{dataset}`."""
+    page_size: _builtins.int
+    """Maximum number of items to return. 0: 100. Values above 1000 are reduced to 1000; negative values are refused. A
+    page may hold fewer items.
+    """
+    page_token: _builtins.str
+    """`next_page_token` of the previous page. Empty: the first page. The token of another listing is refused."""
+    order_by: _builtins.str
+    """Order of the items: `create_time` (default) or `create_time desc`. The token of another order is refused."""
+    def __init__(
+        self,
+        *,
+        parent: _builtins.str = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+        order_by: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["order_by", b"order_by", "page_size", b"page_size", "page_token", b"page_token", "parent", b"parent"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListProfilesRequest: _TypeAlias = ListProfilesRequest  # noqa: Y015
+
+@_typing.final
+class ListProfilesResponse(_message.Message):
+    """One page of profiles."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROFILES_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Token of the next page. Empty on the last page."""
+    @_builtins.property
+    def profiles(self) -> _containers.RepeatedCompositeFieldContainer[_profile_pb2.Profile]:
+        """The profiles of this page."""
+
+    def __init__(
+        self,
+        *,
+        profiles: _abc.Iterable[_profile_pb2.Profile] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "profiles", b"profiles"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListProfilesResponse: _TypeAlias = ListProfilesResponse  # noqa: Y015
+
+@_typing.final
+class WatchProfileRequest(_message.Message):
+    """Request of `WatchProfile`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Resource name of the profile: `projects/{project}/datasets/{dataset}/profiles/{profile}`."""
+    revision: _builtins.int
+    """Send only states with a higher revision, for example than the last one that was received; no revision is too old.
+    0: start with the current state.
+    """
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        revision: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "revision", b"revision"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WatchProfileRequest: _TypeAlias = WatchProfileRequest  # noqa: Y015
+
+@_typing.final
+class CancelProfileRequest(_message.Message):
+    """Request of `CancelProfile`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Resource name of the profile: `projects/{project}/datasets/{dataset}/profiles/{profile}`."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CancelProfileRequest: _TypeAlias = CancelProfileRequest  # noqa: Y015
+
+@_typing.final
+class DeleteProfileRequest(_message.Message):
+    """Request of `DeleteProfile`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    ALLOW_MISSING_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Resource name of the profile: `projects/{project}/datasets/{dataset}/profiles/{profile}`."""
+    allow_missing: _builtins.bool
+    """If true, the deletion of a profile that does not exist succeeds, so that a retry does."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        allow_missing: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["allow_missing", b"allow_missing", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteProfileRequest: _TypeAlias = DeleteProfileRequest  # noqa: Y015
+
+@_typing.final
+class DeleteProfileResponse(_message.Message):
+    """Empty response of `DeleteProfile`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteProfileResponse: _TypeAlias = DeleteProfileResponse  # noqa: Y015
+
+@_typing.final
+class GetProfileReportRequest(_message.Message):
+    """Request of `GetProfileReport`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Resource name of the profile: `projects/{project}/datasets/{dataset}/profiles/{profile}`."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetProfileReportRequest: _TypeAlias = GetProfileReportRequest  # noqa: Y015

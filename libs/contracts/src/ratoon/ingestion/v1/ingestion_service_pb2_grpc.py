@@ -11,6 +11,7 @@ from ratoon.ingestion.v1 import erasure_pb2 as ratoon_dot_ingestion_dot_v1_dot_e
 from ratoon.ingestion.v1 import export_pb2 as ratoon_dot_ingestion_dot_v1_dot_export__pb2
 from ratoon.ingestion.v1 import ingestion_service_pb2 as ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2
 from ratoon.ingestion.v1 import mixture_pb2 as ratoon_dot_ingestion_dot_v1_dot_mixture__pb2
+from ratoon.ingestion.v1 import profile_pb2 as ratoon_dot_ingestion_dot_v1_dot_profile__pb2
 from ratoon.ingestion.v1 import source_pb2 as ratoon_dot_ingestion_dot_v1_dot_source__pb2
 from ratoon.ingestion.v1 import split_pb2 as ratoon_dot_ingestion_dot_v1_dot_split__pb2
 from ratoon.ingestion.v1 import stream_pb2 as ratoon_dot_ingestion_dot_v1_dot_stream__pb2
@@ -103,6 +104,16 @@ class IngestionServiceStub:
         self.ReadConnection = channel.unary_unary(
                 '/ratoon.ingestion.v1.IngestionService/ReadConnection',
                 request_serializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.ReadConnectionRequest.SerializeToString,
+                response_deserializer=ratoon_dot_ingestion_dot_v1_dot_connection__pb2.Connection.FromString,
+                _registered_method=True)
+        self.ListDeadLetters = channel.unary_unary(
+                '/ratoon.ingestion.v1.IngestionService/ListDeadLetters',
+                request_serializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.ListDeadLettersRequest.SerializeToString,
+                response_deserializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.ListDeadLettersResponse.FromString,
+                _registered_method=True)
+        self.ReplayDeadLetters = channel.unary_unary(
+                '/ratoon.ingestion.v1.IngestionService/ReplayDeadLetters',
+                request_serializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.ReplayDeadLettersRequest.SerializeToString,
                 response_deserializer=ratoon_dot_ingestion_dot_v1_dot_connection__pb2.Connection.FromString,
                 _registered_method=True)
         self.CreateDataset = channel.unary_unary(
@@ -350,6 +361,41 @@ class IngestionServiceStub:
                 request_serializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.DeleteCrawlRequest.SerializeToString,
                 response_deserializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.DeleteCrawlResponse.FromString,
                 _registered_method=True)
+        self.CreateProfile = channel.unary_unary(
+                '/ratoon.ingestion.v1.IngestionService/CreateProfile',
+                request_serializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.CreateProfileRequest.SerializeToString,
+                response_deserializer=ratoon_dot_ingestion_dot_v1_dot_profile__pb2.Profile.FromString,
+                _registered_method=True)
+        self.GetProfile = channel.unary_unary(
+                '/ratoon.ingestion.v1.IngestionService/GetProfile',
+                request_serializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.GetProfileRequest.SerializeToString,
+                response_deserializer=ratoon_dot_ingestion_dot_v1_dot_profile__pb2.Profile.FromString,
+                _registered_method=True)
+        self.ListProfiles = channel.unary_unary(
+                '/ratoon.ingestion.v1.IngestionService/ListProfiles',
+                request_serializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.ListProfilesRequest.SerializeToString,
+                response_deserializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.ListProfilesResponse.FromString,
+                _registered_method=True)
+        self.WatchProfile = channel.unary_stream(
+                '/ratoon.ingestion.v1.IngestionService/WatchProfile',
+                request_serializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.WatchProfileRequest.SerializeToString,
+                response_deserializer=ratoon_dot_ingestion_dot_v1_dot_profile__pb2.Profile.FromString,
+                _registered_method=True)
+        self.CancelProfile = channel.unary_unary(
+                '/ratoon.ingestion.v1.IngestionService/CancelProfile',
+                request_serializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.CancelProfileRequest.SerializeToString,
+                response_deserializer=ratoon_dot_ingestion_dot_v1_dot_profile__pb2.Profile.FromString,
+                _registered_method=True)
+        self.DeleteProfile = channel.unary_unary(
+                '/ratoon.ingestion.v1.IngestionService/DeleteProfile',
+                request_serializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.DeleteProfileRequest.SerializeToString,
+                response_deserializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.DeleteProfileResponse.FromString,
+                _registered_method=True)
+        self.GetProfileReport = channel.unary_unary(
+                '/ratoon.ingestion.v1.IngestionService/GetProfileReport',
+                request_serializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.GetProfileReportRequest.SerializeToString,
+                response_deserializer=ratoon_dot_ingestion_dot_v1_dot_profile__pb2.ProfileReport.FromString,
+                _registered_method=True)
 
 
 class IngestionServiceServicer:
@@ -447,6 +493,21 @@ class IngestionServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListDeadLetters(self, request, context):
+        """List the messages of a topic that gave no record, with their bytes, oldest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReplayDeadLetters(self, request, context):
+        """Read the dead letters of a connection again, with its present settings. Those that give a record now become a
+        source; the others stay dead letters. The position is kept. Refused without dead letters (`NO_DEAD_LETTERS`).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def CreateDataset(self, request, context):
         """Create a dataset.
         """
@@ -523,8 +584,8 @@ class IngestionServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListRecords(self, request, context):
-        """List the records of a dataset version with their texts, ordered by record ID. Refused until the version is READY
-        (`NOT_READY`).
+        """List the records of a dataset version with their texts, ordered by record ID. Sealed records are left out: those of
+        a test part of the project, and those with the text of one. Refused until the version is READY (`NOT_READY`).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -532,15 +593,17 @@ class IngestionServiceServicer:
 
     def GetRecord(self, request, context):
         """Return one record of a dataset version with its text. Refused until the version is READY (`NOT_READY`). A record
-        that the version does not hold: `RECORD_NOT_FOUND`.
+        that the version does not hold: `RECORD_NOT_FOUND`. The same for a sealed record, unless the caller has at least
+        the role ANNOTATOR and sets `reader` and `purpose`: the reading is then logged at the split.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListRejections(self, request, context):
-        """List the items of the sources that became no record, each with the curation step and the reason. Refused until the
-        dataset version is READY (`NOT_READY`).
+        """List the items of the sources that became no record, each with the curation step and the reason. Once the project
+        has a test part, items that repeat another text have no text, detail and record ID. Refused until the dataset
+        version is READY (`NOT_READY`).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -548,7 +611,8 @@ class IngestionServiceServicer:
 
     def GetRecordLineage(self, request, context):
         """Return every dataset version and split that holds a record, or that held it until it was erased. For an unknown
-        record, the lists are empty. An ID that is not 64 hexadecimal digits is refused (`BAD_RECORD_ID`).
+        record, the lists are empty. The same for a sealed record, unless the caller has at least the role ENGINEER and sets
+        `reader` and `purpose`: the reading is then logged at the split. An ID that is not 64 hexadecimal digits is refused (`BAD_RECORD_ID`).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -633,7 +697,7 @@ class IngestionServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListRecordDifferences(self, request, context):
-        """List the differences that `DiffDatasetVersion` counts, ordered by record ID.
+        """List the differences that `DiffDatasetVersion` counts, ordered by record ID. Sealed records are left out.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -821,6 +885,59 @@ class IngestionServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CreateProfile(self, request, context):
+        """Start a profile: a report on the records of a dataset version. Refused: a version that is not READY or REDACTED
+        (`NOT_READY`), a version of another dataset or a number of topics out of range (`BAD_PROFILE`).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetProfile(self, request, context):
+        """Return one profile, without its report.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListProfiles(self, request, context):
+        """List the profiles of a dataset, oldest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def WatchProfile(self, request, context):
+        """Stream a profile: its current state, then each change. States between two reads may be skipped. The stream ends
+        after a final state.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CancelProfile(self, request, context):
+        """Request the cancellation of a profile. A profile that has ended is returned unchanged.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteProfile(self, request, context):
+        """Delete a profile that has ended. Refused while it is in progress (`IN_USE`), and while an erasure is in progress in
+        the project (`ERASURE_UNDER_WAY`).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetProfileReport(self, request, context):
+        """Return the report of a profile. Records that were sealed or erased since it was made are left out of its examples.
+        Refused until the profile is READY (`NOT_READY`).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_IngestionServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -882,6 +999,16 @@ def add_IngestionServiceServicer_to_server(servicer, server):
             'ReadConnection': grpc.unary_unary_rpc_method_handler(
                     servicer.ReadConnection,
                     request_deserializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.ReadConnectionRequest.FromString,
+                    response_serializer=ratoon_dot_ingestion_dot_v1_dot_connection__pb2.Connection.SerializeToString,
+            ),
+            'ListDeadLetters': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListDeadLetters,
+                    request_deserializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.ListDeadLettersRequest.FromString,
+                    response_serializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.ListDeadLettersResponse.SerializeToString,
+            ),
+            'ReplayDeadLetters': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReplayDeadLetters,
+                    request_deserializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.ReplayDeadLettersRequest.FromString,
                     response_serializer=ratoon_dot_ingestion_dot_v1_dot_connection__pb2.Connection.SerializeToString,
             ),
             'CreateDataset': grpc.unary_unary_rpc_method_handler(
@@ -1128,6 +1255,41 @@ def add_IngestionServiceServicer_to_server(servicer, server):
                     servicer.DeleteCrawl,
                     request_deserializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.DeleteCrawlRequest.FromString,
                     response_serializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.DeleteCrawlResponse.SerializeToString,
+            ),
+            'CreateProfile': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateProfile,
+                    request_deserializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.CreateProfileRequest.FromString,
+                    response_serializer=ratoon_dot_ingestion_dot_v1_dot_profile__pb2.Profile.SerializeToString,
+            ),
+            'GetProfile': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetProfile,
+                    request_deserializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.GetProfileRequest.FromString,
+                    response_serializer=ratoon_dot_ingestion_dot_v1_dot_profile__pb2.Profile.SerializeToString,
+            ),
+            'ListProfiles': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListProfiles,
+                    request_deserializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.ListProfilesRequest.FromString,
+                    response_serializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.ListProfilesResponse.SerializeToString,
+            ),
+            'WatchProfile': grpc.unary_stream_rpc_method_handler(
+                    servicer.WatchProfile,
+                    request_deserializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.WatchProfileRequest.FromString,
+                    response_serializer=ratoon_dot_ingestion_dot_v1_dot_profile__pb2.Profile.SerializeToString,
+            ),
+            'CancelProfile': grpc.unary_unary_rpc_method_handler(
+                    servicer.CancelProfile,
+                    request_deserializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.CancelProfileRequest.FromString,
+                    response_serializer=ratoon_dot_ingestion_dot_v1_dot_profile__pb2.Profile.SerializeToString,
+            ),
+            'DeleteProfile': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteProfile,
+                    request_deserializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.DeleteProfileRequest.FromString,
+                    response_serializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.DeleteProfileResponse.SerializeToString,
+            ),
+            'GetProfileReport': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetProfileReport,
+                    request_deserializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.GetProfileReportRequest.FromString,
+                    response_serializer=ratoon_dot_ingestion_dot_v1_dot_profile__pb2.ProfileReport.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -1454,6 +1616,60 @@ class IngestionService:
             target,
             '/ratoon.ingestion.v1.IngestionService/ReadConnection',
             ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.ReadConnectionRequest.SerializeToString,
+            ratoon_dot_ingestion_dot_v1_dot_connection__pb2.Connection.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListDeadLetters(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ratoon.ingestion.v1.IngestionService/ListDeadLetters',
+            ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.ListDeadLettersRequest.SerializeToString,
+            ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.ListDeadLettersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReplayDeadLetters(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ratoon.ingestion.v1.IngestionService/ReplayDeadLetters',
+            ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.ReplayDeadLettersRequest.SerializeToString,
             ratoon_dot_ingestion_dot_v1_dot_connection__pb2.Connection.FromString,
             options,
             channel_credentials,
@@ -2778,6 +2994,195 @@ class IngestionService:
             '/ratoon.ingestion.v1.IngestionService/DeleteCrawl',
             ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.DeleteCrawlRequest.SerializeToString,
             ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.DeleteCrawlResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateProfile(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ratoon.ingestion.v1.IngestionService/CreateProfile',
+            ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.CreateProfileRequest.SerializeToString,
+            ratoon_dot_ingestion_dot_v1_dot_profile__pb2.Profile.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetProfile(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ratoon.ingestion.v1.IngestionService/GetProfile',
+            ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.GetProfileRequest.SerializeToString,
+            ratoon_dot_ingestion_dot_v1_dot_profile__pb2.Profile.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListProfiles(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ratoon.ingestion.v1.IngestionService/ListProfiles',
+            ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.ListProfilesRequest.SerializeToString,
+            ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.ListProfilesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WatchProfile(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/ratoon.ingestion.v1.IngestionService/WatchProfile',
+            ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.WatchProfileRequest.SerializeToString,
+            ratoon_dot_ingestion_dot_v1_dot_profile__pb2.Profile.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CancelProfile(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ratoon.ingestion.v1.IngestionService/CancelProfile',
+            ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.CancelProfileRequest.SerializeToString,
+            ratoon_dot_ingestion_dot_v1_dot_profile__pb2.Profile.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteProfile(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ratoon.ingestion.v1.IngestionService/DeleteProfile',
+            ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.DeleteProfileRequest.SerializeToString,
+            ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.DeleteProfileResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetProfileReport(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ratoon.ingestion.v1.IngestionService/GetProfileReport',
+            ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.GetProfileReportRequest.SerializeToString,
+            ratoon_dot_ingestion_dot_v1_dot_profile__pb2.ProfileReport.FromString,
             options,
             channel_credentials,
             insecure,

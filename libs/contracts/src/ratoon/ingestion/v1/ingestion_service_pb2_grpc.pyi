@@ -13,6 +13,7 @@ from ratoon.ingestion.v1 import erasure_pb2 as _erasure_pb2
 from ratoon.ingestion.v1 import export_pb2 as _export_pb2
 from ratoon.ingestion.v1 import ingestion_service_pb2 as _ingestion_service_pb2
 from ratoon.ingestion.v1 import mixture_pb2 as _mixture_pb2
+from ratoon.ingestion.v1 import profile_pb2 as _profile_pb2
 from ratoon.ingestion.v1 import source_pb2 as _source_pb2
 from ratoon.ingestion.v1 import split_pb2 as _split_pb2
 from ratoon.ingestion.v1 import stream_pb2 as _stream_pb2
@@ -79,6 +80,12 @@ class IngestionServiceStub:
     """Delete a connection and forget its position. Its sources stay. A reading in progress is stopped."""
     ReadConnection: _grpc.UnaryUnaryMultiCallable[_ingestion_service_pb2.ReadConnectionRequest, _connection_pb2.Connection]
     """Read a connection now, whatever its schedule and even if it is paused. A reading in progress suffices."""
+    ListDeadLetters: _grpc.UnaryUnaryMultiCallable[_ingestion_service_pb2.ListDeadLettersRequest, _ingestion_service_pb2.ListDeadLettersResponse]
+    """List the messages of a topic that gave no record, with their bytes, oldest first."""
+    ReplayDeadLetters: _grpc.UnaryUnaryMultiCallable[_ingestion_service_pb2.ReplayDeadLettersRequest, _connection_pb2.Connection]
+    """Read the dead letters of a connection again, with its present settings. Those that give a record now become a
+    source; the others stay dead letters. The position is kept. Refused without dead letters (`NO_DEAD_LETTERS`).
+    """
     CreateDataset: _grpc.UnaryUnaryMultiCallable[_ingestion_service_pb2.CreateDatasetRequest, _dataset_pb2.Dataset]
     """Create a dataset."""
     GetDataset: _grpc.UnaryUnaryMultiCallable[_ingestion_service_pb2.GetDatasetRequest, _dataset_pb2.Dataset]
@@ -109,20 +116,23 @@ class IngestionServiceStub:
     (`IN_USE`), and while an erasure is in progress in the project (`ERASURE_UNDER_WAY`).
     """
     ListRecords: _grpc.UnaryUnaryMultiCallable[_ingestion_service_pb2.ListRecordsRequest, _ingestion_service_pb2.ListRecordsResponse]
-    """List the records of a dataset version with their texts, ordered by record ID. Refused until the version is READY
-    (`NOT_READY`).
+    """List the records of a dataset version with their texts, ordered by record ID. Sealed records are left out: those of
+    a test part of the project, and those with the text of one. Refused until the version is READY (`NOT_READY`).
     """
     GetRecord: _grpc.UnaryUnaryMultiCallable[_ingestion_service_pb2.GetRecordRequest, _dataset_pb2.Record]
     """Return one record of a dataset version with its text. Refused until the version is READY (`NOT_READY`). A record
-    that the version does not hold: `RECORD_NOT_FOUND`.
+    that the version does not hold: `RECORD_NOT_FOUND`. The same for a sealed record, unless the caller has at least
+    the role ANNOTATOR and sets `reader` and `purpose`: the reading is then logged at the split.
     """
     ListRejections: _grpc.UnaryUnaryMultiCallable[_ingestion_service_pb2.ListRejectionsRequest, _ingestion_service_pb2.ListRejectionsResponse]
-    """List the items of the sources that became no record, each with the curation step and the reason. Refused until the
-    dataset version is READY (`NOT_READY`).
+    """List the items of the sources that became no record, each with the curation step and the reason. Once the project
+    has a test part, items that repeat another text have no text, detail and record ID. Refused until the dataset
+    version is READY (`NOT_READY`).
     """
     GetRecordLineage: _grpc.UnaryUnaryMultiCallable[_ingestion_service_pb2.GetRecordLineageRequest, _ingestion_service_pb2.RecordLineage]
     """Return every dataset version and split that holds a record, or that held it until it was erased. For an unknown
-    record, the lists are empty. An ID that is not 64 hexadecimal digits is refused (`BAD_RECORD_ID`).
+    record, the lists are empty. The same for a sealed record, unless the caller has at least the role ENGINEER and sets
+    `reader` and `purpose`: the reading is then logged at the split. An ID that is not 64 hexadecimal digits is refused (`BAD_RECORD_ID`).
     """
     CreateSplit: _grpc.UnaryUnaryMultiCallable[_ingestion_service_pb2.CreateSplitRequest, _split_pb2.Split]
     """Start the split of a READY dataset version. Refused: a version or a replayed split that is not READY (`NOT_READY`),
@@ -159,7 +169,7 @@ class IngestionServiceStub:
     they moved between the parts of a split of each. Refused until both versions are READY (`NOT_READY`).
     """
     ListRecordDifferences: _grpc.UnaryUnaryMultiCallable[_ingestion_service_pb2.ListRecordDifferencesRequest, _ingestion_service_pb2.ListRecordDifferencesResponse]
-    """List the differences that `DiffDatasetVersion` counts, ordered by record ID."""
+    """List the differences that `DiffDatasetVersion` counts, ordered by record ID. Sealed records are left out."""
     CreateExport: _grpc.UnaryUnaryMultiCallable[_ingestion_service_pb2.CreateExportRequest, _export_pb2.Export]
     """Start an export. Refused: settings that do not fit (`BAD_EXPORT`), a version or split that is not READY
     (`NOT_READY`), the test part without a reader and a purpose (`BAD_READING`), and any export while an erasure is in
@@ -233,6 +243,28 @@ class IngestionServiceStub:
     """Request the cancellation of a crawl. A crawl that has ended is returned unchanged."""
     DeleteCrawl: _grpc.UnaryUnaryMultiCallable[_ingestion_service_pb2.DeleteCrawlRequest, _ingestion_service_pb2.DeleteCrawlResponse]
     """Delete a crawl that has ended; its source stays. Refused while it is in progress (`IN_USE`)."""
+    CreateProfile: _grpc.UnaryUnaryMultiCallable[_ingestion_service_pb2.CreateProfileRequest, _profile_pb2.Profile]
+    """Start a profile: a report on the records of a dataset version. Refused: a version that is not READY or REDACTED
+    (`NOT_READY`), a version of another dataset or a number of topics out of range (`BAD_PROFILE`).
+    """
+    GetProfile: _grpc.UnaryUnaryMultiCallable[_ingestion_service_pb2.GetProfileRequest, _profile_pb2.Profile]
+    """Return one profile, without its report."""
+    ListProfiles: _grpc.UnaryUnaryMultiCallable[_ingestion_service_pb2.ListProfilesRequest, _ingestion_service_pb2.ListProfilesResponse]
+    """List the profiles of a dataset, oldest first."""
+    WatchProfile: _grpc.UnaryStreamMultiCallable[_ingestion_service_pb2.WatchProfileRequest, _profile_pb2.Profile]
+    """Stream a profile: its current state, then each change. States between two reads may be skipped. The stream ends
+    after a final state.
+    """
+    CancelProfile: _grpc.UnaryUnaryMultiCallable[_ingestion_service_pb2.CancelProfileRequest, _profile_pb2.Profile]
+    """Request the cancellation of a profile. A profile that has ended is returned unchanged."""
+    DeleteProfile: _grpc.UnaryUnaryMultiCallable[_ingestion_service_pb2.DeleteProfileRequest, _ingestion_service_pb2.DeleteProfileResponse]
+    """Delete a profile that has ended. Refused while it is in progress (`IN_USE`), and while an erasure is in progress in
+    the project (`ERASURE_UNDER_WAY`).
+    """
+    GetProfileReport: _grpc.UnaryUnaryMultiCallable[_ingestion_service_pb2.GetProfileReportRequest, _profile_pb2.ProfileReport]
+    """Return the report of a profile. Records that were sealed or erased since it was made are left out of its examples.
+    Refused until the profile is READY (`NOT_READY`).
+    """
 
 @_typing.type_check_only
 class IngestionServiceAsyncStub(IngestionServiceStub):
@@ -275,6 +307,12 @@ class IngestionServiceAsyncStub(IngestionServiceStub):
     """Delete a connection and forget its position. Its sources stay. A reading in progress is stopped."""
     ReadConnection: _aio.UnaryUnaryMultiCallable[_ingestion_service_pb2.ReadConnectionRequest, _connection_pb2.Connection]  # type: ignore[assignment]
     """Read a connection now, whatever its schedule and even if it is paused. A reading in progress suffices."""
+    ListDeadLetters: _aio.UnaryUnaryMultiCallable[_ingestion_service_pb2.ListDeadLettersRequest, _ingestion_service_pb2.ListDeadLettersResponse]  # type: ignore[assignment]
+    """List the messages of a topic that gave no record, with their bytes, oldest first."""
+    ReplayDeadLetters: _aio.UnaryUnaryMultiCallable[_ingestion_service_pb2.ReplayDeadLettersRequest, _connection_pb2.Connection]  # type: ignore[assignment]
+    """Read the dead letters of a connection again, with its present settings. Those that give a record now become a
+    source; the others stay dead letters. The position is kept. Refused without dead letters (`NO_DEAD_LETTERS`).
+    """
     CreateDataset: _aio.UnaryUnaryMultiCallable[_ingestion_service_pb2.CreateDatasetRequest, _dataset_pb2.Dataset]  # type: ignore[assignment]
     """Create a dataset."""
     GetDataset: _aio.UnaryUnaryMultiCallable[_ingestion_service_pb2.GetDatasetRequest, _dataset_pb2.Dataset]  # type: ignore[assignment]
@@ -305,20 +343,23 @@ class IngestionServiceAsyncStub(IngestionServiceStub):
     (`IN_USE`), and while an erasure is in progress in the project (`ERASURE_UNDER_WAY`).
     """
     ListRecords: _aio.UnaryUnaryMultiCallable[_ingestion_service_pb2.ListRecordsRequest, _ingestion_service_pb2.ListRecordsResponse]  # type: ignore[assignment]
-    """List the records of a dataset version with their texts, ordered by record ID. Refused until the version is READY
-    (`NOT_READY`).
+    """List the records of a dataset version with their texts, ordered by record ID. Sealed records are left out: those of
+    a test part of the project, and those with the text of one. Refused until the version is READY (`NOT_READY`).
     """
     GetRecord: _aio.UnaryUnaryMultiCallable[_ingestion_service_pb2.GetRecordRequest, _dataset_pb2.Record]  # type: ignore[assignment]
     """Return one record of a dataset version with its text. Refused until the version is READY (`NOT_READY`). A record
-    that the version does not hold: `RECORD_NOT_FOUND`.
+    that the version does not hold: `RECORD_NOT_FOUND`. The same for a sealed record, unless the caller has at least
+    the role ANNOTATOR and sets `reader` and `purpose`: the reading is then logged at the split.
     """
     ListRejections: _aio.UnaryUnaryMultiCallable[_ingestion_service_pb2.ListRejectionsRequest, _ingestion_service_pb2.ListRejectionsResponse]  # type: ignore[assignment]
-    """List the items of the sources that became no record, each with the curation step and the reason. Refused until the
-    dataset version is READY (`NOT_READY`).
+    """List the items of the sources that became no record, each with the curation step and the reason. Once the project
+    has a test part, items that repeat another text have no text, detail and record ID. Refused until the dataset
+    version is READY (`NOT_READY`).
     """
     GetRecordLineage: _aio.UnaryUnaryMultiCallable[_ingestion_service_pb2.GetRecordLineageRequest, _ingestion_service_pb2.RecordLineage]  # type: ignore[assignment]
     """Return every dataset version and split that holds a record, or that held it until it was erased. For an unknown
-    record, the lists are empty. An ID that is not 64 hexadecimal digits is refused (`BAD_RECORD_ID`).
+    record, the lists are empty. The same for a sealed record, unless the caller has at least the role ENGINEER and sets
+    `reader` and `purpose`: the reading is then logged at the split. An ID that is not 64 hexadecimal digits is refused (`BAD_RECORD_ID`).
     """
     CreateSplit: _aio.UnaryUnaryMultiCallable[_ingestion_service_pb2.CreateSplitRequest, _split_pb2.Split]  # type: ignore[assignment]
     """Start the split of a READY dataset version. Refused: a version or a replayed split that is not READY (`NOT_READY`),
@@ -355,7 +396,7 @@ class IngestionServiceAsyncStub(IngestionServiceStub):
     they moved between the parts of a split of each. Refused until both versions are READY (`NOT_READY`).
     """
     ListRecordDifferences: _aio.UnaryUnaryMultiCallable[_ingestion_service_pb2.ListRecordDifferencesRequest, _ingestion_service_pb2.ListRecordDifferencesResponse]  # type: ignore[assignment]
-    """List the differences that `DiffDatasetVersion` counts, ordered by record ID."""
+    """List the differences that `DiffDatasetVersion` counts, ordered by record ID. Sealed records are left out."""
     CreateExport: _aio.UnaryUnaryMultiCallable[_ingestion_service_pb2.CreateExportRequest, _export_pb2.Export]  # type: ignore[assignment]
     """Start an export. Refused: settings that do not fit (`BAD_EXPORT`), a version or split that is not READY
     (`NOT_READY`), the test part without a reader and a purpose (`BAD_READING`), and any export while an erasure is in
@@ -429,6 +470,28 @@ class IngestionServiceAsyncStub(IngestionServiceStub):
     """Request the cancellation of a crawl. A crawl that has ended is returned unchanged."""
     DeleteCrawl: _aio.UnaryUnaryMultiCallable[_ingestion_service_pb2.DeleteCrawlRequest, _ingestion_service_pb2.DeleteCrawlResponse]  # type: ignore[assignment]
     """Delete a crawl that has ended; its source stays. Refused while it is in progress (`IN_USE`)."""
+    CreateProfile: _aio.UnaryUnaryMultiCallable[_ingestion_service_pb2.CreateProfileRequest, _profile_pb2.Profile]  # type: ignore[assignment]
+    """Start a profile: a report on the records of a dataset version. Refused: a version that is not READY or REDACTED
+    (`NOT_READY`), a version of another dataset or a number of topics out of range (`BAD_PROFILE`).
+    """
+    GetProfile: _aio.UnaryUnaryMultiCallable[_ingestion_service_pb2.GetProfileRequest, _profile_pb2.Profile]  # type: ignore[assignment]
+    """Return one profile, without its report."""
+    ListProfiles: _aio.UnaryUnaryMultiCallable[_ingestion_service_pb2.ListProfilesRequest, _ingestion_service_pb2.ListProfilesResponse]  # type: ignore[assignment]
+    """List the profiles of a dataset, oldest first."""
+    WatchProfile: _aio.UnaryStreamMultiCallable[_ingestion_service_pb2.WatchProfileRequest, _profile_pb2.Profile]  # type: ignore[assignment]
+    """Stream a profile: its current state, then each change. States between two reads may be skipped. The stream ends
+    after a final state.
+    """
+    CancelProfile: _aio.UnaryUnaryMultiCallable[_ingestion_service_pb2.CancelProfileRequest, _profile_pb2.Profile]  # type: ignore[assignment]
+    """Request the cancellation of a profile. A profile that has ended is returned unchanged."""
+    DeleteProfile: _aio.UnaryUnaryMultiCallable[_ingestion_service_pb2.DeleteProfileRequest, _ingestion_service_pb2.DeleteProfileResponse]  # type: ignore[assignment]
+    """Delete a profile that has ended. Refused while it is in progress (`IN_USE`), and while an erasure is in progress in
+    the project (`ERASURE_UNDER_WAY`).
+    """
+    GetProfileReport: _aio.UnaryUnaryMultiCallable[_ingestion_service_pb2.GetProfileReportRequest, _profile_pb2.ProfileReport]  # type: ignore[assignment]
+    """Return the report of a profile. Records that were sealed or erased since it was made are left out of its examples.
+    Refused until the profile is READY (`NOT_READY`).
+    """
 
 class IngestionServiceServicer(metaclass=_abc_1.ABCMeta):
     """Sources, curation, dataset versions, splits and record lineage."""
@@ -542,6 +605,24 @@ class IngestionServiceServicer(metaclass=_abc_1.ABCMeta):
         """Read a connection now, whatever its schedule and even if it is paused. A reading in progress suffices."""
 
     @_abc_1.abstractmethod
+    def ListDeadLetters(
+        self,
+        request: _ingestion_service_pb2.ListDeadLettersRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_ingestion_service_pb2.ListDeadLettersResponse, _abc.Awaitable[_ingestion_service_pb2.ListDeadLettersResponse]]:
+        """List the messages of a topic that gave no record, with their bytes, oldest first."""
+
+    @_abc_1.abstractmethod
+    def ReplayDeadLetters(
+        self,
+        request: _ingestion_service_pb2.ReplayDeadLettersRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_connection_pb2.Connection, _abc.Awaitable[_connection_pb2.Connection]]:
+        """Read the dead letters of a connection again, with its present settings. Those that give a record now become a
+        source; the others stay dead letters. The position is kept. Refused without dead letters (`NO_DEAD_LETTERS`).
+        """
+
+    @_abc_1.abstractmethod
     def CreateDataset(
         self,
         request: _ingestion_service_pb2.CreateDatasetRequest,
@@ -636,8 +717,8 @@ class IngestionServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _ingestion_service_pb2.ListRecordsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_ingestion_service_pb2.ListRecordsResponse, _abc.Awaitable[_ingestion_service_pb2.ListRecordsResponse]]:
-        """List the records of a dataset version with their texts, ordered by record ID. Refused until the version is READY
-        (`NOT_READY`).
+        """List the records of a dataset version with their texts, ordered by record ID. Sealed records are left out: those of
+        a test part of the project, and those with the text of one. Refused until the version is READY (`NOT_READY`).
         """
 
     @_abc_1.abstractmethod
@@ -647,7 +728,8 @@ class IngestionServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_dataset_pb2.Record, _abc.Awaitable[_dataset_pb2.Record]]:
         """Return one record of a dataset version with its text. Refused until the version is READY (`NOT_READY`). A record
-        that the version does not hold: `RECORD_NOT_FOUND`.
+        that the version does not hold: `RECORD_NOT_FOUND`. The same for a sealed record, unless the caller has at least
+        the role ANNOTATOR and sets `reader` and `purpose`: the reading is then logged at the split.
         """
 
     @_abc_1.abstractmethod
@@ -656,8 +738,9 @@ class IngestionServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _ingestion_service_pb2.ListRejectionsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_ingestion_service_pb2.ListRejectionsResponse, _abc.Awaitable[_ingestion_service_pb2.ListRejectionsResponse]]:
-        """List the items of the sources that became no record, each with the curation step and the reason. Refused until the
-        dataset version is READY (`NOT_READY`).
+        """List the items of the sources that became no record, each with the curation step and the reason. Once the project
+        has a test part, items that repeat another text have no text, detail and record ID. Refused until the dataset
+        version is READY (`NOT_READY`).
         """
 
     @_abc_1.abstractmethod
@@ -667,7 +750,8 @@ class IngestionServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_ingestion_service_pb2.RecordLineage, _abc.Awaitable[_ingestion_service_pb2.RecordLineage]]:
         """Return every dataset version and split that holds a record, or that held it until it was erased. For an unknown
-        record, the lists are empty. An ID that is not 64 hexadecimal digits is refused (`BAD_RECORD_ID`).
+        record, the lists are empty. The same for a sealed record, unless the caller has at least the role ENGINEER and sets
+        `reader` and `purpose`: the reading is then logged at the split. An ID that is not 64 hexadecimal digits is refused (`BAD_RECORD_ID`).
         """
 
     @_abc_1.abstractmethod
@@ -770,7 +854,7 @@ class IngestionServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _ingestion_service_pb2.ListRecordDifferencesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_ingestion_service_pb2.ListRecordDifferencesResponse, _abc.Awaitable[_ingestion_service_pb2.ListRecordDifferencesResponse]]:
-        """List the differences that `DiffDatasetVersion` counts, ordered by record ID."""
+        """List the differences that `DiffDatasetVersion` counts, ordered by record ID. Sealed records are left out."""
 
     @_abc_1.abstractmethod
     def CreateExport(
@@ -988,5 +1072,69 @@ class IngestionServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_ingestion_service_pb2.DeleteCrawlResponse, _abc.Awaitable[_ingestion_service_pb2.DeleteCrawlResponse]]:
         """Delete a crawl that has ended; its source stays. Refused while it is in progress (`IN_USE`)."""
+
+    @_abc_1.abstractmethod
+    def CreateProfile(
+        self,
+        request: _ingestion_service_pb2.CreateProfileRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_profile_pb2.Profile, _abc.Awaitable[_profile_pb2.Profile]]:
+        """Start a profile: a report on the records of a dataset version. Refused: a version that is not READY or REDACTED
+        (`NOT_READY`), a version of another dataset or a number of topics out of range (`BAD_PROFILE`).
+        """
+
+    @_abc_1.abstractmethod
+    def GetProfile(
+        self,
+        request: _ingestion_service_pb2.GetProfileRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_profile_pb2.Profile, _abc.Awaitable[_profile_pb2.Profile]]:
+        """Return one profile, without its report."""
+
+    @_abc_1.abstractmethod
+    def ListProfiles(
+        self,
+        request: _ingestion_service_pb2.ListProfilesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_ingestion_service_pb2.ListProfilesResponse, _abc.Awaitable[_ingestion_service_pb2.ListProfilesResponse]]:
+        """List the profiles of a dataset, oldest first."""
+
+    @_abc_1.abstractmethod
+    def WatchProfile(
+        self,
+        request: _ingestion_service_pb2.WatchProfileRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_profile_pb2.Profile], _abc.AsyncIterator[_profile_pb2.Profile]]:
+        """Stream a profile: its current state, then each change. States between two reads may be skipped. The stream ends
+        after a final state.
+        """
+
+    @_abc_1.abstractmethod
+    def CancelProfile(
+        self,
+        request: _ingestion_service_pb2.CancelProfileRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_profile_pb2.Profile, _abc.Awaitable[_profile_pb2.Profile]]:
+        """Request the cancellation of a profile. A profile that has ended is returned unchanged."""
+
+    @_abc_1.abstractmethod
+    def DeleteProfile(
+        self,
+        request: _ingestion_service_pb2.DeleteProfileRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_ingestion_service_pb2.DeleteProfileResponse, _abc.Awaitable[_ingestion_service_pb2.DeleteProfileResponse]]:
+        """Delete a profile that has ended. Refused while it is in progress (`IN_USE`), and while an erasure is in progress in
+        the project (`ERASURE_UNDER_WAY`).
+        """
+
+    @_abc_1.abstractmethod
+    def GetProfileReport(
+        self,
+        request: _ingestion_service_pb2.GetProfileReportRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_profile_pb2.ProfileReport, _abc.Awaitable[_profile_pb2.ProfileReport]]:
+        """Return the report of a profile. Records that were sealed or erased since it was made are left out of its examples.
+        Refused until the profile is READY (`NOT_READY`).
+        """
 
 def add_IngestionServiceServicer_to_server(servicer: IngestionServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -59,6 +59,11 @@ class Source(_message.Message):
         """Web archive: WARC, its extracted texts (WET), or ARC; plain or gzip."""
         FORMAT_WIKIPEDIA: Source._Format.ValueType  # 12
         """XML dump of a MediaWiki such as Wikipedia; plain, gzip or bzip2."""
+        FORMAT_MEDIA_ARCHIVE: Source._Format.ValueType  # 13
+        """Archive or tree of images, audio and video, in the layout of the `imagefolder` of Hugging Face: the directory of a
+        file is its label, and the rows of `metadata.jsonl` or `metadata.csv` name a file (`file_name`) with its text,
+        its label and attributes.
+        """
 
     class Format(_Format, metaclass=_FormatEnumTypeWrapper):
         """Format of a blob."""
@@ -89,6 +94,34 @@ class Source(_message.Message):
     """Web archive: WARC, its extracted texts (WET), or ARC; plain or gzip."""
     FORMAT_WIKIPEDIA: Source.Format.ValueType  # 12
     """XML dump of a MediaWiki such as Wikipedia; plain, gzip or bzip2."""
+    FORMAT_MEDIA_ARCHIVE: Source.Format.ValueType  # 13
+    """Archive or tree of images, audio and video, in the layout of the `imagefolder` of Hugging Face: the directory of a
+    file is its label, and the rows of `metadata.jsonl` or `metadata.csv` name a file (`file_name`) with its text,
+    its label and attributes.
+    """
+
+    class _JoinKind:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _JoinKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[Source._JoinKind.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        JOIN_KIND_UNSPECIFIED: Source._JoinKind.ValueType  # 0
+        """The default: JOIN_LEFT."""
+        JOIN_KIND_LEFT: Source._JoinKind.ValueType  # 1
+        """All rows of this source. Columns of the other one are empty where it has no row with the key."""
+        JOIN_KIND_INNER: Source._JoinKind.ValueType  # 2
+        """Rows whose key the other source has."""
+
+    class JoinKind(_JoinKind, metaclass=_JoinKindEnumTypeWrapper):
+        """Rows that stay in a join."""
+
+    JOIN_KIND_UNSPECIFIED: Source.JoinKind.ValueType  # 0
+    """The default: JOIN_LEFT."""
+    JOIN_KIND_LEFT: Source.JoinKind.ValueType  # 1
+    """All rows of this source. Columns of the other one are empty where it has no row with the key."""
+    JOIN_KIND_INNER: Source.JoinKind.ValueType  # 2
+    """Rows whose key the other source has."""
 
     class _SampleBy:
         ValueType = _typing.NewType("ValueType", _builtins.int)
@@ -138,6 +171,80 @@ class Source(_message.Message):
         _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
         def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
         _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    @_typing.final
+    class Rows(_message.Message):
+        """What is done with the rows of a table: first a join, then groups, whose rows are sorted."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        JOIN_FIELD_NUMBER: _builtins.int
+        SORT_BY_FIELD_NUMBER: _builtins.int
+        GROUP_BY_FIELD_NUMBER: _builtins.int
+        SEPARATOR_FIELD_NUMBER: _builtins.int
+        separator: _builtins.str
+        """Text between the texts of a group. Default: a line break."""
+        @_builtins.property
+        def join(self) -> Global___Source.Join:
+            """Rows of another source that are added by a key."""
+
+        @_builtins.property
+        def sort_by(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+            """Columns by which the rows are sorted, within groups or all of them; `-` before a name means descending. Numbers
+            are compared as numbers, all else as texts.
+            """
+
+        @_builtins.property
+        def group_by(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+            """Columns of equal values by which rows become one record. Its text is the texts of the rows, its label and other
+            columns are those of the first row that has one.
+            """
+
+        def __init__(
+            self,
+            *,
+            join: Global___Source.Join | None = ...,
+            sort_by: _abc.Iterable[_builtins.str] | None = ...,
+            group_by: _abc.Iterable[_builtins.str] | None = ...,
+            separator: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _typing.Literal["join", b"join"]  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["group_by", b"group_by", "join", b"join", "separator", b"separator", "sort_by", b"sort_by"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    @_typing.final
+    class Join(_message.Message):
+        """Join with the rows of another source."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        SOURCE_FIELD_NUMBER: _builtins.int
+        KEY_FIELD_NUMBER: _builtins.int
+        OTHER_KEY_FIELD_NUMBER: _builtins.int
+        KIND_FIELD_NUMBER: _builtins.int
+        source: _builtins.str
+        """Resource name of the other source, a table. Required."""
+        key: _builtins.str
+        """Column of the key in this source. Required."""
+        other_key: _builtins.str
+        """Column of the key in the other source. Empty: `key`."""
+        kind: Global___Source.JoinKind.ValueType
+        """Rows that stay. Default: JOIN_LEFT."""
+        def __init__(
+            self,
+            *,
+            source: _builtins.str = ...,
+            key: _builtins.str = ...,
+            other_key: _builtins.str = ...,
+            kind: Global___Source.JoinKind.ValueType = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "kind", b"kind", "other_key", b"other_key", "source", b"source"]  # noqa: Y015
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -231,6 +338,8 @@ class Source(_message.Message):
     CONSENT_FIELD_NUMBER: _builtins.int
     DOMAIN_FIELD_NUMBER: _builtins.int
     ARCHIVE_DEPTH_FIELD_NUMBER: _builtins.int
+    WITHDRAWN_COUNT_FIELD_NUMBER: _builtins.int
+    ROWS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Resource name: `projects/{project}/sources/{source}`."""
     revision: _builtins.int
@@ -241,7 +350,7 @@ class Source(_message.Message):
     """Format of the blob. Required."""
     digest: _builtins.str
     """SHA-256 of the blob, which must be uploaded before with `PUT /v1/blobs/{sha256}`. For archives, also the digest of
-    an artifact tree.
+    an artifact tree. Empty for callers below the role ENGINEER, as the blob may hold texts of test parts.
     """
     license: _builtins.str
     """License of the data: an SPDX identifier or a sentence."""
@@ -267,6 +376,10 @@ class Source(_message.Message):
     """For archives: number of levels of archives within archives that are read, from 0 to 10. Not set in a request: 3.
     Sources without a value are those of release 0.1: they read neither archives within archives nor documents.
     """
+    withdrawn_count: _builtins.int
+    """Number of its items that were withdrawn, since they vanished from the place of the connection or were replaced
+    there. New dataset versions reject them. Set by the server.
+    """
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """Time of creation, UTC. Set by the server."""
@@ -286,6 +399,10 @@ class Source(_message.Message):
         """For tables (JSONL, CSV, Parquet, Excel, Arrow): columns to read. An empty name selects the default: `text`,
         `label`, `id`, `time`. A column that is named must exist.
         """
+
+    @_builtins.property
+    def rows(self) -> Global___Source.Rows:
+        """For tables: what is done with the rows before they become records. Not set: nothing."""
 
     def __init__(
         self,
@@ -307,10 +424,12 @@ class Source(_message.Message):
         consent: _builtins.str = ...,
         domain: _builtins.str = ...,
         archive_depth: _builtins.int | None = ...,
+        withdrawn_count: _builtins.int = ...,
+        rows: Global___Source.Rows | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_archive_depth", b"_archive_depth", "archive_depth", b"archive_depth", "columns", b"columns", "create_time", b"create_time", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_archive_depth", b"_archive_depth", "archive_depth", b"archive_depth", "columns", b"columns", "create_time", b"create_time", "rows", b"rows", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_archive_depth", b"_archive_depth", "archive_depth", b"archive_depth", "columns", b"columns", "connection", b"connection", "consent", b"consent", "create_time", b"create_time", "digest", b"digest", "display_name", b"display_name", "domain", b"domain", "encoding", b"encoding", "etag", b"etag", "format", b"format", "labels_by_folder", b"labels_by_folder", "license", b"license", "name", b"name", "revision", b"revision", "sample_by", b"sample_by", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_archive_depth", b"_archive_depth", "archive_depth", b"archive_depth", "columns", b"columns", "connection", b"connection", "consent", b"consent", "create_time", b"create_time", "digest", b"digest", "display_name", b"display_name", "domain", b"domain", "encoding", b"encoding", "etag", b"etag", "format", b"format", "labels_by_folder", b"labels_by_folder", "license", b"license", "name", b"name", "revision", b"revision", "rows", b"rows", "sample_by", b"sample_by", "update_time", b"update_time", "withdrawn_count", b"withdrawn_count"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__archive_depth: _TypeAlias = _typing.Literal["archive_depth"]  # noqa: Y015
     _WhichOneofArgType__archive_depth: _TypeAlias = _typing.Literal["_archive_depth", b"_archive_depth"]  # noqa: Y015
@@ -404,6 +523,26 @@ class SourcePreview(_message.Message):
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
+    @_typing.final
+    class RowCountsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.int
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.int = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     FORMAT_FIELD_NUMBER: _builtins.int
     ENCODING_FIELD_NUMBER: _builtins.int
     ENCODING_FROM_FIELD_NUMBER: _builtins.int
@@ -424,6 +563,7 @@ class SourcePreview(_message.Message):
     KIND_COUNTS_FIELD_NUMBER: _builtins.int
     SAMPLE_BY_FIELD_NUMBER: _builtins.int
     STEPS_FIELD_NUMBER: _builtins.int
+    ROW_COUNTS_FIELD_NUMBER: _builtins.int
     format: Global___Source.Format.ValueType
     """Format of the blob, as requested or as detected."""
     encoding: _builtins.str
@@ -484,6 +624,10 @@ class SourcePreview(_message.Message):
     def steps(self) -> _containers.RepeatedCompositeFieldContainer[Global___StepPreview]:
         """What each step of the curation does to the records that were read, in their order."""
 
+    @_builtins.property
+    def row_counts(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
+        """What the join, the sort and the groups of the rows counted, as in the report `rows` of a dataset version."""
+
     def __init__(
         self,
         *,
@@ -507,14 +651,57 @@ class SourcePreview(_message.Message):
         kind_counts: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
         sample_by: Global___Source.SampleBy.ValueType = ...,
         steps: _abc.Iterable[Global___StepPreview] | None = ...,
+        row_counts: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["columns", b"columns", "complete", b"complete", "encoding", b"encoding", "encoding_from", b"encoding_from", "estimated_item_count", b"estimated_item_count", "format", b"format", "item_count", b"item_count", "kind_counts", b"kind_counts", "label_counts", b"label_counts", "layout_counts", b"layout_counts", "problem", b"problem", "problem_reason", b"problem_reason", "record_count", b"record_count", "records", b"records", "rejected_counts", b"rejected_counts", "rejections", b"rejections", "sample_by", b"sample_by", "size_bytes", b"size_bytes", "steps", b"steps", "unlabelled_count", b"unlabelled_count"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["columns", b"columns", "complete", b"complete", "encoding", b"encoding", "encoding_from", b"encoding_from", "estimated_item_count", b"estimated_item_count", "format", b"format", "item_count", b"item_count", "kind_counts", b"kind_counts", "label_counts", b"label_counts", "layout_counts", b"layout_counts", "problem", b"problem", "problem_reason", b"problem_reason", "record_count", b"record_count", "records", b"records", "rejected_counts", b"rejected_counts", "rejections", b"rejections", "row_counts", b"row_counts", "sample_by", b"sample_by", "size_bytes", b"size_bytes", "steps", b"steps", "unlabelled_count", b"unlabelled_count"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___SourcePreview: _TypeAlias = SourcePreview  # noqa: Y015
+
+@_typing.final
+class Attachment(_message.Message):
+    """Image, audio, video or other file of a record."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DIGEST_FIELD_NUMBER: _builtins.int
+    MIME_TYPE_FIELD_NUMBER: _builtins.int
+    SIZE_BYTES_FIELD_NUMBER: _builtins.int
+    WIDTH_FIELD_NUMBER: _builtins.int
+    HEIGHT_FIELD_NUMBER: _builtins.int
+    DURATION_SECONDS_FIELD_NUMBER: _builtins.int
+    digest: _builtins.str
+    """SHA-256 of the file, by which it can be downloaded."""
+    mime_type: _builtins.str
+    """Media type such as `image/png`."""
+    size_bytes: _builtins.int
+    """Size in bytes."""
+    width: _builtins.int
+    """Width in pixels. 0: not known."""
+    height: _builtins.int
+    """Height in pixels. 0: not known."""
+    duration_seconds: _builtins.float
+    """Duration in seconds. 0: not known."""
+    def __init__(
+        self,
+        *,
+        digest: _builtins.str = ...,
+        mime_type: _builtins.str = ...,
+        size_bytes: _builtins.int = ...,
+        width: _builtins.int = ...,
+        height: _builtins.int = ...,
+        duration_seconds: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["digest", b"digest", "duration_seconds", b"duration_seconds", "height", b"height", "mime_type", b"mime_type", "size_bytes", b"size_bytes", "width", b"width"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Attachment: _TypeAlias = Attachment  # noqa: Y015
 
 @_typing.final
 class StepPreview(_message.Message):
@@ -670,6 +857,7 @@ class PreviewedRecord(_message.Message):
     RECEIVED_TIME_FIELD_NUMBER: _builtins.int
     ATTRIBUTES_FIELD_NUMBER: _builtins.int
     EXAMPLE_FIELD_NUMBER: _builtins.int
+    ATTACHMENTS_FIELD_NUMBER: _builtins.int
     source_path: _builtins.str
     """Position of the item in its source: a line, a path or an ID."""
     text: _builtins.str
@@ -694,6 +882,10 @@ class PreviewedRecord(_message.Message):
         most a label.
         """
 
+    @_builtins.property
+    def attachments(self) -> _containers.RepeatedCompositeFieldContainer[Global___Attachment]:
+        """Files of the record, read from their headers."""
+
     def __init__(
         self,
         *,
@@ -705,10 +897,11 @@ class PreviewedRecord(_message.Message):
         received_time: _timestamp_pb2.Timestamp | None = ...,
         attributes: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         example: _example_pb2.Example | None = ...,
+        attachments: _abc.Iterable[Global___Attachment] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["example", b"example", "received_time", b"received_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attributes", b"attributes", "chars", b"chars", "example", b"example", "label", b"label", "language", b"language", "received_time", b"received_time", "source_path", b"source_path", "text", b"text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attachments", b"attachments", "attributes", b"attributes", "chars", b"chars", "example", b"example", "label", b"label", "language", b"language", "received_time", b"received_time", "source_path", b"source_path", "text", b"text"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -26,7 +26,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from ratoon.common.v1 import progress_pb2 as ratoon_dot_common_dot_v1_dot_progress__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fratoon/ingestion/v1/split.proto\x12\x13ratoon.ingestion.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1fratoon/common/v1/progress.proto\"\xff\x0b\n\x05Split\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x03\x12/\n\x0b\x63reate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x05state\x18\x05 \x01(\x0e\x32 .ratoon.ingestion.v1.Split.State\x12\x17\n\x0f\x64\x61taset_version\x18\x06 \x01(\t\x12\x18\n\x10label_set_digest\x18\x07 \x01(\t\x12-\n\x04mode\x18\x08 \x01(\x0e\x32\x1f.ratoon.ingestion.v1.Split.Mode\x12\x31\n\x06ratios\x18\t \x01(\x0b\x32!.ratoon.ingestion.v1.Split.Ratios\x12\x0c\n\x04seed\x18\n \x01(\x03\x12\x31\n\x06replay\x18\x0b \x01(\x0b\x32!.ratoon.ingestion.v1.Split.Replay\x12,\n\x08progress\x18\x0c \x01(\x0b\x32\x1a.ratoon.common.v1.Progress\x12*\n\x07\x66\x61ilure\x18\r \x01(\x0b\x32\x19.ratoon.common.v1.Failure\x12\x14\n\x0ctrain_digest\x18\x0e \x01(\t\x12\x19\n\x11validation_digest\x18\x0f \x01(\t\x12\x35\n\x05parts\x18\x10 \x03(\x0b\x32&.ratoon.ingestion.v1.Split.PartSummary\x12G\n\x0fwithheld_counts\x18\x11 \x03(\x0b\x32..ratoon.ingestion.v1.Split.WithheldCountsEntry\x12\x16\n\x0ereplayed_count\x18\x12 \x01(\x03\x12\x37\n\tredaction\x18\x13 \x01(\x0b\x32$.ratoon.ingestion.v1.Split.Redaction\x12\x17\n\x0fgroup_attribute\x18\x14 \x01(\t\x12\x17\n\x0f\x61ugmented_count\x18\x15 \x01(\x03\x1a\x35\n\x13WithheldCountsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\x1a\x39\n\x06Ratios\x12\r\n\x05train\x18\x01 \x01(\x01\x12\x12\n\nvalidation\x18\x02 \x01(\x01\x12\x0c\n\x04test\x18\x03 \x01(\x01\x1a&\n\x06Replay\x12\r\n\x05split\x18\x01 \x01(\t\x12\r\n\x05\x63ount\x18\x02 \x01(\x05\x1a\x63\n\tRedaction\x12\x0f\n\x07\x65rasure\x18\x01 \x01(\t\x12\x14\n\x0ctrain_digest\x18\x02 \x01(\t\x12\x19\n\x11validation_digest\x18\x03 \x01(\t\x12\x14\n\x0c\x65rased_count\x18\x04 \x01(\x03\x1a\xcf\x01\n\x0bPartSummary\x12\'\n\x04part\x18\x01 \x01(\x0e\x32\x19.ratoon.ingestion.v1.Part\x12\x14\n\x0crecord_count\x18\x02 \x01(\x03\x12M\n\x0c\x63lass_counts\x18\x03 \x03(\x0b\x32\x37.ratoon.ingestion.v1.Split.PartSummary.ClassCountsEntry\x1a\x32\n\x10\x43lassCountsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\"\xa5\x01\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x10\n\x0cSTATE_QUEUED\x10\x01\x12\x11\n\rSTATE_RUNNING\x10\x02\x12\x0f\n\x0bSTATE_READY\x10\x03\x12\x10\n\x0cSTATE_FAILED\x10\x04\x12\x14\n\x10STATE_CANCELLING\x10\x05\x12\x13\n\x0fSTATE_CANCELLED\x10\x06\x12\x12\n\x0eSTATE_REDACTED\x10\x07\"f\n\x04Mode\x12\x14\n\x10MODE_UNSPECIFIED\x10\x00\x12\x13\n\x0fMODE_STRATIFIED\x10\x01\x12\r\n\tMODE_TIME\x10\x02\x12\x10\n\x0cMODE_GROUPED\x10\x03\x12\x12\n\x0eMODE_QUANTILES\x10\x04\"\xa9\x01\n\x0cSplitReading\x12-\n\tread_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05split\x18\x02 \x01(\t\x12\'\n\x04part\x18\x03 \x01(\x0e\x32\x19.ratoon.ingestion.v1.Part\x12\x0e\n\x06reader\x18\x04 \x01(\t\x12\x0f\n\x07purpose\x18\x05 \x01(\t\x12\x11\n\tprincipal\x18\x06 \x01(\t*P\n\x04Part\x12\x14\n\x10PART_UNSPECIFIED\x10\x00\x12\x0e\n\nPART_TRAIN\x10\x01\x12\x13\n\x0fPART_VALIDATION\x10\x02\x12\r\n\tPART_TEST\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fratoon/ingestion/v1/split.proto\x12\x13ratoon.ingestion.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1fratoon/common/v1/progress.proto\"\xaa\x0e\n\x05Split\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x03\x12/\n\x0b\x63reate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x05state\x18\x05 \x01(\x0e\x32 .ratoon.ingestion.v1.Split.State\x12\x17\n\x0f\x64\x61taset_version\x18\x06 \x01(\t\x12\x18\n\x10label_set_digest\x18\x07 \x01(\t\x12-\n\x04mode\x18\x08 \x01(\x0e\x32\x1f.ratoon.ingestion.v1.Split.Mode\x12\x31\n\x06ratios\x18\t \x01(\x0b\x32!.ratoon.ingestion.v1.Split.Ratios\x12\x0c\n\x04seed\x18\n \x01(\x03\x12\x31\n\x06replay\x18\x0b \x01(\x0b\x32!.ratoon.ingestion.v1.Split.Replay\x12,\n\x08progress\x18\x0c \x01(\x0b\x32\x1a.ratoon.common.v1.Progress\x12*\n\x07\x66\x61ilure\x18\r \x01(\x0b\x32\x19.ratoon.common.v1.Failure\x12\x14\n\x0ctrain_digest\x18\x0e \x01(\t\x12\x19\n\x11validation_digest\x18\x0f \x01(\t\x12\x35\n\x05parts\x18\x10 \x03(\x0b\x32&.ratoon.ingestion.v1.Split.PartSummary\x12G\n\x0fwithheld_counts\x18\x11 \x03(\x0b\x32..ratoon.ingestion.v1.Split.WithheldCountsEntry\x12\x16\n\x0ereplayed_count\x18\x12 \x01(\x03\x12\x37\n\tredaction\x18\x13 \x01(\x0b\x32$.ratoon.ingestion.v1.Split.Redaction\x12\x17\n\x0fgroup_attribute\x18\x14 \x01(\t\x12\x17\n\x0f\x61ugmented_count\x18\x15 \x01(\x03\x12/\n\x05\x66olds\x18\x16 \x01(\x0b\x32 .ratoon.ingestion.v1.Split.Folds\x12\x44\n\x10\x63ross_validation\x18\x17 \x01(\x0b\x32*.ratoon.ingestion.v1.Split.CrossValidation\x1a\x35\n\x13WithheldCountsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\x1a\x39\n\x06Ratios\x12\r\n\x05train\x18\x01 \x01(\x01\x12\x12\n\nvalidation\x18\x02 \x01(\x01\x12\x0c\n\x04test\x18\x03 \x01(\x01\x1a$\n\x05\x46olds\x12\r\n\x05\x63ount\x18\x01 \x01(\x05\x12\x0c\n\x04\x66old\x18\x02 \x01(\x05\x1a{\n\x0f\x43rossValidation\x12\x13\n\x0b\x66old_scores\x18\x01 \x03(\x01\x12\r\n\x05score\x18\x02 \x01(\x01\x12\r\n\x05lower\x18\x03 \x01(\x01\x12\r\n\x05upper\x18\x04 \x01(\x01\x12\x10\n\x08settings\x18\x05 \x03(\t\x12\x14\n\x0crecord_count\x18\x06 \x01(\x03\x1a&\n\x06Replay\x12\r\n\x05split\x18\x01 \x01(\t\x12\r\n\x05\x63ount\x18\x02 \x01(\x05\x1a\x63\n\tRedaction\x12\x0f\n\x07\x65rasure\x18\x01 \x01(\t\x12\x14\n\x0ctrain_digest\x18\x02 \x01(\t\x12\x19\n\x11validation_digest\x18\x03 \x01(\t\x12\x14\n\x0c\x65rased_count\x18\x04 \x01(\x03\x1a\xcf\x01\n\x0bPartSummary\x12\'\n\x04part\x18\x01 \x01(\x0e\x32\x19.ratoon.ingestion.v1.Part\x12\x14\n\x0crecord_count\x18\x02 \x01(\x03\x12M\n\x0c\x63lass_counts\x18\x03 \x03(\x0b\x32\x37.ratoon.ingestion.v1.Split.PartSummary.ClassCountsEntry\x1a\x32\n\x10\x43lassCountsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\"\xa5\x01\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x10\n\x0cSTATE_QUEUED\x10\x01\x12\x11\n\rSTATE_RUNNING\x10\x02\x12\x0f\n\x0bSTATE_READY\x10\x03\x12\x10\n\x0cSTATE_FAILED\x10\x04\x12\x14\n\x10STATE_CANCELLING\x10\x05\x12\x13\n\x0fSTATE_CANCELLED\x10\x06\x12\x12\n\x0eSTATE_REDACTED\x10\x07\"w\n\x04Mode\x12\x14\n\x10MODE_UNSPECIFIED\x10\x00\x12\x13\n\x0fMODE_STRATIFIED\x10\x01\x12\r\n\tMODE_TIME\x10\x02\x12\x10\n\x0cMODE_GROUPED\x10\x03\x12\x12\n\x0eMODE_QUANTILES\x10\x04\x12\x0f\n\x0bMODE_RANDOM\x10\x05\"\xa9\x01\n\x0cSplitReading\x12-\n\tread_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05split\x18\x02 \x01(\t\x12\'\n\x04part\x18\x03 \x01(\x0e\x32\x19.ratoon.ingestion.v1.Part\x12\x0e\n\x06reader\x18\x04 \x01(\t\x12\x0f\n\x07purpose\x18\x05 \x01(\t\x12\x11\n\tprincipal\x18\x06 \x01(\t*P\n\x04Part\x12\x14\n\x10PART_UNSPECIFIED\x10\x00\x12\x0e\n\nPART_TRAIN\x10\x01\x12\x13\n\x0fPART_VALIDATION\x10\x02\x12\r\n\tPART_TEST\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,26 +37,30 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SPLIT_WITHHELDCOUNTSENTRY']._serialized_options = b'8\001'
   _globals['_SPLIT_PARTSUMMARY_CLASSCOUNTSENTRY']._loaded_options = None
   _globals['_SPLIT_PARTSUMMARY_CLASSCOUNTSENTRY']._serialized_options = b'8\001'
-  _globals['_PART']._serialized_start=1832
-  _globals['_PART']._serialized_end=1912
+  _globals['_PART']._serialized_start=2131
+  _globals['_PART']._serialized_end=2211
   _globals['_SPLIT']._serialized_start=123
-  _globals['_SPLIT']._serialized_end=1658
-  _globals['_SPLIT_WITHHELDCOUNTSENTRY']._serialized_start=923
-  _globals['_SPLIT_WITHHELDCOUNTSENTRY']._serialized_end=976
-  _globals['_SPLIT_RATIOS']._serialized_start=978
-  _globals['_SPLIT_RATIOS']._serialized_end=1035
-  _globals['_SPLIT_REPLAY']._serialized_start=1037
-  _globals['_SPLIT_REPLAY']._serialized_end=1075
-  _globals['_SPLIT_REDACTION']._serialized_start=1077
-  _globals['_SPLIT_REDACTION']._serialized_end=1176
-  _globals['_SPLIT_PARTSUMMARY']._serialized_start=1179
-  _globals['_SPLIT_PARTSUMMARY']._serialized_end=1386
-  _globals['_SPLIT_PARTSUMMARY_CLASSCOUNTSENTRY']._serialized_start=1336
-  _globals['_SPLIT_PARTSUMMARY_CLASSCOUNTSENTRY']._serialized_end=1386
-  _globals['_SPLIT_STATE']._serialized_start=1389
-  _globals['_SPLIT_STATE']._serialized_end=1554
-  _globals['_SPLIT_MODE']._serialized_start=1556
-  _globals['_SPLIT_MODE']._serialized_end=1658
-  _globals['_SPLITREADING']._serialized_start=1661
-  _globals['_SPLITREADING']._serialized_end=1830
+  _globals['_SPLIT']._serialized_end=1957
+  _globals['_SPLIT_WITHHELDCOUNTSENTRY']._serialized_start=1042
+  _globals['_SPLIT_WITHHELDCOUNTSENTRY']._serialized_end=1095
+  _globals['_SPLIT_RATIOS']._serialized_start=1097
+  _globals['_SPLIT_RATIOS']._serialized_end=1154
+  _globals['_SPLIT_FOLDS']._serialized_start=1156
+  _globals['_SPLIT_FOLDS']._serialized_end=1192
+  _globals['_SPLIT_CROSSVALIDATION']._serialized_start=1194
+  _globals['_SPLIT_CROSSVALIDATION']._serialized_end=1317
+  _globals['_SPLIT_REPLAY']._serialized_start=1319
+  _globals['_SPLIT_REPLAY']._serialized_end=1357
+  _globals['_SPLIT_REDACTION']._serialized_start=1359
+  _globals['_SPLIT_REDACTION']._serialized_end=1458
+  _globals['_SPLIT_PARTSUMMARY']._serialized_start=1461
+  _globals['_SPLIT_PARTSUMMARY']._serialized_end=1668
+  _globals['_SPLIT_PARTSUMMARY_CLASSCOUNTSENTRY']._serialized_start=1618
+  _globals['_SPLIT_PARTSUMMARY_CLASSCOUNTSENTRY']._serialized_end=1668
+  _globals['_SPLIT_STATE']._serialized_start=1671
+  _globals['_SPLIT_STATE']._serialized_end=1836
+  _globals['_SPLIT_MODE']._serialized_start=1838
+  _globals['_SPLIT_MODE']._serialized_end=1957
+  _globals['_SPLITREADING']._serialized_start=1960
+  _globals['_SPLITREADING']._serialized_end=2129
 # @@protoc_insertion_point(module_scope)

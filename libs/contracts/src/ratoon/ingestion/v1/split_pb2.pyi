@@ -124,6 +124,8 @@ class Split(_message.Message):
         """Labels are numbers, and every tenth of their range by rank has the same shares. Records whose label is no number
         are in no part.
         """
+        MODE_RANDOM: Split._Mode.ValueType  # 5
+        """Regardless of labels, in a random order that depends on the seed alone."""
 
     class Mode(_Mode, metaclass=_ModeEnumTypeWrapper):
         """Assignment of records to parts. Near duplicates always stay in one part."""
@@ -144,6 +146,8 @@ class Split(_message.Message):
     """Labels are numbers, and every tenth of their range by rank has the same shares. Records whose label is no number
     are in no part.
     """
+    MODE_RANDOM: Split.Mode.ValueType  # 5
+    """Regardless of labels, in a random order that depends on the seed alone."""
 
     @_typing.final
     class WithheldCountsEntry(_message.Message):
@@ -190,6 +194,81 @@ class Split(_message.Message):
         _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
         def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
         _ClearFieldArgType: _TypeAlias = _typing.Literal["test", b"test", "train", b"train", "validation", b"validation"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    @_typing.final
+    class Folds(_message.Message):
+        """Folds of equal size: the records that are not in the test part, near duplicates and groups in one fold, labels in
+        the same shares where the mode is STRATIFIED or QUANTILES. One fold is the validation part, the others are the
+        training part. Splits that differ in `fold` alone have the same test part and the same folds. Refused with the mode
+        TIME (`BAD_SPLIT`).
+        """
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        COUNT_FIELD_NUMBER: _builtins.int
+        FOLD_FIELD_NUMBER: _builtins.int
+        count: _builtins.int
+        """Number of folds, from 2 to 20."""
+        fold: _builtins.int
+        """Fold that is the validation part, from 0 to `count` - 1."""
+        def __init__(
+            self,
+            *,
+            count: _builtins.int = ...,
+            fold: _builtins.int = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["count", b"count", "fold", b"fold"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    @_typing.final
+    class CrossValidation(_message.Message):
+        """Nested cross-validation of a classical model, TF-IDF with logistic regression, on at most 10,000 records that are
+        not in the test part. Each fold is judged by a model that was fitted on the others; its settings are chosen by an
+        inner cross-validation on these.
+        """
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        FOLD_SCORES_FIELD_NUMBER: _builtins.int
+        SCORE_FIELD_NUMBER: _builtins.int
+        LOWER_FIELD_NUMBER: _builtins.int
+        UPPER_FIELD_NUMBER: _builtins.int
+        SETTINGS_FIELD_NUMBER: _builtins.int
+        RECORD_COUNT_FIELD_NUMBER: _builtins.int
+        score: _builtins.float
+        """Mean over the folds."""
+        lower: _builtins.float
+        """Lower end of the 95 % interval of the mean, corrected for the overlap of the training folds (Nadeau and Bengio)."""
+        upper: _builtins.float
+        """Upper end of the interval."""
+        record_count: _builtins.int
+        """Number of records."""
+        @_builtins.property
+        def fold_scores(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
+            """Macro-F1 of each fold."""
+
+        @_builtins.property
+        def settings(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+            """Setting that the inner cross-validation chose for each fold, for example `words, C=10`."""
+
+        def __init__(
+            self,
+            *,
+            fold_scores: _abc.Iterable[_builtins.float] | None = ...,
+            score: _builtins.float = ...,
+            lower: _builtins.float = ...,
+            upper: _builtins.float = ...,
+            settings: _abc.Iterable[_builtins.str] | None = ...,
+            record_count: _builtins.int = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["fold_scores", b"fold_scores", "lower", b"lower", "record_count", b"record_count", "score", b"score", "settings", b"settings", "upper", b"upper"]  # noqa: Y015
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -322,6 +401,8 @@ class Split(_message.Message):
     REDACTION_FIELD_NUMBER: _builtins.int
     GROUP_ATTRIBUTE_FIELD_NUMBER: _builtins.int
     AUGMENTED_COUNT_FIELD_NUMBER: _builtins.int
+    FOLDS_FIELD_NUMBER: _builtins.int
+    CROSS_VALIDATION_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Resource name: `projects/{project}/datasets/{dataset}/splits/{split}`."""
     revision: _builtins.int
@@ -389,6 +470,14 @@ class Split(_message.Message):
     def redaction(self) -> Global___Split.Redaction:
         """Remaining parts of a REDACTED split. `train_digest` and `validation_digest` then identify the erased originals."""
 
+    @_builtins.property
+    def folds(self) -> Global___Split.Folds:
+        """Division of the records that are not in the test part into folds, where data are few. Not set: there are none."""
+
+    @_builtins.property
+    def cross_validation(self) -> Global___Split.CrossValidation:
+        """Cross-validated scores of a classical model on the folds. Not set: there are no folds, or no two labels."""
+
     def __init__(
         self,
         *,
@@ -413,10 +502,12 @@ class Split(_message.Message):
         redaction: Global___Split.Redaction | None = ...,
         group_attribute: _builtins.str = ...,
         augmented_count: _builtins.int = ...,
+        folds: Global___Split.Folds | None = ...,
+        cross_validation: Global___Split.CrossValidation | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "failure", b"failure", "progress", b"progress", "ratios", b"ratios", "redaction", b"redaction", "replay", b"replay", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "cross_validation", b"cross_validation", "failure", b"failure", "folds", b"folds", "progress", b"progress", "ratios", b"ratios", "redaction", b"redaction", "replay", b"replay", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["augmented_count", b"augmented_count", "create_time", b"create_time", "dataset_version", b"dataset_version", "failure", b"failure", "group_attribute", b"group_attribute", "label_set_digest", b"label_set_digest", "mode", b"mode", "name", b"name", "parts", b"parts", "progress", b"progress", "ratios", b"ratios", "redaction", b"redaction", "replay", b"replay", "replayed_count", b"replayed_count", "revision", b"revision", "seed", b"seed", "state", b"state", "train_digest", b"train_digest", "update_time", b"update_time", "validation_digest", b"validation_digest", "withheld_counts", b"withheld_counts"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["augmented_count", b"augmented_count", "create_time", b"create_time", "cross_validation", b"cross_validation", "dataset_version", b"dataset_version", "failure", b"failure", "folds", b"folds", "group_attribute", b"group_attribute", "label_set_digest", b"label_set_digest", "mode", b"mode", "name", b"name", "parts", b"parts", "progress", b"progress", "ratios", b"ratios", "redaction", b"redaction", "replay", b"replay", "replayed_count", b"replayed_count", "revision", b"revision", "seed", b"seed", "state", b"state", "train_digest", b"train_digest", "update_time", b"update_time", "validation_digest", b"validation_digest", "withheld_counts", b"withheld_counts"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

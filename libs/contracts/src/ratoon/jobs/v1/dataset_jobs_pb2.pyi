@@ -221,6 +221,7 @@ class ExportSpec(_message.Message):
     ESCAPE_FORMULAS_FIELD_NUMBER: _builtins.int
     DATE_FIELD_NUMBER: _builtins.int
     LICENSES_FIELD_NUMBER: _builtins.int
+    SEALED_PARTS_FIELD_NUMBER: _builtins.int
     export: _builtins.str
     """Resource name of the export."""
     title: _builtins.str
@@ -245,6 +246,10 @@ class ExportSpec(_message.Message):
     def licenses(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """SPDX identifiers of the licences of the records."""
 
+    @_builtins.property
+    def sealed_parts(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Digests of test parts whose records are left out of a dataset version."""
+
     def __init__(
         self,
         *,
@@ -258,10 +263,11 @@ class ExportSpec(_message.Message):
         escape_formulas: _builtins.bool = ...,
         date: _builtins.str = ...,
         licenses: _abc.Iterable[_builtins.str] | None = ...,
+        sealed_parts: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["date", b"date", "end_token", b"end_token", "escape_formulas", b"escape_formulas", "export", b"export", "format", b"format", "licenses", b"licenses", "parts", b"parts", "title", b"title", "tokenizer", b"tokenizer", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["date", b"date", "end_token", b"end_token", "escape_formulas", b"escape_formulas", "export", b"export", "format", b"format", "licenses", b"licenses", "parts", b"parts", "sealed_parts", b"sealed_parts", "title", b"title", "tokenizer", b"tokenizer", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -302,3 +308,73 @@ class ExportResult(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ExportResult: _TypeAlias = ExportResult  # noqa: Y015
+
+@_typing.final
+class ReportSpec(_message.Message):
+    """Profile of a dataset version. Its result is a `ratoon.ingestion.v1.ProfileReport`, stored as an artifact."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROFILE_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    LABEL_SET_FIELD_NUMBER: _builtins.int
+    SEALED_PARTS_FIELD_NUMBER: _builtins.int
+    TOPICS_FIELD_NUMBER: _builtins.int
+    profile: _builtins.str
+    """Resource name of the profile."""
+    version: _builtins.str
+    """Dataset version, by its digest."""
+    label_set: _builtins.str
+    """Digest of a label set. Empty: the labels of the sources count."""
+    topics: _builtins.int
+    """Number of topics."""
+    @_builtins.property
+    def sealed_parts(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Digests of test parts whose records are left out."""
+
+    def __init__(
+        self,
+        *,
+        profile: _builtins.str = ...,
+        version: _builtins.str = ...,
+        label_set: _builtins.str = ...,
+        sealed_parts: _abc.Iterable[_builtins.str] | None = ...,
+        topics: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["label_set", b"label_set", "profile", b"profile", "sealed_parts", b"sealed_parts", "topics", b"topics", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReportSpec: _TypeAlias = ReportSpec  # noqa: Y015
+
+@_typing.final
+class ReportResult(_message.Message):
+    """Result of a profile."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REPORT_DIGEST_FIELD_NUMBER: _builtins.int
+    RECORDS_FIELD_NUMBER: _builtins.int
+    SEALED_FIELD_NUMBER: _builtins.int
+    report_digest: _builtins.str
+    """Digest of the report: a `ratoon.ingestion.v1.ProfileReport` as JSON."""
+    records: _builtins.int
+    """Number of records that the report describes."""
+    sealed: _builtins.int
+    """Number of records of test parts that were left out."""
+    def __init__(
+        self,
+        *,
+        report_digest: _builtins.str = ...,
+        records: _builtins.int = ...,
+        sealed: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["records", b"records", "report_digest", b"report_digest", "sealed", b"sealed"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReportResult: _TypeAlias = ReportResult  # noqa: Y015

@@ -189,6 +189,56 @@ class SourceSpec(_message.Message):
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
     @_typing.final
+    class Rows(_message.Message):
+        """Join, groups and sort of rows."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        OTHER_FIELD_NUMBER: _builtins.int
+        KEY_FIELD_NUMBER: _builtins.int
+        OTHER_KEY_FIELD_NUMBER: _builtins.int
+        INNER_FIELD_NUMBER: _builtins.int
+        SORT_BY_FIELD_NUMBER: _builtins.int
+        GROUP_BY_FIELD_NUMBER: _builtins.int
+        SEPARATOR_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        """Column of the key."""
+        other_key: _builtins.str
+        """Column of the key in the other source."""
+        inner: _builtins.bool
+        """Rows without a partner are left out."""
+        separator: _builtins.str
+        """Text between the texts of a group."""
+        @_builtins.property
+        def other(self) -> Global___SourceSpec:
+            """The other source of a join. Not set: no join."""
+
+        @_builtins.property
+        def sort_by(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+            """Columns by which rows are sorted, descending after `-`."""
+
+        @_builtins.property
+        def group_by(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+            """Columns by which rows become one."""
+
+        def __init__(
+            self,
+            *,
+            other: Global___SourceSpec | None = ...,
+            key: _builtins.str = ...,
+            other_key: _builtins.str = ...,
+            inner: _builtins.bool = ...,
+            sort_by: _abc.Iterable[_builtins.str] | None = ...,
+            group_by: _abc.Iterable[_builtins.str] | None = ...,
+            separator: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _typing.Literal["other", b"other"]  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["group_by", b"group_by", "inner", b"inner", "key", b"key", "other", b"other", "other_key", b"other_key", "separator", b"separator", "sort_by", b"sort_by"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    @_typing.final
     class Columns(_message.Message):
         """Names of the columns of a table. A column that is not set has its default name."""
 
@@ -312,6 +362,8 @@ class SourceSpec(_message.Message):
     ENCODING_FIELD_NUMBER: _builtins.int
     SAMPLE_BY_FIELD_NUMBER: _builtins.int
     ARCHIVE_DEPTH_FIELD_NUMBER: _builtins.int
+    WITHDRAWN_FIELD_NUMBER: _builtins.int
+    ROWS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Resource name of the source."""
     digest: _builtins.str
@@ -330,6 +382,8 @@ class SourceSpec(_message.Message):
     """Levels of archives within archives that are read. Not set: the archive is read as in release 0.1, without
     documents.
     """
+    withdrawn: _builtins.str
+    """Digest of the list of withdrawn items. Empty: none."""
     @_builtins.property
     def labels_by_folder(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """Label by directory name. Empty: the directory of an item is its label."""
@@ -337,6 +391,10 @@ class SourceSpec(_message.Message):
     @_builtins.property
     def columns(self) -> Global___SourceSpec.Columns:
         """Columns of a table."""
+
+    @_builtins.property
+    def rows(self) -> Global___SourceSpec.Rows:
+        """What is done with the rows of a table. Not set: nothing."""
 
     def __init__(
         self,
@@ -350,10 +408,12 @@ class SourceSpec(_message.Message):
         encoding: _builtins.str = ...,
         sample_by: _builtins.str = ...,
         archive_depth: _builtins.int | None = ...,
+        withdrawn: _builtins.str = ...,
+        rows: Global___SourceSpec.Rows | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_archive_depth", b"_archive_depth", "archive_depth", b"archive_depth", "columns", b"columns"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_archive_depth", b"_archive_depth", "archive_depth", b"archive_depth", "columns", b"columns", "rows", b"rows"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_archive_depth", b"_archive_depth", "archive_depth", b"archive_depth", "columns", b"columns", "digest", b"digest", "encoding", b"encoding", "format", b"format", "labels_by_folder", b"labels_by_folder", "licence", b"licence", "name", b"name", "sample_by", b"sample_by"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_archive_depth", b"_archive_depth", "archive_depth", b"archive_depth", "columns", b"columns", "digest", b"digest", "encoding", b"encoding", "format", b"format", "labels_by_folder", b"labels_by_folder", "licence", b"licence", "name", b"name", "rows", b"rows", "sample_by", b"sample_by", "withdrawn", b"withdrawn"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__archive_depth: _TypeAlias = _typing.Literal["archive_depth"]  # noqa: Y015
     _WhichOneofArgType__archive_depth: _TypeAlias = _typing.Literal["_archive_depth", b"_archive_depth"]  # noqa: Y015
@@ -540,6 +600,7 @@ class SplitSpec(_message.Message):
     RECORD_KEY_FIELD_NUMBER: _builtins.int
     AUGMENTATION_FIELD_NUMBER: _builtins.int
     STEP_SOURCES_FIELD_NUMBER: _builtins.int
+    FOLDS_FIELD_NUMBER: _builtins.int
     dataset_version: _builtins.str
     """Digest of the dataset version."""
     label_set: _builtins.str
@@ -580,6 +641,10 @@ class SplitSpec(_message.Message):
     def step_sources(self) -> _containers.RepeatedCompositeFieldContainer[Global___SourceSpec]:
         """Sources that the step reads."""
 
+    @_builtins.property
+    def folds(self) -> _split_pb2.Split.Folds:
+        """Folds. Not set: none."""
+
     def __init__(
         self,
         *,
@@ -597,10 +662,11 @@ class SplitSpec(_message.Message):
         record_key: _builtins.str = ...,
         augmentation: _dataset_pb2.CurationStep | None = ...,
         step_sources: _abc.Iterable[Global___SourceSpec] | None = ...,
+        folds: _split_pb2.Split.Folds | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["augmentation", b"augmentation", "ratios", b"ratios", "replay", b"replay"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["augmentation", b"augmentation", "folds", b"folds", "ratios", b"ratios", "replay", b"replay"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["augmentation", b"augmentation", "dataset_version", b"dataset_version", "earlier_indexes", b"earlier_indexes", "earlier_tests", b"earlier_tests", "group_attribute", b"group_attribute", "label_set", b"label_set", "mode", b"mode", "ratios", b"ratios", "record_key", b"record_key", "replay", b"replay", "seed", b"seed", "step_sources", b"step_sources", "threshold", b"threshold", "version_index", b"version_index"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["augmentation", b"augmentation", "dataset_version", b"dataset_version", "earlier_indexes", b"earlier_indexes", "earlier_tests", b"earlier_tests", "folds", b"folds", "group_attribute", b"group_attribute", "label_set", b"label_set", "mode", b"mode", "ratios", b"ratios", "record_key", b"record_key", "replay", b"replay", "seed", b"seed", "step_sources", b"step_sources", "threshold", b"threshold", "version_index", b"version_index"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -709,6 +775,7 @@ class SplitResult(_message.Message):
     TEST_INDEX_FIELD_NUMBER: _builtins.int
     VERSION_INDEX_FIELD_NUMBER: _builtins.int
     AUGMENTED_FIELD_NUMBER: _builtins.int
+    CROSS_VALIDATION_FIELD_NUMBER: _builtins.int
     replayed: _builtins.int
     """Number of replayed records in the training part."""
     test_index: _builtins.str
@@ -725,6 +792,10 @@ class SplitResult(_message.Message):
     def withheld(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
         """Number of records in no part, by reason."""
 
+    @_builtins.property
+    def cross_validation(self) -> _split_pb2.Split.CrossValidation:
+        """Cross-validated scores of a classical model. Not set: there are no folds, or no two labels."""
+
     def __init__(
         self,
         *,
@@ -734,10 +805,11 @@ class SplitResult(_message.Message):
         test_index: _builtins.str = ...,
         version_index: _builtins.str = ...,
         augmented: _builtins.int = ...,
+        cross_validation: _split_pb2.Split.CrossValidation | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["cross_validation", b"cross_validation"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["augmented", b"augmented", "parts", b"parts", "replayed", b"replayed", "test_index", b"test_index", "version_index", b"version_index", "withheld", b"withheld"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["augmented", b"augmented", "cross_validation", b"cross_validation", "parts", b"parts", "replayed", b"replayed", "test_index", b"test_index", "version_index", b"version_index", "withheld", b"withheld"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1108,6 +1180,7 @@ class ErasureResult(_message.Message):
     TEXT_DIGESTS_FIELD_NUMBER: _builtins.int
     TRACES_FIELD_NUMBER: _builtins.int
     INDEXES_FIELD_NUMBER: _builtins.int
+    ATTACHMENTS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def versions(self) -> _containers.MessageMap[_builtins.str, Global___ErasureResult.Replacement]:
         """Replaced trees by the name of the dataset version."""
@@ -1140,6 +1213,10 @@ class ErasureResult(_message.Message):
     def indexes(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """Digests of the replaced near-duplicate indexes by the digest of the former one. Empty: it is dropped."""
 
+    @_builtins.property
+    def attachments(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Digests of attachments that a version refers to no more."""
+
     def __init__(
         self,
         *,
@@ -1151,10 +1228,11 @@ class ErasureResult(_message.Message):
         text_digests: _abc.Iterable[_builtins.str] | None = ...,
         traces: _abc.Iterable[Global___ErasureResult.Trace] | None = ...,
         indexes: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        attachments: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["blobs", b"blobs", "indexes", b"indexes", "parts", b"parts", "sources", b"sources", "text_digests", b"text_digests", "traces", b"traces", "unread_sources", b"unread_sources", "versions", b"versions"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attachments", b"attachments", "blobs", b"blobs", "indexes", b"indexes", "parts", b"parts", "sources", b"sources", "text_digests", b"text_digests", "traces", b"traces", "unread_sources", b"unread_sources", "versions", b"versions"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1180,6 +1258,9 @@ class ReadingSpec(_message.Message):
     CURSOR_FIELD_NUMBER: _builtins.int
     MAX_ITEMS_FIELD_NUMBER: _builtins.int
     MAX_BYTES_FIELD_NUMBER: _builtins.int
+    READING_FIELD_NUMBER: _builtins.int
+    VANISHED_FIELD_NUMBER: _builtins.int
+    DEAD_LETTERS_FIELD_NUMBER: _builtins.int
     connection: _builtins.str
     """Resource name of the connection."""
     kind: _builtins.str
@@ -1206,9 +1287,17 @@ class ReadingSpec(_message.Message):
     """Maximum number of items."""
     max_bytes: _builtins.int
     """Maximum size in bytes."""
+    reading: _builtins.str
+    """Name of this reading, from which the names of its blobs follow: `{reading}-{number}`."""
+    vanished: _builtins.str
+    """What becomes of items that vanished or were replaced: `keep` or `withdraw`. Empty: `keep`."""
     @_builtins.property
     def source(self) -> Global___SourceSpec:
         """How objects are read. Its digest is empty."""
+
+    @_builtins.property
+    def dead_letters(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Digests of dead letters to read in place of the topic. Empty: the topic is read."""
 
     def __init__(
         self,
@@ -1227,10 +1316,13 @@ class ReadingSpec(_message.Message):
         cursor: _builtins.str = ...,
         max_items: _builtins.int = ...,
         max_bytes: _builtins.int = ...,
+        reading: _builtins.str = ...,
+        vanished: _builtins.str = ...,
+        dead_letters: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["source", b"source"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["connection", b"connection", "credentials", b"credentials", "cursor", b"cursor", "cursor_column", b"cursor_column", "endpoint", b"endpoint", "key_column", b"key_column", "kind", b"kind", "max_bytes", b"max_bytes", "max_items", b"max_items", "overlap", b"overlap", "pattern", b"pattern", "query", b"query", "source", b"source", "url", b"url"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["connection", b"connection", "credentials", b"credentials", "cursor", b"cursor", "cursor_column", b"cursor_column", "dead_letters", b"dead_letters", "endpoint", b"endpoint", "key_column", b"key_column", "kind", b"kind", "max_bytes", b"max_bytes", "max_items", b"max_items", "overlap", b"overlap", "pattern", b"pattern", "query", b"query", "reading", b"reading", "source", b"source", "url", b"url", "vanished", b"vanished"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1259,6 +1351,40 @@ class ReadingResult(_message.Message):
         _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
         def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
         _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    @_typing.final
+    class Withdrawn(_message.Message):
+        """Withdrawn items of one blob."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        BLOB_FIELD_NUMBER: _builtins.int
+        DIGEST_FIELD_NUMBER: _builtins.int
+        COUNT_FIELD_NUMBER: _builtins.int
+        ADDED_FIELD_NUMBER: _builtins.int
+        blob: _builtins.str
+        """Name of the blob: `{reading}-{number}`."""
+        digest: _builtins.str
+        """Digest of the list of its withdrawn items: a JSON list of texts, each the mark of a row or the path of a file. An
+        empty text stands for all items.
+        """
+        count: _builtins.int
+        """Number of items in the list."""
+        added: _builtins.int
+        """Number of those that this reading added."""
+        def __init__(
+            self,
+            *,
+            blob: _builtins.str = ...,
+            digest: _builtins.str = ...,
+            count: _builtins.int = ...,
+            added: _builtins.int = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["added", b"added", "blob", b"blob", "count", b"count", "digest", b"digest"]  # noqa: Y015
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1299,6 +1425,10 @@ class ReadingResult(_message.Message):
     SIZE_BYTES_FIELD_NUMBER: _builtins.int
     NOTES_FIELD_NUMBER: _builtins.int
     MORE_FIELD_NUMBER: _builtins.int
+    VANISHED_FIELD_NUMBER: _builtins.int
+    WITHDRAWN_FIELD_NUMBER: _builtins.int
+    DEAD_LETTERS_FIELD_NUMBER: _builtins.int
+    DEAD_LETTER_COUNT_FIELD_NUMBER: _builtins.int
     cursor: _builtins.str
     """Digest of the new position."""
     position: _builtins.str
@@ -1311,6 +1441,12 @@ class ReadingResult(_message.Message):
     """Size of what was read, in bytes."""
     more: _builtins.bool
     """True if more data waits."""
+    vanished: _builtins.int
+    """Number of items that vanished from the place."""
+    dead_letters: _builtins.str
+    """Digest of the messages that gave no record. Empty: none."""
+    dead_letter_count: _builtins.int
+    """Number of these messages."""
     @_builtins.property
     def blobs(self) -> _containers.RepeatedCompositeFieldContainer[Global___ReadingResult.Blob]:
         """What was read, each for one source."""
@@ -1322,6 +1458,10 @@ class ReadingResult(_message.Message):
     @_builtins.property
     def notes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Sentences on what may be missing."""
+
+    @_builtins.property
+    def withdrawn(self) -> _containers.RepeatedCompositeFieldContainer[Global___ReadingResult.Withdrawn]:
+        """Items that are withdrawn, of this reading's blobs and of earlier ones."""
 
     def __init__(
         self,
@@ -1335,10 +1475,14 @@ class ReadingResult(_message.Message):
         size_bytes: _builtins.int = ...,
         notes: _abc.Iterable[_builtins.str] | None = ...,
         more: _builtins.bool = ...,
+        vanished: _builtins.int = ...,
+        withdrawn: _abc.Iterable[Global___ReadingResult.Withdrawn] | None = ...,
+        dead_letters: _builtins.str = ...,
+        dead_letter_count: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["blobs", b"blobs", "cursor", b"cursor", "listed", b"listed", "more", b"more", "notes", b"notes", "position", b"position", "size_bytes", b"size_bytes", "skipped", b"skipped", "taken", b"taken"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["blobs", b"blobs", "cursor", b"cursor", "dead_letter_count", b"dead_letter_count", "dead_letters", b"dead_letters", "listed", b"listed", "more", b"more", "notes", b"notes", "position", b"position", "size_bytes", b"size_bytes", "skipped", b"skipped", "taken", b"taken", "vanished", b"vanished", "withdrawn", b"withdrawn"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

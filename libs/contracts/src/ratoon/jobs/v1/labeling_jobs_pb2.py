@@ -23,10 +23,11 @@ _sym_db = _symbol_database.Default()
 
 
 from ratoon.common.v1 import task_pb2 as ratoon_dot_common_dot_v1_dot_task__pb2
+from ratoon.labeling.v1 import annotation_pb2 as ratoon_dot_labeling_dot_v1_dot_annotation__pb2
 from ratoon.labeling.v1 import queue_pb2 as ratoon_dot_labeling_dot_v1_dot_queue__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"ratoon/jobs/v1/labeling_jobs.proto\x12\x0eratoon.jobs.v1\x1a\x1bratoon/common/v1/task.proto\x1a\x1eratoon/labeling/v1/queue.proto\"\xd7\x01\n\x0c\x46reezingSpec\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x16\n\x0e\x64\x61taset_digest\x18\x02 \x01(\t\x12\x1a\n\x12\x61nnotations_digest\x18\x03 \x01(\t\x12\x0e\n\x06labels\x18\x04 \x03(\t\x12\x17\n\x0f\x63onflict_policy\x18\x05 \x01(\t\x12\x11\n\timport_as\x18\x06 \x01(\t\x12\x1a\n\x12review_sample_size\x18\x07 \x01(\x05\x12-\n\ttask_spec\x18\x08 \x01(\x0b\x32\x1a.ratoon.common.v1.TaskSpec\"\x99\x04\n\x0e\x46reezingResult\x12\x0e\n\x06\x64igest\x18\x01 \x01(\t\x12\x17\n\x0fimported_digest\x18\x02 \x01(\t\x12\x14\n\x0ctasks_digest\x18\x03 \x01(\t\x12\x45\n\x0c\x63lass_counts\x18\x04 \x03(\x0b\x32/.ratoon.jobs.v1.FreezingResult.ClassCountsEntry\x12\x18\n\x10unlabelled_count\x18\x05 \x01(\x03\x12\x1b\n\x13unknown_label_count\x18\x06 \x01(\x03\x12\x16\n\x0e\x63onflict_count\x18\x07 \x01(\x03\x12\x1c\n\x0f\x61greement_alpha\x18\x08 \x01(\x01H\x00\x88\x01\x01\x12I\n\x0eunknown_labels\x18\t \x03(\x0b\x32\x31.ratoon.jobs.v1.FreezingResult.UnknownLabelsEntry\x12\x13\n\x0blabel_count\x18\n \x01(\x03\x12\x1f\n\x12\x61greement_token_f1\x18\x0b \x01(\x01H\x01\x88\x01\x01\x1a\x32\n\x10\x43lassCountsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\x1a\x34\n\x12UnknownLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\x42\x12\n\x10_agreement_alphaB\x15\n\x13_agreement_token_f1\"w\n\rRecordingSpec\x12\x10\n\x08\x64\x61tabase\x18\x01 \x01(\t\x12\x11\n\tartifacts\x18\x02 \x01(\t\x12\x11\n\tlabel_set\x18\x03 \x01(\t\x12.\n\x06\x66rozen\x18\x04 \x01(\x0b\x32\x1e.ratoon.jobs.v1.FreezingResult\"\xc9\x01\n\nRefillSpec\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x16\n\x0e\x64\x61taset_digest\x18\x02 \x01(\t\x12\x1a\n\x12\x61nnotations_digest\x18\x03 \x01(\t\x12\x15\n\rqueued_digest\x18\x04 \x01(\t\x12(\n\x05queue\x18\x05 \x01(\x0b\x32\x19.ratoon.labeling.v1.Queue\x12\x0c\n\x04size\x18\x06 \x01(\x05\x12\x14\n\x0cmin_labelled\x18\x07 \x01(\x05\x12\x14\n\x0cqueued_count\x18\x08 \x01(\x03\"P\n\x0cRefillResult\x12\x14\n\x0ctasks_digest\x18\x01 \x01(\t\x12*\n\x06refill\x18\x02 \x01(\x0b\x32\x1a.ratoon.labeling.v1.Refillb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"ratoon/jobs/v1/labeling_jobs.proto\x12\x0eratoon.jobs.v1\x1a\x1bratoon/common/v1/task.proto\x1a#ratoon/labeling/v1/annotation.proto\x1a\x1eratoon/labeling/v1/queue.proto\"\x84\x02\n\x0c\x46reezingSpec\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x16\n\x0e\x64\x61taset_digest\x18\x02 \x01(\t\x12\x1a\n\x12\x61nnotations_digest\x18\x03 \x01(\t\x12\x0e\n\x06labels\x18\x04 \x03(\t\x12\x17\n\x0f\x63onflict_policy\x18\x05 \x01(\t\x12\x11\n\timport_as\x18\x06 \x01(\t\x12\x1a\n\x12review_sample_size\x18\x07 \x01(\x05\x12-\n\ttask_spec\x18\x08 \x01(\x0b\x32\x1a.ratoon.common.v1.TaskSpec\x12+\n\x05marks\x18\t \x01(\x0b\x32\x1c.ratoon.labeling.v1.MarkSpec\"\x99\x04\n\x0e\x46reezingResult\x12\x0e\n\x06\x64igest\x18\x01 \x01(\t\x12\x17\n\x0fimported_digest\x18\x02 \x01(\t\x12\x14\n\x0ctasks_digest\x18\x03 \x01(\t\x12\x45\n\x0c\x63lass_counts\x18\x04 \x03(\x0b\x32/.ratoon.jobs.v1.FreezingResult.ClassCountsEntry\x12\x18\n\x10unlabelled_count\x18\x05 \x01(\x03\x12\x1b\n\x13unknown_label_count\x18\x06 \x01(\x03\x12\x16\n\x0e\x63onflict_count\x18\x07 \x01(\x03\x12\x1c\n\x0f\x61greement_alpha\x18\x08 \x01(\x01H\x00\x88\x01\x01\x12I\n\x0eunknown_labels\x18\t \x03(\x0b\x32\x31.ratoon.jobs.v1.FreezingResult.UnknownLabelsEntry\x12\x13\n\x0blabel_count\x18\n \x01(\x03\x12\x1f\n\x12\x61greement_token_f1\x18\x0b \x01(\x01H\x01\x88\x01\x01\x1a\x32\n\x10\x43lassCountsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\x1a\x34\n\x12UnknownLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\x42\x12\n\x10_agreement_alphaB\x15\n\x13_agreement_token_f1\"w\n\rRecordingSpec\x12\x10\n\x08\x64\x61tabase\x18\x01 \x01(\t\x12\x11\n\tartifacts\x18\x02 \x01(\t\x12\x11\n\tlabel_set\x18\x03 \x01(\t\x12.\n\x06\x66rozen\x18\x04 \x01(\x0b\x32\x1e.ratoon.jobs.v1.FreezingResult\"\xb3\x02\n\nRefillSpec\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x16\n\x0e\x64\x61taset_digest\x18\x02 \x01(\t\x12\x1a\n\x12\x61nnotations_digest\x18\x03 \x01(\t\x12\x15\n\rqueued_digest\x18\x04 \x01(\t\x12(\n\x05queue\x18\x05 \x01(\x0b\x32\x19.ratoon.labeling.v1.Queue\x12\x0c\n\x04size\x18\x06 \x01(\x05\x12\x14\n\x0cmin_labelled\x18\x07 \x01(\x05\x12\x14\n\x0cqueued_count\x18\x08 \x01(\x03\x12\x30\n\tguideline\x18\t \x01(\x0b\x32\x1d.ratoon.labeling.v1.Guideline\x12\x17\n\x0f\x65ndpoint_listed\x18\n \x01(\x08\x12\x1d\n\x15\x65ndpoint_key_variable\x18\x0b \x01(\t\"P\n\x0cRefillResult\x12\x14\n\x0ctasks_digest\x18\x01 \x01(\t\x12*\n\x06refill\x18\x02 \x01(\x0b\x32\x1a.ratoon.labeling.v1.Refillb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,18 +38,18 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_FREEZINGRESULT_CLASSCOUNTSENTRY']._serialized_options = b'8\001'
   _globals['_FREEZINGRESULT_UNKNOWNLABELSENTRY']._loaded_options = None
   _globals['_FREEZINGRESULT_UNKNOWNLABELSENTRY']._serialized_options = b'8\001'
-  _globals['_FREEZINGSPEC']._serialized_start=116
-  _globals['_FREEZINGSPEC']._serialized_end=331
-  _globals['_FREEZINGRESULT']._serialized_start=334
-  _globals['_FREEZINGRESULT']._serialized_end=871
-  _globals['_FREEZINGRESULT_CLASSCOUNTSENTRY']._serialized_start=724
-  _globals['_FREEZINGRESULT_CLASSCOUNTSENTRY']._serialized_end=774
-  _globals['_FREEZINGRESULT_UNKNOWNLABELSENTRY']._serialized_start=776
-  _globals['_FREEZINGRESULT_UNKNOWNLABELSENTRY']._serialized_end=828
-  _globals['_RECORDINGSPEC']._serialized_start=873
-  _globals['_RECORDINGSPEC']._serialized_end=992
-  _globals['_REFILLSPEC']._serialized_start=995
-  _globals['_REFILLSPEC']._serialized_end=1196
-  _globals['_REFILLRESULT']._serialized_start=1198
-  _globals['_REFILLRESULT']._serialized_end=1278
+  _globals['_FREEZINGSPEC']._serialized_start=153
+  _globals['_FREEZINGSPEC']._serialized_end=413
+  _globals['_FREEZINGRESULT']._serialized_start=416
+  _globals['_FREEZINGRESULT']._serialized_end=953
+  _globals['_FREEZINGRESULT_CLASSCOUNTSENTRY']._serialized_start=806
+  _globals['_FREEZINGRESULT_CLASSCOUNTSENTRY']._serialized_end=856
+  _globals['_FREEZINGRESULT_UNKNOWNLABELSENTRY']._serialized_start=858
+  _globals['_FREEZINGRESULT_UNKNOWNLABELSENTRY']._serialized_end=910
+  _globals['_RECORDINGSPEC']._serialized_start=955
+  _globals['_RECORDINGSPEC']._serialized_end=1074
+  _globals['_REFILLSPEC']._serialized_start=1077
+  _globals['_REFILLSPEC']._serialized_end=1384
+  _globals['_REFILLRESULT']._serialized_start=1386
+  _globals['_REFILLRESULT']._serialized_end=1466
 # @@protoc_insertion_point(module_scope)

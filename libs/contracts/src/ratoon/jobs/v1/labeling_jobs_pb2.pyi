@@ -8,6 +8,7 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
 from ratoon.common.v1 import task_pb2 as _task_pb2
+from ratoon.labeling.v1 import annotation_pb2 as _annotation_pb2
 from ratoon.labeling.v1 import queue_pb2 as _queue_pb2
 import builtins as _builtins
 import sys
@@ -34,6 +35,7 @@ class FreezingSpec(_message.Message):
     IMPORT_AS_FIELD_NUMBER: _builtins.int
     REVIEW_SAMPLE_SIZE_FIELD_NUMBER: _builtins.int
     TASK_SPEC_FIELD_NUMBER: _builtins.int
+    MARKS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Resource name of the label set. It seeds the review sample."""
     dataset_digest: _builtins.str
@@ -54,6 +56,10 @@ class FreezingSpec(_message.Message):
     def task_spec(self) -> _task_pb2.TaskSpec:
         """Task of the guideline. Not set: `classify` with one of `labels` a record."""
 
+    @_builtins.property
+    def marks(self) -> _annotation_pb2.MarkSpec:
+        """Marks of the guideline. Not set: answers are those of the task."""
+
     def __init__(
         self,
         *,
@@ -65,10 +71,11 @@ class FreezingSpec(_message.Message):
         import_as: _builtins.str = ...,
         review_sample_size: _builtins.int = ...,
         task_spec: _task_pb2.TaskSpec | None = ...,
+        marks: _annotation_pb2.MarkSpec | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["task_spec", b"task_spec"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["marks", b"marks", "task_spec", b"task_spec"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["annotations_digest", b"annotations_digest", "conflict_policy", b"conflict_policy", "dataset_digest", b"dataset_digest", "import_as", b"import_as", "labels", b"labels", "name", b"name", "review_sample_size", b"review_sample_size", "task_spec", b"task_spec"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["annotations_digest", b"annotations_digest", "conflict_policy", b"conflict_policy", "dataset_digest", b"dataset_digest", "import_as", b"import_as", "labels", b"labels", "marks", b"marks", "name", b"name", "review_sample_size", b"review_sample_size", "task_spec", b"task_spec"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -237,6 +244,9 @@ class RefillSpec(_message.Message):
     SIZE_FIELD_NUMBER: _builtins.int
     MIN_LABELLED_FIELD_NUMBER: _builtins.int
     QUEUED_COUNT_FIELD_NUMBER: _builtins.int
+    GUIDELINE_FIELD_NUMBER: _builtins.int
+    ENDPOINT_LISTED_FIELD_NUMBER: _builtins.int
+    ENDPOINT_KEY_VARIABLE_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Resource name of the refill. It seeds the random draws."""
     dataset_digest: _builtins.str
@@ -251,9 +261,17 @@ class RefillSpec(_message.Message):
     """Draw only as many tasks as lack to this number of answered records. 0: draw `size` tasks."""
     queued_count: _builtins.int
     """Number of tasks that the queue has."""
+    endpoint_listed: _builtins.bool
+    """True if the operator listed the endpoint of the queue."""
+    endpoint_key_variable: _builtins.str
+    """Environment variable of the key of the endpoint. Empty: none."""
     @_builtins.property
     def queue(self) -> _queue_pb2.Queue:
         """Settings of the queue."""
+
+    @_builtins.property
+    def guideline(self) -> _annotation_pb2.Guideline:
+        """Guideline of the queue, which a model behind an endpoint gets."""
 
     def __init__(
         self,
@@ -266,10 +284,13 @@ class RefillSpec(_message.Message):
         size: _builtins.int = ...,
         min_labelled: _builtins.int = ...,
         queued_count: _builtins.int = ...,
+        guideline: _annotation_pb2.Guideline | None = ...,
+        endpoint_listed: _builtins.bool = ...,
+        endpoint_key_variable: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["queue", b"queue"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["guideline", b"guideline", "queue", b"queue"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["annotations_digest", b"annotations_digest", "dataset_digest", b"dataset_digest", "min_labelled", b"min_labelled", "name", b"name", "queue", b"queue", "queued_count", b"queued_count", "queued_digest", b"queued_digest", "size", b"size"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["annotations_digest", b"annotations_digest", "dataset_digest", b"dataset_digest", "endpoint_key_variable", b"endpoint_key_variable", "endpoint_listed", b"endpoint_listed", "guideline", b"guideline", "min_labelled", b"min_labelled", "name", b"name", "queue", b"queue", "queued_count", b"queued_count", "queued_digest", b"queued_digest", "size", b"size"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -114,6 +114,263 @@ class TrainingRecipe(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     @_typing.final
+    class Classical(_message.Message):
+        """Candidates of a classical model: names of `Recipe.Classical` and `Recipe.Table` without their prefixes."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        FEATURES_FIELD_NUMBER: _builtins.int
+        ESTIMATORS_FIELD_NUMBER: _builtins.int
+        TABLE_FIELD_NUMBER: _builtins.int
+        @_builtins.property
+        def features(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+            """Features to compare."""
+
+        @_builtins.property
+        def estimators(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+            """Estimators to compare."""
+
+        @_builtins.property
+        def table(self) -> Global___TrainingRecipe.Table:
+            """Preparation of the rows of a table. Not set: none."""
+
+        def __init__(
+            self,
+            *,
+            features: _abc.Iterable[_builtins.str] | None = ...,
+            estimators: _abc.Iterable[_builtins.str] | None = ...,
+            table: Global___TrainingRecipe.Table | None = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _typing.Literal["table", b"table"]  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["estimators", b"estimators", "features", b"features", "table", b"table"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    @_typing.final
+    class Table(_message.Message):
+        """Preparation of the rows of a table."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        @_typing.final
+        class Expression(_message.Message):
+            """A column that is computed of others."""
+
+            DESCRIPTOR: _descriptor.Descriptor
+
+            NAME_FIELD_NUMBER: _builtins.int
+            EXPRESSION_FIELD_NUMBER: _builtins.int
+            name: _builtins.str
+            """Name of the column."""
+            expression: _builtins.str
+            """Arithmetic of columns."""
+            def __init__(
+                self,
+                *,
+                name: _builtins.str = ...,
+                expression: _builtins.str = ...,
+            ) -> None: ...
+            _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+            def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+            _ClearFieldArgType: _TypeAlias = _typing.Literal["expression", b"expression", "name", b"name"]  # noqa: Y015
+            def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+            def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+        COLUMNS_FIELD_NUMBER: _builtins.int
+        MISSING_FIELD_NUMBER: _builtins.int
+        SENTINEL_FIELD_NUMBER: _builtins.int
+        OUTLIERS_FIELD_NUMBER: _builtins.int
+        SCALING_FIELD_NUMBER: _builtins.int
+        ENCODING_FIELD_NUMBER: _builtins.int
+        DUPLICATES_FIELD_NUMBER: _builtins.int
+        EXPRESSIONS_FIELD_NUMBER: _builtins.int
+        SELECT_FIELD_NUMBER: _builtins.int
+        COMPONENTS_FIELD_NUMBER: _builtins.int
+        missing: _builtins.str
+        """Replacement of missing values."""
+        sentinel: _builtins.float
+        """The value that takes the place of missing numbers."""
+        outliers: _builtins.str
+        """Treatment of outliers."""
+        scaling: _builtins.str
+        """Scaling of numbers."""
+        encoding: _builtins.str
+        """Encoding of categories."""
+        duplicates: _builtins.str
+        """What becomes of equal rows."""
+        select: _builtins.int
+        """Number of columns to keep. 0: all."""
+        components: _builtins.int
+        """Number of principal components. 0: none."""
+        @_builtins.property
+        def columns(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+            """Fields to read."""
+
+        @_builtins.property
+        def expressions(self) -> _containers.RepeatedCompositeFieldContainer[Global___TrainingRecipe.Table.Expression]:
+            """Columns to compute of others."""
+
+        def __init__(
+            self,
+            *,
+            columns: _abc.Iterable[_builtins.str] | None = ...,
+            missing: _builtins.str = ...,
+            sentinel: _builtins.float | None = ...,
+            outliers: _builtins.str = ...,
+            scaling: _builtins.str = ...,
+            encoding: _builtins.str = ...,
+            duplicates: _builtins.str = ...,
+            expressions: _abc.Iterable[Global___TrainingRecipe.Table.Expression] | None = ...,
+            select: _builtins.int = ...,
+            components: _builtins.int = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _typing.Literal["_sentinel", b"_sentinel", "sentinel", b"sentinel"]  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["_sentinel", b"_sentinel", "columns", b"columns", "components", b"components", "duplicates", b"duplicates", "encoding", b"encoding", "expressions", b"expressions", "missing", b"missing", "outliers", b"outliers", "scaling", b"scaling", "select", b"select", "sentinel", b"sentinel"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        _WhichOneofReturnType__sentinel: _TypeAlias = _typing.Literal["sentinel"]  # noqa: Y015
+        _WhichOneofArgType__sentinel: _TypeAlias = _typing.Literal["_sentinel", b"_sentinel"]  # noqa: Y015
+        def WhichOneof(self, oneof_group: _WhichOneofArgType__sentinel) -> _WhichOneofReturnType__sentinel | None: ...
+
+    @_typing.final
+    class Grpo(_message.Message):
+        """Settings of group relative policy optimization, as `ratoon.training.v1.Grpo` has them."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        @_typing.final
+        class Reward(_message.Message):
+            """Reward of an answer."""
+
+            DESCRIPTOR: _descriptor.Descriptor
+
+            KIND_FIELD_NUMBER: _builtins.int
+            VALUE_FIELD_NUMBER: _builtins.int
+            WEIGHT_FIELD_NUMBER: _builtins.int
+            kind: _builtins.str
+            """Kind of the reward: EXACT_MATCH, PATTERN, JSON_SCHEMA, FUNCTION or REWARD_MODEL."""
+            value: _builtins.str
+            """Expression, schema, source of the function, or digest."""
+            weight: _builtins.float
+            """Weight of the reward."""
+            def __init__(
+                self,
+                *,
+                kind: _builtins.str = ...,
+                value: _builtins.str = ...,
+                weight: _builtins.float = ...,
+            ) -> None: ...
+            _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+            def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+            _ClearFieldArgType: _TypeAlias = _typing.Literal["kind", b"kind", "value", b"value", "weight", b"weight"]  # noqa: Y015
+            def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+            def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+        REWARDS_FIELD_NUMBER: _builtins.int
+        GROUP_SIZE_FIELD_NUMBER: _builtins.int
+        TEMPERATURE_FIELD_NUMBER: _builtins.int
+        MAX_NEW_TOKENS_FIELD_NUMBER: _builtins.int
+        LOSS_FIELD_NUMBER: _builtins.int
+        CLIP_LOW_FIELD_NUMBER: _builtins.int
+        CLIP_HIGH_FIELD_NUMBER: _builtins.int
+        ITERATIONS_FIELD_NUMBER: _builtins.int
+        KL_WEIGHT_FIELD_NUMBER: _builtins.int
+        MAX_CORRECTION_FIELD_NUMBER: _builtins.int
+        UNSCALED_FIELD_NUMBER: _builtins.int
+        MAX_UNSCORED_FIELD_NUMBER: _builtins.int
+        group_size: _builtins.int
+        """Number of answers to a prompt."""
+        temperature: _builtins.float
+        """Temperature at which answers are drawn."""
+        max_new_tokens: _builtins.int
+        """Maximum number of tokens of an answer."""
+        loss: _builtins.str
+        """Average over the tokens: the name of a `PolicyLoss` without its prefix."""
+        clip_low: _builtins.float
+        """Share by which the probability of a token may fall."""
+        clip_high: _builtins.float
+        """Share by which the probability of a token may rise."""
+        iterations: _builtins.int
+        """Number of optimizer steps with the same answers."""
+        kl_weight: _builtins.float
+        """Weight of the divergence from the model that training starts from."""
+        max_correction: _builtins.float
+        """Limit of the correction of a token."""
+        unscaled: _builtins.bool
+        """Advantages are differences from the mean of the group."""
+        max_unscored: _builtins.float
+        """Share of answers without a reward beyond which the run ends."""
+        @_builtins.property
+        def rewards(self) -> _containers.RepeatedCompositeFieldContainer[Global___TrainingRecipe.Grpo.Reward]:
+            """Rewards of an answer."""
+
+        def __init__(
+            self,
+            *,
+            rewards: _abc.Iterable[Global___TrainingRecipe.Grpo.Reward] | None = ...,
+            group_size: _builtins.int | None = ...,
+            temperature: _builtins.float | None = ...,
+            max_new_tokens: _builtins.int | None = ...,
+            loss: _builtins.str | None = ...,
+            clip_low: _builtins.float | None = ...,
+            clip_high: _builtins.float | None = ...,
+            iterations: _builtins.int | None = ...,
+            kl_weight: _builtins.float | None = ...,
+            max_correction: _builtins.float | None = ...,
+            unscaled: _builtins.bool | None = ...,
+            max_unscored: _builtins.float | None = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _typing.Literal["_clip_high", b"_clip_high", "_clip_low", b"_clip_low", "_group_size", b"_group_size", "_iterations", b"_iterations", "_kl_weight", b"_kl_weight", "_loss", b"_loss", "_max_correction", b"_max_correction", "_max_new_tokens", b"_max_new_tokens", "_max_unscored", b"_max_unscored", "_temperature", b"_temperature", "_unscaled", b"_unscaled", "clip_high", b"clip_high", "clip_low", b"clip_low", "group_size", b"group_size", "iterations", b"iterations", "kl_weight", b"kl_weight", "loss", b"loss", "max_correction", b"max_correction", "max_new_tokens", b"max_new_tokens", "max_unscored", b"max_unscored", "temperature", b"temperature", "unscaled", b"unscaled"]  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["_clip_high", b"_clip_high", "_clip_low", b"_clip_low", "_group_size", b"_group_size", "_iterations", b"_iterations", "_kl_weight", b"_kl_weight", "_loss", b"_loss", "_max_correction", b"_max_correction", "_max_new_tokens", b"_max_new_tokens", "_max_unscored", b"_max_unscored", "_temperature", b"_temperature", "_unscaled", b"_unscaled", "clip_high", b"clip_high", "clip_low", b"clip_low", "group_size", b"group_size", "iterations", b"iterations", "kl_weight", b"kl_weight", "loss", b"loss", "max_correction", b"max_correction", "max_new_tokens", b"max_new_tokens", "max_unscored", b"max_unscored", "rewards", b"rewards", "temperature", b"temperature", "unscaled", b"unscaled"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        _WhichOneofReturnType__clip_high: _TypeAlias = _typing.Literal["clip_high"]  # noqa: Y015
+        _WhichOneofArgType__clip_high: _TypeAlias = _typing.Literal["_clip_high", b"_clip_high"]  # noqa: Y015
+        _WhichOneofReturnType__clip_low: _TypeAlias = _typing.Literal["clip_low"]  # noqa: Y015
+        _WhichOneofArgType__clip_low: _TypeAlias = _typing.Literal["_clip_low", b"_clip_low"]  # noqa: Y015
+        _WhichOneofReturnType__group_size: _TypeAlias = _typing.Literal["group_size"]  # noqa: Y015
+        _WhichOneofArgType__group_size: _TypeAlias = _typing.Literal["_group_size", b"_group_size"]  # noqa: Y015
+        _WhichOneofReturnType__iterations: _TypeAlias = _typing.Literal["iterations"]  # noqa: Y015
+        _WhichOneofArgType__iterations: _TypeAlias = _typing.Literal["_iterations", b"_iterations"]  # noqa: Y015
+        _WhichOneofReturnType__kl_weight: _TypeAlias = _typing.Literal["kl_weight"]  # noqa: Y015
+        _WhichOneofArgType__kl_weight: _TypeAlias = _typing.Literal["_kl_weight", b"_kl_weight"]  # noqa: Y015
+        _WhichOneofReturnType__loss: _TypeAlias = _typing.Literal["loss"]  # noqa: Y015
+        _WhichOneofArgType__loss: _TypeAlias = _typing.Literal["_loss", b"_loss"]  # noqa: Y015
+        _WhichOneofReturnType__max_correction: _TypeAlias = _typing.Literal["max_correction"]  # noqa: Y015
+        _WhichOneofArgType__max_correction: _TypeAlias = _typing.Literal["_max_correction", b"_max_correction"]  # noqa: Y015
+        _WhichOneofReturnType__max_new_tokens: _TypeAlias = _typing.Literal["max_new_tokens"]  # noqa: Y015
+        _WhichOneofArgType__max_new_tokens: _TypeAlias = _typing.Literal["_max_new_tokens", b"_max_new_tokens"]  # noqa: Y015
+        _WhichOneofReturnType__max_unscored: _TypeAlias = _typing.Literal["max_unscored"]  # noqa: Y015
+        _WhichOneofArgType__max_unscored: _TypeAlias = _typing.Literal["_max_unscored", b"_max_unscored"]  # noqa: Y015
+        _WhichOneofReturnType__temperature: _TypeAlias = _typing.Literal["temperature"]  # noqa: Y015
+        _WhichOneofArgType__temperature: _TypeAlias = _typing.Literal["_temperature", b"_temperature"]  # noqa: Y015
+        _WhichOneofReturnType__unscaled: _TypeAlias = _typing.Literal["unscaled"]  # noqa: Y015
+        _WhichOneofArgType__unscaled: _TypeAlias = _typing.Literal["_unscaled", b"_unscaled"]  # noqa: Y015
+        @_typing.overload
+        def WhichOneof(self, oneof_group: _WhichOneofArgType__clip_high) -> _WhichOneofReturnType__clip_high | None: ...
+        @_typing.overload
+        def WhichOneof(self, oneof_group: _WhichOneofArgType__clip_low) -> _WhichOneofReturnType__clip_low | None: ...
+        @_typing.overload
+        def WhichOneof(self, oneof_group: _WhichOneofArgType__group_size) -> _WhichOneofReturnType__group_size | None: ...
+        @_typing.overload
+        def WhichOneof(self, oneof_group: _WhichOneofArgType__iterations) -> _WhichOneofReturnType__iterations | None: ...
+        @_typing.overload
+        def WhichOneof(self, oneof_group: _WhichOneofArgType__kl_weight) -> _WhichOneofReturnType__kl_weight | None: ...
+        @_typing.overload
+        def WhichOneof(self, oneof_group: _WhichOneofArgType__loss) -> _WhichOneofReturnType__loss | None: ...
+        @_typing.overload
+        def WhichOneof(self, oneof_group: _WhichOneofArgType__max_correction) -> _WhichOneofReturnType__max_correction | None: ...
+        @_typing.overload
+        def WhichOneof(self, oneof_group: _WhichOneofArgType__max_new_tokens) -> _WhichOneofReturnType__max_new_tokens | None: ...
+        @_typing.overload
+        def WhichOneof(self, oneof_group: _WhichOneofArgType__max_unscored) -> _WhichOneofReturnType__max_unscored | None: ...
+        @_typing.overload
+        def WhichOneof(self, oneof_group: _WhichOneofArgType__temperature) -> _WhichOneofReturnType__temperature | None: ...
+        @_typing.overload
+        def WhichOneof(self, oneof_group: _WhichOneofArgType__unscaled) -> _WhichOneofReturnType__unscaled | None: ...
+
+    @_typing.final
     class NewTokens(_message.Message):
         """Tokens to add to a base model."""
 
@@ -233,6 +490,9 @@ class TrainingRecipe(_message.Message):
     PREFERENCE_LOSS_FIELD_NUMBER: _builtins.int
     GOOD_WEIGHT_FIELD_NUMBER: _builtins.int
     BAD_WEIGHT_FIELD_NUMBER: _builtins.int
+    SELECTION_METRIC_FIELD_NUMBER: _builtins.int
+    CLASSICAL_FIELD_NUMBER: _builtins.int
+    GRPO_FIELD_NUMBER: _builtins.int
     method: _builtins.str
     """Method: the name of a `Recipe.Method` without its prefix."""
     seed: _builtins.int
@@ -295,6 +555,8 @@ class TrainingRecipe(_message.Message):
     """Weight of the loss of good answers."""
     bad_weight: _builtins.float
     """Weight of the loss of bad answers."""
+    selection_metric: _builtins.str
+    """Metric of the validation part by which epochs are compared; empty: the default of the kind of task."""
     @_builtins.property
     def labels(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Labels that the model answers with."""
@@ -310,6 +572,14 @@ class TrainingRecipe(_message.Message):
     @_builtins.property
     def new_tokens(self) -> Global___TrainingRecipe.NewTokens:
         """Tokens to add to the base model. Not set: none."""
+
+    @_builtins.property
+    def classical(self) -> Global___TrainingRecipe.Classical:
+        """Candidates of a classical model. Not set: another method."""
+
+    @_builtins.property
+    def grpo(self) -> Global___TrainingRecipe.Grpo:
+        """Settings of GRPO. Not set: the objective is another one."""
 
     def __init__(
         self,
@@ -349,10 +619,13 @@ class TrainingRecipe(_message.Message):
         preference_loss: _builtins.str | None = ...,
         good_weight: _builtins.float | None = ...,
         bad_weight: _builtins.float | None = ...,
+        selection_metric: _builtins.str | None = ...,
+        classical: Global___TrainingRecipe.Classical | None = ...,
+        grpo: Global___TrainingRecipe.Grpo | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_averaging", b"_averaging", "_bad_weight", b"_bad_weight", "_batch_size", b"_batch_size", "_beta", b"_beta", "_clip_norm", b"_clip_norm", "_dtype", b"_dtype", "_epochs", b"_epochs", "_good_weight", b"_good_weight", "_gradient_accumulation", b"_gradient_accumulation", "_gradient_checkpointing", b"_gradient_checkpointing", "_label_prior", b"_label_prior", "_label_smoothing", b"_label_smoothing", "_language_model_epochs", b"_language_model_epochs", "_language_model_weight", b"_language_model_weight", "_learning_rate", b"_learning_rate", "_lora_rank", b"_lora_rank", "_max_chars", b"_max_chars", "_max_tokens", b"_max_tokens", "_method", b"_method", "_new_tokens", b"_new_tokens", "_objective", b"_objective", "_packed", b"_packed", "_patience", b"_patience", "_preference_loss", b"_preference_loss", "_prompt_tokens", b"_prompt_tokens", "_seed", b"_seed", "_sweep", b"_sweep", "_token_dropout", b"_token_dropout", "_train_on", b"_train_on", "_truncation", b"_truncation", "_warmup", b"_warmup", "_weight_decay", b"_weight_decay", "architecture", b"architecture", "averaging", b"averaging", "bad_weight", b"bad_weight", "batch_size", b"batch_size", "beta", b"beta", "clip_norm", b"clip_norm", "dtype", b"dtype", "epochs", b"epochs", "good_weight", b"good_weight", "gradient_accumulation", b"gradient_accumulation", "gradient_checkpointing", b"gradient_checkpointing", "label_prior", b"label_prior", "label_smoothing", b"label_smoothing", "language_model_epochs", b"language_model_epochs", "language_model_weight", b"language_model_weight", "learning_rate", b"learning_rate", "lora_rank", b"lora_rank", "max_chars", b"max_chars", "max_tokens", b"max_tokens", "method", b"method", "new_tokens", b"new_tokens", "objective", b"objective", "packed", b"packed", "patience", b"patience", "preference_loss", b"preference_loss", "prompt_tokens", b"prompt_tokens", "seed", b"seed", "sweep", b"sweep", "task", b"task", "token_dropout", b"token_dropout", "train_on", b"train_on", "truncation", b"truncation", "warmup", b"warmup", "weight_decay", b"weight_decay"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_averaging", b"_averaging", "_bad_weight", b"_bad_weight", "_batch_size", b"_batch_size", "_beta", b"_beta", "_clip_norm", b"_clip_norm", "_dtype", b"_dtype", "_epochs", b"_epochs", "_good_weight", b"_good_weight", "_gradient_accumulation", b"_gradient_accumulation", "_gradient_checkpointing", b"_gradient_checkpointing", "_grpo", b"_grpo", "_label_prior", b"_label_prior", "_label_smoothing", b"_label_smoothing", "_language_model_epochs", b"_language_model_epochs", "_language_model_weight", b"_language_model_weight", "_learning_rate", b"_learning_rate", "_lora_rank", b"_lora_rank", "_max_chars", b"_max_chars", "_max_tokens", b"_max_tokens", "_method", b"_method", "_new_tokens", b"_new_tokens", "_objective", b"_objective", "_packed", b"_packed", "_patience", b"_patience", "_preference_loss", b"_preference_loss", "_prompt_tokens", b"_prompt_tokens", "_seed", b"_seed", "_selection_metric", b"_selection_metric", "_sweep", b"_sweep", "_token_dropout", b"_token_dropout", "_train_on", b"_train_on", "_truncation", b"_truncation", "_warmup", b"_warmup", "_weight_decay", b"_weight_decay", "architecture", b"architecture", "averaging", b"averaging", "bad_weight", b"bad_weight", "batch_size", b"batch_size", "beta", b"beta", "classical", b"classical", "clip_norm", b"clip_norm", "dtype", b"dtype", "epochs", b"epochs", "good_weight", b"good_weight", "gradient_accumulation", b"gradient_accumulation", "gradient_checkpointing", b"gradient_checkpointing", "grpo", b"grpo", "label_prior", b"label_prior", "label_smoothing", b"label_smoothing", "language_model_epochs", b"language_model_epochs", "language_model_weight", b"language_model_weight", "learning_rate", b"learning_rate", "lora_rank", b"lora_rank", "max_chars", b"max_chars", "max_tokens", b"max_tokens", "method", b"method", "new_tokens", b"new_tokens", "objective", b"objective", "packed", b"packed", "patience", b"patience", "preference_loss", b"preference_loss", "prompt_tokens", b"prompt_tokens", "seed", b"seed", "selection_metric", b"selection_metric", "sweep", b"sweep", "task", b"task", "token_dropout", b"token_dropout", "train_on", b"train_on", "truncation", b"truncation", "warmup", b"warmup", "weight_decay", b"weight_decay"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_averaging", b"_averaging", "_bad_weight", b"_bad_weight", "_batch_size", b"_batch_size", "_beta", b"_beta", "_clip_norm", b"_clip_norm", "_dtype", b"_dtype", "_epochs", b"_epochs", "_good_weight", b"_good_weight", "_gradient_accumulation", b"_gradient_accumulation", "_gradient_checkpointing", b"_gradient_checkpointing", "_label_prior", b"_label_prior", "_label_smoothing", b"_label_smoothing", "_language_model_epochs", b"_language_model_epochs", "_language_model_weight", b"_language_model_weight", "_learning_rate", b"_learning_rate", "_lora_rank", b"_lora_rank", "_max_chars", b"_max_chars", "_max_tokens", b"_max_tokens", "_method", b"_method", "_new_tokens", b"_new_tokens", "_objective", b"_objective", "_packed", b"_packed", "_patience", b"_patience", "_preference_loss", b"_preference_loss", "_prompt_tokens", b"_prompt_tokens", "_seed", b"_seed", "_sweep", b"_sweep", "_token_dropout", b"_token_dropout", "_train_on", b"_train_on", "_truncation", b"_truncation", "_warmup", b"_warmup", "_weight_decay", b"_weight_decay", "architecture", b"architecture", "averaging", b"averaging", "bad_weight", b"bad_weight", "batch_size", b"batch_size", "beta", b"beta", "clip_norm", b"clip_norm", "dtype", b"dtype", "epochs", b"epochs", "good_weight", b"good_weight", "gradient_accumulation", b"gradient_accumulation", "gradient_checkpointing", b"gradient_checkpointing", "label_prior", b"label_prior", "label_smoothing", b"label_smoothing", "labels", b"labels", "language_model_epochs", b"language_model_epochs", "language_model_weight", b"language_model_weight", "learning_rate", b"learning_rate", "lora_rank", b"lora_rank", "max_chars", b"max_chars", "max_tokens", b"max_tokens", "method", b"method", "new_tokens", b"new_tokens", "objective", b"objective", "packed", b"packed", "patience", b"patience", "preference_loss", b"preference_loss", "prompt_tokens", b"prompt_tokens", "seed", b"seed", "sweep", b"sweep", "task", b"task", "token_dropout", b"token_dropout", "train_on", b"train_on", "truncation", b"truncation", "warmup", b"warmup", "weight_decay", b"weight_decay"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_averaging", b"_averaging", "_bad_weight", b"_bad_weight", "_batch_size", b"_batch_size", "_beta", b"_beta", "_clip_norm", b"_clip_norm", "_dtype", b"_dtype", "_epochs", b"_epochs", "_good_weight", b"_good_weight", "_gradient_accumulation", b"_gradient_accumulation", "_gradient_checkpointing", b"_gradient_checkpointing", "_grpo", b"_grpo", "_label_prior", b"_label_prior", "_label_smoothing", b"_label_smoothing", "_language_model_epochs", b"_language_model_epochs", "_language_model_weight", b"_language_model_weight", "_learning_rate", b"_learning_rate", "_lora_rank", b"_lora_rank", "_max_chars", b"_max_chars", "_max_tokens", b"_max_tokens", "_method", b"_method", "_new_tokens", b"_new_tokens", "_objective", b"_objective", "_packed", b"_packed", "_patience", b"_patience", "_preference_loss", b"_preference_loss", "_prompt_tokens", b"_prompt_tokens", "_seed", b"_seed", "_selection_metric", b"_selection_metric", "_sweep", b"_sweep", "_token_dropout", b"_token_dropout", "_train_on", b"_train_on", "_truncation", b"_truncation", "_warmup", b"_warmup", "_weight_decay", b"_weight_decay", "architecture", b"architecture", "averaging", b"averaging", "bad_weight", b"bad_weight", "batch_size", b"batch_size", "beta", b"beta", "classical", b"classical", "clip_norm", b"clip_norm", "dtype", b"dtype", "epochs", b"epochs", "good_weight", b"good_weight", "gradient_accumulation", b"gradient_accumulation", "gradient_checkpointing", b"gradient_checkpointing", "grpo", b"grpo", "label_prior", b"label_prior", "label_smoothing", b"label_smoothing", "labels", b"labels", "language_model_epochs", b"language_model_epochs", "language_model_weight", b"language_model_weight", "learning_rate", b"learning_rate", "lora_rank", b"lora_rank", "max_chars", b"max_chars", "max_tokens", b"max_tokens", "method", b"method", "new_tokens", b"new_tokens", "objective", b"objective", "packed", b"packed", "patience", b"patience", "preference_loss", b"preference_loss", "prompt_tokens", b"prompt_tokens", "seed", b"seed", "selection_metric", b"selection_metric", "sweep", b"sweep", "task", b"task", "token_dropout", b"token_dropout", "train_on", b"train_on", "truncation", b"truncation", "warmup", b"warmup", "weight_decay", b"weight_decay"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__averaging: _TypeAlias = _typing.Literal["averaging"]  # noqa: Y015
     _WhichOneofArgType__averaging: _TypeAlias = _typing.Literal["_averaging", b"_averaging"]  # noqa: Y015
@@ -374,6 +647,8 @@ class TrainingRecipe(_message.Message):
     _WhichOneofArgType__gradient_accumulation: _TypeAlias = _typing.Literal["_gradient_accumulation", b"_gradient_accumulation"]  # noqa: Y015
     _WhichOneofReturnType__gradient_checkpointing: _TypeAlias = _typing.Literal["gradient_checkpointing"]  # noqa: Y015
     _WhichOneofArgType__gradient_checkpointing: _TypeAlias = _typing.Literal["_gradient_checkpointing", b"_gradient_checkpointing"]  # noqa: Y015
+    _WhichOneofReturnType__grpo: _TypeAlias = _typing.Literal["grpo"]  # noqa: Y015
+    _WhichOneofArgType__grpo: _TypeAlias = _typing.Literal["_grpo", b"_grpo"]  # noqa: Y015
     _WhichOneofReturnType__label_prior: _TypeAlias = _typing.Literal["label_prior"]  # noqa: Y015
     _WhichOneofArgType__label_prior: _TypeAlias = _typing.Literal["_label_prior", b"_label_prior"]  # noqa: Y015
     _WhichOneofReturnType__label_smoothing: _TypeAlias = _typing.Literal["label_smoothing"]  # noqa: Y015
@@ -406,6 +681,8 @@ class TrainingRecipe(_message.Message):
     _WhichOneofArgType__prompt_tokens: _TypeAlias = _typing.Literal["_prompt_tokens", b"_prompt_tokens"]  # noqa: Y015
     _WhichOneofReturnType__seed: _TypeAlias = _typing.Literal["seed"]  # noqa: Y015
     _WhichOneofArgType__seed: _TypeAlias = _typing.Literal["_seed", b"_seed"]  # noqa: Y015
+    _WhichOneofReturnType__selection_metric: _TypeAlias = _typing.Literal["selection_metric"]  # noqa: Y015
+    _WhichOneofArgType__selection_metric: _TypeAlias = _typing.Literal["_selection_metric", b"_selection_metric"]  # noqa: Y015
     _WhichOneofReturnType__sweep: _TypeAlias = _typing.Literal["sweep"]  # noqa: Y015
     _WhichOneofArgType__sweep: _TypeAlias = _typing.Literal["_sweep", b"_sweep"]  # noqa: Y015
     _WhichOneofReturnType__token_dropout: _TypeAlias = _typing.Literal["token_dropout"]  # noqa: Y015
@@ -439,6 +716,8 @@ class TrainingRecipe(_message.Message):
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__gradient_checkpointing) -> _WhichOneofReturnType__gradient_checkpointing | None: ...
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__grpo) -> _WhichOneofReturnType__grpo | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__label_prior) -> _WhichOneofReturnType__label_prior | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__label_smoothing) -> _WhichOneofReturnType__label_smoothing | None: ...
@@ -470,6 +749,8 @@ class TrainingRecipe(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__prompt_tokens) -> _WhichOneofReturnType__prompt_tokens | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__seed) -> _WhichOneofReturnType__seed | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__selection_metric) -> _WhichOneofReturnType__selection_metric | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__sweep) -> _WhichOneofReturnType__sweep | None: ...
     @_typing.overload

@@ -118,6 +118,34 @@ class Guideline(_message.Message):
     than the numbers have. Only for `regress`.
     """
 
+    @_typing.final
+    class Example(_message.Message):
+        """Example of an answer."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        LABEL_FIELD_NUMBER: _builtins.int
+        TEXT_FIELD_NUMBER: _builtins.int
+        EXPLANATION_FIELD_NUMBER: _builtins.int
+        label: _builtins.str
+        """The answer."""
+        text: _builtins.str
+        """Text of the record, at most 65,536 characters."""
+        explanation: _builtins.str
+        """Why the answer is right, at most 4,096 characters. Empty: not stated."""
+        def __init__(
+            self,
+            *,
+            label: _builtins.str = ...,
+            text: _builtins.str = ...,
+            explanation: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["explanation", b"explanation", "label", b"label", "text", b"text"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     NAME_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
@@ -128,6 +156,11 @@ class Guideline(_message.Message):
     ETAG_FIELD_NUMBER: _builtins.int
     TASK_FIELD_NUMBER: _builtins.int
     VERSION_FIELD_NUMBER: _builtins.int
+    PURPOSE_FIELD_NUMBER: _builtins.int
+    AMBIGUITY_FIELD_NUMBER: _builtins.int
+    EXAMPLES_FIELD_NUMBER: _builtins.int
+    MARKS_FIELD_NUMBER: _builtins.int
+    CHANGE_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Resource name: `projects/{project}/guidelines/{guideline}`."""
     revision: _builtins.int
@@ -142,6 +175,10 @@ class Guideline(_message.Message):
     """Number of the version: 1, and one more with each update that changes the guideline. Annotations of queues name the
     version by which they were given.
     """
+    purpose: _builtins.str
+    """What the labels are for, at most 262,144 characters."""
+    ambiguity: _builtins.str
+    """How to decide ambiguous records, at most 262,144 characters."""
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """Time of creation, UTC. Set by the server."""
@@ -162,6 +199,22 @@ class Guideline(_message.Message):
         instead. An update changes `labels` alone.
         """
 
+    @_builtins.property
+    def examples(self) -> _containers.RepeatedCompositeFieldContainer[Global___Guideline.Example]:
+        """Examples of answers, at most 1,000."""
+
+    @_builtins.property
+    def marks(self) -> Global___MarkSpec:
+        """Spans or boxes that annotators mark. The task of the model is then `generate` with JSON answers. Not set: the task
+        says what annotators enter. An update changes `labels` alone.
+        """
+
+    @_builtins.property
+    def change(self) -> Global___VersionChange:
+        """What this version means for the answers that were given under earlier ones. Of an update: what the version means that
+        it creates. Default: they stay valid.
+        """
+
     def __init__(
         self,
         *,
@@ -175,14 +228,247 @@ class Guideline(_message.Message):
         etag: _builtins.str = ...,
         task: _task_pb2.TaskSpec | None = ...,
         version: _builtins.int = ...,
+        purpose: _builtins.str = ...,
+        ambiguity: _builtins.str = ...,
+        examples: _abc.Iterable[Global___Guideline.Example] | None = ...,
+        marks: Global___MarkSpec | None = ...,
+        change: Global___VersionChange | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "task", b"task", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["change", b"change", "create_time", b"create_time", "marks", b"marks", "task", b"task", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["conflict_policy", b"conflict_policy", "create_time", b"create_time", "etag", b"etag", "instructions", b"instructions", "labels", b"labels", "name", b"name", "revision", b"revision", "task", b"task", "update_time", b"update_time", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ambiguity", b"ambiguity", "change", b"change", "conflict_policy", b"conflict_policy", "create_time", b"create_time", "etag", b"etag", "examples", b"examples", "instructions", b"instructions", "labels", b"labels", "marks", b"marks", "name", b"name", "purpose", b"purpose", "revision", b"revision", "task", b"task", "update_time", b"update_time", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Guideline: _TypeAlias = Guideline  # noqa: Y015
+
+@_typing.final
+class GuidelineVersion(_message.Message):
+    """Version of a guideline, and what it means for the answers that were given under earlier ones."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
+    CREATE_TIME_FIELD_NUMBER: _builtins.int
+    UPDATE_TIME_FIELD_NUMBER: _builtins.int
+    GUIDELINE_FIELD_NUMBER: _builtins.int
+    APPLIED_FIELD_NUMBER: _builtins.int
+    REOPENED_COUNT_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Resource name: `projects/{project}/guidelines/{guideline}/versions/{version}`; versions count from 1."""
+    revision: _builtins.int
+    """Increases with every stored change."""
+    applied: _builtins.bool
+    """True if its change is in force for all tasks. While it is false, tasks are being opened again."""
+    reopened_count: _builtins.int
+    """Number of tasks that were opened again."""
+    @_builtins.property
+    def create_time(self) -> _timestamp_pb2.Timestamp:
+        """Time of creation, UTC. Set by the server."""
+
+    @_builtins.property
+    def update_time(self) -> _timestamp_pb2.Timestamp:
+        """Time of the last change, UTC. Set by the server."""
+
+    @_builtins.property
+    def guideline(self) -> Global___Guideline:
+        """The guideline in this version."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        revision: _builtins.int = ...,
+        create_time: _timestamp_pb2.Timestamp | None = ...,
+        update_time: _timestamp_pb2.Timestamp | None = ...,
+        guideline: Global___Guideline | None = ...,
+        applied: _builtins.bool = ...,
+        reopened_count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "guideline", b"guideline", "update_time", b"update_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["applied", b"applied", "create_time", b"create_time", "guideline", b"guideline", "name", b"name", "reopened_count", b"reopened_count", "revision", b"revision", "update_time", b"update_time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GuidelineVersion: _TypeAlias = GuidelineVersion  # noqa: Y015
+
+@_typing.final
+class VersionChange(_message.Message):
+    """What a version of a guideline means for the answers that were given under earlier ones."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    class _EarlierAnswers:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _EarlierAnswersEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[VersionChange._EarlierAnswers.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        EARLIER_ANSWERS_UNSPECIFIED: VersionChange._EarlierAnswers.ValueType  # 0
+        """Not set."""
+        EARLIER_ANSWERS_KEEP: VersionChange._EarlierAnswers.ValueType  # 1
+        """Earlier answers stay valid."""
+        EARLIER_ANSWERS_ASK_AGAIN: VersionChange._EarlierAnswers.ValueType  # 2
+        """Tasks of queues are opened again for those who answered them. Their earlier annotations are kept, marked as
+        outdated, and count no more.
+        """
+
+    class EarlierAnswers(_EarlierAnswers, metaclass=_EarlierAnswersEnumTypeWrapper):
+        """Meaning for earlier answers."""
+
+    EARLIER_ANSWERS_UNSPECIFIED: VersionChange.EarlierAnswers.ValueType  # 0
+    """Not set."""
+    EARLIER_ANSWERS_KEEP: VersionChange.EarlierAnswers.ValueType  # 1
+    """Earlier answers stay valid."""
+    EARLIER_ANSWERS_ASK_AGAIN: VersionChange.EarlierAnswers.ValueType  # 2
+    """Tasks of queues are opened again for those who answered them. Their earlier annotations are kept, marked as
+    outdated, and count no more.
+    """
+
+    EARLIER_ANSWERS_FIELD_NUMBER: _builtins.int
+    LABELS_FIELD_NUMBER: _builtins.int
+    NOTE_FIELD_NUMBER: _builtins.int
+    earlier_answers: Global___VersionChange.EarlierAnswers.ValueType
+    """Meaning for earlier answers. Default: KEEP."""
+    note: _builtins.str
+    """What changed and why, at most 4,096 characters. Annotators see it."""
+    @_builtins.property
+    def labels(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Labels whose answers are requested again, with ASK_AGAIN. Empty: all answers."""
+
+    def __init__(
+        self,
+        *,
+        earlier_answers: Global___VersionChange.EarlierAnswers.ValueType = ...,
+        labels: _abc.Iterable[_builtins.str] | None = ...,
+        note: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["earlier_answers", b"earlier_answers", "labels", b"labels", "note", b"note"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___VersionChange: _TypeAlias = VersionChange  # noqa: Y015
+
+@_typing.final
+class MarkSpec(_message.Message):
+    """Marks that annotators set in a record. The answer is a JSON list of them; an empty list says that there are none."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class Spans(_message.Message):
+        """Spans of the text of a record. Each is an object with `start`, `end` and `label`; the server adds `text`. Offsets
+        count Unicode code points from 0, `end` is exclusive: `text` is `text[start:end]` in Python. A span outside of the
+        text, an empty one, or one that begins or ends within a character that several code points form, such as an emoji,
+        is refused.
+        """
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        class _Overlap:
+            ValueType = _typing.NewType("ValueType", _builtins.int)
+            V: _TypeAlias = ValueType  # noqa: Y015
+
+        class _OverlapEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[MarkSpec.Spans._Overlap.ValueType], _builtins.type):
+            DESCRIPTOR: _descriptor.EnumDescriptor
+            OVERLAP_UNSPECIFIED: MarkSpec.Spans._Overlap.ValueType  # 0
+            """Not set."""
+            OVERLAP_NONE: MarkSpec.Spans._Overlap.ValueType  # 1
+            """No two spans."""
+            OVERLAP_NESTED: MarkSpec.Spans._Overlap.ValueType  # 2
+            """A span may lie within another one."""
+            OVERLAP_ANY: MarkSpec.Spans._Overlap.ValueType  # 3
+            """Any two spans that are not equal."""
+
+        class Overlap(_Overlap, metaclass=_OverlapEnumTypeWrapper):
+            """Which spans may share characters."""
+
+        OVERLAP_UNSPECIFIED: MarkSpec.Spans.Overlap.ValueType  # 0
+        """Not set."""
+        OVERLAP_NONE: MarkSpec.Spans.Overlap.ValueType  # 1
+        """No two spans."""
+        OVERLAP_NESTED: MarkSpec.Spans.Overlap.ValueType  # 2
+        """A span may lie within another one."""
+        OVERLAP_ANY: MarkSpec.Spans.Overlap.ValueType  # 3
+        """Any two spans that are not equal."""
+
+        LABELS_FIELD_NUMBER: _builtins.int
+        OVERLAP_FIELD_NUMBER: _builtins.int
+        overlap: Global___MarkSpec.Spans.Overlap.ValueType
+        """Which spans may share characters. Default: NONE."""
+        @_builtins.property
+        def labels(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+            """Labels to choose from: 1 to 1,000."""
+
+        def __init__(
+            self,
+            *,
+            labels: _abc.Iterable[_builtins.str] | None = ...,
+            overlap: Global___MarkSpec.Spans.Overlap.ValueType = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["labels", b"labels", "overlap", b"overlap"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    @_typing.final
+    class Boxes(_message.Message):
+        """Boxes on an image. Each is an object with `x`, `y`, `width`, `height` and `label`: the left upper corner and the
+        size as shares of the width and the height of the image, from 0 to 1. A box outside of the image is refused.
+        """
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        LABELS_FIELD_NUMBER: _builtins.int
+        IMAGE_ATTRIBUTE_FIELD_NUMBER: _builtins.int
+        image_attribute: _builtins.str
+        """Attribute of a record that holds the SHA-256 digest of the blob of its image. Default: `image`."""
+        @_builtins.property
+        def labels(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+            """Labels to choose from: 1 to 1,000."""
+
+        def __init__(
+            self,
+            *,
+            labels: _abc.Iterable[_builtins.str] | None = ...,
+            image_attribute: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["image_attribute", b"image_attribute", "labels", b"labels"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    SPANS_FIELD_NUMBER: _builtins.int
+    BOXES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def spans(self) -> Global___MarkSpec.Spans:
+        """Spans of the text."""
+
+    @_builtins.property
+    def boxes(self) -> Global___MarkSpec.Boxes:
+        """Boxes on an image."""
+
+    def __init__(
+        self,
+        *,
+        spans: Global___MarkSpec.Spans | None = ...,
+        boxes: Global___MarkSpec.Boxes | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["boxes", b"boxes", "kind", b"kind", "spans", b"spans"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["boxes", b"boxes", "kind", b"kind", "spans", b"spans"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["spans", "boxes"]  # noqa: Y015
+    _WhichOneofArgType_kind: _TypeAlias = _typing.Literal["kind", b"kind"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_kind) -> _WhichOneofReturnType_kind | None: ...
+
+Global___MarkSpec: _TypeAlias = MarkSpec  # noqa: Y015
 
 @_typing.final
 class Annotation(_message.Message):
@@ -230,6 +516,7 @@ class Annotation(_message.Message):
     SELECTION_FIELD_NUMBER: _builtins.int
     GUIDELINE_FIELD_NUMBER: _builtins.int
     GUIDELINE_VERSION_FIELD_NUMBER: _builtins.int
+    OUTDATED_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Resource name: `projects/{project}/annotations/{annotation}`."""
     revision: _builtins.int
@@ -254,6 +541,8 @@ class Annotation(_message.Message):
     """Resource name of the guideline of the queue. Empty: none."""
     guideline_version: _builtins.int
     """Version of the guideline by which the answer was given. 0: the annotation belongs to no queue."""
+    outdated: _builtins.bool
+    """True if a later version of the guideline requests the answer again: the annotation counts no more."""
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """Time of creation, UTC. Set by the server."""
@@ -278,10 +567,11 @@ class Annotation(_message.Message):
         selection: Global___Selection.ValueType = ...,
         guideline: _builtins.str = ...,
         guideline_version: _builtins.int = ...,
+        outdated: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["annotator", b"annotator", "content_digest", b"content_digest", "create_time", b"create_time", "guideline", b"guideline", "guideline_version", b"guideline_version", "label", b"label", "name", b"name", "queue", b"queue", "record_id", b"record_id", "revision", b"revision", "selection", b"selection", "source", b"source", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["annotator", b"annotator", "content_digest", b"content_digest", "create_time", b"create_time", "guideline", b"guideline", "guideline_version", b"guideline_version", "label", b"label", "name", b"name", "outdated", b"outdated", "queue", b"queue", "record_id", b"record_id", "revision", b"revision", "selection", b"selection", "source", b"source", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -526,6 +816,11 @@ class Task(_message.Message):
     COMMENTS_FIELD_NUMBER: _builtins.int
     REVIEW_FIELD_NUMBER: _builtins.int
     NEEDS_REVIEW_FIELD_NUMBER: _builtins.int
+    GUIDELINE_VERSION_FIELD_NUMBER: _builtins.int
+    PROPOSAL_CONFIDENCE_FIELD_NUMBER: _builtins.int
+    MARKS_FIELD_NUMBER: _builtins.int
+    EARLIER_ANSWERS_FIELD_NUMBER: _builtins.int
+    SUGGESTED_LABEL_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Resource name: `projects/{project}/tasks/{task}`."""
     revision: _builtins.int
@@ -557,13 +852,22 @@ class Task(_message.Message):
     selection: Global___Selection.ValueType
     """How the record was chosen. Not set: it was not drawn by a queue."""
     proposal_origin: _builtins.str
-    """What gave `proposed_label`, for example `rules` or `classical`. Empty: no answer is proposed, or it came with the
-    data.
+    """What gave `proposed_label`: `rules`, `classical`, `current` for the answer that counts so far, `earlier` for answers
+    to an earlier version of the guideline, or the model behind an endpoint. Empty: no answer is proposed, or it came
+    with the data.
     """
     guideline: _builtins.str
     """Resource name of the guideline of the queue. Empty: the task belongs to none."""
     needs_review: _builtins.bool
     """True if a reviewer checks the answer when all annotators have answered."""
+    guideline_version: _builtins.int
+    """Version of the guideline that the holder of the lease got with the task. 0: the task belongs to no queue."""
+    proposal_confidence: _builtins.float
+    """Probability of `proposed_label` by what proposed it, 0 to 1. Not set: it is not known."""
+    suggested_label: _builtins.str
+    """Label that is more probable than the current answer, which is `proposed_label`. Set in queues of the strategy
+    LABEL_ERRORS only.
+    """
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """Time of creation, UTC. Set by the server."""
@@ -606,6 +910,14 @@ class Task(_message.Message):
     def review(self) -> Global___Task.Review:
         """Result of the review. Not set: there was none."""
 
+    @_builtins.property
+    def marks(self) -> Global___MarkSpec:
+        """Spans or boxes that annotators mark. Not set: `task` says what an answer is."""
+
+    @_builtins.property
+    def earlier_answers(self) -> _containers.RepeatedCompositeFieldContainer[Global___Task.Answer]:
+        """Answers that a later version of the guideline requests again. Of a task of a queue, annotators see their own alone."""
+
     def __init__(
         self,
         *,
@@ -637,11 +949,18 @@ class Task(_message.Message):
         comments: _abc.Iterable[Global___Task.Comment] | None = ...,
         review: Global___Task.Review | None = ...,
         needs_review: _builtins.bool = ...,
+        guideline_version: _builtins.int = ...,
+        proposal_confidence: _builtins.float | None = ...,
+        marks: Global___MarkSpec | None = ...,
+        earlier_answers: _abc.Iterable[Global___Task.Answer] | None = ...,
+        suggested_label: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "lease_expire_time", b"lease_expire_time", "review", b"review", "task", b"task", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_proposal_confidence", b"_proposal_confidence", "create_time", b"create_time", "lease_expire_time", b"lease_expire_time", "marks", b"marks", "proposal_confidence", b"proposal_confidence", "review", b"review", "task", b"task", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["annotator", b"annotator", "answers", b"answers", "candidates", b"candidates", "comments", b"comments", "content_digest", b"content_digest", "create_time", b"create_time", "dataset_version", b"dataset_version", "guideline", b"guideline", "label", b"label", "lease_expire_time", b"lease_expire_time", "lease_holder", b"lease_holder", "name", b"name", "needs_review", b"needs_review", "origins", b"origins", "overlap", b"overlap", "proposal_origin", b"proposal_origin", "proposed_label", b"proposed_label", "queue", b"queue", "reason", b"reason", "record_id", b"record_id", "review", b"review", "revision", b"revision", "scales", b"scales", "selection", b"selection", "state", b"state", "task", b"task", "update_time", b"update_time", "work", b"work"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_proposal_confidence", b"_proposal_confidence", "annotator", b"annotator", "answers", b"answers", "candidates", b"candidates", "comments", b"comments", "content_digest", b"content_digest", "create_time", b"create_time", "dataset_version", b"dataset_version", "earlier_answers", b"earlier_answers", "guideline", b"guideline", "guideline_version", b"guideline_version", "label", b"label", "lease_expire_time", b"lease_expire_time", "lease_holder", b"lease_holder", "marks", b"marks", "name", b"name", "needs_review", b"needs_review", "origins", b"origins", "overlap", b"overlap", "proposal_confidence", b"proposal_confidence", "proposal_origin", b"proposal_origin", "proposed_label", b"proposed_label", "queue", b"queue", "reason", b"reason", "record_id", b"record_id", "review", b"review", "revision", b"revision", "scales", b"scales", "selection", b"selection", "state", b"state", "suggested_label", b"suggested_label", "task", b"task", "update_time", b"update_time", "work", b"work"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__proposal_confidence: _TypeAlias = _typing.Literal["proposal_confidence"]  # noqa: Y015
+    _WhichOneofArgType__proposal_confidence: _TypeAlias = _typing.Literal["_proposal_confidence", b"_proposal_confidence"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__proposal_confidence) -> _WhichOneofReturnType__proposal_confidence | None: ...
 
 Global___Task: _TypeAlias = Task  # noqa: Y015

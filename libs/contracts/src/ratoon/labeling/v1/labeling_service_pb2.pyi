@@ -8,6 +8,7 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import field_mask_pb2 as _field_mask_pb2
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from ratoon.labeling.v1 import annotation_pb2 as _annotation_pb2
 from ratoon.labeling.v1 import label_set_pb2 as _label_set_pb2
 from ratoon.labeling.v1 import queue_pb2 as _queue_pb2
@@ -22,6 +23,38 @@ else:
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class _ExchangeFormat:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ExchangeFormatEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ExchangeFormat.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    EXCHANGE_FORMAT_UNSPECIFIED: _ExchangeFormat.ValueType  # 0
+    """Not set."""
+    EXCHANGE_FORMAT_LABEL_STUDIO: _ExchangeFormat.ValueType  # 1
+    """JSON list of tasks, as Label Studio imports and exports it (JSON, not JSON_MIN)."""
+    EXCHANGE_FORMAT_ARGILLA: _ExchangeFormat.ValueType  # 2
+    """JSON list of records, as `Dataset.records.to_json` of Argilla writes them."""
+    EXCHANGE_FORMAT_JSONL: _ExchangeFormat.ValueType  # 3
+    """JSON Lines in UTF-8 with `record_id` or `text`, and `label`, `annotator` and `time`."""
+    EXCHANGE_FORMAT_CSV: _ExchangeFormat.ValueType  # 4
+    """CSV after RFC 4180 in UTF-8 with the same columns."""
+
+class ExchangeFormat(_ExchangeFormat, metaclass=_ExchangeFormatEnumTypeWrapper):
+    """Format of a file of annotations."""
+
+EXCHANGE_FORMAT_UNSPECIFIED: ExchangeFormat.ValueType  # 0
+"""Not set."""
+EXCHANGE_FORMAT_LABEL_STUDIO: ExchangeFormat.ValueType  # 1
+"""JSON list of tasks, as Label Studio imports and exports it (JSON, not JSON_MIN)."""
+EXCHANGE_FORMAT_ARGILLA: ExchangeFormat.ValueType  # 2
+"""JSON list of records, as `Dataset.records.to_json` of Argilla writes them."""
+EXCHANGE_FORMAT_JSONL: ExchangeFormat.ValueType  # 3
+"""JSON Lines in UTF-8 with `record_id` or `text`, and `label`, `annotator` and `time`."""
+EXCHANGE_FORMAT_CSV: ExchangeFormat.ValueType  # 4
+"""CSV after RFC 4180 in UTF-8 with the same columns."""
+Global___ExchangeFormat: _TypeAlias = ExchangeFormat  # noqa: Y015
+
 @_typing.final
 class CreateGuidelineRequest(_message.Message):
     """Request of `CreateGuideline`."""
@@ -32,6 +65,8 @@ class CreateGuidelineRequest(_message.Message):
     GUIDELINE_ID_FIELD_NUMBER: _builtins.int
     GUIDELINE_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
+    LABEL_CONFIG_FIELD_NUMBER: _builtins.int
+    LABEL_CONTROL_FIELD_NUMBER: _builtins.int
     parent: _builtins.str
     """Resource name of the project: `projects/{project}`."""
     guideline_id: _builtins.str
@@ -42,9 +77,17 @@ class CreateGuidelineRequest(_message.Message):
     """Makes a retry safe: the identical request with the same ID returns the resource that it created first. A different
     request with the same ID is refused. At most 256 characters.
     """
+    label_config: _builtins.str
+    """Labeling config of Label Studio, from which labels, task or marks are taken, and instructions if `guideline` has
+    none. Refused with `labels`, `task` or `marks`, and without a control that Ratoon has (`BAD_EXCHANGE`).
+    """
+    label_control: _builtins.str
+    """Name of the control of `label_config` that annotators use. Empty: the first one."""
     @_builtins.property
     def guideline(self) -> _annotation_pb2.Guideline:
-        """The guideline to create. Only `instructions`, `labels`, `task` and `conflict_policy` are read."""
+        """The guideline to create. Only `instructions`, `purpose`, `ambiguity`, `examples`, `labels`, `task`, `marks` and
+        `conflict_policy` are read.
+        """
 
     def __init__(
         self,
@@ -53,10 +96,12 @@ class CreateGuidelineRequest(_message.Message):
         guideline_id: _builtins.str = ...,
         guideline: _annotation_pb2.Guideline | None = ...,
         request_id: _builtins.str = ...,
+        label_config: _builtins.str = ...,
+        label_control: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["guideline", b"guideline"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["guideline", b"guideline", "guideline_id", b"guideline_id", "parent", b"parent", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["guideline", b"guideline", "guideline_id", b"guideline_id", "label_config", b"label_config", "label_control", b"label_control", "parent", b"parent", "request_id", b"request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -179,6 +224,92 @@ class UpdateGuidelineRequest(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___UpdateGuidelineRequest: _TypeAlias = UpdateGuidelineRequest  # noqa: Y015
+
+@_typing.final
+class GetGuidelineVersionRequest(_message.Message):
+    """Request of `GetGuidelineVersion`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Resource name of the version: `projects/{project}/guidelines/{guideline}/versions/{version}`."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetGuidelineVersionRequest: _TypeAlias = GetGuidelineVersionRequest  # noqa: Y015
+
+@_typing.final
+class ListGuidelineVersionsRequest(_message.Message):
+    """Request of `ListGuidelineVersions`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PARENT_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    ORDER_BY_FIELD_NUMBER: _builtins.int
+    parent: _builtins.str
+    """Resource name of the guideline: `projects/{project}/guidelines/{guideline}`."""
+    page_size: _builtins.int
+    """Maximum number of items to return. 0: 100. Values above 1000 are reduced to 1000; negative values are refused. A
+    page may hold fewer items.
+    """
+    page_token: _builtins.str
+    """`next_page_token` of the previous page. Empty: the first page. The token of another listing is refused."""
+    order_by: _builtins.str
+    """Order of the items: `create_time` (default) or `create_time desc`. The token of another order is refused."""
+    def __init__(
+        self,
+        *,
+        parent: _builtins.str = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+        order_by: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["order_by", b"order_by", "page_size", b"page_size", "page_token", b"page_token", "parent", b"parent"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListGuidelineVersionsRequest: _TypeAlias = ListGuidelineVersionsRequest  # noqa: Y015
+
+@_typing.final
+class ListGuidelineVersionsResponse(_message.Message):
+    """One page of versions of a guideline."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    GUIDELINE_VERSIONS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Token of the next page. Empty on the last page."""
+    @_builtins.property
+    def guideline_versions(self) -> _containers.RepeatedCompositeFieldContainer[_annotation_pb2.GuidelineVersion]:
+        """The versions of this page."""
+
+    def __init__(
+        self,
+        *,
+        guideline_versions: _abc.Iterable[_annotation_pb2.GuidelineVersion] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["guideline_versions", b"guideline_versions", "next_page_token", b"next_page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListGuidelineVersionsResponse: _TypeAlias = ListGuidelineVersionsResponse  # noqa: Y015
 
 @_typing.final
 class DeleteGuidelineRequest(_message.Message):
@@ -935,6 +1066,7 @@ class CompleteTaskRequest(_message.Message):
     PREFERENCE_FIELD_NUMBER: _builtins.int
     COMMENT_FIELD_NUMBER: _builtins.int
     SKIP_REASON_FIELD_NUMBER: _builtins.int
+    GUIDELINE_VERSION_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Resource name of the task: `projects/{project}/tasks/{task}`."""
     label: _builtins.str
@@ -947,6 +1079,10 @@ class CompleteTaskRequest(_message.Message):
     """Comment for reviewers and engineers, at most 4,096 characters. Empty: none."""
     skip_reason: _builtins.str
     """Why the task is skipped, at most 200 characters. Refused with an answer."""
+    guideline_version: _builtins.int
+    """Version of the guideline that the annotator read. Default: the version when the task was claimed. An answer that a
+    later version requests again is refused (`GUIDELINE_CHANGED`).
+    """
     @_builtins.property
     def ratings(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
         """Ratings of a task of the work RATE: 1 to 5 for each of its scales."""
@@ -961,10 +1097,11 @@ class CompleteTaskRequest(_message.Message):
         preference: _annotation_pb2.Preference.ValueType = ...,
         comment: _builtins.str = ...,
         skip_reason: _builtins.str = ...,
+        guideline_version: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["comment", b"comment", "label", b"label", "name", b"name", "preference", b"preference", "ratings", b"ratings", "request_id", b"request_id", "skip_reason", b"skip_reason"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["comment", b"comment", "guideline_version", b"guideline_version", "label", b"label", "name", b"name", "preference", b"preference", "ratings", b"ratings", "request_id", b"request_id", "skip_reason", b"skip_reason"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1542,6 +1679,60 @@ class SummarizeQueueResponse(_message.Message):
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
     @_typing.final
+    class ProposalAccuracy(_message.Message):
+        """Accuracy of proposed answers of one origin, estimated on answers by people."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        ORIGIN_FIELD_NUMBER: _builtins.int
+        BLIND_FIELD_NUMBER: _builtins.int
+        RANDOM_FIELD_NUMBER: _builtins.int
+        CHECKED_COUNT_FIELD_NUMBER: _builtins.int
+        CORRECT_COUNT_FIELD_NUMBER: _builtins.int
+        ACCURACY_FIELD_NUMBER: _builtins.int
+        LOW_FIELD_NUMBER: _builtins.int
+        HIGH_FIELD_NUMBER: _builtins.int
+        MEAN_CONFIDENCE_FIELD_NUMBER: _builtins.int
+        origin: _builtins.str
+        """What proposed the answers."""
+        blind: _builtins.bool
+        """True: only tasks whose proposal annotators did not see, so that it could not influence them."""
+        random: _builtins.bool
+        """True: only records that were drawn at random. Others are harder than the records of the version."""
+        checked_count: _builtins.int
+        """Number of completed tasks with a proposed answer."""
+        correct_count: _builtins.int
+        """Number of these whose answer by people is the proposed one."""
+        accuracy: _builtins.float
+        """Share of correct ones."""
+        low: _builtins.float
+        """Lower end of its 95 % interval (Wilson)."""
+        high: _builtins.float
+        """Upper end of its 95 % interval (Wilson)."""
+        mean_confidence: _builtins.float
+        """Mean confidence of the proposals. Not set: none has one."""
+        def __init__(
+            self,
+            *,
+            origin: _builtins.str = ...,
+            blind: _builtins.bool = ...,
+            random: _builtins.bool = ...,
+            checked_count: _builtins.int = ...,
+            correct_count: _builtins.int = ...,
+            accuracy: _builtins.float = ...,
+            low: _builtins.float = ...,
+            high: _builtins.float = ...,
+            mean_confidence: _builtins.float | None = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _typing.Literal["_mean_confidence", b"_mean_confidence", "mean_confidence", b"mean_confidence"]  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["_mean_confidence", b"_mean_confidence", "accuracy", b"accuracy", "blind", b"blind", "checked_count", b"checked_count", "correct_count", b"correct_count", "high", b"high", "low", b"low", "mean_confidence", b"mean_confidence", "origin", b"origin", "random", b"random"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        _WhichOneofReturnType__mean_confidence: _TypeAlias = _typing.Literal["mean_confidence"]  # noqa: Y015
+        _WhichOneofArgType__mean_confidence: _TypeAlias = _typing.Literal["_mean_confidence", b"_mean_confidence"]  # noqa: Y015
+        def WhichOneof(self, oneof_group: _WhichOneofArgType__mean_confidence) -> _WhichOneofReturnType__mean_confidence | None: ...
+
+    @_typing.final
     class LabelAgreement(_message.Message):
         """Agreement on one label."""
 
@@ -1673,6 +1864,9 @@ class SummarizeQueueResponse(_message.Message):
     ANNOTATORS_FIELD_NUMBER: _builtins.int
     CONFIRMED_COUNT_FIELD_NUMBER: _builtins.int
     CORRECTED_COUNT_FIELD_NUMBER: _builtins.int
+    EXACT_F1_FIELD_NUMBER: _builtins.int
+    OVERLAP_F1_FIELD_NUMBER: _builtins.int
+    PROPOSALS_FIELD_NUMBER: _builtins.int
     compared_count: _builtins.int
     """Number of tasks with answers of two annotators or more."""
     pair_count: _builtins.int
@@ -1691,6 +1885,14 @@ class SummarizeQueueResponse(_message.Message):
     """Number of completed tasks whose answer is the proposed one."""
     corrected_count: _builtins.int
     """Number of completed tasks whose answer differs from the proposed one."""
+    exact_f1: _builtins.float
+    """Mean F1 of the marks over the pairs of answers to one task: spans with equal bounds and label, or boxes with the
+    same label whose intersection is at least 0.75 of their union. Not set: answers are no marks, or there is no pair.
+    """
+    overlap_f1: _builtins.float
+    """The same, of spans with the same label that share a character, or of boxes whose intersection is at least 0.5 of
+    their union.
+    """
     @_builtins.property
     def answer_counts(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
         """Number of answers by label; of several labels each counts. Empty for texts and numbers."""
@@ -1707,6 +1909,10 @@ class SummarizeQueueResponse(_message.Message):
     def annotators(self) -> _containers.RepeatedCompositeFieldContainer[Global___SummarizeQueueResponse.Annotator]:
         """Answers and quality of each annotator."""
 
+    @_builtins.property
+    def proposals(self) -> _containers.RepeatedCompositeFieldContainer[Global___SummarizeQueueResponse.ProposalAccuracy]:
+        """Accuracy of the proposed answers, by origin."""
+
     def __init__(
         self,
         *,
@@ -1722,21 +1928,32 @@ class SummarizeQueueResponse(_message.Message):
         annotators: _abc.Iterable[Global___SummarizeQueueResponse.Annotator] | None = ...,
         confirmed_count: _builtins.int = ...,
         corrected_count: _builtins.int = ...,
+        exact_f1: _builtins.float | None = ...,
+        overlap_f1: _builtins.float | None = ...,
+        proposals: _abc.Iterable[Global___SummarizeQueueResponse.ProposalAccuracy] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_alpha", b"_alpha", "_fleiss_kappa", b"_fleiss_kappa", "_raw_agreement", b"_raw_agreement", "alpha", b"alpha", "fleiss_kappa", b"fleiss_kappa", "raw_agreement", b"raw_agreement"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_alpha", b"_alpha", "_exact_f1", b"_exact_f1", "_fleiss_kappa", b"_fleiss_kappa", "_overlap_f1", b"_overlap_f1", "_raw_agreement", b"_raw_agreement", "alpha", b"alpha", "exact_f1", b"exact_f1", "fleiss_kappa", b"fleiss_kappa", "overlap_f1", b"overlap_f1", "raw_agreement", b"raw_agreement"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_alpha", b"_alpha", "_fleiss_kappa", b"_fleiss_kappa", "_raw_agreement", b"_raw_agreement", "alpha", b"alpha", "annotators", b"annotators", "answer_counts", b"answer_counts", "compared_count", b"compared_count", "confirmed_count", b"confirmed_count", "corrected_count", b"corrected_count", "fleiss_kappa", b"fleiss_kappa", "labels", b"labels", "pair_count", b"pair_count", "pairs", b"pairs", "raw_agreement", b"raw_agreement", "undefined_reason", b"undefined_reason"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_alpha", b"_alpha", "_exact_f1", b"_exact_f1", "_fleiss_kappa", b"_fleiss_kappa", "_overlap_f1", b"_overlap_f1", "_raw_agreement", b"_raw_agreement", "alpha", b"alpha", "annotators", b"annotators", "answer_counts", b"answer_counts", "compared_count", b"compared_count", "confirmed_count", b"confirmed_count", "corrected_count", b"corrected_count", "exact_f1", b"exact_f1", "fleiss_kappa", b"fleiss_kappa", "labels", b"labels", "overlap_f1", b"overlap_f1", "pair_count", b"pair_count", "pairs", b"pairs", "proposals", b"proposals", "raw_agreement", b"raw_agreement", "undefined_reason", b"undefined_reason"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__alpha: _TypeAlias = _typing.Literal["alpha"]  # noqa: Y015
     _WhichOneofArgType__alpha: _TypeAlias = _typing.Literal["_alpha", b"_alpha"]  # noqa: Y015
+    _WhichOneofReturnType__exact_f1: _TypeAlias = _typing.Literal["exact_f1"]  # noqa: Y015
+    _WhichOneofArgType__exact_f1: _TypeAlias = _typing.Literal["_exact_f1", b"_exact_f1"]  # noqa: Y015
     _WhichOneofReturnType__fleiss_kappa: _TypeAlias = _typing.Literal["fleiss_kappa"]  # noqa: Y015
     _WhichOneofArgType__fleiss_kappa: _TypeAlias = _typing.Literal["_fleiss_kappa", b"_fleiss_kappa"]  # noqa: Y015
+    _WhichOneofReturnType__overlap_f1: _TypeAlias = _typing.Literal["overlap_f1"]  # noqa: Y015
+    _WhichOneofArgType__overlap_f1: _TypeAlias = _typing.Literal["_overlap_f1", b"_overlap_f1"]  # noqa: Y015
     _WhichOneofReturnType__raw_agreement: _TypeAlias = _typing.Literal["raw_agreement"]  # noqa: Y015
     _WhichOneofArgType__raw_agreement: _TypeAlias = _typing.Literal["_raw_agreement", b"_raw_agreement"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__alpha) -> _WhichOneofReturnType__alpha | None: ...
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__exact_f1) -> _WhichOneofReturnType__exact_f1 | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__fleiss_kappa) -> _WhichOneofReturnType__fleiss_kappa | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__overlap_f1) -> _WhichOneofReturnType__overlap_f1 | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__raw_agreement) -> _WhichOneofReturnType__raw_agreement | None: ...
 
@@ -1823,6 +2040,182 @@ class AddGoldItemsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___AddGoldItemsResponse: _TypeAlias = AddGoldItemsResponse  # noqa: Y015
+
+@_typing.final
+class ExportQueueRequest(_message.Message):
+    """Request of `ExportQueue`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    FORMAT_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Resource name of the queue: `projects/{project}/queues/{queue}`."""
+    format: Global___ExchangeFormat.ValueType
+    """Format of the file. Required."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        format: Global___ExchangeFormat.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["format", b"format", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExportQueueRequest: _TypeAlias = ExportQueueRequest  # noqa: Y015
+
+@_typing.final
+class ExportQueueResponse(_message.Message):
+    """Response of `ExportQueue`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DIGEST_FIELD_NUMBER: _builtins.int
+    SIZE_BYTES_FIELD_NUMBER: _builtins.int
+    LABEL_CONFIG_FIELD_NUMBER: _builtins.int
+    TASK_COUNT_FIELD_NUMBER: _builtins.int
+    ANSWER_COUNT_FIELD_NUMBER: _builtins.int
+    WITHOUT_TEXT_COUNT_FIELD_NUMBER: _builtins.int
+    digest: _builtins.str
+    """SHA-256 digest of the file, by which it can be downloaded."""
+    size_bytes: _builtins.int
+    """Size of the file in bytes."""
+    label_config: _builtins.str
+    """Labeling config by which annotators of Label Studio enter the same answers. Empty for other formats."""
+    task_count: _builtins.int
+    """Number of tasks in the file."""
+    answer_count: _builtins.int
+    """Number of answers in the file."""
+    without_text_count: _builtins.int
+    """Number of tasks that are left out because their record is not shown."""
+    def __init__(
+        self,
+        *,
+        digest: _builtins.str = ...,
+        size_bytes: _builtins.int = ...,
+        label_config: _builtins.str = ...,
+        task_count: _builtins.int = ...,
+        answer_count: _builtins.int = ...,
+        without_text_count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer_count", b"answer_count", "digest", b"digest", "label_config", b"label_config", "size_bytes", b"size_bytes", "task_count", b"task_count", "without_text_count", b"without_text_count"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExportQueueResponse: _TypeAlias = ExportQueueResponse  # noqa: Y015
+
+@_typing.final
+class ImportAnnotationsRequest(_message.Message):
+    """Request of `ImportAnnotations`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PARENT_FIELD_NUMBER: _builtins.int
+    DATASET_VERSION_FIELD_NUMBER: _builtins.int
+    GUIDELINE_FIELD_NUMBER: _builtins.int
+    DIGEST_FIELD_NUMBER: _builtins.int
+    FORMAT_FIELD_NUMBER: _builtins.int
+    CONTROL_FIELD_NUMBER: _builtins.int
+    SOURCE_FIELD_NUMBER: _builtins.int
+    parent: _builtins.str
+    """Resource name of the project: `projects/{project}`."""
+    dataset_version: _builtins.str
+    """Resource name of the dataset version that holds the records. A record is found by its ID, which an export of a
+    queue holds, else by its text; white space does not count.
+    """
+    guideline: _builtins.str
+    """Resource name of the guideline by whose rules the answers are valid."""
+    digest: _builtins.str
+    """SHA-256 digest of the file, which was uploaded before; at most 64 MiB."""
+    format: Global___ExchangeFormat.ValueType
+    """Format of the file. Required."""
+    control: _builtins.str
+    """Name of the control of Label Studio, or of the question of Argilla, whose answers count. Empty: the first one."""
+    source: _annotation_pb2.Annotation.Source.ValueType
+    """Origin of the annotations. Default: IMPORT. HUMAN: people gave the answers, and the caller vouches for it."""
+    def __init__(
+        self,
+        *,
+        parent: _builtins.str = ...,
+        dataset_version: _builtins.str = ...,
+        guideline: _builtins.str = ...,
+        digest: _builtins.str = ...,
+        format: Global___ExchangeFormat.ValueType = ...,
+        control: _builtins.str = ...,
+        source: _annotation_pb2.Annotation.Source.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["control", b"control", "dataset_version", b"dataset_version", "digest", b"digest", "format", b"format", "guideline", b"guideline", "parent", b"parent", "source", b"source"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ImportAnnotationsRequest: _TypeAlias = ImportAnnotationsRequest  # noqa: Y015
+
+@_typing.final
+class ImportAnnotationsResponse(_message.Message):
+    """Response of `ImportAnnotations`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class LeftOutCountsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.int
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.int = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    CREATED_COUNT_FIELD_NUMBER: _builtins.int
+    EXISTING_COUNT_FIELD_NUMBER: _builtins.int
+    LEFT_OUT_COUNTS_FIELD_NUMBER: _builtins.int
+    PROBLEMS_FIELD_NUMBER: _builtins.int
+    created_count: _builtins.int
+    """Number of annotations that were created."""
+    existing_count: _builtins.int
+    """Number of answers that were stored before."""
+    @_builtins.property
+    def left_out_counts(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
+        """Number of entries that were left out, by reason: `CANCELLED`, `DRAFT`, `EMPTY`, `PREDICTION`, `UNKNOWN_CONTROL`,
+        `OUT_OF_TEXT`, `OUT_OF_IMAGE`, `MALFORMED`, `UNKNOWN_RECORD` or `BAD_ANSWER`.
+        """
+
+    @_builtins.property
+    def problems(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The first 20 entries that were left out, with the reason."""
+
+    def __init__(
+        self,
+        *,
+        created_count: _builtins.int = ...,
+        existing_count: _builtins.int = ...,
+        left_out_counts: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
+        problems: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["created_count", b"created_count", "existing_count", b"existing_count", "left_out_counts", b"left_out_counts", "problems", b"problems"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ImportAnnotationsResponse: _TypeAlias = ImportAnnotationsResponse  # noqa: Y015
 
 @_typing.final
 class CreateRefillRequest(_message.Message):

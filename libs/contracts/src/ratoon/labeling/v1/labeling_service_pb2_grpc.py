@@ -63,6 +63,16 @@ class LabelingServiceStub:
                 request_serializer=ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.DeleteGuidelineRequest.SerializeToString,
                 response_deserializer=ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.DeleteGuidelineResponse.FromString,
                 _registered_method=True)
+        self.GetGuidelineVersion = channel.unary_unary(
+                '/ratoon.labeling.v1.LabelingService/GetGuidelineVersion',
+                request_serializer=ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.GetGuidelineVersionRequest.SerializeToString,
+                response_deserializer=ratoon_dot_labeling_dot_v1_dot_annotation__pb2.GuidelineVersion.FromString,
+                _registered_method=True)
+        self.ListGuidelineVersions = channel.unary_unary(
+                '/ratoon.labeling.v1.LabelingService/ListGuidelineVersions',
+                request_serializer=ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.ListGuidelineVersionsRequest.SerializeToString,
+                response_deserializer=ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.ListGuidelineVersionsResponse.FromString,
+                _registered_method=True)
         self.CreateLabelSet = channel.unary_unary(
                 '/ratoon.labeling.v1.LabelingService/CreateLabelSet',
                 request_serializer=ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.CreateLabelSetRequest.SerializeToString,
@@ -198,6 +208,16 @@ class LabelingServiceStub:
                 request_serializer=ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.AddGoldItemsRequest.SerializeToString,
                 response_deserializer=ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.AddGoldItemsResponse.FromString,
                 _registered_method=True)
+        self.ExportQueue = channel.unary_unary(
+                '/ratoon.labeling.v1.LabelingService/ExportQueue',
+                request_serializer=ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.ExportQueueRequest.SerializeToString,
+                response_deserializer=ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.ExportQueueResponse.FromString,
+                _registered_method=True)
+        self.ImportAnnotations = channel.unary_unary(
+                '/ratoon.labeling.v1.LabelingService/ImportAnnotations',
+                request_serializer=ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.ImportAnnotationsRequest.SerializeToString,
+                response_deserializer=ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.ImportAnnotationsResponse.FromString,
+                _registered_method=True)
         self.CreateRefill = channel.unary_unary(
                 '/ratoon.labeling.v1.LabelingService/CreateRefill',
                 request_serializer=ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.CreateRefillRequest.SerializeToString,
@@ -253,7 +273,8 @@ class LabelingServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def UpdateGuideline(self, request, context):
-        """Update a guideline. Existing label sets keep the labels and the conflict policy with which they were created.
+        """Update a guideline: a new version. Existing label sets keep the labels and the conflict policy with which they were
+        created. `change` says what the version means for earlier answers; with ASK_AGAIN, tasks of queues are opened again.
         Refusals of `CreateGuideline` apply.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -263,6 +284,20 @@ class LabelingServiceServicer:
     def DeleteGuideline(self, request, context):
         """Delete a guideline. Existing label sets keep the labels and the conflict policy with which they were created.
         Refused while a label set is being created with it (`IN_USE`).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetGuidelineVersion(self, request, context):
+        """Return one version of a guideline.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListGuidelineVersions(self, request, context):
+        """List the versions of a guideline, oldest first.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -481,6 +516,24 @@ class LabelingServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ExportQueue(self, request, context):
+        """Write the tasks of a queue with their answers and proposed answers to a file, for other annotation tools. Gold items
+        are left out, and so are tasks whose record is not shown, for example because it was erased.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ImportAnnotations(self, request, context):
+        """Store the answers in a file of another annotation tool as annotations of records of a dataset version. The same
+        answers are stored once. What is left out is counted by reason. Refused: a file that does not have the format
+        (`BAD_EXCHANGE`), one of more than 64 MiB (`FILE_TOO_LARGE`), one that was not uploaded (`ARTIFACT_MISSING`), a
+        dataset version that is not READY (`DATASET_NOT_READY`).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def CreateRefill(self, request, context):
         """Draw records into a queue. Refused: a size out of range (`BAD_QUEUE`), a refill in progress (`REFILL_IN_PROGRESS`),
         a dataset version that is not READY (`DATASET_NOT_READY`).
@@ -545,6 +598,16 @@ def add_LabelingServiceServicer_to_server(servicer, server):
                     servicer.DeleteGuideline,
                     request_deserializer=ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.DeleteGuidelineRequest.FromString,
                     response_serializer=ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.DeleteGuidelineResponse.SerializeToString,
+            ),
+            'GetGuidelineVersion': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetGuidelineVersion,
+                    request_deserializer=ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.GetGuidelineVersionRequest.FromString,
+                    response_serializer=ratoon_dot_labeling_dot_v1_dot_annotation__pb2.GuidelineVersion.SerializeToString,
+            ),
+            'ListGuidelineVersions': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListGuidelineVersions,
+                    request_deserializer=ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.ListGuidelineVersionsRequest.FromString,
+                    response_serializer=ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.ListGuidelineVersionsResponse.SerializeToString,
             ),
             'CreateLabelSet': grpc.unary_unary_rpc_method_handler(
                     servicer.CreateLabelSet,
@@ -680,6 +743,16 @@ def add_LabelingServiceServicer_to_server(servicer, server):
                     servicer.AddGoldItems,
                     request_deserializer=ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.AddGoldItemsRequest.FromString,
                     response_serializer=ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.AddGoldItemsResponse.SerializeToString,
+            ),
+            'ExportQueue': grpc.unary_unary_rpc_method_handler(
+                    servicer.ExportQueue,
+                    request_deserializer=ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.ExportQueueRequest.FromString,
+                    response_serializer=ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.ExportQueueResponse.SerializeToString,
+            ),
+            'ImportAnnotations': grpc.unary_unary_rpc_method_handler(
+                    servicer.ImportAnnotations,
+                    request_deserializer=ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.ImportAnnotationsRequest.FromString,
+                    response_serializer=ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.ImportAnnotationsResponse.SerializeToString,
             ),
             'CreateRefill': grpc.unary_unary_rpc_method_handler(
                     servicer.CreateRefill,
@@ -843,6 +916,60 @@ class LabelingService:
             '/ratoon.labeling.v1.LabelingService/DeleteGuideline',
             ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.DeleteGuidelineRequest.SerializeToString,
             ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.DeleteGuidelineResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetGuidelineVersion(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ratoon.labeling.v1.LabelingService/GetGuidelineVersion',
+            ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.GetGuidelineVersionRequest.SerializeToString,
+            ratoon_dot_labeling_dot_v1_dot_annotation__pb2.GuidelineVersion.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListGuidelineVersions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ratoon.labeling.v1.LabelingService/ListGuidelineVersions',
+            ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.ListGuidelineVersionsRequest.SerializeToString,
+            ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.ListGuidelineVersionsResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -1572,6 +1699,60 @@ class LabelingService:
             '/ratoon.labeling.v1.LabelingService/AddGoldItems',
             ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.AddGoldItemsRequest.SerializeToString,
             ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.AddGoldItemsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExportQueue(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ratoon.labeling.v1.LabelingService/ExportQueue',
+            ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.ExportQueueRequest.SerializeToString,
+            ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.ExportQueueResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ImportAnnotations(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ratoon.labeling.v1.LabelingService/ImportAnnotations',
+            ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.ImportAnnotationsRequest.SerializeToString,
+            ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.ImportAnnotationsResponse.FromString,
             options,
             channel_credentials,
             insecure,

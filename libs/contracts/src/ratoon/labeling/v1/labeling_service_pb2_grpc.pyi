@@ -46,13 +46,18 @@ class LabelingServiceStub:
     ListGuidelines: _grpc.UnaryUnaryMultiCallable[_labeling_service_pb2.ListGuidelinesRequest, _labeling_service_pb2.ListGuidelinesResponse]
     """List the guidelines of a project, oldest first."""
     UpdateGuideline: _grpc.UnaryUnaryMultiCallable[_labeling_service_pb2.UpdateGuidelineRequest, _annotation_pb2.Guideline]
-    """Update a guideline. Existing label sets keep the labels and the conflict policy with which they were created.
+    """Update a guideline: a new version. Existing label sets keep the labels and the conflict policy with which they were
+    created. `change` says what the version means for earlier answers; with ASK_AGAIN, tasks of queues are opened again.
     Refusals of `CreateGuideline` apply.
     """
     DeleteGuideline: _grpc.UnaryUnaryMultiCallable[_labeling_service_pb2.DeleteGuidelineRequest, _labeling_service_pb2.DeleteGuidelineResponse]
     """Delete a guideline. Existing label sets keep the labels and the conflict policy with which they were created.
     Refused while a label set is being created with it (`IN_USE`).
     """
+    GetGuidelineVersion: _grpc.UnaryUnaryMultiCallable[_labeling_service_pb2.GetGuidelineVersionRequest, _annotation_pb2.GuidelineVersion]
+    """Return one version of a guideline."""
+    ListGuidelineVersions: _grpc.UnaryUnaryMultiCallable[_labeling_service_pb2.ListGuidelineVersionsRequest, _labeling_service_pb2.ListGuidelineVersionsResponse]
+    """List the versions of a guideline, oldest first."""
     CreateLabelSet: _grpc.UnaryUnaryMultiCallable[_labeling_service_pb2.CreateLabelSetRequest, _label_set_pb2.LabelSet]
     """Import the labels that came with a dataset version, resolve conflicts and freeze the result. Refused: a dataset
     version that is not READY (`DATASET_NOT_READY`) or of which records were erased (`VERSION_REDACTED`), a review
@@ -147,6 +152,16 @@ class LabelingServiceStub:
     mixed with other tasks. An item that exists is not added again. Refused: an answer that is none (`UNKNOWN_LABEL`,
     `BAD_ANSWER`).
     """
+    ExportQueue: _grpc.UnaryUnaryMultiCallable[_labeling_service_pb2.ExportQueueRequest, _labeling_service_pb2.ExportQueueResponse]
+    """Write the tasks of a queue with their answers and proposed answers to a file, for other annotation tools. Gold items
+    are left out, and so are tasks whose record is not shown, for example because it was erased.
+    """
+    ImportAnnotations: _grpc.UnaryUnaryMultiCallable[_labeling_service_pb2.ImportAnnotationsRequest, _labeling_service_pb2.ImportAnnotationsResponse]
+    """Store the answers in a file of another annotation tool as annotations of records of a dataset version. The same
+    answers are stored once. What is left out is counted by reason. Refused: a file that does not have the format
+    (`BAD_EXCHANGE`), one of more than 64 MiB (`FILE_TOO_LARGE`), one that was not uploaded (`ARTIFACT_MISSING`), a
+    dataset version that is not READY (`DATASET_NOT_READY`).
+    """
     CreateRefill: _grpc.UnaryUnaryMultiCallable[_labeling_service_pb2.CreateRefillRequest, _queue_pb2.Refill]
     """Draw records into a queue. Refused: a size out of range (`BAD_QUEUE`), a refill in progress (`REFILL_IN_PROGRESS`),
     a dataset version that is not READY (`DATASET_NOT_READY`).
@@ -177,13 +192,18 @@ class LabelingServiceAsyncStub(LabelingServiceStub):
     ListGuidelines: _aio.UnaryUnaryMultiCallable[_labeling_service_pb2.ListGuidelinesRequest, _labeling_service_pb2.ListGuidelinesResponse]  # type: ignore[assignment]
     """List the guidelines of a project, oldest first."""
     UpdateGuideline: _aio.UnaryUnaryMultiCallable[_labeling_service_pb2.UpdateGuidelineRequest, _annotation_pb2.Guideline]  # type: ignore[assignment]
-    """Update a guideline. Existing label sets keep the labels and the conflict policy with which they were created.
+    """Update a guideline: a new version. Existing label sets keep the labels and the conflict policy with which they were
+    created. `change` says what the version means for earlier answers; with ASK_AGAIN, tasks of queues are opened again.
     Refusals of `CreateGuideline` apply.
     """
     DeleteGuideline: _aio.UnaryUnaryMultiCallable[_labeling_service_pb2.DeleteGuidelineRequest, _labeling_service_pb2.DeleteGuidelineResponse]  # type: ignore[assignment]
     """Delete a guideline. Existing label sets keep the labels and the conflict policy with which they were created.
     Refused while a label set is being created with it (`IN_USE`).
     """
+    GetGuidelineVersion: _aio.UnaryUnaryMultiCallable[_labeling_service_pb2.GetGuidelineVersionRequest, _annotation_pb2.GuidelineVersion]  # type: ignore[assignment]
+    """Return one version of a guideline."""
+    ListGuidelineVersions: _aio.UnaryUnaryMultiCallable[_labeling_service_pb2.ListGuidelineVersionsRequest, _labeling_service_pb2.ListGuidelineVersionsResponse]  # type: ignore[assignment]
+    """List the versions of a guideline, oldest first."""
     CreateLabelSet: _aio.UnaryUnaryMultiCallable[_labeling_service_pb2.CreateLabelSetRequest, _label_set_pb2.LabelSet]  # type: ignore[assignment]
     """Import the labels that came with a dataset version, resolve conflicts and freeze the result. Refused: a dataset
     version that is not READY (`DATASET_NOT_READY`) or of which records were erased (`VERSION_REDACTED`), a review
@@ -278,6 +298,16 @@ class LabelingServiceAsyncStub(LabelingServiceStub):
     mixed with other tasks. An item that exists is not added again. Refused: an answer that is none (`UNKNOWN_LABEL`,
     `BAD_ANSWER`).
     """
+    ExportQueue: _aio.UnaryUnaryMultiCallable[_labeling_service_pb2.ExportQueueRequest, _labeling_service_pb2.ExportQueueResponse]  # type: ignore[assignment]
+    """Write the tasks of a queue with their answers and proposed answers to a file, for other annotation tools. Gold items
+    are left out, and so are tasks whose record is not shown, for example because it was erased.
+    """
+    ImportAnnotations: _aio.UnaryUnaryMultiCallable[_labeling_service_pb2.ImportAnnotationsRequest, _labeling_service_pb2.ImportAnnotationsResponse]  # type: ignore[assignment]
+    """Store the answers in a file of another annotation tool as annotations of records of a dataset version. The same
+    answers are stored once. What is left out is counted by reason. Refused: a file that does not have the format
+    (`BAD_EXCHANGE`), one of more than 64 MiB (`FILE_TOO_LARGE`), one that was not uploaded (`ARTIFACT_MISSING`), a
+    dataset version that is not READY (`DATASET_NOT_READY`).
+    """
     CreateRefill: _aio.UnaryUnaryMultiCallable[_labeling_service_pb2.CreateRefillRequest, _queue_pb2.Refill]  # type: ignore[assignment]
     """Draw records into a queue. Refused: a size out of range (`BAD_QUEUE`), a refill in progress (`REFILL_IN_PROGRESS`),
     a dataset version that is not READY (`DATASET_NOT_READY`).
@@ -329,7 +359,8 @@ class LabelingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _labeling_service_pb2.UpdateGuidelineRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_annotation_pb2.Guideline, _abc.Awaitable[_annotation_pb2.Guideline]]:
-        """Update a guideline. Existing label sets keep the labels and the conflict policy with which they were created.
+        """Update a guideline: a new version. Existing label sets keep the labels and the conflict policy with which they were
+        created. `change` says what the version means for earlier answers; with ASK_AGAIN, tasks of queues are opened again.
         Refusals of `CreateGuideline` apply.
         """
 
@@ -342,6 +373,22 @@ class LabelingServiceServicer(metaclass=_abc_1.ABCMeta):
         """Delete a guideline. Existing label sets keep the labels and the conflict policy with which they were created.
         Refused while a label set is being created with it (`IN_USE`).
         """
+
+    @_abc_1.abstractmethod
+    def GetGuidelineVersion(
+        self,
+        request: _labeling_service_pb2.GetGuidelineVersionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_annotation_pb2.GuidelineVersion, _abc.Awaitable[_annotation_pb2.GuidelineVersion]]:
+        """Return one version of a guideline."""
+
+    @_abc_1.abstractmethod
+    def ListGuidelineVersions(
+        self,
+        request: _labeling_service_pb2.ListGuidelineVersionsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_labeling_service_pb2.ListGuidelineVersionsResponse, _abc.Awaitable[_labeling_service_pb2.ListGuidelineVersionsResponse]]:
+        """List the versions of a guideline, oldest first."""
 
     @_abc_1.abstractmethod
     def CreateLabelSet(
@@ -597,6 +644,28 @@ class LabelingServiceServicer(metaclass=_abc_1.ABCMeta):
         """Add up to 1,000 gold items: records of the queue's dataset version whose answer is known. Each annotator gets them
         mixed with other tasks. An item that exists is not added again. Refused: an answer that is none (`UNKNOWN_LABEL`,
         `BAD_ANSWER`).
+        """
+
+    @_abc_1.abstractmethod
+    def ExportQueue(
+        self,
+        request: _labeling_service_pb2.ExportQueueRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_labeling_service_pb2.ExportQueueResponse, _abc.Awaitable[_labeling_service_pb2.ExportQueueResponse]]:
+        """Write the tasks of a queue with their answers and proposed answers to a file, for other annotation tools. Gold items
+        are left out, and so are tasks whose record is not shown, for example because it was erased.
+        """
+
+    @_abc_1.abstractmethod
+    def ImportAnnotations(
+        self,
+        request: _labeling_service_pb2.ImportAnnotationsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_labeling_service_pb2.ImportAnnotationsResponse, _abc.Awaitable[_labeling_service_pb2.ImportAnnotationsResponse]]:
+        """Store the answers in a file of another annotation tool as annotations of records of a dataset version. The same
+        answers are stored once. What is left out is counted by reason. Refused: a file that does not have the format
+        (`BAD_EXCHANGE`), one of more than 64 MiB (`FILE_TOO_LARGE`), one that was not uploaded (`ARTIFACT_MISSING`), a
+        dataset version that is not READY (`DATASET_NOT_READY`).
         """
 
     @_abc_1.abstractmethod

@@ -11,6 +11,7 @@ from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from ratoon.common.v1 import progress_pb2 as _progress_pb2
 from ratoon.common.v1 import task_pb2 as _task_pb2
+from ratoon.labeling.v1 import annotation_pb2 as _annotation_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -92,6 +93,10 @@ class Queue(_message.Message):
         """Smallest difference between the two most probable labels, by a classical model of the labels so far."""
         STRATEGY_ENTROPY: Queue._Strategy.ValueType  # 3
         """Largest entropy of the probabilities of the labels, by a classical model of the labels so far."""
+        STRATEGY_LABEL_ERRORS: Queue._Strategy.ValueType  # 4
+        """Records whose current label is probably wrong, by confident learning: the labels of a cross-validated classical
+        model against those that count. All records of the version that have a label are candidates.
+        """
 
     class Strategy(_Strategy, metaclass=_StrategyEnumTypeWrapper):
         """Choice of the records that become tasks."""
@@ -104,6 +109,10 @@ class Queue(_message.Message):
     """Smallest difference between the two most probable labels, by a classical model of the labels so far."""
     STRATEGY_ENTROPY: Queue.Strategy.ValueType  # 3
     """Largest entropy of the probabilities of the labels, by a classical model of the labels so far."""
+    STRATEGY_LABEL_ERRORS: Queue.Strategy.ValueType  # 4
+    """Records whose current label is probably wrong, by confident learning: the labels of a cross-validated classical
+    model against those that count. All records of the version that have a label are candidates.
+    """
 
     @_typing.final
     class RefillRule(_message.Message):
@@ -167,6 +176,8 @@ class Queue(_message.Message):
             """Keywords and patterns."""
             ORIGIN_CLASSICAL: Queue.PreLabels._Origin.ValueType  # 2
             """The classical model of the labels so far. Only for `classify` with one label a record."""
+            ORIGIN_ENDPOINT: Queue.PreLabels._Origin.ValueType  # 3
+            """A model behind an OpenAI-compatible endpoint: the version in production behind the gateway, or any other."""
 
         class Origin(_Origin, metaclass=_OriginEnumTypeWrapper):
             """Where the answers come from."""
@@ -177,24 +188,68 @@ class Queue(_message.Message):
         """Keywords and patterns."""
         ORIGIN_CLASSICAL: Queue.PreLabels.Origin.ValueType  # 2
         """The classical model of the labels so far. Only for `classify` with one label a record."""
+        ORIGIN_ENDPOINT: Queue.PreLabels.Origin.ValueType  # 3
+        """A model behind an OpenAI-compatible endpoint: the version in production behind the gateway, or any other."""
 
         ORIGIN_FIELD_NUMBER: _builtins.int
         RULES_FIELD_NUMBER: _builtins.int
+        ENDPOINT_FIELD_NUMBER: _builtins.int
+        BLIND_SHARE_FIELD_NUMBER: _builtins.int
         origin: Global___Queue.PreLabels.Origin.ValueType
         """Where the answers come from."""
+        blind_share: _builtins.float
+        """Share of the tasks whose proposed answer annotators do not see, 0 to 1. By these the accuracy is estimated without
+        the influence of the proposal. Default: 0.
+        """
         @_builtins.property
         def rules(self) -> _containers.RepeatedCompositeFieldContainer[Global___Queue.Rule]:
             """Rules of the origin RULES, at most 200, in their order: the first one that matches proposes its label."""
+
+        @_builtins.property
+        def endpoint(self) -> Global___Queue.Endpoint:
+            """Endpoint of the origin ENDPOINT."""
 
         def __init__(
             self,
             *,
             origin: Global___Queue.PreLabels.Origin.ValueType = ...,
             rules: _abc.Iterable[Global___Queue.Rule] | None = ...,
+            endpoint: Global___Queue.Endpoint | None = ...,
+            blind_share: _builtins.float = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _typing.Literal["endpoint", b"endpoint"]  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["blind_share", b"blind_share", "endpoint", b"endpoint", "origin", b"origin", "rules", b"rules"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    @_typing.final
+    class Endpoint(_message.Message):
+        """Model behind an OpenAI-compatible endpoint."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        BASE_URL_FIELD_NUMBER: _builtins.int
+        MODEL_FIELD_NUMBER: _builtins.int
+        TEXT_ONLY_FIELD_NUMBER: _builtins.int
+        base_url: _builtins.str
+        """Base URL, for example `http://127.0.0.1:8080/v1`. The operator lists the endpoints in
+        `RATOON_LABELING_ENDPOINTS`; others are refused (`ENDPOINT_NOT_ALLOWED`).
+        """
+        model: _builtins.str
+        """Name of the model, at most 256 characters: of the gateway, a deployment, whose version in production answers."""
+        text_only: _builtins.bool
+        """Send the text of the record alone, as callers of a deployment do. Default: the guideline comes before it."""
+        def __init__(
+            self,
+            *,
+            base_url: _builtins.str = ...,
+            model: _builtins.str = ...,
+            text_only: _builtins.bool = ...,
         ) -> None: ...
         _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
         def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-        _ClearFieldArgType: _TypeAlias = _typing.Literal["origin", b"origin", "rules", b"rules"]  # noqa: Y015
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["base_url", b"base_url", "model", b"model", "text_only", b"text_only"]  # noqa: Y015
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -256,6 +311,7 @@ class Queue(_message.Message):
     GOLD_COUNT_FIELD_NUMBER: _builtins.int
     STOP_REASON_FIELD_NUMBER: _builtins.int
     LAST_REFILL_FIELD_NUMBER: _builtins.int
+    MARKS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Resource name: `projects/{project}/queues/{queue}`."""
     revision: _builtins.int
@@ -330,6 +386,10 @@ class Queue(_message.Message):
     def task(self) -> _task_pb2.TaskSpec:
         """What the model is for: that of the guideline when the queue was created or last changed."""
 
+    @_builtins.property
+    def marks(self) -> _annotation_pb2.MarkSpec:
+        """Spans or boxes that annotators mark: those of the guideline. Not set: `task` says what an answer is."""
+
     def __init__(
         self,
         *,
@@ -359,10 +419,11 @@ class Queue(_message.Message):
         gold_count: _builtins.int = ...,
         stop_reason: Global___Queue.StopReason.ValueType = ...,
         last_refill: _builtins.str = ...,
+        marks: _annotation_pb2.MarkSpec | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "deadline", b"deadline", "pre_labels", b"pre_labels", "refill_rule", b"refill_rule", "task", b"task", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "deadline", b"deadline", "marks", b"marks", "pre_labels", b"pre_labels", "refill_rule", b"refill_rule", "task", b"task", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "dataset_version", b"dataset_version", "deadline", b"deadline", "done_count", b"done_count", "etag", b"etag", "filter", b"filter", "gold_count", b"gold_count", "gold_share", b"gold_share", "guideline", b"guideline", "last_refill", b"last_refill", "name", b"name", "open_count", b"open_count", "overlap", b"overlap", "paused", b"paused", "pre_labels", b"pre_labels", "record_ids", b"record_ids", "refill_rule", b"refill_rule", "review_count", b"review_count", "review_share", b"review_share", "reviewers", b"reviewers", "revision", b"revision", "skipped_count", b"skipped_count", "state", b"state", "stop_reason", b"stop_reason", "task", b"task", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "dataset_version", b"dataset_version", "deadline", b"deadline", "done_count", b"done_count", "etag", b"etag", "filter", b"filter", "gold_count", b"gold_count", "gold_share", b"gold_share", "guideline", b"guideline", "last_refill", b"last_refill", "marks", b"marks", "name", b"name", "open_count", b"open_count", "overlap", b"overlap", "paused", b"paused", "pre_labels", b"pre_labels", "record_ids", b"record_ids", "refill_rule", b"refill_rule", "review_count", b"review_count", "review_share", b"review_share", "reviewers", b"reviewers", "revision", b"revision", "skipped_count", b"skipped_count", "state", b"state", "stop_reason", b"stop_reason", "task", b"task", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -474,6 +535,72 @@ class Refill(_message.Message):
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
     @_typing.final
+    class LabelErrors(_message.Message):
+        """Probable errors of labels: C. G. Northcutt, L. Jiang, I. L. Chuang, "Confident Learning" (2021)."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        @_typing.final
+        class Pair(_message.Message):
+            """Suspects with one current and one suggested label."""
+
+            DESCRIPTOR: _descriptor.Descriptor
+
+            CURRENT_LABEL_FIELD_NUMBER: _builtins.int
+            SUGGESTED_LABEL_FIELD_NUMBER: _builtins.int
+            COUNT_FIELD_NUMBER: _builtins.int
+            current_label: _builtins.str
+            """Label that counts."""
+            suggested_label: _builtins.str
+            """Label that is more probable."""
+            count: _builtins.int
+            """Number of suspects."""
+            def __init__(
+                self,
+                *,
+                current_label: _builtins.str = ...,
+                suggested_label: _builtins.str = ...,
+                count: _builtins.int = ...,
+            ) -> None: ...
+            _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+            def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+            _ClearFieldArgType: _TypeAlias = _typing.Literal["count", b"count", "current_label", b"current_label", "suggested_label", b"suggested_label"]  # noqa: Y015
+            def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+            def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+        CHECKED_COUNT_FIELD_NUMBER: _builtins.int
+        SUSPECT_COUNT_FIELD_NUMBER: _builtins.int
+        ESTIMATED_ERROR_SHARE_FIELD_NUMBER: _builtins.int
+        MODEL_SCORE_FIELD_NUMBER: _builtins.int
+        PAIRS_FIELD_NUMBER: _builtins.int
+        checked_count: _builtins.int
+        """Number of records with a label that were compared with the cross-validated model."""
+        suspect_count: _builtins.int
+        """Number of these whose label is probably wrong."""
+        estimated_error_share: _builtins.float
+        """Share of wrong labels that the model estimates, 0 to 1."""
+        model_score: _builtins.float
+        """Macro-F1 of the cross-validated model on the labels that count."""
+        @_builtins.property
+        def pairs(self) -> _containers.RepeatedCompositeFieldContainer[Global___Refill.LabelErrors.Pair]:
+            """Pairs of current and suggested label, the most frequent first, at most 100."""
+
+        def __init__(
+            self,
+            *,
+            checked_count: _builtins.int = ...,
+            suspect_count: _builtins.int = ...,
+            estimated_error_share: _builtins.float = ...,
+            model_score: _builtins.float = ...,
+            pairs: _abc.Iterable[Global___Refill.LabelErrors.Pair] | None = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["checked_count", b"checked_count", "estimated_error_share", b"estimated_error_share", "model_score", b"model_score", "pairs", b"pairs", "suspect_count", b"suspect_count"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    @_typing.final
     class RuleAccuracy(_message.Message):
         """Accuracy of a rule, estimated on records with a label by a person."""
 
@@ -554,6 +681,8 @@ class Refill(_message.Message):
     STRATEGY_FIELD_NUMBER: _builtins.int
     STOP_REASON_FIELD_NUMBER: _builtins.int
     PROPOSAL_ORIGIN_FIELD_NUMBER: _builtins.int
+    LABEL_ERRORS_FIELD_NUMBER: _builtins.int
+    UNANSWERED_COUNT_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Resource name: `projects/{project}/queues/{queue}/refills/{refill}`."""
     revision: _builtins.int
@@ -583,7 +712,9 @@ class Refill(_message.Message):
     stop_reason: Global___Queue.StopReason.ValueType
     """Why the drawing stopped. Not set: more records can be drawn."""
     proposal_origin: _builtins.str
-    """What gave the proposed answers: `rules` or `classical`. Empty: none."""
+    """What gave the proposed answers: `rules`, `classical`, `current` or the model behind an endpoint. Empty: none."""
+    unanswered_count: _builtins.int
+    """Number of records for which the endpoint gave no valid answer."""
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """Time of creation, UTC. Set by the server."""
@@ -612,6 +743,10 @@ class Refill(_message.Message):
     def rules(self) -> _containers.RepeatedCompositeFieldContainer[Global___Refill.RuleAccuracy]:
         """Accuracy of each rule of the queue on people's labels."""
 
+    @_builtins.property
+    def label_errors(self) -> Global___Refill.LabelErrors:
+        """Probable errors of the labels that count, by confident learning. Set with the strategy LABEL_ERRORS only."""
+
     def __init__(
         self,
         *,
@@ -637,10 +772,12 @@ class Refill(_message.Message):
         strategy: Global___Queue.Strategy.ValueType = ...,
         stop_reason: Global___Queue.StopReason.ValueType = ...,
         proposal_origin: _builtins.str = ...,
+        label_errors: Global___Refill.LabelErrors | None = ...,
+        unanswered_count: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "failure", b"failure", "gain", b"gain", "progress", b"progress", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "failure", b"failure", "gain", b"gain", "label_errors", b"label_errors", "progress", b"progress", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["active_count", b"active_count", "candidate_count", b"candidate_count", "copy_count", b"copy_count", "create_time", b"create_time", "curve", b"curve", "dataset_version", b"dataset_version", "failure", b"failure", "gain", b"gain", "labelled_count", b"labelled_count", "min_labelled", b"min_labelled", "name", b"name", "pre_labelled_count", b"pre_labelled_count", "progress", b"progress", "proposal_origin", b"proposal_origin", "revision", b"revision", "rules", b"rules", "size", b"size", "state", b"state", "stop_reason", b"stop_reason", "strategy", b"strategy", "task_count", b"task_count", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["active_count", b"active_count", "candidate_count", b"candidate_count", "copy_count", b"copy_count", "create_time", b"create_time", "curve", b"curve", "dataset_version", b"dataset_version", "failure", b"failure", "gain", b"gain", "label_errors", b"label_errors", "labelled_count", b"labelled_count", "min_labelled", b"min_labelled", "name", b"name", "pre_labelled_count", b"pre_labelled_count", "progress", b"progress", "proposal_origin", b"proposal_origin", "revision", b"revision", "rules", b"rules", "size", b"size", "state", b"state", "stop_reason", b"stop_reason", "strategy", b"strategy", "task_count", b"task_count", "unanswered_count", b"unanswered_count", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

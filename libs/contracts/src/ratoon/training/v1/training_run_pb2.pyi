@@ -11,6 +11,7 @@ from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from ratoon.common.v1 import progress_pb2 as _progress_pb2
 from ratoon.common.v1 import task_pb2 as _task_pb2
+from ratoon.training.v1 import grpo_pb2 as _grpo_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -224,7 +225,7 @@ class TrainingRun(_message.Message):
     """Digest of the validation part of the split (a Parquet blob)."""
     base_artifact_digest: _builtins.str
     """Digest of the model artifact from which training continues. Empty: training from scratch. Required by the methods
-    CONTINUE and LORA, refused with FROM_SCRATCH.
+    CONTINUE and LORA, refused with FROM_SCRATCH and CLASSICAL.
     """
     artifact_digest: _builtins.str
     """Digest of the trained model artifact (a tree). Empty until the run has succeeded."""
@@ -267,8 +268,10 @@ class TrainingRun(_message.Message):
         """Final measurements by name (`train_loss`, `validation_loss`, `seconds`, `tokens_per_second`, `peak_memory_bytes`,
         …). Of tasks whose answers are texts also `validation_perplexity`, `learned_tokens`, `records`, and the numbers of
         records and samples that did not count: `invalid_records`, `bad_answers`, `rejected_answers`, `truncated_samples`,
-        `samples_without_targets`. Of DPO and KTO also `validation_reward_margin`, of DPO `validation_pair_accuracy`, of
-        KTO `validation_judgement_accuracy`, and `other_records`, `equal_pairs` and `long_answers` that were left out.
+        `samples_without_targets`. Of DPO, KTO and reward models also `validation_reward_margin`, of DPO and reward models
+        `validation_pair_accuracy`, of KTO `validation_judgement_accuracy`, and `other_records`, `equal_pairs` and
+        `long_answers` that were left out. Of GRPO `validation_reward` and that of the base model,
+        `validation_reference_reward`, `validation_exact_match`, `long_prompts` and `records_without_reference`.
         Empty until the run has succeeded.
         """
 
@@ -339,6 +342,12 @@ class Recipe(_message.Message):
         """Kahneman-Tversky optimization: good answers rather than bad ones. The answers of a preference count as one of
         each. Records that are neither are left out.
         """
+        OBJECTIVE_REWARD_MODEL: Recipe._Objective.ValueType  # 4
+        """Reward model: a number for each answer, higher for the chosen answer of a preference than for the rejected one.
+        Its artifact writes no text: it judges answers in other runs. Records without both answers are left out.
+        """
+        OBJECTIVE_GRPO: Recipe._Objective.ValueType  # 5
+        """Group relative policy optimization: answers of its own that get more reward than the others to the same prompt."""
 
     class Objective(_Objective, metaclass=_ObjectiveEnumTypeWrapper):
         """What the model learns from the records."""
@@ -353,6 +362,12 @@ class Recipe(_message.Message):
     """Kahneman-Tversky optimization: good answers rather than bad ones. The answers of a preference count as one of
     each. Records that are neither are left out.
     """
+    OBJECTIVE_REWARD_MODEL: Recipe.Objective.ValueType  # 4
+    """Reward model: a number for each answer, higher for the chosen answer of a preference than for the rejected one.
+    Its artifact writes no text: it judges answers in other runs. Records without both answers are left out.
+    """
+    OBJECTIVE_GRPO: Recipe.Objective.ValueType  # 5
+    """Group relative policy optimization: answers of its own that get more reward than the others to the same prompt."""
 
     class _PreferenceLoss:
         ValueType = _typing.NewType("ValueType", _builtins.int)
@@ -480,6 +495,10 @@ class Recipe(_message.Message):
         """Train all weights of a base model; of an adapter, those of the model that its base is with it merged."""
         METHOD_LORA: Recipe._Method.ValueType  # 3
         """Train a low-rank adapter for a base model, whose weights do not change."""
+        METHOD_CLASSICAL: Recipe._Method.ValueType  # 4
+        """Fit a classical model by scikit-learn, such as a logistic regression or a random forest. Only `task`, `labels`,
+        `seed` and `classical` apply. Of the tasks `classify` and `regress`.
+        """
 
     class Method(_Method, metaclass=_MethodEnumTypeWrapper):
         """Training method."""
@@ -492,6 +511,352 @@ class Recipe(_message.Message):
     """Train all weights of a base model; of an adapter, those of the model that its base is with it merged."""
     METHOD_LORA: Recipe.Method.ValueType  # 3
     """Train a low-rank adapter for a base model, whose weights do not change."""
+    METHOD_CLASSICAL: Recipe.Method.ValueType  # 4
+    """Fit a classical model by scikit-learn, such as a logistic regression or a random forest. Only `task`, `labels`,
+    `seed` and `classical` apply. Of the tasks `classify` and `regress`.
+    """
+
+    @_typing.final
+    class Classical(_message.Message):
+        """Candidates of a classical model. The features are compared with the first estimator, the other estimators on the
+        best features, by cross-validation on the training part: by macro-F1 of labels, by the mean absolute error of
+        numbers.
+        """
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        class _Features:
+            ValueType = _typing.NewType("ValueType", _builtins.int)
+            V: _TypeAlias = ValueType  # noqa: Y015
+
+        class _FeaturesEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[Recipe.Classical._Features.ValueType], _builtins.type):
+            DESCRIPTOR: _descriptor.EnumDescriptor
+            FEATURES_UNSPECIFIED: Recipe.Classical._Features.ValueType  # 0
+            """Not set."""
+            FEATURES_WORDS: Recipe.Classical._Features.ValueType  # 1
+            """TF-IDF weights of words. Chinese is cut into words by Jieba."""
+            FEATURES_CHARACTERS: Recipe.Classical._Features.ValueType  # 2
+            """TF-IDF weights of one to three characters in a row."""
+            FEATURES_TABLE: Recipe.Classical._Features.ValueType  # 3
+            """The fields of a record whose text is a JSON object. It does not go with other features."""
+
+        class Features(_Features, metaclass=_FeaturesEnumTypeWrapper):
+            """What a classical model reads of a record."""
+
+        FEATURES_UNSPECIFIED: Recipe.Classical.Features.ValueType  # 0
+        """Not set."""
+        FEATURES_WORDS: Recipe.Classical.Features.ValueType  # 1
+        """TF-IDF weights of words. Chinese is cut into words by Jieba."""
+        FEATURES_CHARACTERS: Recipe.Classical.Features.ValueType  # 2
+        """TF-IDF weights of one to three characters in a row."""
+        FEATURES_TABLE: Recipe.Classical.Features.ValueType  # 3
+        """The fields of a record whose text is a JSON object. It does not go with other features."""
+
+        class _Estimator:
+            ValueType = _typing.NewType("ValueType", _builtins.int)
+            V: _TypeAlias = ValueType  # noqa: Y015
+
+        class _EstimatorEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[Recipe.Classical._Estimator.ValueType], _builtins.type):
+            DESCRIPTOR: _descriptor.EnumDescriptor
+            ESTIMATOR_UNSPECIFIED: Recipe.Classical._Estimator.ValueType  # 0
+            """Not set."""
+            ESTIMATOR_LINEAR: Recipe.Classical._Estimator.ValueType  # 1
+            """Logistic regression of labels, ridge regression of numbers."""
+            ESTIMATOR_LINEAR_SVM: Recipe.Classical._Estimator.ValueType  # 2
+            """Linear support vector machine; its scores of labels are calibrated to probabilities."""
+            ESTIMATOR_TREE: Recipe.Classical._Estimator.ValueType  # 3
+            """One decision tree."""
+            ESTIMATOR_FOREST: Recipe.Classical._Estimator.ValueType  # 4
+            """Random forest of 100 trees."""
+            ESTIMATOR_BOOSTING: Recipe.Classical._Estimator.ValueType  # 5
+            """Histogram gradient boosting of 100 trees."""
+
+        class Estimator(_Estimator, metaclass=_EstimatorEnumTypeWrapper):
+            """Family of a classical model."""
+
+        ESTIMATOR_UNSPECIFIED: Recipe.Classical.Estimator.ValueType  # 0
+        """Not set."""
+        ESTIMATOR_LINEAR: Recipe.Classical.Estimator.ValueType  # 1
+        """Logistic regression of labels, ridge regression of numbers."""
+        ESTIMATOR_LINEAR_SVM: Recipe.Classical.Estimator.ValueType  # 2
+        """Linear support vector machine; its scores of labels are calibrated to probabilities."""
+        ESTIMATOR_TREE: Recipe.Classical.Estimator.ValueType  # 3
+        """One decision tree."""
+        ESTIMATOR_FOREST: Recipe.Classical.Estimator.ValueType  # 4
+        """Random forest of 100 trees."""
+        ESTIMATOR_BOOSTING: Recipe.Classical.Estimator.ValueType  # 5
+        """Histogram gradient boosting of 100 trees."""
+
+        FEATURES_FIELD_NUMBER: _builtins.int
+        ESTIMATORS_FIELD_NUMBER: _builtins.int
+        TABLE_FIELD_NUMBER: _builtins.int
+        @_builtins.property
+        def features(self) -> _containers.RepeatedScalarFieldContainer[Global___Recipe.Classical.Features.ValueType]:
+            """Features to compare. Default: WORDS and CHARACTERS."""
+
+        @_builtins.property
+        def estimators(self) -> _containers.RepeatedScalarFieldContainer[Global___Recipe.Classical.Estimator.ValueType]:
+            """Estimators to compare. Default: all."""
+
+        @_builtins.property
+        def table(self) -> Global___Recipe.Table:
+            """Preparation of the rows of a table. Only with the features TABLE."""
+
+        def __init__(
+            self,
+            *,
+            features: _abc.Iterable[Global___Recipe.Classical.Features.ValueType] | None = ...,
+            estimators: _abc.Iterable[Global___Recipe.Classical.Estimator.ValueType] | None = ...,
+            table: Global___Recipe.Table | None = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _typing.Literal["table", b"table"]  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["estimators", b"estimators", "features", b"features", "table", b"table"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    @_typing.final
+    class Table(_message.Message):
+        """Preparation of the rows of a table: all numbers that it needs come from the training part. Steps in their order:
+        expressions, duplicates, outliers, missing values, encoding, scaling, selection, principal components.
+        """
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        class _Missing:
+            ValueType = _typing.NewType("ValueType", _builtins.int)
+            V: _TypeAlias = ValueType  # noqa: Y015
+
+        class _MissingEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[Recipe.Table._Missing.ValueType], _builtins.type):
+            DESCRIPTOR: _descriptor.EnumDescriptor
+            MISSING_UNSPECIFIED: Recipe.Table._Missing.ValueType  # 0
+            """Not set."""
+            MISSING_MEDIAN: Recipe.Table._Missing.ValueType  # 1
+            """The median of numbers, the most frequent category."""
+            MISSING_MEAN: Recipe.Table._Missing.ValueType  # 2
+            """The mean of numbers, the most frequent category."""
+            MISSING_MODE: Recipe.Table._Missing.ValueType  # 3
+            """The most frequent value."""
+            MISSING_KNN: Recipe.Table._Missing.ValueType  # 4
+            """The mean of the five most similar rows; the most frequent category."""
+            MISSING_REGRESSION: Recipe.Table._Missing.ValueType  # 5
+            """The prediction of a regression on the other numbers; the most frequent category."""
+            MISSING_SENTINEL: Recipe.Table._Missing.ValueType  # 6
+            """The sentinel in place of numbers, a category of its own."""
+            MISSING_DELETE: Recipe.Table._Missing.ValueType  # 7
+            """Rows of the training part with a missing value are left out. A served row with one gets the median."""
+
+        class Missing(_Missing, metaclass=_MissingEnumTypeWrapper):
+            """Replacement of missing values."""
+
+        MISSING_UNSPECIFIED: Recipe.Table.Missing.ValueType  # 0
+        """Not set."""
+        MISSING_MEDIAN: Recipe.Table.Missing.ValueType  # 1
+        """The median of numbers, the most frequent category."""
+        MISSING_MEAN: Recipe.Table.Missing.ValueType  # 2
+        """The mean of numbers, the most frequent category."""
+        MISSING_MODE: Recipe.Table.Missing.ValueType  # 3
+        """The most frequent value."""
+        MISSING_KNN: Recipe.Table.Missing.ValueType  # 4
+        """The mean of the five most similar rows; the most frequent category."""
+        MISSING_REGRESSION: Recipe.Table.Missing.ValueType  # 5
+        """The prediction of a regression on the other numbers; the most frequent category."""
+        MISSING_SENTINEL: Recipe.Table.Missing.ValueType  # 6
+        """The sentinel in place of numbers, a category of its own."""
+        MISSING_DELETE: Recipe.Table.Missing.ValueType  # 7
+        """Rows of the training part with a missing value are left out. A served row with one gets the median."""
+
+        class _Outliers:
+            ValueType = _typing.NewType("ValueType", _builtins.int)
+            V: _TypeAlias = ValueType  # noqa: Y015
+
+        class _OutliersEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[Recipe.Table._Outliers.ValueType], _builtins.type):
+            DESCRIPTOR: _descriptor.EnumDescriptor
+            OUTLIERS_UNSPECIFIED: Recipe.Table._Outliers.ValueType  # 0
+            """Not set."""
+            OUTLIERS_KEEP: Recipe.Table._Outliers.ValueType  # 1
+            """They stay."""
+            OUTLIERS_DELETE: Recipe.Table._Outliers.ValueType  # 2
+            """Rows of the training part with an outlier are left out. A served outlier stays."""
+            OUTLIERS_IQR: Recipe.Table._Outliers.ValueType  # 3
+            """The nearest bound takes the place of an outlier."""
+            OUTLIERS_PREDICT: Recipe.Table._Outliers.ValueType  # 4
+            """The prediction of a regression on the other numbers takes the place of an outlier."""
+
+        class Outliers(_Outliers, metaclass=_OutliersEnumTypeWrapper):
+            """Treatment of outliers."""
+
+        OUTLIERS_UNSPECIFIED: Recipe.Table.Outliers.ValueType  # 0
+        """Not set."""
+        OUTLIERS_KEEP: Recipe.Table.Outliers.ValueType  # 1
+        """They stay."""
+        OUTLIERS_DELETE: Recipe.Table.Outliers.ValueType  # 2
+        """Rows of the training part with an outlier are left out. A served outlier stays."""
+        OUTLIERS_IQR: Recipe.Table.Outliers.ValueType  # 3
+        """The nearest bound takes the place of an outlier."""
+        OUTLIERS_PREDICT: Recipe.Table.Outliers.ValueType  # 4
+        """The prediction of a regression on the other numbers takes the place of an outlier."""
+
+        class _Scaling:
+            ValueType = _typing.NewType("ValueType", _builtins.int)
+            V: _TypeAlias = ValueType  # noqa: Y015
+
+        class _ScalingEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[Recipe.Table._Scaling.ValueType], _builtins.type):
+            DESCRIPTOR: _descriptor.EnumDescriptor
+            SCALING_UNSPECIFIED: Recipe.Table._Scaling.ValueType  # 0
+            """Not set."""
+            SCALING_STANDARD: Recipe.Table._Scaling.ValueType  # 1
+            """Zero mean and unit variance."""
+            SCALING_MIN_MAX: Recipe.Table._Scaling.ValueType  # 2
+            """From 0 to 1."""
+            SCALING_NONE: Recipe.Table._Scaling.ValueType  # 3
+            """None."""
+
+        class Scaling(_Scaling, metaclass=_ScalingEnumTypeWrapper):
+            """Scaling of numbers."""
+
+        SCALING_UNSPECIFIED: Recipe.Table.Scaling.ValueType  # 0
+        """Not set."""
+        SCALING_STANDARD: Recipe.Table.Scaling.ValueType  # 1
+        """Zero mean and unit variance."""
+        SCALING_MIN_MAX: Recipe.Table.Scaling.ValueType  # 2
+        """From 0 to 1."""
+        SCALING_NONE: Recipe.Table.Scaling.ValueType  # 3
+        """None."""
+
+        class _Encoding:
+            ValueType = _typing.NewType("ValueType", _builtins.int)
+            V: _TypeAlias = ValueType  # noqa: Y015
+
+        class _EncodingEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[Recipe.Table._Encoding.ValueType], _builtins.type):
+            DESCRIPTOR: _descriptor.EnumDescriptor
+            ENCODING_UNSPECIFIED: Recipe.Table._Encoding.ValueType  # 0
+            """Not set."""
+            ENCODING_ONE_HOT: Recipe.Table._Encoding.ValueType  # 1
+            """A column for each of the 100 most frequent categories, and one for the others."""
+            ENCODING_LABEL: Recipe.Table._Encoding.ValueType  # 2
+            """The number of the category."""
+
+        class Encoding(_Encoding, metaclass=_EncodingEnumTypeWrapper):
+            """Encoding of categories. A category that the training part lacks is no category."""
+
+        ENCODING_UNSPECIFIED: Recipe.Table.Encoding.ValueType  # 0
+        """Not set."""
+        ENCODING_ONE_HOT: Recipe.Table.Encoding.ValueType  # 1
+        """A column for each of the 100 most frequent categories, and one for the others."""
+        ENCODING_LABEL: Recipe.Table.Encoding.ValueType  # 2
+        """The number of the category."""
+
+        class _Duplicates:
+            ValueType = _typing.NewType("ValueType", _builtins.int)
+            V: _TypeAlias = ValueType  # noqa: Y015
+
+        class _DuplicatesEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[Recipe.Table._Duplicates.ValueType], _builtins.type):
+            DESCRIPTOR: _descriptor.EnumDescriptor
+            DUPLICATES_UNSPECIFIED: Recipe.Table._Duplicates.ValueType  # 0
+            """Not set."""
+            DUPLICATES_KEEP: Recipe.Table._Duplicates.ValueType  # 1
+            """They stay."""
+            DUPLICATES_DROP: Recipe.Table._Duplicates.ValueType  # 2
+            """The first stays."""
+            DUPLICATES_REFUSE: Recipe.Table._Duplicates.ValueType  # 3
+            """The run is refused."""
+
+        class Duplicates(_Duplicates, metaclass=_DuplicatesEnumTypeWrapper):
+            """What becomes of equal rows."""
+
+        DUPLICATES_UNSPECIFIED: Recipe.Table.Duplicates.ValueType  # 0
+        """Not set."""
+        DUPLICATES_KEEP: Recipe.Table.Duplicates.ValueType  # 1
+        """They stay."""
+        DUPLICATES_DROP: Recipe.Table.Duplicates.ValueType  # 2
+        """The first stays."""
+        DUPLICATES_REFUSE: Recipe.Table.Duplicates.ValueType  # 3
+        """The run is refused."""
+
+        @_typing.final
+        class Expression(_message.Message):
+            """A column that is computed of others."""
+
+            DESCRIPTOR: _descriptor.Descriptor
+
+            NAME_FIELD_NUMBER: _builtins.int
+            EXPRESSION_FIELD_NUMBER: _builtins.int
+            name: _builtins.str
+            """Name of the column."""
+            expression: _builtins.str
+            """Arithmetic of columns, such as `price / area`, `log(income + 1)` or `(a > 3) * b`. A column whose name is no
+            identifier stands in backquotes. At most 500 characters.
+            """
+            def __init__(
+                self,
+                *,
+                name: _builtins.str = ...,
+                expression: _builtins.str = ...,
+            ) -> None: ...
+            _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+            def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+            _ClearFieldArgType: _TypeAlias = _typing.Literal["expression", b"expression", "name", b"name"]  # noqa: Y015
+            def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+            def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+        COLUMNS_FIELD_NUMBER: _builtins.int
+        MISSING_FIELD_NUMBER: _builtins.int
+        SENTINEL_FIELD_NUMBER: _builtins.int
+        OUTLIERS_FIELD_NUMBER: _builtins.int
+        SCALING_FIELD_NUMBER: _builtins.int
+        ENCODING_FIELD_NUMBER: _builtins.int
+        DUPLICATES_FIELD_NUMBER: _builtins.int
+        EXPRESSIONS_FIELD_NUMBER: _builtins.int
+        SELECT_FIELD_NUMBER: _builtins.int
+        COMPONENTS_FIELD_NUMBER: _builtins.int
+        missing: Global___Recipe.Table.Missing.ValueType
+        """Replacement of missing values. Default: MEDIAN."""
+        sentinel: _builtins.float
+        """The value that SENTINEL puts in the place of missing numbers. Default: -1."""
+        outliers: Global___Recipe.Table.Outliers.ValueType
+        """Treatment of outliers: numbers more than 1.5 interquartile ranges below the first quartile or above the third.
+        Default: KEEP.
+        """
+        scaling: Global___Recipe.Table.Scaling.ValueType
+        """Scaling of numbers. Default: STANDARD."""
+        encoding: Global___Recipe.Table.Encoding.ValueType
+        """Encoding of categories. Default: ONE_HOT."""
+        duplicates: Global___Recipe.Table.Duplicates.ValueType
+        """What becomes of equal rows of the training part with equal answers. Default: KEEP."""
+        select: _builtins.int
+        """Number of columns to keep: those with the strongest relation to the answers, by F. 0: all."""
+        components: _builtins.int
+        """Number of principal components that take the place of the columns. 0: none."""
+        @_builtins.property
+        def columns(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+            """Fields to read. Default: all."""
+
+        @_builtins.property
+        def expressions(self) -> _containers.RepeatedCompositeFieldContainer[Global___Recipe.Table.Expression]:
+            """Columns to compute of others, in their order; a later one may use an earlier one. At most 100."""
+
+        def __init__(
+            self,
+            *,
+            columns: _abc.Iterable[_builtins.str] | None = ...,
+            missing: Global___Recipe.Table.Missing.ValueType = ...,
+            sentinel: _builtins.float | None = ...,
+            outliers: Global___Recipe.Table.Outliers.ValueType = ...,
+            scaling: Global___Recipe.Table.Scaling.ValueType = ...,
+            encoding: Global___Recipe.Table.Encoding.ValueType = ...,
+            duplicates: Global___Recipe.Table.Duplicates.ValueType = ...,
+            expressions: _abc.Iterable[Global___Recipe.Table.Expression] | None = ...,
+            select: _builtins.int = ...,
+            components: _builtins.int = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _typing.Literal["_sentinel", b"_sentinel", "sentinel", b"sentinel"]  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["_sentinel", b"_sentinel", "columns", b"columns", "components", b"components", "duplicates", b"duplicates", "encoding", b"encoding", "expressions", b"expressions", "missing", b"missing", "outliers", b"outliers", "scaling", b"scaling", "select", b"select", "sentinel", b"sentinel"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        _WhichOneofReturnType__sentinel: _TypeAlias = _typing.Literal["sentinel"]  # noqa: Y015
+        _WhichOneofArgType__sentinel: _TypeAlias = _typing.Literal["_sentinel", b"_sentinel"]  # noqa: Y015
+        def WhichOneof(self, oneof_group: _WhichOneofArgType__sentinel) -> _WhichOneofReturnType__sentinel | None: ...
 
     @_typing.final
     class Architecture(_message.Message):
@@ -557,6 +922,9 @@ class Recipe(_message.Message):
     PREFERENCE_LOSS_FIELD_NUMBER: _builtins.int
     GOOD_WEIGHT_FIELD_NUMBER: _builtins.int
     BAD_WEIGHT_FIELD_NUMBER: _builtins.int
+    GRPO_FIELD_NUMBER: _builtins.int
+    SELECTION_METRIC_FIELD_NUMBER: _builtins.int
+    CLASSICAL_FIELD_NUMBER: _builtins.int
     method: Global___Recipe.Method.ValueType
     """Training method. Default: FROM_SCRATCH without a base model, LORA on top of an adapter, otherwise CONTINUE."""
     seed: _builtins.int
@@ -618,7 +986,7 @@ class Recipe(_message.Message):
     result.
     """
     objective: Global___Recipe.Objective.ValueType
-    """What the model learns from the records. Default: SFT. DPO and KTO need a base model and the task `generate`."""
+    """What the model learns from the records. Default: SFT. The others need a base model and the task `generate`."""
     beta: _builtins.float
     """Strength of the tie to the model that training starts from, above 0 and at most 100. Only with DPO and KTO.
     Default: 0.1.
@@ -629,6 +997,12 @@ class Recipe(_message.Message):
     """Weight of the loss of good answers, 0 to 1,000. Only with KTO. Default: 1."""
     bad_weight: _builtins.float
     """Weight of the loss of bad answers, 0 to 1,000. Only with KTO. Default: 1."""
+    selection_metric: _builtins.str
+    """Metric of the validation part by which epochs are compared: the best one is published, and the run ends after two
+    without a gain. One label: `macro_f1`, `accuracy`; numbers: `mae`, `mse`, `rmse`, `r2`, `spearman`; any:
+    `loss`. Several labels, free texts, and numbers that are no single tokens of the model are compared
+    by the loss. Default: `macro_f1`, `mae`, else `loss`.
+    """
     @_builtins.property
     def labels(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The same as `task.classify.labels`: at least two of at most 64 characters each. In a model trained from scratch,
@@ -649,6 +1023,14 @@ class Recipe(_message.Message):
         for example product names. A new token is found exactly as it is written, and begins with the mean of the
         embeddings of the tokens that it was made of. Tokens that the tokenizer has are skipped. Only with CONTINUE.
         """
+
+    @_builtins.property
+    def grpo(self) -> _grpo_pb2.Grpo:
+        """Settings of GRPO. Only with GRPO."""
+
+    @_builtins.property
+    def classical(self) -> Global___Recipe.Classical:
+        """Candidates of a classical model. Only with CLASSICAL."""
 
     def __init__(
         self,
@@ -681,10 +1063,13 @@ class Recipe(_message.Message):
         preference_loss: Global___Recipe.PreferenceLoss.ValueType = ...,
         good_weight: _builtins.float | None = ...,
         bad_weight: _builtins.float | None = ...,
+        grpo: _grpo_pb2.Grpo | None = ...,
+        selection_metric: _builtins.str = ...,
+        classical: Global___Recipe.Classical | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_bad_weight", b"_bad_weight", "_good_weight", b"_good_weight", "_label_smoothing", b"_label_smoothing", "_language_model_epochs", b"_language_model_epochs", "_language_model_weight", b"_language_model_weight", "architecture", b"architecture", "bad_weight", b"bad_weight", "good_weight", b"good_weight", "label_smoothing", b"label_smoothing", "language_model_epochs", b"language_model_epochs", "language_model_weight", b"language_model_weight", "task", b"task"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_bad_weight", b"_bad_weight", "_good_weight", b"_good_weight", "_label_smoothing", b"_label_smoothing", "_language_model_epochs", b"_language_model_epochs", "_language_model_weight", b"_language_model_weight", "architecture", b"architecture", "bad_weight", b"bad_weight", "classical", b"classical", "good_weight", b"good_weight", "grpo", b"grpo", "label_smoothing", b"label_smoothing", "language_model_epochs", b"language_model_epochs", "language_model_weight", b"language_model_weight", "task", b"task"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_bad_weight", b"_bad_weight", "_good_weight", b"_good_weight", "_label_smoothing", b"_label_smoothing", "_language_model_epochs", b"_language_model_epochs", "_language_model_weight", b"_language_model_weight", "architecture", b"architecture", "bad_weight", b"bad_weight", "batch_size", b"batch_size", "beta", b"beta", "dtype", b"dtype", "epochs", b"epochs", "good_weight", b"good_weight", "gradient_accumulation", b"gradient_accumulation", "gradient_checkpointing", b"gradient_checkpointing", "label_smoothing", b"label_smoothing", "labels", b"labels", "language_model_epochs", b"language_model_epochs", "language_model_weight", b"language_model_weight", "learning_rate", b"learning_rate", "lora_rank", b"lora_rank", "max_chars", b"max_chars", "max_tokens", b"max_tokens", "method", b"method", "new_tokens", b"new_tokens", "objective", b"objective", "packed", b"packed", "preference_loss", b"preference_loss", "prompt_tokens", b"prompt_tokens", "seed", b"seed", "sweep", b"sweep", "task", b"task", "train_on", b"train_on", "truncation", b"truncation"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_bad_weight", b"_bad_weight", "_good_weight", b"_good_weight", "_label_smoothing", b"_label_smoothing", "_language_model_epochs", b"_language_model_epochs", "_language_model_weight", b"_language_model_weight", "architecture", b"architecture", "bad_weight", b"bad_weight", "batch_size", b"batch_size", "beta", b"beta", "classical", b"classical", "dtype", b"dtype", "epochs", b"epochs", "good_weight", b"good_weight", "gradient_accumulation", b"gradient_accumulation", "gradient_checkpointing", b"gradient_checkpointing", "grpo", b"grpo", "label_smoothing", b"label_smoothing", "labels", b"labels", "language_model_epochs", b"language_model_epochs", "language_model_weight", b"language_model_weight", "learning_rate", b"learning_rate", "lora_rank", b"lora_rank", "max_chars", b"max_chars", "max_tokens", b"max_tokens", "method", b"method", "new_tokens", b"new_tokens", "objective", b"objective", "packed", b"packed", "preference_loss", b"preference_loss", "prompt_tokens", b"prompt_tokens", "seed", b"seed", "selection_metric", b"selection_metric", "sweep", b"sweep", "task", b"task", "train_on", b"train_on", "truncation", b"truncation"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__bad_weight: _TypeAlias = _typing.Literal["bad_weight"]  # noqa: Y015
     _WhichOneofArgType__bad_weight: _TypeAlias = _typing.Literal["_bad_weight", b"_bad_weight"]  # noqa: Y015
