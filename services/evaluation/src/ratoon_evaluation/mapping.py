@@ -143,8 +143,10 @@ def create_run(request: service_pb2.CreateEvaluationRunRequest) -> CreateRun:
     )
 
 
-def list_bad_cases(request: service_pb2.ListBadCasesRequest, principal: str) -> ListBadCases:
-    """Return the query of a request, with its caller."""
+def list_bad_cases(
+    request: service_pb2.ListBadCasesRequest, principal: str, is_permitted: bool
+) -> ListBadCases:
+    """Return the query of a request, with its caller and if this one may read records of test parts."""
     return ListBadCases(
         request.parent,
         request.page_size,
@@ -153,6 +155,7 @@ def list_bad_cases(request: service_pb2.ListBadCasesRequest, principal: str) -> 
         request.domain,
         request.suite,
         request.test,
+        is_permitted,
     )
 
 

@@ -72,6 +72,7 @@ from ratoon_flywheel.domain.projects import (
     Project,
     RolloutDefaults,
     SplitDefaults,
+    SplitRule,
     TrainingDefaults,
     merged_task,
 )
@@ -100,7 +101,7 @@ def project(value: Project, notices: Sequence[str] = ()) -> project_pb2.Project:
         gate=project_pb2.Project.Gate(**vars(value.gate)),
         training=_training(value.training),
         rollout=project_pb2.Project.RolloutDefaults(**vars(value.rollout)),
-        split=project_pb2.Project.SplitDefaults(**vars(value.split)),
+        split=_split_defaults(value.split),
         traffic_retention_days=value.traffic_retention_days,
         require_approval=value.require_approval,
         dataset=value.dataset,
@@ -601,6 +602,17 @@ def _of_signal(happened: object, name: str, revision: int) -> Message:
     return ev.SignalEvent(name=name, revision=revision, **payload)
 
 
+def _split_defaults(value: SplitDefaults) -> project_pb2.Project.SplitDefaults:
+    mode = "UNSPECIFIED" if value.mode is SplitRule.DEFAULT else value.mode.value
+    return project_pb2.Project.SplitDefaults(
+        validation_share=value.validation_share,
+        test_share=value.test_share,
+        mode=project_pb2.Project.SplitDefaults.Mode.Value(f"MODE_{mode}"),
+        fold_count=value.fold_count,
+        fold=value.fold,
+    )
+
+
 def _training(value: TrainingDefaults) -> project_pb2.Project.TrainingDefaults:
     kind = project_pb2.Project.TrainingDefaults
     is_default = value.method is Method.DEFAULT
@@ -709,6 +721,7 @@ def _data_requirements(spec: project_pb2.Project.DataRequirements) -> DataRequir
         tuple(spec.required_fields),
         tuple(spec.languages),
         tuple(spec.licenses),
+        dict(sorted(spec.min_completeness.items())),
     )
 
 
@@ -721,7 +734,9 @@ def _project(spec: project_pb2.Project, task: TaskSpec) -> Project:
     method = training.pop("method")
     name = project_pb2.Project.TrainingDefaults.Method.Name(method).removeprefix("METHOD_")
     training["method"] = Method(name) if method else Method.DEFAULT
-    split = {field.name: share for field, share in spec.split.ListFields()}
+    split = {field.name: value for field, value in spec.split.ListFields()}
+    rule = project_pb2.Project.SplitDefaults.Mode.Name(split.pop("mode", 0)).removeprefix("MODE_")
+    split["mode"] = SplitRule.DEFAULT if rule == "UNSPECIFIED" else SplitRule(rule)
     return Project(
         spec.name,
         _NEVER,

@@ -14,6 +14,7 @@ from ratoon_ingestion.adapters.crawl_jobs import crawl_jobs
 from ratoon_ingestion.adapters.local_jobs import Execution, ingestion_jobs
 from ratoon_ingestion.adapters.parquet_records import ParquetRecords
 from ratoon_ingestion.adapters.record_keys import RecordKeys
+from ratoon_ingestion.adapters.stored_reports import StoredReports
 from ratoon_ingestion.adapters.stream_records import SqlStreamRecords
 from ratoon_ingestion.application.collecting import collecting
 from ratoon_ingestion.application.connections import ReadingProcedure
@@ -21,11 +22,16 @@ from ratoon_ingestion.application.crawls import CrawlerIdentity, CrawlProcedure
 from ratoon_ingestion.application.erasing import ErasureProcedure
 from ratoon_ingestion.application.exporting import export_procedure
 from ratoon_ingestion.application.procedures import curation_procedure, split_procedure
+from ratoon_ingestion.application.profiling import profile_procedure
+from ratoon_ingestion.application.sealing import Seals
 from ratoon_ingestion.application.streams import SealProcedure, StreamLimits
+from ratoon_ingestion.attachment_messages import attachment_messages
 from ratoon_ingestion.entrypoints.crawls import CrawlPorts
 from ratoon_ingestion.entrypoints.exports import ExportPorts
 from ratoon_ingestion.entrypoints.grpc import IngestionServicer, Ports
+from ratoon_ingestion.entrypoints.profiles import ProfilePorts
 from ratoon_ingestion.entrypoints.streams import StreamPorts
+from ratoon_ingestion.sealed_parts import SealedParts
 from ratoon_ingestion.settings import Settings
 
 
@@ -53,6 +59,7 @@ def build(settings: Settings, platform: Platform) -> App:
         ReadingProcedure(store, jobs.readings, settings.connection_endpoints, base.clock),
         split_procedure(store, jobs.splits),
         export_procedure(store, jobs.exports),
+        profile_procedure(store, jobs.profiles),
         ErasureProcedure(store, jobs.erasures, artifacts, partial(collecting, records=stream_records)),
         SealProcedure(store, stream_records, artifacts, base.clock, stream_limits),
         CrawlProcedure(
@@ -64,6 +71,7 @@ def build(settings: Settings, platform: Platform) -> App:
         store, operations, base.threads, base.clock, stream_records, artifacts, stream_limits
     )
     tokens = PageTokens(base.signer.sign(b"record pages"))
+    seals = Seals(store, SealedParts(artifacts), base.clock)
     exports = ExportPorts(
         store=store,
         operations=operations,
@@ -72,9 +80,19 @@ def build(settings: Settings, platform: Platform) -> App:
         clock=base.clock,
         blobs=artifacts,
         records=ParquetRecords(artifacts),
+        seals=seals,
         tokens=tokens,
         plans=jobs.plans,
         comparisons=jobs.comparisons,
+    )
+    profiles = ProfilePorts(
+        operations=operations,
+        changes=base.changes(store),
+        threads=base.threads,
+        clock=base.clock,
+        records=ParquetRecords(artifacts),
+        reports=StoredReports(artifacts),
+        seals=seals,
     )
     ports = Ports(
         streams=streams,
@@ -89,8 +107,11 @@ def build(settings: Settings, platform: Platform) -> App:
         readings=jobs.readings,
         connection_endpoints=settings.connection_endpoints,
         records=ParquetRecords(artifacts),
+        seals=seals,
         tokens=tokens,
         exports=exports,
+        attachments=lambda attributes: list(attachment_messages(artifacts, attributes)),
+        profiles=profiles,
     )
     rpc = Rpc(
         "ratoon.ingestion.v1.IngestionService",

@@ -1,5 +1,6 @@
 """Domain to protobuf and back; entrypoints and adapters use it, nothing else does."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
@@ -33,7 +34,7 @@ from ratoon_ingestion.application.commands import (
 from ratoon_ingestion.application.ports import Lineage, Record, RejectedItem
 from ratoon_ingestion.connection_messages import connection_event
 from ratoon_ingestion.crawl_messages import crawl_event
-from ratoon_ingestion.domain.assignment import Part, Ratios, SplitMode
+from ratoon_ingestion.domain.assignment import Folds, Part, Ratios, SplitMode
 from ratoon_ingestion.domain.curation import CurationConfig, EarlierRecords
 from ratoon_ingestion.domain.datasets import (
     Dataset,
@@ -51,12 +52,15 @@ from ratoon_ingestion.domain.work import Progress, State
 from ratoon_ingestion.example_messages import example_message
 from ratoon_ingestion.export_messages import export_event
 from ratoon_ingestion.mixture_messages import mixture_message
+from ratoon_ingestion.profile_messages import profile_event
 from ratoon_ingestion.source_messages import (
     archive_depth_of,
     columns_message,
     columns_of,
     format_message,
     format_of,
+    rows_message,
+    rows_of,
     sample_by_message,
     sample_by_of,
 )
@@ -89,6 +93,8 @@ def source(value: Source) -> source_pb2.Source:
         consent=value.consent,
         domain=value.domain,
         archive_depth=value.archive_depth,
+        withdrawn_count=value.withdrawn_count,
+        rows=rows_message(value.rows),
     )
 
 
@@ -116,10 +122,17 @@ def version(value: DatasetVersion) -> dataset_pb2.DatasetVersion:
         erasure=value.erasure,
         step_reports=map(_step_report, value.step_reports),
         mixture=None if value.mixture is None else mixture_message(value.mixture),
+        completeness=_completeness(value.profile_json),
     )
     if value.failure.reason:
         message.failure.reason, message.failure.message = value.failure.reason, value.failure.message
     return message
+
+
+def _completeness(profile_json: str) -> dict[str, float]:
+    """Return the share of the records that have each field; empty for versions of releases that did not count it."""
+    profile = json.loads(profile_json) if profile_json else {}
+    return {str(name): float(share) for name, share in profile.get("completeness", {}).items()}
 
 
 def split(value: Split) -> split_pb2.Split:
@@ -140,6 +153,10 @@ def split(value: Split) -> split_pb2.Split:
         replayed_count=value.replayed_count,
         augmented_count=value.augmented_count,
     )
+    if value.folds.count:
+        message.folds.count, message.folds.fold = value.folds.count, value.folds.fold
+    if value.cross_validation is not None:
+        message.cross_validation.CopyFrom(split_pb2.Split.CrossValidation(**vars(value.cross_validation)))
     for part, summary in value.parts.items():
         message.parts.add(
             part=_part(part), record_count=summary.record_count, class_counts=dict(summary.class_counts)
@@ -244,6 +261,7 @@ def create_source(request: ingestion_service_pb2.CreateSourceRequest) -> CreateS
         encoding=source.encoding,
         sample_by=sample_by_of(source),
         archive_depth=archive_depth_of(source),
+        rows=rows_of(source),
     )
 
 
@@ -271,6 +289,8 @@ def _changed(source: source_pb2.Source, path: str) -> dict[str, Any]:
             return {path: dict(source.labels_by_folder)}
         case "format":
             return {path: format_of(source)}
+        case "rows":
+            return {path: rows_of(source)}
         case "sample_by":
             return {path: sample_by_of(source)}
         case "archive_depth":
@@ -293,6 +313,7 @@ def preview_source(request: ingestion_service_pb2.PreviewSourceRequest) -> Previ
         encoding=source.encoding,
         sample_by=sample_by_of(source),
         archive_depth=archive_depth_of(source),
+        rows=rows_of(source),
         record_count=request.record_count,
         curation=_previewed(request.steps),
     )
@@ -336,6 +357,7 @@ def create_split(request: ingestion_service_pb2.CreateSplitRequest) -> CreateSpl
         dataset_version=split.dataset_version,
         label_set_digest=split.label_set_digest,
         mode=SplitMode(mode) if split.mode else SplitMode.STRATIFIED,
+        folds=Folds(split.folds.count, split.folds.fold),
         ratios=ratios,
         seed=split.seed,
         replay=Replay(split.replay.split, split.replay.count),
@@ -421,6 +443,7 @@ _EVENTS = {
     "splits": _split_event,
     "erasures": _erasure_event,
     "exports": export_event,
+    "profiles": profile_event,
     "connections": connection_event,
     "streams": stream_event,
     "crawls": crawl_event,

@@ -12,6 +12,7 @@ COLUMNS = {
     "deployments": ["name", "version", "replicas", "minReplicas", "maxReplicas", "activeRollout"],
     "drift_reports": ["name", "version", "drifted", "answerCount", "feedbackCount", "createTime"],
     "evaluation_runs": ["name", "state", "metric", "verdict.passed", "verdict.summary", "createTime"],
+    "profiles": ["name", "state", "datasetVersion", "recordCount", "sealedCount", "createTime"],
     "exports": ["name", "state", "format", "recordCount", "sizeBytes", "createTime"],
     "feedback": ["createTime", "version", "thumb", "rating", "correction", "answerId"],
     "guidelines": ["name", "labels", "conflictPolicy", "createTime"],

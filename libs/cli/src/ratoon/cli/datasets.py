@@ -374,10 +374,20 @@ def show_profile(context: typer.Context, version: Version) -> None:
 
 
 @app.command("lineage")
-def show_lineage(context: typer.Context, record: Annotated[str, name_argument(help="Record id.")]) -> None:
-    """Show the dataset versions, splits and models that contain or contained a record, including an erased one."""
+def show_lineage(
+    context: typer.Context,
+    record: Annotated[str, name_argument(help="Record id.")],
+    reader: Annotated[
+        str, typer.Option(help="Reader of a sealed record: a digest or a resource name.", show_default="none")
+    ] = "",
+    purpose: Annotated[str, typer.Option(help="Purpose of the reading of a sealed record; logged.")] = "",
+) -> None:
+    """Show the dataset versions, splits and models that contain or contained a record, including an erased one.
+
+    A record of a test part is sealed: it needs a reader and a purpose, and the reading is logged at the split.
+    """
     chosen = session(context)
-    lineage, versions = lineage_of(chosen.client, chosen.parent(), record)
+    lineage, versions = lineage_of(chosen.client, chosen.parent(), record, reader, purpose)
     show({**as_json(lineage), "modelVersions": versions}, chosen.output)
 
 

@@ -34,9 +34,14 @@ def find_records(
                 raise
 
 
-def lineage_of(client: Ratoon, project: str, record_id: str) -> "tuple[RecordLineage, list[str]]":
-    """Return the lineage of a record, erased or not, and the model versions trained on it, oldest first."""
-    lineage = client.records.lineage(project, record_id)
+def lineage_of(
+    client: Ratoon, project: str, record_id: str, reader: str = "", purpose: str = ""
+) -> "tuple[RecordLineage, list[str]]":
+    """Return the lineage of a record, erased or not, and the model versions trained on it, oldest first.
+
+    That of a record of a test part is empty without a reader and a purpose, which are logged at the split.
+    """
+    lineage = client.records.lineage(project, record_id, reader=reader, purpose=purpose)
     splits = {placed.split for placed in lineage.placements if placed.part in _LEARNED}
     versions = [
         version

@@ -42,10 +42,10 @@ class HttpApi:
         value: JSON = (await self._call("GET", f"/v1/{name}", params=_query(query))).json()
         return value
 
-    async def find(self, name: str) -> JSON | None:
+    async def find(self, name: str, **query: object) -> JSON | None:
         """A resource by its name, None where there is none."""
         try:
-            return await self.get(name)
+            return await self.get(name, **query)
         except Refused as refused:
             if refused.status == httpx.codes.NOT_FOUND:
                 return None

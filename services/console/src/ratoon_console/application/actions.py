@@ -449,6 +449,8 @@ ACTIONS: dict[str, Action] = {
     "repeat-crawl": Action(Role.ENGINEER, collection_actions.repeat_crawl),
     "build-mixture": Action(Role.ENGINEER, dataset_actions.build_mixture),
     "create-export": Action(Role.ENGINEER, dataset_actions.create_export),
+    "create-profile": Action(Role.ENGINEER, dataset_actions.create_profile),
+    "delete-profile": Action(Role.ENGINEER, dataset_actions.delete_profile),
     "delete-export": Action(Role.ENGINEER, dataset_actions.delete_export),
     "create-suite": Action(Role.ENGINEER, suite_actions.create_suite),
     "save-test": Action(Role.ENGINEER, suite_actions.save_test),

@@ -1,4 +1,4 @@
-"""Actions of the pages of mixtures and exports."""
+"""Actions of the pages of mixtures, exports and profiles."""
 
 from ratoon_console.application.forms import Done, Form
 from ratoon_console.application.ports import Api
@@ -33,6 +33,24 @@ async def delete_export(form: Form, api: Api) -> Done:
     """Delete an export that has ended, and its files."""
     await api.delete(form.name)
     return Done("The export and its files are deleted.", _exports(form, form.name.rpartition("/exports/")[0]))
+
+
+async def create_profile(form: Form, api: Api) -> Done:
+    """Start a profile of a version."""
+    topics = form.fields.get("topics", "").strip()
+    body = {"datasetVersion": form["of"], **({"topicCount": int(topics)} if topics.isdecimal() else {})}
+    await api.post(f"{form.name}/profiles", body, requestId=form["request_id"])
+    return Done("The profile has started. Its report appears here.", _profiles(form, form.name))
+
+
+async def delete_profile(form: Form, api: Api) -> Done:
+    """Delete a profile that has ended, with its report."""
+    await api.delete(form.name)
+    return Done("The profile is deleted.", _profiles(form, form.name.rpartition("/profiles/")[0]))
+
+
+def _profiles(form: Form, dataset: str) -> str:
+    return f"/p/{form.project}/profiles/{last_part(dataset)}"
 
 
 def _exports(form: Form, dataset: str) -> str:

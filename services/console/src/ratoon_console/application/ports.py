@@ -16,7 +16,7 @@ class Api(Protocol):
         """A resource by its name, or any GET below /v1."""
         ...
 
-    async def find(self, name: str) -> JSON | None:
+    async def find(self, name: str, **query: object) -> JSON | None:
         """A resource by its name, None where there is none."""
         ...
 

@@ -19,6 +19,7 @@ from ratoon_evaluation.application.ports import RatingTask
 from ratoon_evaluation.domain.human import HumanTask
 from ratoon_evaluation.domain.judging import Choice
 
+_PURPOSE = "Judges are compared with ratings of people"
 _PAGE, _MAX_PAGES = 500, 100
 """Tasks of a page, and pages that are read at most: the newest 50,000 tasks."""
 _BATCH, _BATCH_CHARS = 500, 700_000
@@ -47,9 +48,12 @@ class LabelingPeople:
                 yield _human_task(task)
 
     def record(self, dataset_version: str, record_id: str) -> Record | None:
-        """Return a record; None if it was erased or cannot be read."""
+        """Return a record; None if it was erased or cannot be read. Of a sealed one the reading is logged."""
+        request = GetRecordRequest(
+            parent=dataset_version, record_id=record_id, reader=dataset_version, purpose=_PURPOSE
+        )
         try:
-            known = self._ingestion.GetRecord(GetRecordRequest(parent=dataset_version, record_id=record_id))
+            known = self._ingestion.GetRecord(request)
         except (NotFound, FailedPrecondition, InvalidArgument):
             return None
         if not known.HasField("example"):

@@ -91,7 +91,11 @@ def list_bad_cases(
     if place >= len(listed):
         return Page([])
     rows, more_here = answers.wrong(listed[place].wrong, offset, limit)
-    cases = _with_records(run, listed[place], rows, query.principal, answers, splits)
+    chosen = listed[place]
+    if chosen.split and not query.is_permitted:
+        cases = _sealed(run, chosen, rows)
+    else:
+        cases = _with_records(run, chosen, rows, query.principal, answers, splits)
     more_here = more_here or len(cases) < len(rows)
     following = [str(place), str(offset + len(cases))] if more_here else [str(place + 1), "0"]
     more = int(following[0]) < len(listed)
@@ -173,6 +177,25 @@ def _chosen_tests(run: EvaluationRun, suite: SuiteScores, name: str) -> Sequence
                 f"{run.name} is of an older release, which stored no wrong answers to tests: evaluate again."
             )
     return tests
+
+
+def _sealed(run: EvaluationRun, listed: _Listed, rows: Sequence[WrongAnswer]) -> list[BadCase]:
+    """Return wrong answers without what tells which records of the sealed test part they are."""
+    has_texts = kinds.kind_of(run.question.spec).FREE_TEXT
+    return [
+        BadCase(
+            listed.domain,
+            WrongAnswer(
+                record_id="",
+                label="" if has_texts else row.label,
+                predicted="" if has_texts else row.predicted,
+                reference_predicted=None if has_texts else row.reference_predicted,
+                score=row.score,
+            ),
+            AnsweredRecord(),
+        )
+        for row in rows
+    ]
 
 
 def _with_records(

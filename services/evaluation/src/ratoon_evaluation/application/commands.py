@@ -69,6 +69,8 @@ class ListBadCases:
     """Resource name or ID; empty: the answers on domains."""
     test: str = ""
     """Empty: all tests of the suite."""
+    is_permitted: bool = True
+    """False if the role of the caller may not read test parts: their cases come without what identifies them."""
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,8 @@ from ratoon.evaluation.v1.evaluation_service_pb2_grpc import EvaluationServiceSe
 from ratoon.operations.operations import Operations
 from ratoon.process.clock import Clock
 from ratoon.runtime.server import Threads
-from ratoon.security.identity import caller
+from ratoon.security.identity import Role, caller
+from ratoon.service.restricted_fields import restricted
 from ratoon.service.standard_methods import StandardMethods
 from ratoon.storage.paging import PageTokens
 from ratoon.storage.store import Store
@@ -24,6 +25,9 @@ from ratoon_evaluation.domain.suites import Suite
 from ratoon_evaluation.harness_yaml import read_yaml
 
 Context = Any
+
+_SEALED_DIGESTS = ("predictions_digest", "wrong_answers_digest", "verdicts_digest", "answers_digest")
+"""Fields with digests of blobs that tell which records are in a test part."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +59,7 @@ class EvaluationServicer(EvaluationServiceServicer):
             ports.threads,
             EvaluationRun,
             handlers.RUN,
-            mapping.run,
+            restricted(mapping.run, _SEALED_DIGESTS, Role.ENGINEER),
             lambda run: run.state.ended,
         )
         self._judges = StandardMethods(
@@ -124,7 +128,8 @@ class EvaluationServicer(EvaluationServiceServicer):
     ) -> pb.ListBadCasesResponse:
         """The candidate's wrong answers."""
         ports = self._ports
-        query = mapping.list_bad_cases(request, caller().name)
+        who = caller()
+        query = mapping.list_bad_cases(request, who.name, who.role >= Role.ENGINEER)
         page = await ports.threads(
             bad_cases.list_bad_cases, query, ports.store, ports.answers, ports.splits, ports.tokens
         )

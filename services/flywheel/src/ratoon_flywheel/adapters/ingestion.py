@@ -127,6 +127,8 @@ class SplitStage:
             seed=spec.seed,
             group_attribute=spec.group_attribute,
         )
+        if spec.fold_count:
+            split.folds.count, split.folds.fold = spec.fold_count, spec.fold
         if spec.replay_split:
             split.replay.split, split.replay.count = spec.replay_split, spec.replay_count
         parent = parent_of(spec.dataset_version)

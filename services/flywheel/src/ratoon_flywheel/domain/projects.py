@@ -91,12 +91,31 @@ class TrainingDefaults:
     lora_rank: int = 0
 
 
+class SplitRule(StrEnum):
+    """How records of given sources are divided; DEFAULT: as the kind of task divides them."""
+
+    DEFAULT = "DEFAULT"
+    STRATIFIED = "STRATIFIED"
+    TIME = "TIME"
+    GROUPED = "GROUPED"
+    QUANTILES = "QUANTILES"
+    RANDOM = "RANDOM"
+
+
+MIN_FOLDS, MAX_FOLDS = 2, 20
+
+
 @dataclass(frozen=True)
 class SplitDefaults:
     """How records of given sources are shared out; the rest trains."""
 
     validation_share: float = 0.1
     test_share: float = 0.1
+    mode: SplitRule = SplitRule.DEFAULT
+    fold_count: int = 0
+    """Folds of the records that are not tested; 0: none."""
+    fold: int = 0
+    """Fold that is the validation part."""
 
 
 @dataclass(frozen=True)
@@ -416,8 +435,19 @@ def _check_base(training: TrainingDefaults) -> None:
 
 
 def _check_split(split: SplitDefaults) -> None:
-    for field, share in vars(split).items():
-        if not 0 < share < 1:
+    for field in ("validation_share", "test_share"):
+        if not 0 < getattr(split, field) < 1:
             raise BadProject(f"split.{field} is a share: more than 0, less than 1.", f"split.{field}")
+    if split.fold_count and not MIN_FOLDS <= split.fold_count <= MAX_FOLDS:
+        raise BadProject(
+            f"split.fold_count is {split.fold_count}; choose {MIN_FOLDS} to {MAX_FOLDS}, or 0 for none.",
+            "split.fold_count",
+        )
+    if not 0 <= split.fold < max(1, split.fold_count):
+        raise BadProject(
+            f"split.fold is {split.fold}; it counts from 0, and is less than split.fold_count.", "split.fold"
+        )
+    if split.fold_count and split.mode is SplitRule.TIME:
+        raise BadProject("A split by time has no folds.", "split.fold_count")
     if split.validation_share + split.test_share >= 1:
         raise BadProject("Validation and test take all records, and leave none to train on.", "split")

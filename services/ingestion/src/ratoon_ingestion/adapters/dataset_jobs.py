@@ -12,7 +12,9 @@ from ratoon.storage.names import project_of
 from ratoon_ingestion.adapters.record_keys import RecordKeys
 from ratoon_ingestion.application.composition_ports import DifferenceJob, MixtureJob
 from ratoon_ingestion.application.exporting import ExportJob
+from ratoon_ingestion.application.profiling import ProfileJob
 from ratoon_ingestion.domain.exports import Exported, ExportedFile
+from ratoon_ingestion.domain.profiles import Profiled
 from ratoon_ingestion.mixture_messages import mixture_message
 
 
@@ -63,8 +65,21 @@ class DatasetSpecs:
             escape_formulas=export.escape_formulas,
             date=export.create_time.date().isoformat(),
             licenses=job.licenses,
+            sealed_parts=job.sealed_parts,
         )
         return spec_json(self._environment("export", export.name), spec)
+
+    def profile(self, job: ProfileJob) -> JSON:
+        """Return the spec of a profile."""
+        profile = job.profile
+        spec = pb.ReportSpec(
+            profile=profile.name,
+            version=job.version_digest,
+            label_set=profile.label_set_digest,
+            sealed_parts=job.sealed_parts,
+            topics=profile.topics,
+        )
+        return spec_json(self._environment("profile", profile.name), spec)
 
     def _environment(self, task: str, name: str) -> JobEnvironment:
         environment = JobEnvironment(task=task, tenant=project_of(name))
@@ -97,3 +112,9 @@ def exported(written: JSON) -> Exported:
     result = from_json(pb.ExportResult, written)
     files = (ExportedFile(each.path, each.digest, each.size_bytes) for each in result.files)
     return Exported(result.artifact_digest, tuple(files), result.records, result.tokens)
+
+
+def profiled(written: JSON) -> Profiled:
+    """Return the result of a profile."""
+    result = from_json(pb.ReportResult, written)
+    return Profiled(result.report_digest, result.records, result.sealed)

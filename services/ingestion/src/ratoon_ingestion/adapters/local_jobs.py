@@ -33,14 +33,23 @@ from ratoon_ingestion.application.ports import (
     ReadingJob,
     SplitJob,
 )
+from ratoon_ingestion.application.profiling import ProfileJob
 from ratoon_ingestion.domain.assignment import Part
-from ratoon_ingestion.domain.connections import Blob, Connection, ReadingResult
+from ratoon_ingestion.domain.connections import (
+    Blob,
+    Connection,
+    ReadingResult,
+    Vanished,
+    Withdrawn,
+    reading_name,
+)
 from ratoon_ingestion.domain.curation import CurationConfig
 from ratoon_ingestion.domain.datasets import Curated, StepReport
 from ratoon_ingestion.domain.erasures import Placement, Plan, Redaction, Rewritten, Trace
 from ratoon_ingestion.domain.exports import Exported
-from ratoon_ingestion.domain.sources import ARCHIVE_DEPTH, EXAMPLE_ROLES, Columns, Source, parts_of
-from ratoon_ingestion.domain.splits import Parted, PartSummary
+from ratoon_ingestion.domain.profiles import Profiled
+from ratoon_ingestion.domain.sources import ARCHIVE_DEPTH, EXAMPLE_ROLES, Columns, Rows, Source, parts_of
+from ratoon_ingestion.domain.splits import CrossValidation, Parted, PartSummary
 from ratoon_ingestion.domain.work import Progress
 
 WORKER = "ratoon_ingestion.worker"
@@ -55,8 +64,12 @@ _NEWER = (
     "embedding_model",
     "augmentation",
     "record_key",
+    "vanished",
+    "dead_letters",
+    "reading",
 )
 """Fields that the release before has not."""
+_NEWER_OF_SOURCES = ("sample_by", "withdrawn", "rows")
 _NO_DIGEST = "0" * 64
 
 
@@ -80,6 +93,7 @@ class IngestionJobs:
     comparisons: WorkerJobs[DifferenceJob, DifferenceResult]
     exports: WorkerJobs[ExportJob, Exported]
     readings: WorkerJobs[ReadingJob, ReadingResult]
+    profiles: WorkerJobs[ProfileJob, Profiled]
 
 
 def ingestion_jobs(
@@ -96,6 +110,7 @@ def ingestion_jobs(
         WorkerJobs(jobs, WORKER, specs.datasets.difference, dataset_jobs.difference, _progress),
         WorkerJobs(jobs, WORKER, specs.datasets.export, dataset_jobs.exported, _progress),
         WorkerJobs(jobs, WORKER, specs.reading, reading_result, _progress),
+        WorkerJobs(jobs, WORKER, specs.datasets.profile, dataset_jobs.profiled, _progress),
     )
 
 
@@ -151,6 +166,8 @@ class _Specs:
             version_index=job.version_index,
             earlier_indexes=job.earlier_indexes,
         )
+        if split.folds.count:
+            spec.folds.count, spec.folds.fold = split.folds.count, split.folds.fold
         if job.augmentation is not None:
             spec.augmentation.MergeFrom(CurationStepMessage(**asdict(job.augmentation)))
             spec.record_key = self._record_key(split.name)
@@ -218,6 +235,11 @@ class _Specs:
             max_items=connection.max_items,
             max_bytes=connection.max_bytes,
         )
+        if connection.vanished is not Vanished.KEEP:
+            spec.vanished = connection.vanished.value
+        spec.reading = reading_name(connection)
+        if connection.replays:
+            spec.dead_letters.extend(each.digest for each in connection.dead_letters)
         return _written(environment, spec)
 
     def _environment(self, task: str, name: str) -> JobEnvironment:
@@ -259,6 +281,12 @@ def reading_result(written: JSON) -> ReadingResult:
         size_bytes=result.size_bytes,
         notes=tuple(result.notes),
         more=result.more,
+        vanished=result.vanished,
+        withdrawn=tuple(
+            Withdrawn(each.blob, each.digest, each.count, each.added) for each in result.withdrawn
+        ),
+        dead_letters=result.dead_letters,
+        dead_letter_count=result.dead_letter_count,
     )
 
 
@@ -289,6 +317,20 @@ def _source(source: Source) -> pb.SourceSpec:
         encoding=source.encoding,
         sample_by=parts_of(source.format, source.sample_by) or "",
         archive_depth=source.archive_depth,
+        withdrawn=source.withdrawn,
+        rows=None if source.rows is None else _rows(source.rows),
+    )
+
+
+def _rows(rows: Rows) -> pb.SourceSpec.Rows:
+    return pb.SourceSpec.Rows(
+        other=None if rows.partner is None else _source(rows.partner),
+        key=rows.key,
+        other_key=rows.other_key,
+        inner=rows.inner,
+        sort_by=rows.sort_by,
+        group_by=rows.group_by,
+        separator=rows.separator,
     )
 
 
@@ -305,12 +347,7 @@ def _written(environment: JobEnvironment, spec: Message) -> JSON:
             written.pop(name, None)
     named = (*written.get("sources", ()), *written.get("step_sources", ()))
     for source in (*named, *filter(None, (written.get("source"),))):
-        columns = source["columns"]
-        source["columns"] = {role: name for role, name in columns.items() if name is not None}
-        if not source["sample_by"]:
-            del source["sample_by"]
-        if source.get("archive_depth") is None:
-            source.pop("archive_depth", None)
+        _drop_newer(source)
     if written.get("decontamination") is None:
         written.pop("decontamination", None)
     if written.get("curation") is None:
@@ -320,6 +357,17 @@ def _written(environment: JobEnvironment, spec: Message) -> JSON:
             if not written["curation"][name]:
                 del written["curation"][name]
     return written
+
+
+def _drop_newer(source: JSON) -> None:
+    """Remove the fields of a source that workers of the release before do not read, unless they are set."""
+    columns = source["columns"]
+    source["columns"] = {role: name for role, name in columns.items() if name is not None}
+    for name in _NEWER_OF_SOURCES:
+        if not source.get(name):
+            source.pop(name, None)
+    if source.get("archive_depth") is None:
+        source.pop("archive_depth", None)
 
 
 def curated(written: JSON) -> Curated:
@@ -365,6 +413,21 @@ def parted(written: JSON) -> Parted:
         test_index=result.test_index,
         version_index=result.version_index,
         augmented_count=result.augmented,
+        cross_validation=_cross_validation(result),
+    )
+
+
+def _cross_validation(result: pb.SplitResult) -> CrossValidation | None:
+    if not result.HasField("cross_validation"):
+        return None
+    found = result.cross_validation
+    return CrossValidation(
+        tuple(found.fold_scores),
+        found.score,
+        found.lower,
+        found.upper,
+        tuple(found.settings),
+        found.record_count,
     )
 
 
@@ -392,6 +455,7 @@ def redaction(written: JSON) -> Redaction:
         blobs=tuple(result.blobs),
         text_digests=tuple(result.text_digests),
         indexes=dict(result.indexes),
+        attachments=tuple(result.attachments),
     )
     return Redaction(plan, tuple(map(_trace, result.traces)))
 

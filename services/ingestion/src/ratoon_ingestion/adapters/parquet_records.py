@@ -77,6 +77,16 @@ class ParquetRecords:
                         return _record(next(_rows(file, group, place)))
         return None
 
+    def found(self, version_digest: str, record_ids: Sequence[str]) -> Sequence[Record]:
+        """Return the records of a version's tree that have these ids, which are in ascending order."""
+        found: list[Record] = []
+        for shard in self._shards(version_digest) if record_ids else ():
+            with self._store.open(shard) as stream:
+                file = _parquet(stream)
+                for group in range(file.num_row_groups):
+                    found += _sought(file, group, record_ids)
+        return found
+
     def in_version(self, version_digest: str, record_id: str) -> bool:
         """Whether a version's tree holds the record."""
         return any(self.in_part(shard, record_id) for shard in self._shards(version_digest))
@@ -117,6 +127,20 @@ def _groups_around(file: Any, record_id: str) -> Iterator[int]:
         bounds = file.metadata.row_group(group).column(column).statistics
         if bounds is not None and bounds.has_min_max and bounds.min <= record_id <= bounds.max:
             yield group
+
+
+def _sought(file: Any, group: int, record_ids: Sequence[str]) -> Iterator[Record]:
+    """The records of a row group that have one of these ids, which are in ascending order."""
+    column = file.schema_arrow.names.index("record_id")
+    bounds = file.metadata.row_group(group).column(column).statistics
+    first, last = bisect_left(record_ids, bounds.min), bisect_right(record_ids, bounds.max)
+    if first == last:
+        return
+    ids = _ids(file, group)
+    for record_id in record_ids[first:last]:
+        place = bisect_left(ids, record_id)
+        if place < len(ids) and ids[place] == record_id:
+            yield _record(next(_rows(file, group, place)))
 
 
 def _ids(file: Any, group: int) -> list[str]:

@@ -9,6 +9,7 @@ from ratoon_ingestion.domain.crawls import Crawl
 from ratoon_ingestion.domain.datasets import Dataset, DatasetVersion
 from ratoon_ingestion.domain.erasures import Erasure
 from ratoon_ingestion.domain.exports import Export
+from ratoon_ingestion.domain.profiles import Profile
 from ratoon_ingestion.domain.sources import Source
 from ratoon_ingestion.domain.splits import Split, SplitReading
 from ratoon_ingestion.domain.streams import Stream
@@ -23,6 +24,7 @@ RESOURCES: dict[type, Table] = {
     SplitReading: resource_table(METADATA, "split_readings"),
     Erasure: resource_table(METADATA, "erasures"),
     Export: resource_table(METADATA, "exports"),
+    Profile: resource_table(METADATA, "profiles"),
     Stream: resource_table(METADATA, "streams"),
     Crawl: resource_table(METADATA, "crawls"),
 }

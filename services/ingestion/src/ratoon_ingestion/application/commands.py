@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from ratoon_ingestion.domain.assignment import Part, Ratios, SplitMode
+from ratoon_ingestion.domain.assignment import Folds, Part, Ratios, SplitMode
 from ratoon_ingestion.domain.connections import Connection
 from ratoon_ingestion.domain.curation import CurationConfig
-from ratoon_ingestion.domain.sources import ARCHIVE_DEPTH, Columns, Format, SampleBy
+from ratoon_ingestion.domain.sources import ARCHIVE_DEPTH, Columns, Format, Rows, SampleBy
 from ratoon_ingestion.domain.splits import Replay
 
 
@@ -26,6 +26,7 @@ class CreateSource:
     encoding: str = ""
     sample_by: SampleBy = SampleBy.LINE
     archive_depth: int = ARCHIVE_DEPTH
+    rows: Rows | None = None
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,7 @@ class PreviewSource:
     record_count: int = 5
     curation: CurationConfig | None = None
     archive_depth: int = ARCHIVE_DEPTH
+    rows: Rows | None = None
 
 
 @dataclass(frozen=True)
@@ -103,6 +105,7 @@ class CreateSplit:
     dataset_version: str
     label_set_digest: str = ""
     mode: SplitMode = SplitMode.STRATIFIED
+    folds: Folds = Folds()
     ratios: Ratios = field(default_factory=Ratios)
     seed: int = 0
     replay: Replay = field(default_factory=Replay)

@@ -8,6 +8,7 @@ from ratoon_ingestion.application.handlers import check_no_erasure
 from ratoon_ingestion.domain.datasets import Dataset, DatasetVersion
 from ratoon_ingestion.domain.errors import ResourceInUse
 from ratoon_ingestion.domain.exports import Export
+from ratoon_ingestion.domain.profiles import Profile
 from ratoon_ingestion.domain.splits import Split
 
 
@@ -17,9 +18,10 @@ def delete_dataset(dataset: Dataset, tx: Transaction) -> None:
     children = [split.name for split in tx.page(Split, dataset.name, 1).items]
     children += [version.name for version in tx.page(DatasetVersion, dataset.name, 1).items]
     children += [export.name for export in tx.page(Export, dataset.name, 1).items]
+    children += [profile.name for profile in tx.page(Profile, dataset.name, 1).items]
     if children:
         raise ResourceInUse(
-            f"{dataset.name} has {children[0]}. A dataset with versions or splits is not deleted."
+            f"{dataset.name} has {children[0]}. A dataset with versions, splits or profiles is not deleted."
         )
     tx.delete(dataset)
 

@@ -1,5 +1,6 @@
 """How an erasure is worked on: a job writes again what holds its records, then it is put in place, once."""
 
+import re
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
@@ -11,6 +12,7 @@ from ratoon.storage.names import parent_of
 from ratoon.storage.store import Store, Transaction
 from ratoon_ingestion.application.browsing import readable_splits, readable_versions
 from ratoon_ingestion.application.exporting import exported_blobs, redact_exports
+from ratoon_ingestion.application.joining import with_partner
 from ratoon_ingestion.application.ports import Blobs, ErasureJob, Erasures
 from ratoon_ingestion.application.procedures import POLL_INTERVAL_S
 from ratoon_ingestion.domain.datasets import Dataset, DatasetVersion
@@ -24,9 +26,11 @@ from ratoon_ingestion.domain.erasures import (
     step,
 )
 from ratoon_ingestion.domain.exports import Export
+from ratoon_ingestion.domain.profiles import Profile
 from ratoon_ingestion.domain.sources import Source, rewritten
 from ratoon_ingestion.domain.splits import Split
 
+_DIGEST = re.compile(r"[0-9a-f]{64}")
 Collecting = Callable[[Transaction, str], Sequence[str]]
 
 
@@ -75,7 +79,7 @@ class ErasureProcedure:
             datasets = [dataset.name for dataset in tx.all(Dataset, project)]
             return ErasureJob(
                 erasure,
-                tuple(tx.all(Source, project)),
+                tuple(with_partner(tx, source) for source in tx.all(Source, project)),
                 tuple(readable_versions(tx, datasets)),
                 tuple(readable_splits(tx, datasets)),
             )
@@ -86,20 +90,33 @@ class ErasureProcedure:
             _replace(tx, erasure, plan)
             redact_exports(tx, erasure.name, plan)
             doomed, exported = _doomed(tx, plan), exported_blobs(tx, erasure.name, plan)
+            trees = [
+                version.readable_digest for version in tx.every(DatasetVersion) if version.state.readable
+            ]
         why = f"it contained records that {erasure.name} erased. Create a new dataset version of the sources."
         for digest in doomed:
             self._blobs.erase(digest, why)
         for digest in exported:
             self._blobs.delete(digest)
+        for digest in self._unreferenced(plan.attachments, trees):
+            self._blobs.delete(digest)
+
+    def _unreferenced(self, attachments: Sequence[str], trees: Sequence[str]) -> set[str]:
+        """Return the attachments that no version of any project lists."""
+        left = set(attachments)
+        for tree in trees if left else ():
+            left -= set(_DIGEST.findall(self._blobs.read(tree).decode()))
+        return left
 
 
 def _earlier_work(tx: Transaction, erasure: Erasure) -> tuple[str, ...]:
     """The names of what was begun before, may hold the records and has not ended."""
     project = parent_of(erasure.name)
     datasets = [dataset.name for dataset in tx.all(Dataset, project)]
-    work: list[DatasetVersion | Split | Export | Erasure] = []
+    work: list[DatasetVersion | Split | Export | Profile | Erasure] = []
     for name in datasets:
-        work += [*tx.all(DatasetVersion, name), *tx.all(Split, name), *tx.all(Export, name)]
+        work += [*tx.all(DatasetVersion, name), *tx.all(Split, name)]
+        work += [*tx.all(Export, name), *tx.all(Profile, name)]
     mine = (erasure.create_time, erasure.name)
     work += (each for each in tx.all(Erasure, project) if (each.create_time, each.name) < mine)
     return tuple(each.name for each in work if not each.state.ended)

@@ -9,11 +9,12 @@ from ratoon.operations.job_machine import step
 from ratoon.operations.job_procedure import JobProcedure, JobRunner
 from ratoon.operations.operations import Operations
 from ratoon.process.clock import Clock
-from ratoon.storage.names import checked_id, matched, parent_of, project_of, uuid7
+from ratoon.storage.names import checked_id, matched, parent_of, project_of
 from ratoon.storage.store import Store, Transaction
 from ratoon_ingestion.application.handlers import DATASET, SPLIT, VERSION, check_no_erasure
 from ratoon_ingestion.application.ports import Blobs
 from ratoon_ingestion.application.procedures import POLL_INTERVAL_S
+from ratoon_ingestion.application.sealing import SealedReader, log_reading, sealed_digests
 from ratoon_ingestion.domain.assignment import Part
 from ratoon_ingestion.domain.datasets import Dataset, DatasetVersion
 from ratoon_ingestion.domain.erasures import Plan
@@ -28,7 +29,7 @@ from ratoon_ingestion.domain.exports import (
     redacted,
 )
 from ratoon_ingestion.domain.sources import Source
-from ratoon_ingestion.domain.splits import Split, SplitOpened, SplitReading
+from ratoon_ingestion.domain.splits import Split
 from ratoon_ingestion.domain.work import State
 
 EXPORT = f"{DATASET}/exports/*"
@@ -62,6 +63,8 @@ class ExportJob:
     version_digest: str
     parts: tuple[tuple[Part, str], ...]
     licenses: tuple[str, ...]
+    sealed_parts: tuple[str, ...] = ()
+    """Test parts whose records are left out of a version."""
 
 
 Exports = JobRunner[ExportJob, Exported]
@@ -88,7 +91,7 @@ def create_export(
         export, new = tx.create(export, command.request_id)
         if new:
             if export.is_sealed:
-                log_reading(tx, export, OpenExport(name, export.reader, export.purpose, principal), clock)
+                log_reading(tx, export.split, SealedReader(export.reader, export.purpose, principal), clock)
             operations.begin(tx, export)
     return export
 
@@ -104,25 +107,6 @@ def _check_origin(tx: Transaction, export: Export) -> None:
         raise NotReady(f"{name} is {origin.state}; it can be exported once it is READY.")
 
 
-def log_reading(tx: Transaction, export: Export, command: OpenExport, clock: Clock) -> None:
-    """Log the reading of the test part, as OpenSplit does."""
-    before = tx.get(Split, export.split)
-    now = clock.now()
-    reading = SplitReading(
-        name=f"{before.name}/readings/{uuid7()}",
-        create_time=now,
-        update_time=now,
-        split=before.name,
-        part=Part.TEST,
-        reader=command.reader,
-        purpose=command.purpose,
-        principal=command.principal,
-    )
-    tx.create(reading)
-    after = tx.save(replace(before, reading_count=before.reading_count + 1))
-    tx.publish(SplitOpened(command.reader), after)
-
-
 def open_export(command: OpenExport, store: Store, clock: Clock) -> Export:
     """Return the export with its files. A reading of the test part commits before the digests leave."""
     matched(command.name, EXPORT)
@@ -131,7 +115,9 @@ def open_export(command: OpenExport, store: Store, clock: Clock) -> Export:
         check_ready(export)
         check_reading(export, command.reader, command.purpose)
         if export.is_sealed:
-            log_reading(tx, export, command, clock)
+            log_reading(
+                tx, export.split, SealedReader(command.reader, command.purpose, command.principal), clock
+            )
     return export
 
 
@@ -162,12 +148,14 @@ def export_job(store: Store, export: Export) -> ExportJob:
     with store.read() as tx:
         split = tx.get(Split, export.split) if export.split else None
         version = tx.get(DatasetVersion, split.dataset_version if split else export.dataset_version)
+        sealed = () if split else sealed_digests(tx, export.name)
     licenses = loads(version.profile_json or "{}").get("licences", {})
     return ExportJob(
         export=export,
         version_digest="" if split else version.readable_digest,
         parts=tuple((part, split.parts[part].readable_digest) for part in export.parts) if split else (),
         licenses=tuple(sorted(filter(None, licenses))),
+        sealed_parts=sealed,
     )
 
 

@@ -14,6 +14,7 @@ from ratoon_ingestion.application.commands import (
     OpenSplit,
 )
 from ratoon_ingestion.application.decontaminating import held_out_texts, step_sources
+from ratoon_ingestion.application.joining import check_partner
 from ratoon_ingestion.application.ports import Blobs
 from ratoon_ingestion.domain.datasets import Dataset, DatasetVersion, VersionStarted, next_version_id
 from ratoon_ingestion.domain.erasures import Erasure
@@ -25,7 +26,14 @@ from ratoon_ingestion.domain.errors import (
     Redacted,
 )
 from ratoon_ingestion.domain.sources import Source
-from ratoon_ingestion.domain.splits import Split, SplitOpened, SplitReading, check_grouping, opened
+from ratoon_ingestion.domain.splits import (
+    Split,
+    SplitOpened,
+    SplitReading,
+    check_folds,
+    check_grouping,
+    opened,
+)
 from ratoon_ingestion.domain.streams import Stream
 from ratoon_ingestion.domain.work import State
 
@@ -55,10 +63,12 @@ def create_source(command: CreateSource, store: Store, blobs: Blobs, clock: Cloc
         encoding=command.encoding,
         sample_by=command.sample_by,
         archive_depth=command.archive_depth,
+        rows=command.rows,
     )
     check_uploaded(source, blobs)
     with store.write() as tx:
         check_no_erasure(tx, command.parent)
+        check_partner(tx, source)
         return tx.create(source, command.request_id)[0]
 
 
@@ -103,6 +113,7 @@ def create_split(command: CreateSplit, store: Store, operations: Operations, clo
     """Create a split of a READY version; the work starts with the commit."""
     matched(command.parent, DATASET, "parent")
     check_grouping(command.mode, command.group_attribute)
+    check_folds(command.mode, command.folds)
     now = clock.now()
     split = Split(
         name=f"{command.parent}/splits/{checked_id(command.split_id, 'split_id')}",
@@ -115,6 +126,7 @@ def create_split(command: CreateSplit, store: Store, operations: Operations, clo
         seed=command.seed,
         replay=command.replay,
         group_attribute=command.group_attribute,
+        folds=command.folds,
     )
     with store.write() as tx:
         check_no_erasure(tx, command.parent)

@@ -1,6 +1,6 @@
 """Ports of ingestion."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
@@ -98,6 +98,21 @@ class ReadingJob:
     endpoint: Endpoint
 
 
+@dataclass(frozen=True)
+class DeadLetter:
+    """A message that gave no record, with the beginning of its value."""
+
+    partition: int
+    offset: int
+    time: datetime
+    reason: str
+    detail: str
+    key: bytes
+    value: bytes
+    size_bytes: int
+    reading: int
+
+
 Readings = JobRunner[ReadingJob, ReadingResult]
 Curations = JobRunner[CurationJob, Curated]
 Splits = JobRunner[SplitJob, Parted]
@@ -109,6 +124,10 @@ class Blobs(Protocol):
 
     def exists(self, digest: str) -> bool:
         """Whether a blob is there."""
+        ...
+
+    def read(self, digest: str) -> bytes:
+        """Return the content of a blob."""
         ...
 
     def check_if_tree(self, digest: str) -> None:
@@ -176,12 +195,24 @@ class Records(Protocol):
         """One record of a version's tree, or None."""
         ...
 
+    def found(self, version_digest: str, record_ids: Sequence[str]) -> Sequence[Record]:
+        """Return the records of a version's tree that have these ids, which are in ascending order."""
+        ...
+
     def in_version(self, version_digest: str, record_id: str) -> bool:
         """Whether a version's tree holds the record."""
         ...
 
     def in_part(self, part_digest: str, record_id: str) -> bool:
         """Whether a part's blob holds the record."""
+        ...
+
+
+class SealedParts(Protocol):
+    """The identities of the records in test parts."""
+
+    def holds(self, parts: Iterable[str], identities: Iterable[Sequence[str]]) -> list[bool]:
+        """Return for each record if one of the parts holds one of its identities; an empty one is none."""
         ...
 
 

@@ -157,6 +157,12 @@ class CrawlerOff(IngestionError):
     code, reason = "FAILED_PRECONDITION", "CRAWLER_OFF"
 
 
+class NoDeadLetters(IngestionError):
+    """The connection has no dead letters to replay."""
+
+    code, reason = "FAILED_PRECONDITION", "NO_DEAD_LETTERS"
+
+
 class BadMixture(IngestionError):
     """A setting of a mixture is out of range."""
 
@@ -167,6 +173,12 @@ class BadExport(IngestionError):
     """The settings of an export do not fit."""
 
     code, reason = "INVALID_ARGUMENT", "BAD_EXPORT"
+
+
+class BadProfile(IngestionError):
+    """The settings of a profile do not fit."""
+
+    code, reason = "INVALID_ARGUMENT", "BAD_PROFILE"
 
 
 class BadComparison(IngestionError):

@@ -25,6 +25,7 @@ from ratoon_ingestion import export_messages
 from ratoon_ingestion.application import composing, exporting
 from ratoon_ingestion.application.composition_ports import DifferenceJob, MixtureJob
 from ratoon_ingestion.application.ports import Blobs, Record, Records
+from ratoon_ingestion.application.sealing import Seals, are_sealed, identities
 from ratoon_ingestion.domain.errors import TookTooLong
 from ratoon_ingestion.domain.exports import Export
 from ratoon_ingestion.mixture_messages import mixture_of
@@ -51,6 +52,7 @@ class ExportPorts:
     clock: Clock
     blobs: Blobs
     records: Records
+    seals: Seals
     tokens: PageTokens
     plans: JobRunner[MixtureJob, MixturePlan]
     comparisons: JobRunner[DifferenceJob, DifferenceResult]
@@ -155,10 +157,10 @@ class ExportMethods:
             composing.page_job, command, request.page_size, request.page_token, ports.store, ports.tokens
         )
         result = await self._answer(ports.comparisons, job)
-        await ports.threads(_add_texts, result, job, ports.records)
         last = result.records[-1].record_id if result.more else ""
+        shown = await ports.threads(_with_texts, result, job, ports.records, ports.seals)
         token = ports.tokens.seal(composing.listing_of(command), [last]) if last else ""
-        return pb.ListRecordDifferencesResponse(record_differences=result.records, next_page_token=token)
+        return pb.ListRecordDifferencesResponse(record_differences=shown, next_page_token=token)
 
     async def _answer(self, jobs: JobRunner[J, R], job: J) -> R:
         """Return the result of a job, which is then forgotten; TookTooLong if there is none in time."""
@@ -188,13 +190,26 @@ def _forget(job_id: str, phase: Phase, jobs: JobRunner[J, R]) -> None:
     jobs.forget(job_id)
 
 
-def _add_texts(result: DifferenceResult, job: DifferenceJob, records: Records) -> None:
-    """Add the texts and labels of both versions to the differences."""
-    for each in result.records:
-        if each.kind != RecordDifference.KIND_ADDED:
-            each.base_text, each.base_label = _shown(records.find(job.base, each.record_id))
-        if each.kind != RecordDifference.KIND_REMOVED:
-            each.text, each.label = _shown(records.find(job.version, each.record_id))
+def _with_texts(
+    result: DifferenceResult, job: DifferenceJob, records: Records, seals: Seals
+) -> list[RecordDifference]:
+    """Return the differences with the texts and labels of both versions, without those of sealed records."""
+    before = [_found(records, job.base, each, RecordDifference.KIND_ADDED) for each in result.records]
+    after = [_found(records, job.version, each, RecordDifference.KIND_REMOVED) for each in result.records]
+    known = [
+        [each.record_id, *(value for record in pair if record for value in identities(record))]
+        for each, *pair in zip(result.records, before, after, strict=True)
+    ]
+    sealed = are_sealed(job.parent, known, seals)
+    for each, old, new in zip(result.records, before, after, strict=True):
+        each.base_text, each.base_label = _shown(old)
+        each.text, each.label = _shown(new)
+    return [each for each, is_sealed in zip(result.records, sealed, strict=True) if not is_sealed]
+
+
+def _found(records: Records, digest: str, difference: RecordDifference, kind: int) -> Record | None:
+    """Return the record of a difference, which the version lacks if the difference is of this kind."""
+    return None if difference.kind == kind else records.find(digest, difference.record_id)
 
 
 def _shown(record: Record | None) -> tuple[str, str]:

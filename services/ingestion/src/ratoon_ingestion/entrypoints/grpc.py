@@ -1,7 +1,7 @@
 """Ingestion's gRPC API."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +13,8 @@ from ratoon.operations.job_procedure import JobRunner
 from ratoon.operations.operations import Operations
 from ratoon.process.clock import Clock
 from ratoon.runtime.server import Threads
-from ratoon.security.identity import caller
+from ratoon.security.identity import Role, caller
+from ratoon.service.restricted_fields import restricted
 from ratoon.service.standard_methods import StandardMethods
 from ratoon.storage.names import uuid7
 from ratoon.storage.paging import PageTokens
@@ -22,6 +23,7 @@ from ratoon.storage.watch import Changes
 from ratoon_ingestion import connection_messages, export_messages, mapping
 from ratoon_ingestion.application import browsing, composing, connections, deletion, handlers, sources
 from ratoon_ingestion.application.ports import Blobs, PreviewJob, Readings, Records
+from ratoon_ingestion.application.sealing import SealedReader, Seals
 from ratoon_ingestion.domain.connections import Connection
 from ratoon_ingestion.domain.datasets import Dataset, DatasetVersion
 from ratoon_ingestion.domain.erasures import Erasure
@@ -30,6 +32,7 @@ from ratoon_ingestion.domain.sources import Source
 from ratoon_ingestion.domain.splits import Split, SplitReading
 from ratoon_ingestion.entrypoints.crawls import CrawlMethods, CrawlPorts
 from ratoon_ingestion.entrypoints.exports import ExportMethods, ExportPorts
+from ratoon_ingestion.entrypoints.profiles import ProfileMethods, ProfilePorts
 from ratoon_ingestion.entrypoints.streams import StreamMethods, StreamPorts
 
 Context = Any
@@ -53,29 +56,36 @@ class Ports:
     readings: Readings
     connection_endpoints: Mapping[str, str]
     records: Records
+    seals: Seals
     tokens: PageTokens
     streams: StreamPorts
     crawls: CrawlPorts
     exports: ExportPorts
+    attachments: Callable[[Mapping[str, str]], Sequence[source_pb2.Attachment]]
+    """Returns the files of a record with these attributes."""
+    profiles: ProfilePorts
 
 
-class IngestionServicer(StreamMethods, CrawlMethods, ExportMethods, IngestionServiceServicer):
+class IngestionServicer(StreamMethods, CrawlMethods, ExportMethods, ProfileMethods, IngestionServiceServicer):
     """Answers `ratoon.ingestion.v1.IngestionService`."""
 
     def __init__(self, ports: Ports) -> None:
         StreamMethods.__init__(self, ports.streams)
         CrawlMethods.__init__(self, ports.crawls)
         ExportMethods.__init__(self, ports.exports)
+        ProfileMethods.__init__(self, ports.profiles)
         self._ports, self._threads = ports, ports.threads
         self._store, self._operations, self._clock = ports.store, ports.operations, ports.clock
         store, threads = ports.store, ports.threads
-        self._sources = StandardMethods(store, threads, Source, handlers.SOURCE, mapping.source)
+        shown_source = restricted(mapping.source, ("digest",), Role.ENGINEER)
+        shown_version = restricted(mapping.version, ("artifact_digest", "redacted_digest"), Role.ENGINEER)
+        self._sources = StandardMethods(store, threads, Source, handlers.SOURCE, shown_source)
         self._connections = StandardMethods(
             store, threads, Connection, connections.CONNECTION, connection_messages.connection_message
         )
         self._datasets = StandardMethods(store, threads, Dataset, handlers.DATASET, mapping.dataset)
         self._versions = StandardMethods(
-            store, threads, DatasetVersion, handlers.VERSION, mapping.version, lambda each: each.state.ended
+            store, threads, DatasetVersion, handlers.VERSION, shown_version, lambda each: each.state.ended
         )
         self._splits = StandardMethods(
             store, threads, Split, handlers.SPLIT, mapping.split, lambda split: split.state.ended
@@ -204,6 +214,32 @@ class IngestionServicer(StreamMethods, CrawlMethods, ExportMethods, IngestionSer
         )
         return connection_messages.connection_message(requested)
 
+    async def ListDeadLetters(
+        self, request: pb.ListDeadLettersRequest, context: Context
+    ) -> pb.ListDeadLettersResponse:
+        """The messages of a topic that gave no record."""
+        ports = self._ports
+        page = await self._threads(
+            connections.list_dead_letters,
+            request.parent,
+            request.page_size,
+            request.page_token,
+            ports.store,
+            ports.blobs,
+            ports.tokens,
+        )
+        letters = map(connection_messages.dead_letter_message, page.items)
+        return pb.ListDeadLettersResponse(dead_letters=letters, next_page_token=page.next_token)
+
+    async def ReplayDeadLetters(
+        self, request: pb.ReplayDeadLettersRequest, context: Context
+    ) -> connection_pb2.Connection:
+        """Read the dead letters again."""
+        requested = await self._threads(
+            connections.replay_dead_letters, request.name, self._store, self._operations
+        )
+        return connection_messages.connection_message(requested)
+
     async def CreateDataset(self, request: pb.CreateDatasetRequest, context: Context) -> dataset_pb2.Dataset:
         """Begin a line of versions."""
         command = mapping.create_dataset(request)
@@ -286,7 +322,7 @@ class IngestionServicer(StreamMethods, CrawlMethods, ExportMethods, IngestionSer
             request.parent,
             request.page_size,
             request.page_token,
-            ports.store,
+            ports.seals,
             ports.records,
             ports.tokens,
         )
@@ -315,11 +351,17 @@ class IngestionServicer(StreamMethods, CrawlMethods, ExportMethods, IngestionSer
     async def GetRecord(self, request: pb.GetRecordRequest, context: Context) -> dataset_pb2.Record:
         """One record of a version."""
         ports = self._ports
-        return mapping.record(
-            await self._threads(
-                browsing.get_record, request.parent, request.record_id, ports.store, ports.records
-            )
+        record = await self._threads(
+            browsing.get_record,
+            request.parent,
+            request.record_id,
+            ports.records,
+            _sealed_reader(request, Role.ANNOTATOR),
+            ports.seals,
         )
+        message = mapping.record(record)
+        message.attachments.extend(await self._threads(ports.attachments, record.attributes))
+        return message
 
     async def GetRecordLineage(
         self, request: pb.GetRecordLineageRequest, context: Context
@@ -327,7 +369,12 @@ class IngestionServicer(StreamMethods, CrawlMethods, ExportMethods, IngestionSer
         """Where a record went."""
         return mapping.lineage(
             await self._threads(
-                browsing.record_lineage, request.parent, request.record_id, self._store, self._ports.records
+                browsing.record_lineage,
+                request.parent,
+                request.record_id,
+                self._ports.records,
+                _sealed_reader(request, Role.ENGINEER),
+                self._ports.seals,
             )
         )
 
@@ -401,3 +448,9 @@ class IngestionServicer(StreamMethods, CrawlMethods, ExportMethods, IngestionSer
         """An erasure's state, then each newer one, until it has ended."""
         async for state in self._erasures.watch(request, self._ports.changes):
             yield state
+
+
+def _sealed_reader(request: pb.GetRecordRequest | pb.GetRecordLineageRequest, role: Role) -> SealedReader:
+    """Return who reads a sealed record; callers below the role read none."""
+    who = caller()
+    return SealedReader(request.reader, request.purpose, who.name, who.role >= role)

@@ -2,6 +2,8 @@
 
 import logging
 
+from google.protobuf.message import Message
+
 from ratoon.jobs.v1 import dataset_jobs_pb2 as dataset_pb
 from ratoon.jobs.v1 import ingestion_jobs_pb2 as pb
 from ratoon.jobs.v1.job_pb2 import JobEnvironment
@@ -16,6 +18,7 @@ from ratoon_ingestion.worker.erase import erase
 from ratoon_ingestion.worker.exports.export import export
 from ratoon_ingestion.worker.mix import mix, plan_mixture
 from ratoon_ingestion.worker.preview import preview
+from ratoon_ingestion.worker.reports.report import report_of
 from ratoon_ingestion.worker.spec import erasure_json, preview_json, read_spec
 from ratoon_ingestion.worker.split import split
 
@@ -31,6 +34,8 @@ def run(spec: JSON, job: JobFolder) -> JSON:
     logging.getLogger("trafilatura").setLevel(logging.CRITICAL)
     environment, report = from_json(JobEnvironment, spec), _stoppable(job)
     store = ArtifactStore(environment.artifacts)
+    if environment.task in _OF_VERSIONS:
+        return to_json(_of_versions(environment.task, spec, store, job, report))
     match environment.task:
         case "split":
             return to_json(split(read_spec(pb.SplitSpec, spec), store, report))
@@ -42,15 +47,24 @@ def run(spec: JSON, job: JobFolder) -> JSON:
             return to_json(crawl(read_spec(pb.CrawlSpec, spec), store, job.path / "crawl", report))
         case "preview":
             return preview_json(preview(read_spec(pb.PreviewSpec, spec), store.url))
-        case "mix":
-            return to_json(mix(read_spec(dataset_pb.MixtureSpec, spec), store, job.path, report))
-        case "plan":
-            return to_json(plan_mixture(read_spec(dataset_pb.MixtureSpec, spec), store, report))
-        case "compare":
-            return to_json(difference(read_spec(dataset_pb.DifferenceSpec, spec), store, report))
-        case "export":
-            return to_json(export(read_spec(dataset_pb.ExportSpec, spec), store, job.path, report))
     return to_json(curate(read_spec(pb.CurationSpec, spec), store, job.path, report))
+
+
+_OF_VERSIONS = ("mix", "plan", "compare", "export", "profile")
+"""Tasks whose input is dataset versions."""
+
+
+def _of_versions(task: str, spec: JSON, store: ArtifactStore, job: JobFolder, report: Progress) -> Message:
+    match task:
+        case "mix":
+            return mix(read_spec(dataset_pb.MixtureSpec, spec), store, job.path, report)
+        case "plan":
+            return plan_mixture(read_spec(dataset_pb.MixtureSpec, spec), store, report)
+        case "compare":
+            return difference(read_spec(dataset_pb.DifferenceSpec, spec), store, report)
+        case "export":
+            return export(read_spec(dataset_pb.ExportSpec, spec), store, job.path, report)
+    return report_of(read_spec(dataset_pb.ReportSpec, spec), store, report)
 
 
 def _stoppable(job: JobFolder) -> Progress:

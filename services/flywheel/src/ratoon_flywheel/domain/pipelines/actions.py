@@ -5,13 +5,12 @@ from enum import StrEnum
 
 from ratoon.tasks.compute import Compute
 from ratoon.tasks.judges import Requirements
-from ratoon.tasks.kind import SplitMode
 from ratoon.tasks.kinds import TaskSpec, kind_of
 from ratoon_flywheel.domain.judges import HumanRatings, without_pairs
 from ratoon_flywheel.domain.pipelines.runs import PipelineRun, StageId, Window
 from ratoon_flywheel.domain.pipelines.support import DEFAULT_RECIPE, loop_kind
 from ratoon_flywheel.domain.project_settings import MetricGate, TuningDefaults
-from ratoon_flywheel.domain.projects import Project, TrainingDefaults
+from ratoon_flywheel.domain.projects import Project, SplitRule, TrainingDefaults
 from ratoon_flywheel.domain.suites import of_domains, of_suites
 
 MAX_OLD_DOMAINS = 3
@@ -54,7 +53,7 @@ class MakeSplit:
     dataset_version: str
     label_set_digest: str
     by_time: bool
-    mode: SplitMode
+    mode: SplitRule
     """How records are divided unless it is by time."""
     group_attribute: str
     """Attribute whose values stay in one part, in the mode GROUPED."""
@@ -62,6 +61,9 @@ class MakeSplit:
     seed: int
     replay_split: str
     replay_count: int
+    fold_count: int = 0
+    """Folds of the records that are not tested; 0: none."""
+    fold: int = 0
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,8 @@ class Train:
     compute: Compute = Compute()
     tuning: TuningDefaults = TuningDefaults()
     recipe: str = DEFAULT_RECIPE
+    metric: str = ""
+    """Metric that decides between versions; empty: that of the kind of task."""
 
 
 class RuleKind(StrEnum):
@@ -197,6 +201,7 @@ def stage_request(run: PipelineRun, stage: StageId) -> StageRequest:
                 compute,
                 project.tuning,
                 run.recipe or DEFAULT_RECIPE,
+                project.primary_metric,
             )
         case StageId.EVALUATION:
             return _evaluate(run)
@@ -237,8 +242,9 @@ def split_request(run: PipelineRun) -> MakeSplit:
     held_out = (split.validation_share, split.test_share)
     ratios = (_OLD_SHARE, _VALIDATION_SHARE, 0.5) if run.retrains else (1 - sum(held_out), *held_out)
     replayed = run.production.split if run.production else ""
-    mode = kind_of(run.project.task).DEFAULT_SPLIT
-    is_grouped = mode is SplitMode.GROUPED and not run.retrains
+    of_kind = kind_of(run.project.task).DEFAULT_SPLIT
+    mode = SplitRule(of_kind) if split.mode is SplitRule.DEFAULT else split.mode
+    is_grouped = mode is SplitRule.GROUPED and not run.retrains
     return MakeSplit(
         run.products.dataset_version,
         run.products.label_set_digest,
@@ -249,6 +255,8 @@ def split_request(run: PipelineRun) -> MakeSplit:
         run.project.training.seed,
         replayed,
         run.project.training.replay_count if replayed else 0,
+        0 if run.retrains else split.fold_count,
+        0 if run.retrains else split.fold,
     )
 
 

@@ -13,14 +13,17 @@ import pyarrow.parquet as pq
 from ratoon.ingestion.v1.export_pb2 import ExportedFile
 from ratoon.jobs.v1.dataset_jobs_pb2 import ExportResult, ExportSpec
 from ratoon.storage.artifacts import ArtifactStore
+from ratoon_ingestion.worker.attachments import digests_of
 from ratoon_ingestion.worker.batches import RECORDS
 from ratoon_ingestion.worker.curate import Progress
+from ratoon_ingestion.worker.exports.attachments import IMAGE, Attachments
 from ratoon_ingestion.worker.exports.cards import SPLIT_NAMES, About, croissant, dataset_card
 from ratoon_ingestion.worker.exports.columns import FLAT, flat
 from ratoon_ingestion.worker.exports.sink import Sink
 from ratoon_ingestion.worker.exports.tables import JsonLines, Writer, csv_writer, parquet_writer
 from ratoon_ingestion.worker.exports.tokens import TokenWriter, encoder
-from ratoon_ingestion.worker.split import PART
+from ratoon_ingestion.worker.parts import PART
+from ratoon_ingestion.worker.sealed import IDENTITIES, Unsealed
 from ratoon_ingestion.worker.tree import SHARD_RECORDS
 
 _BATCH_ROWS = 500
@@ -65,22 +68,35 @@ def export(spec: ExportSpec, store: ArtifactStore, scratch: Path, report: Progre
 
 
 def _exported(spec: ExportSpec, store: ArtifactStore, folder: Path, report: Progress) -> ExportResult:
-    sink, parts = Sink(store, folder), _parts(spec, store)
-    reader = _Reader(store, sum(part.rows for part in parts), report)
+    unsealed = Unsealed(store, spec.sealed_parts)
+    sink, parts = Sink(store, folder), _parts(spec, store, unsealed)
+    reader = _Reader(store, sum(part.rows for part in parts), report, unsealed)
     tokens = 0
     if spec.format in ("MEGATRON", "TOKENS"):
         tokens = _write_tokens(spec, parts, reader, sink, store, folder)
     else:
-        _write_tables(spec, parts, reader, sink)
+        attachments = Attachments(store, _attached(store, unsealed, parts))
+        _write_tables(spec, parts, reader, sink, attachments)
     return ExportResult(
         artifact_digest=sink.tree(), files=sink.files, records=sum(part.rows for part in parts), tokens=tokens
     )
 
 
-def _parts(spec: ExportSpec, store: ArtifactStore) -> list[_Part]:
+def _attached(store: ArtifactStore, unsealed: Unsealed, parts: Sequence[_Part]) -> set[str]:
+    """Return the digests that the exported records refer to."""
+    found = set[str]()
+    for blob in (blob for part in parts for blob in part.blobs):
+        with store.open(blob) as stream:
+            for batch in pq.ParquetFile(stream).iter_batches(columns=list(IDENTITIES), use_threads=False):
+                found |= digests_of(unsealed(batch).column("attributes"))
+    return found
+
+
+def _parts(spec: ExportSpec, store: ArtifactStore, unsealed: Unsealed) -> list[_Part]:
     if spec.version:
         blobs = [file.sha256 for file in store.tree(spec.version) if file.path.startswith("records-")]
-        return [_Part(_WHOLE, blobs, sum(_rows(store, blob) for blob in blobs), RECORDS)]
+        count = partial(_unsealed_rows, store, unsealed) if spec.sealed_parts else partial(_rows, store)
+        return [_Part(_WHOLE, blobs, sum(map(count, blobs)), RECORDS)]
     return [
         _Part(SPLIT_NAMES[each.part], [each.digest], _rows(store, each.digest), PART) for each in spec.parts
     ]
@@ -91,11 +107,17 @@ def _rows(store: ArtifactStore, digest: str) -> int:
         return int(pq.ParquetFile(stream).metadata.num_rows)
 
 
+def _unsealed_rows(store: ArtifactStore, unsealed: Unsealed, digest: str) -> int:
+    with store.open(digest) as stream:
+        batches = pq.ParquetFile(stream).iter_batches(columns=list(IDENTITIES), use_threads=False)
+        return sum(unsealed(batch).num_rows for batch in batches)
+
+
 class _Reader:
     """Reads parts in batches, and reports how far it is."""
 
-    def __init__(self, store: ArtifactStore, total: int, report: Progress) -> None:
-        self._store, self._total, self._report = store, total, report
+    def __init__(self, store: ArtifactStore, total: int, report: Progress, unsealed: Unsealed) -> None:
+        self._store, self._total, self._report, self._unsealed = store, total, report, unsealed
         self._done = 0
 
     def batches(self, part: _Part) -> Iterator[pa.RecordBatch]:
@@ -103,7 +125,9 @@ class _Reader:
         for blob in part.blobs:
             with self._store.open(blob) as stream:
                 file = pq.ParquetFile(stream)
-                for batch in file.iter_batches(batch_size=_BATCH_ROWS, use_threads=False):
+                for batch in map(
+                    self._unsealed, file.iter_batches(batch_size=_BATCH_ROWS, use_threads=False)
+                ):
                     yield _conform(batch, part.schema)
                     self._done += batch.num_rows
                     self._report(
@@ -151,17 +175,24 @@ def _conform(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays(arrays, schema=schema)
 
 
-def _write_tables(spec: ExportSpec, parts: Sequence[_Part], reader: _Reader, sink: Sink) -> None:
-    layout = _layout(spec, parts[0].schema)
+def _write_tables(
+    spec: ExportSpec, parts: Sequence[_Part], reader: _Reader, sink: Sink, attachments: Attachments
+) -> None:
+    layout = _layout(spec, parts[0].schema, attachments)
     for part in parts:
         for shard, batches in enumerate(reader.shards(part)):
             path = layout.path.format(part=part.name, shard=shard, shards=_shard_count(part))
             with sink.file(path) as local:
                 layout.write(local, batches)
-    _describe(spec, parts, layout, sink, sink.files)
+    has_column = spec.format == "HUGGING_FACE" and attachments.has_images
+    tables = sink.files
+    attachments.store(sink, images=not has_column)
+    _describe(
+        spec, parts, layout, sink, tables, FLAT.append(pa.field("image", IMAGE)) if has_column else FLAT
+    )
 
 
-def _layout(spec: ExportSpec, schema: pa.Schema) -> _Layout:
+def _layout(spec: ExportSpec, schema: pa.Schema, attachments: Attachments) -> _Layout:
     name = "{part}-{shard:05d}-of-{shards:05d}"
     flat_columns = [(field.name, str(field.type)) for field in FLAT]
     match spec.format:
@@ -170,22 +201,29 @@ def _layout(spec: ExportSpec, schema: pa.Schema) -> _Layout:
             writer = parquet_writer(schema, lambda batch: batch)
             return _Layout(f"{name}.parquet", writer, "application/x-parquet", lambda: plain)
         case "HUGGING_FACE":
-            writer = parquet_writer(FLAT, flat)
+            writer = (
+                attachments.with_images(FLAT, flat) if attachments.has_images else parquet_writer(FLAT, flat)
+            )
             return _Layout(f"data/{name}.parquet", writer, "application/x-parquet", lambda: flat_columns)
         case "CSV":
             return _Layout(f"{name}.csv", csv_writer(spec.escape_formulas), "text/csv", lambda: flat_columns)
-    lines = JsonLines()
+    lines = JsonLines(attachments)
     return _Layout(f"{name}.jsonl", lines, "application/jsonlines", lines.columns)
 
 
 def _describe(
-    spec: ExportSpec, parts: Sequence[_Part], layout: _Layout, sink: Sink, files: Sequence[ExportedFile]
+    spec: ExportSpec,
+    parts: Sequence[_Part],
+    layout: _Layout,
+    sink: Sink,
+    files: Sequence[ExportedFile],
+    columns: pa.Schema,
 ) -> None:
     about = About(spec.title, spec.date, list(spec.licenses), {part.name: part.rows for part in parts})
     write = partial(_write_text, sink)
     write("croissant.json", croissant(about, files, layout.encoding, layout.columns()))
     if spec.format == "HUGGING_FACE":
-        write("README.md", dataset_card(about, FLAT))
+        write("README.md", dataset_card(about, columns))
 
 
 def _write_text(sink: Sink, path: str, text: str) -> None:

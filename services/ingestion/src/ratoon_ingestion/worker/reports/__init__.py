@@ -1,0 +1,1 @@
+"""Profiles of dataset versions: columns in one pass with flat memory, and a sample of the texts."""
