@@ -144,6 +144,7 @@ def _recipe(value: Recipe) -> pb.Recipe:
         gradient_accumulation=value.gradient_accumulation,
         gradient_checkpointing=value.gradient_checkpointing,
         new_tokens=value.new_tokens,
+        selection_metric=value.selection,
         **_text_settings(value),
         **_objective_settings(value),
     )
@@ -212,6 +213,7 @@ def _recipe_spec(message: pb.Recipe) -> RecipeSpec:
         gradient_accumulation=message.gradient_accumulation,
         gradient_checkpointing=message.gradient_checkpointing,
         new_tokens=tuple(message.new_tokens),
+        selection_metric=message.selection_metric,
         objective=Objective(pb.Recipe.Objective.Name(message.objective).removeprefix("OBJECTIVE_"))
         if message.objective
         else None,

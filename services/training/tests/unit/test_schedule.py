@@ -4,6 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ratoon_training.domain import schedule
+from ratoon_training.worker.scores import comparable, standard_error
 
 IDS = [f"{number:064x}" for number in range(300)]
 LENGTHS = [10 + (number * 37) % 90 for number in range(300)]
@@ -67,10 +68,24 @@ def test_few_samples_are_shown_often_and_many_a_few_times():
 
 
 def test_the_last_epoch_is_published_unless_it_is_clearly_worse():
-    assert schedule.published_epoch(1, [0.80, 0.86, 0.84], records=58) == 2, (
-        "a record more or less decides nothing"
-    )
-    assert schedule.published_epoch(1, [0.80, 0.86, 0.70], records=58) == 1
-    assert schedule.published_epoch(1, [0.80, 0.86, 0.84], records=5_000) == 1
-    assert schedule.published_epoch(0, [1.0, 1.0], records=10) == 1
-    assert schedule.published_epoch(0, [], records=10) == 0
+    few, many = (standard_error("macro_f1", 0.86, records) for records in (58, 5_000))
+    assert schedule.published_epoch(1, [0.80, 0.86, 0.84], few) == 2, "a record more or less decides nothing"
+    assert schedule.published_epoch(1, [0.80, 0.86, 0.70], few) == 1
+    assert schedule.published_epoch(1, [0.80, 0.86, 0.84], many) == 1
+    assert schedule.published_epoch(0, [1.0, 1.0], standard_error("macro_f1", 1.0, 10)) == 1
+    assert schedule.published_epoch(0, [], 0.0) == 0
+
+
+def test_patience_lasts_for_some_steps_at_least():
+    assert schedule.patience_of(2, 285) == 2
+    assert schedule.patience_of(2, 30) == 7
+    assert schedule.patience_of(0, 30) == 0
+
+
+def test_errors_compare_by_their_share():
+    errors = [comparable("mae", value) for value in (1.0, 0.9, 0.905)]
+    assert schedule.judge([1.0, 0.9, 0.8], errors, 2).best == 1
+    assert schedule.published_epoch(1, errors, standard_error("mae", errors[1], 650)) == 2
+    assert schedule.published_epoch(1, errors, standard_error("mae", errors[1], 1_000_000)) == 1
+    halves = [comparable("mae", value) for value in (10.0, 9.96, 9.92)]
+    assert schedule.judge([1.0, 1.1, 1.2], halves, 2).stop, "less than half a percent is no gain"

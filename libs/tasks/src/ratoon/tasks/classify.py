@@ -33,8 +33,9 @@ METRICS = metrics(
     error("perplexity"),
 )
 PRIMARY = "macro_f1"
-BASELINES: tuple[str, ...] = ("majority", "tfidf", "tfidf_chars")
+BASELINES: tuple[str, ...] = ("majority", "tfidf", "tfidf_chars", "classical")
 RECIPES: tuple[str, ...] = ("sft",)
+SELECTION: tuple[str, ...] = ("macro_f1", "accuracy")
 DRIFT_INPUTS: tuple[DriftInput, ...] = (*PROMPT_INPUTS, DriftInput.LABELS)
 DEFAULT_SPLIT = SplitMode.STRATIFIED
 FREE_TEXT = False

@@ -42,6 +42,7 @@ METRICS = metrics(
 )
 PRIMARY = "rouge_l"
 BASELINES: tuple[str, ...] = ("zero_shot", "few_shot", "nearest_reference")
+SELECTION: tuple[str, ...] = ()
 RECIPES: tuple[str, ...] = (
     "pretrain",
     "continued_pretrain",

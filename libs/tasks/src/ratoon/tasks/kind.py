@@ -173,6 +173,8 @@ class TaskKind(Protocol[Spec]):
     BASELINES: tuple[str, ...]
     """Names of the answerers that a version is compared with."""
     RECIPES: tuple[str, ...]
+    SELECTION: tuple[str, ...]
+    """Metrics by which the epochs of a training can be compared, the default first; none: by the loss."""
     """Names of the recipes that train a model of this kind."""
     DRIFT_INPUTS: tuple[DriftInput, ...]
     DEFAULT_SPLIT: SplitMode

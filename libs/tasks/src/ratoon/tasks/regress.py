@@ -1,8 +1,10 @@
 """Task `regress`: a number, with a unit and a range."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
-from math import isfinite
+from decimal import Decimal
+from math import ceil, floor, isfinite
 from typing import Literal
 
 from ratoon.tasks.kind import (
@@ -27,13 +29,16 @@ METRICS = metrics(
     Metric("spearman", low=-1.0),
 )
 PRIMARY = "mae"
-BASELINES: tuple[str, ...] = ("mean", "ridge_tfidf")
+BASELINES: tuple[str, ...] = ("mean", "ridge_tfidf", "classical")
 RECIPES: tuple[str, ...] = ("sft",)
+SELECTION: tuple[str, ...] = ("mae", "mse", "rmse", "r2", "spearman")
 DRIFT_INPUTS: tuple[DriftInput, ...] = (*PROMPT_INPUTS, DriftInput.NUMBERS, DriftInput.ANSWER_STATUS)
 DEFAULT_SPLIT = SplitMode.QUANTILES
 FREE_TEXT = False
 
 MAX_UNIT_CHARS = 32
+MAX_STEPS = 1_000
+"""Steps of a scale at most."""
 _NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
 _MINUS = "\u2212"
 _ROUNDING = 1e-9
@@ -104,6 +109,27 @@ def parse(task: Regress, text: str, /) -> str | None:
 def format_number(value: float) -> str:
     """Return the shortest text that gives the same number, without a point in integers: `3`, `0.25`, `1e+22`."""
     return repr(value + 0.0).removesuffix(".0")
+
+
+def scale(task: Regress, numbers: Sequence[float]) -> tuple[str, ...]:
+    """Return all answers from the lowest to the highest, with as many decimal places as the numbers have.
+
+    With fewer places if there would be more than MAX_STEPS steps. Without bounds, or if even integers are too many,
+    there is no scale.
+    """
+    if task.min is None or task.max is None or not numbers:
+        return ()
+    for places in range(max(map(_decimal_places, numbers)), -1, -1):
+        steps = 10**places
+        if (task.max - task.min) * steps <= MAX_STEPS:
+            first, last = ceil(task.min * steps - _ROUNDING), floor(task.max * steps + _ROUNDING)
+            return tuple(format_number(step / steps) for step in range(first, last + 1))
+    return ()
+
+
+def _decimal_places(value: float) -> int:
+    exponent = Decimal(format_number(value)).as_tuple().exponent
+    return max(0, -exponent) if isinstance(exponent, int) else 0
 
 
 def valid_answers(task: Regress, /) -> str:

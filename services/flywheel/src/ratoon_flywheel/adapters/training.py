@@ -4,6 +4,7 @@ import grpc
 
 from ratoon.service.tasks import message_of
 from ratoon.tasks.compute import Dtype
+from ratoon.tasks.kinds import kind_of
 from ratoon.training.v1 import training_run_pb2
 from ratoon.training.v1 import training_service_pb2 as pb
 from ratoon.training.v1.training_service_pb2_grpc import TrainingServiceStub
@@ -69,6 +70,8 @@ def _recipe(spec: Train) -> training_run_pb2.Recipe:
     )
     if spec.recipe != DEFAULT_RECIPE:
         _align(recipe, spec)
+    elif spec.metric in kind_of(spec.task).SELECTION:
+        recipe.selection_metric = spec.metric
     _tune(recipe, spec)
     if not spec.base_artifact_digest:
         recipe.architecture.hidden_size, recipe.architecture.layers = defaults.hidden_size, defaults.layers

@@ -51,6 +51,7 @@ class RecipeSpec:
     gradient_accumulation: int = 0
     gradient_checkpointing: bool = False
     new_tokens: tuple[str, ...] = ()
+    selection_metric: str = ""
     objective: Objective | None = None
     beta: float = 0.0
     preference_loss: PreferenceLoss | None = None
@@ -162,6 +163,7 @@ def recipe_of(spec: RecipeSpec, base: BaseModel | None) -> Recipe:
         gradient_accumulation=spec.gradient_accumulation or usual.gradient_accumulation,
         gradient_checkpointing=spec.gradient_checkpointing,
         new_tokens=spec.new_tokens,
+        selection_metric=spec.selection_metric,
         objective=objective,
         beta=spec.beta or usual.beta,
         preference_loss=spec.preference_loss or usual.preference_loss,

@@ -18,6 +18,8 @@ BATCH_LADDER = (16, 32, 64, 128, 256, 512)
 """Batch sizes that are tried: powers of two from 16 to 512."""
 LR_PROCEDURE = "lr-procedure"
 """The sweep that looks for a learning rate before it trains."""
+LOSS = "loss"
+"""Mean loss of the validation part, by which the epochs of any training can be compared."""
 USUAL_MAX_TOKENS = 1024
 """Default maximum of the tokens of a sample."""
 MAX_NEW_TOKENS = 10_000
@@ -260,6 +262,8 @@ class Recipe:
     """Tokens that the base model's tokenizer and embeddings get in addition."""
     gradient_checkpointing: bool = False
     """True if activations are computed again in the backward pass instead of being kept."""
+    selection_metric: str = ""
+    """Metric of the validation part by which epochs are compared; empty: the default of the kind of task."""
     objective: Objective = Objective.SFT
     beta: float = 0.1
     """Strength of the tie to the model that training starts from."""
@@ -272,6 +276,12 @@ class Recipe:
     def spec(self) -> TaskSpec:
         """Task of the model."""
         return self.task or Classify(self.labels)
+
+    @property
+    def selection(self) -> str:
+        """Metric of the validation part by which epochs are compared: `loss` where no metric is cheap enough."""
+        known = kind_of(self.spec).SELECTION if self.objective is Objective.SFT else ()
+        return self.selection_metric or next(iter(known), LOSS)
 
     @staticmethod
     def parse(value: dict[str, Any]) -> "Recipe":
@@ -317,6 +327,7 @@ _COMPUTATION: dict[str, object] = {
     "gradient_accumulation": 1,
     "gradient_checkpointing": False,
     "new_tokens": (),
+    "selection_metric": "",
     "objective": Objective.SFT,
     "beta": 0.1,
     "preference_loss": PreferenceLoss.SIGMOID,
@@ -373,7 +384,13 @@ def _objective_limits(recipe: Recipe) -> list[tuple[str, bool, str]]:
     objective, is_dpo = recipe.objective, recipe.objective is Objective.DPO
     known = kind_of(recipe.spec).RECIPES
     ipo = recipe.preference_loss is PreferenceLoss.IPO
+    metrics = ("", LOSS, *(kind_of(recipe.spec).SELECTION if objective is Objective.SFT else ()))
     return [
+        (
+            "selection_metric",
+            recipe.selection_metric not in metrics,
+            f"must be empty or one of {', '.join(metrics[1:])}",
+        ),
         (
             "objective",
             objective.lower() not in known,

@@ -13,6 +13,9 @@ LOWERED = 0.5
 """Factor on the rate after an epoch that was worse than the one before."""
 
 
+PATIENT_STEPS = 200
+"""Steps without a gain after which a run at the earliest ends whose targets are shared by near numbers: such targets
+differ little at first, and a model needs steps, not epochs, to tell texts apart."""
 MIN_EPOCHS, MAX_EPOCHS = 3, 40
 """Bounds on the epochs that are chosen from the size of the data."""
 
@@ -88,12 +91,15 @@ def judge(losses: Sequence[float], scores: Sequence[float], patience: int) -> Ve
     return Verdict(factor, since >= patience > 0, best)
 
 
-def published_epoch(best: int, scores: Sequence[float], records: int) -> int:
+def patience_of(patience: int, steps: int) -> int:
+    """Return after how many epochs of so many steps without a gain a run ends: a few steps decide nothing; 0: never."""
+    return max(patience, -(-PATIENT_STEPS // max(1, steps))) if patience else 0
+
+
+def published_epoch(best: int, scores: Sequence[float], error: float) -> int:
     """Return the epoch whose weights a run publishes that came to its planned end, counted from 0.
 
     The last epoch has the lowest learning rate. It is published unless it scores worse than the best by more than one
-    standard error: on a validation part of some fifty `records` a single one decides which epoch scores best.
+    standard `error`: on a validation part of some fifty records a single one decides which epoch scores best.
     """
-    last, share = len(scores) - 1, scores[best] if scores else 0.0
-    error = math.sqrt(max(0.0, share * (1 - share)) / max(1, records))
-    return last if scores and scores[last] >= share - error else best
+    return len(scores) - 1 if scores and scores[-1] >= scores[best] - error else best

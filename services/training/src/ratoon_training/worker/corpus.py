@@ -144,16 +144,26 @@ class Corpus:
             self._labels = arrays.get("labels", empty)
             self._weights = arrays.get("weights", np.ones(samples, dtype=np.float32))
             self.label_tokens = torch.from_numpy(arrays.get("label_tokens", empty[:0])).long()
+            self.number_tokens = torch.from_numpy(arrays.get("number_tokens", empty[:0])).long()
+            self.number_values: npt.NDArray[np.float64] = arrays.get("number_values", np.zeros(0))
+            self.number_width = float(arrays.get("number_width", np.zeros(1))[0])
             self.record_ids: list[str] = arrays["record_ids"].tolist()
             ends = arrays.get("answers")
             self._targets = self._ends(ends) if ends is not None else self._predicted(arrays["targets"])
         self._answers = ends if ends is not None else self._sums(self._targets)
+        if not np.isin(self._tokens[self._targets], self.number_tokens.numpy()).any():
+            self.number_tokens = self.number_tokens[:0]
         self.lengths: list[int] = np.diff(self._offsets).tolist()
 
     @property
     def has_labels(self) -> bool:
         """True if an answer is one of the labels."""
         return len(self.label_tokens) > 0
+
+    @property
+    def has_numbers(self) -> bool:
+        """True if an answer is a number that is one token."""
+        return len(self.number_tokens) > 0
 
     @property
     def weights(self) -> Tensor:
@@ -221,6 +231,8 @@ class Corpus:
         corpus._answers, corpus._labels = self._answers[indices], self._labels[indices]
         corpus._weights = self._weights[indices]
         corpus.label_tokens = self.label_tokens
+        corpus.number_tokens, corpus.number_values = self.number_tokens, self.number_values
+        corpus.number_width = self.number_width
         corpus.record_ids = [self.record_ids[index] for index in indices]
         corpus.lengths = list(map(len, samples))
         return corpus

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ratoon_training.domain.diagnosis import Diagnosis, diagnose
-from ratoon_training.worker.scores import DECISIVE_SCORES, LABEL_SCORES
+from ratoon_training.worker.scores import DECISIVE_SCORES, LABEL_SCORES, comparable
 
 STEP_COLUMNS = ("step", "loss", "answer_loss", "language_loss", "gradient_norm", "learning_rate", "tokens")
 TOKENS = STEP_COLUMNS.index("tokens")
@@ -30,6 +30,8 @@ class Curves:
     """Names of the scores of validation."""
     measures: tuple[str, ...] = ()
     """Names of what the row of a step holds after STEP_COLUMNS."""
+    selection: str = ""
+    """Score by which epochs are compared; empty: the first of DECISIVE_SCORES, `loss`: the loss alone."""
 
     @property
     def validation_losses(self) -> list[float]:
@@ -38,12 +40,19 @@ class Curves:
 
     @property
     def validation_scores(self) -> list[float]:
-        """Return the share of right answers of each epoch by which epochs are compared; none: by the loss alone."""
-        decisive = next((name for name in self.scores if name in DECISIVE_SCORES), None)
-        if decisive is None:
+        """Return the score of each epoch by which epochs are compared, higher if better; none: by the loss alone."""
+        decisive = self.decisive
+        if not decisive:
             return []
         place = len(EPOCH_COLUMNS) + self.scores.index(decisive)
-        return [row[place] for row in self.epochs]
+        return [comparable(decisive, row[place]) for row in self.epochs]
+
+    @property
+    def decisive(self) -> str:
+        """Name of the score by which epochs are compared; empty: the loss alone."""
+        if self.selection in self.scores:
+            return "" if self.selection == self.scores[0] else self.selection
+        return next((name for name in self.scores if name in DECISIVE_SCORES), "")
 
     @property
     def step_columns(self) -> tuple[str, ...]:

@@ -21,18 +21,63 @@ class Losses(NamedTuple):
     language: Tensor
 
 
-def losses(model: Any, batch: Batch | Packed, *, language: bool, smoothing: float = 0.0) -> Losses:
+class SharedTargets:
+    """Targets of the answers that are one number each: near numbers share them (see `numbers`).
+
+    `tokens` are the numbers' tokens, (numbers,); `shares` each one's target over them, (numbers, numbers).
+    """
+
+    def __init__(self, tokens: Tensor, shares: Tensor) -> None:
+        self.tokens, self.shares = tokens, shares
+        self._entropies = torch.special.entr(shares).sum(dim=1)
+
+    def any_number(self, ids: Tensor, answer: Tensor) -> Tensor:
+        """Return the input tokens, (rows, places), with a number at random in place of each answer that is one.
+
+        So the model learns that an answer ends after any number, also after one that is no answer of a record.
+        """
+        answered = torch.zeros_like(answer)
+        answered[:, 1:] = answer[:, :-1]
+        drawn = self.tokens[torch.randint(len(self.tokens), ids.shape, device=ids.device)]
+        return torch.where(answered & torch.isin(ids, self.tokens), drawn, ids)
+
+    def losses(self, logits: Tensor, targets: Tensor, plain: Tensor) -> Tensor:
+        """Return the losses of places, (places,): `plain` where the target is no number.
+
+        Of a number, the divergence of the model's distribution from the shared target: 0 if they are the same.
+        """
+        matches = targets.unsqueeze(1) == self.tokens
+        places = matches.any(dim=1).nonzero().squeeze(1)
+        if not len(places):
+            return plain
+        numbers = matches[places].int().argmax(dim=1)
+        scores = logits[places].float().log_softmax(dim=1)[:, self.tokens]
+        divergences = -(self.shares[numbers] * scores).sum(dim=1) - self._entropies[numbers]
+        return plain.index_put((places,), divergences.to(plain.dtype))
+
+
+def losses(
+    model: Any,
+    batch: Batch | Packed,
+    *,
+    language: bool,
+    smoothing: float = 0.0,
+    shared: SharedTargets | None = None,
+) -> Losses:
     """The sums over a batch; `language` says whether the text's tokens are predicted as well as the answer's.
 
-    `smoothing` is the share of an answer's target that is spread over all tokens (Szegedy et al. 2016).
+    `smoothing` is the share of an answer's target that is spread over all tokens (Szegedy et al. 2016); the targets of
+    numbers are `shared`.
     """
-    hidden = forward.hidden_states(model, batch.model_inputs())
     targets = batch.targets
     answer, text = batch.places()
+    inputs = batch.model_inputs()
+    if shared is not None and model.training:
+        inputs["input_ids"] = shared.any_number(inputs["input_ids"], answer)
+    hidden = forward.hidden_states(model, inputs)
     weights = batch.place_weights()
-    answer_sum = _cross_entropy(
-        model, hidden[answer], targets[answer], smoothing, None if weights is None else weights[answer]
-    )
+    answer_weights = None if weights is None else weights[answer]
+    answer_sum = _cross_entropy(model, hidden[answer], targets[answer], smoothing, answer_weights, shared)
     if not language or not bool(text.any()):
         return Losses(answer_sum, torch.zeros((), device=hidden.device))
     text_weights = None if weights is None else weights[text]
@@ -47,14 +92,31 @@ def answers(model: Any, batch: Batch, label_tokens: Tensor) -> Tensor:
     return logits[:, label_tokens].argmax(dim=1)
 
 
+def numbers(model: Any, batch: Batch, number_tokens: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the right and the likeliest number of each answer that is one, as places in `number_tokens`."""
+    answer, _ = batch.places()
+    matches = batch.targets[answer].unsqueeze(1) == number_tokens
+    known = matches.any(dim=1)
+    hidden = forward.hidden_states(model, batch.model_inputs())[answer][known]
+    logits = forward.logits(model, hidden)[:, number_tokens]
+    return matches[known].int().argmax(dim=1), logits.argmax(dim=1)
+
+
 def _cross_entropy(
-    model: Any, hidden: Tensor, targets: Tensor, smoothing: float = 0.0, weights: Tensor | None = None
+    model: Any,
+    hidden: Tensor,
+    targets: Tensor,
+    smoothing: float = 0.0,
+    weights: Tensor | None = None,
+    shared: SharedTargets | None = None,
 ) -> Tensor:
     logits = forward.logits(model, hidden)
-    if weights is None:
+    if weights is None and shared is None:
         return F.cross_entropy(logits, targets, reduction="sum", label_smoothing=smoothing)
     each = F.cross_entropy(logits, targets, reduction="none", label_smoothing=smoothing)
-    return (weights * each).sum()
+    if shared is not None:
+        each = shared.losses(logits, targets, each)
+    return each.sum() if weights is None else (weights * each).sum()
 
 
 class AnswerSums(NamedTuple):

@@ -28,9 +28,9 @@ from ratoon.tasks.text import encodable
 from ratoon_training.domain.errors import BadBaseModel, DataEmpty, DataMalformed
 from ratoon_training.domain.lengths import PromptLimit
 from ratoon_training.domain.recipes import Method, Recipe
-from ratoon_training.worker import text
-from ratoon_training.worker.comparisons import save_comparisons
-from ratoon_training.worker.samples import save_samples
+from ratoon_training.worker import numbers, text
+from ratoon_training.worker.comparisons import ComparisonCounts, save_comparisons
+from ratoon_training.worker.samples import Counts, save_samples
 from ratoon_training.worker.text import Speech
 from ratoon_training.worker.vocabulary import add_tokens
 
@@ -140,7 +140,8 @@ def _speech(
     report("Training the tokenizer.")
     shape = recipe.architecture
     if recipe.task is not None:
-        speech = text.for_conversations(list(map(encodable, _corpus(train))), shape.vocab_size)
+        scale = numbers.scale_of(recipe.spec, train.records)
+        speech = text.for_conversations(list(map(encodable, _corpus(train))), shape.vocab_size, scale)
         text.save(speech, folder / "tokenizer", shape.max_positions)
         return speech
     tokenizer = text.train_tokenizer(train.texts, recipe.labels, shape.vocab_size)
@@ -197,11 +198,18 @@ def _speech_of_base(base: Path, recipe: Recipe, train: Rows, folder: Path) -> Sp
 
 def _save_texts(folder: Path, speech: Speech, recipe: Recipe, train: Rows, validation: Rows) -> None:
     """Write the samples of both parts, and the numbers of the training part that did not count."""
+    known = numbers.numbers_of(recipe.spec, speech.tokenizer)
+    shared = numbers.arrays(known, numbers.spread(recipe.spec, train.records)) if known else {}
     for name, rows, part in (("train", train, "training"), ("validation", validation, "validation")):
-        pairs = list(zip(rows.record_ids, rows.records, strict=True))
+        records = (
+            [numbers.on_scale(recipe.spec, each, known) for each in rows.records] if known else rows.records
+        )
+        pairs = list(zip(rows.record_ids, records, strict=True))
         path = folder / f"{name}.npz"
-        save = save_comparisons if recipe.objective.compares else save_samples
-        counts = save(path, speech, recipe, pairs, part)
+        if recipe.objective.of_answers:
+            counts: Counts | ComparisonCounts = save_comparisons(path, speech, recipe, pairs, part)
+        else:
+            counts = save_samples(path, speech, recipe, pairs, part, shared)
         with np.load(path) as arrays:
             _check_highest(int(arrays["tokens"].max()), recipe)
         if rows is train:

@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import isfinite
 from pathlib import Path
@@ -65,9 +65,17 @@ def end_tokens(prepared: Path) -> list[int]:
 
 
 def save_samples(
-    path: Path, speech: Speech, recipe: Recipe, rows: Sequence[tuple[str, Record]], part: str
+    path: Path,
+    speech: Speech,
+    recipe: Recipe,
+    rows: Sequence[tuple[str, Record]],
+    part: str,
+    more: Mapping[str, npt.NDArray[np.generic]] | None = None,
 ) -> Counts:
-    """Write the samples of a part, (record id, record) each; DataEmpty if the model would learn nothing of it."""
+    """Write the samples of a part, (record id, record) each; DataEmpty if the model would learn nothing of it.
+
+    `more` are further arrays of the part.
+    """
     counts = Counts()
     ids, weights = list[str](), list[float]()
     tokens, targets = list[npt.NDArray[np.int32]](), list[npt.NDArray[np.bool_]]()
@@ -87,6 +95,7 @@ def save_samples(
         offsets=np.cumsum([0, *map(len, tokens)], dtype=np.int64),
         weights=np.asarray(weights, dtype=np.float32),
         record_ids=np.asarray(ids),
+        **(more or {}),
     )
     return counts
 

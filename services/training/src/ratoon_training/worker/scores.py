@@ -3,8 +3,13 @@
 import math
 from collections.abc import Sequence
 
+from ratoon.tasks import number_metrics
+
 LABEL_SCORES = ("loss", "accuracy", "macro_f1")
 """Scores of a model that answers with labels: mean loss of the answers in nats, and how often they are right."""
+NUMBER_SCORES = ("loss", "mae", "mse", "rmse", "r2", "spearman")
+"""Scores of a model whose answers are numbers of one token: mean loss of the answers' tokens, and the likeliest numbers
+against the right ones. A correlation that is not defined, because one side is constant, is 0."""
 TEXT_SCORES = ("loss", "perplexity")
 """Scores of a model that answers with texts: mean loss of the answers' tokens in nats, and e to its power."""
 PAIR_SCORES = (
@@ -25,12 +30,40 @@ REWARD_SCORES = ("loss", "pair_accuracy", "reward_margin")
 """Scores of a reward model: mean loss; share of pairs whose chosen answer has the higher reward, and by how much on
 average."""
 """Scores by which epochs are compared: shares of what is right. Others are compared by their loss."""
+ERRORS = ("mae", "mse", "rmse")
+"""Scores that are better when they are lower."""
+_SMALLEST_ERROR, _RELATIVE_DEVIATION = 1e-9, 0.76
 _MAX_EXPONENT = 700.0
 
 
 def perplexity(loss: float) -> float:
     """Return the perplexity of a loss in nats a token; of a loss of more than 700, that of 700."""
     return math.exp(min(loss, _MAX_EXPONENT))
+
+
+def number_scores(right: Sequence[float], predicted: Sequence[float]) -> list[float]:
+    """Return the scores of predicted numbers, NUMBER_SCORES without the loss."""
+    measured = (getattr(number_metrics, name)(right, predicted) for name in NUMBER_SCORES[1:])
+    return [0.0 if value is None else value for value in measured]
+
+
+def comparable(name: str, value: float) -> float:
+    """Return a score such that higher is better; of an error its negative logarithm.
+
+    A difference of 0.005 is then half a percentage point of a share, or half a percent of an error.
+    """
+    return -math.log(max(value, _SMALLEST_ERROR)) if name in ERRORS else value
+
+
+def standard_error(name: str, score: float, records: int) -> float:
+    """Return the standard error of a comparable score over a number of records: of a share as of a proportion.
+
+    That of the logarithm of an error is relative: absolute errors that are distributed normally around 0 deviate by
+    0.76 of their mean.
+    """
+    if name in ERRORS:
+        return _RELATIVE_DEVIATION / math.sqrt(max(1, records))
+    return math.sqrt(max(0.0, score * (1 - score)) / max(1, records))
 
 
 def macro_f1(confusion: Sequence[Sequence[float]]) -> float:

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -23,8 +24,18 @@ from ratoon_training.worker.checkpoints import Checkpoint, Checkpoints
 from ratoon_training.worker.context import WorkerContext
 from ratoon_training.worker.corpus import Batch, Corpus
 from ratoon_training.worker.curves import Curves
+from ratoon_training.worker.numbers import SQUARED, shared_targets
+from ratoon_training.worker.objective import SharedTargets
 from ratoon_training.worker.reporting import ProgressReporter
-from ratoon_training.worker.scores import LABEL_SCORES, TEXT_SCORES, macro_f1, perplexity
+from ratoon_training.worker.scores import (
+    LABEL_SCORES,
+    NUMBER_SCORES,
+    TEXT_SCORES,
+    macro_f1,
+    number_scores,
+    perplexity,
+    standard_error,
+)
 
 _BETAS = (0.9, 0.95)
 _VALIDATION_ROWS = 64
@@ -66,6 +77,7 @@ class Session:
         self.trainable = {name: p for name, p in model.named_parameters() if p.requires_grad}
         self.optimiser = _optimiser(list(self.trainable.values()), recipe)
         self.curves, self.step = self._curves(), 0
+        self._shared = _shared_targets(recipe, data.train, context.device)
         self.units = self._units(data.train)
         self.per_epoch = -(-len(self.units) // recipe.batch_size)
         epochs = recipe.epochs or schedule.chosen_epochs(
@@ -122,7 +134,9 @@ class Session:
 
     def _curves(self) -> Curves:
         """Return empty curves, with the names of what this session measures."""
-        return Curves(scores=LABEL_SCORES if self.data.validation.has_labels else TEXT_SCORES)
+        part = self.data.validation
+        scores = LABEL_SCORES if part.has_labels else NUMBER_SCORES if part.has_numbers else TEXT_SCORES
+        return Curves(scores=scores, selection=self.recipe.selection)
 
     def _units(self, part: Corpus) -> Units:
         """Return what a step draws of a part."""
@@ -196,7 +210,9 @@ class Session:
             batch = (train.packed(part) if self.recipe.packed else train.batch(part)).to(self.context.device)
             smoothing = self.recipe.label_smoothing
             with self.context.precision(self.recipe.dtype):
-                sums = objective.losses(self.core, batch, language=weight > 0, smoothing=smoothing)
+                sums = objective.losses(
+                    self.core, batch, language=weight > 0, smoothing=smoothing, shared=self._shared
+                )
             (sums.answer / norms[0] + weight * sums.language / norms[1]).backward()
             answer, language = answer + sums.answer.detach(), language + sums.language.detach()
         return answer, language
@@ -235,7 +251,10 @@ class Session:
         losses = self.curves.validation_losses
         # Without a score, the loss alone decides.
         scores = self.curves.validation_scores or [0.0] * len(losses)
-        return schedule.judge(losses, scores, self.recipe.patience)
+        patience = self.recipe.patience
+        if self._shared is not None:
+            patience = schedule.patience_of(patience, self.per_epoch)
+        return schedule.judge(losses, scores, patience)
 
     def _end_epoch(self, checkpoints: Checkpoints, reporter: ProgressReporter) -> None:
         """Validate; if this epoch is the best so far, save its weights durably before the next step."""
@@ -257,7 +276,9 @@ class Session:
 
     def _scores(self) -> list[float]:
         """Return the scores of the validation part, the loss first."""
-        return self._validate_labels() if self.data.validation.has_labels else self._validate_texts()
+        if self.data.validation.has_labels:
+            return self._validate_labels()
+        return self._validate_numbers() if self.data.validation.has_numbers else self._validate_texts()
 
     def _validate_texts(self) -> list[float]:
         """Mean loss of the answers' tokens and its perplexity."""
@@ -266,6 +287,21 @@ class Session:
             total[0] += objective.losses(self.core, batch, language=False).answer
         loss = float(self.context.sum(total)[0]) / self.data.validation.norms()[0]
         return [loss, perplexity(loss)]
+
+    def _validate_numbers(self) -> list[float]:
+        """Mean loss of the answers' tokens, and metrics of the likeliest numbers against the right ones."""
+        part = self.data.validation
+        count, tokens = len(part.number_tokens), part.number_tokens.to(self.context.device)
+        totals = torch.zeros(1 + count * count, dtype=torch.float64, device=self.context.device)
+        for batch in self._validation_batches():
+            totals[0] += objective.losses(self.core, batch, language=False, shared=self._shared).answer
+            right, likeliest = objective.numbers(self.core, batch, tokens)
+            totals[1:] += torch.bincount(right * count + likeliest, minlength=count * count)
+        totals = self.context.sum(totals).cpu()
+        pairs = np.repeat(np.arange(count * count), totals[1:].long().numpy())
+        values = part.number_values
+        measured = number_scores(values[pairs // count].tolist(), values[pairs % count].tolist())
+        return [float(totals[0]) / part.norms()[0], *measured]
 
     def _validate_labels(self) -> list[float]:
         """The answers' mean loss, accuracy and macro-F1."""
@@ -335,8 +371,9 @@ class Session:
         """Take the weights to publish; the last epoch's are in the model already, or in their average."""
         best = self._verdict().best
         if self.step == self.steps:
-            scores = self.curves.validation_scores
-            best = schedule.published_epoch(best, scores, len(self._units(self.data.validation)))
+            scores, records = self.curves.validation_scores, len(self._units(self.data.validation))
+            error = standard_error(self.curves.decisive, scores[best], records) if scores else 0.0
+            best = schedule.published_epoch(best, scores, error)
         if best == len(self.curves.epochs) - 1:
             for name, average in self._average.items():
                 self.trainable[name].data.copy_(average)
@@ -356,6 +393,15 @@ def _optimiser(parameters: list[torch.nn.Parameter], recipe: Recipe) -> torch.op
     ]
     filled = [group for group in groups if group["params"]]
     return torch.optim.AdamW(filled, lr=recipe.learning_rate, betas=_BETAS, fused=True)
+
+
+def _shared_targets(recipe: Recipe, train: Corpus, device: torch.device) -> SharedTargets | None:
+    """Return the targets of numbers that are one token each; None if answers are none."""
+    if not train.has_numbers:
+        return None
+    squared = recipe.selection in SQUARED
+    shares = shared_targets(train.number_values, train.number_width, squared=squared)
+    return SharedTargets(train.number_tokens.to(device), torch.from_numpy(shares).to(device))
 
 
 def parts_of(share: list[int], count: int) -> list[list[int]]:

@@ -45,6 +45,9 @@ TEMPLATE = (
 """Cuts the user's text to MAX_CHARS (replaced by a number) characters and frames it by the special tokens."""
 SYSTEM, TOOL, CALL = "<|system|>", "<|tool|>", "<|call|>"
 """Special tokens of models that converse, with ids 5 to 7."""
+_SPEAKING = (PAD, BOS, EOS, USER, ASSISTANT, SYSTEM, TOOL, CALL)
+_MAX_FREQUENCY, _TEXTS_A_FREQUENCY = 10, 400
+"""A token of models that converse occurs once for each 400 texts, but need not occur more than ten times."""
 CONVERSATION = (
     "{{ '" + BOS + "' }}{% if tools %}{{ '" + SYSTEM + "' + (tools | tojson) }}{% endif %}"
     "{% for message in messages %}"
@@ -195,8 +198,14 @@ def train_tokenizer(texts: Sequence[str], labels: Sequence[str], vocab_size: int
     return tokenizer
 
 
-def for_conversations(texts: Sequence[str], vocab_size: int) -> Speech:
-    """Return a byte-level BPE of the texts, which folds nothing and splits numbers into digits, with our template."""
+def for_conversations(texts: Sequence[str], vocab_size: int, numbers: Sequence[str] = ()) -> Speech:
+    """Return a byte-level BPE of the texts, which folds nothing and splits numbers into digits, with our template.
+
+    Each of `numbers` is one token, if the vocabulary has room for them.
+    """
+    base = len(_SPEAKING) + len(pre_tokenizers.ByteLevel.alphabet())
+    if base + len(numbers) > vocab_size:
+        numbers = ()
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)]
@@ -204,13 +213,23 @@ def for_conversations(texts: Sequence[str], vocab_size: int) -> Speech:
     tokenizer.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
         vocab_size=vocab_size,
-        special_tokens=[PAD, BOS, EOS, USER, ASSISTANT, SYSTEM, TOOL, CALL],
+        min_frequency=_min_frequency(len(texts)),
+        special_tokens=[*_SPEAKING, *numbers],
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
         max_token_length=_DENSE_TOKEN_BYTES if _dense(texts) else None,
     )
     tokenizer.train_from_iterator((text[:CORPUS_CHARS] for text in texts), trainer)
+    # As labels, numbers are answers, which must not vanish with the special tokens when an answer is decoded.
+    tokenizer.add_tokens(
+        [AddedToken(number, single_word=True, normalized=False, special=False) for number in numbers]
+    )
     return Speech(tokenizer, CONVERSATION, BOS, EOS)
+
+
+def _min_frequency(texts: int) -> int:
+    """Return how often a token must occur in so many texts: a model does not learn one that it hardly sees."""
+    return max(1, min(_MAX_FREQUENCY, texts // _TEXTS_A_FREQUENCY))
 
 
 def _dense(texts: Sequence[str]) -> bool:
