@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
@@ -18,8 +19,14 @@ from ratoon_ingestion.worker import shingles as hashing
 from ratoon_ingestion.worker.erase import erase
 from ratoon_ingestion.worker.index.sketches import Sketches, sketched
 from ratoon_ingestion.worker.index.stored import index_store
-from ratoon_ingestion.worker.stored_records import read_version
+from ratoon_ingestion.worker.stored_records import version_records
 from services.ingestion.tests.integration.test_splitting import Bench, silent, story
+
+
+def read(store, version):
+    records = version_records(store, version)
+    return records.take(np.arange(len(records)), ["record_id", "text", "attributes"])
+
 
 ALL = {"train": 0.2, "validation": 0.2, "test": 0.6}
 
@@ -213,7 +220,7 @@ def rejected(loop: Loop, version: str) -> dict[str, str]:
 
 
 def ids(loop: Loop, version: str) -> dict[str, str]:
-    table = read_version(loop.store, version)
+    table = read(loop.store, version)
     return dict(zip(table["text"].to_pylist(), table["record_id"].to_pylist(), strict=True))
 
 
@@ -246,7 +253,7 @@ def test_a_version_marks_what_earlier_ones_hold(loop):
     changed, _ = loop.curated(range(10, 40), " indeed", earlier=earlier, known=EarlierRecords.MARK)
     old = ids(loop, first)
     for version, name, change in ((marked, "earlier_equal", ""), (changed, "earlier_near", " indeed")):
-        table = read_version(loop.store, version)
+        table = read(loop.store, version)
         marks = {
             text: dict(row).get(name)
             for text, row in zip(table["text"].to_pylist(), table["attributes"].to_pylist(), strict=True)

@@ -17,8 +17,9 @@ from ratoon.storage.artifacts import ArtifactStore
 from ratoon_ingestion.domain.assignment import Ratios
 from ratoon_ingestion.domain.curation import CLUSTER_THRESHOLD, CurationConfig, EarlierRecords
 from ratoon_ingestion.worker.curate import curate
+from ratoon_ingestion.worker.label_sets import AmbiguousLabels
 from ratoon_ingestion.worker.spec import read_spec
-from ratoon_ingestion.worker.split import AmbiguousLabels, NothingToSplit, split
+from ratoon_ingestion.worker.split import NothingToSplit, split
 from ratoon_ingestion.worker.stored_records import NotADatasetVersion
 
 WORDS = [

@@ -1,33 +1,104 @@
 """Which record goes into which part."""
 
+import hashlib
 import json
 from collections import Counter
-from dataclasses import replace
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ratoon.tasks.kinds import KINDS
-from ratoon_ingestion.domain.assignment import (
-    Candidate,
-    Part,
-    Ratios,
-    SplitMode,
-    Withheld,
-    by_quantile,
-    by_time,
-    divided,
-    grouped,
-    replayed,
-    stratified,
-    with_training_only,
-)
+from ratoon_ingestion.domain.assignment import Part, Ratios, SplitMode, Withheld
 from ratoon_ingestion.domain.errors import BadSplit
 from ratoon_ingestion.domain.splits import check_grouping
+from ratoon_ingestion.worker.assignment import NO_TIME, OUTCOMES, UNASSIGNED, Columns, assigned
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A record to assign."""
+
+    record_id: str
+    label: str | None
+    cluster: str
+    time: datetime | None = None
+    group: str = ""
+    original: str = ""
+
+
+@dataclass(frozen=True)
+class Assignment:
+    parts: Mapping[str, Part]
+    withheld: Mapping[str, Withheld]
+
+
+def assignment(
+    mode: SplitMode,
+    records: Iterable[Candidate],
+    ratios: Ratios,
+    seed: int = 0,
+    tested: Collection[str] = (),
+    training_only: Collection[str] = (),
+) -> Assignment:
+    ordered = sorted(records, key=lambda each: each.record_id)
+    clusters = sorted({each.cluster for each in ordered})
+    groups = sorted({each.group for each in ordered if each.group})
+    labels = sorted({"", *(each.label or "" for each in ordered)})
+    rows = {each.record_id: row for row, each in enumerate(ordered)}
+    columns = Columns(
+        clusters=np.array([clusters.index(each.cluster) for each in ordered], np.int64),
+        names=lambda chosen: [clusters[each] for each in chosen],
+        labels=np.array([labels.index(each.label or "") for each in ordered], np.int64),
+        label_names=labels,
+        times=np.array([microseconds(each.time) for each in ordered], np.int64),
+        groups=np.array([groups.index(each.group) if each.group else -1 for each in ordered], np.int64),
+    )
+    outcomes = assigned(
+        columns,
+        mode,
+        ratios,
+        seed,
+        np.array([each.record_id in tested for each in ordered], np.bool_),
+        np.array([each.record_id in training_only for each in ordered], np.bool_),
+        np.array([rows.get(each.original, -2) if each.original else -1 for each in ordered], np.int64),
+    )
+    named = {each.record_id: OUTCOMES[code] for each, code in zip(ordered, outcomes, strict=True)}
+    assert UNASSIGNED not in outcomes
+    return Assignment(
+        {name: each for name, each in named.items() if isinstance(each, Part)},
+        {name: each for name, each in named.items() if isinstance(each, Withheld)},
+    )
+
+
+def microseconds(time: datetime | None) -> int:
+    return NO_TIME if time is None else (time - START) // timedelta(microseconds=1)
+
+
+def stratified(
+    records: Sequence[Candidate], ratios: Ratios, seed: int, tested: Collection[str] = ()
+) -> Assignment:
+    return assignment(SplitMode.STRATIFIED, records, ratios, seed, tested)
+
+
+def by_time(records: Sequence[Candidate], ratios: Ratios, tested: Collection[str] = ()) -> Assignment:
+    return assignment(SplitMode.TIME, records, ratios, 0, tested)
+
+
+def grouped(
+    records: Sequence[Candidate], ratios: Ratios, seed: int, tested: Collection[str] = ()
+) -> Assignment:
+    return assignment(SplitMode.GROUPED, records, ratios, seed, tested)
+
+
+def by_quantile(records: Sequence[Candidate], ratios: Ratios, seed: int) -> Assignment:
+    return assignment(SplitMode.QUANTILES, records, ratios, seed)
 
 
 def candidates(count: int, labels: str = "ab", cluster_size: int = 1) -> list[Candidate]:
@@ -135,14 +206,6 @@ def test_what_has_no_time_is_withheld_and_counted():
     assert by_time([Candidate("r", "a", "c")], Ratios()).withheld == {"r": Withheld.NO_TIME}
 
 
-def test_replay_takes_the_same_records_whatever_their_order():
-    pool = [f"r{n}" for n in range(100)]
-    chosen = replayed(pool, 10, seed=4)
-    assert chosen == replayed(pool[::-1], 10, seed=4)
-    assert len(chosen) == 10
-    assert len(replayed(pool, 1000, seed=4)) == 100
-
-
 @pytest.mark.parametrize("shares", [(0.8, 0.1, 0.2), (1.1, -0.1, 0), (0, 0, 0)])
 def test_shares_must_sum_to_one(shares):
     with pytest.raises(BadSplit):
@@ -241,11 +304,11 @@ def test_every_default_split_of_a_kind_of_task_is_a_mode():
 
 @given(RECORDS, st.integers(0, 9), st.sets(st.integers(0, 80)), st.sets(st.integers(0, 80)))
 def test_records_that_may_only_be_trained_on_never_stand_in_another_part(records, seed, active, tested):
-    only = {f"r{number}" for number in active} | {each.record_id for each in records[::3]}
-    before = {f"r{number}" for number in tested}
-    free, bound = divided(records, only)
-    assignment = with_training_only(stratified(free, Ratios(), seed, before), bound, before)
-    parts = {each.record_id: assignment.parts.get(each.record_id) for each in records}
+    only = {f"r{number:03d}" for number in active} | {each.record_id for each in records[::3]}
+    held = {each.cluster for each in records if each.record_id in tested}
+    before = {each.record_id for each in records if each.cluster in held}
+    chosen = assignment(SplitMode.STRATIFIED, records, Ratios(), seed, before, only)
+    parts = {each.record_id: chosen.parts.get(each.record_id) for each in records}
     assert {parts[each.record_id] for each in records if each.record_id in only} <= {Part.TRAIN, None}
     assert all(parts[each.record_id] is not Part.TRAIN for each in records if each.record_id in before)
     of_clusters = {each.cluster: set() for each in records}
@@ -256,9 +319,32 @@ def test_records_that_may_only_be_trained_on_never_stand_in_another_part(records
 
 def test_groups_and_times_hold_records_that_may_only_be_trained_on():
     records = [replace(each, group=f"g{number // 4}") for number, each in enumerate(candidates(12))]
-    free, bound = divided(records, {"r00001"})
-    assert [each.record_id for each in bound] == [f"r{n:05d}" for n in range(4)]
-    assert len(free) == 8
-    late = with_training_only(by_time(free, Ratios()), bound, until=START + timedelta(hours=2))
-    assert [late.parts.get(each.record_id) for each in bound] == [Part.TRAIN, Part.TRAIN, None, None]
-    assert set(late.withheld.values()) == {Withheld.TRAINING_ONLY}
+    whole = Ratios(0.25, 0, 0.75)
+    chosen = assignment(SplitMode.GROUPED, records, whole, training_only={"r00001"})
+    assert {chosen.parts[f"r{n:05d}"] for n in range(4)} == {Part.TRAIN}
+    late = assignment(SplitMode.TIME, candidates(12), whole, training_only={"r00001", "r00007"})
+    assert late.parts["r00001"] is Part.TRAIN
+    assert late.withheld == {"r00007": Withheld.TRAINING_ONLY}
+
+
+def test_repetitions_train_with_their_original_and_are_in_no_other_part():
+    records = candidates(100)
+    copies = [Candidate(f"x{each.record_id}", "a", each.cluster, original=each.record_id) for each in records]
+    stray = Candidate("y", "a", "y", original="nothing")
+    plain = stratified(records, Ratios(), 1).parts
+    chosen = stratified([*records, *copies, stray], Ratios(), 1)
+    assert {name: part for name, part in chosen.parts.items() if name[0] == "r"} == plain
+    trained = {f"x{name}" for name, part in plain.items() if part is Part.TRAIN}
+    assert {name for name in chosen.parts if name[0] == "x"} == trained
+    assert set(chosen.withheld) == {each.record_id for each in (*copies, stray)} - trained
+    assert set(chosen.withheld.values()) == {Withheld.REPEATED}
+
+
+def test_a_split_by_class_has_the_parts_that_it_had_in_earlier_releases():
+    records = [
+        Candidate(f"{n:04x}", f"l{n % 7}" if n % 5 else f"l{n % 3}\nl{n % 11}", f"c{n // 3 * 7 % 211:03d}")
+        for n in range(900)
+    ]
+    parts = stratified(records, Ratios(), 4, {f"{n:04x}" for n in range(40)}).parts
+    joined = "".join(parts[each.record_id].value[:2] for each in records)
+    assert hashlib.sha256(joined.encode()).hexdigest()[:16] == "a200d7f5dc317142"

@@ -17,7 +17,7 @@ from ratoon_ingestion.worker.augmenting import augmented
 from ratoon_ingestion.worker.curate import repeated
 from ratoon_ingestion.worker.embeddings import alike, check_model
 from ratoon_ingestion.worker.entities import replace_entities
-from ratoon_ingestion.worker.split import PART
+from ratoon_ingestion.worker.parts import PART
 from ratoon_ingestion.worker.stages import StageSettings
 from ratoon_ingestion.worker.steps.apply import reported
 from ratoon_ingestion.worker.steps.registry import StepNotInstalled

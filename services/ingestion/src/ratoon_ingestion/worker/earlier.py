@@ -17,7 +17,7 @@ from ratoon_ingestion.worker.index.stored import IndexStore, StoredSegment, layo
 from ratoon_ingestion.worker.index.write import BLOCK
 from ratoon_ingestion.worker.leakage import indexed
 from ratoon_ingestion.worker.names import Names, Numbers, names_of
-from ratoon_ingestion.worker.stored_records import read_version, texts_of
+from ratoon_ingestion.worker.stored_records import version_records
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class EarlierVersions:
         for digest in spec.earlier_versions:
             if digest not in covered:
                 layout = layout_for(config.cluster_threshold, digest)
-                texts = texts_of(read_version(store, digest))
+                texts = version_records(store, digest).texts()
                 self._stored.append(indexes.stored(indexed(texts, indexes, layout)))
 
     def __bool__(self) -> bool:

@@ -4,8 +4,7 @@ The others are asked for in an index, so that none is read again. What is simila
 is in its near-duplicate cluster, which the version states.
 """
 
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,127 +17,66 @@ from ratoon_ingestion.worker.index.lookup import matches
 from ratoon_ingestion.worker.index.segment import Layout, Segment
 from ratoon_ingestion.worker.index.sketches import Sketches, joined, sketched
 from ratoon_ingestion.worker.index.stored import IndexStore
-from ratoon_ingestion.worker.index.write import BLOCK, build
-from ratoon_ingestion.worker.names import Names, names_of
+from ratoon_ingestion.worker.index.write import build
+from ratoon_ingestion.worker.names import Names, hexadecimals
 
-
-class Wordings:
-    """Texts by which records are compared; each is read when its sketch is needed."""
-
-    def __init__(self, texts: pa.ChunkedArray, examples: pa.ChunkedArray, rows: Sequence[int]) -> None:
-        self._texts, self._examples, self._rows = texts, examples, rows
-
-    def take(self, rows: Iterable[int]) -> "Wordings":
-        """Return these rows, without reading them."""
-        return Wordings(self._texts, self._examples, [self._rows[row] for row in rows])
-
-    def read(self) -> list[str]:
-        """Return the texts of all rows."""
-        return [self._read(row) for row in self._rows]
-
-    def _read(self, row: int) -> str:
-        example = self._examples[row].as_py()
-        text: str = self._texts[row].as_py() if example is None else wording(from_json(example))
-        return text
+Places = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class Texts:
-    """Records by id, content digest, text and cluster, in equal order."""
+class TextBlock:
+    """Records by id and content digest; `read` returns the columns `text` and `example` of some of them."""
 
-    record_ids: Sequence[str]
-    digests: Sequence[str]
-    texts: Wordings
-    clusters: Sequence[str]
+    ids: Names
+    digests: Names
+    read: Callable[[Places], pa.Table]
 
     def __len__(self) -> int:
-        return len(self.record_ids)
+        return len(self.ids)
 
-    def take(self, rows: Sequence[int]) -> "Texts":
-        """Return these rows."""
-        ids, digests, clusters = (
-            [column[row] for row in rows] for column in (self.record_ids, self.digests, self.clusters)
-        )
-        return Texts(ids, digests, self.texts.take(rows), clusters)
-
-    def sketches(self) -> Iterator[Sketches]:
-        """Yield their sketches, computed from the texts, in blocks."""
-        for start in range(0, len(self), BLOCK):
-            block = self.take(range(start, min(start + BLOCK, len(self))))
-            yield sketched(block.record_ids, block.digests, block.texts.read())
-
-    def with_clusters(self, record_ids: set[str]) -> set[str]:
-        """Return these ids and those of all records that share a cluster with one."""
-        rows = list(zip(self.record_ids, self.clusters, strict=True))
-        clusters = {cluster for record_id, cluster in rows if record_id in record_ids}
-        return record_ids | {record_id for record_id, cluster in rows if cluster in clusters}
+    def sketches(self, places: Places | None = None) -> Sketches:
+        """Return the sketches of these places, or of all, computed from the texts."""
+        rows = np.arange(len(self)) if places is None else places
+        if not rows.size:
+            return sketched([], [], [])
+        ids, digests = hexadecimals(self.ids[rows]), hexadecimals(self.digests[rows])
+        return sketched(ids, digests, _wordings(self.read(rows)))
 
 
-def indexed(texts: Texts, store: IndexStore, layout: Layout, known: Segment | None = None) -> Segment:
+def _wordings(table: pa.Table) -> list[str]:
+    """Return the texts by which records are compared."""
+    pairs = zip(table.column("text").to_pylist(), table.column("example").to_pylist(), strict=True)
+    return [text if example is None else wording(from_json(example)) for text, example in pairs]
+
+
+def indexed(
+    blocks: Iterable[TextBlock], store: IndexStore, layout: Layout, known: Segment | None = None
+) -> Segment:
     """Return an index segment of records; their texts are read as far as `known` lacks their sketches."""
-    sketches = texts.sketches() if known is None else known_sketches(texts, known)
-    return build(sketches, layout, store.path())
+    return build(sketches_of(blocks, known), layout, store.path())
 
 
-def known_sketches(texts: Texts, segment: Segment) -> Iterator[Sketches]:
+def sketches_of(blocks: Iterable[TextBlock], known: Segment | None = None) -> Iterator[Sketches]:
     """Yield the sketches of records in blocks: those of the segment, and computed ones of records that it lacks."""
-    for start in range(0, len(texts), BLOCK):
-        block = texts.take(range(start, min(start + BLOCK, len(texts))))
-        rows = _rows(segment, names_of(block.record_ids), names_of(block.digests))
+    for block in blocks:
+        if known is None:
+            yield block.sketches()
+            continue
+        rows = _rows(known, block.ids, block.digests)
         lacking = np.flatnonzero(rows < 0)
-        missing = block.take(lacking.tolist())
-        both = joined(
-            [
-                segment.sketches(rows[rows >= 0]),
-                sketched(missing.record_ids, missing.digests, missing.texts.read()),
-            ]
-        )
-        order = np.concatenate([np.flatnonzero(rows >= 0), lacking])
-        segment.release()
-        yield both.take(np.argsort(order))
+        both = joined([known.sketches(rows[rows >= 0]), block.sketches(lacking)])
+        known.release()
+        yield both.take(np.argsort(np.concatenate([np.flatnonzero(rows >= 0), lacking])))
 
 
 def repeating(
-    texts: Texts, sketches: Iterator[Sketches], segments: Sequence[Segment], threshold: float
-) -> dict[str, str]:
-    """Return the id of the match of each record that is, equals or is a near duplicate of one in the segments."""
-    matched: dict[str, str] = {}
-    start = 0
+    sketches: Iterable[Sketches], segments: Sequence[Segment], threshold: float
+) -> Iterator[npt.NDArray[np.bool_]]:
+    """Yield which records of each block are, equal or are near duplicates of one in the segments."""
     for block in sketches:
-        for row, match in matches(block, segments, threshold).items():
-            matched[texts.record_ids[start + row]] = match.record_id
-        start += len(block)
-    return matched
-
-
-def first_without_match(
-    texts: Texts,
-    order: Sequence[str],
-    count: int,
-    excluded: Callable[[Texts], set[str]],
-) -> list[str]:
-    """Return the first `count` ids of an order that are not excluded; no more texts are compared than that needs.
-
-    A record is excluded with its whole cluster.
-    """
-    rows = {record_id: row for row, record_id in enumerate(texts.record_ids)}
-    mates = _by_cluster(texts)
-    chosen: list[str] = []
-    for start in range(0, len(order), max(count, 1_000)):
-        ids = order[start : start + max(count, 1_000)]
-        compared = texts.take(sorted({mate for name in ids for mate in mates[texts.clusters[rows[name]]]}))
-        gone = compared.with_clusters(excluded(compared))
-        chosen += [name for name in ids if name not in gone]
-        if len(chosen) >= count:
-            break
-    return chosen[:count]
-
-
-def _by_cluster(texts: Texts) -> Mapping[str, list[int]]:
-    rows: dict[str, list[int]] = defaultdict(list)
-    for row, cluster in enumerate(texts.clusters):
-        rows[cluster].append(row)
-    return rows
+        repeats = np.zeros(len(block), np.bool_)
+        repeats[list(matches(block, segments, threshold))] = True
+        yield repeats
 
 
 def _rows(segment: Segment, ids: Names, digests: Names) -> npt.NDArray[np.int64]:

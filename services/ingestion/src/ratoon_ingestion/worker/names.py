@@ -1,6 +1,6 @@
 """Names of 32 bytes as arrays, and their order."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +26,12 @@ def hexadecimals(names: Names) -> list[str]:
     return [digits[start : start + 64] for start in range(0, len(digits), 64)]
 
 
+def in_digits(names: Names, order: Numbers) -> Iterator[str]:
+    """Yield the 64 hexadecimal digits of names in an order."""
+    for start in range(0, len(order), _DIGITS_BLOCK):
+        yield from hexadecimals(names[order[start : start + _DIGITS_BLOCK]])
+
+
 def order_of(*names: Names) -> Numbers:
     """Return the rows in the order of their first names; those of equal ones in that of the next, then in their own."""
     first = np.ascontiguousarray(names[0][:, 0])
@@ -40,6 +46,15 @@ def order_of(*names: Names) -> Numbers:
     return order
 
 
+def coded(names: Names) -> tuple[Numbers, Numbers]:
+    """Return the index of each name among the distinct ones in ascending order, and a row with each of these."""
+    order = order_of(names)
+    first = is_first(names, order)
+    codes = np.empty(len(order), np.int64)
+    codes[order] = np.cumsum(first) - 1
+    return codes, order[first]
+
+
 def is_first(names: Names, order: Numbers) -> npt.NDArray[np.bool_]:
     """Return which rows, in their order, have another name than the one before."""
     first = np.ones(len(order), np.bool_)
@@ -51,3 +66,4 @@ def is_first(names: Names, order: Numbers) -> npt.NDArray[np.bool_]:
 
 
 _BLOCK = 1 << 20
+_DIGITS_BLOCK = 20_000

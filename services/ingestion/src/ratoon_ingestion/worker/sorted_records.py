@@ -1,6 +1,6 @@
 """The records that stay, in record id order, without holding all of them: an external sort by known positions."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -34,19 +34,40 @@ class Staying:
 def in_id_order(records: Curated, staying: Staying, folder: Path) -> Iterator[pa.Table]:
     """Yield the records, schema RECORDS, in the order of their ids, in tables of limited size."""
     count = len(staying.rows)
-    positions = np.empty(count, np.int64)
-    positions[order_of(staying.ids)] = np.arange(count)
-    size = max(_PART, -(-count // _PARTS))
+    positions = positions_of(staying.ids)
     place_of = np.full(len(records), -1, np.int64)
     place_of[staying.rows] = np.arange(count)
+
+    def blocks() -> Iterator[tuple[Numbers, pa.Table]]:
+        for rows, block in records.blocks(staying.rows, _PART):
+            places = place_of[rows]
+            yield positions[places], _completed(records, block, staying, rows, places)
+
+    yield from in_order(blocks(), count, RECORDS, folder)
+
+
+def positions_of(ids: Names) -> Numbers:
+    """Return the place of each row in the order of the ids."""
+    positions = np.empty(len(ids), np.int64)
+    positions[order_of(ids)] = np.arange(len(ids))
+    return positions
+
+
+def in_order(
+    blocks: Iterable[tuple[Numbers, pa.Table]], count: int, schema: pa.Schema, folder: Path
+) -> Iterator[pa.Table]:
+    """Yield rows in the order of their positions, which are 0 to `count`, in tables of limited size.
+
+    `blocks`: positions and their rows. `folder`: for files of parts, which are removed as they are read.
+    """
+    size = max(_PART, -(-count // _PARTS))
+    positioned = schema.append(pa.field("position", pa.int64()))
     paths = [folder / f"part{number:03d}.arrow" for number in range(-(-count // size))]
-    writers = [pa.ipc.new_stream(str(path), _POSITIONED) for path in paths]
-    for rows, block in records.blocks(staying.rows, _PART):
-        places = place_of[rows]
-        table = _completed(records, block, staying, rows, places)
-        table = table.append_column("position", pa.array(positions[places]))
-        order = np.argsort(positions[places])
-        parts = positions[places][order] // size
+    writers = [pa.ipc.new_stream(str(path), positioned) for path in paths]
+    for positions, block in blocks:
+        table = block.append_column("position", pa.array(positions))
+        order = np.argsort(positions)
+        parts = positions[order] // size
         for part in np.unique(parts).tolist():
             chosen = order[np.searchsorted(parts, part) : np.searchsorted(parts, part, "right")]
             writers[part].write_table(table.take(pa.array(chosen)).combine_chunks())
@@ -56,10 +77,7 @@ def in_id_order(records: Curated, staying: Staying, folder: Path) -> Iterator[pa
         with pa.OSFile(str(path)) as source:
             table = pa.ipc.open_stream(source).read_all().combine_chunks()
         path.unlink()
-        yield table.take(pc.sort_indices(table.column("position"))).select(RECORDS.names)
-
-
-_POSITIONED = RECORDS.append(pa.field("position", pa.int64()))
+        yield table.take(pc.sort_indices(table.column("position"))).select(schema.names)
 
 
 def _completed(
