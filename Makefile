@@ -116,6 +116,7 @@ bench-events: env ## commit to effect, embedded log and Kafka
 bench-curation: data ## filters of curation on one core, beside datatrove and Data-Juicer, and a second process (ARGS=--quick)
 	@scripts/packages postgresql-doc-15
 	@$(PYTHON) bench/curation/run.py $(ARGS)
+bench-profiles: env ## the report of a profile of 100,000 and 1,000,000 records: time and memory (ARGS=--quick: 10 s)
 bench-stages: env ## how soon a stage of a pipeline run follows the end of the one before, and what waiting costs (10 s)
 bench-rpc: env ## cost of a unary call, directly and through the gateway, beside a bare grpc.aio echo
 bench-client: env ## import time of the typed client, beside the OpenAI client (15 s)
