@@ -3,7 +3,7 @@
 import grpc
 
 from ratoon.ingestion.v1.dataset_pb2 import DatasetVersion
-from ratoon.ingestion.v1.ingestion_service_pb2 import GetDatasetVersionRequest
+from ratoon.ingestion.v1.ingestion_service_pb2 import GetDatasetVersionRequest, GetRecordRequest
 from ratoon.ingestion.v1.ingestion_service_pb2_grpc import IngestionServiceStub
 from ratoon_labeling.domain.errors import DatasetNotReady, DatasetRedacted
 
@@ -31,3 +31,13 @@ class IngestionDatasets:
                 "label_set.dataset_version",
             )
         return version.artifact_digest
+
+    def text_of(self, dataset_version: str, record_id: str) -> str:
+        """Return the text of a record; NotFound if the version does not have it, or it was erased.
+
+        The reading of a record of a test part is logged at the split.
+        """
+        request = GetRecordRequest(
+            parent=dataset_version, record_id=record_id, reader=dataset_version, purpose="An answer is checked"
+        )
+        return str(self._ingestion.GetRecord(request).text)
