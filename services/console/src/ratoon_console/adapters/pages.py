@@ -76,7 +76,7 @@ class Pages:
             "request_id": lambda: str(uuid.uuid4()),
         }
         # Parts are a global because a block that is rendered alone runs no import of its template.
-        for part in ("parts", "rollout-parts", "suite-parts", "collection-parts"):
+        for part in ("parts", "rollout-parts", "suite-parts", "collection-parts", "label-parts"):
             module = self._environment.get_template(f"{part}.html").module
             self._environment.globals[part.replace("-", "_")] = module
 

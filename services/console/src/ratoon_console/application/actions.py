@@ -8,6 +8,7 @@ from ratoon_console.application import (
     collection_actions,
     curation_actions,
     dataset_actions,
+    label_actions,
     suite_actions,
 )
 from ratoon_console.application.forms import Action, Done
@@ -427,6 +428,12 @@ ACTIONS: dict[str, Action] = {
     "complete-task": Action(Role.ANNOTATOR, complete_task),
     "withdraw-answer": Action(Role.ANNOTATOR, withdraw_answer),
     "review-task": Action(Role.ANNOTATOR, review_task),
+    "create-guideline": Action(Role.ENGINEER, label_actions.create_guideline),
+    "change-guideline": Action(Role.ENGINEER, label_actions.change_guideline),
+    "create-queue": Action(Role.ENGINEER, label_actions.create_queue),
+    "change-queue": Action(Role.ENGINEER, label_actions.change_queue),
+    "delete-queue": Action(Role.ENGINEER, label_actions.delete_queue),
+    "import-annotations": Action(Role.ENGINEER, label_actions.import_annotations),
     "create-refill": Action(Role.ENGINEER, create_refill),
     "give-feedback": Action(Role.CALLER, give_feedback),
     "add-step": Action(Role.ENGINEER, curation_actions.add_step),

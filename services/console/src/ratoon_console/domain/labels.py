@@ -1,12 +1,14 @@
 """The review queue, what annotators enter, and how far people and the answers they were shown agree."""
 
 import hashlib
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ratoon_console.domain.projects import kind_of
 from ratoon_console.domain.words import JSON, last_part, number
 
+_NO_OVERLAP = ("", "OVERLAP_UNSPECIFIED", "OVERLAP_NONE")
 _PREFERENCES = ("PREFERENCE_FIRST", "PREFERENCE_SECOND")
 
 
@@ -43,7 +45,7 @@ class Entry:
     """What an annotator enters: labels, a text, a number; ratings of an answer, or the better of two answers."""
 
     kind: str
-    """Kind of the task; `rate` and `compare` for human ratings."""
+    """Kind of the task; `rate` and `compare` for human ratings, `spans` for marks in the text."""
     choices: tuple[str, ...] = ()
     several: bool = False
     """Several labels may be chosen."""
@@ -54,6 +56,8 @@ class Entry:
     candidates: tuple[tuple[str, str], ...] = ()
     """Answers to rate with the preference for each, in the order in which they are shown."""
     scales: tuple[str, ...] = ()
+    may_overlap: bool = False
+    """Spans may share characters."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +84,10 @@ def entry_of(task: JSON, labels: Sequence[str], person: str = "") -> Entry:
     if task.get("work") == "WORK_COMPARE":
         is_swapped = hashlib.sha256(f"{task['name']}\0{person}".encode()).digest()[0] % 2
         return Entry("compare", candidates=candidates[::-1] if is_swapped else candidates)
+    if marked := task.get("marks", {}).get("spans"):
+        return Entry(
+            "spans", tuple(marked.get("labels", ())), may_overlap=marked.get("overlap", "") not in _NO_OVERLAP
+        )
     spec = task.get("task", {}).get(kind, {})
     if kind == "regress":
         return Entry(kind, hint=_number_words(spec))
@@ -89,6 +97,17 @@ def entry_of(task: JSON, labels: Sequence[str], person: str = "") -> Entry:
     proposed = task.get("proposedLabel", "")
     chosen = proposed.split("\n") if several else [proposed]
     return Entry(kind, tuple(spec.get("labels") or labels), several, tuple(filter(None, chosen)))
+
+
+def marked_words(answer: str) -> str:
+    """Return an answer as people read it: of spans their words and labels, of others the answer."""
+    try:
+        marks = json.loads(answer) if answer.startswith("[{") else None
+    except ValueError:
+        marks = None
+    if not marks or not all(isinstance(each, dict) and "label" in each for each in marks):
+        return answer.replace("\n", ", ")
+    return ", ".join(f"{each.get('text', 'box')} ({each['label']})" for each in marks)
 
 
 def answer_words(resource: JSON) -> str:

@@ -71,6 +71,10 @@ class Site:
                     "/p/{project}/exports/{dataset}/{export}/{file:path}",
                     guarded(self._download, Role.VIEWER),
                 ),
+                Route(
+                    "/p/{project}/queues/{queue}/export/{format}",
+                    guarded(self._export_queue, Role.ENGINEER),
+                ),
                 Route("/p/{project}/ask", guarded(self._ask, Role.CALLER), methods=["POST"]),
                 Mount("/static", _Immutable(directory=self._static)),
                 Route("/{nowhere:path}", guarded(self._nowhere)),
@@ -143,6 +147,19 @@ class Site:
         pieces = api.content(file["digest"])
         first = await anext(pieces, b"")
         headers = {**_NO_STORE, "content-length": str(number(file["sizeBytes"])), **_attachment(path["file"])}
+        return StreamingResponse(
+            _joined(first, pieces), media_type="application/octet-stream", headers=headers
+        )
+
+    async def _export_queue(self, request: Request) -> Response:
+        """Write a queue to a file and send it."""
+        path, api = request.path_params, self._context.api(self._context.session(request))
+        name = f"projects/{path['project']}/queues/{path['queue']}"
+        exported = await api.post(f"{name}:export", {"format": f"EXCHANGE_FORMAT_{path['format']}"})
+        ending = {"JSONL": "jsonl", "CSV": "csv"}.get(path["format"], "json")
+        pieces = api.content(exported["digest"])
+        first = await anext(pieces, b"")
+        headers = {**_NO_STORE, **_attachment(f"{path['queue']}.{ending}")}
         return StreamingResponse(
             _joined(first, pieces), media_type="application/octet-stream", headers=headers
         )

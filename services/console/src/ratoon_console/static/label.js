@@ -84,7 +84,8 @@ async function load() {
   const box = found.getElementById("live");
   if (!response.ok || !box) throw new Stopped(found.querySelector(".notice.bad")?.textContent || "The request was refused.");
   const name = box.querySelector("[data-review]")?.dataset.review || "";
-  return { name, nodes: [...box.childNodes], time: Date.now() };
+  const left = Number(box.querySelector("[data-remaining]")?.dataset.remaining || 0) - outbox.keys().length;
+  return { name, nodes: [...box.childNodes], time: Date.now(), left };
 }
 
 const remaining = () => Number(live.querySelector("[data-remaining]")?.dataset.remaining || 0);
@@ -110,7 +111,7 @@ async function pump() {
         const next = await load();
         online();
         if (!next.name) exhausted = true;
-        if (!shownTask()) show(next);
+        if (!shownTask()) show(next, next.left);
         else if (next.name) ahead.push(next);
       } else break;
     }
@@ -145,6 +146,7 @@ function refused(entry, message) {
 }
 
 function waiting() {
+  exhausted = false;
   const line = document.createElement("p");
   line.className = "dim";
   line.textContent = "Waiting for the next record …";
@@ -167,7 +169,7 @@ function prepare() {
   if (undo && history.length) undo.hidden = undo.closest("form").hidden = false;
   const count = live.querySelector("[data-answered]");
   if (count) count.textContent = answered ? `${answered.toLocaleString("en")} answered since this page was opened` : "";
-  live.dispatchEvent(new CustomEvent("task"));
+  live.spans = window.spansOf?.(live) || null;
 }
 
 function showNext() {
@@ -237,6 +239,8 @@ document.addEventListener("keydown", (event) => {
   const target = form();
   const field = document.getElementById("entry");
   if (target && field && inEntry(event, target, field)) return event.preventDefault();
+  const inText = target && !event.ctrlKey && !event.metaKey && !event.target.matches("input, textarea, select");
+  if (inText && live.spans?.key(event)) return event.preventDefault();
   if (!target || event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
   if (event.target.matches("input:not([type=checkbox], [type=radio]), textarea, select")) return;
   if (event.key === "Enter" && event.target.matches("input, button, a, summary")) return;

@@ -3,7 +3,7 @@
 import asyncio
 
 from ratoon_console.application.ports import Api, Place, View
-from ratoon_console.domain import labels
+from ratoon_console.domain import labels, queues
 from ratoon_console.domain.people import Role
 from ratoon_console.domain.words import JSON, ended
 
@@ -12,7 +12,7 @@ _SETS, _GUIDELINES, _ANSWERS, _QUEUES, _REFILLS = 50, 20, 50, 50, 20
 
 async def labels_page(place: Place, api: Api) -> View:
     """The newest label sets and guidelines, how far people agree, the review queue."""
-    queues, guidelines, sets, summary, ratings, done = await asyncio.gather(
+    listed, guidelines, sets, summary, ratings, done = await asyncio.gather(
         api.newest(f"{place.parent}/queues", _QUEUES),
         api.newest(f"{place.parent}/guidelines", _GUIDELINES),
         api.newest(f"{place.parent}/labelSets", _SETS, place.after),
@@ -25,7 +25,7 @@ async def labels_page(place: Place, api: Api) -> View:
         "labels.html",
         "Labels",
         {
-            "queues": queues.items,
+            "queues": listed.items,
             "guidelines": guidelines.items,
             "sets": sets.items,
             "older": sets.older,
@@ -35,6 +35,7 @@ async def labels_page(place: Place, api: Api) -> View:
             "ratings": ratings,
             "answer_words": labels.answer_words,
             "done": done.items,
+            "forms": queues,
         },
         watched=tuple(each["name"] for each in sets.items if not ended(each["state"])),
         spoken=f"{queue.open} records to review.",
@@ -44,15 +45,26 @@ async def labels_page(place: Place, api: Api) -> View:
 async def queue_page(place: Place, api: Api) -> View:
     """A queue: its progress, the agreement and quality of annotators, and its refills with the learning curve."""
     name = f"{place.parent}/queues/{place.path['queue']}"
-    queue, summary, refills = await asyncio.gather(
-        api.get(name), api.get(f"{name}:summarize"), api.newest(f"{name}/refills", _REFILLS)
+    queue, summary, refills, guidelines = await asyncio.gather(
+        api.get(name),
+        api.get(f"{name}:summarize"),
+        api.newest(f"{name}/refills", _REFILLS),
+        api.newest(f"{place.parent}/guidelines", _GUIDELINES),
     )
     progress = labels.progress_of(queue)
     busy = [each["name"] for each in refills.items if not ended(each["state"])]
     return View(
         "queue.html",
         f"Queue {place.path['queue']}",
-        {"each": queue, "progress": progress, "summary": summary, "refills": refills.items, "busy": busy},
+        {
+            "each": queue,
+            "progress": progress,
+            "summary": summary,
+            "refills": refills.items,
+            "busy": busy,
+            "guidelines": guidelines.items,
+            "forms": queues,
+        },
         watched=tuple(busy),
         spoken=f"{progress.open} tasks left.",
     )
@@ -116,6 +128,7 @@ async def _work_page(place: Place, queue_id: str, api: Api) -> View:
             "reason": "",
             "queue_id": queue_id,
             "to_review": to_review,
+            "marked_words": labels.marked_words,
             "last": f"{place.parent}/tasks/{last}" if last and not to_review else "",
         },
         spoken=f"{progress.open} remaining." if task else "The queue is empty.",
@@ -147,7 +160,8 @@ def _name_of(place: Place) -> str:
 async def _record(task: JSON | None, api: Api) -> JSON | None:
     if task is None:
         return None
-    return await api.find(f"{task['datasetVersion']}/records/{task['recordId']}")
+    name = f"{task['datasetVersion']}/records/{task['recordId']}"
+    return await api.find(name, reader=task["name"], purpose="Answered by an annotator")
 
 
 async def _guideline(parent: str, api: Api) -> JSON | None:
