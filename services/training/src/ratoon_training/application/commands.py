@@ -3,7 +3,9 @@
 from dataclasses import dataclass, replace
 
 from ratoon.tasks.classify import Classify
+from ratoon.tasks.generate import Generate
 from ratoon.tasks.kinds import TaskSpec, supported
+from ratoon_training.domain.distillation import Distillation
 from ratoon_training.domain.kinds.table import KINDS
 from ratoon_training.domain.recipes import (
     USUAL_MAX_TOKENS,
@@ -18,6 +20,7 @@ from ratoon_training.domain.recipes import (
     Truncation,
     preference_defaults,
 )
+from ratoon_training.domain.rewards import Grpo
 from ratoon_training.domain.shapes import ModelShape
 
 
@@ -57,6 +60,9 @@ class RecipeSpec:
     preference_loss: PreferenceLoss | None = None
     good_weight: float | None = None
     bad_weight: float | None = None
+    distillation: Distillation | None = None
+    grpo: Grpo | None = None
+    """Settings of GRPO; a maximum of 0 tokens takes that of the task."""
 
 
 @dataclass(frozen=True)
@@ -116,10 +122,15 @@ class BaseModel:
         )
 
 
-def recipe_of(spec: RecipeSpec, base: BaseModel | None) -> Recipe:
-    """Return the complete, checked recipe: the request's values, else those of the base model or the method."""
+def recipe_of(spec: RecipeSpec, base: BaseModel | None, teacher: BaseModel | None = None) -> Recipe:
+    """Return the complete, checked recipe: the request's values, else those of the base model or the method.
+
+    A student from scratch that learns the probabilities of a `teacher` has its tokens.
+    """
     usual = Recipe()
     shape = base.architecture if base else _shape(spec)
+    if base is None and teacher is not None:
+        shape = replace(shape, vocab_size=teacher.architecture.vocab_size)
     if base:
         shape = replace(shape, vocab_size=base.rows_with(len(spec.new_tokens)))
     method = spec.method or _method_for(base)
@@ -130,8 +141,10 @@ def recipe_of(spec: RecipeSpec, base: BaseModel | None) -> Recipe:
         method.defaults_of_texts(shape.parameters, bool(kind.labels(task))) if texts else method.defaults
     )
     objective = spec.objective or usual.objective
-    if objective.of_answers:
+    if objective.aligns:
         defaults = preference_defaults(objective, method, shape.parameters)
+    if objective in (Objective.PRETRAIN, Objective.DISTILLATION):
+        defaults = replace(defaults, language_model_weight=0.0, token_dropout=0.0)
     weight, language_epochs = spec.language_model_weight, spec.language_model_epochs
     smoothing = spec.label_smoothing
     # Tokens are left out between the marks of our own template; that of a model made elsewhere would lose its own.
@@ -169,7 +182,25 @@ def recipe_of(spec: RecipeSpec, base: BaseModel | None) -> Recipe:
         preference_loss=spec.preference_loss or usual.preference_loss,
         good_weight=usual.good_weight if spec.good_weight is None else spec.good_weight,
         bad_weight=usual.bad_weight if spec.bad_weight is None else spec.bad_weight,
+        grpo=_grpo(
+            spec.grpo or (Grpo(max_new_tokens=0) if objective is Objective.GRPO else usual.grpo), task
+        ),
+        distillation=_distillation(spec.distillation or usual.distillation, task),
     ).checked()
+
+
+def _grpo(grpo: Grpo, task: TaskSpec) -> Grpo:
+    return grpo if grpo.max_new_tokens else replace(grpo, max_new_tokens=_answer_tokens(task))
+
+
+def _distillation(settings: Distillation, task: TaskSpec) -> Distillation:
+    return settings if settings.max_new_tokens else replace(settings, max_new_tokens=_answer_tokens(task))
+
+
+def _answer_tokens(task: TaskSpec) -> int:
+    """Return the maximum of tokens that answers of the task have by default."""
+    stated = task.defaults.max_tokens if isinstance(task, Generate) else None
+    return stated or Grpo().max_new_tokens
 
 
 def _method_for(base: BaseModel | None) -> Method:

@@ -7,6 +7,7 @@ from ratoon.storage.names import checked_id, matched
 from ratoon.storage.store import Store
 from ratoon_training.application.commands import CreateRun, RunSpec, recipe_of
 from ratoon_training.application.ports import BaseModels, Machine, Parts, References
+from ratoon_training.domain.distillation import Level
 from ratoon_training.domain.errors import RunInUse
 from ratoon_training.domain.plan import ResourcePlan, plan
 from ratoon_training.domain.recipes import Method, Recipe
@@ -94,5 +95,9 @@ def _recipe(spec: RunSpec, bases: BaseModels) -> tuple[Recipe, ModelShape | None
             field="base_artifact_digest",
         )
     described = bases.describe(base) if base else None
+    distillation = spec.recipe.distillation
+    teacher = bases.describe(distillation.teacher) if distillation and distillation.teacher else None
+    if distillation is not None and distillation.level is not Level.LOGITS:
+        teacher = None
     shape = described.shape_with(len(spec.recipe.new_tokens)) if described else None
-    return recipe_of(spec.recipe, described), shape
+    return recipe_of(spec.recipe, described, teacher), shape

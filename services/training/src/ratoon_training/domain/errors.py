@@ -11,6 +11,7 @@ TrainingError
 ├── BadBaseModel          the base model cannot be continued
 │   └── BadChatTemplate   its chat template does not render the records as they are
 ├── SampleTooLong         a sample is longer than the recipe allows, and must not be cut
+├── RewardFailed          answers have no rewards to learn from
 ├── Stopped               the run was asked to stop
 ├── StaleWorker           a newer attempt has taken this run over
 ├── WorkersLost           the worker group died again and again
@@ -92,6 +93,12 @@ class SampleTooLong(TrainingError):
     """A sample is longer than `recipe.max_tokens`, and `recipe.truncation` refuses to cut it."""
 
     code, reason = "INVALID_ARGUMENT", "SAMPLE_TOO_LONG"
+
+
+class RewardFailed(TrainingError):
+    """Answers have no rewards to learn from: a reward raises, hangs, or returns no number too often."""
+
+    reason = "REWARD_FAILED"
 
 
 class Stopped(TrainingError):

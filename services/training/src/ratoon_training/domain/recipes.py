@@ -11,8 +11,12 @@ from ratoon.tasks.classify import Classify
 from ratoon.tasks.generate import Form, Generate, Sampling
 from ratoon.tasks.kind import Kind
 from ratoon.tasks.kinds import SPECS, TaskSpec, kind_of, supported
+from ratoon_training.domain import distillation as distilling
+from ratoon_training.domain import rewards
+from ratoon_training.domain.distillation import Distillation, Level
 from ratoon_training.domain.errors import AcceleratorRefused, BadRecipe
 from ratoon_training.domain.kinds.table import KINDS
+from ratoon_training.domain.rewards import Grpo
 
 BATCH_LADDER = (16, 32, 64, 128, 256, 512)
 """Batch sizes that are tried: powers of two from 16 to 512."""
@@ -111,6 +115,14 @@ class Objective(StrEnum):
     """A chosen answer rather than a rejected one (Rafailov et al. 2023)."""
     KTO = "KTO"
     """Good answers rather than bad ones (Ethayarajh et al. 2024)."""
+    REWARD_MODEL = "REWARD_MODEL"
+    """Rewards of answers: the chosen answer of a preference gets the higher one (Bradley and Terry 1952)."""
+    GRPO = "GRPO"
+    """Answers of its own that get more reward than the others to the same prompt (Shao et al. 2024)."""
+    DISTILLATION = "DISTILLATION"
+    """The probabilities, or the answers, of a teacher (Hinton et al. 2015)."""
+    PRETRAIN = "PRETRAIN"
+    """Every token of plain texts, whose documents follow one another without padding."""
 
     @property
     def compares(self) -> bool:
@@ -127,9 +139,12 @@ class Objective(StrEnum):
         """Return True if whole answers are compared or judged, each after its prompt."""
         return self.compares or self.of_pairs
 
+    @property
+    def aligns(self) -> bool:
+        """Return True if a model learns which of its answers are better: it must answer already."""
+        return self.of_answers or self is Objective.GRPO
 
-    REWARD_MODEL = "REWARD_MODEL"
-    """Rewards of answers: the chosen answer of a preference gets the higher one (Bradley and Terry 1952)."""
+
 class PreferenceLoss(StrEnum):
     """Loss of a preference."""
 
@@ -182,6 +197,8 @@ def preference_defaults(objective: Objective, method: Method, parameters: int) -
     Rates of DPO and KTO are far below those of SFT, since the base answers well already. The head of a reward model is
     new, so that it learns at the rates of SFT.
     """
+    if objective is Objective.GRPO and method is Method.LORA:
+        return Defaults(learning_rate=1e-4, epochs=3.0, language_model_weight=0.0)
     if objective is Objective.REWARD_MODEL:
         return replace(method.defaults_of_texts(parameters), epochs=3.0, averaging=0.0)
     if method is Method.LORA:
@@ -271,6 +288,9 @@ class Recipe:
     good_weight: float = 1.0
     bad_weight: float = 1.0
     """Weights of the losses of good and of bad answers in KTO."""
+    grpo: Grpo = Grpo()
+    distillation: Distillation = Distillation()
+
 
     @property
     def spec(self) -> TaskSpec:
@@ -282,6 +302,19 @@ class Recipe:
         """Metric of the validation part by which epochs are compared: `loss` where no metric is cheap enough."""
         known = kind_of(self.spec).SELECTION if self.objective is Objective.SFT else ()
         return self.selection_metric or next(iter(known), LOSS)
+
+    @property
+    def taught_logits(self) -> bool:
+        """Return True if the model learns the probabilities of a teacher."""
+        return self._taught(Level.LOGITS)
+
+    @property
+    def taught_answers(self) -> bool:
+        """Return True if the model learns answers that a teacher writes."""
+        return self._taught(Level.SEQUENCE)
+
+    def _taught(self, level: Level) -> bool:
+        return self.objective is Objective.DISTILLATION and self.distillation.level is level
 
     @staticmethod
     def parse(value: dict[str, Any]) -> "Recipe":
@@ -295,6 +328,10 @@ class Recipe:
         fields["dtype"] = Dtype(fields.get("dtype", Dtype.FLOAT32))
         fields["objective"] = Objective(fields.get("objective", Objective.SFT))
         fields["preference_loss"] = PreferenceLoss(fields.get("preference_loss", PreferenceLoss.SIGMOID))
+        if fields.get("grpo") is not None:
+            fields["grpo"] = Grpo.parse(fields["grpo"])
+        if fields.get("distillation") is not None:
+            fields["distillation"] = Distillation.parse(fields["distillation"])
         if fields.get("task"):
             fields["task"] = task_of_json(fields["task"])
             fields["train_on"] = TrainOn(fields["train_on"])
@@ -307,6 +344,9 @@ class Recipe:
         Settings of the computation are left out at their defaults, so that earlier recipes have the same bytes.
         """
         fields = {**asdict(self), "labels": list(self.labels), "method": self.method.value}
+        fields["grpo"] = self.grpo.as_json() if self.objective is Objective.GRPO else None
+        distils = self.objective is Objective.DISTILLATION
+        fields["distillation"] = self.distillation.as_json() if distils else None
         left_out = {name for name, usual in _COMPUTATION.items() if fields[name] == usual}
         if self.task is None:
             left_out |= set(_TEXT_FIELDS)
@@ -333,6 +373,8 @@ _COMPUTATION: dict[str, object] = {
     "preference_loss": PreferenceLoss.SIGMOID,
     "good_weight": 1.0,
     "bad_weight": 1.0,
+    "grpo": None,
+    "distillation": None,
 }
 
 
@@ -382,6 +424,7 @@ def _limits(recipe: Recipe) -> list[tuple[str, bool, str]]:
 
 def _objective_limits(recipe: Recipe) -> list[tuple[str, bool, str]]:
     objective, is_dpo = recipe.objective, recipe.objective is Objective.DPO
+    aligns = objective.aligns
     known = kind_of(recipe.spec).RECIPES
     ipo = recipe.preference_loss is PreferenceLoss.IPO
     metrics = ("", LOSS, *(kind_of(recipe.spec).SELECTION if objective is Objective.SFT else ()))
@@ -398,17 +441,17 @@ def _objective_limits(recipe: Recipe) -> list[tuple[str, bool, str]]:
         ),
         (
             "objective",
-            of_answers and recipe.method is Method.FROM_SCRATCH,
+            aligns and recipe.method is Method.FROM_SCRATCH,
             f"{objective} needs a model that answers already: train one with SFT and name it as base_artifact_digest",
         ),
         (
             "truncation",
-            of_answers and recipe.truncation is Truncation.SEGMENT,
+            aligns and recipe.truncation is Truncation.SEGMENT,
             f"SEGMENT does not go with {objective}, which compares whole answers: choose another one",
         ),
         (
             "language_model_weight",
-            of_answers and recipe.language_model_weight > 0,
+            aligns and recipe.language_model_weight > 0,
             f"must be 0 with {objective}",
         ),
         ("batch_size", objective is Objective.KTO and recipe.batch_size < 2, "must be at least 2 with KTO"),
@@ -424,9 +467,67 @@ def _objective_limits(recipe: Recipe) -> list[tuple[str, bool, str]]:
             "must be 0 with KTO and IPO, which have no such share",
         ),
         ("preference_loss", ipo and not is_dpo, "IPO needs the objective DPO"),
-    of_answers = objective.of_answers
+        (
+            "packed",
+            recipe.packed and objective is Objective.REWARD_MODEL,
+            "does not go with REWARD_MODEL, which reads the reward at the last token of each answer: leave it out",
+        ),
+        *_grpo_limits(recipe),
+        *_distillation_limits(recipe),
+        *_pretraining_limits(recipe),
         ("good_weight", not 0 <= recipe.good_weight <= 1000, "must be 0 to 1,000"),
         ("bad_weight", not 0 <= recipe.bad_weight <= 1000, "must be 0 to 1,000"),
+    ]
+
+
+def _grpo_limits(recipe: Recipe) -> list[tuple[str, bool, str]]:
+    if recipe.objective is not Objective.GRPO:
+        return [("grpo", recipe.grpo != Grpo(), "needs the objective GRPO")]
+    grpo = recipe.grpo
+    return [
+        ("packed", recipe.packed, "does not go with GRPO, which writes and learns padded rows: leave it out"),
+        ("label_smoothing", recipe.label_smoothing > 0, "must be 0 with GRPO, which has no such share"),
+        ("sweep", bool(recipe.sweep), "does not go with GRPO, whose loss does not fall: leave it out"),
+        (
+            "grpo.max_new_tokens",
+            grpo.max_new_tokens + _MIN_PROMPT_TOKENS > recipe.max_tokens,
+            f"must leave {_MIN_PROMPT_TOKENS} of the {recipe.max_tokens:,} recipe.max_tokens to prompts",
+        ),
+        *((f"grpo.{name}", wrong, says) for name, wrong, says in rewards.limits(grpo)),
+    ]
+
+
+def _distillation_limits(recipe: Recipe) -> list[tuple[str, bool, str]]:
+    settings = recipe.distillation
+    if recipe.objective is not Objective.DISTILLATION:
+        return [("distillation", settings != Distillation(), "needs the objective DISTILLATION")]
+    writes = settings.level is Level.SEQUENCE
+    return [
+        ("language_model_weight", recipe.language_model_weight > 0, "must be 0 with DISTILLATION"),
+        ("token_dropout", recipe.token_dropout > 0, "must be 0 with DISTILLATION"),
+        (
+            "distillation.max_new_tokens",
+            writes and settings.max_new_tokens + _MIN_PROMPT_TOKENS > recipe.max_tokens,
+            f"must leave {_MIN_PROMPT_TOKENS} of the {recipe.max_tokens:,} recipe.max_tokens to prompts",
+        ),
+        (
+            "new_tokens",
+            bool(recipe.new_tokens) and not writes,
+            "must be empty: teacher and student share their tokens",
+        ),
+        *((f"distillation.{name}", wrong, says) for name, wrong, says in distilling.limits(settings)),
+    ]
+
+
+def _pretraining_limits(recipe: Recipe) -> list[tuple[str, bool, str]]:
+    if recipe.objective is not Objective.PRETRAIN:
+        return []
+    return [
+        (
+            "language_model_weight",
+            recipe.language_model_weight > 0,
+            "must be 0 with PRETRAIN, which learns every token already",
+        )
     ]
 
 
@@ -467,11 +568,6 @@ def _training_limits(recipe: Recipe) -> list[tuple[str, bool, str]]:
         ),
         (
             "prompt_tokens",
-        (
-            "packed",
-            recipe.packed and objective is Objective.REWARD_MODEL,
-            "does not go with REWARD_MODEL, which reads the reward at the last token of each answer: leave it out",
-        ),
             recipe.prompt_tokens != 0 and not 8 <= recipe.prompt_tokens <= 32_768,
             "must be 0 (chosen from the data), or 8 to 32,768",
         ),

@@ -74,7 +74,7 @@ class Checkpoints:
     def _copied(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Return copies on the CPU, in reused memory: new pages cost more than the copying."""
         for name, tensor in tensors.items():
-            if name not in self._copies:
+            if name not in self._copies or self._copies[name].shape != tensor.shape:
                 self._copies[name] = torch.empty(tensor.shape, dtype=tensor.dtype, device="cpu")
             self._copies[name].copy_(tensor.detach())
         return {name: self._copies[name] for name in tensors}

@@ -79,10 +79,14 @@ def _conversations(record: Record) -> list[tuple[Turn, ...]]:
 
 def _plain(speech: Speech, text: str) -> Sample:
     """Return a text as an engine reads a prompt without a template, with an end token: all of it is learned."""
-    ids: list[int] = speech.tokenizer.encode(text, add_special_tokens=True).ids
-    if ids[-1:] != [speech.end]:
-        ids.append(speech.end)
+    ids = plain_tokens(speech, text)
     return Sample(ids, [True] * len(ids))
+
+
+def plain_tokens(speech: Speech, text: str) -> list[int]:
+    """Return the tokens of a text without a template, as the tokenizer begins one, with an end token."""
+    ids: list[int] = speech.tokenizer.encode(text, add_special_tokens=True).ids
+    return ids if ids[-1:] == [speech.end] else [*ids, speech.end]
 
 
 def _exchanges(speech: Speech, turns: Sequence[Turn], tools: str, train_on: TrainOn) -> Iterator[_Exchange]:

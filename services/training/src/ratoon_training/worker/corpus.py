@@ -197,6 +197,10 @@ class Corpus:
             targets.append(self._targets[self._offsets[index] : self._offsets[index + 1]][mask])
         return self._selected(samples, targets, indices)
 
+    def tokens(self, index: int) -> list[int]:
+        """Return the tokens of a sample."""
+        return [int(token) for token in self._sample(index)]
+
     def _sample(self, index: int) -> npt.NDArray[np.int32]:
         sample: npt.NDArray[np.int32] = self._tokens[self._offsets[index] : self._offsets[index + 1]]
         return sample

@@ -38,6 +38,8 @@ def build(recipe: Recipe, prepared: Path) -> Any:
     torch.manual_seed(recipe.seed)
     if recipe.method is Method.FROM_SCRATCH:
         model = from_scratch(recipe.architecture)
+        if recipe.objective is Objective.DISTILLATION:
+            _name_special(model, text.of_base(prepared / "tokenizer"))
         if recipe.label_prior:
             _begin_with_odds(model, Corpus(prepared / "train.npz"), recipe.label_prior)
         if isinstance(recipe.spec, Regress):
@@ -87,6 +89,25 @@ def _pack(model: Any) -> None:
     packing.allow(model)
 
 
+def switch_dropout_off(model: nn.Module) -> None:
+    """Switch all dropout off, whether it is a layer or a number that attention reads."""
+    for module in model.modules():
+        if isinstance(module, nn.Dropout):
+            module.p = 0.0
+        for name in ("attention_dropout", "dropout"):
+            if isinstance(getattr(module, name, None), float):
+                setattr(module, name, 0.0)
+
+
+def whole(folder: Path, base: Path | None) -> Any:
+    """Return a published model, with an adapter merged into its base; BadBaseModel if it cannot be loaded."""
+    model = _of_base(base or folder, torch.float32)
+    if base is not None:
+        model = _merged(model, folder)
+    forward.check(model)
+    return model
+
+
 def core(model: Any) -> Any:
     """The language model itself, without the wrapping of an adapter."""
     return model.get_base_model() if hasattr(model, "get_base_model") else model
@@ -111,6 +132,13 @@ def from_scratch(shape: Architecture) -> Any:
     model = LlamaForCausalLM(config)
     initialise(model)
     return model
+
+
+def _name_special(model: Any, speech: text.Speech) -> None:
+    """Let the configuration of a model name the special tokens of a tokenizer that it was given."""
+    model.config.pad_token_id = text.pad_token(speech)
+    model.config.bos_token_id = speech.tokenizer.token_to_id(speech.bos) if speech.bos else None
+    model.config.eos_token_id = speech.end
 
 
 def initialise(model: nn.Module) -> None:
@@ -261,7 +289,8 @@ def _adapted_with_head(model: Any, adapter: Path) -> Any:
     weights = load_file(adapter / ADAPTER_WEIGHTS)
     places = {name for name in get_peft_model_state_dict(adapted) if f".{reward_models.HEAD}." not in name}
     _refuse_names(sorted(set(weights) ^ places))
-    set_peft_model_state_dict(adapted, weights)
+    head = {name: each for name, each in get_peft_model_state_dict(adapted).items() if name not in places}
+    set_peft_model_state_dict(adapted, {**weights, **head})
     return adapted
 
 

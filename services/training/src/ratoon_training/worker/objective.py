@@ -119,6 +119,19 @@ def _cross_entropy(
     return each.sum() if weights is None else (weights * each).sum()
 
 
+def token_log_probabilities(model: Any, batch: Batch, temperature: float) -> tuple[Tensor, Tensor, Tensor]:
+    """Return for each token of the answers, (tokens,): its log-probability at a temperature, the entropy of the
+    distribution that it was drawn from (nats, without a gradient), and the row of its answer.
+    """
+    hidden = forward.hidden_states(model, batch.model_inputs())
+    answer, _ = batch.places()
+    logs = (forward.logits(model, hidden[answer]) / temperature).log_softmax(dim=-1)
+    values = logs.gather(1, batch.targets[answer].unsqueeze(1)).squeeze(1)
+    with torch.no_grad():
+        entropy = -(logs.exp() * logs).sum(dim=-1)
+    return values, entropy, batch.samples()[answer]
+
+
 class AnswerSums(NamedTuple):
     """Log-probability (nats) of each sample's answer, the sum over its tokens; and the numbers of these tokens."""
 

@@ -27,14 +27,21 @@ from ratoon.tasks.records import BadRecord, messages, record_of
 from ratoon.tasks.text import encodable
 from ratoon_training.domain.errors import BadBaseModel, DataEmpty, DataMalformed
 from ratoon_training.domain.lengths import PromptLimit
-from ratoon_training.domain.recipes import Method, Recipe
+from ratoon_training.domain.recipes import Method, Objective, Recipe
+from ratoon_training.domain.rewards import RewardKind
 from ratoon_training.worker import numbers, text
-from ratoon_training.worker.comparisons import ComparisonCounts, save_comparisons
+from ratoon_training.worker.comparisons import save_comparisons
+from ratoon_training.worker.documents import save_documents
+from ratoon_training.worker.prompts import save_prompts
 from ratoon_training.worker.samples import Counts, save_samples
 from ratoon_training.worker.text import Speech
 from ratoon_training.worker.vocabulary import add_tokens
 
 COLUMNS = ("record_id", "text", "label")
+TEACHER = "teacher"
+"""Directory of the prepared one with the teacher of a distillation, named by its digest."""
+REWARD_MODELS = "rewards"
+"""Directory of the prepared one with the reward models, each named by its digest."""
 EXAMPLE = "example"
 """Column with the records that are more than a text and its answer; parts of an older release lack it."""
 Report = Callable[[str], None]
@@ -63,6 +70,12 @@ def prepare(raw_spec: dict[str, Any], recipe: Recipe, folder: Path, report: Repo
         train = read_part(store, spec.train, recipe, building, "training")
         validation = read_part(store, spec.validation, recipe, building, "validation")
         speech = _speech(spec, store, recipe, train, building, report)
+        if recipe.taught_answers:
+            _fetch_teacher(store, recipe, building, report)
+        for reward in recipe.grpo.rewards:
+            if reward.kind is RewardKind.REWARD_MODEL:
+                report("Fetching the reward model.")
+                fetch_model(store, reward.value, building / REWARD_MODELS)
         report("Turning text into tokens.")
         if recipe.task is not None:
             _save_texts(building, speech, recipe, train, validation)
@@ -73,6 +86,26 @@ def prepare(raw_spec: dict[str, Any], recipe: Recipe, folder: Path, report: Repo
     finally:
         shutil.rmtree(building, ignore_errors=True)
     return folder
+
+
+def _fetch_teacher(store: ArtifactStore, recipe: Recipe, folder: Path, report: Report) -> Path:
+    """Put the teacher into `teacher/`, with its base if it is an adapter; return its directory."""
+    report("Fetching the teacher.")
+    return fetch_model(store, recipe.distillation.teacher, folder / TEACHER).path
+
+
+def _check_vocabulary(student: Speech, teacher: Speech) -> None:
+    """Raise BadBaseModel unless each token has the same number for both: probabilities are compared by number."""
+    own = student.tokenizer.get_vocab(with_added_tokens=True)
+    others = teacher.tokenizer.get_vocab(with_added_tokens=True)
+    if own != others:
+        different = sum(own.get(token) != number for token, number in others.items())
+        raise BadBaseModel(
+            f"The tokenizer of the teacher is another one: {different:,} of its {len(others):,} tokens have no such "
+            "number in the student's. Choose a teacher of the same family, or the level SEQUENCE, which learns the "
+            "teacher's answers in the student's own tokens.",
+            "TEACHER_VOCABULARY",
+        )
 
 
 def read_part(store: ArtifactStore, digest: str, recipe: Recipe, folder: Path, part: str) -> Rows:
@@ -136,7 +169,12 @@ def _speech(
 ) -> Speech:
     if recipe.method is not Method.FROM_SCRATCH:
         report("Fetching the base model.")
-        return _speech_of_base(_fetch_base(spec, store, folder), recipe, train, folder / "tokenizer")
+        speech = _speech_of_base(_fetch_base(spec, store, folder), recipe, train, folder / "tokenizer")
+        if recipe.taught_logits:
+            _check_vocabulary(speech, text.of_base(_fetch_teacher(store, recipe, folder, report)))
+        return speech
+    if recipe.taught_logits:
+        return _speech_of_teacher(_fetch_teacher(store, recipe, folder, report), folder / "tokenizer")
     report("Training the tokenizer.")
     shape = recipe.architecture
     if recipe.task is not None:
@@ -175,6 +213,14 @@ def _fetch_base(spec: TrainingSpec, store: ArtifactStore, folder: Path) -> Path:
     return folder / "base" if fetched.base is None else fetched.path.rename(folder / "adapter")
 
 
+def _speech_of_teacher(teacher: Path, folder: Path) -> Speech:
+    """The teacher's tokenizer and template: a student from scratch reads the same tokens."""
+    text.copy(teacher, folder)
+    speech = text.of_base(teacher)
+    (folder / "chat_template.jinja").write_text(speech.template)
+    return speech
+
+
 def _speech_of_base(base: Path, recipe: Recipe, train: Rows, folder: Path) -> Speech:
     """The base's tokenizer and template; the template of a model from elsewhere is changed to cut texts."""
     speech = text.of_base(base)
@@ -206,8 +252,15 @@ def _save_texts(folder: Path, speech: Speech, recipe: Recipe, train: Rows, valid
         )
         pairs = list(zip(rows.record_ids, records, strict=True))
         path = folder / f"{name}.npz"
-        if recipe.objective.of_answers:
-            counts: Counts | ComparisonCounts = save_comparisons(path, speech, recipe, pairs, part)
+        if recipe.objective is Objective.GRPO:
+            counts: Counts = save_prompts(path, speech, recipe, pairs, part)
+        elif recipe.objective is Objective.PRETRAIN:
+            counts = save_documents(path, speech, recipe, pairs, part)
+        elif recipe.taught_answers and rows is train:
+            path = folder / "asked.npz"
+            counts = save_prompts(path, speech, recipe, pairs, part)
+        elif recipe.objective.of_answers:
+            counts = save_comparisons(path, speech, recipe, pairs, part)
         else:
             counts = save_samples(path, speech, recipe, pairs, part, shared)
         with np.load(path) as arrays:

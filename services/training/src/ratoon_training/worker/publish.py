@@ -72,7 +72,7 @@ def _copy_speech(task: TrainingTask, recipe: Recipe, folder: Path) -> None:
     shutil.copytree(task.prepared / "tokenizer", folder, dirs_exist_ok=True)
     path = folder / "generation_config.json"
     known = json.loads(path.read_text()) if path.exists() else {}
-    if recipe.method is Method.FROM_SCRATCH:
+    if recipe.method is Method.FROM_SCRATCH and recipe.objective is not Objective.DISTILLATION:
         known = {"pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2}
     config = {name: value for name, value in known.items() if name not in _SAMPLING}
     speech = of_base(folder)

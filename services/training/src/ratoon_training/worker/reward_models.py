@@ -4,15 +4,18 @@ Such a model is a `…ForSequenceClassification` of transformers with one label,
 is on the hidden states of the base; an adapter holds its head with it. It does not know how rewards are learned.
 """
 
+import warnings
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from ratoon.storage.models import base_digest
 from ratoon_training.domain.errors import BadBaseModel
 from ratoon_training.domain.initialisation import LINEAR_DEVIATION
 from ratoon_training.worker.corpus import Batch
+from ratoon_training.worker.text import Speech, of_base
 
 HEAD = "score"
 """Name of the output layer of a reward model, as transformers names it."""
@@ -48,10 +51,19 @@ def with_head(causal: Any, pad: int | None) -> Any:
     return model
 
 
-def load(folder: Path) -> Any:
-    """Return a published reward model, a whole one; BadBaseModel if the directory holds another model."""
+def fetched(folder: Path, digest: str) -> tuple[Speech, Any]:
+    """Return tokenizer and model of an artifact that `fetch_model` has put into `folder`."""
+    path = folder / digest
+    base = base_digest(path)
+    return of_base(path), load(path, folder / base if base else None)
+
+
+def load(folder: Path, base: Path | None = None) -> Any:
+    """Return a published reward model; of an adapter, with its base. BadBaseModel if it is another model."""
     from transformers import AutoModelForSequenceClassification
 
+    if base is not None:
+        return _adapted(folder, base)
     try:
         model, info = AutoModelForSequenceClassification.from_pretrained(
             folder,
@@ -66,6 +78,21 @@ def load(folder: Path) -> Any:
     if any(info.get(kind) for kind in ("missing_keys", "unexpected_keys", "mismatched_keys")):
         raise _no_reward_model()
     return model.eval()
+
+
+def _adapted(folder: Path, base: Path) -> Any:
+    from peft import LoraConfig, PeftModel
+    from transformers import AutoConfig, AutoModelForSequenceClassification
+
+    if HEAD not in (LoraConfig.from_pretrained(folder).modules_to_save or ()):
+        raise _no_reward_model()
+    config = AutoConfig.from_pretrained(folder, local_files_only=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of the base's output layer, which has no place, and of the new head
+        whole = AutoModelForSequenceClassification.from_pretrained(
+            base, config=config, dtype=torch.float32, use_safetensors=True, local_files_only=True
+        )
+        return PeftModel.from_pretrained(whole, folder, local_files_only=True).get_base_model().eval()
 
 
 def rewards(model: Any, batch: Batch) -> Tensor:

@@ -13,23 +13,22 @@ import torch
 
 from ratoon.operations.jobs import JobFolder
 from ratoon.storage.scratch import ScratchStore
-from ratoon_training.domain.errors import LossNotFinite, OutOfMemory, Stopped, TrainingError
+from ratoon_training.domain.errors import LossNotFinite, OutOfMemory, RewardFailed, Stopped, TrainingError
 from ratoon_training.worker import models
 from ratoon_training.worker.checkpoints import Checkpoints
 from ratoon_training.worker.context import WorkerContext, set_up_worker
-from ratoon_training.worker.corpus import Corpus
 from ratoon_training.worker.curves import TOKENS
 from ratoon_training.worker.publish import publish
 from ratoon_training.worker.remote_checkpoints import RemoteCheckpoints
 from ratoon_training.worker.reporting import ProgressReporter
 from ratoon_training.worker.samples import learned
 from ratoon_training.worker.searching import searched
-from ratoon_training.worker.session import Data, Session
-from ratoon_training.worker.sessions import session_of
+from ratoon_training.worker.session import Session
+from ratoon_training.worker.sessions import data_of, session_of
 from ratoon_training.worker.task_queue import TrainingTask, write_outcome
 from ratoon_training.worker.text import limit_of
 
-_TOGETHER = (LossNotFinite, Stopped)
+_TOGETHER = (LossNotFinite, RewardFailed, Stopped)
 """Failures that every worker of a group has at the same step."""
 
 
@@ -78,7 +77,7 @@ def _train(task: TrainingTask, context: WorkerContext, job: JobFolder) -> dict[s
     try:
         if context.leads:
             checkpoints.claim()
-        data = Data(Corpus(task.prepared / "train.npz"), Corpus(task.prepared / "validation.npz"))
+        data = data_of(task.recipe, task.prepared, context)
         model = models.build(task.recipe, task.prepared).to(context.device)
         recipe, trials = searched(task.recipe, model, data, context)
         session = session_of(recipe, model, data, context)

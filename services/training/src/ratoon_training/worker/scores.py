@@ -21,14 +21,28 @@ PAIR_SCORES = (
 )
 """Scores of DPO: mean loss; share of pairs whose chosen answer has the higher reward, and by how much on average; share
 of pairs whose chosen answer is the likelier one, of this model and of the one that training started from."""
+REWARD_SCORES = ("loss", "pair_accuracy", "reward_margin")
+"""Scores of a reward model: mean loss; share of pairs whose chosen answer has the higher reward, and by how much on
+average."""
+DISTILLED_SCORES = ("loss", "perplexity", "teacher_loss", "teacher_divergence")
+"""Scores of distillation: mean loss of the right tokens and its perplexity, the same loss of the teacher, and the
+divergence of the student from it, at the temperature of the training."""
 UNPAIRED_SCORES = ("loss", "judgement_accuracy", "kl")
 """Scores of KTO: mean loss, share of answers whose reward is on the right side of the divergence, the divergence."""
 REWARD_MARGIN = "reward_margin"
 """Score of KTO if the part has good and bad answers: difference between their mean rewards."""
-DECISIVE_SCORES = ("macro_f1", "pair_accuracy")
-REWARD_SCORES = ("loss", "pair_accuracy", "reward_margin")
-"""Scores of a reward model: mean loss; share of pairs whose chosen answer has the higher reward, and by how much on
-average."""
+POLICY_SCORES = (
+    "loss",
+    "reward",
+    "reference_reward",
+    "exact_match",
+    "reference_exact_match",
+    "unscored",
+    "answer_tokens",
+)
+"""Scores of GRPO: the negative mean reward; mean reward and share of exact matches of answers that the model draws, and
+those of the model that training started from; share of answers without a reward; mean tokens of an answer."""
+DECISIVE_SCORES = ("macro_f1", "pair_accuracy", "reward")
 """Scores by which epochs are compared: shares of what is right. Others are compared by their loss."""
 ERRORS = ("mae", "mse", "rmse")
 """Scores that are better when they are lower."""

@@ -1,4 +1,4 @@
-"""Sessions of objectives of whole answers (DPO, KTO, reward models), and the session of each objective.
+"""Sessions of objectives of whole answers (DPO, KTO, reward models), and data and session of each objective.
 
 A unit of a step is two rows of a part in a row (see `comparisons`). The log-probabilities of the reference, the model
 that training starts from, are computed once and kept with the checkpoints. Dropout layers are switched off, so that a
@@ -7,10 +7,11 @@ model that has not changed has the rewards 0.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ratoon_training.domain.recipes import Objective, PreferenceLoss, Recipe
 from ratoon_training.worker import objective, preferences, reward_models
@@ -18,6 +19,9 @@ from ratoon_training.worker.checkpoints import Checkpoints
 from ratoon_training.worker.context import WorkerContext
 from ratoon_training.worker.corpus import Corpus
 from ratoon_training.worker.curves import Curves
+from ratoon_training.worker.distilling import DistillationSession, TaughtData, distilled
+from ratoon_training.worker.grpo import GrpoSession, PromptData
+from ratoon_training.worker.models import switch_dropout_off
 from ratoon_training.worker.reporting import ProgressReporter
 from ratoon_training.worker.scores import PAIR_SCORES, REWARD_MARGIN, REWARD_SCORES, UNPAIRED_SCORES
 from ratoon_training.worker.session import Data, Learned, Session, Units, parts_of
@@ -26,9 +30,21 @@ _REFERENCE = "reference"
 """Name of the log-probabilities of the reference among the checkpoints."""
 
 
+def data_of(recipe: Recipe, prepared: Path, context: WorkerContext) -> Data:
+    """Return the parts of a run as its objective reads them."""
+    if recipe.objective is Objective.GRPO:
+        return PromptData.read(prepared)
+    if recipe.taught_answers:
+        return distilled(recipe, prepared, context)
+    if recipe.taught_logits:
+        return TaughtData.read(recipe, prepared)
+    return Data(Corpus(prepared / "train.npz"), Corpus(prepared / "validation.npz"))
+
+
 def session_of(recipe: Recipe, model: Any, data: Data, context: WorkerContext) -> Session:
     """Return the session of the recipe's objective."""
-    return _SESSIONS[recipe.objective](recipe, model, data, context)
+    session = DistillationSession if recipe.taught_logits else _SESSIONS[recipe.objective]
+    return session(recipe, model, data, context)
 
 
 @dataclass(frozen=True)
@@ -116,7 +132,7 @@ class ComparisonSession(AnswerSession):
 
     def __init__(self, recipe: Recipe, model: Any, data: Data, context: WorkerContext) -> None:
         super().__init__(recipe, model, data, context)
-        _switch_dropout_off(model)
+        switch_dropout_off(model)
         self._references: References | None = None
 
     def run(self, checkpoints: Checkpoints, every_s: float, reporter: ProgressReporter) -> None:
@@ -278,19 +294,12 @@ def _rows(units: list[int]) -> list[int]:
     return [row for unit in units for row in (2 * unit, 2 * unit + 1)]
 
 
-def _switch_dropout_off(model: nn.Module) -> None:
-    """Switch all dropout off, whether it is a layer or a number that attention reads."""
-    for module in model.modules():
-        if isinstance(module, nn.Dropout):
-            module.p = 0.0
-        for name in ("attention_dropout", "dropout"):
-            if isinstance(getattr(module, name, None), float):
-                setattr(module, name, 0.0)
-
-
 _SESSIONS: dict[Objective, type[Session]] = {
     Objective.SFT: Session,
     Objective.DPO: PreferenceSession,
     Objective.KTO: UnpairedSession,
     Objective.REWARD_MODEL: RewardSession,
+    Objective.GRPO: GrpoSession,
+    Objective.DISTILLATION: Session,
+    Objective.PRETRAIN: Session,
 }

@@ -354,6 +354,14 @@ def of_base(folder: Path) -> Speech:
     )
 
 
+def pad_token(speech: Speech) -> int | None:
+    """Return a token that fills rows and ends no text: the tokenizer's own, else another special one; None: no such."""
+    names = ("pad_token", "unk_token", "bos_token")
+    texts = (speech.special_tokens.get(name) for name in names)
+    ids = (speech.tokenizer.token_to_id(text) for text in texts if text)
+    return next((number for number in ids if number is not None and number != speech.end), None)
+
+
 def cutting(speech: Speech, max_chars: int) -> Speech:
     """Return the same tokenizer with a template that first cuts the user's text to `max_chars` characters."""
     return replace(speech, template=CUT.replace("MAX_CHARS", str(max_chars)) + speech.template)
@@ -373,14 +381,6 @@ def save(speech: Speech, folder: Path, max_positions: int) -> None:
     speech.tokenizer.save(str(folder / "tokenizer.json"))
     (folder / "chat_template.jinja").write_text(speech.template)
     config = {
-def pad_token(speech: Speech) -> int | None:
-    """Return a token that fills rows and ends no text: the tokenizer's own, else another special one; None: no such."""
-    names = ("pad_token", "unk_token", "bos_token")
-    texts = (speech.special_tokens.get(name) for name in names)
-    ids = (speech.tokenizer.token_to_id(text) for text in texts if text)
-    return next((number for number in ids if number is not None and number != speech.end), None)
-
-
         "tokenizer_class": "PreTrainedTokenizerFast",
         "bos_token": BOS,
         "eos_token": EOS,

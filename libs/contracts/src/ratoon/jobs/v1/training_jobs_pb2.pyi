@@ -234,6 +234,61 @@ class TrainingRecipe(_message.Message):
         def WhichOneof(self, oneof_group: _WhichOneofArgType__sentinel) -> _WhichOneofReturnType__sentinel | None: ...
 
     @_typing.final
+    class Distillation(_message.Message):
+        """Settings of distillation, as `ratoon.training.v1.Distillation` has them."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        TEACHER_FIELD_NUMBER: _builtins.int
+        LEVEL_FIELD_NUMBER: _builtins.int
+        TEMPERATURE_FIELD_NUMBER: _builtins.int
+        WEIGHT_FIELD_NUMBER: _builtins.int
+        MAX_NEW_TOKENS_FIELD_NUMBER: _builtins.int
+        teacher: _builtins.str
+        """Digest of the teacher."""
+        level: _builtins.str
+        """What the student learns: the name of a `Level` without its prefix."""
+        temperature: _builtins.float
+        """Temperature of the logits, or of the answers of the teacher."""
+        weight: _builtins.float
+        """Weight of the divergence from the teacher."""
+        max_new_tokens: _builtins.int
+        """Maximum number of tokens of an answer of the teacher."""
+        def __init__(
+            self,
+            *,
+            teacher: _builtins.str | None = ...,
+            level: _builtins.str | None = ...,
+            temperature: _builtins.float | None = ...,
+            weight: _builtins.float | None = ...,
+            max_new_tokens: _builtins.int | None = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _typing.Literal["_level", b"_level", "_max_new_tokens", b"_max_new_tokens", "_teacher", b"_teacher", "_temperature", b"_temperature", "_weight", b"_weight", "level", b"level", "max_new_tokens", b"max_new_tokens", "teacher", b"teacher", "temperature", b"temperature", "weight", b"weight"]  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["_level", b"_level", "_max_new_tokens", b"_max_new_tokens", "_teacher", b"_teacher", "_temperature", b"_temperature", "_weight", b"_weight", "level", b"level", "max_new_tokens", b"max_new_tokens", "teacher", b"teacher", "temperature", b"temperature", "weight", b"weight"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        _WhichOneofReturnType__level: _TypeAlias = _typing.Literal["level"]  # noqa: Y015
+        _WhichOneofArgType__level: _TypeAlias = _typing.Literal["_level", b"_level"]  # noqa: Y015
+        _WhichOneofReturnType__max_new_tokens: _TypeAlias = _typing.Literal["max_new_tokens"]  # noqa: Y015
+        _WhichOneofArgType__max_new_tokens: _TypeAlias = _typing.Literal["_max_new_tokens", b"_max_new_tokens"]  # noqa: Y015
+        _WhichOneofReturnType__teacher: _TypeAlias = _typing.Literal["teacher"]  # noqa: Y015
+        _WhichOneofArgType__teacher: _TypeAlias = _typing.Literal["_teacher", b"_teacher"]  # noqa: Y015
+        _WhichOneofReturnType__temperature: _TypeAlias = _typing.Literal["temperature"]  # noqa: Y015
+        _WhichOneofArgType__temperature: _TypeAlias = _typing.Literal["_temperature", b"_temperature"]  # noqa: Y015
+        _WhichOneofReturnType__weight: _TypeAlias = _typing.Literal["weight"]  # noqa: Y015
+        _WhichOneofArgType__weight: _TypeAlias = _typing.Literal["_weight", b"_weight"]  # noqa: Y015
+        @_typing.overload
+        def WhichOneof(self, oneof_group: _WhichOneofArgType__level) -> _WhichOneofReturnType__level | None: ...
+        @_typing.overload
+        def WhichOneof(self, oneof_group: _WhichOneofArgType__max_new_tokens) -> _WhichOneofReturnType__max_new_tokens | None: ...
+        @_typing.overload
+        def WhichOneof(self, oneof_group: _WhichOneofArgType__teacher) -> _WhichOneofReturnType__teacher | None: ...
+        @_typing.overload
+        def WhichOneof(self, oneof_group: _WhichOneofArgType__temperature) -> _WhichOneofReturnType__temperature | None: ...
+        @_typing.overload
+        def WhichOneof(self, oneof_group: _WhichOneofArgType__weight) -> _WhichOneofReturnType__weight | None: ...
+
+    @_typing.final
     class Grpo(_message.Message):
         """Settings of group relative policy optimization, as `ratoon.training.v1.Grpo` has them."""
 
@@ -493,6 +548,7 @@ class TrainingRecipe(_message.Message):
     SELECTION_METRIC_FIELD_NUMBER: _builtins.int
     CLASSICAL_FIELD_NUMBER: _builtins.int
     GRPO_FIELD_NUMBER: _builtins.int
+    DISTILLATION_FIELD_NUMBER: _builtins.int
     method: _builtins.str
     """Method: the name of a `Recipe.Method` without its prefix."""
     seed: _builtins.int
@@ -581,6 +637,10 @@ class TrainingRecipe(_message.Message):
     def grpo(self) -> Global___TrainingRecipe.Grpo:
         """Settings of GRPO. Not set: the objective is another one."""
 
+    @_builtins.property
+    def distillation(self) -> Global___TrainingRecipe.Distillation:
+        """Settings of distillation. Not set: the objective is another one."""
+
     def __init__(
         self,
         *,
@@ -622,10 +682,11 @@ class TrainingRecipe(_message.Message):
         selection_metric: _builtins.str | None = ...,
         classical: Global___TrainingRecipe.Classical | None = ...,
         grpo: Global___TrainingRecipe.Grpo | None = ...,
+        distillation: Global___TrainingRecipe.Distillation | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_averaging", b"_averaging", "_bad_weight", b"_bad_weight", "_batch_size", b"_batch_size", "_beta", b"_beta", "_clip_norm", b"_clip_norm", "_dtype", b"_dtype", "_epochs", b"_epochs", "_good_weight", b"_good_weight", "_gradient_accumulation", b"_gradient_accumulation", "_gradient_checkpointing", b"_gradient_checkpointing", "_grpo", b"_grpo", "_label_prior", b"_label_prior", "_label_smoothing", b"_label_smoothing", "_language_model_epochs", b"_language_model_epochs", "_language_model_weight", b"_language_model_weight", "_learning_rate", b"_learning_rate", "_lora_rank", b"_lora_rank", "_max_chars", b"_max_chars", "_max_tokens", b"_max_tokens", "_method", b"_method", "_new_tokens", b"_new_tokens", "_objective", b"_objective", "_packed", b"_packed", "_patience", b"_patience", "_preference_loss", b"_preference_loss", "_prompt_tokens", b"_prompt_tokens", "_seed", b"_seed", "_selection_metric", b"_selection_metric", "_sweep", b"_sweep", "_token_dropout", b"_token_dropout", "_train_on", b"_train_on", "_truncation", b"_truncation", "_warmup", b"_warmup", "_weight_decay", b"_weight_decay", "architecture", b"architecture", "averaging", b"averaging", "bad_weight", b"bad_weight", "batch_size", b"batch_size", "beta", b"beta", "classical", b"classical", "clip_norm", b"clip_norm", "dtype", b"dtype", "epochs", b"epochs", "good_weight", b"good_weight", "gradient_accumulation", b"gradient_accumulation", "gradient_checkpointing", b"gradient_checkpointing", "grpo", b"grpo", "label_prior", b"label_prior", "label_smoothing", b"label_smoothing", "language_model_epochs", b"language_model_epochs", "language_model_weight", b"language_model_weight", "learning_rate", b"learning_rate", "lora_rank", b"lora_rank", "max_chars", b"max_chars", "max_tokens", b"max_tokens", "method", b"method", "new_tokens", b"new_tokens", "objective", b"objective", "packed", b"packed", "patience", b"patience", "preference_loss", b"preference_loss", "prompt_tokens", b"prompt_tokens", "seed", b"seed", "selection_metric", b"selection_metric", "sweep", b"sweep", "task", b"task", "token_dropout", b"token_dropout", "train_on", b"train_on", "truncation", b"truncation", "warmup", b"warmup", "weight_decay", b"weight_decay"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_averaging", b"_averaging", "_bad_weight", b"_bad_weight", "_batch_size", b"_batch_size", "_beta", b"_beta", "_clip_norm", b"_clip_norm", "_distillation", b"_distillation", "_dtype", b"_dtype", "_epochs", b"_epochs", "_good_weight", b"_good_weight", "_gradient_accumulation", b"_gradient_accumulation", "_gradient_checkpointing", b"_gradient_checkpointing", "_grpo", b"_grpo", "_label_prior", b"_label_prior", "_label_smoothing", b"_label_smoothing", "_language_model_epochs", b"_language_model_epochs", "_language_model_weight", b"_language_model_weight", "_learning_rate", b"_learning_rate", "_lora_rank", b"_lora_rank", "_max_chars", b"_max_chars", "_max_tokens", b"_max_tokens", "_method", b"_method", "_new_tokens", b"_new_tokens", "_objective", b"_objective", "_packed", b"_packed", "_patience", b"_patience", "_preference_loss", b"_preference_loss", "_prompt_tokens", b"_prompt_tokens", "_seed", b"_seed", "_selection_metric", b"_selection_metric", "_sweep", b"_sweep", "_token_dropout", b"_token_dropout", "_train_on", b"_train_on", "_truncation", b"_truncation", "_warmup", b"_warmup", "_weight_decay", b"_weight_decay", "architecture", b"architecture", "averaging", b"averaging", "bad_weight", b"bad_weight", "batch_size", b"batch_size", "beta", b"beta", "classical", b"classical", "clip_norm", b"clip_norm", "distillation", b"distillation", "dtype", b"dtype", "epochs", b"epochs", "good_weight", b"good_weight", "gradient_accumulation", b"gradient_accumulation", "gradient_checkpointing", b"gradient_checkpointing", "grpo", b"grpo", "label_prior", b"label_prior", "label_smoothing", b"label_smoothing", "language_model_epochs", b"language_model_epochs", "language_model_weight", b"language_model_weight", "learning_rate", b"learning_rate", "lora_rank", b"lora_rank", "max_chars", b"max_chars", "max_tokens", b"max_tokens", "method", b"method", "new_tokens", b"new_tokens", "objective", b"objective", "packed", b"packed", "patience", b"patience", "preference_loss", b"preference_loss", "prompt_tokens", b"prompt_tokens", "seed", b"seed", "selection_metric", b"selection_metric", "sweep", b"sweep", "task", b"task", "token_dropout", b"token_dropout", "train_on", b"train_on", "truncation", b"truncation", "warmup", b"warmup", "weight_decay", b"weight_decay"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_averaging", b"_averaging", "_bad_weight", b"_bad_weight", "_batch_size", b"_batch_size", "_beta", b"_beta", "_clip_norm", b"_clip_norm", "_dtype", b"_dtype", "_epochs", b"_epochs", "_good_weight", b"_good_weight", "_gradient_accumulation", b"_gradient_accumulation", "_gradient_checkpointing", b"_gradient_checkpointing", "_grpo", b"_grpo", "_label_prior", b"_label_prior", "_label_smoothing", b"_label_smoothing", "_language_model_epochs", b"_language_model_epochs", "_language_model_weight", b"_language_model_weight", "_learning_rate", b"_learning_rate", "_lora_rank", b"_lora_rank", "_max_chars", b"_max_chars", "_max_tokens", b"_max_tokens", "_method", b"_method", "_new_tokens", b"_new_tokens", "_objective", b"_objective", "_packed", b"_packed", "_patience", b"_patience", "_preference_loss", b"_preference_loss", "_prompt_tokens", b"_prompt_tokens", "_seed", b"_seed", "_selection_metric", b"_selection_metric", "_sweep", b"_sweep", "_token_dropout", b"_token_dropout", "_train_on", b"_train_on", "_truncation", b"_truncation", "_warmup", b"_warmup", "_weight_decay", b"_weight_decay", "architecture", b"architecture", "averaging", b"averaging", "bad_weight", b"bad_weight", "batch_size", b"batch_size", "beta", b"beta", "classical", b"classical", "clip_norm", b"clip_norm", "dtype", b"dtype", "epochs", b"epochs", "good_weight", b"good_weight", "gradient_accumulation", b"gradient_accumulation", "gradient_checkpointing", b"gradient_checkpointing", "grpo", b"grpo", "label_prior", b"label_prior", "label_smoothing", b"label_smoothing", "labels", b"labels", "language_model_epochs", b"language_model_epochs", "language_model_weight", b"language_model_weight", "learning_rate", b"learning_rate", "lora_rank", b"lora_rank", "max_chars", b"max_chars", "max_tokens", b"max_tokens", "method", b"method", "new_tokens", b"new_tokens", "objective", b"objective", "packed", b"packed", "patience", b"patience", "preference_loss", b"preference_loss", "prompt_tokens", b"prompt_tokens", "seed", b"seed", "selection_metric", b"selection_metric", "sweep", b"sweep", "task", b"task", "token_dropout", b"token_dropout", "train_on", b"train_on", "truncation", b"truncation", "warmup", b"warmup", "weight_decay", b"weight_decay"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_averaging", b"_averaging", "_bad_weight", b"_bad_weight", "_batch_size", b"_batch_size", "_beta", b"_beta", "_clip_norm", b"_clip_norm", "_distillation", b"_distillation", "_dtype", b"_dtype", "_epochs", b"_epochs", "_good_weight", b"_good_weight", "_gradient_accumulation", b"_gradient_accumulation", "_gradient_checkpointing", b"_gradient_checkpointing", "_grpo", b"_grpo", "_label_prior", b"_label_prior", "_label_smoothing", b"_label_smoothing", "_language_model_epochs", b"_language_model_epochs", "_language_model_weight", b"_language_model_weight", "_learning_rate", b"_learning_rate", "_lora_rank", b"_lora_rank", "_max_chars", b"_max_chars", "_max_tokens", b"_max_tokens", "_method", b"_method", "_new_tokens", b"_new_tokens", "_objective", b"_objective", "_packed", b"_packed", "_patience", b"_patience", "_preference_loss", b"_preference_loss", "_prompt_tokens", b"_prompt_tokens", "_seed", b"_seed", "_selection_metric", b"_selection_metric", "_sweep", b"_sweep", "_token_dropout", b"_token_dropout", "_train_on", b"_train_on", "_truncation", b"_truncation", "_warmup", b"_warmup", "_weight_decay", b"_weight_decay", "architecture", b"architecture", "averaging", b"averaging", "bad_weight", b"bad_weight", "batch_size", b"batch_size", "beta", b"beta", "classical", b"classical", "clip_norm", b"clip_norm", "distillation", b"distillation", "dtype", b"dtype", "epochs", b"epochs", "good_weight", b"good_weight", "gradient_accumulation", b"gradient_accumulation", "gradient_checkpointing", b"gradient_checkpointing", "grpo", b"grpo", "label_prior", b"label_prior", "label_smoothing", b"label_smoothing", "labels", b"labels", "language_model_epochs", b"language_model_epochs", "language_model_weight", b"language_model_weight", "learning_rate", b"learning_rate", "lora_rank", b"lora_rank", "max_chars", b"max_chars", "max_tokens", b"max_tokens", "method", b"method", "new_tokens", b"new_tokens", "objective", b"objective", "packed", b"packed", "patience", b"patience", "preference_loss", b"preference_loss", "prompt_tokens", b"prompt_tokens", "seed", b"seed", "selection_metric", b"selection_metric", "sweep", b"sweep", "task", b"task", "token_dropout", b"token_dropout", "train_on", b"train_on", "truncation", b"truncation", "warmup", b"warmup", "weight_decay", b"weight_decay"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__averaging: _TypeAlias = _typing.Literal["averaging"]  # noqa: Y015
     _WhichOneofArgType__averaging: _TypeAlias = _typing.Literal["_averaging", b"_averaging"]  # noqa: Y015
@@ -637,6 +698,8 @@ class TrainingRecipe(_message.Message):
     _WhichOneofArgType__beta: _TypeAlias = _typing.Literal["_beta", b"_beta"]  # noqa: Y015
     _WhichOneofReturnType__clip_norm: _TypeAlias = _typing.Literal["clip_norm"]  # noqa: Y015
     _WhichOneofArgType__clip_norm: _TypeAlias = _typing.Literal["_clip_norm", b"_clip_norm"]  # noqa: Y015
+    _WhichOneofReturnType__distillation: _TypeAlias = _typing.Literal["distillation"]  # noqa: Y015
+    _WhichOneofArgType__distillation: _TypeAlias = _typing.Literal["_distillation", b"_distillation"]  # noqa: Y015
     _WhichOneofReturnType__dtype: _TypeAlias = _typing.Literal["dtype"]  # noqa: Y015
     _WhichOneofArgType__dtype: _TypeAlias = _typing.Literal["_dtype", b"_dtype"]  # noqa: Y015
     _WhichOneofReturnType__epochs: _TypeAlias = _typing.Literal["epochs"]  # noqa: Y015
@@ -705,6 +768,8 @@ class TrainingRecipe(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__beta) -> _WhichOneofReturnType__beta | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__clip_norm) -> _WhichOneofReturnType__clip_norm | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__distillation) -> _WhichOneofReturnType__distillation | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__dtype) -> _WhichOneofReturnType__dtype | None: ...
     @_typing.overload

@@ -25,10 +25,11 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from ratoon.common.v1 import progress_pb2 as ratoon_dot_common_dot_v1_dot_progress__pb2
 from ratoon.common.v1 import task_pb2 as ratoon_dot_common_dot_v1_dot_task__pb2
+from ratoon.training.v1 import distillation_pb2 as ratoon_dot_training_dot_v1_dot_distillation__pb2
 from ratoon.training.v1 import grpo_pb2 as ratoon_dot_training_dot_v1_dot_grpo__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%ratoon/training/v1/training_run.proto\x12\x12ratoon.training.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1fratoon/common/v1/progress.proto\x1a\x1bratoon/common/v1/task.proto\x1a\x1dratoon/training/v1/grpo.proto\"\xc1\n\n\x0bTrainingRun\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x03\x12/\n\x0b\x63reate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x34\n\x05state\x18\x05 \x01(\x0e\x32%.ratoon.training.v1.TrainingRun.State\x12\x14\n\x0ctrain_digest\x18\x06 \x01(\t\x12\x19\n\x11validation_digest\x18\x07 \x01(\t\x12\x1c\n\x14\x62\x61se_artifact_digest\x18\x08 \x01(\t\x12*\n\x06recipe\x18\t \x01(\x0b\x32\x1a.ratoon.training.v1.Recipe\x12\x30\n\tresources\x18\n \x01(\x0b\x32\x1d.ratoon.training.v1.Resources\x12,\n\x08progress\x18\x0b \x01(\x0b\x32\x1a.ratoon.common.v1.Progress\x12*\n\x07\x66\x61ilure\x18\x0c \x01(\x0b\x32\x19.ratoon.common.v1.Failure\x12\x17\n\x0f\x61rtifact_digest\x18\r \x01(\t\x12\x15\n\rcurves_digest\x18\x0e \x01(\t\x12\x17\n\x0fparameter_count\x18\x0f \x01(\x03\x12<\n\tdiagnosis\x18\x10 \x01(\x0b\x32).ratoon.training.v1.TrainingRun.Diagnosis\x12=\n\x07metrics\x18\x11 \x03(\x0b\x32,.ratoon.training.v1.TrainingRun.MetricsEntry\x12.\n\x04plan\x18\x12 \x01(\x0b\x32 .ratoon.training.v1.ResourcePlan\x12\x0f\n\x07\x61ttempt\x18\x13 \x01(\x05\x12\x39\n\x05\x63urve\x18\x14 \x03(\x0b\x32*.ratoon.training.v1.TrainingRun.CurvePoint\x12\x41\n\x0cprompt_limit\x18\x15 \x01(\x0b\x32+.ratoon.training.v1.TrainingRun.PromptLimit\x1a.\n\x0cMetricsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\x1a,\n\tDiagnosis\x12\x0f\n\x07verdict\x18\x01 \x01(\t\x12\x0e\n\x06remedy\x18\x02 \x01(\t\x1a\x94\x01\n\nCurvePoint\x12\x0c\n\x04step\x18\x01 \x01(\x03\x12H\n\x07metrics\x18\x02 \x03(\x0b\x32\x37.ratoon.training.v1.TrainingRun.CurvePoint.MetricsEntry\x1a.\n\x0cMetricsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\x1aL\n\x0bPromptLimit\x12\x12\n\nmax_tokens\x18\x01 \x01(\x05\x12\x16\n\x0emax_characters\x18\x02 \x01(\x05\x12\x11\n\tcut_share\x18\x03 \x01(\x01\"\xaa\x01\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x10\n\x0cSTATE_QUEUED\x10\x01\x12\x11\n\rSTATE_RUNNING\x10\x02\x12\x13\n\x0fSTATE_SUCCEEDED\x10\x03\x12\x10\n\x0cSTATE_FAILED\x10\x04\x12\x14\n\x10STATE_CANCELLING\x10\x05\x12\x13\n\x0fSTATE_CANCELLED\x10\x06\x12\x13\n\x0fSTATE_PREPARING\x10\x07\"\x9b\x1b\n\x06Recipe\x12\x31\n\x06method\x18\x01 \x01(\x0e\x32!.ratoon.training.v1.Recipe.Method\x12\x0e\n\x06labels\x18\x02 \x03(\t\x12\x0c\n\x04seed\x18\x03 \x01(\x03\x12\x15\n\rlearning_rate\x18\x04 \x01(\x01\x12\x0e\n\x06\x65pochs\x18\x05 \x01(\x01\x12\x12\n\nbatch_size\x18\x06 \x01(\x05\x12\x11\n\tmax_chars\x18\x07 \x01(\x05\x12=\n\x0c\x61rchitecture\x18\x08 \x01(\x0b\x32\'.ratoon.training.v1.Recipe.Architecture\x12\"\n\x15language_model_weight\x18\t \x01(\x01H\x00\x88\x01\x01\x12\x11\n\tlora_rank\x18\n \x01(\x05\x12\r\n\x05sweep\x18\x0b \x01(\t\x12\"\n\x15language_model_epochs\x18\x0c \x01(\x01H\x01\x88\x01\x01\x12\x15\n\rprompt_tokens\x18\r \x01(\x05\x12\x0e\n\x06packed\x18\x0e \x01(\x08\x12\x1c\n\x0flabel_smoothing\x18\x0f \x01(\x01H\x02\x88\x01\x01\x12(\n\x04task\x18\x10 \x01(\x0b\x32\x1a.ratoon.common.v1.TaskSpec\x12\x34\n\x08train_on\x18\x11 \x01(\x0e\x32\".ratoon.training.v1.Recipe.TrainOn\x12\x39\n\ntruncation\x18\x12 \x01(\x0e\x32%.ratoon.training.v1.Recipe.Truncation\x12\x12\n\nmax_tokens\x18\x13 \x01(\x05\x12/\n\x05\x64type\x18\x14 \x01(\x0e\x32 .ratoon.training.v1.Recipe.Dtype\x12\x1d\n\x15gradient_accumulation\x18\x15 \x01(\x05\x12\x1e\n\x16gradient_checkpointing\x18\x16 \x01(\x08\x12\x12\n\nnew_tokens\x18\x17 \x03(\t\x12\x37\n\tobjective\x18\x18 \x01(\x0e\x32$.ratoon.training.v1.Recipe.Objective\x12\x0c\n\x04\x62\x65ta\x18\x19 \x01(\x01\x12\x42\n\x0fpreference_loss\x18\x1a \x01(\x0e\x32).ratoon.training.v1.Recipe.PreferenceLoss\x12\x18\n\x0bgood_weight\x18\x1b \x01(\x01H\x03\x88\x01\x01\x12\x17\n\nbad_weight\x18\x1c \x01(\x01H\x04\x88\x01\x01\x12&\n\x04grpo\x18\x32 \x01(\x0b\x32\x18.ratoon.training.v1.Grpo\x12\x18\n\x10selection_metric\x18( \x01(\t\x12\x37\n\tclassical\x18< \x01(\x0b\x32$.ratoon.training.v1.Recipe.Classical\x1a\xc3\x03\n\tClassical\x12?\n\x08\x66\x65\x61tures\x18\x01 \x03(\x0e\x32-.ratoon.training.v1.Recipe.Classical.Features\x12\x42\n\nestimators\x18\x02 \x03(\x0e\x32..ratoon.training.v1.Recipe.Classical.Estimator\x12/\n\x05table\x18\x03 \x01(\x0b\x32 .ratoon.training.v1.Recipe.Table\"e\n\x08\x46\x65\x61tures\x12\x18\n\x14\x46\x45\x41TURES_UNSPECIFIED\x10\x00\x12\x12\n\x0e\x46\x45\x41TURES_WORDS\x10\x01\x12\x17\n\x13\x46\x45\x41TURES_CHARACTERS\x10\x02\x12\x12\n\x0e\x46\x45\x41TURES_TABLE\x10\x03\"\x98\x01\n\tEstimator\x12\x19\n\x15\x45STIMATOR_UNSPECIFIED\x10\x00\x12\x14\n\x10\x45STIMATOR_LINEAR\x10\x01\x12\x18\n\x14\x45STIMATOR_LINEAR_SVM\x10\x02\x12\x12\n\x0e\x45STIMATOR_TREE\x10\x03\x12\x14\n\x10\x45STIMATOR_FOREST\x10\x04\x12\x16\n\x12\x45STIMATOR_BOOSTING\x10\x05\x1a\xc5\x08\n\x05Table\x12\x0f\n\x07\x63olumns\x18\x01 \x03(\t\x12\x39\n\x07missing\x18\x02 \x01(\x0e\x32(.ratoon.training.v1.Recipe.Table.Missing\x12\x15\n\x08sentinel\x18\x03 \x01(\x01H\x00\x88\x01\x01\x12;\n\x08outliers\x18\x04 \x01(\x0e\x32).ratoon.training.v1.Recipe.Table.Outliers\x12\x39\n\x07scaling\x18\x05 \x01(\x0e\x32(.ratoon.training.v1.Recipe.Table.Scaling\x12;\n\x08\x65ncoding\x18\x06 \x01(\x0e\x32).ratoon.training.v1.Recipe.Table.Encoding\x12?\n\nduplicates\x18\x07 \x01(\x0e\x32+.ratoon.training.v1.Recipe.Table.Duplicates\x12@\n\x0b\x65xpressions\x18\x08 \x03(\x0b\x32+.ratoon.training.v1.Recipe.Table.Expression\x12\x0e\n\x06select\x18\t \x01(\x05\x12\x12\n\ncomponents\x18\n \x01(\x05\x1a.\n\nExpression\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x12\n\nexpression\x18\x02 \x01(\t\"\xad\x01\n\x07Missing\x12\x17\n\x13MISSING_UNSPECIFIED\x10\x00\x12\x12\n\x0eMISSING_MEDIAN\x10\x01\x12\x10\n\x0cMISSING_MEAN\x10\x02\x12\x10\n\x0cMISSING_MODE\x10\x03\x12\x0f\n\x0bMISSING_KNN\x10\x04\x12\x16\n\x12MISSING_REGRESSION\x10\x05\x12\x14\n\x10MISSING_SENTINEL\x10\x06\x12\x12\n\x0eMISSING_DELETE\x10\x07\"t\n\x08Outliers\x12\x18\n\x14OUTLIERS_UNSPECIFIED\x10\x00\x12\x11\n\rOUTLIERS_KEEP\x10\x01\x12\x13\n\x0fOUTLIERS_DELETE\x10\x02\x12\x10\n\x0cOUTLIERS_IQR\x10\x03\x12\x14\n\x10OUTLIERS_PREDICT\x10\x04\"_\n\x07Scaling\x12\x17\n\x13SCALING_UNSPECIFIED\x10\x00\x12\x14\n\x10SCALING_STANDARD\x10\x01\x12\x13\n\x0fSCALING_MIN_MAX\x10\x02\x12\x10\n\x0cSCALING_NONE\x10\x03\"N\n\x08\x45ncoding\x12\x18\n\x14\x45NCODING_UNSPECIFIED\x10\x00\x12\x14\n\x10\x45NCODING_ONE_HOT\x10\x01\x12\x12\n\x0e\x45NCODING_LABEL\x10\x02\"i\n\nDuplicates\x12\x1a\n\x16\x44UPLICATES_UNSPECIFIED\x10\x00\x12\x13\n\x0f\x44UPLICATES_KEEP\x10\x01\x12\x13\n\x0f\x44UPLICATES_DROP\x10\x02\x12\x15\n\x11\x44UPLICATES_REFUSE\x10\x03\x42\x0b\n\t_sentinel\x1am\n\x0c\x41rchitecture\x12\x12\n\nvocab_size\x18\x01 \x01(\x05\x12\x13\n\x0bhidden_size\x18\x02 \x01(\x05\x12\x0e\n\x06layers\x18\x03 \x01(\x05\x12\r\n\x05heads\x18\x04 \x01(\x05\x12\x15\n\rmax_positions\x18\x05 \x01(\x05\"\x8f\x01\n\tObjective\x12\x19\n\x15OBJECTIVE_UNSPECIFIED\x10\x00\x12\x11\n\rOBJECTIVE_SFT\x10\x01\x12\x11\n\rOBJECTIVE_DPO\x10\x02\x12\x11\n\rOBJECTIVE_KTO\x10\x03\x12\x1a\n\x16OBJECTIVE_REWARD_MODEL\x10\x04\x12\x12\n\x0eOBJECTIVE_GRPO\x10\x05\"g\n\x0ePreferenceLoss\x12\x1f\n\x1bPREFERENCE_LOSS_UNSPECIFIED\x10\x00\x12\x1b\n\x17PREFERENCE_LOSS_SIGMOID\x10\x01\x12\x17\n\x13PREFERENCE_LOSS_IPO\x10\x02\"E\n\x05\x44type\x12\x15\n\x11\x44TYPE_UNSPECIFIED\x10\x00\x12\x11\n\rDTYPE_FLOAT32\x10\x01\x12\x12\n\x0e\x44TYPE_BFLOAT16\x10\x02\"_\n\x07TrainOn\x12\x18\n\x14TRAIN_ON_UNSPECIFIED\x10\x00\x12 \n\x1cTRAIN_ON_ALL_ASSISTANT_TURNS\x10\x01\x12\x18\n\x14TRAIN_ON_LAST_ANSWER\x10\x02\"\x99\x01\n\nTruncation\x12\x1a\n\x16TRUNCATION_UNSPECIFIED\x10\x00\x12\x13\n\x0fTRUNCATION_LEFT\x10\x01\x12\x14\n\x10TRUNCATION_RIGHT\x10\x02\x12\x15\n\x11TRUNCATION_MIDDLE\x10\x03\x12\x16\n\x12TRUNCATION_SEGMENT\x10\x04\x12\x15\n\x11TRUNCATION_REFUSE\x10\x05\"u\n\x06Method\x12\x16\n\x12METHOD_UNSPECIFIED\x10\x00\x12\x17\n\x13METHOD_FROM_SCRATCH\x10\x01\x12\x13\n\x0fMETHOD_CONTINUE\x10\x02\x12\x0f\n\x0bMETHOD_LORA\x10\x03\x12\x14\n\x10METHOD_CLASSICAL\x10\x04\x42\x18\n\x16_language_model_weightB\x18\n\x16_language_model_epochsB\x12\n\x10_label_smoothingB\x0e\n\x0c_good_weightB\r\n\x0b_bad_weight\"\xe7\x01\n\tResources\x12>\n\x0b\x61\x63\x63\x65lerator\x18\x01 \x01(\x0e\x32).ratoon.training.v1.Resources.Accelerator\x12\x0f\n\x07workers\x18\x02 \x01(\x05\x12\x1a\n\x12threads_per_worker\x18\x03 \x01(\x05\"m\n\x0b\x41\x63\x63\x65lerator\x12\x1b\n\x17\x41\x43\x43\x45LERATOR_UNSPECIFIED\x10\x00\x12\x13\n\x0f\x41\x43\x43\x45LERATOR_CPU\x10\x01\x12\x14\n\x10\x41\x43\x43\x45LERATOR_CUDA\x10\x02\x12\x16\n\x12\x41\x43\x43\x45LERATOR_NEURON\x10\x03\"\x98\x01\n\x0cResourcePlan\x12\x1b\n\x13rule_of_thumb_bytes\x18\x01 \x01(\x03\x12\x16\n\x0emeasured_bytes\x18\x02 \x01(\x03\x12\x17\n\x0f\x61vailable_bytes\x18\x03 \x01(\x03\x12\x10\n\x08\x61\x64mitted\x18\x04 \x01(\x08\x12\x0e\n\x06reason\x18\x05 \x01(\t\x12\x18\n\x10machine_families\x18\x06 \x03(\tb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%ratoon/training/v1/training_run.proto\x12\x12ratoon.training.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1fratoon/common/v1/progress.proto\x1a\x1bratoon/common/v1/task.proto\x1a%ratoon/training/v1/distillation.proto\x1a\x1dratoon/training/v1/grpo.proto\"\xc1\n\n\x0bTrainingRun\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x03\x12/\n\x0b\x63reate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x34\n\x05state\x18\x05 \x01(\x0e\x32%.ratoon.training.v1.TrainingRun.State\x12\x14\n\x0ctrain_digest\x18\x06 \x01(\t\x12\x19\n\x11validation_digest\x18\x07 \x01(\t\x12\x1c\n\x14\x62\x61se_artifact_digest\x18\x08 \x01(\t\x12*\n\x06recipe\x18\t \x01(\x0b\x32\x1a.ratoon.training.v1.Recipe\x12\x30\n\tresources\x18\n \x01(\x0b\x32\x1d.ratoon.training.v1.Resources\x12,\n\x08progress\x18\x0b \x01(\x0b\x32\x1a.ratoon.common.v1.Progress\x12*\n\x07\x66\x61ilure\x18\x0c \x01(\x0b\x32\x19.ratoon.common.v1.Failure\x12\x17\n\x0f\x61rtifact_digest\x18\r \x01(\t\x12\x15\n\rcurves_digest\x18\x0e \x01(\t\x12\x17\n\x0fparameter_count\x18\x0f \x01(\x03\x12<\n\tdiagnosis\x18\x10 \x01(\x0b\x32).ratoon.training.v1.TrainingRun.Diagnosis\x12=\n\x07metrics\x18\x11 \x03(\x0b\x32,.ratoon.training.v1.TrainingRun.MetricsEntry\x12.\n\x04plan\x18\x12 \x01(\x0b\x32 .ratoon.training.v1.ResourcePlan\x12\x0f\n\x07\x61ttempt\x18\x13 \x01(\x05\x12\x39\n\x05\x63urve\x18\x14 \x03(\x0b\x32*.ratoon.training.v1.TrainingRun.CurvePoint\x12\x41\n\x0cprompt_limit\x18\x15 \x01(\x0b\x32+.ratoon.training.v1.TrainingRun.PromptLimit\x1a.\n\x0cMetricsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\x1a,\n\tDiagnosis\x12\x0f\n\x07verdict\x18\x01 \x01(\t\x12\x0e\n\x06remedy\x18\x02 \x01(\t\x1a\x94\x01\n\nCurvePoint\x12\x0c\n\x04step\x18\x01 \x01(\x03\x12H\n\x07metrics\x18\x02 \x03(\x0b\x32\x37.ratoon.training.v1.TrainingRun.CurvePoint.MetricsEntry\x1a.\n\x0cMetricsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\x1aL\n\x0bPromptLimit\x12\x12\n\nmax_tokens\x18\x01 \x01(\x05\x12\x16\n\x0emax_characters\x18\x02 \x01(\x05\x12\x11\n\tcut_share\x18\x03 \x01(\x01\"\xaa\x01\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x10\n\x0cSTATE_QUEUED\x10\x01\x12\x11\n\rSTATE_RUNNING\x10\x02\x12\x13\n\x0fSTATE_SUCCEEDED\x10\x03\x12\x10\n\x0cSTATE_FAILED\x10\x04\x12\x14\n\x10STATE_CANCELLING\x10\x05\x12\x13\n\x0fSTATE_CANCELLED\x10\x06\x12\x13\n\x0fSTATE_PREPARING\x10\x07\"\x87\x1c\n\x06Recipe\x12\x31\n\x06method\x18\x01 \x01(\x0e\x32!.ratoon.training.v1.Recipe.Method\x12\x0e\n\x06labels\x18\x02 \x03(\t\x12\x0c\n\x04seed\x18\x03 \x01(\x03\x12\x15\n\rlearning_rate\x18\x04 \x01(\x01\x12\x0e\n\x06\x65pochs\x18\x05 \x01(\x01\x12\x12\n\nbatch_size\x18\x06 \x01(\x05\x12\x11\n\tmax_chars\x18\x07 \x01(\x05\x12=\n\x0c\x61rchitecture\x18\x08 \x01(\x0b\x32\'.ratoon.training.v1.Recipe.Architecture\x12\"\n\x15language_model_weight\x18\t \x01(\x01H\x00\x88\x01\x01\x12\x11\n\tlora_rank\x18\n \x01(\x05\x12\r\n\x05sweep\x18\x0b \x01(\t\x12\"\n\x15language_model_epochs\x18\x0c \x01(\x01H\x01\x88\x01\x01\x12\x15\n\rprompt_tokens\x18\r \x01(\x05\x12\x0e\n\x06packed\x18\x0e \x01(\x08\x12\x1c\n\x0flabel_smoothing\x18\x0f \x01(\x01H\x02\x88\x01\x01\x12(\n\x04task\x18\x10 \x01(\x0b\x32\x1a.ratoon.common.v1.TaskSpec\x12\x34\n\x08train_on\x18\x11 \x01(\x0e\x32\".ratoon.training.v1.Recipe.TrainOn\x12\x39\n\ntruncation\x18\x12 \x01(\x0e\x32%.ratoon.training.v1.Recipe.Truncation\x12\x12\n\nmax_tokens\x18\x13 \x01(\x05\x12/\n\x05\x64type\x18\x14 \x01(\x0e\x32 .ratoon.training.v1.Recipe.Dtype\x12\x1d\n\x15gradient_accumulation\x18\x15 \x01(\x05\x12\x1e\n\x16gradient_checkpointing\x18\x16 \x01(\x08\x12\x12\n\nnew_tokens\x18\x17 \x03(\t\x12\x37\n\tobjective\x18\x18 \x01(\x0e\x32$.ratoon.training.v1.Recipe.Objective\x12\x0c\n\x04\x62\x65ta\x18\x19 \x01(\x01\x12\x42\n\x0fpreference_loss\x18\x1a \x01(\x0e\x32).ratoon.training.v1.Recipe.PreferenceLoss\x12\x18\n\x0bgood_weight\x18\x1b \x01(\x01H\x03\x88\x01\x01\x12\x17\n\nbad_weight\x18\x1c \x01(\x01H\x04\x88\x01\x01\x12&\n\x04grpo\x18\x32 \x01(\x0b\x32\x18.ratoon.training.v1.Grpo\x12\x36\n\x0c\x64istillation\x18\x33 \x01(\x0b\x32 .ratoon.training.v1.Distillation\x12\x18\n\x10selection_metric\x18( \x01(\t\x12\x37\n\tclassical\x18< \x01(\x0b\x32$.ratoon.training.v1.Recipe.Classical\x1a\xc3\x03\n\tClassical\x12?\n\x08\x66\x65\x61tures\x18\x01 \x03(\x0e\x32-.ratoon.training.v1.Recipe.Classical.Features\x12\x42\n\nestimators\x18\x02 \x03(\x0e\x32..ratoon.training.v1.Recipe.Classical.Estimator\x12/\n\x05table\x18\x03 \x01(\x0b\x32 .ratoon.training.v1.Recipe.Table\"e\n\x08\x46\x65\x61tures\x12\x18\n\x14\x46\x45\x41TURES_UNSPECIFIED\x10\x00\x12\x12\n\x0e\x46\x45\x41TURES_WORDS\x10\x01\x12\x17\n\x13\x46\x45\x41TURES_CHARACTERS\x10\x02\x12\x12\n\x0e\x46\x45\x41TURES_TABLE\x10\x03\"\x98\x01\n\tEstimator\x12\x19\n\x15\x45STIMATOR_UNSPECIFIED\x10\x00\x12\x14\n\x10\x45STIMATOR_LINEAR\x10\x01\x12\x18\n\x14\x45STIMATOR_LINEAR_SVM\x10\x02\x12\x12\n\x0e\x45STIMATOR_TREE\x10\x03\x12\x14\n\x10\x45STIMATOR_FOREST\x10\x04\x12\x16\n\x12\x45STIMATOR_BOOSTING\x10\x05\x1a\xc5\x08\n\x05Table\x12\x0f\n\x07\x63olumns\x18\x01 \x03(\t\x12\x39\n\x07missing\x18\x02 \x01(\x0e\x32(.ratoon.training.v1.Recipe.Table.Missing\x12\x15\n\x08sentinel\x18\x03 \x01(\x01H\x00\x88\x01\x01\x12;\n\x08outliers\x18\x04 \x01(\x0e\x32).ratoon.training.v1.Recipe.Table.Outliers\x12\x39\n\x07scaling\x18\x05 \x01(\x0e\x32(.ratoon.training.v1.Recipe.Table.Scaling\x12;\n\x08\x65ncoding\x18\x06 \x01(\x0e\x32).ratoon.training.v1.Recipe.Table.Encoding\x12?\n\nduplicates\x18\x07 \x01(\x0e\x32+.ratoon.training.v1.Recipe.Table.Duplicates\x12@\n\x0b\x65xpressions\x18\x08 \x03(\x0b\x32+.ratoon.training.v1.Recipe.Table.Expression\x12\x0e\n\x06select\x18\t \x01(\x05\x12\x12\n\ncomponents\x18\n \x01(\x05\x1a.\n\nExpression\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x12\n\nexpression\x18\x02 \x01(\t\"\xad\x01\n\x07Missing\x12\x17\n\x13MISSING_UNSPECIFIED\x10\x00\x12\x12\n\x0eMISSING_MEDIAN\x10\x01\x12\x10\n\x0cMISSING_MEAN\x10\x02\x12\x10\n\x0cMISSING_MODE\x10\x03\x12\x0f\n\x0bMISSING_KNN\x10\x04\x12\x16\n\x12MISSING_REGRESSION\x10\x05\x12\x14\n\x10MISSING_SENTINEL\x10\x06\x12\x12\n\x0eMISSING_DELETE\x10\x07\"t\n\x08Outliers\x12\x18\n\x14OUTLIERS_UNSPECIFIED\x10\x00\x12\x11\n\rOUTLIERS_KEEP\x10\x01\x12\x13\n\x0fOUTLIERS_DELETE\x10\x02\x12\x10\n\x0cOUTLIERS_IQR\x10\x03\x12\x14\n\x10OUTLIERS_PREDICT\x10\x04\"_\n\x07Scaling\x12\x17\n\x13SCALING_UNSPECIFIED\x10\x00\x12\x14\n\x10SCALING_STANDARD\x10\x01\x12\x13\n\x0fSCALING_MIN_MAX\x10\x02\x12\x10\n\x0cSCALING_NONE\x10\x03\"N\n\x08\x45ncoding\x12\x18\n\x14\x45NCODING_UNSPECIFIED\x10\x00\x12\x14\n\x10\x45NCODING_ONE_HOT\x10\x01\x12\x12\n\x0e\x45NCODING_LABEL\x10\x02\"i\n\nDuplicates\x12\x1a\n\x16\x44UPLICATES_UNSPECIFIED\x10\x00\x12\x13\n\x0f\x44UPLICATES_KEEP\x10\x01\x12\x13\n\x0f\x44UPLICATES_DROP\x10\x02\x12\x15\n\x11\x44UPLICATES_REFUSE\x10\x03\x42\x0b\n\t_sentinel\x1am\n\x0c\x41rchitecture\x12\x12\n\nvocab_size\x18\x01 \x01(\x05\x12\x13\n\x0bhidden_size\x18\x02 \x01(\x05\x12\x0e\n\x06layers\x18\x03 \x01(\x05\x12\r\n\x05heads\x18\x04 \x01(\x05\x12\x15\n\rmax_positions\x18\x05 \x01(\x05\"\xc3\x01\n\tObjective\x12\x19\n\x15OBJECTIVE_UNSPECIFIED\x10\x00\x12\x11\n\rOBJECTIVE_SFT\x10\x01\x12\x11\n\rOBJECTIVE_DPO\x10\x02\x12\x11\n\rOBJECTIVE_KTO\x10\x03\x12\x1a\n\x16OBJECTIVE_REWARD_MODEL\x10\x04\x12\x12\n\x0eOBJECTIVE_GRPO\x10\x05\x12\x1a\n\x16OBJECTIVE_DISTILLATION\x10\x06\x12\x16\n\x12OBJECTIVE_PRETRAIN\x10\x07\"g\n\x0ePreferenceLoss\x12\x1f\n\x1bPREFERENCE_LOSS_UNSPECIFIED\x10\x00\x12\x1b\n\x17PREFERENCE_LOSS_SIGMOID\x10\x01\x12\x17\n\x13PREFERENCE_LOSS_IPO\x10\x02\"E\n\x05\x44type\x12\x15\n\x11\x44TYPE_UNSPECIFIED\x10\x00\x12\x11\n\rDTYPE_FLOAT32\x10\x01\x12\x12\n\x0e\x44TYPE_BFLOAT16\x10\x02\"_\n\x07TrainOn\x12\x18\n\x14TRAIN_ON_UNSPECIFIED\x10\x00\x12 \n\x1cTRAIN_ON_ALL_ASSISTANT_TURNS\x10\x01\x12\x18\n\x14TRAIN_ON_LAST_ANSWER\x10\x02\"\x99\x01\n\nTruncation\x12\x1a\n\x16TRUNCATION_UNSPECIFIED\x10\x00\x12\x13\n\x0fTRUNCATION_LEFT\x10\x01\x12\x14\n\x10TRUNCATION_RIGHT\x10\x02\x12\x15\n\x11TRUNCATION_MIDDLE\x10\x03\x12\x16\n\x12TRUNCATION_SEGMENT\x10\x04\x12\x15\n\x11TRUNCATION_REFUSE\x10\x05\"u\n\x06Method\x12\x16\n\x12METHOD_UNSPECIFIED\x10\x00\x12\x17\n\x13METHOD_FROM_SCRATCH\x10\x01\x12\x13\n\x0fMETHOD_CONTINUE\x10\x02\x12\x0f\n\x0bMETHOD_LORA\x10\x03\x12\x14\n\x10METHOD_CLASSICAL\x10\x04\x42\x18\n\x16_language_model_weightB\x18\n\x16_language_model_epochsB\x12\n\x10_label_smoothingB\x0e\n\x0c_good_weightB\r\n\x0b_bad_weight\"\xe7\x01\n\tResources\x12>\n\x0b\x61\x63\x63\x65lerator\x18\x01 \x01(\x0e\x32).ratoon.training.v1.Resources.Accelerator\x12\x0f\n\x07workers\x18\x02 \x01(\x05\x12\x1a\n\x12threads_per_worker\x18\x03 \x01(\x05\"m\n\x0b\x41\x63\x63\x65lerator\x12\x1b\n\x17\x41\x43\x43\x45LERATOR_UNSPECIFIED\x10\x00\x12\x13\n\x0f\x41\x43\x43\x45LERATOR_CPU\x10\x01\x12\x14\n\x10\x41\x43\x43\x45LERATOR_CUDA\x10\x02\x12\x16\n\x12\x41\x43\x43\x45LERATOR_NEURON\x10\x03\"\x98\x01\n\x0cResourcePlan\x12\x1b\n\x13rule_of_thumb_bytes\x18\x01 \x01(\x03\x12\x16\n\x0emeasured_bytes\x18\x02 \x01(\x03\x12\x17\n\x0f\x61vailable_bytes\x18\x03 \x01(\x03\x12\x10\n\x08\x61\x64mitted\x18\x04 \x01(\x08\x12\x0e\n\x06reason\x18\x05 \x01(\t\x12\x18\n\x10machine_families\x18\x06 \x03(\tb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -39,60 +40,60 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_TRAININGRUN_METRICSENTRY']._serialized_options = b'8\001'
   _globals['_TRAININGRUN_CURVEPOINT_METRICSENTRY']._loaded_options = None
   _globals['_TRAININGRUN_CURVEPOINT_METRICSENTRY']._serialized_options = b'8\001'
-  _globals['_TRAININGRUN']._serialized_start=188
-  _globals['_TRAININGRUN']._serialized_end=1533
-  _globals['_TRAININGRUN_METRICSENTRY']._serialized_start=1039
-  _globals['_TRAININGRUN_METRICSENTRY']._serialized_end=1085
-  _globals['_TRAININGRUN_DIAGNOSIS']._serialized_start=1087
-  _globals['_TRAININGRUN_DIAGNOSIS']._serialized_end=1131
-  _globals['_TRAININGRUN_CURVEPOINT']._serialized_start=1134
-  _globals['_TRAININGRUN_CURVEPOINT']._serialized_end=1282
-  _globals['_TRAININGRUN_CURVEPOINT_METRICSENTRY']._serialized_start=1039
-  _globals['_TRAININGRUN_CURVEPOINT_METRICSENTRY']._serialized_end=1085
-  _globals['_TRAININGRUN_PROMPTLIMIT']._serialized_start=1284
-  _globals['_TRAININGRUN_PROMPTLIMIT']._serialized_end=1360
-  _globals['_TRAININGRUN_STATE']._serialized_start=1363
-  _globals['_TRAININGRUN_STATE']._serialized_end=1533
-  _globals['_RECIPE']._serialized_start=1536
-  _globals['_RECIPE']._serialized_end=5019
-  _globals['_RECIPE_CLASSICAL']._serialized_start=2564
-  _globals['_RECIPE_CLASSICAL']._serialized_end=3015
-  _globals['_RECIPE_CLASSICAL_FEATURES']._serialized_start=2759
-  _globals['_RECIPE_CLASSICAL_FEATURES']._serialized_end=2860
-  _globals['_RECIPE_CLASSICAL_ESTIMATOR']._serialized_start=2863
-  _globals['_RECIPE_CLASSICAL_ESTIMATOR']._serialized_end=3015
-  _globals['_RECIPE_TABLE']._serialized_start=3018
-  _globals['_RECIPE_TABLE']._serialized_end=4111
-  _globals['_RECIPE_TABLE_EXPRESSION']._serialized_start=3474
-  _globals['_RECIPE_TABLE_EXPRESSION']._serialized_end=3520
-  _globals['_RECIPE_TABLE_MISSING']._serialized_start=3523
-  _globals['_RECIPE_TABLE_MISSING']._serialized_end=3696
-  _globals['_RECIPE_TABLE_OUTLIERS']._serialized_start=3698
-  _globals['_RECIPE_TABLE_OUTLIERS']._serialized_end=3814
-  _globals['_RECIPE_TABLE_SCALING']._serialized_start=3816
-  _globals['_RECIPE_TABLE_SCALING']._serialized_end=3911
-  _globals['_RECIPE_TABLE_ENCODING']._serialized_start=3913
-  _globals['_RECIPE_TABLE_ENCODING']._serialized_end=3991
-  _globals['_RECIPE_TABLE_DUPLICATES']._serialized_start=3993
-  _globals['_RECIPE_TABLE_DUPLICATES']._serialized_end=4098
-  _globals['_RECIPE_ARCHITECTURE']._serialized_start=4113
-  _globals['_RECIPE_ARCHITECTURE']._serialized_end=4222
-  _globals['_RECIPE_OBJECTIVE']._serialized_start=4225
-  _globals['_RECIPE_OBJECTIVE']._serialized_end=4368
-  _globals['_RECIPE_PREFERENCELOSS']._serialized_start=4370
-  _globals['_RECIPE_PREFERENCELOSS']._serialized_end=4473
-  _globals['_RECIPE_DTYPE']._serialized_start=4475
-  _globals['_RECIPE_DTYPE']._serialized_end=4544
-  _globals['_RECIPE_TRAINON']._serialized_start=4546
-  _globals['_RECIPE_TRAINON']._serialized_end=4641
-  _globals['_RECIPE_TRUNCATION']._serialized_start=4644
-  _globals['_RECIPE_TRUNCATION']._serialized_end=4797
-  _globals['_RECIPE_METHOD']._serialized_start=4799
-  _globals['_RECIPE_METHOD']._serialized_end=4916
-  _globals['_RESOURCES']._serialized_start=5022
-  _globals['_RESOURCES']._serialized_end=5253
-  _globals['_RESOURCES_ACCELERATOR']._serialized_start=5144
-  _globals['_RESOURCES_ACCELERATOR']._serialized_end=5253
-  _globals['_RESOURCEPLAN']._serialized_start=5256
-  _globals['_RESOURCEPLAN']._serialized_end=5408
+  _globals['_TRAININGRUN']._serialized_start=227
+  _globals['_TRAININGRUN']._serialized_end=1572
+  _globals['_TRAININGRUN_METRICSENTRY']._serialized_start=1078
+  _globals['_TRAININGRUN_METRICSENTRY']._serialized_end=1124
+  _globals['_TRAININGRUN_DIAGNOSIS']._serialized_start=1126
+  _globals['_TRAININGRUN_DIAGNOSIS']._serialized_end=1170
+  _globals['_TRAININGRUN_CURVEPOINT']._serialized_start=1173
+  _globals['_TRAININGRUN_CURVEPOINT']._serialized_end=1321
+  _globals['_TRAININGRUN_CURVEPOINT_METRICSENTRY']._serialized_start=1078
+  _globals['_TRAININGRUN_CURVEPOINT_METRICSENTRY']._serialized_end=1124
+  _globals['_TRAININGRUN_PROMPTLIMIT']._serialized_start=1323
+  _globals['_TRAININGRUN_PROMPTLIMIT']._serialized_end=1399
+  _globals['_TRAININGRUN_STATE']._serialized_start=1402
+  _globals['_TRAININGRUN_STATE']._serialized_end=1572
+  _globals['_RECIPE']._serialized_start=1575
+  _globals['_RECIPE']._serialized_end=5166
+  _globals['_RECIPE_CLASSICAL']._serialized_start=2659
+  _globals['_RECIPE_CLASSICAL']._serialized_end=3110
+  _globals['_RECIPE_CLASSICAL_FEATURES']._serialized_start=2854
+  _globals['_RECIPE_CLASSICAL_FEATURES']._serialized_end=2955
+  _globals['_RECIPE_CLASSICAL_ESTIMATOR']._serialized_start=2958
+  _globals['_RECIPE_CLASSICAL_ESTIMATOR']._serialized_end=3110
+  _globals['_RECIPE_TABLE']._serialized_start=3113
+  _globals['_RECIPE_TABLE']._serialized_end=4206
+  _globals['_RECIPE_TABLE_EXPRESSION']._serialized_start=3569
+  _globals['_RECIPE_TABLE_EXPRESSION']._serialized_end=3615
+  _globals['_RECIPE_TABLE_MISSING']._serialized_start=3618
+  _globals['_RECIPE_TABLE_MISSING']._serialized_end=3791
+  _globals['_RECIPE_TABLE_OUTLIERS']._serialized_start=3793
+  _globals['_RECIPE_TABLE_OUTLIERS']._serialized_end=3909
+  _globals['_RECIPE_TABLE_SCALING']._serialized_start=3911
+  _globals['_RECIPE_TABLE_SCALING']._serialized_end=4006
+  _globals['_RECIPE_TABLE_ENCODING']._serialized_start=4008
+  _globals['_RECIPE_TABLE_ENCODING']._serialized_end=4086
+  _globals['_RECIPE_TABLE_DUPLICATES']._serialized_start=4088
+  _globals['_RECIPE_TABLE_DUPLICATES']._serialized_end=4193
+  _globals['_RECIPE_ARCHITECTURE']._serialized_start=4208
+  _globals['_RECIPE_ARCHITECTURE']._serialized_end=4317
+  _globals['_RECIPE_OBJECTIVE']._serialized_start=4320
+  _globals['_RECIPE_OBJECTIVE']._serialized_end=4515
+  _globals['_RECIPE_PREFERENCELOSS']._serialized_start=4517
+  _globals['_RECIPE_PREFERENCELOSS']._serialized_end=4620
+  _globals['_RECIPE_DTYPE']._serialized_start=4622
+  _globals['_RECIPE_DTYPE']._serialized_end=4691
+  _globals['_RECIPE_TRAINON']._serialized_start=4693
+  _globals['_RECIPE_TRAINON']._serialized_end=4788
+  _globals['_RECIPE_TRUNCATION']._serialized_start=4791
+  _globals['_RECIPE_TRUNCATION']._serialized_end=4944
+  _globals['_RECIPE_METHOD']._serialized_start=4946
+  _globals['_RECIPE_METHOD']._serialized_end=5063
+  _globals['_RESOURCES']._serialized_start=5169
+  _globals['_RESOURCES']._serialized_end=5400
+  _globals['_RESOURCES_ACCELERATOR']._serialized_start=5291
+  _globals['_RESOURCES_ACCELERATOR']._serialized_end=5400
+  _globals['_RESOURCEPLAN']._serialized_start=5403
+  _globals['_RESOURCEPLAN']._serialized_end=5555
 # @@protoc_insertion_point(module_scope)

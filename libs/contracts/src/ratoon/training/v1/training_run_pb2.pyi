@@ -11,6 +11,7 @@ from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from ratoon.common.v1 import progress_pb2 as _progress_pb2
 from ratoon.common.v1 import task_pb2 as _task_pb2
+from ratoon.training.v1 import distillation_pb2 as _distillation_pb2
 from ratoon.training.v1 import grpo_pb2 as _grpo_pb2
 import builtins as _builtins
 import sys
@@ -271,7 +272,9 @@ class TrainingRun(_message.Message):
         `samples_without_targets`. Of DPO, KTO and reward models also `validation_reward_margin`, of DPO and reward models
         `validation_pair_accuracy`, of KTO `validation_judgement_accuracy`, and `other_records`, `equal_pairs` and
         `long_answers` that were left out. Of GRPO `validation_reward` and that of the base model,
-        `validation_reference_reward`, `validation_exact_match`, `long_prompts` and `records_without_reference`.
+        `validation_reference_reward`, `validation_exact_match`, `long_prompts` and `records_without_reference`. Of
+        distillation `validation_teacher_loss` and `validation_teacher_divergence`. Of pre-training `units` (blocks),
+        `empty_documents` and `long_documents`.
         Empty until the run has succeeded.
         """
 
@@ -348,6 +351,12 @@ class Recipe(_message.Message):
         """
         OBJECTIVE_GRPO: Recipe._Objective.ValueType  # 5
         """Group relative policy optimization: answers of its own that get more reward than the others to the same prompt."""
+        OBJECTIVE_DISTILLATION: Recipe._Objective.ValueType  # 6
+        """Distillation: the probabilities, or the answers, of a teacher."""
+        OBJECTIVE_PRETRAIN: Recipe._Objective.ValueType  # 7
+        """Pre-training and continued pre-training: every token of plain texts. Documents follow one another, each with its
+        end token, in blocks of `max_tokens` tokens.
+        """
 
     class Objective(_Objective, metaclass=_ObjectiveEnumTypeWrapper):
         """What the model learns from the records."""
@@ -368,6 +377,12 @@ class Recipe(_message.Message):
     """
     OBJECTIVE_GRPO: Recipe.Objective.ValueType  # 5
     """Group relative policy optimization: answers of its own that get more reward than the others to the same prompt."""
+    OBJECTIVE_DISTILLATION: Recipe.Objective.ValueType  # 6
+    """Distillation: the probabilities, or the answers, of a teacher."""
+    OBJECTIVE_PRETRAIN: Recipe.Objective.ValueType  # 7
+    """Pre-training and continued pre-training: every token of plain texts. Documents follow one another, each with its
+    end token, in blocks of `max_tokens` tokens.
+    """
 
     class _PreferenceLoss:
         ValueType = _typing.NewType("ValueType", _builtins.int)
@@ -923,6 +938,7 @@ class Recipe(_message.Message):
     GOOD_WEIGHT_FIELD_NUMBER: _builtins.int
     BAD_WEIGHT_FIELD_NUMBER: _builtins.int
     GRPO_FIELD_NUMBER: _builtins.int
+    DISTILLATION_FIELD_NUMBER: _builtins.int
     SELECTION_METRIC_FIELD_NUMBER: _builtins.int
     CLASSICAL_FIELD_NUMBER: _builtins.int
     method: Global___Recipe.Method.ValueType
@@ -986,7 +1002,9 @@ class Recipe(_message.Message):
     result.
     """
     objective: Global___Recipe.Objective.ValueType
-    """What the model learns from the records. Default: SFT. The others need a base model and the task `generate`."""
+    """What the model learns from the records. Default: SFT. The others need the task `generate`, and DPO, KTO,
+    REWARD_MODEL and GRPO a base model.
+    """
     beta: _builtins.float
     """Strength of the tie to the model that training starts from, above 0 and at most 100. Only with DPO and KTO.
     Default: 0.1.
@@ -1029,6 +1047,10 @@ class Recipe(_message.Message):
         """Settings of GRPO. Only with GRPO."""
 
     @_builtins.property
+    def distillation(self) -> _distillation_pb2.Distillation:
+        """Settings of distillation. Required with DISTILLATION, refused with other objectives."""
+
+    @_builtins.property
     def classical(self) -> Global___Recipe.Classical:
         """Candidates of a classical model. Only with CLASSICAL."""
 
@@ -1064,12 +1086,13 @@ class Recipe(_message.Message):
         good_weight: _builtins.float | None = ...,
         bad_weight: _builtins.float | None = ...,
         grpo: _grpo_pb2.Grpo | None = ...,
+        distillation: _distillation_pb2.Distillation | None = ...,
         selection_metric: _builtins.str = ...,
         classical: Global___Recipe.Classical | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_bad_weight", b"_bad_weight", "_good_weight", b"_good_weight", "_label_smoothing", b"_label_smoothing", "_language_model_epochs", b"_language_model_epochs", "_language_model_weight", b"_language_model_weight", "architecture", b"architecture", "bad_weight", b"bad_weight", "classical", b"classical", "good_weight", b"good_weight", "grpo", b"grpo", "label_smoothing", b"label_smoothing", "language_model_epochs", b"language_model_epochs", "language_model_weight", b"language_model_weight", "task", b"task"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_bad_weight", b"_bad_weight", "_good_weight", b"_good_weight", "_label_smoothing", b"_label_smoothing", "_language_model_epochs", b"_language_model_epochs", "_language_model_weight", b"_language_model_weight", "architecture", b"architecture", "bad_weight", b"bad_weight", "classical", b"classical", "distillation", b"distillation", "good_weight", b"good_weight", "grpo", b"grpo", "label_smoothing", b"label_smoothing", "language_model_epochs", b"language_model_epochs", "language_model_weight", b"language_model_weight", "task", b"task"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_bad_weight", b"_bad_weight", "_good_weight", b"_good_weight", "_label_smoothing", b"_label_smoothing", "_language_model_epochs", b"_language_model_epochs", "_language_model_weight", b"_language_model_weight", "architecture", b"architecture", "bad_weight", b"bad_weight", "batch_size", b"batch_size", "beta", b"beta", "classical", b"classical", "dtype", b"dtype", "epochs", b"epochs", "good_weight", b"good_weight", "gradient_accumulation", b"gradient_accumulation", "gradient_checkpointing", b"gradient_checkpointing", "grpo", b"grpo", "label_smoothing", b"label_smoothing", "labels", b"labels", "language_model_epochs", b"language_model_epochs", "language_model_weight", b"language_model_weight", "learning_rate", b"learning_rate", "lora_rank", b"lora_rank", "max_chars", b"max_chars", "max_tokens", b"max_tokens", "method", b"method", "new_tokens", b"new_tokens", "objective", b"objective", "packed", b"packed", "preference_loss", b"preference_loss", "prompt_tokens", b"prompt_tokens", "seed", b"seed", "selection_metric", b"selection_metric", "sweep", b"sweep", "task", b"task", "train_on", b"train_on", "truncation", b"truncation"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_bad_weight", b"_bad_weight", "_good_weight", b"_good_weight", "_label_smoothing", b"_label_smoothing", "_language_model_epochs", b"_language_model_epochs", "_language_model_weight", b"_language_model_weight", "architecture", b"architecture", "bad_weight", b"bad_weight", "batch_size", b"batch_size", "beta", b"beta", "classical", b"classical", "distillation", b"distillation", "dtype", b"dtype", "epochs", b"epochs", "good_weight", b"good_weight", "gradient_accumulation", b"gradient_accumulation", "gradient_checkpointing", b"gradient_checkpointing", "grpo", b"grpo", "label_smoothing", b"label_smoothing", "labels", b"labels", "language_model_epochs", b"language_model_epochs", "language_model_weight", b"language_model_weight", "learning_rate", b"learning_rate", "lora_rank", b"lora_rank", "max_chars", b"max_chars", "max_tokens", b"max_tokens", "method", b"method", "new_tokens", b"new_tokens", "objective", b"objective", "packed", b"packed", "preference_loss", b"preference_loss", "prompt_tokens", b"prompt_tokens", "seed", b"seed", "selection_metric", b"selection_metric", "sweep", b"sweep", "task", b"task", "train_on", b"train_on", "truncation", b"truncation"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__bad_weight: _TypeAlias = _typing.Literal["bad_weight"]  # noqa: Y015
     _WhichOneofArgType__bad_weight: _TypeAlias = _typing.Literal["_bad_weight", b"_bad_weight"]  # noqa: Y015

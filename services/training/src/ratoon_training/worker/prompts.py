@@ -1,0 +1,130 @@
+"""Prompts that a model answers while it trains: their tokens, and what their answers are judged by. It knows no torch.
+
+A part is `<part>.npz`, whose samples are the prompts with nothing to learn, and `<part>.prompts.jsonl`, one line for
+each: the conversation, its tools and its right answers.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ratoon.tasks.kind import Record, Role
+from ratoon.tasks.records import messages
+from ratoon_training.domain.errors import DataEmpty, SampleTooLong
+from ratoon_training.domain.recipes import Objective, Recipe, Truncation
+from ratoon_training.worker.samples import Counts, fault_of
+from ratoon_training.worker.text import Speech
+
+
+@dataclass
+class PromptCounts(Counts):
+    """Number of records of a part by what became of them."""
+
+    units: int = 0
+    """Prompts that are answered."""
+    other_records: int = 0
+    """Records without a prompt. They are left out."""
+    records_without_reference: int = 0
+    """Records without a right answer, where a reward needs one. They are left out."""
+    long_prompts: int = 0
+    """Prompts that leave no space for an answer within `recipe.max_tokens`. They are left out."""
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """A conversation that waits for an answer, and its right answers."""
+
+    messages: list[dict[str, Any]]
+    references: list[str]
+    tools: str = ""
+
+    def as_json(self) -> str:
+        """Return one line."""
+        return json.dumps(vars(self), ensure_ascii=False, sort_keys=True)
+
+
+def save_prompts(
+    path: Path, speech: Speech, recipe: Recipe, rows: Sequence[tuple[str, Record]], part: str
+) -> PromptCounts:
+    """Write the prompts of a part, (record id, record) each; DataEmpty if there is none."""
+    counts = PromptCounts()
+    of_grpo = recipe.objective is Objective.GRPO
+    answer_tokens = recipe.grpo.max_new_tokens if of_grpo else recipe.distillation.max_new_tokens
+    limit = recipe.max_tokens - answer_tokens
+    kept: list[tuple[str, Record, Prompt, list[int]]] = []
+    for record_id, record in rows:
+        prompt = _prompt(recipe, record, counts)
+        if prompt is None:
+            continue
+        tools = json.loads(record.tools) if record.tools else []
+        ids = speech.encode(speech.rendered(prompt.messages, tools, add_generation_prompt=True))
+        if len(ids) > limit and recipe.truncation is Truncation.REFUSE:
+            raise SampleTooLong(
+                f"A prompt has {len(ids):,} tokens, recipe.max_tokens less the {answer_tokens:,} of an answer "
+                f"(max_new_tokens) allows {limit:,}: change them, leave long records out, or choose another "
+                f"recipe.truncation. The first such record is {record_id[:12]}."
+            )
+        if len(ids) > limit:
+            counts.long_prompts += 1
+            continue
+        kept.append((record_id, record, prompt, ids))
+    if not kept:
+        raise DataEmpty(_nothing(recipe, counts, part))
+    counts.units = len(kept)
+    counts.ends |= {speech.end}
+    np.savez(
+        path,
+        tokens=np.concatenate([np.asarray(ids, dtype=np.int32) for *_, ids in kept]),
+        targets=np.zeros(sum(len(ids) for *_, ids in kept), dtype=np.bool_),
+        offsets=np.cumsum([0, *(len(ids) for *_, ids in kept)], dtype=np.int64),
+        weights=np.asarray([record.weight for _, record, *_ in kept], dtype=np.float32),
+        record_ids=np.asarray([record_id for record_id, *_ in kept]),
+    )
+    lines = "".join(f"{prompt.as_json()}\n" for _, _, prompt, _ in kept)
+    path.with_suffix(".prompts.jsonl").write_text(lines)
+    return counts
+
+
+def read_prompts(path: Path) -> list[Prompt]:
+    """Return the prompts beside a part's `.npz`."""
+    lines = path.with_suffix(".prompts.jsonl").read_text().splitlines()
+    return [Prompt(**json.loads(line)) for line in lines]
+
+
+def _prompt(recipe: Recipe, record: Record, counts: PromptCounts) -> Prompt | None:
+    """Return the prompt of a record; None and a count if it has none."""
+    counts.records += 1
+    if record.turns and record.turns[-1].role == Role.ASSISTANT:
+        counts.other_records += 1
+        return None
+    if not record.turns or (record.answers and (fault := fault_of(recipe.spec, record))):
+        invalid = bool(record.turns)
+        counts.invalid_records += invalid
+        counts.other_records += not invalid
+        if invalid:
+            counts.faults[fault] += 1
+        return None
+    references = [] if record.is_good is False else list(record.answers)
+    compares = any(reward.needs_references for reward in recipe.grpo.rewards)
+    if not references and compares and recipe.objective is Objective.GRPO:
+        counts.records_without_reference += 1
+        return None
+    return Prompt(messages(record.turns), references, record.tools)
+
+
+def _nothing(recipe: Recipe, counts: PromptCounts, part: str) -> str:
+    reasons = [
+        f"{number:,} {name.replace('_', ' ')}"
+        for name in ("invalid_records", "other_records", "records_without_reference", "long_prompts")
+        if (number := getattr(counts, name))
+    ]
+    first = f" ({counts.faults.most_common(1)[0][0]})" if counts.faults else ""
+    return (
+        f"{recipe.objective} would learn nothing of the {part} part: of its {counts.records:,} records there are "
+        f"{', '.join(reasons) or 'none to answer'}{first}. Add records with a prompt, and with a right answer if a "
+        "reward compares with it."
+    )
