@@ -1,5 +1,6 @@
 """Read versions: records page by page, and the lineage of one record. Sealed records are left out."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -11,6 +12,7 @@ from ratoon_ingestion.application.ports import Lineage, Record, Records, Rejecte
 from ratoon_ingestion.application.sealing import (
     SealedReader,
     Seals,
+    are_sealed,
     identities,
     may_read,
     sealed_digests,
@@ -22,48 +24,54 @@ from ratoon_ingestion.domain.erasures import Erasure, Placement, check_record_id
 from ratoon_ingestion.domain.errors import NoSuchRecord, NotReady
 from ratoon_ingestion.domain.splits import Split
 
-_REPETITIONS = frozenset(
-    {
-        Rejected.EXACT_DUPLICATE.value,
-        Rejected.NEAR_DUPLICATE.value,
-        Rejected.CONTAMINATED.value,
-        "SEMANTIC_DUPLICATE",
-        "SUBSTRING_DUPLICATE",
-    }
-)
-"""Reasons of items that repeat another text, which may be sealed."""
+_OTHER = re.compile(r"stays: ([0-9a-f]{64})")
+"""The record that an item repeats, in the detail of its rejection."""
+_TEST_PARTS, _SUBSTRING = "test_parts", "SUBSTRING_DUPLICATE"
 
 
 def list_records(
     parent: str, size: int, token: str, seals: Seals, records: Records, tokens: PageTokens
 ) -> Page[Record]:
-    """The records of a version in record id order, without sealed ones; a page may be short, or even empty."""
+    """The records of a version in record id order, without sealed ones; a page may be short."""
     digest = _readable(parent, seals.store).readable_digest
     listing = f"records:{parent}"
     position = tokens.open(listing, token) or [""]
-    page, more = records.after(digest, position[0], page_size(size))
-    return Page(unsealed(parent, page, seals), tokens.seal(listing, [page[-1].record_id]) if more else "")
+    last, more, shown = position[0], True, list[Record]()
+    while more and not shown:
+        page, more = records.after(digest, last, page_size(size))
+        last = page[-1].record_id if page else last
+        shown = unsealed(parent, page, seals)
+    return Page(shown, tokens.seal(listing, [last]) if more else "")
 
 
 def list_rejections(
-    parent: str, size: int, token: str, store: Store, records: Records, tokens: PageTokens
+    parent: str, size: int, token: str, seals: Seals, records: Records, tokens: PageTokens
 ) -> Page[RejectedItem]:
     """The items of a version's sources that became no record, in the order of the steps.
 
-    Once the project has a test part, items that repeat another text come without what identifies them.
+    Items that repeat a sealed record are left out, and those that share a passage with any record have no text once the
+    project has a test part.
     """
-    digest = _readable(parent, store).readable_digest
-    with store.read() as tx:
-        has_seals = bool(sealed_digests(tx, parent))
+    digest = _readable(parent, seals.store).readable_digest
     listing = f"rejections:{parent}"
-    start = int((tokens.open(listing, token) or ["0"])[0])
-    page, more = records.rejections(digest, start, page_size(size))
-    shown = [_without_text(item) if has_seals and item.reason in _REPETITIONS else item for item in page]
-    return Page(shown, tokens.seal(listing, [str(start + len(page))]) if more else "")
+    start, more, shown = int((tokens.open(listing, token) or ["0"])[0]), True, list[RejectedItem]()
+    while more and not shown:
+        page, more = records.rejections(digest, start, page_size(size))
+        start += len(page)
+        shown = _unsealed_items(parent, page, seals)
+    return Page(shown, tokens.seal(listing, [str(start)]) if more else "")
 
 
-def _without_text(item: RejectedItem) -> RejectedItem:
-    return replace(item, text_start="", detail="", record_id="")
+def _unsealed_items(parent: str, items: Sequence[RejectedItem], seals: Seals) -> list[RejectedItem]:
+    with seals.store.read() as tx:
+        if not sealed_digests(tx, parent):
+            return list(items)
+    sealed = are_sealed(parent, ((item.record_id, *_OTHER.findall(item.detail)) for item in items), seals)
+    return [
+        replace(item, text_start="") if item.reason == _SUBSTRING else item
+        for item, is_sealed in zip(items, sealed, strict=True)
+        if not is_sealed and not (item.reason == Rejected.CONTAMINATED and _TEST_PARTS in item.detail)
+    ]
 
 
 def get_record(parent: str, record_id: str, records: Records, reader: SealedReader, seals: Seals) -> Record:

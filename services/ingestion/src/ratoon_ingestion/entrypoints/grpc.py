@@ -340,7 +340,7 @@ class IngestionServicer(StreamMethods, CrawlMethods, ExportMethods, ProfileMetho
             request.parent,
             request.page_size,
             request.page_token,
-            ports.store,
+            ports.seals,
             ports.records,
             ports.tokens,
         )
