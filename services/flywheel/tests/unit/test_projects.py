@@ -25,7 +25,7 @@ from ratoon_flywheel.domain.judges import HumanRatings, Judge, check_known
 from ratoon_flywheel.domain.kinds.classify import change_notices, lack
 from ratoon_flywheel.domain.pipelines import policies
 from ratoon_flywheel.domain.pipelines.policies import Policy
-from ratoon_flywheel.domain.pipelines.support import check_base, check_supported, recipe_of
+from ratoon_flywheel.domain.pipelines.support import chain_of, check_base, check_supported, recipe_of
 from ratoon_flywheel.domain.project_settings import (
     Budget,
     CurationStep,
@@ -365,7 +365,7 @@ def test_a_part_of_a_setting_can_be_changed_alone():
             "compute.training.dtype",
         ),
         ({"curation": (CurationStep("minhash"),)}, SettingNotSupported, "curation"),
-        ({"task": Generate(), "recipes": ("pretrain", "sft")}, SettingNotSupported, "recipes"),
+        ({"task": Generate(), "recipes": ("sft", "distillation")}, SettingNotSupported, "recipes"),
         (
             {"task": Generate(), "retraining_recipes": ("sft", "dpo")},
             SettingNotSupported,
@@ -443,11 +443,19 @@ def test_a_run_has_the_requested_recipe_or_that_of_the_project(settings, retrain
     assert recipe_of(replace(project(), **settings), retrains, requested) == recipe
 
 
+def test_a_run_of_sources_has_the_recipes_that_follow_unless_it_names_its_own():
+    value = replace(project(), task=Generate(), recipes=("pretrain", "sft", "dpo"))
+    assert (recipe_of(value, False), chain_of(value, False)) == ("pretrain", ("sft", "dpo"))
+    assert chain_of(value, False, "sft") == chain_of(value, True) == ()
+
+
 def test_recipes_that_runs_cannot_have():
     with pytest.raises(BadRecipe, match="'dpo' is not one of the recipes sft"):
         recipe_of(project(), True, "dpo")
-    with pytest.raises(SettingNotSupported, match="do not support the recipe grpo yet, only sft, dpo, kto"):
-        recipe_of(replace(project(), task=Generate()), True, "grpo")
+    with pytest.raises(
+        SettingNotSupported, match="do not support the recipe distillation yet, only pretrain"
+    ):
+        recipe_of(replace(project(), task=Generate()), True, "distillation")
     for settings, retrains in (({"task": Generate()}, False), ({}, True)):
         with pytest.raises(BadRecipe, match="'auto' is not one of the recipes"):
             recipe_of(replace(project(), **settings), retrains, "auto")
@@ -463,6 +471,7 @@ def test_what_pipeline_runs_support():
         {"metric_gates": (MetricGate("macro_f1", max_loss=0.1),)},
         {"primary_metric": "accuracy", "metric_gates": (MetricGate("accuracy", max_loss=0.1),)},
         {"task": Generate(), "recipes": ("dpo",), "retraining_recipes": ("auto",)},
+        {"task": Generate(), "recipes": ("pretrain", "sft", "dpo"), "retraining_recipes": ("grpo",)},
         {"task": Generate(), "primary_metric": "chrf", "metrics": ("bleu",)},
         {"task": Generate(), "metric_gates": (MetricGate("answer_length", max_value=200.0),)},
         {"task": SCORE, "primary_metric": "rmse", "metric_gates": (MetricGate("r2", 0.2, max_loss=0.05),)},

@@ -30,12 +30,20 @@ def test_auto_is_the_recipe_with_the_most_records(answers, preferences, unpaired
     assert chosen_recipe("", counts) == "sft", "a run of an earlier release"
 
 
+def test_auto_lets_a_model_of_a_checkable_task_learn_from_its_own_answers():
+    """A project with rewards: right answers are references; preferences and thumbs are learned as usual."""
+    assert chosen_recipe("auto", {"answers": 3, "preferences": 1}, checkable=True) == "grpo"
+    assert chosen_recipe("auto", {"answers": 1, "preferences": 3}, checkable=True) == "dpo"
+    assert chosen_recipe("sft", {"answers": 3}, checkable=True) == "sft"
+
+
 @pytest.mark.parametrize(
     ("recipes", "forms"),
     [
         ((), set(RIGHT_ANSWERS)),
         (("sft",), set(RIGHT_ANSWERS)),
         (("dpo",), {Form.PREFERENCE}),
+        (("grpo",), set(RIGHT_ANSWERS)),
         (("kto",), {Form.PREFERENCE, Form.UNPAIRED_PREFERENCE}),
         (("auto",), set(Form)),
     ],

@@ -128,6 +128,41 @@ def test_a_run_of_any_kind_passes_every_stage_in_order(monkeypatch, task, serves
     assert ended.products.labelled_count == 80
 
 
+def test_each_training_of_a_chain_begins_with_the_artifact_of_the_one_before(monkeypatch):
+    """One artifact a recipe; the last one is the candidate, and the stage ends with it."""
+    chain = run(project=of_kind(Generate()), recipe="pretrain", following_recipes=("sft", "dpo"))
+    observation, value, trained = Observation(), chain, list[Train]()
+    while not value.state.ended:
+        moved = step(value, observation, NOW)
+        value = moved.run
+        for action in moved.actions:
+            value = noted(value, action.stage, f"child-{action.stage.value}")
+            if isinstance(action.request, Train):
+                trained.append(action.request)
+                name = f"run-{len(trained)}", f"artifact-{len(trained)}"
+                monkeypatch.setitem(
+                    PRODUCTS, StageId.TRAINING, Products(training_run=name[0], candidate_digest=name[1])
+                )
+        if value.current:
+            observation = Observation(child=Child(ChildState.SUCCEEDED, PRODUCTS[value.current.id]))
+    assert [(each.recipe, each.base_artifact_digest) for each in trained] == [
+        ("pretrain", BASE),
+        ("sft", "artifact-1"),
+        ("dpo", "artifact-2"),
+    ]
+    assert [(each.recipe, each.artifact_digest) for each in value.trained] == [
+        ("pretrain", "artifact-1"),
+        ("sft", "artifact-2"),
+    ]
+    assert (value.products.candidate_digest, value.state) == ("artifact-3", State.SUCCEEDED)
+
+
+def test_a_chain_ends_with_the_first_training_that_fails():
+    chain = run(project=of_kind(Generate()), recipe="pretrain", following_recipes=("sft",))
+    ended = driven(chain, training=ChildState.FAILED)
+    assert (ended.state, ended.recipe, ended.trained) == (State.FAILED, "pretrain", ())
+
+
 @pytest.mark.parametrize("task", TASKS, ids=lambda task: task.kind)
 def test_too_few_records_of_any_kind_end_a_run_before_it_splits(monkeypatch, task):
     monkeypatch.setitem(PRODUCTS, StageId.LABELS, Products(label_set="labels", labelled_count=3))

@@ -1,19 +1,25 @@
 """Training: runs on a split, from scratch or on from the artifact in production."""
 
+from typing import Any
+
 import grpc
 
 from ratoon.service.tasks import message_of
 from ratoon.tasks.compute import Dtype
 from ratoon.tasks.kinds import kind_of
-from ratoon.training.v1 import training_run_pb2
+from ratoon.training.v1 import grpo_pb2, training_run_pb2
 from ratoon.training.v1 import training_service_pb2 as pb
 from ratoon.training.v1.training_service_pb2_grpc import TrainingServiceStub
 from ratoon_flywheel.adapters.children import child, ensure_cancelled
 from ratoon_flywheel.domain.pipelines.actions import Train
 from ratoon_flywheel.domain.pipelines.runs import Products
 from ratoon_flywheel.domain.pipelines.steps import Child
-from ratoon_flywheel.domain.pipelines.support import DEFAULT_RECIPE
+from ratoon_flywheel.domain.pipelines.support import CLASSICAL, DEFAULT_RECIPE
+from ratoon_flywheel.domain.project_settings import Reward
 from ratoon_flywheel.domain.projects import Method, labels_of
+
+_PRETRAINING = ("pretrain", "continued_pretrain")
+"""Recipes that learn every token of plain texts."""
 
 
 class TrainingStage:
@@ -27,8 +33,8 @@ class TrainingStage:
         run = training_run_pb2.TrainingRun(
             train_digest=spec.train_digest,
             validation_digest=spec.validation_digest,
-            base_artifact_digest=spec.base_artifact_digest,
-            recipe=_recipe(spec),
+            base_artifact_digest="" if spec.recipe == CLASSICAL else spec.base_artifact_digest,
+            recipe=_classical(spec) if spec.recipe == CLASSICAL else _recipe(spec),
             resources=_resources(spec),
         )
         request = pb.CreateTrainingRunRequest(parent=spec.project, training_run=run, request_id=request_id)
@@ -51,6 +57,17 @@ def _resources(spec: Train) -> training_run_pb2.Resources:
     kind, compute = training_run_pb2.Resources, spec.compute
     accelerator = kind.Accelerator.Value(f"ACCELERATOR_{compute.accelerator}")
     return kind(accelerator=accelerator, workers=compute.devices or spec.defaults.workers)
+
+
+def _classical(spec: Train) -> training_run_pb2.Recipe:
+    """Return the recipe of a classical model, which chooses all else by cross-validation."""
+    kind = training_run_pb2.Recipe
+    return kind(
+        method=kind.METHOD_CLASSICAL,
+        labels=labels_of(spec.task),
+        task=message_of(spec.task),
+        seed=spec.defaults.seed,
+    )
 
 
 def _recipe(spec: Train) -> training_run_pb2.Recipe:
@@ -79,12 +96,24 @@ def _recipe(spec: Train) -> training_run_pb2.Recipe:
 
 
 def _align(recipe: training_run_pb2.Recipe, spec: Train) -> None:
-    """Set the objective. The usual learning rate of the project is far too high for comparisons."""
+    """Set the objective. The usual learning rate of the project is far too high to learn which answers are better."""
     tuning = spec.tuning
+    if spec.recipe in _PRETRAINING:
+        recipe.objective = recipe.OBJECTIVE_PRETRAIN
+        return
     recipe.objective = recipe.Objective.Value(f"OBJECTIVE_{spec.recipe.upper()}")
-    recipe.learning_rate, recipe.beta = tuning.preference_learning_rate, tuning.beta
+    recipe.learning_rate = tuning.preference_learning_rate
+    if recipe.objective == recipe.OBJECTIVE_GRPO:
+        recipe.grpo.rewards.extend(_reward(reward) for reward in tuning.rewards)
+        return
+    recipe.beta = tuning.beta
     if tuning.preference_loss and recipe.objective == recipe.OBJECTIVE_DPO:
         recipe.preference_loss = recipe.PreferenceLoss.Value(f"PREFERENCE_LOSS_{tuning.preference_loss}")
+
+
+def _reward(reward: Reward) -> grpo_pb2.Reward:
+    stated: dict[str, Any] = {reward.kind: True if reward.kind == Reward().kind else reward.value}
+    return grpo_pb2.Reward(weight=reward.weight, **stated)
 
 
 def _tune(recipe: training_run_pb2.Recipe, spec: Train) -> None:
@@ -96,7 +125,8 @@ def _tune(recipe: training_run_pb2.Recipe, spec: Train) -> None:
         recipe.train_on = recipe.TrainOn.Value(f"TRAIN_ON_{tuning.train_on}")
     if tuning.truncation:
         recipe.truncation = recipe.Truncation.Value(f"TRUNCATION_{tuning.truncation}")
-    recipe.max_tokens, recipe.packed = tuning.max_tokens, tuning.packed
+    # Answers that are written while a model trains stand in padded rows.
+    recipe.max_tokens, recipe.packed = tuning.max_tokens, tuning.packed and spec.recipe != "grpo"
     recipe.gradient_accumulation = tuning.gradient_accumulation
     recipe.gradient_checkpointing = tuning.gradient_checkpointing
     if recipe.method == recipe.METHOD_CONTINUE:

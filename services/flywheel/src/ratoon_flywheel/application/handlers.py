@@ -46,7 +46,7 @@ from ratoon_flywheel.domain.pipelines import policies, steps
 from ratoon_flywheel.domain.pipelines.budget import Rates, check_rates
 from ratoon_flywheel.domain.pipelines.policies import Policy, history_of
 from ratoon_flywheel.domain.pipelines.runs import Approval, PipelineRun, Window
-from ratoon_flywheel.domain.pipelines.support import check_supported, recipe_of
+from ratoon_flywheel.domain.pipelines.support import chain_of, check_supported, recipe_of
 from ratoon_flywheel.domain.projects import Project
 from ratoon_flywheel.domain.signals import traffic
 from ratoon_flywheel.domain.signals.monitor import DriftReport, Monitor
@@ -258,6 +258,7 @@ def create_run(
             trigger_reason="Started by a person.",
             skip_rollout=command.skip_rollout,
             recipe=recipe_of(project, not command.sources, command.recipe),
+            following_recipes=chain_of(project, not command.sources, command.recipe),
         )
         run, new = tx.create(run, command.request_id)
         if new:

@@ -68,7 +68,13 @@ from ratoon_flywheel.domain.pipelines.steps import (
     noted,
     step,
 )
-from ratoon_flywheel.domain.pipelines.support import DEFAULT_RECIPE, check_supported, recipe_of
+from ratoon_flywheel.domain.pipelines.support import (
+    CLASSICAL,
+    DEFAULT_RECIPE,
+    chain_of,
+    check_supported,
+    recipe_of,
+)
 from ratoon_flywheel.domain.projects import Project
 from ratoon_flywheel.domain.signals import monitor as watch
 from ratoon_flywheel.domain.signals.monitor import DriftDetected, DriftReport, Monitor
@@ -167,7 +173,7 @@ class RunProcedure:
             self._stages.of(action.stage).cancel(action.resource)
             return
         run, spec = self._complete(run, action.request, claim)
-        resource = self._stages.create(spec, claim.action_id(action.stage.value))
+        resource = self._stages.create(spec, claim.action_id(action.stage.value, _attempt(run, action.stage)))
         with self._store.write() as tx:
             tx.save(noted(run, action.stage, resource))
             self._runs.note_child(tx, resource, run.name)
@@ -196,7 +202,7 @@ class RunProcedure:
         if not isinstance(spec, BuildDataset) or spec.sources or spec.window is None:
             return run, spec
         export = export_feedback(spec.project, spec.window, self._store, self._answers, self._segments)
-        recipe = chosen_recipe(run.recipe, export.counts)
+        recipe = chosen_recipe(run.recipe, export.counts, bool(run.project.tuning.rewards))
         learned = LEARNED[recipe]
         others = _counted(export, [data for data in FeedbackData if data not in learned])
         if not any(getattr(export, data) for data in learned):
@@ -211,13 +217,18 @@ class RunProcedure:
         return replace(run, recipe=recipe, data_note=note or run.data_note), replace(spec, sources=taken)
 
 
+def _attempt(run: PipelineRun, stage: StageId) -> int:
+    """Return the number of a stage's resource: each training of a chain is one of its own."""
+    return len(run.trained) + 1 if stage is StageId.TRAINING else 1
+
+
 def _source_action(data: FeedbackData) -> str:
     return "source" if data is FeedbackData.ANSWERS else f"source-{data}"
 
 
 def _nothing(project: Project, recipe: str, others: str) -> str:
     """Return why a retraining has no data, and what there is for other recipes."""
-    if recipe == DEFAULT_RECIPE:
+    if recipe in (DEFAULT_RECIPE, CLASSICAL):
         return (
             f"No answer of {project.name} was corrected or confirmed since the last retraining, so there are no "
             "labelled examples to train on: give feedback, or start a run with sources."
@@ -322,6 +333,7 @@ class PolicyProcedure:
                 trigger_reason=action.decision.reason,
                 policy=policy.name,
                 recipe=recipe_of(project, retrains=not sources),
+                following_recipes=chain_of(project, retrains=not sources),
                 drift=action.decision.drift,
                 error_share=action.decision.error_share,
                 examples=action.decision.examples,

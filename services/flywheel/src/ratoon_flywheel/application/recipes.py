@@ -3,14 +3,16 @@
 from collections.abc import Mapping
 
 from ratoon_flywheel.application.ports import FeedbackData
-from ratoon_flywheel.domain.pipelines.support import DEFAULT_RECIPE
+from ratoon_flywheel.domain.pipelines.support import CLASSICAL, DEFAULT_RECIPE
 from ratoon_flywheel.domain.project_settings import AUTO
 from ratoon_flywheel.domain.projects import Project
 from ratoon_flywheel.domain.signals.records import RIGHT_ANSWERS, Form
 
 LEARNED: Mapping[str, tuple[FeedbackData, ...]] = {
     DEFAULT_RECIPE: (FeedbackData.ANSWERS,),
+    CLASSICAL: (FeedbackData.ANSWERS,),
     "dpo": (FeedbackData.PREFERENCES,),
+    "grpo": (FeedbackData.ANSWERS,),
     "kto": (FeedbackData.UNPAIRED_PREFERENCES, FeedbackData.PREFERENCES),
 }
 """Records of feedback that a recipe learns from, those that only it learns from first."""
@@ -30,11 +32,13 @@ def learned_forms(project: Project) -> frozenset[Form]:
     return frozenset(form for data in learned for form in _FORMS[data])
 
 
-def chosen_recipe(recipe: str, counts: Mapping[str, int]) -> str:
+def chosen_recipe(recipe: str, counts: Mapping[str, int], checkable: bool = False) -> str:
     """Return the recipe of a retraining; `counts` are the records of each kind of feedback.
 
-    `auto` is the one with the most records that only it learns from; of equals, the first of LEARNED.
+    `auto` is the one with the most records that only it learns from; of equals, the first of LEARNED. If these are
+    right answers of a task that is `checkable`, the model writes answers of its own and learns by their rewards.
     """
     if recipe != AUTO:
         return recipe or DEFAULT_RECIPE
-    return max(LEARNED, key=lambda name: counts.get(LEARNED[name][0], 0))
+    chosen = max(LEARNED, key=lambda name: counts.get(LEARNED[name][0], 0))
+    return "grpo" if chosen == DEFAULT_RECIPE and checkable else chosen

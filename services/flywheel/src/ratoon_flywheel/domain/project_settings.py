@@ -20,6 +20,7 @@ _MAX_RUNS = 100_000
 _MAX_DEVICES = 64
 _MAX_STEPS = 64
 _MAX_NAME_CHARS = 64
+_MAX_REWARDS, _MAX_REWARD_CHARS = 8, 65_536
 _MAX_ACCUMULATION = 4096
 _MAX_BETA = 100
 _MAX_NEW_TOKENS, _MAX_TOKEN_CHARS = 10_000, 64
@@ -105,6 +106,15 @@ class PreferenceLoss(StrEnum):
 
 
 @dataclass(frozen=True)
+class Reward:
+    """Reward of an answer in `grpo`; training checks it and says what its kinds are."""
+
+    kind: str = "exact_match"
+    value: str = ""
+    weight: float = 1.0
+
+
+@dataclass(frozen=True)
 class TuningDefaults:
     """Settings of fine-tuning; None and zero leave them to the recipe."""
 
@@ -121,6 +131,8 @@ class TuningDefaults:
     beta: float = 0.0
     """Strength of their tie to the model that training starts from."""
     preference_loss: PreferenceLoss | None = None
+    rewards: tuple[Reward, ...] = ()
+    """Rewards of `grpo`; empty: exact match, and a task that need not be checkable."""
 
 
 @dataclass(frozen=True)
@@ -229,6 +241,14 @@ def check_tuning(tuning: TuningDefaults, trains_all_weights: bool) -> None:
     _check_range("tuning.gradient_accumulation", tuning.gradient_accumulation, _MAX_ACCUMULATION)
     _check_range("tuning.preference_learning_rate", tuning.preference_learning_rate, 1)
     _check_range("tuning.beta", tuning.beta, _MAX_BETA)
+    if (
+        len(tuning.rewards) > _MAX_REWARDS
+        or sum(len(each.value) for each in tuning.rewards) > _MAX_REWARD_CHARS
+    ):
+        raise BadProject(
+            f"tuning.rewards may have {_MAX_REWARDS} rewards of {_MAX_REWARD_CHARS:,} characters together.",
+            "tuning.rewards",
+        )
     low, high = _SAMPLE_TOKENS
     if tuning.max_tokens and not low <= tuning.max_tokens <= high:
         raise BadProject(

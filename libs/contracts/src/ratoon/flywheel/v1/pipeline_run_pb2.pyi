@@ -301,6 +301,34 @@ class PipelineRun(_message.Message):
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
+    @_typing.final
+    class TrainedRecipe(_message.Message):
+        """One of several trainings of a run."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        RECIPE_FIELD_NUMBER: _builtins.int
+        TRAINING_RUN_FIELD_NUMBER: _builtins.int
+        ARTIFACT_DIGEST_FIELD_NUMBER: _builtins.int
+        recipe: _builtins.str
+        """Recipe of the training."""
+        training_run: _builtins.str
+        """Resource name of the training run."""
+        artifact_digest: _builtins.str
+        """Digest of the trained model artifact."""
+        def __init__(
+            self,
+            *,
+            recipe: _builtins.str = ...,
+            training_run: _builtins.str = ...,
+            artifact_digest: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["artifact_digest", b"artifact_digest", "recipe", b"recipe", "training_run", b"training_run"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     NAME_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
@@ -320,6 +348,8 @@ class PipelineRun(_message.Message):
     DRIFT_FIELD_NUMBER: _builtins.int
     STARTING_EVENT_FIELD_NUMBER: _builtins.int
     EVENT_COUNT_FIELD_NUMBER: _builtins.int
+    FOLLOWING_RECIPES_FIELD_NUMBER: _builtins.int
+    TRAINED_RECIPES_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Resource name: `projects/{project}/pipelineRuns/{pipeline_run}`."""
     revision: _builtins.int
@@ -382,6 +412,16 @@ class PipelineRun(_message.Message):
     def starting_event(self) -> Global___PipelineRun.StartingEvent:
         """External event that began the run: the oldest one that waited for its policy. Not set: none did."""
 
+    @_builtins.property
+    def following_recipes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Recipes of the trainings that follow the one of `recipe`, of a project that names several (`recipes`)."""
+
+    @_builtins.property
+    def trained_recipes(self) -> _containers.RepeatedCompositeFieldContainer[Global___PipelineRun.TrainedRecipe]:
+        """Trainings that have ended, of a project that names several recipes. Each begins with the artifact of the one before
+        it; the artifact of the last one is the candidate.
+        """
+
     def __init__(
         self,
         *,
@@ -404,10 +444,12 @@ class PipelineRun(_message.Message):
         drift: _abc.Mapping[_builtins.str, _builtins.float] | None = ...,
         starting_event: Global___PipelineRun.StartingEvent | None = ...,
         event_count: _builtins.int = ...,
+        following_recipes: _abc.Iterable[_builtins.str] | None = ...,
+        trained_recipes: _abc.Iterable[Global___PipelineRun.TrainedRecipe] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["approval", b"approval", "create_time", b"create_time", "failure", b"failure", "products", b"products", "progress", b"progress", "starting_event", b"starting_event", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["approval", b"approval", "create_time", b"create_time", "drift", b"drift", "event_count", b"event_count", "failure", b"failure", "name", b"name", "policy", b"policy", "products", b"products", "progress", b"progress", "recipe", b"recipe", "revision", b"revision", "skip_rollout", b"skip_rollout", "sources", b"sources", "stages", b"stages", "starting_event", b"starting_event", "state", b"state", "trigger", b"trigger", "trigger_reason", b"trigger_reason", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["approval", b"approval", "create_time", b"create_time", "drift", b"drift", "event_count", b"event_count", "failure", b"failure", "following_recipes", b"following_recipes", "name", b"name", "policy", b"policy", "products", b"products", "progress", b"progress", "recipe", b"recipe", "revision", b"revision", "skip_rollout", b"skip_rollout", "sources", b"sources", "stages", b"stages", "starting_event", b"starting_event", "state", b"state", "trained_recipes", b"trained_recipes", "trigger", b"trigger", "trigger_reason", b"trigger_reason", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

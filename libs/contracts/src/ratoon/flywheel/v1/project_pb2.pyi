@@ -14,6 +14,7 @@ from ratoon.common.v1 import metric_pb2 as _metric_pb2
 from ratoon.common.v1 import shadow_pb2 as _shadow_pb2
 from ratoon.common.v1 import task_pb2 as _task_pb2
 from ratoon.flywheel.v1 import signal_pb2 as _signal_pb2
+from ratoon.training.v1 import grpo_pb2 as _grpo_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -275,6 +276,7 @@ class Project(_message.Message):
         PREFERENCE_LEARNING_RATE_FIELD_NUMBER: _builtins.int
         BETA_FIELD_NUMBER: _builtins.int
         PREFERENCE_LOSS_FIELD_NUMBER: _builtins.int
+        REWARDS_FIELD_NUMBER: _builtins.int
         train_on: Global___Project.TuningDefaults.TrainOn.ValueType
         """Turns of a conversation whose tokens the model learns."""
         truncation: Global___Project.TuningDefaults.Truncation.ValueType
@@ -290,7 +292,7 @@ class Project(_message.Message):
         gradient_checkpointing: _builtins.bool
         """Recompute activations in the backward pass instead of keeping them: less memory, more time. Default: false."""
         preference_learning_rate: _builtins.float
-        """Learning rate of the recipes `dpo` and `kto`, at most 1. `training.learning_rate` is that of the others."""
+        """Learning rate of the recipes `dpo`, `kto` and `grpo`, at most 1. `training.learning_rate` is that of the others."""
         beta: _builtins.float
         """Strength of the tie of `dpo` and `kto` to the model that training starts from, at most 100. Default: 0.1."""
         preference_loss: Global___Project.TuningDefaults.PreferenceLoss.ValueType
@@ -299,6 +301,12 @@ class Project(_message.Message):
         def new_tokens(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
             """Tokens to add to the vocabulary of the base model, at most 10,000 of at most 64 characters each. They need
             `training.method` METHOD_FULL. A version from scratch learns its own tokenizer; later versions of it get them.
+            """
+
+        @_builtins.property
+        def rewards(self) -> _containers.RepeatedCompositeFieldContainer[_grpo_pb2.Reward]:
+            """Rewards of answers in `grpo`, at most 8. Empty: exact match. A project with rewards has a task that can be checked:
+            `auto` then takes `grpo` in the place of `sft`.
             """
 
         def __init__(
@@ -314,10 +322,11 @@ class Project(_message.Message):
             preference_learning_rate: _builtins.float = ...,
             beta: _builtins.float = ...,
             preference_loss: Global___Project.TuningDefaults.PreferenceLoss.ValueType = ...,
+            rewards: _abc.Iterable[_grpo_pb2.Reward] | None = ...,
         ) -> None: ...
         _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
         def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-        _ClearFieldArgType: _TypeAlias = _typing.Literal["beta", b"beta", "gradient_accumulation", b"gradient_accumulation", "gradient_checkpointing", b"gradient_checkpointing", "max_tokens", b"max_tokens", "new_tokens", b"new_tokens", "packed", b"packed", "preference_learning_rate", b"preference_learning_rate", "preference_loss", b"preference_loss", "train_on", b"train_on", "truncation", b"truncation"]  # noqa: Y015
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["beta", b"beta", "gradient_accumulation", b"gradient_accumulation", "gradient_checkpointing", b"gradient_checkpointing", "max_tokens", b"max_tokens", "new_tokens", b"new_tokens", "packed", b"packed", "preference_learning_rate", b"preference_learning_rate", "preference_loss", b"preference_loss", "rewards", b"rewards", "train_on", b"train_on", "truncation", b"truncation"]  # noqa: Y015
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -906,15 +915,17 @@ class Project(_message.Message):
 
     @_builtins.property
     def recipes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Recipes of the first version, in their order, for example `pretrain`, `sft`, `dpo`. Empty: `sft`. Pipeline runs
-        support one of `sft`, `dpo` and `kto` so far.
+        """Recipes of the first version, in their order, for example `pretrain`, `sft`, `dpo`. Empty: `sft`. Each training
+        begins with the artifact of the one before it. Pipeline runs support `pretrain`, `continued_pretrain`, `sft`, `dpo`,
+        `kto` and `grpo` so far.
         """
 
     @_builtins.property
     def retraining_recipes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Recipes of later versions, in their order. Empty: `sft`. Retrainings support one of `sft` (right answers), `dpo`
-        (preferences), `kto` (good and bad answers) and `auto` so far: `auto` takes that one of the three for which the
-        most feedback has come since the last retraining.
+        """Recipe of later versions. Empty: `sft`. Retrainings support one of `sft` (right answers), `dpo` (preferences), `kto`
+        (good and bad answers), `grpo` (prompts whose answers `tuning.rewards` check) and `auto` so far: `auto` takes that
+        one of the first three for which the most feedback has come since the last retraining, and `grpo` in the place of
+        `sft` if the project has rewards.
         """
 
     @_builtins.property

@@ -188,7 +188,7 @@ def stage_request(run: PipelineRun, stage: StageId) -> StageRequest:
         case StageId.SPLIT:
             return split_request(run)
         case StageId.TRAINING:
-            base = production.artifact_digest if production else project.training.base_artifact_digest
+            base = _base_of_training(run)
             epochs = project.training.continue_epochs if production else project.training.epochs
             compute = project.compute.training
             digests = (products.train_digest, products.validation_digest, base)
@@ -211,6 +211,13 @@ def stage_request(run: PipelineRun, stage: StageId) -> StageRequest:
             return RollOut(project, products.model_version)
         case StageId.APPROVAL:
             raise ValueError("a person decides; no service is called")
+
+
+def _base_of_training(run: PipelineRun) -> str:
+    """Return the artifact that a training begins with: of a chain, that of the training before it."""
+    if run.trained:
+        return run.trained[-1].artifact_digest
+    return run.production.artifact_digest if run.production else run.project.training.base_artifact_digest
 
 
 def _evaluate(run: PipelineRun) -> Evaluate:

@@ -176,6 +176,15 @@ class StartingEvent:
 
 
 @dataclass(frozen=True)
+class TrainedRecipe:
+    """One of several trainings of a run, each of which begins with the artifact of the one before it."""
+
+    recipe: str
+    training_run: str
+    artifact_digest: str
+
+
+@dataclass(frozen=True)
 class PipelineRun:
     """One run of the pipeline, from data to a served version."""
 
@@ -214,6 +223,10 @@ class PipelineRun:
     """Corrected or confirmed answers that a policy started the run with."""
     data_note: str = ""
     """Which feedback a retraining leaves for other recipes, as a sentence; empty: none."""
+    following_recipes: tuple[str, ...] = ()
+    """Recipes of the trainings that follow the one of `recipe`."""
+    trained: tuple[TrainedRecipe, ...] = ()
+    """Trainings that have ended, if there are several."""
     rollback_requested: datetime | None = None
     """Time of the last request to roll back, because users' corrections show a loss."""
     revision: int = 0

@@ -30,6 +30,7 @@ from ratoon_flywheel.domain.pipelines.runs import (
     Started,
     State,
     Succeeded,
+    TrainedRecipe,
 )
 from ratoon_flywheel.domain.pipelines.support import check_base, check_supported, loop_kind
 
@@ -188,6 +189,8 @@ def _follow(run: PipelineRun, stage: Stage, child: Child, now: datetime) -> Tran
         reason = child.reason or f"{stage.id.name}_{child.state.value}"
         message = child.message or f"{stage.resource} ended as {child.state.value}."
         return _end(run, state, of_stage, reason, message, now)
+    if stage.id is StageId.TRAINING and run.following_recipes:
+        return _train_on(run, stage, now)
     finished = replace(
         stage, state=StageState.SUCCEEDED, message=_stage_message(run, stage, child), end_time=now
     )
@@ -199,6 +202,17 @@ def _follow(run: PipelineRun, stage: Stage, child: Child, now: datetime) -> Tran
         return _end(at_stage, State.FAILED, StageState.FAILED, "TOO_FEW_RECORDS", lack, now)
     following = run.current
     return _succeed(run, now) if following is None else _start(run, following, now)
+
+
+def _train_on(run: PipelineRun, stage: Stage, now: datetime) -> Transition:
+    """Begin the next training of a chain with the artifact of the one that has ended."""
+    products = run.products
+    ended = TrainedRecipe(run.recipe, products.training_run, products.candidate_digest)
+    recipe, *following = run.following_recipes
+    run = replace(run, recipe=recipe, following_recipes=tuple(following), trained=(*run.trained, ended))
+    run = _with_stage(run, replace(stage, resource=""))
+    run = replace(run, progress=replace(run.progress, message=f"{stage.id.value}: {recipe} begins"))
+    return _start(run, run.stage(stage.id), now)
 
 
 def _waited_too_long(run: PipelineRun, stage: Stage, child: Child, now: datetime) -> str:

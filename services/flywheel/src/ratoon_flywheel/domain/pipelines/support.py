@@ -11,8 +11,10 @@ from ratoon_flywheel.domain.projects import Method, Project
 from ratoon_flywheel.domain.suites import of_domains
 
 DEFAULT_RECIPE = "sft"
-_SUPPORTED = (DEFAULT_RECIPE, "dpo", "kto")
-_RECIPES = ((), *((recipe,) for recipe in _SUPPORTED))
+CLASSICAL = "classical"
+"""Recipe of a classical model, which starts from no base model."""
+_SUPPORTED = ("pretrain", "continued_pretrain", DEFAULT_RECIPE, "dpo", "kto", "grpo", CLASSICAL)
+_RETRAINS = ((), *((recipe,) for recipe in _SUPPORTED if "pretrain" not in recipe))
 
 
 def loop_kind(project: Project) -> LoopKind[object]:
@@ -49,6 +51,11 @@ def recipe_of(project: Project, retrains: bool, requested: str = "") -> str:
             "pipeline_run.recipe",
         )
     return recipe
+
+
+def chain_of(project: Project, retrains: bool, requested: str = "") -> tuple[str, ...]:
+    """Return the recipes that follow the first one: a run that names its recipe, or retrains, has no others."""
+    return () if retrains or requested else project.recipes[1:]
 
 
 def check_base(project: Project) -> None:
@@ -92,7 +99,8 @@ def _unsupported(project: Project) -> dict[str, bool]:
             f"compute.{stage}.devices": getattr(project.compute, stage).devices > 1
             for stage in ("evaluation", "verification", "serving")
         },
-        "recipes": project.recipes not in _RECIPES,
-        "retraining_recipes": project.retraining_recipes not in (*_RECIPES, (AUTO,)),
+        "recipes": not set(project.recipes) <= set(_SUPPORTED)
+        or (CLASSICAL in project.recipes and len(project.recipes) > 1),
+        "retraining_recipes": project.retraining_recipes not in (*_RETRAINS, (AUTO,)),
         "curation": not is_known(project.curation),
     }
