@@ -11,8 +11,10 @@ from google.protobuf.message import Message
 from ratoon.ingestion.v1 import ingestion_events_pb2 as events
 from ratoon.ingestion.v1 import ingestion_service_pb2 as pb
 from ratoon.ingestion.v1.connection_pb2 import Connection as ConnectionMessage
+from ratoon.ingestion.v1.connection_pb2 import DeadLetter as DeadLetterMessage
 from ratoon.runtime.timestamps import timestamp
 from ratoon_ingestion.application.commands import CreateConnection, UpdateConnection
+from ratoon_ingestion.application.ports import DeadLetter
 from ratoon_ingestion.domain.connections import (
     Connection,
     ConnectionFailed,
@@ -20,6 +22,7 @@ from ratoon_ingestion.domain.connections import (
     ConnectionRead,
     ConnectionState,
     Reading,
+    Vanished,
 )
 from ratoon_ingestion.domain.errors import BadConnection
 from ratoon_ingestion.domain.schedules import Schedule
@@ -45,9 +48,17 @@ _TEXTS = (
     "consent",
     "domain",
 )
-_AS_THEY_ARE = ("display_name", "pattern", "overlap", "consent", "domain", "paused")
+_VANISHED = {
+    ConnectionMessage.VANISHED_UNSPECIFIED: Vanished.KEEP,
+    ConnectionMessage.VANISHED_KEEP: Vanished.KEEP,
+    ConnectionMessage.VANISHED_WITHDRAW: Vanished.WITHDRAW,
+}
+_AS_THEY_ARE = ("display_name", "pattern", "overlap", "consent", "domain", "paused", "query", "encoding")
 _CHANGES: dict[str, Callable[[ConnectionMessage], Any]] = {
     **{name: attrgetter(name) for name in _AS_THEY_ARE},
+    "columns": lambda message: columns_of(message.columns),
+    "format": lambda message: format_of(message),
+    "vanished": lambda message: _VANISHED[message.vanished],
     "schedule": lambda message: _schedule(message.schedule),
     "max_items": lambda message: message.max_items or _DEFAULTS["max_items"],
     "max_bytes": lambda message: message.max_bytes or _DEFAULTS["max_bytes"],
@@ -76,6 +87,9 @@ def connection_message(value: Connection) -> ConnectionMessage:
         next_read_time=None if value.paused else timestamp(value.next_read_time),
         record_count=value.record_count,
         position=value.position,
+        vanished=ConnectionMessage.Vanished.Value(f"VANISHED_{value.vanished.name}"),
+        withdrawn_count=value.withdrawn_count,
+        dead_letter_count=sum(each.count for each in value.dead_letters),
     )
     if value.kind is ConnectionKind.FSSPEC:
         message.format = format_message(value.format)
@@ -113,6 +127,7 @@ def create_connection(request: pb.CreateConnectionRequest, now: datetime) -> Cre
         paused=message.paused,
         max_items=_CHANGES["max_items"](message),
         max_bytes=_CHANGES["max_bytes"](message),
+        vanished=_VANISHED[message.vanished],
     )
     return CreateConnection(request.parent, request.connection_id, connection, request.request_id)
 
@@ -147,7 +162,7 @@ def connection_event(happened: object, name: str, revision: int) -> Message:
 
 def _state(value: Connection) -> "ConnectionMessage.State.ValueType":
     """Return the state; a reading that was requested counts as one."""
-    if value.state is ConnectionState.IDLE and value.read_requested:
+    if value.state is ConnectionState.IDLE and (value.read_requested or value.replay_requested):
         return ConnectionMessage.STATE_READING
     return ConnectionMessage.State.Value(f"STATE_{value.state}")
 
@@ -165,6 +180,24 @@ def _reading(value: Reading) -> ConnectionMessage.Reading:
         size_bytes=value.size_bytes,
         notes=value.notes,
         more=value.more,
+        vanished_count=value.vanished_count,
+        withdrawn_count=value.withdrawn_count,
+        dead_letter_count=value.dead_letter_count,
+    )
+
+
+def dead_letter_message(value: DeadLetter) -> DeadLetterMessage:
+    """Return a dead letter as callers see it."""
+    return DeadLetterMessage(
+        partition=value.partition,
+        offset=value.offset,
+        time=timestamp(value.time),
+        reason=value.reason,
+        detail=value.detail,
+        key=value.key,
+        value=value.value,
+        size_bytes=value.size_bytes,
+        reading=value.reading,
     )
 
 

@@ -4,7 +4,15 @@ from typing import Protocol
 
 from ratoon.ingestion.v1 import source_pb2
 from ratoon_ingestion.domain.errors import BadSource
-from ratoon_ingestion.domain.sources import ARCHIVE_DEPTH, EXAMPLE_ROLES, Columns, Format, SampleBy, parts_of
+from ratoon_ingestion.domain.sources import (
+    ARCHIVE_DEPTH,
+    EXAMPLE_ROLES,
+    Columns,
+    Format,
+    Rows,
+    SampleBy,
+    parts_of,
+)
 
 _SAMPLE_BY = source_pb2.Source.SampleBy
 
@@ -51,6 +59,34 @@ def sample_by_of(message: HasFormat) -> SampleBy:
 def archive_depth_of(message: source_pb2.Source) -> int:
     """Return the levels of archives within archives that a new source reads."""
     return message.archive_depth if message.HasField("archive_depth") else ARCHIVE_DEPTH
+
+
+def rows_message(rows: Rows | None) -> source_pb2.Source.Rows | None:
+    """Return what is done with the rows of a table as callers see it; None for nothing."""
+    if rows is None:
+        return None
+    message = source_pb2.Source.Rows(sort_by=rows.sort_by, group_by=rows.group_by, separator=rows.separator)
+    if rows.other:
+        message.join.source, message.join.key, message.join.other_key = rows.other, rows.key, rows.other_key
+        kinds = source_pb2.Source.JoinKind
+        message.join.kind = kinds.JOIN_KIND_INNER if rows.inner else kinds.JOIN_KIND_LEFT
+    return message
+
+
+def rows_of(message: source_pb2.Source) -> Rows | None:
+    """Return what is done with the rows of a table; None for nothing."""
+    if not message.HasField("rows"):
+        return None
+    rows, join = message.rows, message.rows.join
+    return Rows(
+        other=join.source,
+        key=join.key,
+        other_key=join.other_key,
+        inner=join.kind == source_pb2.Source.JOIN_KIND_INNER,
+        sort_by=tuple(rows.sort_by),
+        group_by=tuple(rows.group_by),
+        separator=rows.separator,
+    )
 
 
 def columns_message(columns: Columns) -> source_pb2.Source.Columns:

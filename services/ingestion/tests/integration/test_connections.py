@@ -12,6 +12,7 @@ from google.protobuf.field_mask_pb2 import FieldMask
 from ratoon.ingestion.v1 import ingestion_service_pb2 as pb
 from ratoon.ingestion.v1 import source_pb2
 from ratoon.ingestion.v1.connection_pb2 import Connection
+from ratoon.ingestion.v1.dataset_pb2 import DatasetVersion
 from ratoon.ingestion.v1.ingestion_service_pb2_grpc import IngestionServiceStub
 from ratoon.operations import warm
 from ratoon.process.errors import Aborted, FailedPrecondition, InvalidArgument, NotFound
@@ -229,3 +230,74 @@ def test_a_deleted_connection_leaves_its_sources_and_starts_again(rpc, store, la
     assert texts(rpc, store, created.name) == ["one"]
     read(rpc, create(rpc, "again", f"file://{folder}"))
     assert texts(rpc, store, created.name) == ["one", "one"]
+
+
+def built(rpc: IngestionServiceStub, dataset: str, sources: list[str]) -> DatasetVersion:
+    if not any(
+        each.name.endswith(dataset)
+        for each in rpc.ListDatasets(pb.ListDatasetsRequest(parent=PROJECT)).datasets
+    ):
+        rpc.CreateDataset(pb.CreateDatasetRequest(parent=PROJECT, dataset_id=dataset))
+    version = DatasetVersion(sources=sources)
+    request = pb.CreateDatasetVersionRequest(parent=f"{PROJECT}/datasets/{dataset}", dataset_version=version)
+    name = rpc.CreateDatasetVersion(request).name
+    (*_, last) = rpc.WatchDatasetVersion(pb.WatchDatasetVersionRequest(name=name))
+    return last
+
+
+@pytest.mark.parametrize("format", [JSONL, source_pb2.Source.FORMAT_TEXT_ARCHIVE])
+def test_d08_an_object_that_vanishes_withdraws_its_records(rpc, lake, format):
+    name = f"mirror{format}"
+    folder = lake / name
+    folder.mkdir()
+
+    def put(file: str, text: str) -> None:
+        whole = f"{text}: a text that is long enough to be kept by the curation of a version."
+        if format == JSONL:
+            write(folder, file, whole)
+        else:
+            (folder / file).write_text(whole)
+
+    for number in range(3):
+        put(f"{number}.txt", f"Number {number}")
+    created = create(
+        rpc, name, f"file://{folder}", format=format, pattern="*.txt", vanished=Connection.VANISHED_WITHDRAW
+    )
+    first = read(rpc, created).last_reading
+    (folder / "0.txt").unlink()
+    put("1.txt", "Number one, corrected")
+    second = read(rpc, created)
+    assert (second.last_reading.vanished_count, second.last_reading.withdrawn_count) == (1, 2)
+    assert second.withdrawn_count == 2
+    version = built(rpc, name, [*first.sources, *second.last_reading.sources])
+    records = rpc.ListRecords(pb.ListRecordsRequest(parent=version.name)).records
+    assert sorted(each.text.partition(":")[0] for each in records) == ["Number 2", "Number one, corrected"]
+    rejections = rpc.ListRejections(pb.ListRejectionsRequest(parent=version.name)).rejections
+    assert [each.reason for each in rejections] == ["WITHDRAWN", "WITHDRAWN"]
+    counts = [rpc.GetSource(pb.GetSourceRequest(name=source)).withdrawn_count for source in first.sources]
+    assert sum(counts) == 2
+
+
+def test_what_a_reading_reads_can_be_changed(rpc, store, lake):
+    folder = lake / "changed"
+    folder.mkdir()
+    (folder / "1.csv").write_bytes("body,kind\nder erste größere Text,a\n".encode("latin-1"))
+    created = create(rpc, "changed", f"file://{folder}")
+    assert "NO_RECORDS" in read(rpc, created).last_reading.skipped_counts
+    after = Connection(
+        name=created.name,
+        format=source_pb2.Source.FORMAT_CSV,
+        columns=source_pb2.Source.Columns(text="body", label="kind"),
+        encoding="windows-1252",
+    )
+    mask = FieldMask(paths=["format", "columns", "encoding"])
+    after = rpc.UpdateConnection(pb.UpdateConnectionRequest(connection=after, update_mask=mask))
+    assert (after.format, after.columns.text, after.encoding) == (
+        source_pb2.Source.FORMAT_CSV, "body", "windows-1252",
+    )  # fmt: skip
+    (folder / "2.csv").write_bytes("body,kind\nder zweite größere Text,a\n".encode("latin-1"))
+    reading = read(rpc, created).last_reading
+    assert reading.record_count == 1  # the position stays: what was set aside waits until it changes
+    with pytest.raises(FailedPrecondition) as refusal:
+        rpc.ReplayDeadLetters(pb.ReplayDeadLettersRequest(name=created.name))
+    assert refusal.value.reason == "NO_DEAD_LETTERS"

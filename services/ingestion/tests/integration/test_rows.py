@@ -260,3 +260,30 @@ def test_a_database_file_is_not_created(tmp_path):
     with pytest.raises(ReadingFailed):
         read_connection(spec, ArtifactStore(f"{tmp_path}/artifacts"), tmp_path, lambda *_, **__: None)
     assert not (tmp_path / "none.db").exists()
+
+
+def withdrawn(reader: Reader, result: pb.ReadingResult) -> dict[str, list[str]]:
+    return {each.blob: json.loads(reader.store.read(each.digest)) for each in result.withdrawn}
+
+
+def test_d08_rows_that_are_gone_or_replaced_are_withdrawn(reader):
+    insert(reader, (1, 1), (2, 2), (3, 3))
+    reader.read(vanished="withdraw", reading="r1")
+    marks = {int(row["id"]): row["ratoon.item"] for row in reader.rows}
+    reader.execute("DELETE FROM mails WHERE id = 2")
+    reader.execute("UPDATE mails SET at = 9, body = 'new' WHERE id = 1")
+    result = reader.read(vanished="withdraw", reading="r2")
+    assert result.vanished == 1 and reader.ids == [1, 2, 3, 1]
+    assert withdrawn(reader, result) == {"r1-0": sorted([marks[1], marks[2]])}
+    reader.execute("DELETE FROM mails")
+    result = reader.read(vanished="withdraw", reading="r3")
+    assert result.vanished == 0 and "The place is empty" in result.notes[-1]
+
+
+def test_d08_rows_that_are_gone_are_counted_without_the_setting(reader):
+    insert(reader, (1, 1), (2, 2), (3, 3))
+    reader.read()
+    reader.execute("DELETE FROM mails WHERE id = 2")
+    result = reader.read()
+    assert (result.vanished, len(result.withdrawn)) == (1, 0)
+    assert "1 rows that were read before are gone" in result.notes[0]

@@ -1,5 +1,6 @@
 """Messages of a topic: each once, gaps and what is no JSON are said, a topic that was created again is read again."""
 
+import base64
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -14,9 +15,12 @@ from ratoon.events.ports import Delivery, Partition, Record, Topic, UnknownTopic
 from ratoon.jobs.v1 import ingestion_jobs_pb2 as pb
 from ratoon.process.clock import SystemClock
 from ratoon.storage.artifacts import ArtifactStore
+from ratoon_ingestion.domain.curation import Rejected
+from ratoon_ingestion.domain.sources import Format
 from ratoon_ingestion.worker.connections.common import ReadingFailed
 from ratoon_ingestion.worker.connections.reading import read_connection
-from ratoon_ingestion.worker.connections.topics import read_log
+from ratoon_ingestion.worker.connections.topics import read_log, replay
+from ratoon_ingestion.worker.readers import Item, SourceSpec, read_source
 
 TOPIC = "mails"
 
@@ -28,6 +32,7 @@ class FakeTopic:
     values: dict[int, bytes | None]
     start: int = 0
     end: int = 0
+    keys: dict[int, bytes] = field(default_factory=dict)
 
     def bounds(self, topic: str) -> Mapping[Partition, range]:
         return {Partition(topic, 0): range(self.start, self.end or max(self.values, default=-1) + 1)}
@@ -35,7 +40,7 @@ class FakeTopic:
     def read(self, partition: Partition, offsets: range) -> Iterator[Delivery]:
         for offset, value in self.values.items():
             if offset in offsets:
-                record = Record(partition.topic, b"k", value or b"")
+                record = Record(partition.topic, self.keys.get(offset, b"k"), value or b"")
                 yield Delivery(partition, offset, datetime.now(UTC), record, value is None)
 
 
@@ -45,13 +50,29 @@ class Reader:
 
     log: Any
     folder: Path
+    vanished: str = ""
     cursor: str = ""
+    number: int = 0
+    withdrawn: dict[str, str] = field(default_factory=dict)
+    blobs: dict[str, str] = field(default_factory=dict)
     texts: list[str] = field(default_factory=list)
 
-    def read(self, keep: bool = True, **settings: int) -> pb.ReadingResult:
+    def read(self, keep: bool = True, **settings: Any) -> pb.ReadingResult:
         store = ArtifactStore(f"{self.folder}/artifacts")
-        spec = pb.ReadingSpec(cursor=self.cursor, **{"max_items": 100, "max_bytes": 1 << 20, **settings})
-        result = read_log(self.log, TOPIC, spec, store, self.folder, lambda *_, **__: None)
+        self.number += 1
+        spec = pb.ReadingSpec(
+            cursor=self.cursor,
+            vanished=self.vanished,
+            reading=f"r{self.number}",
+            **{"max_items": 100, "max_bytes": 1 << 20, **settings},
+        )
+        result = (
+            replay(TOPIC, spec, store, self.folder)
+            if spec.dead_letters
+            else read_log(self.log, TOPIC, spec, store, self.folder, lambda *_, **__: None)
+        )
+        self.blobs |= {f"r{self.number}-{place}": blob.digest for place, blob in enumerate(result.blobs)}
+        self.withdrawn |= {each.blob: each.digest for each in result.withdrawn}
         if keep:
             self.cursor = result.cursor
             for blob in result.blobs:
@@ -59,6 +80,16 @@ class Reader:
                     json.loads(line)["text"] for line in store.read(blob.digest).decode().splitlines()
                 ]
         return result
+
+    def live(self) -> list[str]:
+        """Return the texts that a curation of all sources reads."""
+        store, texts = ArtifactStore(f"{self.folder}/artifacts"), list[str]()
+        for blob, digest in self.blobs.items():
+            source = SourceSpec("s", digest, Format.JSONL, withdrawn=self.withdrawn.get(blob, ""))
+            entries = list(read_source(source, store))
+            assert all(isinstance(each, Item) or each.reason == Rejected.WITHDRAWN for each in entries)
+            texts += [each.payload.decode() for each in entries if isinstance(each, Item)]
+        return sorted(texts)
 
 
 def message(text: str) -> bytes:
@@ -129,6 +160,46 @@ def test_d08_gaps_of_compaction_and_markers_do_not_stop_the_reading(tmp_path):
     assert "1 offsets from 2 on" in result.notes[0]
     assert not reader.read().more and reader.texts[-1] == "d"
     assert reader.read().listed == 0
+
+
+def test_d08_a_deleted_key_withdraws_its_record_and_no_other(tmp_path):
+    keys = {0: b"k1", 1: b"k2", 2: b"k1", 3: b"k3"}
+    topic = FakeTopic({0: message("a"), 1: message("a"), 2: None, 3: b""}, keys=keys)
+    reader = Reader(topic, tmp_path, vanished="withdraw")
+    result = reader.read()
+    assert (result.vanished, dict(result.skipped)) == (1, {"TOMBSTONE": 1, "NOT_JSON": 1})
+    assert reader.live() == ["a"]  # that of k2, whose text is the same
+    topic.values |= {4: message("a, corrected"), 5: message("b"), 6: None, 7: None}
+    topic.keys |= {4: b"k2", 5: b"k4", 6: b"k4", 7: b"unknown"}
+    result = reader.read()
+    assert reader.live() == ["a, corrected"] and result.vanished == 2
+    assert sum(each.added for each in result.withdrawn) == 2
+    assert reader.read().vanished == 0 and reader.live() == ["a, corrected"]
+
+
+def test_d08_by_default_records_of_a_deleted_key_stay_and_are_counted(tmp_path):
+    reader = Reader(FakeTopic({0: message("a"), 1: None}), tmp_path)
+    result = reader.read()
+    assert (result.vanished, len(result.withdrawn), reader.live()) == (1, 0, ["a"])
+    assert "ratoon.item" not in ArtifactStore(f"{tmp_path}/artifacts").read(result.blobs[0].digest).decode()
+
+
+def test_d09_dead_letters_keep_their_bytes_and_are_replayed(tmp_path):
+    values = {0: message("a"), 1: '{"text": "中文"}'.encode("gb18030"), 2: b"{", 3: message("x" * 300)}
+    reader = Reader(FakeTopic(values), tmp_path)
+    first = reader.read(max_bytes=100)
+    assert first.dead_letter_count == 3 and reader.texts == ["a"]
+    store = ArtifactStore(f"{tmp_path}/artifacts")
+    letters = [json.loads(line) for line in store.read(first.dead_letters).splitlines()]
+    assert [(each["offset"], each["reason"]) for each in letters] == [
+        (1, "NOT_JSON"), (2, "NOT_JSON"), (3, "TOO_LARGE"),
+    ]  # fmt: skip
+    assert base64.b64decode(letters[0]["value"]) == values[1]
+    source = pb.SourceSpec(encoding="gb18030")
+    second = reader.read(dead_letters=[first.dead_letters], source=source)
+    assert reader.texts == ["a", "中文", "x" * 300]
+    assert (second.listed, second.taken, second.dead_letter_count) == (3, 2, 1)
+    assert reader.read().listed == 0  # the position is where it was
 
 
 def test_messages_that_retention_deleted_are_said(tmp_path):

@@ -12,6 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ratoon.classical.estimators import Estimator
+from ratoon.classical.fitting import Choice, Examples, fit_texts
+from ratoon.tasks.classify import Classify
 from ratoon.tasks.curation import BadStep, Step, settings_of
 from ratoon_ingestion.worker.steps.ngrams import (
     BEGIN,
@@ -25,6 +28,7 @@ from ratoon_ingestion.worker.steps.ngrams import (
 from ratoon_ingestion.worker.steps.references import COUNTS, BadReference
 from ratoon_ingestion.worker.steps.registry import PREPARED, function_of
 from ratoon_ingestion.worker.steps.substrings import repeated_spans, without_spans
+from ratoon_ingestion.worker.steps.tokens import word_pieces
 
 ARPA = """
 \\data\\
@@ -299,3 +303,73 @@ def test_cut_spans_leave_whole_words():
     assert without_spans(texts[1], spans).split() == ["Three", "four"]
     ((start, end),) = repeated_spans(["abcd" * 100], 50)[0]
     assert start >= 50 and end == 400
+
+
+class Artifacts:
+    """An artifact whose files a step reads."""
+
+    def __init__(self, files: dict[str, bytes]) -> None:
+        self.files = files
+
+    def artifact(self, digest: str) -> Iterator[tuple[str, bytes]]:
+        yield from self.files.items()
+
+
+VERSION = Step("classifier", {"version_digest": "a" * 64, "label": "spam", "min_score": "0.5"})
+
+
+def test_a_version_of_the_project_scores_texts(tmp_path):
+    words = [f"{word} number {place}" for place in range(12) for word in ("meeting notes", "win money now")]
+    model = fit_texts(
+        Classify(("ham", "spam")),
+        Examples(words, ["ham", "spam"] * 12),
+        Choice(estimators=(Estimator.LINEAR,)),
+    )
+    folder = tmp_path / "classifier"
+    folder.mkdir()
+    PREPARED["classifier"](settings_of(VERSION), Artifacts(model.files()), folder)
+    batch = pa.RecordBatch.from_pydict({"text": ["win money today", "notes of the meeting"]})
+    result = function_of(VERSION, str(tmp_path))(batch)
+    expected = np.exp(model.answer(batch.column("text").to_pylist()).logprobs[:, 1])
+    assert [float(dict(each)["quality_score"]) for each in result.attributes.to_pylist()] == pytest.approx(
+        expected, abs=1e-4
+    )
+    assert result.removed.to_pylist() == [None, "LOW_QUALITY_SCORE"]
+
+
+def test_an_artifact_that_is_no_classical_model_or_lacks_the_label_is_refused(tmp_path):
+    with pytest.raises(BadReference, match="cannot score texts"):
+        PREPARED["classifier"](settings_of(VERSION), Artifacts({"config.json": b"{}"}), tmp_path)
+    with pytest.raises(BadStep, match="Set either good and bad, or version_digest and label"):
+        settings_of(Step("classifier", {"version_digest": "a" * 64}))
+    with pytest.raises(BadStep):
+        settings_of(Step("classifier", {"version_digest": "abc", "label": "spam"}))
+
+
+def test_bert_pieces_are_those_of_transformers(tmp_path):
+    pieces = [
+        "[PAD]",
+        "[UNK]",
+        "[CLS]",
+        "[SEP]",
+        "un",
+        "##aff",
+        "##able",
+        "runn",
+        "##ing",
+        "中",
+        "文",
+        "cafe",
+        ",",
+    ]
+    vocabulary = tmp_path / "vocab.txt"
+    vocabulary.write_text("\n".join(pieces) + "\n")
+    bert = pytest.importorskip("transformers").BertTokenizer(vocab=str(vocabulary))
+    texts = ["Unaffable, running", "中文 Café", "unknown word", ""]
+    ours = word_pieces(vocabulary.read_text())
+    for text in texts:
+        encoded = ours.encode(text, add_special_tokens=False)
+        assert encoded.tokens == bert.tokenize(text), text
+    assert ours.encode("Unaffable").offsets == [(0, 2), (2, 5), (5, 9)]
+    with pytest.raises(ValueError, match="no line"):
+        word_pieces("a\nb\n")

@@ -218,6 +218,12 @@ def _source_id(text: str) -> str:
     return text
 
 
+def _digest(text: str) -> str:
+    if not re.fullmatch(r"[0-9a-f]{64}", text):
+        raise ValueError("the digest of the artifact of a version, 64 hexadecimal digits")
+    return text
+
+
 def _regions(text: str) -> tuple[str, ...]:
     regions = _words(text)
     if not all(len(region) == 2 and region.isascii() and region.isupper() for region in regions):
@@ -323,8 +329,10 @@ STEPS: Mapping[str, Mapping[str, Parameter]] = {
         "max_percentile": Parameter(1.0, _share),
     },
     "classifier": {
-        "good": Parameter(None, _source_id, names_sources=True),
-        "bad": Parameter(None, _source_id, names_sources=True),
+        "good": Parameter("", _source_id, names_sources=True),
+        "bad": Parameter("", _source_id, names_sources=True),
+        "version_digest": Parameter("", _digest),
+        "label": Parameter("", _text),
         "min_score": Parameter(0.5, _share),
     },
     "url_blocklist": {"block": Parameter(None, _words)},
@@ -388,6 +396,12 @@ def _topic_problem(values: Mapping[str, Any]) -> str:
     return "" if bool(values["keywords"]) != bool(values["reference"]) else "Set either keywords or reference"
 
 
+def _classifier_problem(values: Mapping[str, Any]) -> str:
+    by_texts, by_version = (values["good"], values["bad"]), (values["version_digest"], values["label"])
+    is_set = (all(by_texts) and not any(by_version)) or (all(by_version) and not any(by_texts))
+    return "" if is_set else "Set either good and bad, or version_digest and label"
+
+
 def _augment_problem(values: Mapping[str, Any]) -> str:
     return "" if values["character_noise"] or values["synonyms"] else "Set character_noise or synonyms"
 
@@ -395,6 +409,7 @@ def _augment_problem(values: Mapping[str, Any]) -> str:
 _CHECKS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "topic": _topic_problem,
     AUGMENT: _augment_problem,
+    "classifier": _classifier_problem,
     "segment": _segment_problem,
     "perplexity": _perplexity_problem,
 }

@@ -1,5 +1,7 @@
 """Handlers of connections, and the procedure of their readings, which runs for as long as a connection exists."""
 
+import base64
+import json
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
@@ -10,10 +12,11 @@ from ratoon.operations.operations import Claim, Operations, Step
 from ratoon.process.clock import Clock
 from ratoon.process.errors import Description
 from ratoon.storage.names import checked_id, matched, parent_of, project_of
-from ratoon.storage.store import Store
+from ratoon.storage.paging import Page, PageTokens, page_size
+from ratoon.storage.store import Store, Transaction
 from ratoon_ingestion.application.commands import CreateConnection, UpdateConnection
 from ratoon_ingestion.application.handlers import PROJECT, check_no_erasure
-from ratoon_ingestion.application.ports import ReadingJob, Readings
+from ratoon_ingestion.application.ports import Blobs, DeadLetter, ReadingJob, Readings
 from ratoon_ingestion.domain.connections import (
     Connection,
     ConnectionKind,
@@ -27,12 +30,15 @@ from ratoon_ingestion.domain.connections import (
     source_names,
     sources_of,
     step,
+    withdrawing,
 )
 from ratoon_ingestion.domain.endpoints import Endpoint, endpoint_of
-from ratoon_ingestion.domain.errors import StaleEtag
+from ratoon_ingestion.domain.errors import NoDeadLetters, StaleEtag
 from ratoon_ingestion.domain.sources import Source
 
 CONNECTION = f"{PROJECT}/connections/*"
+_VALUE_BYTES, _PAGE_BYTES = 16 << 10, 2 << 20
+"""Bytes of a dead letter's value to show, and of all values of a page."""
 
 
 def create_connection(
@@ -93,6 +99,59 @@ def read_connection(name: str, store: Store, operations: Operations) -> Connecti
         return tx.save(replace(connection, read_requested=True))
 
 
+def replay_dead_letters(name: str, store: Store, operations: Operations) -> Connection:
+    """Request a reading of the dead letters; NoDeadLetters if there are none."""
+    matched(name, CONNECTION)
+    with store.write() as tx:
+        connection = tx.get(Connection, name)
+        if connection.replay_requested or connection.replays:
+            return connection
+        if not connection.dead_letters:
+            raise NoDeadLetters(f"{name} has no dead letters: there is nothing to replay.")
+        operations.wake(tx, name)
+        return tx.save(replace(connection, replay_requested=True))
+
+
+def list_dead_letters(
+    parent: str, size: int, token: str, store: Store, blobs: Blobs, tokens: PageTokens
+) -> Page[DeadLetter]:
+    """Return a page of the messages of a connection that gave no record, oldest first."""
+    matched(parent, CONNECTION, "parent")
+    with store.read() as tx:
+        groups = tx.get(Connection, parent).dead_letters
+    listing = f"dead letters:{parent}"
+    reading, start = (tokens.open(listing, token) or ["0", "0"])[:2]
+    limit, page = page_size(size), list[DeadLetter]()
+    size_bytes = 0
+    for group in groups:
+        if group.reading < int(reading):
+            continue
+        skipped = int(start) if group.reading == int(reading) else 0
+        lines = blobs.read(group.digest).splitlines()
+        for number, line in enumerate(lines[skipped:], skipped):
+            letter = _dead_letter(line, group.reading)
+            size_bytes += len(letter.value) + len(letter.key)
+            if len(page) == limit or (page and size_bytes > _PAGE_BYTES):
+                return Page(page, tokens.seal(listing, [str(group.reading), str(number)]))
+            page.append(letter)
+    return Page(page, "")
+
+
+def _dead_letter(line: bytes, reading: int) -> DeadLetter:
+    row = json.loads(line)
+    return DeadLetter(
+        partition=row["partition"],
+        offset=row["offset"],
+        time=datetime.fromisoformat(row["time"]),
+        reason=row["reason"],
+        detail=row["detail"],
+        key=base64.b64decode(row["key"]),
+        value=base64.b64decode(row["value"])[:_VALUE_BYTES],
+        size_bytes=row["size_bytes"],
+        reading=reading,
+    )
+
+
 def endpoint(connection: Connection, endpoints: Mapping[str, str]) -> Endpoint:
     """Return the entry of the operator's list that allows a connection; ConnectionNotAllowed if none does.
 
@@ -119,7 +178,8 @@ class ReadingProcedure:
                 assert connection.result is not None, "a reading that is stored has a result"
                 with self._store.read() as tx:
                     names = source_names(connection, connection.result)
-                    return ConnectionObservation(stored=all(tx.find(Source, name) for name in names))
+                    stored = all(tx.find(Source, name) for name in names)
+                    return ConnectionObservation(stored=stored and not _to_withdraw(tx, connection))
         return ConnectionObservation()
 
     def step(
@@ -153,6 +213,21 @@ class ReadingProcedure:
             for source in sources_of(connection, self._clock.now()):
                 if tx.find(Source, source.name) is None:
                     tx.create(source)
+            self._withdraw(tx, connection)
+
+    def _withdraw(self, tx: Transaction, connection: Connection) -> None:
+        """Withdraw from earlier sources what vanished or was replaced; a repetition changes nothing."""
+        for source in _to_withdraw(tx, connection):
+            tx.save(withdrawing(connection, source))
+
+
+def _to_withdraw(tx: Transaction, connection: Connection) -> list[Source]:
+    """Return the sources of a connection from which its current result withdraws items that they still have."""
+    if connection.result is None or not connection.result.withdrawn:
+        return []
+    sources = tx.all(Source, parent_of(connection.name))
+    own = (source for source in sources if source.connection == connection.name)
+    return [source for source in own if withdrawing(connection, source) != source]
 
 
 def _job_id(connection: Connection, claim: Claim) -> str:

@@ -2,6 +2,7 @@
 
 from ratoon.storage.store import Transaction
 from ratoon.tasks.curation import AUGMENT, DECONTAMINATION, Step, settings_of, sources_of
+from ratoon_ingestion.application.joining import with_partner
 from ratoon_ingestion.application.ports import HeldOutTexts
 from ratoon_ingestion.domain.assignment import Part
 from ratoon_ingestion.domain.curation import CurationConfig
@@ -19,7 +20,7 @@ def held_out_texts(tx: Transaction, config: CurationConfig | None, project: str)
     if step is None:
         return HeldOutTexts()
     params = settings_of(step)
-    benchmarks = tuple(tx.get(Source, f"{project}/sources/{each}") for each in params["benchmarks"])
+    benchmarks = tuple(_source(tx, f"{project}/sources/{each}") for each in params["benchmarks"])
     if not params["test_parts"]:
         return HeldOutTexts(benchmarks=benchmarks)
     splits = (split for dataset in tx.all(Dataset, project) for split in tx.all(Split, dataset.name))
@@ -35,4 +36,8 @@ def augmentation_of(config: CurationConfig) -> Step | None:
 def step_sources(tx: Transaction, config: CurationConfig | None, project: str) -> tuple[Source, ...]:
     """Return the sources of a project (projects/{project}) that other steps name; NotFound if one does not exist."""
     steps = config.steps if config else ()
-    return tuple(tx.get(Source, f"{project}/sources/{each}") for each in sources_of(steps))
+    return tuple(_source(tx, f"{project}/sources/{each}") for each in sources_of(steps))
+
+
+def _source(tx: Transaction, name: str) -> Source:
+    return with_partner(tx, tx.get(Source, name))

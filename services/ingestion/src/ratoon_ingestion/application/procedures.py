@@ -10,6 +10,7 @@ from ratoon.storage.store import Store, Transaction
 from ratoon_ingestion.application.browsing import readable_splits, readable_versions
 from ratoon_ingestion.application.composing import build_job
 from ratoon_ingestion.application.decontaminating import augmentation_of, held_out_texts, step_sources
+from ratoon_ingestion.application.joining import with_partner
 from ratoon_ingestion.application.ports import CurationJob, Curations, SplitJob, Splits
 from ratoon_ingestion.domain.assignment import Part
 from ratoon_ingestion.domain.curation import EarlierRecords
@@ -46,7 +47,7 @@ def curation_job(store: Store, version: DatasetVersion) -> CurationJob:
     if version.mixture is not None:
         return CurationJob(version, (), mixture=build_job(store, version))
     with store.read() as tx:
-        sources = tuple(tx.get(Source, name) for name in version.sources)
+        sources = tuple(with_partner(tx, tx.get(Source, name)) for name in version.sources)
         erasures = tx.all(Erasure, f"projects/{project_of(version.name)}")
         held_out = held_out_texts(tx, version.curation, f"projects/{project_of(version.name)}")
         read = step_sources(tx, version.curation, f"projects/{project_of(version.name)}")

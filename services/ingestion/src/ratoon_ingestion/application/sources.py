@@ -10,6 +10,7 @@ from ratoon.tasks.curation import sources_of
 from ratoon_ingestion.application.commands import PreviewSource, UpdateSource
 from ratoon_ingestion.application.decontaminating import held_out_texts, step_sources
 from ratoon_ingestion.application.handlers import PROJECT, SOURCE, check_no_erasure, check_uploaded
+from ratoon_ingestion.application.joining import check_partner, joined_by, with_partner
 from ratoon_ingestion.application.ports import Blobs, PreviewJob
 from ratoon_ingestion.domain.datasets import Dataset, DatasetVersion
 from ratoon_ingestion.domain.erasures import Erasure
@@ -31,6 +32,7 @@ def update_source(command: UpdateSource, store: Store) -> Source:
         after = changed(before, command.changes)
         if after == before:
             return before
+        check_partner(tx, after)
         if read_otherwise(before, after):
             _check_unused(
                 tx,
@@ -48,6 +50,8 @@ def delete_source(name: str, etag: str, store: Store) -> None:
         source = tx.get(Source, name)
         _check_etag(source, etag)
         _check_unused(tx, source, "A source cannot be deleted while a version of it exists.")
+        if joining := joined_by(tx, source):
+            raise SourceInUse(f"The rows of {joining} are joined with {name}. Delete {joining} first.")
         tx.delete(source)
 
 
@@ -73,9 +77,12 @@ def preview_job(command: PreviewSource, store: Store, blobs: Blobs, clock: Clock
         encoding=command.encoding,
         sample_by=command.sample_by,
         archive_depth=command.archive_depth,
+        rows=command.rows,
     )
     check_uploaded(source, blobs)
     with store.read() as tx:
+        check_partner(tx, source)
+        source = with_partner(tx, source)
         erasures = tx.all(Erasure, command.parent)
         held_out = held_out_texts(tx, command.curation, command.parent)
         read = step_sources(tx, command.curation, command.parent)

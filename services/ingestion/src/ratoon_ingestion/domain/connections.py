@@ -34,6 +34,11 @@ CHANGEABLE = (
     "max_items",
     "max_bytes",
     "paused",
+    "query",
+    "columns",
+    "format",
+    "encoding",
+    "vanished",
 )
 """What an update may change."""
 _MAX_ITEMS, _MAX_BYTES = 100_000, 8 << 30
@@ -50,6 +55,8 @@ _ID_CHARS = 46
 """Characters of the connection's ID in the names of its sources, which have 16 more."""
 FIRST_RETRY_S, MAX_RETRY_S = 10.0, 3600.0
 """Seconds from an error to the next scheduled reading: they double with each error in a row, up to the second."""
+MAX_DEAD_LETTERS = 10_000
+"""Dead letters that a connection keeps; the oldest readings' are forgotten first."""
 POLL_INTERVAL_S = 0.5
 IDLE_INTERVAL = timedelta(hours=1)
 
@@ -68,6 +75,32 @@ class ConnectionState(StrEnum):
     IDLE = "IDLE"
     READING = "READING"
     STORING = "STORING"
+
+
+class Vanished(StrEnum):
+    """What becomes of records whose object, row or message vanishes from the place or is replaced there."""
+
+    KEEP = "keep"
+    WITHDRAW = "withdraw"
+
+
+@dataclass(frozen=True)
+class Withdrawn:
+    """Withdrawn items of a blob: its name, the digest of their list, their number, and how many are new in it."""
+
+    blob: str
+    digest: str
+    count: int = 0
+    added: int = 0
+
+
+@dataclass(frozen=True)
+class DeadLetters:
+    """Messages of one reading that gave no record."""
+
+    digest: str
+    count: int
+    reading: int
 
 
 @dataclass(frozen=True)
@@ -93,6 +126,10 @@ class ReadingResult:
     size_bytes: int = 0
     notes: tuple[str, ...] = ()
     more: bool = False
+    vanished: int = 0
+    withdrawn: tuple[Withdrawn, ...] = ()
+    dead_letters: str = ""
+    dead_letter_count: int = 0
 
 
 @dataclass(frozen=True)
@@ -110,6 +147,9 @@ class Reading:
     size_bytes: int = 0
     notes: tuple[str, ...] = ()
     more: bool = False
+    vanished_count: int = 0
+    withdrawn_count: int = 0
+    dead_letter_count: int = 0
 
 
 @dataclass(frozen=True)
@@ -161,6 +201,12 @@ class Connection:
     next_read_time: datetime | None = None
     record_count: int = 0
     revision: int = 0
+    vanished: Vanished = Vanished.KEEP
+    withdrawn_count: int = 0
+    dead_letters: tuple[DeadLetters, ...] = ()
+    replay_requested: bool = False
+    replays: bool = False
+    """True if the current reading is one of the dead letters."""
 
     @property
     def etag(self) -> str:
@@ -236,15 +282,23 @@ def begun(connection: Connection) -> Connection:
     return replace(connection, next_read_time=connection.create_time if has_schedule else None)
 
 
+def reading_name(connection: Connection) -> str:
+    """Return the name of the current reading, from which the names of its blobs follow."""
+    key = json.dumps([connection.name, connection.create_time.isoformat(), connection.reading_number])
+    return hashlib.sha256(key.encode()).hexdigest()[:12]
+
+
 def source_names(connection: Connection, result: ReadingResult) -> tuple[str, ...]:
-    """Return the names of the sources of a reading, which follow from the position at which it began."""
+    """Return the names of the sources of a reading, which follow from the position at which it began.
+
+    A replay of dead letters does not move the position: the names of its sources follow from its number.
+    """
     project, _, connection_id = connection.name.rpartition("/connections/")
     names = []
     for number in range(len(result.blobs)):
-        key = json.dumps(
-            [connection.name, connection.create_time.isoformat(), connection.cursor, result.cursor, number]
-        )
-        digest = hashlib.sha256(key.encode()).hexdigest()[:16]
+        key = [connection.name, connection.create_time.isoformat(), connection.cursor, result.cursor, number]
+        key += [reading_name(connection)] if connection.replays else []
+        digest = hashlib.sha256(json.dumps(key).encode()).hexdigest()[:16]
         names.append(f"{project}/sources/{connection_id[:_ID_CHARS].rstrip('.-')}-{digest}")
     return tuple(names)
 
@@ -254,6 +308,8 @@ def sources_of(connection: Connection, now: datetime) -> tuple[Source, ...]:
     assert connection.result is not None, "sources are created from a result"
     title = connection.display_name or connection.name.rpartition("/")[2]
     names = source_names(connection, connection.result)
+    reading = reading_name(connection)
+    withdrawn = {each.blob: each for each in connection.result.withdrawn}
     return tuple(
         Source(
             name=name,
@@ -273,9 +329,21 @@ def sources_of(connection: Connection, now: datetime) -> tuple[Source, ...]:
             consent=connection.consent,
             domain=connection.domain,
             archive_depth=ARCHIVE_DEPTH,
+            blob=f"{reading}-{number}",
+            withdrawn=each.digest if (each := withdrawn.get(f"{reading}-{number}")) else "",
+            withdrawn_count=each.count if each else 0,
         )
-        for name, blob in zip(names, connection.result.blobs, strict=True)
+        for number, (name, blob) in enumerate(zip(names, connection.result.blobs, strict=True))
     )
+
+
+def withdrawing(connection: Connection, source: Source) -> Source:
+    """Return an earlier source without the items that the current result withdraws."""
+    assert connection.result is not None, "items are withdrawn by a result"
+    for each in connection.result.withdrawn:
+        if each.blob == source.blob:
+            return replace(source, withdrawn=each.digest, withdrawn_count=each.count)
+    return source
 
 
 @dataclass(frozen=True)
@@ -311,6 +379,7 @@ def fail(connection: Connection, failure: Failure, now: datetime) -> Transition:
         connection,
         state=ConnectionState.IDLE,
         result=None,
+        replays=False,
         failure=failure,
         failure_time=now,
         failures=failures,
@@ -322,12 +391,17 @@ def fail(connection: Connection, failure: Failure, now: datetime) -> Transition:
 
 def _begin(connection: Connection, now: datetime) -> Transition:
     due = connection.next_read_time is not None and connection.next_read_time <= now
+    if connection.replay_requested:
+        return _started(replace(connection, replay_requested=False, replays=True), now)
     if not connection.read_requested and (connection.paused or not due):
         return Transition(connection, wake_after_s=_pause_s(connection, now))
+    return _started(replace(connection, read_requested=False, replays=False), now)
+
+
+def _started(connection: Connection, now: datetime) -> Transition:
     reading = replace(
         connection,
         state=ConnectionState.READING,
-        read_requested=False,
         reading_number=connection.reading_number + 1,
         attempts=1,
         start_time=now,
@@ -370,6 +444,9 @@ def _finish(connection: Connection, now: datetime) -> Transition:
         size_bytes=result.size_bytes,
         notes=result.notes,
         more=result.more,
+        vanished_count=result.vanished,
+        withdrawn_count=sum(each.added for each in result.withdrawn),
+        dead_letter_count=result.dead_letter_count,
     )
     idle = replace(
         connection,
@@ -384,13 +461,27 @@ def _finish(connection: Connection, now: datetime) -> Transition:
         read_requested=connection.read_requested or result.more,
         next_read_time=connection.schedule.next_after(now),
         record_count=connection.record_count + records,
+        withdrawn_count=connection.withdrawn_count + reading.withdrawn_count,
+        dead_letters=_dead_letters(connection, result),
+        replays=False,
     )
     events = (ConnectionRead(reading.sources, counts, connection.domain),) if reading.sources else ()
     return Transition(idle, (Action.CLEAN,), events, _pause_s(idle, now))
 
 
+def _dead_letters(connection: Connection, result: ReadingResult) -> tuple[DeadLetters, ...]:
+    """Return the dead letters after a reading; a replay leaves its own."""
+    kept = () if connection.replays else connection.dead_letters
+    if result.dead_letters:
+        new = DeadLetters(result.dead_letters, result.dead_letter_count, connection.reading_number)
+        kept = (*kept, new)
+    while len(kept) > 1 and sum(each.count for each in kept) > MAX_DEAD_LETTERS:
+        kept = kept[1:]
+    return kept
+
+
 def _pause_s(connection: Connection, now: datetime) -> float:
-    if connection.read_requested:
+    if connection.read_requested or connection.replay_requested:
         return 0.0
     time = connection.next_read_time
     if connection.paused or time is None:

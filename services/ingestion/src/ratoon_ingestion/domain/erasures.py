@@ -61,6 +61,8 @@ class Plan:
     unread_sources: tuple[str, ...] = ()
     blobs: tuple[str, ...] = ()
     text_digests: tuple[str, ...] = ()
+    attachments: tuple[str, ...] = ()
+    """Files that a version refers to no more; those that nothing else refers to go."""
     indexes: Mapping[str, str] = field(default_factory=dict)
     """What takes the place of near-duplicate indexes, by the index; empty: nothing does."""
 

@@ -9,6 +9,9 @@ from ratoon_ingestion.domain.assignment import Part
 from ratoon_ingestion.domain.errors import BadExport, BadReading, NotReady
 from ratoon_ingestion.domain.work import DONE, Progress, State, Work
 
+ATTACHMENTS = "attachments/"
+"""Path of the files of records in an export."""
+
 
 class ExportFormat(StrEnum):
     """Format of the files."""
@@ -73,8 +76,9 @@ class Export(Work):
 
     @property
     def blobs(self) -> tuple[str, ...]:
-        """Return the digests of everything that is stored for it."""
-        return tuple(filter(None, (self.artifact_digest, *(file.digest for file in self.files))))
+        """Return the digests of everything that is stored for it; attachments belong to the version."""
+        own = (file.digest for file in self.files if not file.path.startswith(ATTACHMENTS))
+        return tuple(filter(None, (self.artifact_digest, *own)))
 
 
 @dataclass(frozen=True)

@@ -19,9 +19,12 @@ CHANGEABLE = (
     "format",
     "sample_by",
     "archive_depth",
+    "rows",
 )
 """What an update may change."""
-_HOW_IT_IS_READ = ("columns", "encoding", "format", "sample_by", "archive_depth")
+_HOW_IT_IS_READ = ("columns", "encoding", "format", "sample_by", "archive_depth", "rows")
+_NEWER = (("archive_depth", None), ("rows", None))
+_MAX_KEYS, _COLUMN_CHARS, _SEPARATOR_CHARS = 16, 200, 100
 _ROLES = ("text", "label", "id", "time")
 EXAMPLE_ROLES = ("messages", "prompt", "answer", "rejected", "system", "tools", "weight")
 """Columns of conversations, instructions and preferences."""
@@ -46,6 +49,12 @@ class Format(StrEnum):
     ARROW = "ARROW"
     WARC = "WARC"
     WIKIPEDIA = "WIKIPEDIA"
+    MEDIA_ARCHIVE = "MEDIA_ARCHIVE"
+
+    @property
+    def is_table(self) -> bool:
+        """Return whether the blob has rows with columns."""
+        return self in (Format.JSONL, Format.CSV, Format.PARQUET, Format.EXCEL, Format.ARROW)
 
 
 class SampleBy(StrEnum):
@@ -105,6 +114,39 @@ class Columns:
 
 
 @dataclass(frozen=True)
+class Rows:
+    """What is done with the rows of a table: a join with another source by a key, groups, and a sort."""
+
+    other: str = ""
+    """Resource name of the other source; empty: no join."""
+    key: str = ""
+    other_key: str = ""
+    inner: bool = False
+    sort_by: tuple[str, ...] = ()
+    group_by: tuple[str, ...] = ()
+    separator: str = ""
+    partner: "Source | None" = None
+    """The other source itself, in jobs alone."""
+
+    def __post_init__(self) -> None:
+        if bool(self.other) != bool(self.key):
+            raise BadSource("rows.join needs both source and key.")
+        if not (self.other or self.sort_by or self.group_by):
+            raise BadSource("rows is set, but has neither join nor sort_by nor group_by.")
+        for name in ("sort_by", "group_by"):
+            columns = getattr(self, name)
+            if len(columns) > _MAX_KEYS or not all(column.strip("-") for column in columns):
+                raise BadSource(f"rows.{name} must name at most {_MAX_KEYS} columns, none of them empty.")
+        if any(
+            len(column) > _COLUMN_CHARS
+            for column in (*self.sort_by, *self.group_by, self.key, self.other_key)
+        ):
+            raise BadSource(f"A column of rows has a name of more than {_COLUMN_CHARS} characters.")
+        if len(self.separator) > _SEPARATOR_CHARS:
+            raise BadSource(f"rows.separator has more than {_SEPARATOR_CHARS} characters.")
+
+
+@dataclass(frozen=True)
 class Source:
     """A blob (or, for archives, an artifact tree) by its sha256, its format and its licence."""
 
@@ -131,14 +173,19 @@ class Source:
     """Tag of the domain."""
     archive_depth: int | None = None
     """Levels of archives within archives that are read; None (release 0.1): none, and no documents."""
+    blob: str = ""
+    """Name of the blob among those of its connection's readings."""
+    withdrawn: str = ""
+    """Digest of the list of its withdrawn items; empty: none."""
+    withdrawn_count: int = 0
+    rows: Rows | None = None
+    """What is done with the rows of a table; None: nothing."""
 
     @property
     def etag(self) -> str:
         """The mark of what can be changed: equal exactly when that is."""
         values = {field: getattr(self, field) for field in CHANGEABLE}
-        settings = tuple(
-            value for field, value in values.items() if (field, value) != ("archive_depth", None)
-        )
+        settings = tuple(value for field, value in values.items() if (field, value) not in _NEWER)
         return hashlib.sha256(repr(settings).encode()).hexdigest()[:16]
 
     def __post_init__(self) -> None:
@@ -147,6 +194,10 @@ class Source:
         if self.archive_depth is not None and not 0 <= self.archive_depth <= MAX_ARCHIVE_DEPTH:
             raise BadSource(
                 f"archive_depth is {self.archive_depth}; it must be from 0 to {MAX_ARCHIVE_DEPTH}."
+            )
+        if self.rows is not None and not self.format.is_table:
+            raise BadSource(
+                f"rows goes with tables (JSONL, CSV, Parquet, Excel, Arrow), not with {self.format}."
             )
         if not _DIGEST.fullmatch(self.digest):
             raise BadSource(f"digest {self.digest!r} is not a sha256 digest in lowercase hex.")

@@ -23,6 +23,7 @@ from ratoon.jobs.v1.ingestion_jobs_pb2 import CurationResult, CurationSpec
 from ratoon.storage.artifacts import ArtifactStore
 from ratoon.tasks.curation import SEGMENT, complete
 from ratoon_ingestion.domain.curation import CurationConfig, CurationStep, EarlierRecords, Rejected
+from ratoon_ingestion.worker.attachments import with_attachments
 from ratoon_ingestion.worker.batches import CURATED, REJECTED
 from ratoon_ingestion.worker.compared import compared
 from ratoon_ingestion.worker.curated import Curated
@@ -51,6 +52,7 @@ from ratoon_ingestion.worker.names import (
     order_of,
 )
 from ratoon_ingestion.worker.profile import REPLACED, Counts, ProfileBuilder
+from ratoon_ingestion.worker.readers import SourceSpec
 from ratoon_ingestion.worker.reading import SourceReader
 from ratoon_ingestion.worker.references import add_model_counts, check_ready, with_models
 from ratoon_ingestion.worker.sorted_records import Staying, in_id_order
@@ -112,14 +114,16 @@ def curate(spec: CurationSpec, store: ArtifactStore, scratch: Path, report: Prog
             staying, rejected = _staying(records, unique, rejected, earlier, spec, folder)
             report(0.95, "Writing records", done=len(staying.rows), total=len(staying.rows), unit="records")
             counts = Counts(reader.items, len(staying.rows), _reasons(rejected), added_by(reports))
-            result = _write(spec, folder, counts, records, staying, rejected, unique.counts)
-            result.artifact_digest = store.put_tree(folder / "tree")
+            result, attachments = _write(spec, folder, counts, records, staying, rejected, unique.counts)
+            result.artifact_digest = with_attachments(store, store.put_tree(folder / "tree"), attachments)
             report(0.98, "Indexing records", done=len(staying.rows), total=len(staying.rows), unit="records")
             layout = layout_for(config.cluster_threshold, result.artifact_digest)
             sketches = sketches_in_blocks(records, staying.rows, staying.ids)
             result.index = earlier.index_with(build(sketches, layout, indexes.path()))
         add_unchecked(reports, settings)
         add_model_counts(reports, settings)
+    if reader.row_counts:
+        result.step_reports.append(report_message(Report("rows", reader.items, counts=reader.row_counts)))
     result.step_reports.extend(map(report_message, reports))
     return result
 
@@ -224,7 +228,8 @@ def _write(
     staying: Staying,
     rejected: pa.Table,
     duplicates: dict[str, int],
-) -> CurationResult:
+) -> tuple[CurationResult, set[str]]:
+    """Write the tree; return the result, and the digests of the files that its records refer to."""
     config, tree = config_of(spec.curation), folder / "tree"
     _check_counted(counts, config)
     builder, writer = ProfileBuilder(), RecordWriter(tree)
@@ -252,13 +257,19 @@ def _write(
             "merkle_root": totals["merkle_root"],
             "counts": {name: totals[name] for name in ("items", "records", "rejected")},
             "config": config.stated(),
-            "sources": [asdict(source_of(source)) for source in spec.sources],
+            "sources": [_stated(source_of(source)) for source in spec.sources],
             "code_version": spec.code_version,
         },
     )
     result = CurationResult(**totals)
     result.profile.update(profile)
-    return result
+    return result, builder.attachments
+
+
+def _stated(source: SourceSpec) -> JSON:
+    """Return a source as the manifest names it; settings of newer releases only if they are set."""
+    newer = {"withdrawn", "rows"}
+    return {name: value for name, value in asdict(source).items() if value or name not in newer}
 
 
 def _hexadecimals(names: Names, order: Numbers) -> Iterator[str]:

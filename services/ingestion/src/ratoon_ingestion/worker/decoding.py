@@ -24,6 +24,7 @@ from ratoon_ingestion.worker.filetypes import binary_kind, code_kind
 from ratoon_ingestion.worker.mail import Mail, Undecodable, is_markup, read_mail
 from ratoon_ingestion.worker.markup import text_of
 from ratoon_ingestion.worker.readers import Item, Kind
+from ratoon_ingestion.worker.readers.media import MediaPayload
 
 _LOST = "\ufffd"
 
@@ -43,12 +44,15 @@ class Source:
     """Why it is no record."""
     record: Record | None = None
     """The record, where the item is one as a whole."""
+    attachment: str = ""
+    """Digest of the file that the item is; empty: it is a text."""
     to_text: Callable[[str], str] | None = None
     """How each block becomes text, where its markup is not HTML."""
 
     def record_id(self, key: bytes) -> str:
         """The HMAC-SHA256 of the decoded source."""
-        parts = "\x00".join((self.subject, *(text for text, _ in self.blocks)))
+        attachment = (self.attachment,) if self.attachment else ()
+        parts = "\x00".join((self.subject, *(text for text, _ in self.blocks), *attachment))
         return hmac.new(key, parts.encode(), hashlib.sha256).hexdigest()
 
     def text(self) -> str:
@@ -78,6 +82,8 @@ def decoded(kind: Kind, payload: bytes, path: str = "", encoding: str = "") -> S
         return _of_file(payload, path, encoding)
     if kind.is_example:
         return _of_example(kind, payload)
+    if kind is Kind.MEDIA:
+        return _of_media(payload)
     if kind is Kind.DOCUMENT:
         return _of_document(payload)
     if kind is Kind.MARKDOWN:
@@ -107,6 +113,15 @@ def _of_file(payload: bytes, path: str, encoding: str) -> Source:
     if (code := code_kind(path, content.text)) is not None:
         return Source(source.subject, source.blocks, (*source.steps, "code"), refused=(Rejected.CODE, code))
     return source
+
+
+def _of_media(payload: bytes) -> Source:
+    """A file with the text that goes with it; the mark stands for it, as in conversations."""
+    try:
+        media = MediaPayload.read(payload)
+    except (ValueError, TypeError):
+        return _unread(payload, Rejected.NOT_MEDIA, "not an image, audio or video file")
+    return Source(media.text, ((f"<{media.group}>", False),), ("media",), attachment=media.digest)
 
 
 def _of_document(payload: bytes) -> Source:

@@ -10,7 +10,7 @@ import re
 import tempfile
 from collections import defaultdict
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
 import pyarrow as pa
@@ -22,7 +22,9 @@ from ratoon.storage.artifacts import ArtifactStore, TreeFile
 from ratoon.tasks.kind import Record, Role
 from ratoon.tasks.records import from_json
 from ratoon.tasks.text import utf8
+from ratoon_ingestion.domain.attachments import FOLDER
 from ratoon_ingestion.domain.conversations import SEGMENT_OF
+from ratoon_ingestion.worker.attachments import in_shards
 from ratoon_ingestion.worker.curate import Progress, repeated
 from ratoon_ingestion.worker.decoding import decoded, record_id_of
 from ratoon_ingestion.worker.index.stored import index_store
@@ -60,6 +62,10 @@ class _Outcome:
     origins: set[str] = field(default_factory=set)
     """Sources that versions name as the origin of a record that goes."""
     indexes: dict[str, str] = field(default_factory=dict)
+    attachments: dict[str, None] = field(default_factory=dict)
+    """Files that a version refers to no more."""
+    joined: set[str] = field(default_factory=set)
+    """Sources whose rows were joined with those of a record that goes."""
     held_by_versions: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     held_by_parts: dict[str, list[tuple[str, str]]] = field(default_factory=lambda: defaultdict(list))
 
@@ -74,6 +80,7 @@ class _Outcome:
             blobs=self.blobs,
             text_digests=self.texts,
             indexes=self.indexes,
+            attachments=self.attachments,
             traces=map(self._trace, held),
         )
 
@@ -88,7 +95,8 @@ class _Outcome:
 
 def erase(spec: ErasureSpec, store: ArtifactStore, report: Progress) -> ErasureResult:
     """Write again what holds the records; returns what took the place of what, and the blobs that are to go."""
-    outcome, sources = _Outcome(), tuple(map(source_of, spec.sources))
+    outcome = _Outcome()
+    sources = tuple(replace(source_of(each), withdrawn="") for each in spec.sources)
     key = bytes.fromhex(spec.record_key)
     doomed = _with_repetitions(spec, store)
     total = len(spec.versions) + len(spec.parts) + len(sources)
@@ -147,7 +155,8 @@ def _may_still_hold(store: ArtifactStore, outcome: _Outcome, source: SourceSpec)
         return False
     if source.digest in outcome.blobs:
         return True
-    return source.name in outcome.incomplete and _holds(store, source.digest, outcome.payloads)
+    is_doubtful = source.name in outcome.incomplete or source.name in outcome.joined
+    return is_doubtful and _holds(store, source.digest, outcome.payloads)
 
 
 def _holds(store: ArtifactStore, digest: str, payloads: Collection[bytes]) -> bool:
@@ -226,12 +235,23 @@ def _redact_version(
             outcome.origins |= _origins(store, file.sha256, ids)
         if left != file.sha256:
             outcome.blobs[file.sha256] = None
+    files = _with_own_attachments(store, files, outcome) if gone else files
     tree = store.put_manifest(files)
     if tree != digest:
         outcome.versions[name] = ErasureResult.Replacement(digest=tree, erased_count=len(gone))
         outcome.blobs[digest] = None
     for record_id in gone:
         outcome.held_by_versions[record_id].append(name)
+
+
+def _with_own_attachments(store: ArtifactStore, files: list[TreeFile], outcome: _Outcome) -> list[TreeFile]:
+    """Return the files of a version without the attachments that no record of it has any more."""
+    if not any(file.path.startswith(FOLDER) for file in files):
+        return files
+    held = in_shards(store, [file.sha256 for file in files if file.path.startswith("records-")])
+    gone = {file.sha256 for file in files if file.path.startswith(FOLDER)} - held
+    outcome.attachments |= dict.fromkeys(sorted(gone))
+    return [file for file in files if not (file.path.startswith(FOLDER) and file.sha256 in gone)]
 
 
 def _origins(store: ArtifactStore, digest: str, ids: Collection[str]) -> set[str]:
@@ -290,13 +310,14 @@ def _redact_source(
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "source"
-        write_source(source, left(), path, has_examples(source, store))
+        write_source(source, left(), path, source.rows is None and has_examples(source, store))
         if not texts:
             if source.name in outcome.origins:
                 # its settings for reading differed when that version was created
                 outcome.unread.append(source.name)
             return
         outcome.sources[source.name] = store.put_file(path)
+        outcome.joined |= {source.rows.other.name} if source.rows and source.rows.other else set()
     outcome.texts |= texts
     outcome.blobs |= dict.fromkeys((source.digest, *_tree_blobs(store, source, doomed, key)))
 

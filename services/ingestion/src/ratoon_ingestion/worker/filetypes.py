@@ -6,6 +6,8 @@ Owns the table of signatures and of code's names. It opens nothing and knows no 
 import re
 from pathlib import PurePosixPath
 
+from ratoon_ingestion.media import SIGNATURES
+
 
 def _set(words: str) -> frozenset[str]:
     return frozenset(words.split())
@@ -19,13 +21,7 @@ _PADDING = bytes(3)
 """Zero bytes in a row, as binary formats have and texts have not."""
 _MIN_SIGNATURE_BYTES = 4
 _SIGNATURES: tuple[tuple[int, bytes, str], ...] = (
-    (0, b"\x89PNG\r\n\x1a\n", "image/png"),
-    (0, b"\xff\xd8\xff", "image/jpeg"),
-    (0, b"GIF87a", "image/gif"),
-    (0, b"GIF89a", "image/gif"),
-    (0, b"II*\x00", "image/tiff"),
-    (0, b"MM\x00*", "image/tiff"),
-    (0, b"\x00\x00\x01\x00", "image/x-icon"),
+    *SIGNATURES,
     (0, b"BM", "image/bmp"),
     (0, b"v/1\x01", "image/exr"),
     (0, b"P4\n", "image/netpbm"),
@@ -33,22 +29,10 @@ _SIGNATURES: tuple[tuple[int, bytes, str], ...] = (
     (0, b"P6\n", "image/netpbm"),
     (0, b"\x59\xa6\x6a\x95", "image/sun-raster"),
     (0, b"\x01\xda", "image/sgi"),
-    (8, b"WEBP", "image/webp"),
-    (8, b"AIF", "audio/aiff"),
     (0, b".snd\x00\x00", "audio/basic"),
-    (8, b"WAVE", "audio/wav"),
-    (8, b"AVI ", "video/avi"),
     (0, b"8BPS", "image/photoshop"),
     (0, b"ID3", "audio/mpeg"),
     (0, b"\xff\xfb", "audio/mpeg"),
-    (0, b"OggS", "audio/ogg"),
-    (0, b"fLaC", "audio/flac"),
-    (0, b"MThd", "audio/midi"),
-    (0, b"#!AMR", "audio/amr"),
-    (4, b"ftyp", "video/mp4"),
-    (0, b"\x1aE\xdf\xa3", "video/matroska"),
-    (0, b"\x00\x00\x01\xba", "video/mpeg"),
-    (0, b"FLV\x01", "video/flv"),
     (0, b"%PDF-", "application/pdf"),
     (0, b"%!PS", "application/postscript"),
     (0, b"{\\rtf", "application/rtf"),

@@ -19,6 +19,7 @@ from ratoon.jobs.v1.ingestion_jobs_pb2 import PreviewSpec
 from ratoon.storage.artifacts import ArtifactStore
 from ratoon.tasks.curation import AUGMENT
 from ratoon.tasks.records import from_json, record_of
+from ratoon_ingestion.attachment_messages import attachment_messages
 from ratoon_ingestion.domain.conversations import KIND_ATTRIBUTE, RecordKind, shortened
 from ratoon_ingestion.domain.curation import CurationConfig
 from ratoon_ingestion.domain.mixtures import COPY_OF
@@ -30,10 +31,19 @@ from ratoon_ingestion.worker.batches import CURATED, items_batch
 from ratoon_ingestion.worker.compared import compared, curated_table
 from ratoon_ingestion.worker.decontaminate import add_unchecked, with_contamination
 from ratoon_ingestion.worker.detect import detected
-from ratoon_ingestion.worker.readers import Item, Limits, Rejection, SourceSpec, SourceUnreadable, read_source
+from ratoon_ingestion.worker.readers import (
+    Item,
+    Kind,
+    Limits,
+    Rejection,
+    SourceSpec,
+    SourceUnreadable,
+    read_source,
+)
 from ratoon_ingestion.worker.readers.arrow import arrow_columns
 from ratoon_ingestion.worker.readers.encodings import opened
 from ratoon_ingestion.worker.readers.excel import excel_columns
+from ratoon_ingestion.worker.readers.media import stored
 from ratoon_ingestion.worker.readers.parquet import parquet_columns
 from ratoon_ingestion.worker.readers.tables import table_columns
 from ratoon_ingestion.worker.references import (
@@ -113,15 +123,18 @@ def _add_columns(result: SourcePreview, source: SourceSpec, store: ArtifactStore
 def _read(result: SourcePreview, spec: PreviewSpec, source: SourceSpec, store: "_CountingStore") -> None:
     items: list[Item] = []
     rejections: list[Rejection] = []
-    complete, until = True, time.monotonic() + _SECONDS
+    complete, until, counts = True, time.monotonic() + _SECONDS, Counter[str]()
     try:
-        for entry in read_source(source, store, Limits(scan_bytes=_SCAN_BYTES)):
+        for read in read_source(source, store, Limits(scan_bytes=_SCAN_BYTES), counts):
+            is_media = isinstance(read, Item) and read.kind is Kind.MEDIA
+            entry = stored(read, store) if is_media and isinstance(read, Item) else read
             (items if isinstance(entry, Item) else rejections).append(entry)  # type: ignore[arg-type]
             if _enough(source, items, rejections, until):
                 complete = False
                 break
     except SourceUnreadable as error:
         result.problem_reason, result.problem = error.reason, str(error)
+    result.row_counts.update(counts)
     count = len(items) + len(rejections)
     config = config_of(spec.curation) if spec.HasField("curation") else CurationConfig()
     key, excluded = bytes.fromhex(spec.record_key), frozenset(spec.excluded)
@@ -140,7 +153,7 @@ def _read(result: SourcePreview, spec: PreviewSpec, source: SourceSpec, store: "
     labels = Counter(item.label for item in items if item.label and not _is_answered(item))
     if not result.problem and not outcome.accepted.num_rows:
         result.problem_reason, result.problem = "NO_RECORDS", _nothing(rejected)
-    result.records.extend(_records(outcome.accepted, spec.record_count))
+    result.records.extend(_records(outcome.accepted, spec.record_count, store))
     result.label_counts.update(labels.most_common(_LABELS))
     result.unlabelled_count = sum(not item.label for item in items)
     result.item_count, result.record_count = count, outcome.accepted.num_rows
@@ -207,7 +220,7 @@ def _kind(attributes: Sequence[tuple[str, str]]) -> str:
     return dict(attributes).get(KIND_ATTRIBUTE, RecordKind.TEXT)
 
 
-def _records(accepted: pa.RecordBatch, limit: int) -> Iterator[PreviewedRecord]:
+def _records(accepted: pa.RecordBatch, limit: int, store: ArtifactStore) -> Iterator[PreviewedRecord]:
     for row in accepted.slice(0, limit).to_pylist():
         yield PreviewedRecord(
             source_path=row["source_path"],
@@ -218,6 +231,7 @@ def _records(accepted: pa.RecordBatch, limit: int) -> Iterator[PreviewedRecord]:
             received_time=row["received_time"],
             attributes=dict(row["attributes"]),
             example=_example(row),
+            attachments=attachment_messages(store, dict(row["attributes"])),
         )
 
 

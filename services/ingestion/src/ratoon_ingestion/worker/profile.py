@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 
 from ratoon.tasks.curation import DEFAULT_STEPS, Step, complete
 from ratoon_ingestion.domain.assignment import order_key
+from ratoon_ingestion.domain.attachments import digests_in, references
 from ratoon_ingestion.domain.conversations import has_free_text
 from ratoon_ingestion.domain.curation import CurationConfig, CurationStep
 from ratoon_ingestion.worker.words import IDEOGRAPH_LENGTH, SYLLABLE_LENGTH
@@ -62,6 +63,9 @@ class ProfileBuilder:
         self._last: datetime | None = None
         self._without_time = 0
         self._sample: list[str] = []
+        self.attachments: set[str] = set()
+        """Digests of files that the records refer to."""
+        self._with_attachments = self._with_text = self._with_label = 0
 
     def add(self, records: pa.Table) -> None:
         """Add records (without text: any of their other columns may be needed)."""
@@ -76,6 +80,12 @@ class ProfileBuilder:
         for row in records.column("attributes").to_pylist():
             for name, value in row:
                 self._attributes.setdefault(name, _Values()).add(value)
+            found = digests_in(dict(row))
+            self.attachments.update(found)
+            self._with_attachments += bool(references(dict(row)))
+        labels, lengths = records.column("source_label").fill_null(""), records.column("chars")
+        self._with_label += pc.sum(pc.not_equal(labels, "")).as_py() or 0
+        self._with_text += pc.sum(pc.greater(lengths, 0)).as_py() or 0
         times = records.column("received_time")
         span = pc.min_max(times).as_py()
         self._first = min(filter(None, (self._first, span["min"])), default=None)
@@ -115,7 +125,19 @@ class ProfileBuilder:
                 "unknown": self._without_time,
             },
             "sample": self._sample,
+            "with_attachments": self._with_attachments,
+            "completeness": self._completeness(),
         }
+
+    def _completeness(self) -> dict[str, float]:
+        """Return the share of the records that have each field; an empty value is none."""
+        present = {
+            "text": self._with_text,
+            "label": self._with_label,
+            "time": self.records - self._without_time,
+        }
+        present |= {name: values.present for name, values in self._attributes.items() if name not in present}
+        return {name: round(count / max(self.records, 1), 6) for name, count in sorted(present.items())}
 
 
 class _Values:
@@ -126,10 +148,13 @@ class _Values:
         self._hashes: list[npt.NDArray[np.int64]] = []
         self._new: list[int] = []
         self._records = 0
+        self.present = 0
+        """Number of records whose value is not empty."""
 
     def add(self, value: str) -> None:
         """Add the value of one record."""
         self._records += 1
+        self.present += bool(value)
         if self._counts is not None:
             self._counts[value] += 1
             if len(self._counts) <= _LISTED_VALUES:

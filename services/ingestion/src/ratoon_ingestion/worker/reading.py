@@ -1,12 +1,14 @@
 """Sources as batches of items, and the rejections of their readers."""
 
+from collections import Counter
 from collections.abc import Iterator
 
 import pyarrow as pa
 
 from ratoon.storage.artifacts import ArtifactStore
 from ratoon_ingestion.worker.batches import REJECTED, items_batch, rejections_batch
-from ratoon_ingestion.worker.readers import Item, Limits, Rejection, SourceSpec, read_source
+from ratoon_ingestion.worker.readers import Item, Kind, Limits, Rejection, SourceSpec, read_source
+from ratoon_ingestion.worker.readers.media import stored
 
 _BATCH_ITEMS = 256
 _BATCH_BYTES = 1 << 20
@@ -21,6 +23,8 @@ class SourceReader:
         self._sources, self._store, self._limits = sources, store, limits or Limits()
         self._rejected: list[pa.RecordBatch] = []
         self.items = 0
+        self.row_counts: Counter[str] = Counter()
+        """What joins, groups and sorts of rows counted."""
         self.sources_done = 0
 
     def batches(self) -> Iterator[pa.RecordBatch]:
@@ -42,11 +46,13 @@ class SourceReader:
         items: list[Item] = []
         rejections: list[Rejection] = []
         size = 0
-        for entry in read_source(source, self._store, self._limits):
+        for entry in read_source(source, self._store, self._limits, self.row_counts):
             self.items += 1
             if isinstance(entry, Rejection):
                 rejections.append(entry)
                 continue
+            if entry.kind is Kind.MEDIA:
+                entry = stored(entry, self._store)
             items.append(entry)
             size += len(entry.payload)
             if len(items) >= _BATCH_ITEMS or size >= _BATCH_BYTES:

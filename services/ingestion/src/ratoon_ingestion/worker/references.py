@@ -10,6 +10,7 @@ from typing import BinaryIO
 import pyarrow as pa
 
 from ratoon.jobs.v1 import ingestion_jobs_pb2 as pb
+from ratoon.process.errors import RatoonError
 from ratoon.storage.artifacts import ArtifactStore
 from ratoon.tasks.curation import NAMED_ENTITIES, SEMANTIC_DUPLICATES, Step, settings_of, sources_of
 from ratoon_ingestion.worker import embeddings, entities
@@ -22,6 +23,8 @@ from ratoon_ingestion.worker.stages import StageSettings, clean, decode_sources,
 from ratoon_ingestion.worker.steps.apply import Report, all_texts
 from ratoon_ingestion.worker.steps.references import COUNTS, BadReference
 from ratoon_ingestion.worker.steps.registry import PREPARED, check_installed, directory_of
+
+_MAX_MODEL_BYTES = 1 << 30
 
 
 def with_models(
@@ -98,6 +101,17 @@ class SourcesOfSteps:
         for batch in self._batches(source):
             labels = (label or "" for label in values(batch, "source_label"))
             yield from zip(values(batch, "text"), labels, strict=True)
+
+    def artifact(self, digest: str) -> Iterator[tuple[str, bytes]]:
+        """Yield path and content of each file of an artifact tree."""
+        try:
+            files = self.store.tree(digest)
+        except RatoonError as error:
+            raise BadReference(f"The artifact {digest} cannot be read: {error}") from None
+        if sum(file.size for file in files) > _MAX_MODEL_BYTES:
+            raise BadReference(f"The artifact {digest} is larger than {_MAX_MODEL_BYTES:,} bytes.")
+        for file in files:
+            yield file.path, self.store.read(file.sha256)
 
     def opened(self, source: str) -> BinaryIO:
         """Return the file of a source as it was imported."""

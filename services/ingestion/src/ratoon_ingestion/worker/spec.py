@@ -16,7 +16,7 @@ from ratoon.tasks.curation import Step
 from ratoon_ingestion.domain.curation import CurationConfig, EarlierRecords
 from ratoon_ingestion.domain.pii import Mask
 from ratoon_ingestion.domain.sources import Columns, Format, SampleBy
-from ratoon_ingestion.worker.readers.items import SourceSpec
+from ratoon_ingestion.worker.readers.items import RowSettings, SourceSpec
 from ratoon_ingestion.worker.steps.apply import Report
 
 M = TypeVar("M", bound=Message)
@@ -39,6 +39,20 @@ def source_of(message: pb.SourceSpec) -> SourceSpec:
         encoding=message.encoding,
         sample_by=SampleBy(message.sample_by or SampleBy.LINE),
         archive_depth=message.archive_depth if message.HasField("archive_depth") else None,
+        rows=_rows_of(message.rows) if message.HasField("rows") else None,
+        withdrawn=message.withdrawn,
+    )
+
+
+def _rows_of(message: pb.SourceSpec.Rows) -> RowSettings:
+    return RowSettings(
+        other=source_of(message.other) if message.HasField("other") else None,
+        key=message.key,
+        other_key=message.other_key,
+        inner=message.inner,
+        sort_by=tuple(message.sort_by),
+        group_by=tuple(message.group_by),
+        separator=message.separator,
     )
 
 

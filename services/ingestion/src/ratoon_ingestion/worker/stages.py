@@ -27,6 +27,7 @@ from ratoon.tasks.curation import (
 )
 from ratoon.tasks.kind import Record
 from ratoon.tasks.records import to_json
+from ratoon_ingestion.domain.attachments import references
 from ratoon_ingestion.domain.conversations import (
     KIND_ATTRIBUTE,
     changed,
@@ -245,7 +246,8 @@ def drop_short(batch: pa.RecordBatch, settings: StageSettings) -> Outcome:
     """
     min_chars = settings.config.min_chars
     texts, labels = values(batch, "text"), values(batch, "source_label")
-    prompts = [KIND_ATTRIBUTE in dict(attributes) for attributes in values(batch, "attributes")]
+    attributes = [dict(each) for each in values(batch, "attributes")]
+    prompts = [KIND_ATTRIBUTE in each or bool(references(each)) for each in attributes]
     short = [length_of(text) < min_chars for text in texts]
     rows = list(zip(short, labels, prompts, texts, strict=True))
     verdicts: list[Verdict] = [
@@ -263,8 +265,12 @@ def drop_short(batch: pa.RecordBatch, settings: StageSettings) -> Outcome:
 
 def drop_garbage(batch: pa.RecordBatch, settings: StageSettings) -> Outcome:
     """Texts that are no language: encoded data, broken characters, one character on end."""
-    rows = zip(values(batch, "text"), records_of(batch), strict=True)
-    reasons = [garbage(comparable(text)) if record is None else _unfit(record) for text, record in rows]
+    attributes = [dict(each) for each in values(batch, "attributes")]
+    rows = zip(values(batch, "text"), records_of(batch), attributes, strict=True)
+    reasons = [
+        None if references(each) else garbage(comparable(text)) if record is None else _unfit(record)
+        for text, record, each in rows
+    ]
     return partition(
         batch, CurationStep.GARBAGE, [None if reason is None else (reason, "") for reason in reasons]
     )
@@ -350,19 +356,25 @@ def measure(batch: pa.RecordBatch, settings: StageSettings) -> Outcome:
     """Digest, lengths, slices, and the sketches that the duplicate search compares.
 
     Digest and sketches are of the comparable form: texts that differ in width or white space alone are duplicates.
+    A record with attachments is a duplicate of one with the same attachments only.
     """
+    files = [references(dict(each)) for each in values(batch, "attributes")]
     texts, records = values(batch, "text"), records_of(batch)
     forms = [comparable(text) for text in texts]
     words = [words_of(form) for form in forms]
     shingles, offsets = shingled(
         [
-            spaced(form, each) if record is None else spaced_text(comparable(wording(record)))
-            for form, each, record in zip(forms, words, records, strict=True)
+            _sha256(f"{form} {refs}")
+            if refs
+            else spaced(form, each)
+            if record is None
+            else spaced_text(comparable(wording(record)))
+            for form, each, record, refs in zip(forms, words, records, files, strict=True)
         ]
     )
     digests = [
-        _sha256(form if record is None else identity(record, comparable))
-        for form, record in zip(forms, records, strict=True)
+        _sha256((form if record is None else identity(record, comparable)) + (f"\n{refs}" if refs else ""))
+        for form, record, refs in zip(forms, records, files, strict=True)
     ]
     answers = ["" if record is None else setting_identity(record, comparable) for record in records]
     batch = with_columns(

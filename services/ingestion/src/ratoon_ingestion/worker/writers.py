@@ -24,6 +24,7 @@ from ratoon_ingestion.worker.readers import Item, SourceSpec
 from ratoon_ingestion.worker.readers.columns import named_columns
 from ratoon_ingestion.worker.readers.examples import ATTRIBUTES, EXAMPLE
 from ratoon_ingestion.worker.readers.stored_items import write_stored
+from ratoon_ingestion.worker.readers.withdrawn import MARK
 
 _BATCH = 500
 _TO_ESCAPE = re.compile(rb">*From ")
@@ -36,7 +37,8 @@ def write_source(source: SourceSpec, items: Iterable[Item], path: Path, has_exam
 
     A CSV or Parquet table that `has_examples` gets their columns.
     """
-    _WRITERS[source.format](source, items, path, has_examples)
+    write = _write_stored if source.rows is not None else _WRITERS[source.format]
+    write(source, items, path, has_examples)
 
 
 def _write_archive(source: SourceSpec, items: Iterable[Item], path: Path, _has_examples: bool) -> None:
@@ -62,7 +64,8 @@ def _write_mbox(source: SourceSpec, items: Iterable[Item], path: Path, _has_exam
 def _write_jsonl(source: SourceSpec, items: Iterable[Item], path: Path, _has_examples: bool) -> None:
     with path.open("w", encoding=_charset(source)) as file:
         for item in items:
-            file.write(json.dumps(_text_row(source.columns, item), ensure_ascii=False) + "\n")
+            row = _text_row(source.columns, item) | ({MARK: item.mark} if item.mark else {})
+            file.write(json.dumps(row, ensure_ascii=False) + "\n")
 
 
 def _write_csv(source: SourceSpec, items: Iterable[Item], path: Path, has_examples: bool) -> None:
@@ -110,6 +113,7 @@ _WRITERS: Mapping[Format, Write] = {
     Format.ARROW: _write_stored,
     Format.WARC: _write_stored,
     Format.WIKIPEDIA: _write_stored,
+    Format.MEDIA_ARCHIVE: _write_stored,
 }
 
 

@@ -39,6 +39,10 @@ class Reading:
     size_bytes: int = 0
     notes: list[str] = field(default_factory=list)
     more: bool = False
+    vanished: int = 0
+    withdrawn: list[pb.ReadingResult.Withdrawn] = field(default_factory=list)
+    dead_letters: str = ""
+    dead_letter_count: int = 0
 
     def note(self, sentence: str) -> None:
         """Add a sentence on what may be missing; further ones than the first are left out."""
@@ -62,6 +66,10 @@ class Reading:
             size_bytes=self.size_bytes,
             notes=self.notes,
             more=self.more,
+            vanished=self.vanished,
+            withdrawn=self.withdrawn,
+            dead_letters=self.dead_letters,
+            dead_letter_count=self.dead_letter_count,
         )
 
 

@@ -2,7 +2,8 @@
 
 Objects of archive formats that are no archives themselves become one tree; any other object becomes a blob of its own,
 byte for byte. An object that changes while it is read is left to the next reading, and links and devices are never
-followed. The position is the listing: path and mark (size, time or ETag) of each object that was read or set aside.
+followed. The position is the listing: path and mark (size, time or ETag) of each object that was read or set aside. An
+object that is gone or changed can be withdrawn (`live_items`).
 """
 
 import fnmatch
@@ -26,9 +27,11 @@ from ratoon_ingestion.worker.connections.common import (
     count_records,
     cursor_of,
 )
+from ratoon_ingestion.worker.connections.live_items import LiveItems
 from ratoon_ingestion.worker.curate import Progress
 from ratoon_ingestion.worker.filetypes import archive_kind
-from ratoon_ingestion.worker.readers.items import SourceSpec, SourceUnreadable
+from ratoon_ingestion.worker.readers.items import SourceSpec, SourceUnreadable, clean_path
+from ratoon_ingestion.worker.readers.withdrawn import WHOLE
 from ratoon_ingestion.worker.spec import source_of
 
 _CHUNK = 1 << 20
@@ -54,15 +57,19 @@ def read_files(
 ) -> pb.ReadingResult:
     """Read new and changed objects, at most `max_items` and `max_bytes`, in the order of their paths."""
     place = _Place(spec, credentials)
-    reading, known = Reading(), cursor_of(store, spec.cursor).get("objects", {})
+    reading, cursor = Reading(), cursor_of(store, spec.cursor)
+    known, live = cursor.get("objects", {}), LiveItems(spec, store, cursor, reading)
     listed = sorted(place.list(reading), key=lambda each: each.path)
     reading.listed = len(listed)
     marks = {each.path: each.mark for each in listed}
     done = {path: mark for path, mark in known.items() if path in marks}
-    if gone := len(known) - len(done):
-        reading.note(f"{gone:,} objects that were read before are gone; their records stay.")
+    if gone := [path for path in known if path not in place.present]:
+        reading.vanished = len(gone)
+        withdrawn = live.remove_absent(place.present)
+        stays = f"{withdrawn:,} of them are withdrawn" if live.is_on else "their records stay"
+        reading.note(f"{len(gone):,} objects that were read before are gone; {stays}.")
     fresh = [each for each in listed if known.get(each.path) != each.mark]
-    taker = _Taker(spec, store, folder, reading, place)
+    taker = _Taker(spec, store, folder, reading, place, live)
     for number, each in enumerate(fresh):
         if taker.is_full(each):
             reading.more = True
@@ -71,7 +78,7 @@ def read_files(
         if taker.take(each):
             done[each.path] = each.mark
     taker.end()
-    return reading.result(store, {"objects": done}, f"{len(done):,} objects")
+    return reading.result(store, {"objects": done, **live.stored()}, f"{len(done):,} objects")
 
 
 class _Place:
@@ -82,6 +89,8 @@ class _Place:
         self.fs, root = fsspec.core.url_to_fs(spec.url, **options)
         self.root = str(root).rstrip("/")
         self._pattern = spec.pattern
+        self.present = set[str]()
+        """Paths of all objects that were listed, whether the pattern matches them or not."""
         self.is_local = "file" in _protocols(self.fs)
         if self.is_local:
             self._check_below(spec)
@@ -91,6 +100,7 @@ class _Place:
         count = 0
         for full, info in self._walk() if self.is_local else self._find():
             path = full.removeprefix(self.root).lstrip("/") or full.rpartition("/")[2]
+            self.present.add(path)
             if self._pattern and not fnmatch.fnmatchcase(path, self._pattern):
                 continue
             if info is None:
@@ -162,9 +172,16 @@ class _Taker:
     """Reads objects into the store, within the bounds of one reading."""
 
     def __init__(
-        self, spec: pb.ReadingSpec, store: ArtifactStore, folder: Path, reading: Reading, place: _Place
+        self,
+        spec: pb.ReadingSpec,
+        store: ArtifactStore,
+        folder: Path,
+        reading: Reading,
+        place: _Place,
+        live: LiveItems,
     ) -> None:
         self._spec, self._store, self._reading, self._place = spec, store, reading, place
+        self._live = live
         self._source = source_of(spec.source)
         self._temporary = folder / "object"
         self._tree: list[TreeFile] = []
@@ -180,12 +197,13 @@ class _Taker:
         """Read an object. Returns whether it is done with, read or set aside for good."""
         if each.size > self._spec.max_bytes:
             self._reading.skip("TOO_LARGE", f"{each.path} has {each.size:,} bytes, more than max_bytes.")
+            self._live.remove(each.path)
             return True
         try:
             self._copy(each)
             if self._place.mark_of(each) != each.mark:
                 raise _ChangedMeanwhile
-            return self._store_object(each)
+            return self._stored(each)
         except FileNotFoundError:
             self._reading.skip("VANISHED", f"{each.path} was deleted while the place was read.")
         except _ChangedMeanwhile:
@@ -204,7 +222,12 @@ class _Taker:
         """Make one blob of the objects that are no archives."""
         if self._tree:
             digest = self._store.put_manifest(sorted(self._tree, key=lambda file: file.path))
-            self._add(digest, "")
+            added = self._add(digest, "")
+            for file in self._tree:
+                if added:
+                    self._live.put(file.path, len(self._reading.blobs) - 1, clean_path(file.path))
+                else:
+                    self._live.remove(file.path)
 
     def _copy(self, each: _Object) -> None:
         size = 0
@@ -214,6 +237,17 @@ class _Taker:
                 if size > self._spec.max_bytes:
                     raise _ChangedMeanwhile
                 sink.write(chunk)
+
+    def _stored(self, each: _Object) -> bool:
+        """Store an object; what an earlier reading stored of it is withdrawn, whether it gives records or not."""
+        in_tree = len(self._tree)
+        before = len(self._reading.blobs)
+        done = self._store_object(each)
+        if len(self._reading.blobs) > before:
+            self._live.put(each.path, before, WHOLE)
+        elif len(self._tree) == in_tree:
+            self._live.remove(each.path)
+        return done
 
     def _store_object(self, each: _Object) -> bool:
         size = self._temporary.stat().st_size

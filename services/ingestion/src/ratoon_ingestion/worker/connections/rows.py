@@ -3,7 +3,8 @@
 The position is the last pair of both, so that rows with equal cursor values are neither lost nor read twice. With an
 overlap, rows a little below the position are read again, and those that are known by their pair are left out. Rows that
 appear below the position and are not read, because they were committed late or got their cursor value late, are counted
-against the number of rows that stood there. The transaction is read-only where the database can; it is never committed.
+against the number of rows that stood there. Rows that are gone can be withdrawn (`live_items`). The transaction is
+read-only where the database can; it is never committed.
 """
 
 import hashlib
@@ -40,8 +41,10 @@ from sqlalchemy.pool import NullPool
 from ratoon.jobs.v1 import ingestion_jobs_pb2 as pb
 from ratoon.storage.artifacts import ArtifactStore
 from ratoon_ingestion.worker.connections.common import JSON, Reading, ReadingFailed, cursor_of
+from ratoon_ingestion.worker.connections.live_items import WITHDRAW, LiveItems
 from ratoon_ingestion.worker.curate import Progress
 from ratoon_ingestion.worker.readers.values import NoCell, cell_text
+from ratoon_ingestion.worker.readers.withdrawn import MARK
 
 _PAGE = 1000
 _MAX_KNOWN = 1_000_000
@@ -82,7 +85,11 @@ def read_rows(
     spec: pb.ReadingSpec, credentials: JSON, store: ArtifactStore, folder: Path, report: Progress
 ) -> pb.ReadingResult:
     """Read at most `max_items` rows and `max_bytes` that follow the position, into one blob of JSON Lines."""
-    reading, position = Reading(), _Position.read(cursor_of(store, spec.cursor))
+    reading, cursor = Reading(), cursor_of(store, spec.cursor)
+    live = LiveItems(spec, store, cursor, reading)
+    position = _Position.read(
+        {name: value for name, value in cursor.items() if name not in ("live", "withdrawn")}
+    )
     path = folder / "rows.jsonl"
     try:
         with _connected(spec, credentials) as connection, path.open("w", encoding="utf-8") as sink:
@@ -90,7 +97,8 @@ def read_rows(
             query.check_columns()
             query.count_unreachable(reading)
             query.count_late(position, reading)
-            _copy(query, position, reading, sink.write, spec, report)
+            _copy(query, position, reading, live, sink.write, spec, report)
+            query.remove_absent(live, reading)
             position.below, position.overlap = query.count_below(position), spec.overlap
         if reading.taken:
             digest = store.put_file(path)
@@ -100,7 +108,7 @@ def read_rows(
     shown = (
         "" if position.cursor is None else f"{spec.cursor_column} {str(position.cursor)[:_POSITION_CHARS]}"
     )
-    return reading.result(store, position.stored(), shown)
+    return reading.result(store, {**position.stored(), **live.stored()}, shown)
 
 
 class _Query:
@@ -108,6 +116,7 @@ class _Query:
 
     def __init__(self, spec: pb.ReadingSpec, connection: Connection) -> None:
         self._spec, self._connection = spec, connection
+        self._withdraws = spec.vanished == WITHDRAW
         self.cursor: ColumnElement[Any] = column(spec.cursor_column)
         self.key: ColumnElement[Any] = column(spec.key_column)
 
@@ -134,13 +143,28 @@ class _Query:
         """Count the rows that appeared where no later reading looks."""
         if position.below is None or position.overlap != self._spec.overlap:
             return
-        if (late := self.count_below(position) - position.below) > 0:
+        late = self.count_below(position) - position.below
+        if late < 0 and not self._withdraws:
+            reading.vanished = -late
+            reading.note(f"{-late:,} rows that were read before are gone; their records stay.")
+        if late > 0:
             reading.skip(
                 "BEHIND_POSITION",
                 f"{late:,} rows appeared up to {self._spec.cursor_column} {str(position.cursor)[:_POSITION_CHARS]}, "
                 "the position: they are not read. Set a larger overlap, or give them a newer value.",
                 late,
             )
+
+    def remove_absent(self, live: LiveItems, reading: Reading) -> None:
+        """Withdraw the rows whose key is gone. All keys are read."""
+        if not live.is_on:
+            return
+        query = self._select(self.key).where(self.key.is_not(None))
+        with self._connection.execution_options(yield_per=_PAGE).execute(query) as result:
+            gone = live.remove_absent(_key_name(row[0]) for row in result)
+        if gone:
+            reading.vanished = gone
+            reading.note(f"{gone:,} rows that were read before are gone; they are withdrawn.")
 
     def count_below(self, position: _Position) -> int:
         """Return the number of rows that readings from a position on do not meet."""
@@ -186,6 +210,7 @@ def _copy(
     query: _Query,
     position: _Position,
     reading: Reading,
+    live: LiveItems,
     write: Callable[[str], object],
     spec: pb.ReadingSpec,
     report: Progress,
@@ -200,7 +225,10 @@ def _copy(
             mark = _mark(cursor, key)
             if mark in known:
                 continue
-            line = json.dumps({name: _cell(value) for name, value in row.items()}, ensure_ascii=False) + "\n"
+            cells = {name: _cell(value) for name, value in row.items()}
+            if live.is_on:
+                cells[MARK] = mark
+            line = json.dumps(cells, ensure_ascii=False) + "\n"
             size = len(line.encode("utf-8", "replace"))
             if reading.taken == spec.max_items or (
                 reading.taken and reading.size_bytes + size > spec.max_bytes
@@ -211,6 +239,7 @@ def _copy(
                 reading.skip("TOO_LARGE", f"A row has {size:,} bytes, more than max_bytes.")
             else:
                 write(line)
+                live.put(_key_name(key), 0, mark)
                 reading.taken += 1
                 reading.size_bytes += size
             if position.cursor is None or not cursor < position.cursor:
@@ -303,6 +332,10 @@ def _cell(value: object) -> object:
         return cell_text(bytes(value) if isinstance(value, memoryview | bytearray) else value)
     except NoCell:
         return None
+
+
+def _key_name(key: Any) -> str:
+    return hashlib.sha256(json.dumps(_json(key)).encode()).hexdigest()[:24]
 
 
 def _mark(cursor: Any, key: Any) -> str:

@@ -125,7 +125,7 @@ def dataset_card(about: About, schema: pa.Schema) -> str:
         lines += ["license_name: " + json.dumps(", ".join(about.licenses)), "license: other"]
     lines += ["dataset_info:", "  features:"]
     for field in schema:
-        kind = str(field.type)
+        kind = "image" if field.name == "image" else str(field.type)
         lines += [f"  - name: {field.name}", f"    dtype: {_HF_TYPES.get(kind, kind)}"]
     lines.append("  splits:")
     for name, count in about.counts.items():

@@ -46,6 +46,7 @@ DESCRIPTIONS = {
     "steps": "What curation did to the record.",
     "attributes": "Attributes of the record.",
     "example": "Conversation and answers as JSON, if the record is more than a text with a label.",
+    "image": "First image of the record.",
     "label_votes": "Labels of duplicates, if they differ.",
 }
 _OTHER_NAMES = {"label": "source_label", "license": "licence"}

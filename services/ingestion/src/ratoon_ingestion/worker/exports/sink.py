@@ -29,6 +29,10 @@ class Sink:
         self._files.append(TreeFile(path, digest, local.stat().st_size))
         local.unlink()
 
+    def refer(self, path: str, digest: str, size: int) -> None:
+        """List a stored file under a path in the tree."""
+        self._files.append(TreeFile(path, digest, size))
+
     @property
     def files(self) -> list[ExportedFile]:
         """Return the files so far."""

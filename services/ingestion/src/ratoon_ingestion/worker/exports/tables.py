@@ -9,6 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from ratoon_ingestion.worker.exports.attachments import Attachments, with_paths
 from ratoon_ingestion.worker.exports.columns import FLAT, flat, json_rows
 from ratoon_ingestion.worker.tree import GROUP_RECORDS
 
@@ -32,16 +33,20 @@ def parquet_writer(schema: pa.Schema, convert: Callable[[pa.RecordBatch], pa.Rec
 class JsonLines:
     """Writer of one JSON object a line; conversations have other fields than texts."""
 
-    def __init__(self) -> None:
-        self._has_conversations = False
+    def __init__(self, attachments: Attachments | None = None) -> None:
+        self._has_conversations, self._attachments = False, attachments
 
     def __call__(self, path: Path, batches: Batches) -> None:
         """Write a file."""
         with path.open("w", encoding="utf-8", newline="\n") as sink:
             for batch in batches:
-                for row in json_rows(flat(batch)):
+                for row in self._rows(batch):
                     self._has_conversations |= "text" not in row
                     sink.write(json.dumps(row, ensure_ascii=False) + "\n")
+
+    def _rows(self, batch: pa.RecordBatch) -> Iterable[dict[str, Any]]:
+        rows = json_rows(flat(batch))
+        return with_paths(rows, self._attachments) if self._attachments else rows
 
     def columns(self) -> list[tuple[str, str]]:
         """Return the fields without nesting that all rows have so far, with their types."""

@@ -56,6 +56,23 @@ def read_archive(
                 yield entry
 
 
+def archive_members(
+    source: SourceSpec, store: ArtifactStore, limits: Limits
+) -> Iterator[tuple[str, bytes] | Rejection]:
+    """Yield path and content of each file of an archive or a tree, metadata of operating systems left out."""
+    with store.open(source.digest) as stream:
+        for member in _members(source, store, stream, limits):
+            path = member.path if isinstance(member, Rejection) else member[0]
+            if _is_metadata(path):
+                yield Rejection(path, Rejected.METADATA_FILE)
+            else:
+                yield member
+
+
+def _is_metadata(path: str) -> bool:
+    return any(part in _METADATA or part.startswith("._") for part in PurePosixPath(path).parts)
+
+
 def _members(
     source: SourceSpec, store: ArtifactStore, stream: BinaryIO, limits: Limits
 ) -> Iterator[tuple[str, bytes] | Rejection]:
@@ -120,7 +137,7 @@ def _file(
 
 
 def _item(source: SourceSpec, path: str, payload: bytes, kind: Kind) -> Item | Rejection:
-    if any(part in _METADATA or part.startswith("._") for part in PurePosixPath(path).parts):
+    if _is_metadata(path):
         return Rejection(path, Rejected.METADATA_FILE)
     reads_documents = source.archive_depth is not None and kind is Kind.TEXT
     if reads_documents and document_kind(payload) is not None:

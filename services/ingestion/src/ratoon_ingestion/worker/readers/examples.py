@@ -13,6 +13,7 @@ from typing import Any
 from ratoon.tasks.kind import Record, Role, Turn
 from ratoon.tasks.records import BadRecord, from_json, record_of, to_json
 from ratoon.tasks.text import is_encodable
+from ratoon_ingestion.domain.attachments import MEDIA
 from ratoon_ingestion.domain.conversations import fault
 from ratoon_ingestion.domain.sources import Columns
 from ratoon_ingestion.worker.readers.json_values import BadJson, Repeated, parsed
@@ -41,7 +42,6 @@ _ALL_ANSWERS = ("output", *_ANSWERS)
 _PAIR = ("chosen", "rejected")
 _PAIRS = (("chosen_messages", "rejected_messages"), ("preferred_output", "non_preferred_output"))
 """Fields of two conversations, the better one first."""
-MEDIA = ("images", "audios", "videos", "files")
 CONVERSATION = "conversation"
 """Attribute that names the conversation of an example, by which a split can group."""
 _CONVERSATION_IDS = ("conversation_id", CONVERSATION)

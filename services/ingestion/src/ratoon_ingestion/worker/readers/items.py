@@ -44,6 +44,8 @@ class Kind(StrEnum):
     """A web page, in UTF-8."""
     PAGE = "page"
     """The text of a page of a document, in UTF-8."""
+    MEDIA = "media"
+    """An image, audio or video file (`readers.media.MediaPayload`)."""
     WIKITEXT = "wikitext"
     """The markup of a wiki's page, in UTF-8."""
 
@@ -64,6 +66,24 @@ class Kind(StrEnum):
 
 
 @dataclass(frozen=True)
+class RowSettings:
+    """Join, groups and sort of the rows of a table."""
+
+    other: "SourceSpec | None" = None
+    """The other source of a join; None: no join."""
+    key: str = ""
+    other_key: str = ""
+    """Empty: the same as `key`."""
+    inner: bool = False
+    """Rows without a partner are left out."""
+    sort_by: tuple[str, ...] = ()
+    """Columns, each descending after `-`."""
+    group_by: tuple[str, ...] = ()
+    separator: str = ""
+    """Text between the texts of a group; empty: a line break."""
+
+
+@dataclass(frozen=True)
 class SourceSpec:
     """A source as the worker sees it: its resource name, its blob (or tree) and how to read it."""
 
@@ -80,6 +100,10 @@ class SourceSpec:
     """Of a text file or a document, the part that is one record."""
     archive_depth: int | None = None
     """Levels of archives within archives that are read; None: none, and no documents, as in release 0.1."""
+    rows: RowSettings | None = None
+    """What is done with the rows of a table; None: nothing."""
+    withdrawn: str = ""
+    """Digest of the list of withdrawn items; empty: none."""
 
     def label_of(self, path: str) -> str | None:
         """The label that an item's path gives it, if any."""
@@ -123,6 +147,8 @@ class Item:
     attributes: Mapping[str, str] = field(default_factory=dict)
     layout: str = field(default="", compare=False)
     """Layout of the row of a table that the item was."""
+    mark: str = field(default="", compare=False)
+    """Mark of the row or message of a connection that the item was."""
 
 
 @dataclass(frozen=True)

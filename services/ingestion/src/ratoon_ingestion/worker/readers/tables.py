@@ -1,8 +1,9 @@
 """Tables: JSON, CSV, Parquet, Arrow and Excel, each row an item with text, label, id and time in named columns."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import chain, islice
 from typing import Any, BinaryIO
 
@@ -55,6 +56,7 @@ from ratoon_ingestion.worker.readers.lines import TextLine, text_lines
 from ratoon_ingestion.worker.readers.messages import BadExample
 from ratoon_ingestion.worker.readers.parquet import parquet_columns, parquet_rows
 from ratoon_ingestion.worker.readers.values import NoCell, cell_line, cell_text, label_line
+from ratoon_ingestion.worker.readers.withdrawn import MARK
 
 _ATTRIBUTE_CHARS = 256
 _REPLACED = "\ufffd".encode()
@@ -64,15 +66,32 @@ _FIELDS = 200
 """Fields of objects that are remembered, to say which there are."""
 
 Entries = Iterator[Item | Rejection]
+MakeItem = Callable[[Columns, Mapping[str, Any], str], Item | Rejection]
 
 
-def read_csv(source: SourceSpec, store: ArtifactStore, limits: Limits) -> Entries:
+@dataclass(frozen=True)
+class _Columns:
+    """Columns of JSON objects, and what makes an item of an object."""
+
+    columns: Columns
+    make_item: MakeItem
+
+    @cached_property
+    def named(self) -> tuple[str, ...]:
+        """Return all columns that are read."""
+        return named_columns(self.columns)
+
+
+def read_csv(
+    source: SourceSpec, store: ArtifactStore, limits: Limits, make_item: MakeItem | None = None
+) -> Entries:
     """CSV with a header line, of any charset and delimiter that can be detected; one that Excel names is used."""
     with opened(source, store, limits) as (stream, encoding):
         header, rows = _csv_table(source, stream, limits)
-        places, width = layout(source, header), len(header)
+        places = layout(source, header) if make_item is None else _all_columns(header)
+        width = len(header)
         for row in rows:
-            entry = _within(_csv_item(source.columns, places, width, row), limits)
+            entry = _within(_csv_item(source.columns, places, width, row, make_item), limits)
             yield with_charset(entry, encoding, row.lost)
 
 
@@ -126,9 +145,11 @@ def _json_fields(stream: BinaryIO, limits: Limits) -> Sequence[str]:
     return list(fields)[:_FIELDS]
 
 
-def read_jsonl(source: SourceSpec, store: ArtifactStore, limits: Limits) -> Entries:
+def read_jsonl(
+    source: SourceSpec, store: ArtifactStore, limits: Limits, make_item: MakeItem | None = None
+) -> Entries:
     """JSON objects, one a line, in an array or one after another; blank lines are no items."""
-    fields = dict[str, None]()
+    fields, columns = dict[str, None](), _Columns(source.columns, make_item or row_item)
     with opened(source, store, limits) as (stream, encoding):
         lines = text_lines(stream, limits.item_bytes)
         first = next((line for line in lines if line.text.strip()), None)
@@ -136,52 +157,71 @@ def read_jsonl(source: SourceSpec, store: ArtifactStore, limits: Limits) -> Entr
             raise SourceUnreadable("SOURCE_EMPTY", f"{source.name} is empty. Check what was uploaded.")
         if not starts_document(first.text):
             for line in chain((first,), lines):
-                for entry in _json_line(source.columns, line, fields):
+                for entry in _json_line(columns, line, fields):
                     yield with_charset(_within(entry, limits), encoding, line.lost)
-            check_fields(source, fields)
+            if make_item is None:
+                check_fields(source, fields)
             return
     with opened(source, store, limits) as (stream, encoding):
-        for entry in _json_document(source, stream, limits, fields):
+        for entry in _json_document(source, columns, stream, limits, fields):
             yield with_charset(_within(entry, limits), encoding, 0)
-    check_fields(source, fields)
+    if make_item is None:
+        check_fields(source, fields)
 
 
-def read_parquet(source: SourceSpec, store: ArtifactStore, limits: Limits) -> Entries:
+def read_parquet(
+    source: SourceSpec, store: ArtifactStore, limits: Limits, make_item: MakeItem | None = None
+) -> Entries:
     """The rows of a Parquet file, a few at a time."""
     with store.open(source.digest) as stream:
         for number, row in enumerate(parquet_rows(source, stream), 1):
-            yield _within(_item(source.columns, row, f"row-{number}"), limits)
+            yield _within((make_item or row_item)(source.columns, row, f"row-{number}"), limits)
 
 
-def read_arrow(source: SourceSpec, store: ArtifactStore, limits: Limits) -> Entries:
+def read_arrow(
+    source: SourceSpec, store: ArtifactStore, limits: Limits, make_item: MakeItem | None = None
+) -> Entries:
     """The rows of an Arrow file, a few at a time."""
     with store.open(source.digest) as stream:
         for number, row in enumerate(arrow_rows(source, stream), 1):
-            yield _within(_item(source.columns, row, f"row-{number}"), limits)
+            yield _within((make_item or row_item)(source.columns, row, f"row-{number}"), limits)
 
 
-def read_excel(source: SourceSpec, store: ArtifactStore, limits: Limits) -> Entries:
+def read_excel(
+    source: SourceSpec, store: ArtifactStore, limits: Limits, make_item: MakeItem | None = None
+) -> Entries:
     """The rows of each sheet of a workbook, named by sheet and row."""
     for row in excel_rows(source, store, limits):
         if isinstance(row, Rejection):
             yield row
             continue
         sheet, number, cells = row
-        entry = _item(source.columns, cells, clean_path(f"{sheet}/row-{number}"))
+        entry = (make_item or row_item)(source.columns, cells, clean_path(f"{sheet}/row-{number}"))
         yield with_sheet(_within(entry, limits), sheet)
 
 
-def _csv_item(columns: Columns, places: Mapping[str, int], width: int, row: Row | BadRow) -> Item | Rejection:
+def _csv_item(
+    columns: Columns, places: Mapping[str, int], width: int, row: Row | BadRow, make_item: MakeItem | None
+) -> Item | Rejection:
     path = f"line-{row.line}"
     if isinstance(row, BadRow):
         return Rejection(path, Rejected.TOO_LARGE if row.too_long else Rejected.BAD_ROW, row.detail)
     if len(row.cells) < width or any(row.cells[width:]):
         return Rejection(path, Rejected.BAD_ROW, f"{len(row.cells)} fields where the header has {width}")
     cells = {name: row.cells[place] for name, place in places.items()}
-    return _item(columns, from_cells(columns, cells), path)
+    return (
+        row_item(columns, from_cells(columns, cells), path)
+        if make_item is None
+        else make_item(columns, cells, path)
+    )
 
 
-def _json_line(columns: Columns, line: TextLine, fields: dict[str, None]) -> Entries:
+def _all_columns(header: Sequence[str]) -> Mapping[str, int]:
+    """Return the place of each column; the first one of a name."""
+    return {plain(name): place for place, name in reversed(list(enumerate(header)))}
+
+
+def _json_line(columns: "_Columns", line: TextLine, fields: dict[str, None]) -> Entries:
     """The object of a line, or the objects, if it holds more than one or an array of them."""
     path = f"line-{line.number}"
     if not line.text.strip():
@@ -205,17 +245,19 @@ def _json_line(columns: Columns, line: TextLine, fields: dict[str, None]) -> Ent
     yield _json_row(columns, value, path, fields)
 
 
-def _json_document(source: SourceSpec, stream: BinaryIO, limits: Limits, fields: dict[str, None]) -> Entries:
+def _json_document(
+    source: SourceSpec, columns: "_Columns", stream: BinaryIO, limits: Limits, fields: dict[str, None]
+) -> Entries:
     try:
         for value in values(stream, limits.item_bytes):
-            yield _json_value(source.columns, value, fields)
+            yield _json_value(columns, value, fields)
     except Unclosed as error:
         raise SourceUnreadable(
             "JSON_DAMAGED", f"{source.name} cannot be read completely. {error} Repair it and upload it again."
         ) from error
 
 
-def _json_value(columns: Columns, value: Value, fields: dict[str, None]) -> Item | Rejection:
+def _json_value(columns: "_Columns", value: Value, fields: dict[str, None]) -> Item | Rejection:
     path = f"item-{value.number}"
     if value.cut:
         return Rejection(path, Rejected.TOO_LARGE, f"line {value.line}: {value.size:,} characters")
@@ -225,23 +267,25 @@ def _json_value(columns: Columns, value: Value, fields: dict[str, None]) -> Item
     return entry
 
 
-def _json_item(columns: Columns, text: str, path: str, fields: dict[str, None]) -> Item | Rejection:
+def _json_item(columns: "_Columns", text: str, path: str, fields: dict[str, None]) -> Item | Rejection:
     try:
         return _json_row(columns, parsed(text), path, fields)
     except BadJson as error:
         return Rejection(path, Rejected.BAD_ROW, str(error))
 
 
-def _json_row(columns: Columns, row: object, path: str, fields: dict[str, None]) -> Item | Rejection:
+def _json_row(columns: "_Columns", row: object, path: str, fields: dict[str, None]) -> Item | Rejection:
     if not isinstance(row, dict):
         return Rejection(path, Rejected.BAD_ROW, "not a JSON object")
+    mark = row.pop(MARK, None)
     if len(fields) < _FIELDS:
         fields.update(dict.fromkeys(row))
     else:
-        fields.update(dict.fromkeys(name for name in named_columns(columns) if name in row))
+        fields.update(dict.fromkeys(name for name in columns.named if name in row))
     if isinstance(row, Repeated):
         return Rejection(path, Rejected.BAD_ROW, "a key stands twice in one object")
-    return _item(columns, row, path)
+    entry = columns.make_item(columns.columns, row, path)
+    return replace(entry, mark=mark) if isinstance(mark, str) and isinstance(entry, Item) else entry
 
 
 def with_charset(entry: Item | Rejection, encoding: Encoding, lost: int) -> Item | Rejection:
@@ -263,7 +307,7 @@ def _within(entry: Item | Rejection, limits: Limits) -> Item | Rejection:
     return entry
 
 
-def _item(columns: Columns, row: Mapping[str, Any], place: str) -> Item | Rejection:
+def row_item(columns: Columns, row: Mapping[str, Any], place: str) -> Item | Rejection:
     """The item of one row; a cell that holds no text rejects it, an id that holds none is not used."""
     path = _path(row.get(columns.id), place)
     layout = row_layout(columns, row)

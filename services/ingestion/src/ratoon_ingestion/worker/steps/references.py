@@ -25,6 +25,10 @@ class References(Protocol):
         """Yield the texts of a source with their labels; an empty label stands for none."""
         ...
 
+    def artifact(self, digest: str) -> Iterator[tuple[str, bytes]]:
+        """Yield path and content of each file of an artifact tree; BadReference if there is none."""
+        ...
+
     def opened(self, source: str) -> BinaryIO:
         """Return the file of a source as it was imported."""
         ...

@@ -1,5 +1,6 @@
 """Tokens of texts: their number, and where each begins."""
 
+import re
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-from tokenizers import Tokenizer
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 
 from ratoon_ingestion.worker.steps.references import BadReference, References
 from ratoon_ingestion.worker.steps.result import StepResult, attribute
@@ -16,6 +17,9 @@ from ratoon_ingestion.worker.words import words_of
 
 TOKEN_COUNT = "token_count"
 _FILE = "tokenizer.json"
+_UNKNOWN = "[UNK]"
+_SPECIAL = re.compile(r"\[.*\]")
+"""Pieces that are marks, such as `[CLS]` and `[unused1]`."""
 _MAX_BYTES = 256 << 20
 
 Offsets = npt.NDArray[np.int64]
@@ -31,15 +35,33 @@ def prepare_tokenizer(settings: Mapping[str, Any], references: References, folde
     try:
         if len(data) > _MAX_BYTES:
             raise ValueError("the file is larger than 256 MiB")
-        tokenizer = Tokenizer.from_str(data.decode())
+        text = data.decode("utf-8-sig")
+        tokenizer = Tokenizer.from_str(text) if text.lstrip().startswith("{") else word_pieces(text)
     except Exception as error:
         raise BadReference(
-            f"The source {source} holds no usable tokenizer ({error}). Import the file tokenizer.json of a model as "
-            "text, and name that source."
+            f"The source {source} holds no usable tokenizer ({error}). Import the file tokenizer.json of a model, or "
+            "the vocab.txt of a BERT model, as text, and name that source."
         ) from None
     tokenizer.no_truncation()
     tokenizer.no_padding()
     (folder / _FILE).write_text(tokenizer.to_str(), encoding="utf-8")
+
+
+def word_pieces(vocabulary: str) -> Tokenizer:
+    """Return the tokenizer of a `vocab.txt`, one piece a line; ValueError if it has no `[UNK]`.
+
+    Texts are cut and normalised as BERT does (Devlin et al. 2019): controls are removed and Chinese characters stand
+    alone; upper case becomes lower case and accents go if no piece has an upper-case letter.
+    """
+    pieces = vocabulary.splitlines()
+    numbers = {piece.rstrip("\r"): number for number, piece in enumerate(pieces)}
+    if _UNKNOWN not in numbers:
+        raise ValueError(f"it is no JSON, and has no line {_UNKNOWN}")
+    is_cased = any(piece != piece.lower() for piece in numbers if not _SPECIAL.fullmatch(piece))
+    tokenizer = Tokenizer(models.WordPiece(numbers, unk_token=_UNKNOWN, max_input_chars_per_word=100))
+    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=not is_cased)
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    return tokenizer
 
 
 def token_count(
