@@ -48,6 +48,8 @@ class DataRequirements:
     required_fields: tuple[str, ...] = ()
     languages: tuple[str, ...] = ()
     licenses: tuple[str, ...] = ()
+    min_completeness: Mapping[str, float] = field(default_factory=dict)
+    """Minimum share of the records that have a field, by its name."""
 
 
 @dataclass(frozen=True)
@@ -195,6 +197,13 @@ def check_data(requirements: DataRequirements, has_labels: bool) -> None:
         )
     for name in ("required_fields", "languages", "licenses"):
         _check_names(f"data_requirements.{name}", getattr(requirements, name))
+    _check_names("data_requirements.min_completeness", tuple(requirements.min_completeness))
+    for name, share in requirements.min_completeness.items():
+        if not 0 < share <= 1:
+            raise BadProject(
+                f"data_requirements.min_completeness of {name!r} is {share}; it must be above 0 and at most 1.",
+                "data_requirements.min_completeness",
+            )
     if unknown := [each for each in requirements.languages if not fullmatch(r"[a-z]{2}", each)]:
         raise BadProject(f"{unknown[0]!r} is not a two-letter language code.", "data_requirements.languages")
 

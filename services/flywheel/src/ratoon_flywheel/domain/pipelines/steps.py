@@ -256,11 +256,15 @@ def _missing_fields(run: PipelineRun, stage: StageId) -> str:
     Corrected traffic has the fields of feedback alone, so a retraining requires none.
     """
     total, counts = run.products.record_count, _field_counts(run.products, stage)
-    required = () if run.retrains or not total else run.project.data_requirements.required_fields
+    if run.retrains or not total or not counts:
+        return ""
+    requirements = run.project.data_requirements
+    if sentence := _incomplete_fields(run, stage, counts):
+        return sentence
     lacking = {
         name: total - counts.get(name, 0)
-        for name in required
-        if (name == _LABEL) is (stage is StageId.LABELS) and counts and counts.get(name, 0) < total
+        for name in requirements.required_fields
+        if (name == _LABEL) is (stage is StageId.LABELS) and counts.get(name, 0) < total
     }
     if not lacking:
         return ""
@@ -269,6 +273,27 @@ def _missing_fields(run: PipelineRun, stage: StageId) -> str:
         f"Records of {run.products.dataset_version} have not all fields that the project requires "
         f"(data_requirements.required_fields): {listed}. Add them to the sources and name their columns, or drop the "
         "requirement."
+    )
+
+
+def _incomplete_fields(run: PipelineRun, stage: StageId, counts: Mapping[str, int]) -> str:
+    """Return which fields too few records have after a stage, as a sentence; empty: none."""
+    total = run.products.record_count
+    shares = {
+        name: (counts.get(name, 0) / total, minimum)
+        for name, minimum in run.project.data_requirements.min_completeness.items()
+        if (name == _LABEL) is (stage is StageId.LABELS)
+    }
+    lacking = {name: pair for name, pair in shares.items() if pair[0] < pair[1]}
+    if not lacking:
+        return ""
+    listed = ", ".join(
+        f"{share:.1%} have {name!r}, {minimum:.1%} must" for name, (share, minimum) in lacking.items()
+    )
+    return (
+        f"Too few records of {run.products.dataset_version} have a field that the project requires "
+        f"(data_requirements.min_completeness): of {total} records, {listed}. Complete the sources and name their "
+        "columns, or lower the share."
     )
 
 
