@@ -444,6 +444,7 @@ ACTIONS: dict[str, Action] = {
     "create-connection": Action(Role.ENGINEER, collection_actions.create_connection),
     "change-connection": Action(Role.ENGINEER, collection_actions.change_connection),
     "read-connection": Action(Role.ENGINEER, collection_actions.read_connection),
+    "replay-dead-letters": Action(Role.ENGINEER, collection_actions.replay_dead_letters),
     "pause-connection": Action(Role.ENGINEER, collection_actions.pause_connection),
     "resume-connection": Action(Role.ENGINEER, collection_actions.resume_connection),
     "delete-connection": Action(Role.ENGINEER, collection_actions.delete_connection),

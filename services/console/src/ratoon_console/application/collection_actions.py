@@ -27,6 +27,12 @@ async def read_connection(form: Form, api: Api) -> Done:
     return Done("The connection is being read.")
 
 
+async def replay_dead_letters(form: Form, api: Api) -> Done:
+    """Request a reading of the dead letters of a connection."""
+    await api.post(f"{form.name}:replayDeadLetters", {})
+    return Done("The dead letters are read again.")
+
+
 async def pause_connection(form: Form, api: Api) -> Done:
     """Suspend the schedule of a connection."""
     await api.patch(form.name, {"etag": form["etag"], "paused": True}, updateMask="paused")

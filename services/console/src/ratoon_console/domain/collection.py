@@ -26,6 +26,7 @@ FORMATS = {
     "FORMAT_TEXT_ARCHIVE": "archives of texts",
     "FORMAT_WARC": "WARC or WET",
     "FORMAT_WIKIPEDIA": "Wikipedia dumps",
+    "FORMAT_MEDIA_ARCHIVE": "Images, audio and video",
 }
 """Formats of the objects of a connection."""
 COLUMNS = ("text", "label", "id", "time", "messages", "prompt", "answer")
@@ -85,7 +86,10 @@ def changes_of_connection(fields: Mapping[str, str], kind: str) -> JSON:
     if kind == "KIND_FSSPEC":
         changes["pattern"] = _text(fields, "pattern")
     if kind == "KIND_SQL":
+        changes["query"] = _text(fields, "query")
         changes["overlap"] = _numbers(fields, (("overlap", "overlap"),), _decimal).get("overlap", 0)
+    if "vanished" in fields:
+        changes["vanished"] = fields["vanished"]
     bounds = {"maxItems": 0, "maxBytes": 0} | _bounds(fields)
     return changes | bounds | {"schedule": _schedule(fields) or None}
 

@@ -25,7 +25,8 @@ async def difference_page(place: Place, api: Api) -> View:
     others = [each for each in versions.items if each["name"] != name and _is_readable(each)]
     base = _base(place.query.get("base", ""), version, others)
     kind = place.query.get("kind", "")
-    counts, page = await _compared(name, base, kind, place.query.get("after", ""), api)
+    splits = await _splits(dataset, base, name, api)
+    counts, page = await _compared(name, base, kind, place.query.get("after", ""), splits, api)
     return View(
         "difference.html",
         f"Differences of {place.path['dataset']} {place.path['version']}",
@@ -38,18 +39,33 @@ async def difference_page(place: Place, api: Api) -> View:
             "counts": counts,
             "records": page.get("recordDifferences", []),
             "further": page.get("nextPageToken", ""),
+            "splits": splits,
         },
         live=False,
     )
 
 
-async def _compared(name: str, base: str, kind: str, after: str, api: Api) -> tuple[JSON, JSON]:
+async def _splits(dataset: str, base: str, name: str, api: Api) -> JSON:
+    """Return the newest split of each version, by which records move between parts; none unless both have one."""
+    if not base:
+        return {}
+    page = await api.newest(f"{dataset}/splits", _VERSIONS)
+    newest: JSON = {}
+    for each in page.items:
+        if each.get("state") == "STATE_READY":
+            newest.setdefault(each.get("datasetVersion", ""), each["name"])
+    return {"baseSplit": newest[base], "split": newest[name]} if {base, name} <= newest.keys() else {}
+
+
+async def _compared(name: str, base: str, kind: str, after: str, splits: JSON, api: Api) -> tuple[JSON, JSON]:
     if not base:
         return {}, {}
     chosen = {"kinds": f"KIND_{kind}"} if kind in _KINDS else {}
     counts, page = await asyncio.gather(
-        api.get(f"{name}:diff", base=base),
-        api.get(f"{name}/recordDifferences", base=base, pageSize=_DIFFERENCES, pageToken=after, **chosen),
+        api.get(f"{name}:diff", base=base, **splits),
+        api.get(
+            f"{name}/recordDifferences", base=base, pageSize=_DIFFERENCES, pageToken=after, **chosen, **splits
+        ),
     )
     return counts, page
 
