@@ -2,39 +2,38 @@
 """Resources of labeling."""
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from ratoon.client._generated.labeling_types import AddGoldItemsRequestGoldItem
-from ratoon.client._generated.labeling_types import AddGoldItemsResponse
-from ratoon.client._generated.labeling_types import Annotation
-from ratoon.client._generated.labeling_types import AnnotationSource
-from ratoon.client._generated.labeling_types import BatchCreateAnnotationsResponse
-from ratoon.client._generated.labeling_types import BatchCreateTasksResponse
-from ratoon.client._generated.labeling_types import ClaimTaskResponse
-from ratoon.client._generated.labeling_types import ExchangeFormat
-from ratoon.client._generated.labeling_types import ExportQueueResponse
-from ratoon.client._generated.labeling_types import Guideline
-from ratoon.client._generated.labeling_types import GuidelineConflictPolicy
-from ratoon.client._generated.labeling_types import GuidelineExample
-from ratoon.client._generated.labeling_types import GuidelineVersion
-from ratoon.client._generated.labeling_types import ImportAnnotationsResponse
-from ratoon.client._generated.labeling_types import LabelSet
-from ratoon.client._generated.labeling_types import MarkSpec
-from ratoon.client._generated.labeling_types import Preference
-from ratoon.client._generated.labeling_types import Queue
-from ratoon.client._generated.labeling_types import QueuePreLabels
-from ratoon.client._generated.labeling_types import QueueRefillRule
-from ratoon.client._generated.ingestion_types import Record
-from ratoon.client._generated.labeling_types import Refill
-from ratoon.client._generated.ingestion_types import Source
-from ratoon.client._generated.ingestion_types import Stream
-from ratoon.client._generated.labeling_types import SummarizeQueueResponse
-from ratoon.client._generated.labeling_types import SummarizeRatingsResponse
-from ratoon.client._generated.labeling_types import SummarizeTasksResponse
-from ratoon.client._generated.labeling_types import Task
-from ratoon.client._generated.labeling_types import TaskReviewDecision
 from ratoon.client._generated.common_types import TaskSpec
-from ratoon.client._generated.labeling_types import VersionChange
+from ratoon.client._generated.labeling_types import (
+    AddGoldItemsRequestGoldItem,
+    AddGoldItemsResponse,
+    Annotation,
+    AnnotationSource,
+    BatchCreateAnnotationsResponse,
+    BatchCreateTasksResponse,
+    ClaimTaskResponse,
+    ExchangeFormat,
+    ExportQueueResponse,
+    Guideline,
+    GuidelineConflictPolicy,
+    GuidelineExample,
+    GuidelineVersion,
+    ImportAnnotationsResponse,
+    LabelSet,
+    MarkSpec,
+    Preference,
+    Queue,
+    QueuePreLabels,
+    QueueRefillRule,
+    Refill,
+    SummarizeQueueResponse,
+    SummarizeRatingsResponse,
+    SummarizeTasksResponse,
+    Task,
+    TaskReviewDecision,
+    VersionChange,
+)
 from ratoon.client._models import changes, present
 from ratoon.client._omit import Omit, omit
 from ratoon.client._pagination import AsyncPaginator, SyncPage
@@ -49,7 +48,14 @@ class AnnotationsResource:
     def __init__(self, transport: SyncTransport) -> None:
         self._transport = transport
 
-    def batch_create(self, parent: str, *, annotations: Sequence[Annotation] | None = None, request_id: str | None = None, timeout: float | None = None) -> BatchCreateAnnotationsResponse:
+    def batch_create(
+        self,
+        parent: str,
+        *,
+        annotations: Sequence[Annotation] | None = None,
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> BatchCreateAnnotationsResponse:
         """Annotate up to 1,000 records, for import from other tools.
 
         All annotations are created, or none. Refused as by `CreateAnnotation`, and a number of annotations
@@ -63,9 +69,30 @@ class AnnotationsResource:
                 200 characters.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.call(BatchCreateAnnotationsResponse, Call('POST', expand('/v1/{parent=projects/*}/annotations:batchCreate', parent=parent), body=present({'annotations': annotations, 'requestId': request_id or new_request_id()}), repeatable=True), timeout)
+        return self._transport.call(
+            BatchCreateAnnotationsResponse,
+            Call(
+                "POST",
+                expand("/v1/{parent=projects/*}/annotations:batchCreate", parent=parent),
+                body=present({"annotations": annotations, "requestId": request_id or new_request_id()}),
+                repeatable=True,
+            ),
+            timeout,
+        )
 
-    def create(self, parent: str, *, record_id: str | None = None, content_digest: str | None = None, label: str | None = None, annotator: str | None = None, source: AnnotationSource | None = None, annotation_id: str | None = None, request_id: str | None = None, timeout: float | None = None) -> Annotation:
+    def create(
+        self,
+        parent: str,
+        *,
+        record_id: str | None = None,
+        content_digest: str | None = None,
+        label: str | None = None,
+        annotator: str | None = None,
+        source: AnnotationSource | None = None,
+        annotation_id: str | None = None,
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> Annotation:
         """Annotate a record.
 
         Refused: no record (`RECORD_MISSING`), an empty or too long answer (`BAD_LABEL`), the source FEEDBACK
@@ -86,7 +113,25 @@ class AnnotationsResource:
                 it created first. A different request with the same ID is refused. At most 256 characters.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.call(Annotation, Call('POST', expand('/v1/{parent=projects/*}/annotations', parent=parent), query=present({'annotationId': annotation_id, 'requestId': request_id or new_request_id()}), body=present({'recordId': record_id, 'contentDigest': content_digest, 'label': label, 'annotator': annotator, 'source': source}), repeatable=True), timeout)
+        return self._transport.call(
+            Annotation,
+            Call(
+                "POST",
+                expand("/v1/{parent=projects/*}/annotations", parent=parent),
+                query=present({"annotationId": annotation_id, "requestId": request_id or new_request_id()}),
+                body=present(
+                    {
+                        "recordId": record_id,
+                        "contentDigest": content_digest,
+                        "label": label,
+                        "annotator": annotator,
+                        "source": source,
+                    }
+                ),
+                repeatable=True,
+            ),
+            timeout,
+        )
 
     def get(self, name: str, *, timeout: float | None = None) -> Annotation:
         """Return one annotation.
@@ -95,9 +140,22 @@ class AnnotationsResource:
             name: Resource name of the annotation: `projects/{project}/annotations/{annotation}`.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.call(Annotation, Call('GET', expand('/v1/{name=projects/*/annotations/*}', name=name)), timeout)
+        return self._transport.call(
+            Annotation, Call("GET", expand("/v1/{name=projects/*/annotations/*}", name=name)), timeout
+        )
 
-    def import(self, parent: str, *, dataset_version: str | None = None, guideline: str | None = None, digest: str | None = None, format: ExchangeFormat | None = None, control: str | None = None, source: AnnotationSource | None = None, timeout: float | None = None) -> ImportAnnotationsResponse:
+    def import_file(
+        self,
+        parent: str,
+        *,
+        dataset_version: str | None = None,
+        guideline: str | None = None,
+        digest: str | None = None,
+        format: ExchangeFormat | None = None,
+        control: str | None = None,
+        source: AnnotationSource | None = None,
+        timeout: float | None = None,
+    ) -> ImportAnnotationsResponse:
         """Store the answers in a file of another annotation tool as annotations of records of a dataset
         version.
 
@@ -118,9 +176,34 @@ class AnnotationsResource:
                 vouches for it.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.call(ImportAnnotationsResponse, Call('POST', expand('/v1/{parent=projects/*}/annotations:import', parent=parent), body=present({'datasetVersion': dataset_version, 'guideline': guideline, 'digest': digest, 'format': format, 'control': control, 'source': source})), timeout)
+        return self._transport.call(
+            ImportAnnotationsResponse,
+            Call(
+                "POST",
+                expand("/v1/{parent=projects/*}/annotations:importFile", parent=parent),
+                body=present(
+                    {
+                        "datasetVersion": dataset_version,
+                        "guideline": guideline,
+                        "digest": digest,
+                        "format": format,
+                        "control": control,
+                        "source": source,
+                    }
+                ),
+            ),
+            timeout,
+        )
 
-    def list(self, parent: str, *, page_size: int | None = None, page_token: str | None = None, order_by: str | None = None, timeout: float | None = None) -> SyncPage[Annotation]:
+    def list(
+        self,
+        parent: str,
+        *,
+        page_size: int | None = None,
+        page_token: str | None = None,
+        order_by: str | None = None,
+        timeout: float | None = None,
+    ) -> SyncPage[Annotation]:
         """List the annotations of a project, oldest first.
 
         Args:
@@ -133,7 +216,16 @@ class AnnotationsResource:
                 order is refused.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.page(Annotation, 'annotations', Call('GET', expand('/v1/{parent=projects/*}/annotations', parent=parent), query=present({'pageSize': page_size, 'pageToken': page_token, 'orderBy': order_by})), timeout)
+        return self._transport.page(
+            Annotation,
+            "annotations",
+            Call(
+                "GET",
+                expand("/v1/{parent=projects/*}/annotations", parent=parent),
+                query=present({"pageSize": page_size, "pageToken": page_token, "orderBy": order_by}),
+            ),
+            timeout,
+        )
 
 
 class AsyncAnnotationsResource:
@@ -142,7 +234,14 @@ class AsyncAnnotationsResource:
     def __init__(self, transport: AsyncTransport) -> None:
         self._transport = transport
 
-    async def batch_create(self, parent: str, *, annotations: Sequence[Annotation] | None = None, request_id: str | None = None, timeout: float | None = None) -> BatchCreateAnnotationsResponse:
+    async def batch_create(
+        self,
+        parent: str,
+        *,
+        annotations: Sequence[Annotation] | None = None,
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> BatchCreateAnnotationsResponse:
         """Annotate up to 1,000 records, for import from other tools.
 
         All annotations are created, or none. Refused as by `CreateAnnotation`, and a number of annotations
@@ -156,9 +255,30 @@ class AsyncAnnotationsResource:
                 200 characters.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return await self._transport.call(BatchCreateAnnotationsResponse, Call('POST', expand('/v1/{parent=projects/*}/annotations:batchCreate', parent=parent), body=present({'annotations': annotations, 'requestId': request_id or new_request_id()}), repeatable=True), timeout)
+        return await self._transport.call(
+            BatchCreateAnnotationsResponse,
+            Call(
+                "POST",
+                expand("/v1/{parent=projects/*}/annotations:batchCreate", parent=parent),
+                body=present({"annotations": annotations, "requestId": request_id or new_request_id()}),
+                repeatable=True,
+            ),
+            timeout,
+        )
 
-    async def create(self, parent: str, *, record_id: str | None = None, content_digest: str | None = None, label: str | None = None, annotator: str | None = None, source: AnnotationSource | None = None, annotation_id: str | None = None, request_id: str | None = None, timeout: float | None = None) -> Annotation:
+    async def create(
+        self,
+        parent: str,
+        *,
+        record_id: str | None = None,
+        content_digest: str | None = None,
+        label: str | None = None,
+        annotator: str | None = None,
+        source: AnnotationSource | None = None,
+        annotation_id: str | None = None,
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> Annotation:
         """Annotate a record.
 
         Refused: no record (`RECORD_MISSING`), an empty or too long answer (`BAD_LABEL`), the source FEEDBACK
@@ -179,7 +299,25 @@ class AsyncAnnotationsResource:
                 it created first. A different request with the same ID is refused. At most 256 characters.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return await self._transport.call(Annotation, Call('POST', expand('/v1/{parent=projects/*}/annotations', parent=parent), query=present({'annotationId': annotation_id, 'requestId': request_id or new_request_id()}), body=present({'recordId': record_id, 'contentDigest': content_digest, 'label': label, 'annotator': annotator, 'source': source}), repeatable=True), timeout)
+        return await self._transport.call(
+            Annotation,
+            Call(
+                "POST",
+                expand("/v1/{parent=projects/*}/annotations", parent=parent),
+                query=present({"annotationId": annotation_id, "requestId": request_id or new_request_id()}),
+                body=present(
+                    {
+                        "recordId": record_id,
+                        "contentDigest": content_digest,
+                        "label": label,
+                        "annotator": annotator,
+                        "source": source,
+                    }
+                ),
+                repeatable=True,
+            ),
+            timeout,
+        )
 
     async def get(self, name: str, *, timeout: float | None = None) -> Annotation:
         """Return one annotation.
@@ -188,9 +326,22 @@ class AsyncAnnotationsResource:
             name: Resource name of the annotation: `projects/{project}/annotations/{annotation}`.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return await self._transport.call(Annotation, Call('GET', expand('/v1/{name=projects/*/annotations/*}', name=name)), timeout)
+        return await self._transport.call(
+            Annotation, Call("GET", expand("/v1/{name=projects/*/annotations/*}", name=name)), timeout
+        )
 
-    async def import(self, parent: str, *, dataset_version: str | None = None, guideline: str | None = None, digest: str | None = None, format: ExchangeFormat | None = None, control: str | None = None, source: AnnotationSource | None = None, timeout: float | None = None) -> ImportAnnotationsResponse:
+    async def import_file(
+        self,
+        parent: str,
+        *,
+        dataset_version: str | None = None,
+        guideline: str | None = None,
+        digest: str | None = None,
+        format: ExchangeFormat | None = None,
+        control: str | None = None,
+        source: AnnotationSource | None = None,
+        timeout: float | None = None,
+    ) -> ImportAnnotationsResponse:
         """Store the answers in a file of another annotation tool as annotations of records of a dataset
         version.
 
@@ -211,9 +362,34 @@ class AsyncAnnotationsResource:
                 vouches for it.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return await self._transport.call(ImportAnnotationsResponse, Call('POST', expand('/v1/{parent=projects/*}/annotations:import', parent=parent), body=present({'datasetVersion': dataset_version, 'guideline': guideline, 'digest': digest, 'format': format, 'control': control, 'source': source})), timeout)
+        return await self._transport.call(
+            ImportAnnotationsResponse,
+            Call(
+                "POST",
+                expand("/v1/{parent=projects/*}/annotations:importFile", parent=parent),
+                body=present(
+                    {
+                        "datasetVersion": dataset_version,
+                        "guideline": guideline,
+                        "digest": digest,
+                        "format": format,
+                        "control": control,
+                        "source": source,
+                    }
+                ),
+            ),
+            timeout,
+        )
 
-    def list(self, parent: str, *, page_size: int | None = None, page_token: str | None = None, order_by: str | None = None, timeout: float | None = None) -> AsyncPaginator[Annotation]:
+    def list(
+        self,
+        parent: str,
+        *,
+        page_size: int | None = None,
+        page_token: str | None = None,
+        order_by: str | None = None,
+        timeout: float | None = None,
+    ) -> AsyncPaginator[Annotation]:
         """List the annotations of a project, oldest first.
 
         Args:
@@ -226,7 +402,16 @@ class AsyncAnnotationsResource:
                 order is refused.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.page(Annotation, 'annotations', Call('GET', expand('/v1/{parent=projects/*}/annotations', parent=parent), query=present({'pageSize': page_size, 'pageToken': page_token, 'orderBy': order_by})), timeout)
+        return self._transport.page(
+            Annotation,
+            "annotations",
+            Call(
+                "GET",
+                expand("/v1/{parent=projects/*}/annotations", parent=parent),
+                query=present({"pageSize": page_size, "pageToken": page_token, "orderBy": order_by}),
+            ),
+            timeout,
+        )
 
 
 class GuidelineVersionsResource:
@@ -243,9 +428,21 @@ class GuidelineVersionsResource:
                 `projects/{project}/guidelines/{guideline}/versions/{version}`.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.call(GuidelineVersion, Call('GET', expand('/v1/{name=projects/*/guidelines/*/versions/*}', name=name)), timeout)
+        return self._transport.call(
+            GuidelineVersion,
+            Call("GET", expand("/v1/{name=projects/*/guidelines/*/versions/*}", name=name)),
+            timeout,
+        )
 
-    def list(self, parent: str, *, page_size: int | None = None, page_token: str | None = None, order_by: str | None = None, timeout: float | None = None) -> SyncPage[GuidelineVersion]:
+    def list(
+        self,
+        parent: str,
+        *,
+        page_size: int | None = None,
+        page_token: str | None = None,
+        order_by: str | None = None,
+        timeout: float | None = None,
+    ) -> SyncPage[GuidelineVersion]:
         """List the versions of a guideline, oldest first.
 
         Args:
@@ -258,7 +455,16 @@ class GuidelineVersionsResource:
                 order is refused.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.page(GuidelineVersion, 'guidelineVersions', Call('GET', expand('/v1/{parent=projects/*/guidelines/*}/versions', parent=parent), query=present({'pageSize': page_size, 'pageToken': page_token, 'orderBy': order_by})), timeout)
+        return self._transport.page(
+            GuidelineVersion,
+            "guidelineVersions",
+            Call(
+                "GET",
+                expand("/v1/{parent=projects/*/guidelines/*}/versions", parent=parent),
+                query=present({"pageSize": page_size, "pageToken": page_token, "orderBy": order_by}),
+            ),
+            timeout,
+        )
 
 
 class AsyncGuidelineVersionsResource:
@@ -275,9 +481,21 @@ class AsyncGuidelineVersionsResource:
                 `projects/{project}/guidelines/{guideline}/versions/{version}`.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return await self._transport.call(GuidelineVersion, Call('GET', expand('/v1/{name=projects/*/guidelines/*/versions/*}', name=name)), timeout)
+        return await self._transport.call(
+            GuidelineVersion,
+            Call("GET", expand("/v1/{name=projects/*/guidelines/*/versions/*}", name=name)),
+            timeout,
+        )
 
-    def list(self, parent: str, *, page_size: int | None = None, page_token: str | None = None, order_by: str | None = None, timeout: float | None = None) -> AsyncPaginator[GuidelineVersion]:
+    def list(
+        self,
+        parent: str,
+        *,
+        page_size: int | None = None,
+        page_token: str | None = None,
+        order_by: str | None = None,
+        timeout: float | None = None,
+    ) -> AsyncPaginator[GuidelineVersion]:
         """List the versions of a guideline, oldest first.
 
         Args:
@@ -290,7 +508,16 @@ class AsyncGuidelineVersionsResource:
                 order is refused.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.page(GuidelineVersion, 'guidelineVersions', Call('GET', expand('/v1/{parent=projects/*/guidelines/*}/versions', parent=parent), query=present({'pageSize': page_size, 'pageToken': page_token, 'orderBy': order_by})), timeout)
+        return self._transport.page(
+            GuidelineVersion,
+            "guidelineVersions",
+            Call(
+                "GET",
+                expand("/v1/{parent=projects/*/guidelines/*}/versions", parent=parent),
+                query=present({"pageSize": page_size, "pageToken": page_token, "orderBy": order_by}),
+            ),
+            timeout,
+        )
 
 
 class GuidelinesResource:
@@ -299,7 +526,24 @@ class GuidelinesResource:
     def __init__(self, transport: SyncTransport) -> None:
         self._transport = transport
 
-    def create(self, parent: str, *, instructions: str | None = None, purpose: str | None = None, ambiguity: str | None = None, examples: Sequence[GuidelineExample] | None = None, labels: Sequence[str] | None = None, task: TaskSpec | None = None, marks: MarkSpec | None = None, conflict_policy: GuidelineConflictPolicy | None = None, guideline_id: str | None = None, request_id: str | None = None, label_config: str | None = None, label_control: str | None = None, timeout: float | None = None) -> Guideline:
+    def create(
+        self,
+        parent: str,
+        *,
+        instructions: str | None = None,
+        purpose: str | None = None,
+        ambiguity: str | None = None,
+        examples: Sequence[GuidelineExample] | None = None,
+        labels: Sequence[str] | None = None,
+        task: TaskSpec | None = None,
+        marks: MarkSpec | None = None,
+        conflict_policy: GuidelineConflictPolicy | None = None,
+        guideline_id: str | None = None,
+        request_id: str | None = None,
+        label_config: str | None = None,
+        label_control: str | None = None,
+        timeout: float | None = None,
+    ) -> Guideline:
         """Create a guideline.
 
         Refused: fewer than two labels, empty, padded or repeated ones (`BAD_LABELS`), settings of the task
@@ -330,7 +574,35 @@ class GuidelinesResource:
             label_control: Name of the control of `label_config` that annotators use. Empty: the first one.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.call(Guideline, Call('POST', expand('/v1/{parent=projects/*}/guidelines', parent=parent), query=present({'guidelineId': guideline_id, 'requestId': request_id or new_request_id(), 'labelConfig': label_config, 'labelControl': label_control}), body=present({'instructions': instructions, 'purpose': purpose, 'ambiguity': ambiguity, 'examples': examples, 'labels': labels, 'task': task, 'marks': marks, 'conflictPolicy': conflict_policy}), repeatable=True), timeout)
+        return self._transport.call(
+            Guideline,
+            Call(
+                "POST",
+                expand("/v1/{parent=projects/*}/guidelines", parent=parent),
+                query=present(
+                    {
+                        "guidelineId": guideline_id,
+                        "requestId": request_id or new_request_id(),
+                        "labelConfig": label_config,
+                        "labelControl": label_control,
+                    }
+                ),
+                body=present(
+                    {
+                        "instructions": instructions,
+                        "purpose": purpose,
+                        "ambiguity": ambiguity,
+                        "examples": examples,
+                        "labels": labels,
+                        "task": task,
+                        "marks": marks,
+                        "conflictPolicy": conflict_policy,
+                    }
+                ),
+                repeatable=True,
+            ),
+            timeout,
+        )
 
     def delete(self, name: str, *, etag: str | None = None, timeout: float | None = None) -> None:
         """Delete a guideline.
@@ -344,7 +616,14 @@ class GuidelinesResource:
                 checked.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        self._transport.send(Call('DELETE', expand('/v1/{name=projects/*/guidelines/*}', name=name), query=present({'etag': etag})), timeout)
+        self._transport.send(
+            Call(
+                "DELETE",
+                expand("/v1/{name=projects/*/guidelines/*}", name=name),
+                query=present({"etag": etag}),
+            ),
+            timeout,
+        )
 
     def get(self, name: str, *, timeout: float | None = None) -> Guideline:
         """Return one guideline.
@@ -353,9 +632,19 @@ class GuidelinesResource:
             name: Resource name of the guideline: `projects/{project}/guidelines/{guideline}`.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.call(Guideline, Call('GET', expand('/v1/{name=projects/*/guidelines/*}', name=name)), timeout)
+        return self._transport.call(
+            Guideline, Call("GET", expand("/v1/{name=projects/*/guidelines/*}", name=name)), timeout
+        )
 
-    def list(self, parent: str, *, page_size: int | None = None, page_token: str | None = None, order_by: str | None = None, timeout: float | None = None) -> SyncPage[Guideline]:
+    def list(
+        self,
+        parent: str,
+        *,
+        page_size: int | None = None,
+        page_token: str | None = None,
+        order_by: str | None = None,
+        timeout: float | None = None,
+    ) -> SyncPage[Guideline]:
         """List the guidelines of a project, oldest first.
 
         Args:
@@ -368,9 +657,31 @@ class GuidelinesResource:
                 order is refused.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.page(Guideline, 'guidelines', Call('GET', expand('/v1/{parent=projects/*}/guidelines', parent=parent), query=present({'pageSize': page_size, 'pageToken': page_token, 'orderBy': order_by})), timeout)
+        return self._transport.page(
+            Guideline,
+            "guidelines",
+            Call(
+                "GET",
+                expand("/v1/{parent=projects/*}/guidelines", parent=parent),
+                query=present({"pageSize": page_size, "pageToken": page_token, "orderBy": order_by}),
+            ),
+            timeout,
+        )
 
-    def update(self, name: str, *, instructions: str | Omit = omit, labels: Sequence[str] | Omit = omit, conflict_policy: GuidelineConflictPolicy | Omit = omit, purpose: str | Omit = omit, ambiguity: str | Omit = omit, examples: Sequence[GuidelineExample] | Omit = omit, etag: str | Omit = omit, change: VersionChange | None = None, timeout: float | None = None) -> Guideline:
+    def update(
+        self,
+        name: str,
+        *,
+        instructions: str | Omit = omit,
+        labels: Sequence[str] | Omit = omit,
+        conflict_policy: GuidelineConflictPolicy | Omit = omit,
+        purpose: str | Omit = omit,
+        ambiguity: str | Omit = omit,
+        examples: Sequence[GuidelineExample] | Omit = omit,
+        change: VersionChange | Omit | None = omit,
+        etag: str | Omit = omit,
+        timeout: float | None = None,
+    ) -> Guideline:
         """Update a guideline: a new version.
 
         Existing label sets keep the labels and the conflict policy with which they were created. `change`
@@ -387,13 +698,32 @@ class GuidelinesResource:
             purpose: What the labels are for, at most 262,144 characters.
             ambiguity: How to decide ambiguous records, at most 262,144 characters.
             examples: Examples of answers, at most 1,000.
+            change: What this version means for the answers that were given under earlier ones. Of an update:
+                what the version means that it creates. Default: they stay valid.
             etag: Version tag of the changeable fields. Send it with an update or a delete: a stale value is
                 refused.
-            change: What the new version means for answers that were given under earlier ones. Default: they
-                stay valid.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.call(Guideline, Call('PATCH', expand('/v1/{name=projects/*/guidelines/*}', name=name), query=present({'change': change}), body=changes({'instructions': instructions, 'labels': labels, 'conflictPolicy': conflict_policy, 'purpose': purpose, 'ambiguity': ambiguity, 'examples': examples, 'etag': etag})), timeout)
+        return self._transport.call(
+            Guideline,
+            Call(
+                "PATCH",
+                expand("/v1/{name=projects/*/guidelines/*}", name=name),
+                body=changes(
+                    {
+                        "instructions": instructions,
+                        "labels": labels,
+                        "conflictPolicy": conflict_policy,
+                        "purpose": purpose,
+                        "ambiguity": ambiguity,
+                        "examples": examples,
+                        "change": change,
+                        "etag": etag,
+                    }
+                ),
+            ),
+            timeout,
+        )
 
 
 class AsyncGuidelinesResource:
@@ -402,7 +732,24 @@ class AsyncGuidelinesResource:
     def __init__(self, transport: AsyncTransport) -> None:
         self._transport = transport
 
-    async def create(self, parent: str, *, instructions: str | None = None, purpose: str | None = None, ambiguity: str | None = None, examples: Sequence[GuidelineExample] | None = None, labels: Sequence[str] | None = None, task: TaskSpec | None = None, marks: MarkSpec | None = None, conflict_policy: GuidelineConflictPolicy | None = None, guideline_id: str | None = None, request_id: str | None = None, label_config: str | None = None, label_control: str | None = None, timeout: float | None = None) -> Guideline:
+    async def create(
+        self,
+        parent: str,
+        *,
+        instructions: str | None = None,
+        purpose: str | None = None,
+        ambiguity: str | None = None,
+        examples: Sequence[GuidelineExample] | None = None,
+        labels: Sequence[str] | None = None,
+        task: TaskSpec | None = None,
+        marks: MarkSpec | None = None,
+        conflict_policy: GuidelineConflictPolicy | None = None,
+        guideline_id: str | None = None,
+        request_id: str | None = None,
+        label_config: str | None = None,
+        label_control: str | None = None,
+        timeout: float | None = None,
+    ) -> Guideline:
         """Create a guideline.
 
         Refused: fewer than two labels, empty, padded or repeated ones (`BAD_LABELS`), settings of the task
@@ -433,7 +780,35 @@ class AsyncGuidelinesResource:
             label_control: Name of the control of `label_config` that annotators use. Empty: the first one.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return await self._transport.call(Guideline, Call('POST', expand('/v1/{parent=projects/*}/guidelines', parent=parent), query=present({'guidelineId': guideline_id, 'requestId': request_id or new_request_id(), 'labelConfig': label_config, 'labelControl': label_control}), body=present({'instructions': instructions, 'purpose': purpose, 'ambiguity': ambiguity, 'examples': examples, 'labels': labels, 'task': task, 'marks': marks, 'conflictPolicy': conflict_policy}), repeatable=True), timeout)
+        return await self._transport.call(
+            Guideline,
+            Call(
+                "POST",
+                expand("/v1/{parent=projects/*}/guidelines", parent=parent),
+                query=present(
+                    {
+                        "guidelineId": guideline_id,
+                        "requestId": request_id or new_request_id(),
+                        "labelConfig": label_config,
+                        "labelControl": label_control,
+                    }
+                ),
+                body=present(
+                    {
+                        "instructions": instructions,
+                        "purpose": purpose,
+                        "ambiguity": ambiguity,
+                        "examples": examples,
+                        "labels": labels,
+                        "task": task,
+                        "marks": marks,
+                        "conflictPolicy": conflict_policy,
+                    }
+                ),
+                repeatable=True,
+            ),
+            timeout,
+        )
 
     async def delete(self, name: str, *, etag: str | None = None, timeout: float | None = None) -> None:
         """Delete a guideline.
@@ -447,7 +822,14 @@ class AsyncGuidelinesResource:
                 checked.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        await self._transport.send(Call('DELETE', expand('/v1/{name=projects/*/guidelines/*}', name=name), query=present({'etag': etag})), timeout)
+        await self._transport.send(
+            Call(
+                "DELETE",
+                expand("/v1/{name=projects/*/guidelines/*}", name=name),
+                query=present({"etag": etag}),
+            ),
+            timeout,
+        )
 
     async def get(self, name: str, *, timeout: float | None = None) -> Guideline:
         """Return one guideline.
@@ -456,9 +838,19 @@ class AsyncGuidelinesResource:
             name: Resource name of the guideline: `projects/{project}/guidelines/{guideline}`.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return await self._transport.call(Guideline, Call('GET', expand('/v1/{name=projects/*/guidelines/*}', name=name)), timeout)
+        return await self._transport.call(
+            Guideline, Call("GET", expand("/v1/{name=projects/*/guidelines/*}", name=name)), timeout
+        )
 
-    def list(self, parent: str, *, page_size: int | None = None, page_token: str | None = None, order_by: str | None = None, timeout: float | None = None) -> AsyncPaginator[Guideline]:
+    def list(
+        self,
+        parent: str,
+        *,
+        page_size: int | None = None,
+        page_token: str | None = None,
+        order_by: str | None = None,
+        timeout: float | None = None,
+    ) -> AsyncPaginator[Guideline]:
         """List the guidelines of a project, oldest first.
 
         Args:
@@ -471,9 +863,31 @@ class AsyncGuidelinesResource:
                 order is refused.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.page(Guideline, 'guidelines', Call('GET', expand('/v1/{parent=projects/*}/guidelines', parent=parent), query=present({'pageSize': page_size, 'pageToken': page_token, 'orderBy': order_by})), timeout)
+        return self._transport.page(
+            Guideline,
+            "guidelines",
+            Call(
+                "GET",
+                expand("/v1/{parent=projects/*}/guidelines", parent=parent),
+                query=present({"pageSize": page_size, "pageToken": page_token, "orderBy": order_by}),
+            ),
+            timeout,
+        )
 
-    async def update(self, name: str, *, instructions: str | Omit = omit, labels: Sequence[str] | Omit = omit, conflict_policy: GuidelineConflictPolicy | Omit = omit, purpose: str | Omit = omit, ambiguity: str | Omit = omit, examples: Sequence[GuidelineExample] | Omit = omit, etag: str | Omit = omit, change: VersionChange | None = None, timeout: float | None = None) -> Guideline:
+    async def update(
+        self,
+        name: str,
+        *,
+        instructions: str | Omit = omit,
+        labels: Sequence[str] | Omit = omit,
+        conflict_policy: GuidelineConflictPolicy | Omit = omit,
+        purpose: str | Omit = omit,
+        ambiguity: str | Omit = omit,
+        examples: Sequence[GuidelineExample] | Omit = omit,
+        change: VersionChange | Omit | None = omit,
+        etag: str | Omit = omit,
+        timeout: float | None = None,
+    ) -> Guideline:
         """Update a guideline: a new version.
 
         Existing label sets keep the labels and the conflict policy with which they were created. `change`
@@ -490,13 +904,32 @@ class AsyncGuidelinesResource:
             purpose: What the labels are for, at most 262,144 characters.
             ambiguity: How to decide ambiguous records, at most 262,144 characters.
             examples: Examples of answers, at most 1,000.
+            change: What this version means for the answers that were given under earlier ones. Of an update:
+                what the version means that it creates. Default: they stay valid.
             etag: Version tag of the changeable fields. Send it with an update or a delete: a stale value is
                 refused.
-            change: What the new version means for answers that were given under earlier ones. Default: they
-                stay valid.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return await self._transport.call(Guideline, Call('PATCH', expand('/v1/{name=projects/*/guidelines/*}', name=name), query=present({'change': change}), body=changes({'instructions': instructions, 'labels': labels, 'conflictPolicy': conflict_policy, 'purpose': purpose, 'ambiguity': ambiguity, 'examples': examples, 'etag': etag})), timeout)
+        return await self._transport.call(
+            Guideline,
+            Call(
+                "PATCH",
+                expand("/v1/{name=projects/*/guidelines/*}", name=name),
+                body=changes(
+                    {
+                        "instructions": instructions,
+                        "labels": labels,
+                        "conflictPolicy": conflict_policy,
+                        "purpose": purpose,
+                        "ambiguity": ambiguity,
+                        "examples": examples,
+                        "change": change,
+                        "etag": etag,
+                    }
+                ),
+            ),
+            timeout,
+        )
 
 
 class LabelSetsResource:
@@ -514,9 +947,25 @@ class LabelSetsResource:
             name: Resource name of the label set: `projects/{project}/labelSets/{label_set}`.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.call(LabelSet, Call('POST', expand('/v1/{name=projects/*/labelSets/*}:cancel', name=name), body={}), timeout)
+        return self._transport.call(
+            LabelSet,
+            Call("POST", expand("/v1/{name=projects/*/labelSets/*}:cancel", name=name), body={}),
+            timeout,
+        )
 
-    def create(self, parent: str, *, dataset_version: str | None = None, guideline: str | None = None, import_as: AnnotationSource | None = None, review_sample_size: int | None = None, overlap: int | None = None, label_set_id: str | None = None, request_id: str | None = None, timeout: float | None = None) -> LabelSet:
+    def create(
+        self,
+        parent: str,
+        *,
+        dataset_version: str | None = None,
+        guideline: str | None = None,
+        import_as: AnnotationSource | None = None,
+        review_sample_size: int | None = None,
+        overlap: int | None = None,
+        label_set_id: str | None = None,
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> LabelSet:
         """Import the labels that came with a dataset version, resolve conflicts and freeze the result.
 
         Refused: a dataset version that is not READY (`DATASET_NOT_READY`) or of which records were erased
@@ -538,7 +987,25 @@ class LabelSetsResource:
                 it created first. A different request with the same ID is refused. At most 256 characters.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.call(LabelSet, Call('POST', expand('/v1/{parent=projects/*}/labelSets', parent=parent), query=present({'labelSetId': label_set_id, 'requestId': request_id or new_request_id()}), body=present({'datasetVersion': dataset_version, 'guideline': guideline, 'importAs': import_as, 'reviewSampleSize': review_sample_size, 'overlap': overlap}), repeatable=True), timeout)
+        return self._transport.call(
+            LabelSet,
+            Call(
+                "POST",
+                expand("/v1/{parent=projects/*}/labelSets", parent=parent),
+                query=present({"labelSetId": label_set_id, "requestId": request_id or new_request_id()}),
+                body=present(
+                    {
+                        "datasetVersion": dataset_version,
+                        "guideline": guideline,
+                        "importAs": import_as,
+                        "reviewSampleSize": review_sample_size,
+                        "overlap": overlap,
+                    }
+                ),
+                repeatable=True,
+            ),
+            timeout,
+        )
 
     def delete(self, name: str, *, allow_missing: bool | None = None, timeout: float | None = None) -> None:
         """Delete a label set that has ended.
@@ -552,7 +1019,14 @@ class LabelSetsResource:
                 does.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        self._transport.send(Call('DELETE', expand('/v1/{name=projects/*/labelSets/*}', name=name), query=present({'allowMissing': allow_missing})), timeout)
+        self._transport.send(
+            Call(
+                "DELETE",
+                expand("/v1/{name=projects/*/labelSets/*}", name=name),
+                query=present({"allowMissing": allow_missing}),
+            ),
+            timeout,
+        )
 
     def get(self, name: str, *, timeout: float | None = None) -> LabelSet:
         """Return one label set.
@@ -561,9 +1035,19 @@ class LabelSetsResource:
             name: Resource name of the label set: `projects/{project}/labelSets/{label_set}`.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.call(LabelSet, Call('GET', expand('/v1/{name=projects/*/labelSets/*}', name=name)), timeout)
+        return self._transport.call(
+            LabelSet, Call("GET", expand("/v1/{name=projects/*/labelSets/*}", name=name)), timeout
+        )
 
-    def list(self, parent: str, *, page_size: int | None = None, page_token: str | None = None, order_by: str | None = None, timeout: float | None = None) -> SyncPage[LabelSet]:
+    def list(
+        self,
+        parent: str,
+        *,
+        page_size: int | None = None,
+        page_token: str | None = None,
+        order_by: str | None = None,
+        timeout: float | None = None,
+    ) -> SyncPage[LabelSet]:
         """List the label sets of a project, oldest first.
 
         Args:
@@ -576,7 +1060,16 @@ class LabelSetsResource:
                 order is refused.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.page(LabelSet, 'labelSets', Call('GET', expand('/v1/{parent=projects/*}/labelSets', parent=parent), query=present({'pageSize': page_size, 'pageToken': page_token, 'orderBy': order_by})), timeout)
+        return self._transport.page(
+            LabelSet,
+            "labelSets",
+            Call(
+                "GET",
+                expand("/v1/{parent=projects/*}/labelSets", parent=parent),
+                query=present({"pageSize": page_size, "pageToken": page_token, "orderBy": order_by}),
+            ),
+            timeout,
+        )
 
     def watch(self, name: str, *, revision: int | None = None) -> SyncWatch[LabelSet]:
         """Stream a label set: its current state, then each change.
@@ -588,9 +1081,18 @@ class LabelSetsResource:
             revision: Send only states with a higher revision, for example than the last one that was
                 received; no revision is too old. 0: start with the current state.
         """
-        return self._transport.watch(LabelSet, Call('GET', expand('/v1/{name=projects/*/labelSets/*}:watch', name=name), query=present({'revision': revision})))
+        return self._transport.watch(
+            LabelSet,
+            Call(
+                "GET",
+                expand("/v1/{name=projects/*/labelSets/*}:watch", name=name),
+                query=present({"revision": revision}),
+            ),
+        )
 
-    def wait(self, name: str, *, timeout: float | None = None, on_state: Callable[[LabelSet], object] | None = None) -> LabelSet:
+    def wait(
+        self, name: str, *, timeout: float | None = None, on_state: Callable[[LabelSet], object] | None = None
+    ) -> LabelSet:
         """Wait for the final state, and return it.
 
         OperationFailedError if there is no result (failed, cancelled, refused, rolled back);
@@ -601,7 +1103,12 @@ class LabelSetsResource:
             timeout: Seconds to wait. Default: no limit.
             on_state: Called with each state, the final one included.
         """
-        return self._transport.wait(LabelSet, Call('GET', expand('/v1/{name=projects/*/labelSets/*}:watch', name=name)), timeout, on_state)
+        return self._transport.wait(
+            LabelSet,
+            Call("GET", expand("/v1/{name=projects/*/labelSets/*}:watch", name=name)),
+            timeout,
+            on_state,
+        )
 
 
 class AsyncLabelSetsResource:
@@ -619,9 +1126,25 @@ class AsyncLabelSetsResource:
             name: Resource name of the label set: `projects/{project}/labelSets/{label_set}`.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return await self._transport.call(LabelSet, Call('POST', expand('/v1/{name=projects/*/labelSets/*}:cancel', name=name), body={}), timeout)
+        return await self._transport.call(
+            LabelSet,
+            Call("POST", expand("/v1/{name=projects/*/labelSets/*}:cancel", name=name), body={}),
+            timeout,
+        )
 
-    async def create(self, parent: str, *, dataset_version: str | None = None, guideline: str | None = None, import_as: AnnotationSource | None = None, review_sample_size: int | None = None, overlap: int | None = None, label_set_id: str | None = None, request_id: str | None = None, timeout: float | None = None) -> LabelSet:
+    async def create(
+        self,
+        parent: str,
+        *,
+        dataset_version: str | None = None,
+        guideline: str | None = None,
+        import_as: AnnotationSource | None = None,
+        review_sample_size: int | None = None,
+        overlap: int | None = None,
+        label_set_id: str | None = None,
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> LabelSet:
         """Import the labels that came with a dataset version, resolve conflicts and freeze the result.
 
         Refused: a dataset version that is not READY (`DATASET_NOT_READY`) or of which records were erased
@@ -643,9 +1166,29 @@ class AsyncLabelSetsResource:
                 it created first. A different request with the same ID is refused. At most 256 characters.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return await self._transport.call(LabelSet, Call('POST', expand('/v1/{parent=projects/*}/labelSets', parent=parent), query=present({'labelSetId': label_set_id, 'requestId': request_id or new_request_id()}), body=present({'datasetVersion': dataset_version, 'guideline': guideline, 'importAs': import_as, 'reviewSampleSize': review_sample_size, 'overlap': overlap}), repeatable=True), timeout)
+        return await self._transport.call(
+            LabelSet,
+            Call(
+                "POST",
+                expand("/v1/{parent=projects/*}/labelSets", parent=parent),
+                query=present({"labelSetId": label_set_id, "requestId": request_id or new_request_id()}),
+                body=present(
+                    {
+                        "datasetVersion": dataset_version,
+                        "guideline": guideline,
+                        "importAs": import_as,
+                        "reviewSampleSize": review_sample_size,
+                        "overlap": overlap,
+                    }
+                ),
+                repeatable=True,
+            ),
+            timeout,
+        )
 
-    async def delete(self, name: str, *, allow_missing: bool | None = None, timeout: float | None = None) -> None:
+    async def delete(
+        self, name: str, *, allow_missing: bool | None = None, timeout: float | None = None
+    ) -> None:
         """Delete a label set that has ended.
 
         Annotations that it imported are kept. Refused while it is in progress, and while a split, a model
@@ -657,7 +1200,14 @@ class AsyncLabelSetsResource:
                 does.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        await self._transport.send(Call('DELETE', expand('/v1/{name=projects/*/labelSets/*}', name=name), query=present({'allowMissing': allow_missing})), timeout)
+        await self._transport.send(
+            Call(
+                "DELETE",
+                expand("/v1/{name=projects/*/labelSets/*}", name=name),
+                query=present({"allowMissing": allow_missing}),
+            ),
+            timeout,
+        )
 
     async def get(self, name: str, *, timeout: float | None = None) -> LabelSet:
         """Return one label set.
@@ -666,9 +1216,19 @@ class AsyncLabelSetsResource:
             name: Resource name of the label set: `projects/{project}/labelSets/{label_set}`.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return await self._transport.call(LabelSet, Call('GET', expand('/v1/{name=projects/*/labelSets/*}', name=name)), timeout)
+        return await self._transport.call(
+            LabelSet, Call("GET", expand("/v1/{name=projects/*/labelSets/*}", name=name)), timeout
+        )
 
-    def list(self, parent: str, *, page_size: int | None = None, page_token: str | None = None, order_by: str | None = None, timeout: float | None = None) -> AsyncPaginator[LabelSet]:
+    def list(
+        self,
+        parent: str,
+        *,
+        page_size: int | None = None,
+        page_token: str | None = None,
+        order_by: str | None = None,
+        timeout: float | None = None,
+    ) -> AsyncPaginator[LabelSet]:
         """List the label sets of a project, oldest first.
 
         Args:
@@ -681,7 +1241,16 @@ class AsyncLabelSetsResource:
                 order is refused.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.page(LabelSet, 'labelSets', Call('GET', expand('/v1/{parent=projects/*}/labelSets', parent=parent), query=present({'pageSize': page_size, 'pageToken': page_token, 'orderBy': order_by})), timeout)
+        return self._transport.page(
+            LabelSet,
+            "labelSets",
+            Call(
+                "GET",
+                expand("/v1/{parent=projects/*}/labelSets", parent=parent),
+                query=present({"pageSize": page_size, "pageToken": page_token, "orderBy": order_by}),
+            ),
+            timeout,
+        )
 
     def watch(self, name: str, *, revision: int | None = None) -> AsyncWatch[LabelSet]:
         """Stream a label set: its current state, then each change.
@@ -693,9 +1262,18 @@ class AsyncLabelSetsResource:
             revision: Send only states with a higher revision, for example than the last one that was
                 received; no revision is too old. 0: start with the current state.
         """
-        return self._transport.watch(LabelSet, Call('GET', expand('/v1/{name=projects/*/labelSets/*}:watch', name=name), query=present({'revision': revision})))
+        return self._transport.watch(
+            LabelSet,
+            Call(
+                "GET",
+                expand("/v1/{name=projects/*/labelSets/*}:watch", name=name),
+                query=present({"revision": revision}),
+            ),
+        )
 
-    async def wait(self, name: str, *, timeout: float | None = None, on_state: Callable[[LabelSet], object] | None = None) -> LabelSet:
+    async def wait(
+        self, name: str, *, timeout: float | None = None, on_state: Callable[[LabelSet], object] | None = None
+    ) -> LabelSet:
         """Wait for the final state, and return it.
 
         OperationFailedError if there is no result (failed, cancelled, refused, rolled back);
@@ -706,7 +1284,12 @@ class AsyncLabelSetsResource:
             timeout: Seconds to wait. Default: no limit.
             on_state: Called with each state, the final one included.
         """
-        return await self._transport.wait(LabelSet, Call('GET', expand('/v1/{name=projects/*/labelSets/*}:watch', name=name)), timeout, on_state)
+        return await self._transport.wait(
+            LabelSet,
+            Call("GET", expand("/v1/{name=projects/*/labelSets/*}:watch", name=name)),
+            timeout,
+            on_state,
+        )
 
 
 class QueuesResource:
@@ -717,7 +1300,13 @@ class QueuesResource:
     def __init__(self, transport: SyncTransport) -> None:
         self._transport = transport
 
-    def add_gold_items(self, name: str, *, items: Sequence[AddGoldItemsRequestGoldItem] | None = None, timeout: float | None = None) -> AddGoldItemsResponse:
+    def add_gold_items(
+        self,
+        name: str,
+        *,
+        items: Sequence[AddGoldItemsRequestGoldItem] | None = None,
+        timeout: float | None = None,
+    ) -> AddGoldItemsResponse:
         """Add up to 1,000 gold items: records of the queue's dataset version whose answer is known.
 
         Each annotator gets them mixed with other tasks. An item that exists is not added again. Refused: an
@@ -728,9 +1317,36 @@ class QueuesResource:
             items: The items, 1 to 1,000.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.call(AddGoldItemsResponse, Call('POST', expand('/v1/{name=projects/*/queues/*}:addGoldItems', name=name), body=present({'items': items})), timeout)
+        return self._transport.call(
+            AddGoldItemsResponse,
+            Call(
+                "POST",
+                expand("/v1/{name=projects/*/queues/*}:addGoldItems", name=name),
+                body=present({"items": items}),
+            ),
+            timeout,
+        )
 
-    def create(self, parent: str, *, dataset_version: str | None = None, filter: str | None = None, record_ids: Sequence[str] | None = None, guideline: str | None = None, overlap: int | None = None, deadline: datetime | None = None, paused: bool | None = None, gold_share: float | None = None, review_share: float | None = None, reviewers: Sequence[str] | None = None, refill_rule: QueueRefillRule | None = None, pre_labels: QueuePreLabels | None = None, queue_id: str | None = None, request_id: str | None = None, timeout: float | None = None) -> Queue:
+    def create(
+        self,
+        parent: str,
+        *,
+        dataset_version: str | None = None,
+        filter: str | None = None,
+        record_ids: Sequence[str] | None = None,
+        guideline: str | None = None,
+        overlap: int | None = None,
+        deadline: datetime | None = None,
+        paused: bool | None = None,
+        gold_share: float | None = None,
+        review_share: float | None = None,
+        reviewers: Sequence[str] | None = None,
+        refill_rule: QueueRefillRule | None = None,
+        pre_labels: QueuePreLabels | None = None,
+        queue_id: str | None = None,
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> Queue:
         """Create a queue.
 
         With a refill rule, the first refill starts with it if `threshold` is above 0. Refused: a number of
@@ -764,7 +1380,32 @@ class QueuesResource:
                 it created first. A different request with the same ID is refused. At most 256 characters.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.call(Queue, Call('POST', expand('/v1/{parent=projects/*}/queues', parent=parent), query=present({'queueId': queue_id, 'requestId': request_id or new_request_id()}), body=present({'datasetVersion': dataset_version, 'filter': filter, 'recordIds': record_ids, 'guideline': guideline, 'overlap': overlap, 'deadline': deadline, 'paused': paused, 'goldShare': gold_share, 'reviewShare': review_share, 'reviewers': reviewers, 'refillRule': refill_rule, 'preLabels': pre_labels}), repeatable=True), timeout)
+        return self._transport.call(
+            Queue,
+            Call(
+                "POST",
+                expand("/v1/{parent=projects/*}/queues", parent=parent),
+                query=present({"queueId": queue_id, "requestId": request_id or new_request_id()}),
+                body=present(
+                    {
+                        "datasetVersion": dataset_version,
+                        "filter": filter,
+                        "recordIds": record_ids,
+                        "guideline": guideline,
+                        "overlap": overlap,
+                        "deadline": deadline,
+                        "paused": paused,
+                        "goldShare": gold_share,
+                        "reviewShare": review_share,
+                        "reviewers": reviewers,
+                        "refillRule": refill_rule,
+                        "preLabels": pre_labels,
+                    }
+                ),
+                repeatable=True,
+            ),
+            timeout,
+        )
 
     def delete(self, name: str, *, allow_missing: bool | None = None, timeout: float | None = None) -> None:
         """Delete a queue with its refills and its tasks.
@@ -777,9 +1418,18 @@ class QueuesResource:
                 does.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        self._transport.send(Call('DELETE', expand('/v1/{name=projects/*/queues/*}', name=name), query=present({'allowMissing': allow_missing})), timeout)
+        self._transport.send(
+            Call(
+                "DELETE",
+                expand("/v1/{name=projects/*/queues/*}", name=name),
+                query=present({"allowMissing": allow_missing}),
+            ),
+            timeout,
+        )
 
-    def export(self, name: str, *, format: ExchangeFormat | None = None, timeout: float | None = None) -> ExportQueueResponse:
+    def export(
+        self, name: str, *, format: ExchangeFormat | None = None, timeout: float | None = None
+    ) -> ExportQueueResponse:
         """Write the tasks of a queue with their answers and proposed answers to a file, for other annotation
         tools.
 
@@ -791,7 +1441,15 @@ class QueuesResource:
             format: Format of the file. Required.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.call(ExportQueueResponse, Call('POST', expand('/v1/{name=projects/*/queues/*}:export', name=name), body=present({'format': format})), timeout)
+        return self._transport.call(
+            ExportQueueResponse,
+            Call(
+                "POST",
+                expand("/v1/{name=projects/*/queues/*}:export", name=name),
+                body=present({"format": format}),
+            ),
+            timeout,
+        )
 
     def get(self, name: str, *, timeout: float | None = None) -> Queue:
         """Return one queue.
@@ -800,9 +1458,19 @@ class QueuesResource:
             name: Resource name of the queue: `projects/{project}/queues/{queue}`.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.call(Queue, Call('GET', expand('/v1/{name=projects/*/queues/*}', name=name)), timeout)
+        return self._transport.call(
+            Queue, Call("GET", expand("/v1/{name=projects/*/queues/*}", name=name)), timeout
+        )
 
-    def list(self, parent: str, *, page_size: int | None = None, page_token: str | None = None, order_by: str | None = None, timeout: float | None = None) -> SyncPage[Queue]:
+    def list(
+        self,
+        parent: str,
+        *,
+        page_size: int | None = None,
+        page_token: str | None = None,
+        order_by: str | None = None,
+        timeout: float | None = None,
+    ) -> SyncPage[Queue]:
         """List the queues of a project, oldest first.
 
         Args:
@@ -815,7 +1483,16 @@ class QueuesResource:
                 order is refused.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.page(Queue, 'queues', Call('GET', expand('/v1/{parent=projects/*}/queues', parent=parent), query=present({'pageSize': page_size, 'pageToken': page_token, 'orderBy': order_by})), timeout)
+        return self._transport.page(
+            Queue,
+            "queues",
+            Call(
+                "GET",
+                expand("/v1/{parent=projects/*}/queues", parent=parent),
+                query=present({"pageSize": page_size, "pageToken": page_token, "orderBy": order_by}),
+            ),
+            timeout,
+        )
 
     def summarize(self, name: str, *, timeout: float | None = None) -> SummarizeQueueResponse:
         """Count the answers of a queue, and measure how far annotators agree.
@@ -826,9 +1503,31 @@ class QueuesResource:
             name: Resource name of the queue: `projects/{project}/queues/{queue}`.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.call(SummarizeQueueResponse, Call('GET', expand('/v1/{name=projects/*/queues/*}:summarize', name=name)), timeout)
+        return self._transport.call(
+            SummarizeQueueResponse,
+            Call("GET", expand("/v1/{name=projects/*/queues/*}:summarize", name=name)),
+            timeout,
+        )
 
-    def update(self, name: str, *, dataset_version: str | Omit = omit, filter: str | Omit = omit, record_ids: Sequence[str] | Omit = omit, guideline: str | Omit = omit, overlap: int | Omit = omit, deadline: datetime | Omit | None = omit, paused: bool | Omit = omit, gold_share: float | Omit = omit, review_share: float | Omit = omit, reviewers: Sequence[str] | Omit = omit, refill_rule: QueueRefillRule | Omit | None = omit, pre_labels: QueuePreLabels | Omit | None = omit, etag: str | Omit = omit, timeout: float | None = None) -> Queue:
+    def update(
+        self,
+        name: str,
+        *,
+        dataset_version: str | Omit = omit,
+        filter: str | Omit = omit,
+        record_ids: Sequence[str] | Omit = omit,
+        guideline: str | Omit = omit,
+        overlap: int | Omit = omit,
+        deadline: datetime | Omit | None = omit,
+        paused: bool | Omit = omit,
+        gold_share: float | Omit = omit,
+        review_share: float | Omit = omit,
+        reviewers: Sequence[str] | Omit = omit,
+        refill_rule: QueueRefillRule | Omit | None = omit,
+        pre_labels: QueuePreLabels | Omit | None = omit,
+        etag: str | Omit = omit,
+        timeout: float | None = None,
+    ) -> Queue:
         """Update a queue.
 
         Tasks that exist keep their overlap. Another dataset version, filter or rule lets a queue that is
@@ -859,7 +1558,31 @@ class QueuesResource:
                 refused.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.call(Queue, Call('PATCH', expand('/v1/{name=projects/*/queues/*}', name=name), body=changes({'datasetVersion': dataset_version, 'filter': filter, 'recordIds': record_ids, 'guideline': guideline, 'overlap': overlap, 'deadline': deadline, 'paused': paused, 'goldShare': gold_share, 'reviewShare': review_share, 'reviewers': reviewers, 'refillRule': refill_rule, 'preLabels': pre_labels, 'etag': etag})), timeout)
+        return self._transport.call(
+            Queue,
+            Call(
+                "PATCH",
+                expand("/v1/{name=projects/*/queues/*}", name=name),
+                body=changes(
+                    {
+                        "datasetVersion": dataset_version,
+                        "filter": filter,
+                        "recordIds": record_ids,
+                        "guideline": guideline,
+                        "overlap": overlap,
+                        "deadline": deadline,
+                        "paused": paused,
+                        "goldShare": gold_share,
+                        "reviewShare": review_share,
+                        "reviewers": reviewers,
+                        "refillRule": refill_rule,
+                        "preLabels": pre_labels,
+                        "etag": etag,
+                    }
+                ),
+            ),
+            timeout,
+        )
 
     def watch(self, name: str, *, revision: int | None = None) -> SyncWatch[Queue]:
         """Stream a queue: its current state, then each change.
@@ -871,9 +1594,18 @@ class QueuesResource:
             revision: Send only states with a higher revision, for example than the last one that was
                 received; no revision is too old. 0: start with the current state.
         """
-        return self._transport.watch(Queue, Call('GET', expand('/v1/{name=projects/*/queues/*}:watch', name=name), query=present({'revision': revision})))
+        return self._transport.watch(
+            Queue,
+            Call(
+                "GET",
+                expand("/v1/{name=projects/*/queues/*}:watch", name=name),
+                query=present({"revision": revision}),
+            ),
+        )
 
-    def wait(self, name: str, *, timeout: float | None = None, on_state: Callable[[Queue], object] | None = None) -> Queue:
+    def wait(
+        self, name: str, *, timeout: float | None = None, on_state: Callable[[Queue], object] | None = None
+    ) -> Queue:
         """Wait for the final state, and return it.
 
         OperationFailedError if there is no result (failed, cancelled, refused, rolled back);
@@ -884,7 +1616,9 @@ class QueuesResource:
             timeout: Seconds to wait. Default: no limit.
             on_state: Called with each state, the final one included.
         """
-        return self._transport.wait(Queue, Call('GET', expand('/v1/{name=projects/*/queues/*}:watch', name=name)), timeout, on_state)
+        return self._transport.wait(
+            Queue, Call("GET", expand("/v1/{name=projects/*/queues/*}:watch", name=name)), timeout, on_state
+        )
 
 
 class AsyncQueuesResource:
@@ -895,7 +1629,13 @@ class AsyncQueuesResource:
     def __init__(self, transport: AsyncTransport) -> None:
         self._transport = transport
 
-    async def add_gold_items(self, name: str, *, items: Sequence[AddGoldItemsRequestGoldItem] | None = None, timeout: float | None = None) -> AddGoldItemsResponse:
+    async def add_gold_items(
+        self,
+        name: str,
+        *,
+        items: Sequence[AddGoldItemsRequestGoldItem] | None = None,
+        timeout: float | None = None,
+    ) -> AddGoldItemsResponse:
         """Add up to 1,000 gold items: records of the queue's dataset version whose answer is known.
 
         Each annotator gets them mixed with other tasks. An item that exists is not added again. Refused: an
@@ -906,9 +1646,36 @@ class AsyncQueuesResource:
             items: The items, 1 to 1,000.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return await self._transport.call(AddGoldItemsResponse, Call('POST', expand('/v1/{name=projects/*/queues/*}:addGoldItems', name=name), body=present({'items': items})), timeout)
+        return await self._transport.call(
+            AddGoldItemsResponse,
+            Call(
+                "POST",
+                expand("/v1/{name=projects/*/queues/*}:addGoldItems", name=name),
+                body=present({"items": items}),
+            ),
+            timeout,
+        )
 
-    async def create(self, parent: str, *, dataset_version: str | None = None, filter: str | None = None, record_ids: Sequence[str] | None = None, guideline: str | None = None, overlap: int | None = None, deadline: datetime | None = None, paused: bool | None = None, gold_share: float | None = None, review_share: float | None = None, reviewers: Sequence[str] | None = None, refill_rule: QueueRefillRule | None = None, pre_labels: QueuePreLabels | None = None, queue_id: str | None = None, request_id: str | None = None, timeout: float | None = None) -> Queue:
+    async def create(
+        self,
+        parent: str,
+        *,
+        dataset_version: str | None = None,
+        filter: str | None = None,
+        record_ids: Sequence[str] | None = None,
+        guideline: str | None = None,
+        overlap: int | None = None,
+        deadline: datetime | None = None,
+        paused: bool | None = None,
+        gold_share: float | None = None,
+        review_share: float | None = None,
+        reviewers: Sequence[str] | None = None,
+        refill_rule: QueueRefillRule | None = None,
+        pre_labels: QueuePreLabels | None = None,
+        queue_id: str | None = None,
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> Queue:
         """Create a queue.
 
         With a refill rule, the first refill starts with it if `threshold` is above 0. Refused: a number of
@@ -942,9 +1709,36 @@ class AsyncQueuesResource:
                 it created first. A different request with the same ID is refused. At most 256 characters.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return await self._transport.call(Queue, Call('POST', expand('/v1/{parent=projects/*}/queues', parent=parent), query=present({'queueId': queue_id, 'requestId': request_id or new_request_id()}), body=present({'datasetVersion': dataset_version, 'filter': filter, 'recordIds': record_ids, 'guideline': guideline, 'overlap': overlap, 'deadline': deadline, 'paused': paused, 'goldShare': gold_share, 'reviewShare': review_share, 'reviewers': reviewers, 'refillRule': refill_rule, 'preLabels': pre_labels}), repeatable=True), timeout)
+        return await self._transport.call(
+            Queue,
+            Call(
+                "POST",
+                expand("/v1/{parent=projects/*}/queues", parent=parent),
+                query=present({"queueId": queue_id, "requestId": request_id or new_request_id()}),
+                body=present(
+                    {
+                        "datasetVersion": dataset_version,
+                        "filter": filter,
+                        "recordIds": record_ids,
+                        "guideline": guideline,
+                        "overlap": overlap,
+                        "deadline": deadline,
+                        "paused": paused,
+                        "goldShare": gold_share,
+                        "reviewShare": review_share,
+                        "reviewers": reviewers,
+                        "refillRule": refill_rule,
+                        "preLabels": pre_labels,
+                    }
+                ),
+                repeatable=True,
+            ),
+            timeout,
+        )
 
-    async def delete(self, name: str, *, allow_missing: bool | None = None, timeout: float | None = None) -> None:
+    async def delete(
+        self, name: str, *, allow_missing: bool | None = None, timeout: float | None = None
+    ) -> None:
         """Delete a queue with its refills and its tasks.
 
         Annotations are kept. Refused while a refill is in progress (`IN_USE`).
@@ -955,9 +1749,18 @@ class AsyncQueuesResource:
                 does.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        await self._transport.send(Call('DELETE', expand('/v1/{name=projects/*/queues/*}', name=name), query=present({'allowMissing': allow_missing})), timeout)
+        await self._transport.send(
+            Call(
+                "DELETE",
+                expand("/v1/{name=projects/*/queues/*}", name=name),
+                query=present({"allowMissing": allow_missing}),
+            ),
+            timeout,
+        )
 
-    async def export(self, name: str, *, format: ExchangeFormat | None = None, timeout: float | None = None) -> ExportQueueResponse:
+    async def export(
+        self, name: str, *, format: ExchangeFormat | None = None, timeout: float | None = None
+    ) -> ExportQueueResponse:
         """Write the tasks of a queue with their answers and proposed answers to a file, for other annotation
         tools.
 
@@ -969,7 +1772,15 @@ class AsyncQueuesResource:
             format: Format of the file. Required.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return await self._transport.call(ExportQueueResponse, Call('POST', expand('/v1/{name=projects/*/queues/*}:export', name=name), body=present({'format': format})), timeout)
+        return await self._transport.call(
+            ExportQueueResponse,
+            Call(
+                "POST",
+                expand("/v1/{name=projects/*/queues/*}:export", name=name),
+                body=present({"format": format}),
+            ),
+            timeout,
+        )
 
     async def get(self, name: str, *, timeout: float | None = None) -> Queue:
         """Return one queue.
@@ -978,9 +1789,19 @@ class AsyncQueuesResource:
             name: Resource name of the queue: `projects/{project}/queues/{queue}`.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return await self._transport.call(Queue, Call('GET', expand('/v1/{name=projects/*/queues/*}', name=name)), timeout)
+        return await self._transport.call(
+            Queue, Call("GET", expand("/v1/{name=projects/*/queues/*}", name=name)), timeout
+        )
 
-    def list(self, parent: str, *, page_size: int | None = None, page_token: str | None = None, order_by: str | None = None, timeout: float | None = None) -> AsyncPaginator[Queue]:
+    def list(
+        self,
+        parent: str,
+        *,
+        page_size: int | None = None,
+        page_token: str | None = None,
+        order_by: str | None = None,
+        timeout: float | None = None,
+    ) -> AsyncPaginator[Queue]:
         """List the queues of a project, oldest first.
 
         Args:
@@ -993,7 +1814,16 @@ class AsyncQueuesResource:
                 order is refused.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.page(Queue, 'queues', Call('GET', expand('/v1/{parent=projects/*}/queues', parent=parent), query=present({'pageSize': page_size, 'pageToken': page_token, 'orderBy': order_by})), timeout)
+        return self._transport.page(
+            Queue,
+            "queues",
+            Call(
+                "GET",
+                expand("/v1/{parent=projects/*}/queues", parent=parent),
+                query=present({"pageSize": page_size, "pageToken": page_token, "orderBy": order_by}),
+            ),
+            timeout,
+        )
 
     async def summarize(self, name: str, *, timeout: float | None = None) -> SummarizeQueueResponse:
         """Count the answers of a queue, and measure how far annotators agree.
@@ -1004,9 +1834,31 @@ class AsyncQueuesResource:
             name: Resource name of the queue: `projects/{project}/queues/{queue}`.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return await self._transport.call(SummarizeQueueResponse, Call('GET', expand('/v1/{name=projects/*/queues/*}:summarize', name=name)), timeout)
+        return await self._transport.call(
+            SummarizeQueueResponse,
+            Call("GET", expand("/v1/{name=projects/*/queues/*}:summarize", name=name)),
+            timeout,
+        )
 
-    async def update(self, name: str, *, dataset_version: str | Omit = omit, filter: str | Omit = omit, record_ids: Sequence[str] | Omit = omit, guideline: str | Omit = omit, overlap: int | Omit = omit, deadline: datetime | Omit | None = omit, paused: bool | Omit = omit, gold_share: float | Omit = omit, review_share: float | Omit = omit, reviewers: Sequence[str] | Omit = omit, refill_rule: QueueRefillRule | Omit | None = omit, pre_labels: QueuePreLabels | Omit | None = omit, etag: str | Omit = omit, timeout: float | None = None) -> Queue:
+    async def update(
+        self,
+        name: str,
+        *,
+        dataset_version: str | Omit = omit,
+        filter: str | Omit = omit,
+        record_ids: Sequence[str] | Omit = omit,
+        guideline: str | Omit = omit,
+        overlap: int | Omit = omit,
+        deadline: datetime | Omit | None = omit,
+        paused: bool | Omit = omit,
+        gold_share: float | Omit = omit,
+        review_share: float | Omit = omit,
+        reviewers: Sequence[str] | Omit = omit,
+        refill_rule: QueueRefillRule | Omit | None = omit,
+        pre_labels: QueuePreLabels | Omit | None = omit,
+        etag: str | Omit = omit,
+        timeout: float | None = None,
+    ) -> Queue:
         """Update a queue.
 
         Tasks that exist keep their overlap. Another dataset version, filter or rule lets a queue that is
@@ -1037,7 +1889,31 @@ class AsyncQueuesResource:
                 refused.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return await self._transport.call(Queue, Call('PATCH', expand('/v1/{name=projects/*/queues/*}', name=name), body=changes({'datasetVersion': dataset_version, 'filter': filter, 'recordIds': record_ids, 'guideline': guideline, 'overlap': overlap, 'deadline': deadline, 'paused': paused, 'goldShare': gold_share, 'reviewShare': review_share, 'reviewers': reviewers, 'refillRule': refill_rule, 'preLabels': pre_labels, 'etag': etag})), timeout)
+        return await self._transport.call(
+            Queue,
+            Call(
+                "PATCH",
+                expand("/v1/{name=projects/*/queues/*}", name=name),
+                body=changes(
+                    {
+                        "datasetVersion": dataset_version,
+                        "filter": filter,
+                        "recordIds": record_ids,
+                        "guideline": guideline,
+                        "overlap": overlap,
+                        "deadline": deadline,
+                        "paused": paused,
+                        "goldShare": gold_share,
+                        "reviewShare": review_share,
+                        "reviewers": reviewers,
+                        "refillRule": refill_rule,
+                        "preLabels": pre_labels,
+                        "etag": etag,
+                    }
+                ),
+            ),
+            timeout,
+        )
 
     def watch(self, name: str, *, revision: int | None = None) -> AsyncWatch[Queue]:
         """Stream a queue: its current state, then each change.
@@ -1049,9 +1925,18 @@ class AsyncQueuesResource:
             revision: Send only states with a higher revision, for example than the last one that was
                 received; no revision is too old. 0: start with the current state.
         """
-        return self._transport.watch(Queue, Call('GET', expand('/v1/{name=projects/*/queues/*}:watch', name=name), query=present({'revision': revision})))
+        return self._transport.watch(
+            Queue,
+            Call(
+                "GET",
+                expand("/v1/{name=projects/*/queues/*}:watch", name=name),
+                query=present({"revision": revision}),
+            ),
+        )
 
-    async def wait(self, name: str, *, timeout: float | None = None, on_state: Callable[[Queue], object] | None = None) -> Queue:
+    async def wait(
+        self, name: str, *, timeout: float | None = None, on_state: Callable[[Queue], object] | None = None
+    ) -> Queue:
         """Wait for the final state, and return it.
 
         OperationFailedError if there is no result (failed, cancelled, refused, rolled back);
@@ -1062,7 +1947,9 @@ class AsyncQueuesResource:
             timeout: Seconds to wait. Default: no limit.
             on_state: Called with each state, the final one included.
         """
-        return await self._transport.wait(Queue, Call('GET', expand('/v1/{name=projects/*/queues/*}:watch', name=name)), timeout, on_state)
+        return await self._transport.wait(
+            Queue, Call("GET", expand("/v1/{name=projects/*/queues/*}:watch", name=name)), timeout, on_state
+        )
 
 
 class RefillsResource:
@@ -1078,9 +1965,22 @@ class RefillsResource:
             name: Resource name of the refill: `projects/{project}/queues/{queue}/refills/{refill}`.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.call(Refill, Call('POST', expand('/v1/{name=projects/*/queues/*/refills/*}:cancel', name=name), body={}), timeout)
+        return self._transport.call(
+            Refill,
+            Call("POST", expand("/v1/{name=projects/*/queues/*/refills/*}:cancel", name=name), body={}),
+            timeout,
+        )
 
-    def create(self, parent: str, *, size: int | None = None, min_labelled: int | None = None, refill_id: str | None = None, request_id: str | None = None, timeout: float | None = None) -> Refill:
+    def create(
+        self,
+        parent: str,
+        *,
+        size: int | None = None,
+        min_labelled: int | None = None,
+        refill_id: str | None = None,
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> Refill:
         """Draw records into a queue.
 
         Refused: a size out of range (`BAD_QUEUE`), a refill in progress (`REFILL_IN_PROGRESS`), a dataset
@@ -1097,7 +1997,17 @@ class RefillsResource:
                 it created first. A different request with the same ID is refused. At most 256 characters.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.call(Refill, Call('POST', expand('/v1/{parent=projects/*/queues/*}/refills', parent=parent), query=present({'refillId': refill_id, 'requestId': request_id or new_request_id()}), body=present({'size': size, 'minLabelled': min_labelled}), repeatable=True), timeout)
+        return self._transport.call(
+            Refill,
+            Call(
+                "POST",
+                expand("/v1/{parent=projects/*/queues/*}/refills", parent=parent),
+                query=present({"refillId": refill_id, "requestId": request_id or new_request_id()}),
+                body=present({"size": size, "minLabelled": min_labelled}),
+                repeatable=True,
+            ),
+            timeout,
+        )
 
     def get(self, name: str, *, timeout: float | None = None) -> Refill:
         """Return one refill.
@@ -1106,9 +2016,19 @@ class RefillsResource:
             name: Resource name of the refill: `projects/{project}/queues/{queue}/refills/{refill}`.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.call(Refill, Call('GET', expand('/v1/{name=projects/*/queues/*/refills/*}', name=name)), timeout)
+        return self._transport.call(
+            Refill, Call("GET", expand("/v1/{name=projects/*/queues/*/refills/*}", name=name)), timeout
+        )
 
-    def list(self, parent: str, *, page_size: int | None = None, page_token: str | None = None, order_by: str | None = None, timeout: float | None = None) -> SyncPage[Refill]:
+    def list(
+        self,
+        parent: str,
+        *,
+        page_size: int | None = None,
+        page_token: str | None = None,
+        order_by: str | None = None,
+        timeout: float | None = None,
+    ) -> SyncPage[Refill]:
         """List the refills of a queue, oldest first.
 
         Args:
@@ -1121,7 +2041,16 @@ class RefillsResource:
                 order is refused.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.page(Refill, 'refills', Call('GET', expand('/v1/{parent=projects/*/queues/*}/refills', parent=parent), query=present({'pageSize': page_size, 'pageToken': page_token, 'orderBy': order_by})), timeout)
+        return self._transport.page(
+            Refill,
+            "refills",
+            Call(
+                "GET",
+                expand("/v1/{parent=projects/*/queues/*}/refills", parent=parent),
+                query=present({"pageSize": page_size, "pageToken": page_token, "orderBy": order_by}),
+            ),
+            timeout,
+        )
 
     def watch(self, name: str, *, revision: int | None = None) -> SyncWatch[Refill]:
         """Stream a refill: its current state, then each change.
@@ -1133,9 +2062,18 @@ class RefillsResource:
             revision: Send only states with a higher revision, for example than the last one that was
                 received; no revision is too old. 0: start with the current state.
         """
-        return self._transport.watch(Refill, Call('GET', expand('/v1/{name=projects/*/queues/*/refills/*}:watch', name=name), query=present({'revision': revision})))
+        return self._transport.watch(
+            Refill,
+            Call(
+                "GET",
+                expand("/v1/{name=projects/*/queues/*/refills/*}:watch", name=name),
+                query=present({"revision": revision}),
+            ),
+        )
 
-    def wait(self, name: str, *, timeout: float | None = None, on_state: Callable[[Refill], object] | None = None) -> Refill:
+    def wait(
+        self, name: str, *, timeout: float | None = None, on_state: Callable[[Refill], object] | None = None
+    ) -> Refill:
         """Wait for the final state, and return it.
 
         OperationFailedError if there is no result (failed, cancelled, refused, rolled back);
@@ -1146,7 +2084,12 @@ class RefillsResource:
             timeout: Seconds to wait. Default: no limit.
             on_state: Called with each state, the final one included.
         """
-        return self._transport.wait(Refill, Call('GET', expand('/v1/{name=projects/*/queues/*/refills/*}:watch', name=name)), timeout, on_state)
+        return self._transport.wait(
+            Refill,
+            Call("GET", expand("/v1/{name=projects/*/queues/*/refills/*}:watch", name=name)),
+            timeout,
+            on_state,
+        )
 
 
 class AsyncRefillsResource:
@@ -1162,9 +2105,22 @@ class AsyncRefillsResource:
             name: Resource name of the refill: `projects/{project}/queues/{queue}/refills/{refill}`.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return await self._transport.call(Refill, Call('POST', expand('/v1/{name=projects/*/queues/*/refills/*}:cancel', name=name), body={}), timeout)
+        return await self._transport.call(
+            Refill,
+            Call("POST", expand("/v1/{name=projects/*/queues/*/refills/*}:cancel", name=name), body={}),
+            timeout,
+        )
 
-    async def create(self, parent: str, *, size: int | None = None, min_labelled: int | None = None, refill_id: str | None = None, request_id: str | None = None, timeout: float | None = None) -> Refill:
+    async def create(
+        self,
+        parent: str,
+        *,
+        size: int | None = None,
+        min_labelled: int | None = None,
+        refill_id: str | None = None,
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> Refill:
         """Draw records into a queue.
 
         Refused: a size out of range (`BAD_QUEUE`), a refill in progress (`REFILL_IN_PROGRESS`), a dataset
@@ -1181,7 +2137,17 @@ class AsyncRefillsResource:
                 it created first. A different request with the same ID is refused. At most 256 characters.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return await self._transport.call(Refill, Call('POST', expand('/v1/{parent=projects/*/queues/*}/refills', parent=parent), query=present({'refillId': refill_id, 'requestId': request_id or new_request_id()}), body=present({'size': size, 'minLabelled': min_labelled}), repeatable=True), timeout)
+        return await self._transport.call(
+            Refill,
+            Call(
+                "POST",
+                expand("/v1/{parent=projects/*/queues/*}/refills", parent=parent),
+                query=present({"refillId": refill_id, "requestId": request_id or new_request_id()}),
+                body=present({"size": size, "minLabelled": min_labelled}),
+                repeatable=True,
+            ),
+            timeout,
+        )
 
     async def get(self, name: str, *, timeout: float | None = None) -> Refill:
         """Return one refill.
@@ -1190,9 +2156,19 @@ class AsyncRefillsResource:
             name: Resource name of the refill: `projects/{project}/queues/{queue}/refills/{refill}`.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return await self._transport.call(Refill, Call('GET', expand('/v1/{name=projects/*/queues/*/refills/*}', name=name)), timeout)
+        return await self._transport.call(
+            Refill, Call("GET", expand("/v1/{name=projects/*/queues/*/refills/*}", name=name)), timeout
+        )
 
-    def list(self, parent: str, *, page_size: int | None = None, page_token: str | None = None, order_by: str | None = None, timeout: float | None = None) -> AsyncPaginator[Refill]:
+    def list(
+        self,
+        parent: str,
+        *,
+        page_size: int | None = None,
+        page_token: str | None = None,
+        order_by: str | None = None,
+        timeout: float | None = None,
+    ) -> AsyncPaginator[Refill]:
         """List the refills of a queue, oldest first.
 
         Args:
@@ -1205,7 +2181,16 @@ class AsyncRefillsResource:
                 order is refused.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.page(Refill, 'refills', Call('GET', expand('/v1/{parent=projects/*/queues/*}/refills', parent=parent), query=present({'pageSize': page_size, 'pageToken': page_token, 'orderBy': order_by})), timeout)
+        return self._transport.page(
+            Refill,
+            "refills",
+            Call(
+                "GET",
+                expand("/v1/{parent=projects/*/queues/*}/refills", parent=parent),
+                query=present({"pageSize": page_size, "pageToken": page_token, "orderBy": order_by}),
+            ),
+            timeout,
+        )
 
     def watch(self, name: str, *, revision: int | None = None) -> AsyncWatch[Refill]:
         """Stream a refill: its current state, then each change.
@@ -1217,9 +2202,18 @@ class AsyncRefillsResource:
             revision: Send only states with a higher revision, for example than the last one that was
                 received; no revision is too old. 0: start with the current state.
         """
-        return self._transport.watch(Refill, Call('GET', expand('/v1/{name=projects/*/queues/*/refills/*}:watch', name=name), query=present({'revision': revision})))
+        return self._transport.watch(
+            Refill,
+            Call(
+                "GET",
+                expand("/v1/{name=projects/*/queues/*/refills/*}:watch", name=name),
+                query=present({"revision": revision}),
+            ),
+        )
 
-    async def wait(self, name: str, *, timeout: float | None = None, on_state: Callable[[Refill], object] | None = None) -> Refill:
+    async def wait(
+        self, name: str, *, timeout: float | None = None, on_state: Callable[[Refill], object] | None = None
+    ) -> Refill:
         """Wait for the final state, and return it.
 
         OperationFailedError if there is no result (failed, cancelled, refused, rolled back);
@@ -1230,7 +2224,12 @@ class AsyncRefillsResource:
             timeout: Seconds to wait. Default: no limit.
             on_state: Called with each state, the final one included.
         """
-        return await self._transport.wait(Refill, Call('GET', expand('/v1/{name=projects/*/queues/*/refills/*}:watch', name=name)), timeout, on_state)
+        return await self._transport.wait(
+            Refill,
+            Call("GET", expand("/v1/{name=projects/*/queues/*/refills/*}:watch", name=name)),
+            timeout,
+            on_state,
+        )
 
 
 class TasksResource:
@@ -1239,7 +2238,14 @@ class TasksResource:
     def __init__(self, transport: SyncTransport) -> None:
         self._transport = transport
 
-    def batch_create(self, parent: str, *, tasks: Sequence[Task] | None = None, request_id: str | None = None, timeout: float | None = None) -> BatchCreateTasksResponse:
+    def batch_create(
+        self,
+        parent: str,
+        *,
+        tasks: Sequence[Task] | None = None,
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> BatchCreateTasksResponse:
         """Create up to 1,000 tasks.
 
         They are records to answer, answers to rate, or pairs of answers to compare. All are created, or none.
@@ -1255,9 +2261,27 @@ class TasksResource:
                 characters.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.call(BatchCreateTasksResponse, Call('POST', expand('/v1/{parent=projects/*}/tasks:batchCreate', parent=parent), body=present({'tasks': tasks, 'requestId': request_id or new_request_id()}), repeatable=True), timeout)
+        return self._transport.call(
+            BatchCreateTasksResponse,
+            Call(
+                "POST",
+                expand("/v1/{parent=projects/*}/tasks:batchCreate", parent=parent),
+                body=present({"tasks": tasks, "requestId": request_id or new_request_id()}),
+                repeatable=True,
+            ),
+            timeout,
+        )
 
-    def claim(self, parent: str, *, reason: str | None = None, queue: str | None = None, to_review: bool | None = None, other_than: Sequence[str] | None = None, timeout: float | None = None) -> ClaimTaskResponse:
+    def claim(
+        self,
+        parent: str,
+        *,
+        reason: str | None = None,
+        queue: str | None = None,
+        to_review: bool | None = None,
+        other_than: Sequence[str] | None = None,
+        timeout: float | None = None,
+    ) -> ClaimTaskResponse:
         """Claim the next open task for ten minutes, the newest tasks first.
 
         Meanwhile no other annotator can claim or complete it. A repeated call returns the same task while it
@@ -1275,9 +2299,31 @@ class TasksResource:
                 ones in advance.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.call(ClaimTaskResponse, Call('POST', expand('/v1/{parent=projects/*}/tasks:claim', parent=parent), body=present({'reason': reason, 'queue': queue, 'toReview': to_review, 'otherThan': other_than})), timeout)
+        return self._transport.call(
+            ClaimTaskResponse,
+            Call(
+                "POST",
+                expand("/v1/{parent=projects/*}/tasks:claim", parent=parent),
+                body=present(
+                    {"reason": reason, "queue": queue, "toReview": to_review, "otherThan": other_than}
+                ),
+            ),
+            timeout,
+        )
 
-    def complete(self, name: str, *, label: str | None = None, request_id: str | None = None, ratings: Mapping[str, int] | None = None, preference: Preference | None = None, comment: str | None = None, skip_reason: str | None = None, guideline_version: int | None = None, timeout: float | None = None) -> Task:
+    def complete(
+        self,
+        name: str,
+        *,
+        label: str | None = None,
+        request_id: str | None = None,
+        ratings: Mapping[str, int] | None = None,
+        preference: Preference | None = None,
+        comment: str | None = None,
+        skip_reason: str | None = None,
+        guideline_version: int | None = None,
+        timeout: float | None = None,
+    ) -> Task:
         """Answer a task.
 
         A label, text or number is stored as an annotation; ratings and preferences stay with the task. The
@@ -1299,7 +2345,26 @@ class TasksResource:
                 (`GUIDELINE_CHANGED`).
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.call(Task, Call('POST', expand('/v1/{name=projects/*/tasks/*}:complete', name=name), body=present({'label': label, 'requestId': request_id or new_request_id(), 'ratings': ratings, 'preference': preference, 'comment': comment, 'skipReason': skip_reason, 'guidelineVersion': guideline_version}), repeatable=True), timeout)
+        return self._transport.call(
+            Task,
+            Call(
+                "POST",
+                expand("/v1/{name=projects/*/tasks/*}:complete", name=name),
+                body=present(
+                    {
+                        "label": label,
+                        "requestId": request_id or new_request_id(),
+                        "ratings": ratings,
+                        "preference": preference,
+                        "comment": comment,
+                        "skipReason": skip_reason,
+                        "guidelineVersion": guideline_version,
+                    }
+                ),
+                repeatable=True,
+            ),
+            timeout,
+        )
 
     def get(self, name: str, *, timeout: float | None = None) -> Task:
         """Return one task.
@@ -1308,9 +2373,20 @@ class TasksResource:
             name: Resource name of the task: `projects/{project}/tasks/{task}`.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.call(Task, Call('GET', expand('/v1/{name=projects/*/tasks/*}', name=name)), timeout)
+        return self._transport.call(
+            Task, Call("GET", expand("/v1/{name=projects/*/tasks/*}", name=name)), timeout
+        )
 
-    def list(self, parent: str, *, page_size: int | None = None, page_token: str | None = None, order_by: str | None = None, filter: str | None = None, timeout: float | None = None) -> SyncPage[Task]:
+    def list(
+        self,
+        parent: str,
+        *,
+        page_size: int | None = None,
+        page_token: str | None = None,
+        order_by: str | None = None,
+        filter: str | None = None,
+        timeout: float | None = None,
+    ) -> SyncPage[Task]:
         """List the tasks of a project, oldest first.
 
         Args:
@@ -1325,9 +2401,28 @@ class TasksResource:
                 all tasks. The token of another filter is refused.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.page(Task, 'tasks', Call('GET', expand('/v1/{parent=projects/*}/tasks', parent=parent), query=present({'pageSize': page_size, 'pageToken': page_token, 'orderBy': order_by, 'filter': filter})), timeout)
+        return self._transport.page(
+            Task,
+            "tasks",
+            Call(
+                "GET",
+                expand("/v1/{parent=projects/*}/tasks", parent=parent),
+                query=present(
+                    {"pageSize": page_size, "pageToken": page_token, "orderBy": order_by, "filter": filter}
+                ),
+            ),
+            timeout,
+        )
 
-    def review(self, name: str, *, decision: TaskReviewDecision | None = None, label: str | None = None, comment: str | None = None, timeout: float | None = None) -> Task:
+    def review(
+        self,
+        name: str,
+        *,
+        decision: TaskReviewDecision | None = None,
+        label: str | None = None,
+        comment: str | None = None,
+        timeout: float | None = None,
+    ) -> Task:
         """Review a task that waits for a reviewer.
 
         Refused: a caller who is no reviewer of the queue, or who answered the task (`NOT_REVIEWER`), a task
@@ -1341,7 +2436,15 @@ class TasksResource:
             comment: Comment for the annotators, at most 4,096 characters. Required for SEND_BACK.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.call(Task, Call('POST', expand('/v1/{name=projects/*/tasks/*}:review', name=name), body=present({'decision': decision, 'label': label, 'comment': comment})), timeout)
+        return self._transport.call(
+            Task,
+            Call(
+                "POST",
+                expand("/v1/{name=projects/*/tasks/*}:review", name=name),
+                body=present({"decision": decision, "label": label, "comment": comment}),
+            ),
+            timeout,
+        )
 
     def summarize(self, parent: str, *, timeout: float | None = None) -> SummarizeTasksResponse:
         """Count the tasks of a project by state, and the reviewed ones by the label before and after.
@@ -1350,7 +2453,11 @@ class TasksResource:
             parent: Resource name of the project: `projects/{project}`.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.call(SummarizeTasksResponse, Call('GET', expand('/v1/{parent=projects/*}/tasks:summarize', parent=parent)), timeout)
+        return self._transport.call(
+            SummarizeTasksResponse,
+            Call("GET", expand("/v1/{parent=projects/*}/tasks:summarize", parent=parent)),
+            timeout,
+        )
 
     def summarize_ratings(self, parent: str, *, timeout: float | None = None) -> SummarizeRatingsResponse:
         """Summarize the human ratings of a project.
@@ -1362,7 +2469,11 @@ class TasksResource:
             parent: Resource name of the project: `projects/{project}`.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.call(SummarizeRatingsResponse, Call('GET', expand('/v1/{parent=projects/*}/tasks:summarizeRatings', parent=parent)), timeout)
+        return self._transport.call(
+            SummarizeRatingsResponse,
+            Call("GET", expand("/v1/{parent=projects/*}/tasks:summarizeRatings", parent=parent)),
+            timeout,
+        )
 
     def withdraw(self, name: str, *, timeout: float | None = None) -> Task:
         """Withdraw the answer that the caller gave to a task of a queue.
@@ -1374,7 +2485,9 @@ class TasksResource:
             name: Resource name of the task: `projects/{project}/tasks/{task}`.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.call(Task, Call('POST', expand('/v1/{name=projects/*/tasks/*}:withdraw', name=name), body={}), timeout)
+        return self._transport.call(
+            Task, Call("POST", expand("/v1/{name=projects/*/tasks/*}:withdraw", name=name), body={}), timeout
+        )
 
 
 class AsyncTasksResource:
@@ -1383,7 +2496,14 @@ class AsyncTasksResource:
     def __init__(self, transport: AsyncTransport) -> None:
         self._transport = transport
 
-    async def batch_create(self, parent: str, *, tasks: Sequence[Task] | None = None, request_id: str | None = None, timeout: float | None = None) -> BatchCreateTasksResponse:
+    async def batch_create(
+        self,
+        parent: str,
+        *,
+        tasks: Sequence[Task] | None = None,
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> BatchCreateTasksResponse:
         """Create up to 1,000 tasks.
 
         They are records to answer, answers to rate, or pairs of answers to compare. All are created, or none.
@@ -1399,9 +2519,27 @@ class AsyncTasksResource:
                 characters.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return await self._transport.call(BatchCreateTasksResponse, Call('POST', expand('/v1/{parent=projects/*}/tasks:batchCreate', parent=parent), body=present({'tasks': tasks, 'requestId': request_id or new_request_id()}), repeatable=True), timeout)
+        return await self._transport.call(
+            BatchCreateTasksResponse,
+            Call(
+                "POST",
+                expand("/v1/{parent=projects/*}/tasks:batchCreate", parent=parent),
+                body=present({"tasks": tasks, "requestId": request_id or new_request_id()}),
+                repeatable=True,
+            ),
+            timeout,
+        )
 
-    async def claim(self, parent: str, *, reason: str | None = None, queue: str | None = None, to_review: bool | None = None, other_than: Sequence[str] | None = None, timeout: float | None = None) -> ClaimTaskResponse:
+    async def claim(
+        self,
+        parent: str,
+        *,
+        reason: str | None = None,
+        queue: str | None = None,
+        to_review: bool | None = None,
+        other_than: Sequence[str] | None = None,
+        timeout: float | None = None,
+    ) -> ClaimTaskResponse:
         """Claim the next open task for ten minutes, the newest tasks first.
 
         Meanwhile no other annotator can claim or complete it. A repeated call returns the same task while it
@@ -1419,9 +2557,31 @@ class AsyncTasksResource:
                 ones in advance.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return await self._transport.call(ClaimTaskResponse, Call('POST', expand('/v1/{parent=projects/*}/tasks:claim', parent=parent), body=present({'reason': reason, 'queue': queue, 'toReview': to_review, 'otherThan': other_than})), timeout)
+        return await self._transport.call(
+            ClaimTaskResponse,
+            Call(
+                "POST",
+                expand("/v1/{parent=projects/*}/tasks:claim", parent=parent),
+                body=present(
+                    {"reason": reason, "queue": queue, "toReview": to_review, "otherThan": other_than}
+                ),
+            ),
+            timeout,
+        )
 
-    async def complete(self, name: str, *, label: str | None = None, request_id: str | None = None, ratings: Mapping[str, int] | None = None, preference: Preference | None = None, comment: str | None = None, skip_reason: str | None = None, guideline_version: int | None = None, timeout: float | None = None) -> Task:
+    async def complete(
+        self,
+        name: str,
+        *,
+        label: str | None = None,
+        request_id: str | None = None,
+        ratings: Mapping[str, int] | None = None,
+        preference: Preference | None = None,
+        comment: str | None = None,
+        skip_reason: str | None = None,
+        guideline_version: int | None = None,
+        timeout: float | None = None,
+    ) -> Task:
         """Answer a task.
 
         A label, text or number is stored as an annotation; ratings and preferences stay with the task. The
@@ -1443,7 +2603,26 @@ class AsyncTasksResource:
                 (`GUIDELINE_CHANGED`).
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return await self._transport.call(Task, Call('POST', expand('/v1/{name=projects/*/tasks/*}:complete', name=name), body=present({'label': label, 'requestId': request_id or new_request_id(), 'ratings': ratings, 'preference': preference, 'comment': comment, 'skipReason': skip_reason, 'guidelineVersion': guideline_version}), repeatable=True), timeout)
+        return await self._transport.call(
+            Task,
+            Call(
+                "POST",
+                expand("/v1/{name=projects/*/tasks/*}:complete", name=name),
+                body=present(
+                    {
+                        "label": label,
+                        "requestId": request_id or new_request_id(),
+                        "ratings": ratings,
+                        "preference": preference,
+                        "comment": comment,
+                        "skipReason": skip_reason,
+                        "guidelineVersion": guideline_version,
+                    }
+                ),
+                repeatable=True,
+            ),
+            timeout,
+        )
 
     async def get(self, name: str, *, timeout: float | None = None) -> Task:
         """Return one task.
@@ -1452,9 +2631,20 @@ class AsyncTasksResource:
             name: Resource name of the task: `projects/{project}/tasks/{task}`.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return await self._transport.call(Task, Call('GET', expand('/v1/{name=projects/*/tasks/*}', name=name)), timeout)
+        return await self._transport.call(
+            Task, Call("GET", expand("/v1/{name=projects/*/tasks/*}", name=name)), timeout
+        )
 
-    def list(self, parent: str, *, page_size: int | None = None, page_token: str | None = None, order_by: str | None = None, filter: str | None = None, timeout: float | None = None) -> AsyncPaginator[Task]:
+    def list(
+        self,
+        parent: str,
+        *,
+        page_size: int | None = None,
+        page_token: str | None = None,
+        order_by: str | None = None,
+        filter: str | None = None,
+        timeout: float | None = None,
+    ) -> AsyncPaginator[Task]:
         """List the tasks of a project, oldest first.
 
         Args:
@@ -1469,9 +2659,28 @@ class AsyncTasksResource:
                 all tasks. The token of another filter is refused.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.page(Task, 'tasks', Call('GET', expand('/v1/{parent=projects/*}/tasks', parent=parent), query=present({'pageSize': page_size, 'pageToken': page_token, 'orderBy': order_by, 'filter': filter})), timeout)
+        return self._transport.page(
+            Task,
+            "tasks",
+            Call(
+                "GET",
+                expand("/v1/{parent=projects/*}/tasks", parent=parent),
+                query=present(
+                    {"pageSize": page_size, "pageToken": page_token, "orderBy": order_by, "filter": filter}
+                ),
+            ),
+            timeout,
+        )
 
-    async def review(self, name: str, *, decision: TaskReviewDecision | None = None, label: str | None = None, comment: str | None = None, timeout: float | None = None) -> Task:
+    async def review(
+        self,
+        name: str,
+        *,
+        decision: TaskReviewDecision | None = None,
+        label: str | None = None,
+        comment: str | None = None,
+        timeout: float | None = None,
+    ) -> Task:
         """Review a task that waits for a reviewer.
 
         Refused: a caller who is no reviewer of the queue, or who answered the task (`NOT_REVIEWER`), a task
@@ -1485,7 +2694,15 @@ class AsyncTasksResource:
             comment: Comment for the annotators, at most 4,096 characters. Required for SEND_BACK.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return await self._transport.call(Task, Call('POST', expand('/v1/{name=projects/*/tasks/*}:review', name=name), body=present({'decision': decision, 'label': label, 'comment': comment})), timeout)
+        return await self._transport.call(
+            Task,
+            Call(
+                "POST",
+                expand("/v1/{name=projects/*/tasks/*}:review", name=name),
+                body=present({"decision": decision, "label": label, "comment": comment}),
+            ),
+            timeout,
+        )
 
     async def summarize(self, parent: str, *, timeout: float | None = None) -> SummarizeTasksResponse:
         """Count the tasks of a project by state, and the reviewed ones by the label before and after.
@@ -1494,9 +2711,15 @@ class AsyncTasksResource:
             parent: Resource name of the project: `projects/{project}`.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return await self._transport.call(SummarizeTasksResponse, Call('GET', expand('/v1/{parent=projects/*}/tasks:summarize', parent=parent)), timeout)
+        return await self._transport.call(
+            SummarizeTasksResponse,
+            Call("GET", expand("/v1/{parent=projects/*}/tasks:summarize", parent=parent)),
+            timeout,
+        )
 
-    async def summarize_ratings(self, parent: str, *, timeout: float | None = None) -> SummarizeRatingsResponse:
+    async def summarize_ratings(
+        self, parent: str, *, timeout: float | None = None
+    ) -> SummarizeRatingsResponse:
         """Summarize the human ratings of a project.
 
         Of ratings it gives the means, of comparisons the win rates, with their intervals and the agreement of
@@ -1506,7 +2729,11 @@ class AsyncTasksResource:
             parent: Resource name of the project: `projects/{project}`.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return await self._transport.call(SummarizeRatingsResponse, Call('GET', expand('/v1/{parent=projects/*}/tasks:summarizeRatings', parent=parent)), timeout)
+        return await self._transport.call(
+            SummarizeRatingsResponse,
+            Call("GET", expand("/v1/{parent=projects/*}/tasks:summarizeRatings", parent=parent)),
+            timeout,
+        )
 
     async def withdraw(self, name: str, *, timeout: float | None = None) -> Task:
         """Withdraw the answer that the caller gave to a task of a queue.
@@ -1518,4 +2745,6 @@ class AsyncTasksResource:
             name: Resource name of the task: `projects/{project}/tasks/{task}`.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return await self._transport.call(Task, Call('POST', expand('/v1/{name=projects/*/tasks/*}:withdraw', name=name), body={}), timeout)
+        return await self._transport.call(
+            Task, Call("POST", expand("/v1/{name=projects/*/tasks/*}:withdraw", name=name), body={}), timeout
+        )

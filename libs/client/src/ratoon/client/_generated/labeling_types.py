@@ -8,25 +8,25 @@ from ratoon.client._models import Int64, Message, OpenEnum, Timestamp
 class GuidelineConflictPolicy(OpenEnum):
     """Resolution of several annotations of one record."""
 
-    UNSPECIFIED = 'CONFLICT_POLICY_UNSPECIFIED'
+    UNSPECIFIED = "CONFLICT_POLICY_UNSPECIFIED"
     """Not set."""
 
-    LATEST = 'CONFLICT_POLICY_LATEST'
+    LATEST = "CONFLICT_POLICY_LATEST"
     """The newest annotation counts."""
 
-    MAJORITY = 'CONFLICT_POLICY_MAJORITY'
+    MAJORITY = "CONFLICT_POLICY_MAJORITY"
     """The most frequent label or text counts; a tie goes to review. Refused for numbers."""
 
-    HUMAN_FIRST = 'CONFLICT_POLICY_HUMAN_FIRST'
+    HUMAN_FIRST = "CONFLICT_POLICY_HUMAN_FIRST"
     """Annotations by people take precedence over imports and feedback; among equals, the newest counts."""
 
-    MEDIAN = 'CONFLICT_POLICY_MEDIAN'
+    MEDIAN = "CONFLICT_POLICY_MEDIAN"
     """The median of the numbers by people counts, of all numbers if there are none.
 
     Only for `regress`.
     """
 
-    MEAN = 'CONFLICT_POLICY_MEAN'
+    MEAN = "CONFLICT_POLICY_MEAN"
     """The mean of the numbers by people counts, of all numbers if there are none, rounded to three
     decimal places more than the numbers have.
 
@@ -50,16 +50,16 @@ class GuidelineExample(Message):
 class MarkSpecSpansOverlap(OpenEnum):
     """Which spans may share characters."""
 
-    UNSPECIFIED = 'OVERLAP_UNSPECIFIED'
+    UNSPECIFIED = "OVERLAP_UNSPECIFIED"
     """Not set."""
 
-    NONE = 'OVERLAP_NONE'
+    NONE = "OVERLAP_NONE"
     """No two spans."""
 
-    NESTED = 'OVERLAP_NESTED'
+    NESTED = "OVERLAP_NESTED"
     """A span may lie within another one."""
 
-    ANY = 'OVERLAP_ANY'
+    ANY = "OVERLAP_ANY"
     """Any two spans that are not equal."""
 
 
@@ -107,6 +107,35 @@ class MarkSpec(Message):
 
     boxes: MarkSpecBoxes | None = None
     """Boxes on an image."""
+
+
+class VersionChangeEarlierAnswers(OpenEnum):
+    """Meaning for earlier answers."""
+
+    UNSPECIFIED = "EARLIER_ANSWERS_UNSPECIFIED"
+    """Not set."""
+
+    KEEP = "EARLIER_ANSWERS_KEEP"
+    """Earlier answers stay valid."""
+
+    ASK_AGAIN = "EARLIER_ANSWERS_ASK_AGAIN"
+    """Tasks of queues are opened again for those who answered them.
+
+    Their earlier annotations are kept, marked as outdated, and count no more.
+    """
+
+
+class VersionChange(Message):
+    """What a version of a guideline means for the answers that were given under earlier ones."""
+
+    earlier_answers: VersionChangeEarlierAnswers = VersionChangeEarlierAnswers.UNSPECIFIED
+    """Meaning for earlier answers. Default: KEEP."""
+
+    labels: list[str] = []
+    """Labels whose answers are requested again, with ASK_AGAIN. Empty: all answers."""
+
+    note: str = ""
+    """What changed and why, at most 4,096 characters. Annotators see it."""
 
 
 class Guideline(Message):
@@ -174,34 +203,11 @@ class Guideline(Message):
     enter. An update changes `labels` alone.
     """
 
+    change: VersionChange | None = None
+    """What this version means for the answers that were given under earlier ones.
 
-class VersionChangeEarlierAnswers(OpenEnum):
-    """Meaning for earlier answers."""
-
-    UNSPECIFIED = 'EARLIER_ANSWERS_UNSPECIFIED'
-    """Not set."""
-
-    KEEP = 'EARLIER_ANSWERS_KEEP'
-    """Earlier answers stay valid."""
-
-    ASK_AGAIN = 'EARLIER_ANSWERS_ASK_AGAIN'
-    """Tasks of queues are opened again for those who answered them.
-
-    Their earlier annotations are kept, marked as outdated, and count no more.
+    Of an update: what the version means that it creates. Default: they stay valid.
     """
-
-
-class VersionChange(Message):
-    """What a version of a guideline means for the answers that were given under earlier ones."""
-
-    earlier_answers: VersionChangeEarlierAnswers = VersionChangeEarlierAnswers.UNSPECIFIED
-    """Meaning for earlier answers. Default: KEEP."""
-
-    labels: list[str] = []
-    """Labels whose answers are requested again, with ASK_AGAIN. Empty: all answers."""
-
-    note: str = ""
-    """What changed and why, at most 4,096 characters. Annotators see it."""
 
 
 class GuidelineVersion(Message):
@@ -222,13 +228,10 @@ class GuidelineVersion(Message):
     """Time of the last change, UTC. Set by the server."""
 
     guideline: Guideline | None = None
-    """The guideline as it was in this version."""
-
-    change: VersionChange | None = None
-    """What the version means for answers that were given under earlier ones."""
+    """The guideline in this version."""
 
     applied: bool = False
-    """True if the change is in force for all tasks.
+    """True if its change is in force for all tasks.
 
     While it is false, tasks are being opened again.
     """
@@ -240,44 +243,44 @@ class GuidelineVersion(Message):
 class LabelSetState(OpenEnum):
     """State of a label set."""
 
-    UNSPECIFIED = 'STATE_UNSPECIFIED'
+    UNSPECIFIED = "STATE_UNSPECIFIED"
     """Not set."""
 
-    QUEUED = 'STATE_QUEUED'
+    QUEUED = "STATE_QUEUED"
     """Waiting to start."""
 
-    RUNNING = 'STATE_RUNNING'
+    RUNNING = "STATE_RUNNING"
     """The work is in progress."""
 
-    SUCCEEDED = 'STATE_SUCCEEDED'
+    SUCCEEDED = "STATE_SUCCEEDED"
     """The work completed."""
 
-    FAILED = 'STATE_FAILED'
+    FAILED = "STATE_FAILED"
     """The work ended with an error; `failure` holds the reason."""
 
-    CANCELLING = 'STATE_CANCELLING'
+    CANCELLING = "STATE_CANCELLING"
     """Cancellation was requested; the work is stopping."""
 
-    CANCELLED = 'STATE_CANCELLED'
+    CANCELLED = "STATE_CANCELLED"
     """Cancelled before the work completed."""
 
-    REDACTED = 'STATE_REDACTED'
+    REDACTED = "STATE_REDACTED"
     """The answers of the label set were texts, and records of it were erased. `digest` is empty."""
 
 
 class AnnotationSource(OpenEnum):
     """Origin of an annotation."""
 
-    UNSPECIFIED = 'SOURCE_UNSPECIFIED'
+    UNSPECIFIED = "SOURCE_UNSPECIFIED"
     """Not set."""
 
-    IMPORT = 'SOURCE_IMPORT'
+    IMPORT = "SOURCE_IMPORT"
     """The label came with the data."""
 
-    HUMAN = 'SOURCE_HUMAN'
+    HUMAN = "SOURCE_HUMAN"
     """A person gave the label."""
 
-    FEEDBACK = 'SOURCE_FEEDBACK'
+    FEEDBACK = "SOURCE_FEEDBACK"
     """A user corrected or confirmed an answer."""
 
 
@@ -391,13 +394,13 @@ class LabelSet(Message):
 class Selection(OpenEnum):
     """How a record was chosen for labeling."""
 
-    UNSPECIFIED = 'SELECTION_UNSPECIFIED'
+    UNSPECIFIED = "SELECTION_UNSPECIFIED"
     """Not set."""
 
-    RANDOM = 'SELECTION_RANDOM'
+    RANDOM = "SELECTION_RANDOM"
     """At random."""
 
-    ACTIVE = 'SELECTION_ACTIVE'
+    ACTIVE = "SELECTION_ACTIVE"
     """Because a model was uncertain about it. Such records never enter the test part of a split."""
 
 
@@ -466,35 +469,35 @@ class BatchCreateAnnotationsResponse(Message):
 class TaskState(OpenEnum):
     """State of a task."""
 
-    UNSPECIFIED = 'STATE_UNSPECIFIED'
+    UNSPECIFIED = "STATE_UNSPECIFIED"
     """Not set."""
 
-    OPEN = 'STATE_OPEN'
+    OPEN = "STATE_OPEN"
     """The task waits for answers."""
 
-    DONE = 'STATE_DONE'
+    DONE = "STATE_DONE"
     """All annotators answered, at least one of them with an answer."""
 
-    SKIPPED = 'STATE_SKIPPED'
+    SKIPPED = "STATE_SKIPPED"
     """All annotators skipped the task."""
 
-    IN_REVIEW = 'STATE_IN_REVIEW'
+    IN_REVIEW = "STATE_IN_REVIEW"
     """All annotators answered; the task waits for a reviewer."""
 
 
 class Preference(OpenEnum):
     """Which of two answers is better."""
 
-    UNSPECIFIED = 'PREFERENCE_UNSPECIFIED'
+    UNSPECIFIED = "PREFERENCE_UNSPECIFIED"
     """Not set."""
 
-    FIRST = 'PREFERENCE_FIRST'
+    FIRST = "PREFERENCE_FIRST"
     """The first answer is better."""
 
-    SECOND = 'PREFERENCE_SECOND'
+    SECOND = "PREFERENCE_SECOND"
     """The second answer is better."""
 
-    TIE = 'PREFERENCE_TIE'
+    TIE = "PREFERENCE_TIE"
     """Neither is better."""
 
 
@@ -523,16 +526,16 @@ class TaskAnswer(Message):
 class TaskWork(OpenEnum):
     """What annotators do."""
 
-    UNSPECIFIED = 'WORK_UNSPECIFIED'
+    UNSPECIFIED = "WORK_UNSPECIFIED"
     """Not set."""
 
-    ANSWER = 'WORK_ANSWER'
+    ANSWER = "WORK_ANSWER"
     """Give the answer to the record."""
 
-    RATE = 'WORK_RATE'
+    RATE = "WORK_RATE"
     """Rate an answer from 1 to 5 on each scale."""
 
-    COMPARE = 'WORK_COMPARE'
+    COMPARE = "WORK_COMPARE"
     """Choose the better of two answers."""
 
 
@@ -552,16 +555,16 @@ class TaskComment(Message):
 class TaskReviewDecision(OpenEnum):
     """What a reviewer decides."""
 
-    UNSPECIFIED = 'DECISION_UNSPECIFIED'
+    UNSPECIFIED = "DECISION_UNSPECIFIED"
     """Not set."""
 
-    ACCEPT = 'DECISION_ACCEPT'
+    ACCEPT = "DECISION_ACCEPT"
     """The answers are right."""
 
-    FIX = 'DECISION_FIX'
+    FIX = "DECISION_FIX"
     """The answer of the reviewer takes the place of the others."""
 
-    SEND_BACK = 'DECISION_SEND_BACK'
+    SEND_BACK = "DECISION_SEND_BACK"
     """The annotators answer again; a comment says why."""
 
 
@@ -842,34 +845,34 @@ class ClaimTaskResponse(Message):
 class QueueState(OpenEnum):
     """State of a queue."""
 
-    UNSPECIFIED = 'STATE_UNSPECIFIED'
+    UNSPECIFIED = "STATE_UNSPECIFIED"
     """Not set."""
 
-    OPEN = 'STATE_OPEN'
+    OPEN = "STATE_OPEN"
     """Tasks wait for people, or a refill is in progress or can start."""
 
-    COMPLETE = 'STATE_COMPLETE'
+    COMPLETE = "STATE_COMPLETE"
     """No task waits, and no more are drawn."""
 
 
 class QueueStrategy(OpenEnum):
     """Choice of the records that become tasks."""
 
-    UNSPECIFIED = 'STRATEGY_UNSPECIFIED'
+    UNSPECIFIED = "STRATEGY_UNSPECIFIED"
     """Not set."""
 
-    RANDOM = 'STRATEGY_RANDOM'
+    RANDOM = "STRATEGY_RANDOM"
     """At random."""
 
-    MARGIN = 'STRATEGY_MARGIN'
+    MARGIN = "STRATEGY_MARGIN"
     """Smallest difference between the two most probable labels, by a classical model of the labels so
     far.
     """
 
-    ENTROPY = 'STRATEGY_ENTROPY'
+    ENTROPY = "STRATEGY_ENTROPY"
     """Largest entropy of the probabilities of the labels, by a classical model of the labels so far."""
 
-    LABEL_ERRORS = 'STRATEGY_LABEL_ERRORS'
+    LABEL_ERRORS = "STRATEGY_LABEL_ERRORS"
     """Records whose current label is probably wrong, by confident learning: the labels of a cross-
     validated classical model against those that count.
 
@@ -915,16 +918,16 @@ class QueueRefillRule(Message):
 class QueuePreLabelsOrigin(OpenEnum):
     """Where the answers come from."""
 
-    UNSPECIFIED = 'ORIGIN_UNSPECIFIED'
+    UNSPECIFIED = "ORIGIN_UNSPECIFIED"
     """Not set: tasks propose no answer."""
 
-    RULES = 'ORIGIN_RULES'
+    RULES = "ORIGIN_RULES"
     """Keywords and patterns."""
 
-    CLASSICAL = 'ORIGIN_CLASSICAL'
+    CLASSICAL = "ORIGIN_CLASSICAL"
     """The classical model of the labels so far. Only for `classify` with one label a record."""
 
-    ENDPOINT = 'ORIGIN_ENDPOINT'
+    ENDPOINT = "ORIGIN_ENDPOINT"
     """A model behind an OpenAI-compatible endpoint: the version in production behind the gateway, or any
     other.
     """
@@ -993,16 +996,16 @@ class QueuePreLabels(Message):
 class QueueStopReason(OpenEnum):
     """Why no further tasks are drawn."""
 
-    UNSPECIFIED = 'STOP_REASON_UNSPECIFIED'
+    UNSPECIFIED = "STOP_REASON_UNSPECIFIED"
     """Not set."""
 
-    EXHAUSTED = 'STOP_REASON_EXHAUSTED'
+    EXHAUSTED = "STOP_REASON_EXHAUSTED"
     """Each record has an answer or a task."""
 
-    MAX_TASKS = 'STOP_REASON_MAX_TASKS'
+    MAX_TASKS = "STOP_REASON_MAX_TASKS"
     """`max_tasks` is reached."""
 
-    NO_GAIN = 'STOP_REASON_NO_GAIN'
+    NO_GAIN = "STOP_REASON_NO_GAIN"
     """More labels improve the score by less than `min_gain`, with 95 % confidence."""
 
 
@@ -1307,19 +1310,19 @@ class AddGoldItemsResponse(Message):
 class ExchangeFormat(OpenEnum):
     """Format of a file of annotations."""
 
-    UNSPECIFIED = 'EXCHANGE_FORMAT_UNSPECIFIED'
+    UNSPECIFIED = "EXCHANGE_FORMAT_UNSPECIFIED"
     """Not set."""
 
-    LABEL_STUDIO = 'EXCHANGE_FORMAT_LABEL_STUDIO'
+    LABEL_STUDIO = "EXCHANGE_FORMAT_LABEL_STUDIO"
     """JSON list of tasks, as Label Studio imports and exports it (JSON, not JSON_MIN)."""
 
-    ARGILLA = 'EXCHANGE_FORMAT_ARGILLA'
+    ARGILLA = "EXCHANGE_FORMAT_ARGILLA"
     """JSON list of records, as `Dataset.records.to_json` of Argilla writes them."""
 
-    JSONL = 'EXCHANGE_FORMAT_JSONL'
+    JSONL = "EXCHANGE_FORMAT_JSONL"
     """JSON Lines in UTF-8 with `record_id` or `text`, and `label`, `annotator` and `time`."""
 
-    CSV = 'EXCHANGE_FORMAT_CSV'
+    CSV = "EXCHANGE_FORMAT_CSV"
     """CSV after RFC 4180 in UTF-8 with the same columns."""
 
 
@@ -1369,25 +1372,25 @@ class ImportAnnotationsResponse(Message):
 class RefillState(OpenEnum):
     """State of a refill."""
 
-    UNSPECIFIED = 'STATE_UNSPECIFIED'
+    UNSPECIFIED = "STATE_UNSPECIFIED"
     """Not set."""
 
-    QUEUED = 'STATE_QUEUED'
+    QUEUED = "STATE_QUEUED"
     """Waiting to start."""
 
-    RUNNING = 'STATE_RUNNING'
+    RUNNING = "STATE_RUNNING"
     """The work is in progress."""
 
-    SUCCEEDED = 'STATE_SUCCEEDED'
+    SUCCEEDED = "STATE_SUCCEEDED"
     """The tasks were created."""
 
-    FAILED = 'STATE_FAILED'
+    FAILED = "STATE_FAILED"
     """The work ended with an error; `failure` holds the reason."""
 
-    CANCELLING = 'STATE_CANCELLING'
+    CANCELLING = "STATE_CANCELLING"
     """Cancellation was requested; the work is stopping."""
 
-    CANCELLED = 'STATE_CANCELLED'
+    CANCELLED = "STATE_CANCELLED"
     """Cancelled before the work completed."""
 
 

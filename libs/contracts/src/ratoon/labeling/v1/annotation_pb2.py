@@ -27,13 +27,23 @@ from ratoon.common.v1 import options_pb2 as ratoon_dot_common_dot_v1_dot_options
 from ratoon.common.v1 import task_pb2 as ratoon_dot_common_dot_v1_dot_task__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#ratoon/labeling/v1/annotation.proto\x12\x12ratoon.labeling.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1eratoon/common/v1/options.proto\x1a\x1bratoon/common/v1/task.proto\"\x82\x06\n\tGuideline\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x03\x12/\n\x0b\x63reate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x0cinstructions\x18\x05 \x01(\t\x12\x0e\n\x06labels\x18\x06 \x03(\t\x12\x45\n\x0f\x63onflict_policy\x18\x07 \x01(\x0e\x32,.ratoon.labeling.v1.Guideline.ConflictPolicy\x12\x0c\n\x04\x65tag\x18\x08 \x01(\t\x12(\n\x04task\x18\t \x01(\x0b\x32\x1a.ratoon.common.v1.TaskSpec\x12\x0f\n\x07version\x18\n \x01(\x05\x12\x0f\n\x07purpose\x18\x0b \x01(\t\x12\x11\n\tambiguity\x18\x0c \x01(\t\x12\x37\n\x08\x65xamples\x18\r \x03(\x0b\x32%.ratoon.labeling.v1.Guideline.Example\x12+\n\x05marks\x18\x0e \x01(\x0b\x32\x1c.ratoon.labeling.v1.MarkSpec\x12\x31\n\x06\x63hange\x18\x0f \x01(\x0b\x32!.ratoon.labeling.v1.VersionChange\x1a;\n\x07\x45xample\x12\r\n\x05label\x18\x01 \x01(\t\x12\x0c\n\x04text\x18\x02 \x01(\t\x12\x13\n\x0b\x65xplanation\x18\x03 \x01(\t\"\xc2\x01\n\x0e\x43onflictPolicy\x12\x1f\n\x1b\x43ONFLICT_POLICY_UNSPECIFIED\x10\x00\x12\x1a\n\x16\x43ONFLICT_POLICY_LATEST\x10\x01\x12\x1c\n\x18\x43ONFLICT_POLICY_MAJORITY\x10\x02\x12\x1f\n\x1b\x43ONFLICT_POLICY_HUMAN_FIRST\x10\x03\x12\x1a\n\x16\x43ONFLICT_POLICY_MEDIAN\x10\x04\x12\x18\n\x14\x43ONFLICT_POLICY_MEAN\x10\x05\"\xef\x01\n\x10GuidelineVersion\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x03\x12/\n\x0b\x63reate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\tguideline\x18\x05 \x01(\x0b\x32\x1d.ratoon.labeling.v1.Guideline\x12\x0f\n\x07\x61pplied\x18\x06 \x01(\x08\x12\x16\n\x0ereopened_count\x18\x07 \x01(\x03\"\xe4\x01\n\rVersionChange\x12I\n\x0f\x65\x61rlier_answers\x18\x01 \x01(\x0e\x32\x30.ratoon.labeling.v1.VersionChange.EarlierAnswers\x12\x0e\n\x06labels\x18\x02 \x03(\t\x12\x0c\n\x04note\x18\x03 \x01(\t\"j\n\x0e\x45\x61rlierAnswers\x12\x1f\n\x1b\x45\x41RLIER_ANSWERS_UNSPECIFIED\x10\x00\x12\x18\n\x14\x45\x41RLIER_ANSWERS_KEEP\x10\x01\x12\x1d\n\x19\x45\x41RLIER_ANSWERS_ASK_AGAIN\x10\x02\"\xe0\x02\n\x08MarkSpec\x12\x33\n\x05spans\x18\x01 \x01(\x0b\x32\".ratoon.labeling.v1.MarkSpec.SpansH\x00\x12\x33\n\x05\x62oxes\x18\x02 \x01(\x0b\x32\".ratoon.labeling.v1.MarkSpec.BoxesH\x00\x1a\xaf\x01\n\x05Spans\x12\x0e\n\x06labels\x18\x01 \x03(\t\x12;\n\x07overlap\x18\x02 \x01(\x0e\x32*.ratoon.labeling.v1.MarkSpec.Spans.Overlap\"Y\n\x07Overlap\x12\x17\n\x13OVERLAP_UNSPECIFIED\x10\x00\x12\x10\n\x0cOVERLAP_NONE\x10\x01\x12\x12\n\x0eOVERLAP_NESTED\x10\x02\x12\x0f\n\x0bOVERLAP_ANY\x10\x03\x1a\x30\n\x05\x42oxes\x12\x0e\n\x06labels\x18\x01 \x03(\t\x12\x17\n\x0fimage_attribute\x18\x02 \x01(\tB\x06\n\x04kind\"\xf5\x03\n\nAnnotation\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x03\x12/\n\x0b\x63reate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\trecord_id\x18\x05 \x01(\t\x12\x16\n\x0e\x63ontent_digest\x18\x06 \x01(\t\x12\x13\n\x05label\x18\x07 \x01(\tB\x04\xa8\xb5\x18\x01\x12\x11\n\tannotator\x18\x08 \x01(\t\x12\x35\n\x06source\x18\t \x01(\x0e\x32%.ratoon.labeling.v1.Annotation.Source\x12\r\n\x05queue\x18\n \x01(\t\x12\x30\n\tselection\x18\x0b \x01(\x0e\x32\x1d.ratoon.labeling.v1.Selection\x12\x11\n\tguideline\x18\x0c \x01(\t\x12\x19\n\x11guideline_version\x18\r \x01(\x05\x12\x10\n\x08outdated\x18\x0e \x01(\x08\"Z\n\x06Source\x12\x16\n\x12SOURCE_UNSPECIFIED\x10\x00\x12\x11\n\rSOURCE_IMPORT\x10\x01\x12\x10\n\x0cSOURCE_HUMAN\x10\x02\x12\x13\n\x0fSOURCE_FEEDBACK\x10\x03\"\xa1\x0e\n\x04Task\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x03\x12/\n\x0b\x63reate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\x05state\x18\x05 \x01(\x0e\x32\x1e.ratoon.labeling.v1.Task.State\x12\x11\n\trecord_id\x18\x06 \x01(\t\x12\x16\n\x0e\x63ontent_digest\x18\x07 \x01(\t\x12\x17\n\x0f\x64\x61taset_version\x18\x08 \x01(\t\x12\x1c\n\x0eproposed_label\x18\t \x01(\tB\x04\xa8\xb5\x18\x01\x12\x0e\n\x06reason\x18\n \x01(\t\x12\r\n\x05label\x18\x0b \x01(\t\x12\x11\n\tannotator\x18\x0c \x01(\t\x12\x14\n\x0clease_holder\x18\r \x01(\t\x12\x35\n\x11lease_expire_time\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12(\n\x04task\x18\x0f \x01(\x0b\x32\x1a.ratoon.common.v1.TaskSpec\x12\x0f\n\x07overlap\x18\x10 \x01(\x05\x12\x30\n\x07\x61nswers\x18\x11 \x03(\x0b\x32\x1f.ratoon.labeling.v1.Task.Answer\x12+\n\x04work\x18\x12 \x01(\x0e\x32\x1d.ratoon.labeling.v1.Task.Work\x12\x18\n\ncandidates\x18\x13 \x03(\tB\x04\xa8\xb5\x18\x01\x12\x0f\n\x07origins\x18\x14 \x03(\t\x12\x0e\n\x06scales\x18\x15 \x03(\t\x12\r\n\x05queue\x18\x16 \x01(\t\x12\x30\n\tselection\x18\x17 \x01(\x0e\x32\x1d.ratoon.labeling.v1.Selection\x12\x17\n\x0fproposal_origin\x18\x18 \x01(\t\x12\x11\n\tguideline\x18\x19 \x01(\t\x12\x32\n\x08\x63omments\x18\x1a \x03(\x0b\x32 .ratoon.labeling.v1.Task.Comment\x12/\n\x06review\x18\x1b \x01(\x0b\x32\x1f.ratoon.labeling.v1.Task.Review\x12\x14\n\x0cneeds_review\x18\x1c \x01(\x08\x12\x19\n\x11guideline_version\x18\x1d \x01(\x05\x12 \n\x13proposal_confidence\x18\x1e \x01(\x01H\x00\x88\x01\x01\x12+\n\x05marks\x18\x1f \x01(\x0b\x32\x1c.ratoon.labeling.v1.MarkSpec\x12\x38\n\x0f\x65\x61rlier_answers\x18  \x03(\x0b\x32\x1f.ratoon.labeling.v1.Task.Answer\x12\x1d\n\x0fsuggested_label\x18! \x01(\tB\x04\xa8\xb5\x18\x01\x1a^\n\x07\x43omment\x12\x0e\n\x06\x61uthor\x18\x01 \x01(\t\x12\x12\n\x04text\x18\x02 \x01(\tB\x04\xa8\xb5\x18\x01\x12/\n\x0b\x63reate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x1a\xd0\x01\n\x06Review\x12:\n\x08\x64\x65\x63ision\x18\x01 \x01(\x0e\x32(.ratoon.labeling.v1.Task.Review.Decision\x12\x10\n\x08reviewer\x18\x02 \x01(\t\x12\x13\n\x05label\x18\x03 \x01(\tB\x04\xa8\xb5\x18\x01\"c\n\x08\x44\x65\x63ision\x12\x18\n\x14\x44\x45\x43ISION_UNSPECIFIED\x10\x00\x12\x13\n\x0f\x44\x45\x43ISION_ACCEPT\x10\x01\x12\x10\n\x0c\x44\x45\x43ISION_FIX\x10\x02\x12\x16\n\x12\x44\x45\x43ISION_SEND_BACK\x10\x03\x1a\x83\x02\n\x06\x41nswer\x12\x11\n\tannotator\x18\x01 \x01(\t\x12\r\n\x05label\x18\x02 \x01(\t\x12=\n\x07ratings\x18\x03 \x03(\x0b\x32,.ratoon.labeling.v1.Task.Answer.RatingsEntry\x12\x32\n\npreference\x18\x04 \x01(\x0e\x32\x1e.ratoon.labeling.v1.Preference\x12\x19\n\x0bskip_reason\x18\x05 \x01(\tB\x04\xa8\xb5\x18\x01\x12\x19\n\x11guideline_version\x18\x06 \x01(\x05\x1a.\n\x0cRatingsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x05:\x02\x38\x01\"N\n\x04Work\x12\x14\n\x10WORK_UNSPECIFIED\x10\x00\x12\x0f\n\x0bWORK_ANSWER\x10\x01\x12\r\n\tWORK_RATE\x10\x02\x12\x10\n\x0cWORK_COMPARE\x10\x03\"f\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x0e\n\nSTATE_OPEN\x10\x01\x12\x0e\n\nSTATE_DONE\x10\x02\x12\x11\n\rSTATE_SKIPPED\x10\x03\x12\x13\n\x0fSTATE_IN_REVIEW\x10\x04\x42\x16\n\x14_proposal_confidence*R\n\tSelection\x12\x19\n\x15SELECTION_UNSPECIFIED\x10\x00\x12\x14\n\x10SELECTION_RANDOM\x10\x01\x12\x14\n\x10SELECTION_ACTIVE\x10\x02*i\n\nPreference\x12\x1a\n\x16PREFERENCE_UNSPECIFIED\x10\x00\x12\x14\n\x10PREFERENCE_FIRST\x10\x01\x12\x15\n\x11PREFERENCE_SECOND\x10\x02\x12\x12\n\x0ePREFERENCE_TIE\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#ratoon/labeling/v1/annotation.proto\x12\x12ratoon.labeling.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1eratoon/common/v1/options.proto\x1a\x1bratoon/common/v1/task.proto\"\x9a\x06\n\tGuideline\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x03\x12/\n\x0b\x63reate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x0cinstructions\x18\x05 \x01(\t\x12\x0e\n\x06labels\x18\x06 \x03(\t\x12\x45\n\x0f\x63onflict_policy\x18\x07 \x01(\x0e\x32,.ratoon.labeling.v1.Guideline.ConflictPolicy\x12\x0c\n\x04\x65tag\x18\x08 \x01(\t\x12(\n\x04task\x18\t \x01(\x0b\x32\x1a.ratoon.common.v1.TaskSpec\x12\x0f\n\x07version\x18\n \x01(\x05\x12\x15\n\x07purpose\x18\x0b \x01(\tB\x04\xa8\xb5\x18\x01\x12\x17\n\tambiguity\x18\x0c \x01(\tB\x04\xa8\xb5\x18\x01\x12\x37\n\x08\x65xamples\x18\r \x03(\x0b\x32%.ratoon.labeling.v1.Guideline.Example\x12+\n\x05marks\x18\x0e \x01(\x0b\x32\x1c.ratoon.labeling.v1.MarkSpec\x12\x31\n\x06\x63hange\x18\x0f \x01(\x0b\x32!.ratoon.labeling.v1.VersionChange\x1aG\n\x07\x45xample\x12\r\n\x05label\x18\x01 \x01(\t\x12\x12\n\x04text\x18\x02 \x01(\tB\x04\xa8\xb5\x18\x01\x12\x19\n\x0b\x65xplanation\x18\x03 \x01(\tB\x04\xa8\xb5\x18\x01\"\xc2\x01\n\x0e\x43onflictPolicy\x12\x1f\n\x1b\x43ONFLICT_POLICY_UNSPECIFIED\x10\x00\x12\x1a\n\x16\x43ONFLICT_POLICY_LATEST\x10\x01\x12\x1c\n\x18\x43ONFLICT_POLICY_MAJORITY\x10\x02\x12\x1f\n\x1b\x43ONFLICT_POLICY_HUMAN_FIRST\x10\x03\x12\x1a\n\x16\x43ONFLICT_POLICY_MEDIAN\x10\x04\x12\x18\n\x14\x43ONFLICT_POLICY_MEAN\x10\x05\"\xef\x01\n\x10GuidelineVersion\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x03\x12/\n\x0b\x63reate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\tguideline\x18\x05 \x01(\x0b\x32\x1d.ratoon.labeling.v1.Guideline\x12\x0f\n\x07\x61pplied\x18\x06 \x01(\x08\x12\x16\n\x0ereopened_count\x18\x07 \x01(\x03\"\xea\x01\n\rVersionChange\x12I\n\x0f\x65\x61rlier_answers\x18\x01 \x01(\x0e\x32\x30.ratoon.labeling.v1.VersionChange.EarlierAnswers\x12\x0e\n\x06labels\x18\x02 \x03(\t\x12\x12\n\x04note\x18\x03 \x01(\tB\x04\xa8\xb5\x18\x01\"j\n\x0e\x45\x61rlierAnswers\x12\x1f\n\x1b\x45\x41RLIER_ANSWERS_UNSPECIFIED\x10\x00\x12\x18\n\x14\x45\x41RLIER_ANSWERS_KEEP\x10\x01\x12\x1d\n\x19\x45\x41RLIER_ANSWERS_ASK_AGAIN\x10\x02\"\xe0\x02\n\x08MarkSpec\x12\x33\n\x05spans\x18\x01 \x01(\x0b\x32\".ratoon.labeling.v1.MarkSpec.SpansH\x00\x12\x33\n\x05\x62oxes\x18\x02 \x01(\x0b\x32\".ratoon.labeling.v1.MarkSpec.BoxesH\x00\x1a\xaf\x01\n\x05Spans\x12\x0e\n\x06labels\x18\x01 \x03(\t\x12;\n\x07overlap\x18\x02 \x01(\x0e\x32*.ratoon.labeling.v1.MarkSpec.Spans.Overlap\"Y\n\x07Overlap\x12\x17\n\x13OVERLAP_UNSPECIFIED\x10\x00\x12\x10\n\x0cOVERLAP_NONE\x10\x01\x12\x12\n\x0eOVERLAP_NESTED\x10\x02\x12\x0f\n\x0bOVERLAP_ANY\x10\x03\x1a\x30\n\x05\x42oxes\x12\x0e\n\x06labels\x18\x01 \x03(\t\x12\x17\n\x0fimage_attribute\x18\x02 \x01(\tB\x06\n\x04kind\"\xf5\x03\n\nAnnotation\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x03\x12/\n\x0b\x63reate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\trecord_id\x18\x05 \x01(\t\x12\x16\n\x0e\x63ontent_digest\x18\x06 \x01(\t\x12\x13\n\x05label\x18\x07 \x01(\tB\x04\xa8\xb5\x18\x01\x12\x11\n\tannotator\x18\x08 \x01(\t\x12\x35\n\x06source\x18\t \x01(\x0e\x32%.ratoon.labeling.v1.Annotation.Source\x12\r\n\x05queue\x18\n \x01(\t\x12\x30\n\tselection\x18\x0b \x01(\x0e\x32\x1d.ratoon.labeling.v1.Selection\x12\x11\n\tguideline\x18\x0c \x01(\t\x12\x19\n\x11guideline_version\x18\r \x01(\x05\x12\x10\n\x08outdated\x18\x0e \x01(\x08\"Z\n\x06Source\x12\x16\n\x12SOURCE_UNSPECIFIED\x10\x00\x12\x11\n\rSOURCE_IMPORT\x10\x01\x12\x10\n\x0cSOURCE_HUMAN\x10\x02\x12\x13\n\x0fSOURCE_FEEDBACK\x10\x03\"\xa1\x0e\n\x04Task\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x03\x12/\n\x0b\x63reate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\x05state\x18\x05 \x01(\x0e\x32\x1e.ratoon.labeling.v1.Task.State\x12\x11\n\trecord_id\x18\x06 \x01(\t\x12\x16\n\x0e\x63ontent_digest\x18\x07 \x01(\t\x12\x17\n\x0f\x64\x61taset_version\x18\x08 \x01(\t\x12\x1c\n\x0eproposed_label\x18\t \x01(\tB\x04\xa8\xb5\x18\x01\x12\x0e\n\x06reason\x18\n \x01(\t\x12\r\n\x05label\x18\x0b \x01(\t\x12\x11\n\tannotator\x18\x0c \x01(\t\x12\x14\n\x0clease_holder\x18\r \x01(\t\x12\x35\n\x11lease_expire_time\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12(\n\x04task\x18\x0f \x01(\x0b\x32\x1a.ratoon.common.v1.TaskSpec\x12\x0f\n\x07overlap\x18\x10 \x01(\x05\x12\x30\n\x07\x61nswers\x18\x11 \x03(\x0b\x32\x1f.ratoon.labeling.v1.Task.Answer\x12+\n\x04work\x18\x12 \x01(\x0e\x32\x1d.ratoon.labeling.v1.Task.Work\x12\x18\n\ncandidates\x18\x13 \x03(\tB\x04\xa8\xb5\x18\x01\x12\x0f\n\x07origins\x18\x14 \x03(\t\x12\x0e\n\x06scales\x18\x15 \x03(\t\x12\r\n\x05queue\x18\x16 \x01(\t\x12\x30\n\tselection\x18\x17 \x01(\x0e\x32\x1d.ratoon.labeling.v1.Selection\x12\x17\n\x0fproposal_origin\x18\x18 \x01(\t\x12\x11\n\tguideline\x18\x19 \x01(\t\x12\x32\n\x08\x63omments\x18\x1a \x03(\x0b\x32 .ratoon.labeling.v1.Task.Comment\x12/\n\x06review\x18\x1b \x01(\x0b\x32\x1f.ratoon.labeling.v1.Task.Review\x12\x14\n\x0cneeds_review\x18\x1c \x01(\x08\x12\x19\n\x11guideline_version\x18\x1d \x01(\x05\x12 \n\x13proposal_confidence\x18\x1e \x01(\x01H\x00\x88\x01\x01\x12+\n\x05marks\x18\x1f \x01(\x0b\x32\x1c.ratoon.labeling.v1.MarkSpec\x12\x38\n\x0f\x65\x61rlier_answers\x18  \x03(\x0b\x32\x1f.ratoon.labeling.v1.Task.Answer\x12\x1d\n\x0fsuggested_label\x18! \x01(\tB\x04\xa8\xb5\x18\x01\x1a^\n\x07\x43omment\x12\x0e\n\x06\x61uthor\x18\x01 \x01(\t\x12\x12\n\x04text\x18\x02 \x01(\tB\x04\xa8\xb5\x18\x01\x12/\n\x0b\x63reate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x1a\xd0\x01\n\x06Review\x12:\n\x08\x64\x65\x63ision\x18\x01 \x01(\x0e\x32(.ratoon.labeling.v1.Task.Review.Decision\x12\x10\n\x08reviewer\x18\x02 \x01(\t\x12\x13\n\x05label\x18\x03 \x01(\tB\x04\xa8\xb5\x18\x01\"c\n\x08\x44\x65\x63ision\x12\x18\n\x14\x44\x45\x43ISION_UNSPECIFIED\x10\x00\x12\x13\n\x0f\x44\x45\x43ISION_ACCEPT\x10\x01\x12\x10\n\x0c\x44\x45\x43ISION_FIX\x10\x02\x12\x16\n\x12\x44\x45\x43ISION_SEND_BACK\x10\x03\x1a\x83\x02\n\x06\x41nswer\x12\x11\n\tannotator\x18\x01 \x01(\t\x12\r\n\x05label\x18\x02 \x01(\t\x12=\n\x07ratings\x18\x03 \x03(\x0b\x32,.ratoon.labeling.v1.Task.Answer.RatingsEntry\x12\x32\n\npreference\x18\x04 \x01(\x0e\x32\x1e.ratoon.labeling.v1.Preference\x12\x19\n\x0bskip_reason\x18\x05 \x01(\tB\x04\xa8\xb5\x18\x01\x12\x19\n\x11guideline_version\x18\x06 \x01(\x05\x1a.\n\x0cRatingsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x05:\x02\x38\x01\"N\n\x04Work\x12\x14\n\x10WORK_UNSPECIFIED\x10\x00\x12\x0f\n\x0bWORK_ANSWER\x10\x01\x12\r\n\tWORK_RATE\x10\x02\x12\x10\n\x0cWORK_COMPARE\x10\x03\"f\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x0e\n\nSTATE_OPEN\x10\x01\x12\x0e\n\nSTATE_DONE\x10\x02\x12\x11\n\rSTATE_SKIPPED\x10\x03\x12\x13\n\x0fSTATE_IN_REVIEW\x10\x04\x42\x16\n\x14_proposal_confidence*R\n\tSelection\x12\x19\n\x15SELECTION_UNSPECIFIED\x10\x00\x12\x14\n\x10SELECTION_RANDOM\x10\x01\x12\x14\n\x10SELECTION_ACTIVE\x10\x02*i\n\nPreference\x12\x1a\n\x16PREFERENCE_UNSPECIFIED\x10\x00\x12\x14\n\x10PREFERENCE_FIRST\x10\x01\x12\x15\n\x11PREFERENCE_SECOND\x10\x02\x12\x12\n\x0ePREFERENCE_TIE\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'ratoon.labeling.v1.annotation_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_GUIDELINE_EXAMPLE'].fields_by_name['text']._loaded_options = None
+  _globals['_GUIDELINE_EXAMPLE'].fields_by_name['text']._serialized_options = b'\250\265\030\001'
+  _globals['_GUIDELINE_EXAMPLE'].fields_by_name['explanation']._loaded_options = None
+  _globals['_GUIDELINE_EXAMPLE'].fields_by_name['explanation']._serialized_options = b'\250\265\030\001'
+  _globals['_GUIDELINE'].fields_by_name['purpose']._loaded_options = None
+  _globals['_GUIDELINE'].fields_by_name['purpose']._serialized_options = b'\250\265\030\001'
+  _globals['_GUIDELINE'].fields_by_name['ambiguity']._loaded_options = None
+  _globals['_GUIDELINE'].fields_by_name['ambiguity']._serialized_options = b'\250\265\030\001'
+  _globals['_VERSIONCHANGE'].fields_by_name['note']._loaded_options = None
+  _globals['_VERSIONCHANGE'].fields_by_name['note']._serialized_options = b'\250\265\030\001'
   _globals['_ANNOTATION'].fields_by_name['label']._loaded_options = None
   _globals['_ANNOTATION'].fields_by_name['label']._serialized_options = b'\250\265\030\001'
   _globals['_TASK_COMMENT'].fields_by_name['text']._loaded_options = None
@@ -50,48 +60,48 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_TASK'].fields_by_name['candidates']._serialized_options = b'\250\265\030\001'
   _globals['_TASK'].fields_by_name['suggested_label']._loaded_options = None
   _globals['_TASK'].fields_by_name['suggested_label']._serialized_options = b'\250\265\030\001'
-  _globals['_SELECTION']._serialized_start=4086
-  _globals['_SELECTION']._serialized_end=4168
-  _globals['_PREFERENCE']._serialized_start=4170
-  _globals['_PREFERENCE']._serialized_end=4275
+  _globals['_SELECTION']._serialized_start=4116
+  _globals['_SELECTION']._serialized_end=4198
+  _globals['_PREFERENCE']._serialized_start=4200
+  _globals['_PREFERENCE']._serialized_end=4305
   _globals['_GUIDELINE']._serialized_start=154
-  _globals['_GUIDELINE']._serialized_end=924
-  _globals['_GUIDELINE_EXAMPLE']._serialized_start=668
-  _globals['_GUIDELINE_EXAMPLE']._serialized_end=727
-  _globals['_GUIDELINE_CONFLICTPOLICY']._serialized_start=730
-  _globals['_GUIDELINE_CONFLICTPOLICY']._serialized_end=924
-  _globals['_GUIDELINEVERSION']._serialized_start=927
-  _globals['_GUIDELINEVERSION']._serialized_end=1166
-  _globals['_VERSIONCHANGE']._serialized_start=1169
-  _globals['_VERSIONCHANGE']._serialized_end=1397
-  _globals['_VERSIONCHANGE_EARLIERANSWERS']._serialized_start=1291
-  _globals['_VERSIONCHANGE_EARLIERANSWERS']._serialized_end=1397
-  _globals['_MARKSPEC']._serialized_start=1400
-  _globals['_MARKSPEC']._serialized_end=1752
-  _globals['_MARKSPEC_SPANS']._serialized_start=1519
-  _globals['_MARKSPEC_SPANS']._serialized_end=1694
-  _globals['_MARKSPEC_SPANS_OVERLAP']._serialized_start=1605
-  _globals['_MARKSPEC_SPANS_OVERLAP']._serialized_end=1694
-  _globals['_MARKSPEC_BOXES']._serialized_start=1696
-  _globals['_MARKSPEC_BOXES']._serialized_end=1744
-  _globals['_ANNOTATION']._serialized_start=1755
-  _globals['_ANNOTATION']._serialized_end=2256
-  _globals['_ANNOTATION_SOURCE']._serialized_start=2166
-  _globals['_ANNOTATION_SOURCE']._serialized_end=2256
-  _globals['_TASK']._serialized_start=2259
-  _globals['_TASK']._serialized_end=4084
-  _globals['_TASK_COMMENT']._serialized_start=3309
-  _globals['_TASK_COMMENT']._serialized_end=3403
-  _globals['_TASK_REVIEW']._serialized_start=3406
-  _globals['_TASK_REVIEW']._serialized_end=3614
-  _globals['_TASK_REVIEW_DECISION']._serialized_start=3515
-  _globals['_TASK_REVIEW_DECISION']._serialized_end=3614
-  _globals['_TASK_ANSWER']._serialized_start=3617
-  _globals['_TASK_ANSWER']._serialized_end=3876
-  _globals['_TASK_ANSWER_RATINGSENTRY']._serialized_start=3830
-  _globals['_TASK_ANSWER_RATINGSENTRY']._serialized_end=3876
-  _globals['_TASK_WORK']._serialized_start=3878
-  _globals['_TASK_WORK']._serialized_end=3956
-  _globals['_TASK_STATE']._serialized_start=3958
-  _globals['_TASK_STATE']._serialized_end=4060
+  _globals['_GUIDELINE']._serialized_end=948
+  _globals['_GUIDELINE_EXAMPLE']._serialized_start=680
+  _globals['_GUIDELINE_EXAMPLE']._serialized_end=751
+  _globals['_GUIDELINE_CONFLICTPOLICY']._serialized_start=754
+  _globals['_GUIDELINE_CONFLICTPOLICY']._serialized_end=948
+  _globals['_GUIDELINEVERSION']._serialized_start=951
+  _globals['_GUIDELINEVERSION']._serialized_end=1190
+  _globals['_VERSIONCHANGE']._serialized_start=1193
+  _globals['_VERSIONCHANGE']._serialized_end=1427
+  _globals['_VERSIONCHANGE_EARLIERANSWERS']._serialized_start=1321
+  _globals['_VERSIONCHANGE_EARLIERANSWERS']._serialized_end=1427
+  _globals['_MARKSPEC']._serialized_start=1430
+  _globals['_MARKSPEC']._serialized_end=1782
+  _globals['_MARKSPEC_SPANS']._serialized_start=1549
+  _globals['_MARKSPEC_SPANS']._serialized_end=1724
+  _globals['_MARKSPEC_SPANS_OVERLAP']._serialized_start=1635
+  _globals['_MARKSPEC_SPANS_OVERLAP']._serialized_end=1724
+  _globals['_MARKSPEC_BOXES']._serialized_start=1726
+  _globals['_MARKSPEC_BOXES']._serialized_end=1774
+  _globals['_ANNOTATION']._serialized_start=1785
+  _globals['_ANNOTATION']._serialized_end=2286
+  _globals['_ANNOTATION_SOURCE']._serialized_start=2196
+  _globals['_ANNOTATION_SOURCE']._serialized_end=2286
+  _globals['_TASK']._serialized_start=2289
+  _globals['_TASK']._serialized_end=4114
+  _globals['_TASK_COMMENT']._serialized_start=3339
+  _globals['_TASK_COMMENT']._serialized_end=3433
+  _globals['_TASK_REVIEW']._serialized_start=3436
+  _globals['_TASK_REVIEW']._serialized_end=3644
+  _globals['_TASK_REVIEW_DECISION']._serialized_start=3545
+  _globals['_TASK_REVIEW_DECISION']._serialized_end=3644
+  _globals['_TASK_ANSWER']._serialized_start=3647
+  _globals['_TASK_ANSWER']._serialized_end=3906
+  _globals['_TASK_ANSWER_RATINGSENTRY']._serialized_start=3860
+  _globals['_TASK_ANSWER_RATINGSENTRY']._serialized_end=3906
+  _globals['_TASK_WORK']._serialized_start=3908
+  _globals['_TASK_WORK']._serialized_end=3986
+  _globals['_TASK_STATE']._serialized_start=3988
+  _globals['_TASK_STATE']._serialized_end=4090
 # @@protoc_insertion_point(module_scope)
