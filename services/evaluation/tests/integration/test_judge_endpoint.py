@@ -9,8 +9,8 @@ import pytest
 
 from ratoon.jobs.v1.evaluation_jobs_pb2 import JudgeSpec
 from ratoon.security.authority import make_authority
+from ratoon.service import chat_endpoints
 from ratoon.testkit.certificates import write_certificates
-from ratoon_evaluation.worker.judges import endpoint
 from ratoon_evaluation.worker.judges.asking import Remote
 from ratoon_evaluation.worker.judges.endpoint import Endpoint, NoReply
 
@@ -49,7 +49,7 @@ def test_the_pause_is_what_the_endpoint_asks_for_within_a_bound():
         b'{"choices": [{"message": null}]}',
         b'{"choices": [{"message": {"content": ["Verdict: A"]}}]}',
         b"[" * 100_000,
-        b" " * (endpoint._MAX_REPLY_BYTES + 1),
+        b" " * (chat_endpoints.MAX_REPLY_BYTES + 1),
     ],
 )
 def test_an_answer_that_is_no_completion_is_no_reply(body):

@@ -7,6 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from ratoon.operations.jobs import JobFolder
+from ratoon.process.backoff import Backoff
 from ratoon.tasks.kind import Record, Role, Turn
 from ratoon.tasks.records import to_json
 from ratoon_evaluation.worker import job as evaluation_job
@@ -27,7 +28,7 @@ def right_first(prompt):
 
 @pytest.fixture(autouse=True)
 def no_waiting(monkeypatch):
-    monkeypatch.setattr(endpoint, "BACKOFF", endpoint.Backoff(0.001, 0.002))
+    monkeypatch.setattr(endpoint, "BACKOFF", Backoff(0.001, 0.002))
 
 
 @pytest.fixture(scope="module")
