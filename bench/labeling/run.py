@@ -99,7 +99,11 @@ def simulated(
     points = []
     for number in range(refills + 1):
         learner = Learner(
-            [each.text for each in labelled], [each.label for each in labelled], active, f"{seed} {number}"
+            [each.text for each in labelled],
+            [each.label for each in labelled],
+            active,
+            f"{seed} {number}",
+            [each.text for each in waiting],
         )
         at_random = waiting[: shares(STEP, RANDOM_SHARE)[0] if strategy is Strategy.MARGIN else STEP]
         rest = waiting[len(at_random) :]

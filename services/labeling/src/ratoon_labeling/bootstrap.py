@@ -7,6 +7,7 @@ from ratoon.labeling.v1.labeling_service_pb2_grpc import add_LabelingServiceServ
 from ratoon.operations.operations import Procedure
 from ratoon.runtime.lifecycle import App, Rpc
 from ratoon.service.app import Platform, ServiceRuntime
+from ratoon.service.chat_endpoints import normalized_url
 from ratoon.service.references import PeerReferences
 from ratoon.storage import outbox
 from ratoon.storage.artifacts import ArtifactStore
@@ -14,12 +15,13 @@ from ratoon_labeling import mapping
 from ratoon_labeling.adapters import tables
 from ratoon_labeling.adapters.datasets import IngestionDatasets
 from ratoon_labeling.adapters.drawing import drawing_jobs
+from ratoon_labeling.adapters.exchange import ArtifactFiles, IngestionRecords
 from ratoon_labeling.adapters.freezing import freezing_jobs
 from ratoon_labeling.adapters.patterns import Re2Patterns
 from ratoon_labeling.adapters.recording import ProcessLedger
 from ratoon_labeling.adapters.task_counts import SqlTaskCounts
 from ratoon_labeling.adapters.task_queue import SqlTaskQueue
-from ratoon_labeling.application.procedures import label_set_procedure, refill_procedure
+from ratoon_labeling.application.procedures import VersionProcedure, label_set_procedure, refill_procedure
 from ratoon_labeling.entrypoints.events import TOPICS, on_erasure
 from ratoon_labeling.entrypoints.grpc import LabelingServicer
 from ratoon_labeling.settings import Settings
@@ -35,10 +37,12 @@ def build(settings: Settings, platform: Platform) -> App:
     datasets = IngestionDatasets(ingestion)
     counts = SqlTaskCounts(base.database, base.clock)
     queue, changes = SqlTaskQueue(base.database), base.changes(store)
-    drawing = drawing_jobs(base.jobs(), settings.artifacts_url)
+    endpoints = {normalized_url(url): variable for url, variable in settings.endpoints.items()}
+    drawing = drawing_jobs(base.jobs(), settings.artifacts_url, endpoints)
     procedures: list[Procedure[Any]] = [
         label_set_procedure(freezing, ledger),
         refill_procedure(drawing, ledger, store, queue, datasets),
+        VersionProcedure(store, queue),
     ]
     operations = base.operations(store, procedures)
     references = PeerReferences([ingestion, base.peer("registry"), base.peer("flywheel")])
@@ -54,6 +58,9 @@ def build(settings: Settings, platform: Platform) -> App:
         queue,
         queue,
         Re2Patterns(),
+        IngestionRecords(ingestion),
+        ArtifactFiles(ArtifactStore(settings.artifacts_url)),
+        endpoints,
     )
     rpc = Rpc("ratoon.labeling.v1.LabelingService", add_LabelingServiceServicer_to_server, servicer)
     consumer = Consumer(

@@ -16,6 +16,7 @@ from ratoon.runtime.timestamps import timestamp
 from ratoon.service.events import record_of
 from ratoon.service.tasks import message_of, requested_task, task_of
 from ratoon.tasks.classify import Classify
+from ratoon.tasks.kind import BadTask
 from ratoon.tasks.kinds import TaskSpec
 from ratoon_labeling.application.commands import (
     ClaimTask,
@@ -32,9 +33,19 @@ from ratoon_labeling.application.commands import (
 )
 from ratoon_labeling.application.ports import FreezingJob
 from ratoon_labeling.domain.annotations import Annotation, AnnotationCreated, Selection, Source
-from ratoon_labeling.domain.guidelines import ConflictPolicy, Guideline
+from ratoon_labeling.domain.errors import BadExchange
+from ratoon_labeling.domain.exchange import spec_of_config
+from ratoon_labeling.domain.guidelines import (
+    ConflictPolicy,
+    EarlierAnswers,
+    Example,
+    Guideline,
+    GuidelineVersion,
+    VersionChange,
+)
 from ratoon_labeling.domain.kinds.table import labels_of
 from ratoon_labeling.domain.label_sets import Completed, Frozen, LabelSet
+from ratoon_labeling.domain.marks import AnswerSpec, Boxes, Marks, Overlap, Spans, model_task
 from ratoon_labeling.domain.ratings import Comparison, Preference, Rating, Work
 from ratoon_labeling.domain.refills import QueueDrained, RefillCompleted
 from ratoon_labeling.domain.tasks import Answer, Comment, Decision, Review, Task, TaskSummary
@@ -45,7 +56,9 @@ _WORK = annotation_pb2.Task.Work
 _PREFERENCE = annotation_pb2.Preference
 _REFILLS = "/refills/"
 _DECISION = annotation_pb2.Task.Review.Decision
-_CHANGEABLE = {"instructions", "labels", "conflict_policy"}
+_CHANGEABLE = {"instructions", "labels", "conflict_policy", "purpose", "ambiguity", "examples", "change"}
+_EARLIER = annotation_pb2.VersionChange.EarlierAnswers
+_OVERLAP = annotation_pb2.MarkSpec.Spans.Overlap
 
 
 def guideline(value: Guideline) -> annotation_pb2.Guideline:
@@ -57,11 +70,79 @@ def guideline(value: Guideline) -> annotation_pb2.Guideline:
         update_time=timestamp(value.update_time),
         instructions=value.instructions,
         labels=labels_of(value.task),
-        task=message_of(value.task),
+        task=message_of(model_task(value.task)),
+        marks=marks(value.task),
+        purpose=value.purpose,
+        ambiguity=value.ambiguity,
+        examples=[annotation_pb2.Guideline.Example(**vars(each)) for each in value.examples],
+        change=annotation_pb2.VersionChange(
+            earlier_answers=_EARLIER.Value(f"EARLIER_ANSWERS_{value.change.earlier_answers}"),
+            labels=value.change.labels,
+            note=value.change.note,
+        ),
         conflict_policy=_POLICY.Value(f"CONFLICT_POLICY_{value.conflict_policy}"),
         etag=value.etag,
         version=value.version,
     )
+
+
+def guideline_version(value: GuidelineVersion) -> annotation_pb2.GuidelineVersion:
+    """A version of a guideline as callers see it."""
+    return annotation_pb2.GuidelineVersion(
+        name=value.name,
+        revision=value.revision,
+        create_time=timestamp(value.create_time),
+        update_time=timestamp(value.update_time),
+        guideline=guideline(value.guideline),
+        applied=value.applied,
+        reopened_count=value.reopened_count,
+    )
+
+
+def marks(spec: AnswerSpec) -> annotation_pb2.MarkSpec | None:
+    """Return the message of marks; None of a task of a model."""
+    match spec:
+        case Spans(labels, overlap):
+            spans = annotation_pb2.MarkSpec.Spans(labels=labels, overlap=_OVERLAP.Value(f"OVERLAP_{overlap}"))
+            return annotation_pb2.MarkSpec(spans=spans)
+        case Boxes(labels, image_attribute):
+            boxes = annotation_pb2.MarkSpec.Boxes(labels=labels, image_attribute=image_attribute)
+            return annotation_pb2.MarkSpec(boxes=boxes)
+        case _:
+            return None
+
+
+def read_marks(message: annotation_pb2.MarkSpec) -> Marks | None:
+    """Return the marks of a message; None if it names none."""
+    match message.WhichOneof("kind"):
+        case "spans":
+            overlap = _OVERLAP.Name(message.spans.overlap).removeprefix("OVERLAP_")
+            return Spans(
+                tuple(message.spans.labels), Overlap(overlap) if message.spans.overlap else Overlap.NONE
+            )
+        case "boxes":
+            return Boxes(tuple(message.boxes.labels), message.boxes.image_attribute or "image")
+        case _:
+            return None
+
+
+def _requested(spec: annotation_pb2.Guideline) -> AnswerSpec:
+    """Return what annotators enter; BadTask if a request names marks and another task than that of their model."""
+    marked = read_marks(spec.marks)
+    if marked is None:
+        return requested_task(spec)
+    task = task_of(spec.task) if spec.task.WhichOneof("kind") else model_task(marked)
+    if task != model_task(marked) or (spec.labels and tuple(spec.labels) != marked.labels):
+        raise BadTask("Give either marks or a task: the task of marks is generate with JSON answers.", "task")
+    return marked
+
+
+def _of_config(request: pb.CreateGuidelineRequest) -> tuple[AnswerSpec, str]:
+    """Return what annotators enter by a labeling config, and its instructions."""
+    spec = request.guideline
+    if spec.labels or spec.task.WhichOneof("kind") or spec.marks.WhichOneof("kind"):
+        raise BadExchange("Give label_config, or labels, task or marks.", "label_config")
+    return spec_of_config(request.label_config, request.label_control)
 
 
 def annotation(value: Annotation) -> annotation_pb2.Annotation:
@@ -80,6 +161,7 @@ def annotation(value: Annotation) -> annotation_pb2.Annotation:
         selection=_selection(value.selection),
         guideline=value.guideline,
         guideline_version=value.guideline_version,
+        outdated=value.outdated,
     )
 
 
@@ -104,7 +186,8 @@ def task(value: Task) -> annotation_pb2.Task:
         annotator=value.annotator,
         lease_holder=value.lease_holder,
         lease_expire_time=timestamp(value.lease_expire_time) if value.lease_expire_time else None,
-        task=message_of(value.task),
+        task=message_of(model_task(value.task)),
+        marks=marks(value.task),
         overlap=value.overlap,
         answers=map(_answer, value.given),
         work=_WORK.Value(f"WORK_{value.work}"),
@@ -118,6 +201,10 @@ def task(value: Task) -> annotation_pb2.Task:
         comments=map(_comment, value.comments),
         review=_review(value.review) if value.review else None,
         needs_review=value.needs_review,
+        guideline_version=value.guideline_version,
+        proposal_confidence=value.proposal_confidence,
+        earlier_answers=map(_answer, value.earlier_answers),
+        suggested_label=value.suggested_label,
     )
 
 
@@ -223,7 +310,7 @@ def label_set(value: LabelSet) -> label_set_pb2.LabelSet:
         conflict_count=value.conflict_count,
         agreement_alpha=value.agreement_alpha,
         unknown_labels=value.unknown_labels,
-        task=message_of(value.task),
+        task=message_of(model_task(value.task)),
         label_count=value.labelled,
         agreement_token_f1=value.agreement_token_f1,
         overlap=value.overlap,
@@ -236,19 +323,29 @@ def label_set(value: LabelSet) -> label_set_pb2.LabelSet:
 def create_guideline(request: pb.CreateGuidelineRequest) -> CreateGuideline:
     """Return the command of a request."""
     spec = request.guideline
+    task, instructions = _of_config(request) if request.label_config else (_requested(spec), "")
     return CreateGuideline(
         parent=request.parent,
         guideline_id=request.guideline_id,
-        instructions=spec.instructions,
-        task=requested_task(spec),
+        instructions=spec.instructions or instructions,
+        task=task,
         conflict_policy=_policy(spec.conflict_policy),
         request_id=request.request_id,
+        purpose=spec.purpose,
+        ambiguity=spec.ambiguity,
+        examples=_examples(spec),
     )
+
+
+def _examples(spec: annotation_pb2.Guideline) -> tuple[Example, ...]:
+    return tuple(Example(each.label, each.text, each.explanation) for each in spec.examples)
 
 
 def update_guideline(request: pb.UpdateGuidelineRequest) -> UpdateGuideline:
     """Return the command of a request; InvalidArgument if the mask names a field that cannot be changed."""
-    spec, paths = request.guideline, set(request.update_mask.paths) or _CHANGEABLE
+    spec = request.guideline
+    carried = {field.name for field, _ in spec.ListFields()}
+    paths = set(request.update_mask.paths) or (_CHANGEABLE & carried)
     if paths - _CHANGEABLE:
         raise InvalidArgument(
             f"update_mask may name {', '.join(sorted(_CHANGEABLE))}; not {', '.join(sorted(paths - _CHANGEABLE))}.",
@@ -261,6 +358,19 @@ def update_guideline(request: pb.UpdateGuidelineRequest) -> UpdateGuideline:
         instructions=spec.instructions if "instructions" in paths else None,
         labels=tuple(spec.labels) if "labels" in paths else None,
         conflict_policy=_policy(spec.conflict_policy) if "conflict_policy" in paths else None,
+        purpose=spec.purpose if "purpose" in paths else None,
+        ambiguity=spec.ambiguity if "ambiguity" in paths else None,
+        examples=_examples(spec) if "examples" in paths else None,
+        change=_change(spec.change) if "change" in paths else VersionChange(),
+    )
+
+
+def _change(message: annotation_pb2.VersionChange) -> VersionChange:
+    earlier = _EARLIER.Name(message.earlier_answers).removeprefix("EARLIER_ANSWERS_")
+    return VersionChange(
+        EarlierAnswers(earlier) if message.earlier_answers else EarlierAnswers.KEEP,
+        tuple(message.labels),
+        message.note,
     )
 
 
@@ -366,6 +476,7 @@ def complete_task(request: pb.CompleteTaskRequest, caller: str) -> CompleteTask:
         Preference(preference) if request.preference else None,
         request.comment,
         request.skip_reason,
+        request.guideline_version,
     )
 
 
@@ -397,7 +508,8 @@ def freezing_spec(job: FreezingJob) -> jobs_pb2.FreezingSpec:
         dataset_digest=label_set.dataset_digest,
         annotations_digest=job.annotations_digest,
         labels=labels_of(label_set.task),
-        task_spec=_beyond_labels(label_set.task),
+        task_spec=_beyond_labels(model_task(label_set.task)),
+        marks=marks(label_set.task),
         conflict_policy=label_set.conflict_policy.value,
         import_as=label_set.import_as.value,
         review_sample_size=label_set.review_sample_size,

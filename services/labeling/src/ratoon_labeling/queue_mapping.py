@@ -10,7 +10,9 @@ from ratoon.labeling.v1 import labeling_service_pb2 as pb
 from ratoon.labeling.v1 import queue_pb2
 from ratoon.process.errors import InvalidArgument
 from ratoon.runtime.timestamps import timestamp
+from ratoon.service.chat_endpoints import normalized_url
 from ratoon.service.tasks import message_of, task_of
+from ratoon_labeling import mapping
 from ratoon_labeling.application.commands import (
     AddGoldItems,
     CreateQueue,
@@ -19,7 +21,9 @@ from ratoon_labeling.application.commands import (
     UpdateQueue,
 )
 from ratoon_labeling.application.ports import DrawingJob
+from ratoon_labeling.domain.marks import model_task
 from ratoon_labeling.domain.queues import (
+    Endpoint,
     Origin,
     PreLabels,
     Queue,
@@ -28,7 +32,15 @@ from ratoon_labeling.domain.queues import (
     StopReason,
     Strategy,
 )
-from ratoon_labeling.domain.refills import CurvePoint, Drawn, Gain, Refill, RuleAccuracy
+from ratoon_labeling.domain.refills import (
+    ConfusedPair,
+    CurvePoint,
+    Drawn,
+    Gain,
+    LabelErrors,
+    Refill,
+    RuleAccuracy,
+)
 from ratoon_labeling.domain.summaries import QueueSummary
 
 _STATE, _STOP, _STRATEGY = queue_pb2.Queue.State, queue_pb2.Queue.StopReason, queue_pb2.Queue.Strategy
@@ -56,7 +68,8 @@ def queue(value: Queue) -> queue_pb2.Queue:
         reviewers=value.reviewers,
         refill_rule=_refill_rule(value.refill_rule),
         pre_labels=_pre_labels(value.pre_labels),
-        task=message_of(value.task),
+        task=message_of(model_task(value.task)),
+        marks=mapping.marks(value.task),
         open_count=value.open_count,
         review_count=value.review_count,
         done_count=value.done_count,
@@ -83,8 +96,12 @@ def _pre_labels(value: PreLabels) -> queue_pb2.Queue.PreLabels:
         queue_pb2.Queue.Rule(label=each.label, keywords=each.keywords, pattern=each.pattern)
         for each in value.rules
     )
+    endpoint = value.endpoint
     return queue_pb2.Queue.PreLabels(
-        origin=_ORIGIN.Value(f"ORIGIN_{value.origin or 'UNSPECIFIED'}"), rules=rules
+        origin=_ORIGIN.Value(f"ORIGIN_{value.origin or 'UNSPECIFIED'}"),
+        rules=rules,
+        endpoint=queue_pb2.Queue.Endpoint(**vars(endpoint)) if endpoint else None,
+        blind_share=value.blind_share,
     )
 
 
@@ -131,6 +148,12 @@ def _read_pre_labels(spec: queue_pb2.Queue) -> PreLabels:
     return PreLabels(
         Origin(_ORIGIN.Name(value.origin).removeprefix("ORIGIN_")) if value.origin else None,
         tuple(Rule(each.label, tuple(each.keywords), each.pattern) for each in value.rules),
+        Endpoint(
+            normalized_url(value.endpoint.base_url), value.endpoint.model.strip(), value.endpoint.text_only
+        )
+        if value.HasField("endpoint")
+        else None,
+        value.blind_share,
     )
 
 
@@ -201,14 +224,40 @@ def _drawn_refill(value: Drawn) -> queue_pb2.Refill:
         strategy=_STRATEGY.Value(f"STRATEGY_{value.strategy}"),
         stop_reason=_stop_reason(value.stop_reason),
         proposal_origin=value.proposal_origin,
+        unanswered_count=value.unanswered_count,
+        label_errors=_label_errors(value.label_errors) if value.label_errors else None,
     )
     if value.gain is not None:
         message.gain.CopyFrom(queue_pb2.Refill.Gain(**vars(value.gain)))
     return message
 
 
-def drawing_spec(job: DrawingJob) -> jobs_pb2.RefillSpec:
-    """Return the spec of the job that draws the records of a refill."""
+def _label_errors(value: LabelErrors) -> queue_pb2.Refill.LabelErrors:
+    message = queue_pb2.Refill.LabelErrors
+    return message(
+        checked_count=value.checked_count,
+        suspect_count=value.suspect_count,
+        estimated_error_share=value.estimated_error_share,
+        model_score=value.model_score,
+        pairs=[message.Pair(**vars(each)) for each in value.pairs],
+    )
+
+
+def _read_label_errors(value: queue_pb2.Refill.LabelErrors) -> LabelErrors:
+    pairs = (ConfusedPair(each.current_label, each.suggested_label, each.count) for each in value.pairs)
+    return LabelErrors(
+        value.checked_count,
+        value.suspect_count,
+        value.estimated_error_share,
+        value.model_score,
+        tuple(pairs),
+    )
+
+
+def drawing_spec(job: DrawingJob, endpoints: Mapping[str, str]) -> jobs_pb2.RefillSpec:
+    """Return the spec of the job that draws the records of a refill; `endpoints` that were listed, with their keys."""
+    endpoint = job.queue.pre_labels.endpoint
+    base_url = endpoint.base_url if endpoint else ""
     return jobs_pb2.RefillSpec(
         name=job.refill.name,
         dataset_digest=job.dataset_digest,
@@ -218,6 +267,9 @@ def drawing_spec(job: DrawingJob) -> jobs_pb2.RefillSpec:
         size=job.refill.size,
         min_labelled=job.refill.min_labelled,
         queued_count=job.queue.task_count,
+        guideline=mapping.guideline(job.guideline) if job.guideline else None,
+        endpoint_listed=base_url in endpoints,
+        endpoint_key_variable=endpoints.get(base_url, ""),
     )
 
 
@@ -225,7 +277,7 @@ def queue_of_spec(spec: queue_pb2.Queue) -> Queue:
     """Return the settings of a queue from the spec of a job."""
     settings = {name: read(spec) for name, read in _SETTINGS.items()}
     times = (spec.create_time.ToDatetime(UTC), spec.update_time.ToDatetime(UTC))
-    return Queue(spec.name, *times, task=task_of(spec.task), **settings)
+    return Queue(spec.name, *times, task=mapping.read_marks(spec.marks) or task_of(spec.task), **settings)
 
 
 def drawing_result(value: Drawn) -> jobs_pb2.RefillResult:
@@ -255,6 +307,8 @@ def drawn(result: jobs_pb2.RefillResult) -> Drawn:
         else None,
         proposal_origin=value.proposal_origin,
         message=value.progress.message,
+        label_errors=_read_label_errors(value.label_errors) if value.HasField("label_errors") else None,
+        unanswered_count=value.unanswered_count,
     )
 
 
@@ -288,4 +342,7 @@ def queue_summary(value: QueueSummary) -> pb.SummarizeQueueResponse:
         annotators=[response.Annotator(**vars(each)) for each in value.annotators],
         confirmed_count=value.confirmed_count,
         corrected_count=value.corrected_count,
+        exact_f1=value.exact_f1,
+        overlap_f1=value.overlap_f1,
+        proposals=[response.ProposalAccuracy(**vars(each)) for each in value.proposals],
     )

@@ -13,6 +13,7 @@ from ratoon.labeling.v1.labeling_service_pb2_grpc import (
     add_LabelingServiceServicer_to_server,
 )
 from ratoon.operations.jobs import Jobs, LocalJobs
+from ratoon.process.errors import NotFound
 from ratoon.runtime.lifecycle import App, Rpc
 from ratoon.security.identity import Role
 from ratoon.service.app import Platform, ServiceRuntime
@@ -22,13 +23,19 @@ from ratoon.testkit.services import State, serving
 from ratoon_labeling import mapping
 from ratoon_labeling.adapters import tables
 from ratoon_labeling.adapters.drawing import drawing_jobs
+from ratoon_labeling.adapters.exchange import ArtifactFiles
 from ratoon_labeling.adapters.freezing import freezing_jobs
 from ratoon_labeling.adapters.ledger import BulkLedger
 from ratoon_labeling.adapters.patterns import Re2Patterns
 from ratoon_labeling.adapters.task_counts import SqlTaskCounts
 from ratoon_labeling.adapters.task_queue import SqlTaskQueue
-from ratoon_labeling.application.procedures import label_set_procedure, refill_procedure
+from ratoon_labeling.application.procedures import (
+    VersionProcedure,
+    label_set_procedure,
+    refill_procedure,
+)
 from ratoon_labeling.domain.errors import DatasetNotReady
+from ratoon_labeling.domain.exchange import RecordText
 from ratoon_labeling.entrypoints.grpc import LabelingServicer
 from ratoon_labeling.settings import Settings
 
@@ -98,11 +105,33 @@ class FakeDatasets:
 
     def __init__(self) -> None:
         self.ready: dict[str, str] = {}
+        self.texts: dict[str, str] = {}
 
     def artifact_of(self, dataset_version: str) -> str:
         if dataset_version not in self.ready:
             raise DatasetNotReady(f"{dataset_version} is RUNNING; wait until it is READY.")
         return self.ready[dataset_version]
+
+    def text_of(self, dataset_version: str, record_id: str) -> str:
+        if record_id not in self.texts:
+            raise NotFound(f"{dataset_version} has no record {record_id}.")
+        return self.texts[record_id]
+
+
+class StoredRecords:
+    """The records of the dataset versions that a test put here."""
+
+    def __init__(self, datasets: FakeDatasets, artifacts: ArtifactStore) -> None:
+        self._datasets, self._artifacts = datasets, artifacts
+
+    def of(self, dataset_version: str) -> Iterator[RecordText]:
+        for file in self._artifacts.tree(self._datasets.artifact_of(dataset_version)):
+            if file.path.startswith("records-"):
+                with self._artifacts.open(file.sha256) as stream:
+                    for row in pq.read_table(
+                        stream, columns=["record_id", "content_digest", "text"]
+                    ).to_pylist():
+                        yield RecordText(**row)
 
 
 class FakeReferences:
@@ -115,17 +144,25 @@ class FakeReferences:
         return [self.users[each] for each in (name, *digests) if each in self.users]
 
 
-def build(settings: Settings, datasets: FakeDatasets, references: FakeReferences, jobs: Jobs) -> App:
+def build(
+    settings: Settings,
+    datasets: FakeDatasets,
+    references: FakeReferences,
+    jobs: Jobs,
+    endpoints: dict[str, str],
+) -> App:
     base = ServiceRuntime(settings, Platform.of_process(), tables.METADATA)
     store = base.store(tables.RESOURCES, mapping.event)
     freezing = freezing_jobs(jobs, settings.artifacts_url)
-    ledger = BulkLedger(base.database, ArtifactStore(settings.artifacts_url), base.clock)
+    artifacts = ArtifactStore(settings.artifacts_url)
+    ledger = BulkLedger(base.database, artifacts, base.clock)
     counts, changes = SqlTaskCounts(base.database, base.clock), base.changes(store)
     queue = SqlTaskQueue(base.database)
-    drawing = drawing_jobs(jobs, settings.artifacts_url)
+    drawing = drawing_jobs(jobs, settings.artifacts_url, endpoints)
     procedures = [
         label_set_procedure(freezing, ledger),
         refill_procedure(drawing, ledger, store, queue, datasets),
+        VersionProcedure(store, queue),
     ]
     operations = base.operations(store, procedures)
     servicer = LabelingServicer(
@@ -140,6 +177,9 @@ def build(settings: Settings, datasets: FakeDatasets, references: FakeReferences
         queue,
         queue,
         Re2Patterns(),
+        StoredRecords(datasets, artifacts),
+        ArtifactFiles(artifacts),
+        endpoints,
     )
     rpc = Rpc("ratoon.labeling.v1.LabelingService", add_LabelingServiceServicer_to_server, servicer)
     return base.app([rpc], [operations])
@@ -161,11 +201,17 @@ def datasets() -> FakeDatasets:
 
 
 @pytest.fixture(scope="module")
-def state(folder, artifacts, datasets, references, databases, jobs) -> Iterator[State]:
+def endpoints() -> dict[str, str]:
+    """Endpoints that the operator listed, with variables of their keys."""
+    return {}
+
+
+@pytest.fixture(scope="module")
+def state(folder, artifacts, datasets, references, databases, jobs, endpoints) -> Iterator[State]:
     url = databases.url("labeling", folder)
     settings = Settings(state=folder, artifacts_url=artifacts.url, database_url=url)
     migrate("labeling", settings.database_url)
-    with State(folder) as state, serving([build(settings, datasets, references, jobs)]):
+    with State(folder) as state, serving([build(settings, datasets, references, jobs, endpoints)]):
         yield state
 
 

@@ -38,6 +38,9 @@ class IngestionDatasets:
         The reading of a record of a test part is logged at the split.
         """
         request = GetRecordRequest(
-            parent=dataset_version, record_id=record_id, reader=dataset_version, purpose="An answer is checked"
+            parent=dataset_version,
+            record_id=record_id,
+            reader=dataset_version,
+            purpose="An answer is checked",
         )
         return str(self._ingestion.GetRecord(request).text)

@@ -152,6 +152,8 @@ def _write_annotations(connection: Connection, project: str, file: BinaryIO) -> 
         except Unreadable:
             _LOG.error("an annotation of %s cannot be read and is left out of its label sets", project)
             continue
+        if annotation.outdated:
+            continue
         line = {
             "record_id": annotation.record_id,
             "label": annotation.label,
@@ -240,8 +242,11 @@ def _queued(queue: Queue, refill: Refill, line: dict[str, str], now: datetime) -
         reason=Reason.QUEUE,
         overlap=queue.overlap,
         queue=queue.name,
-        selection=Selection(line["selection"]),
+        selection=Selection(line["selection"]) if line["selection"] else None,
         proposal_origin=line["proposal_origin"],
+        proposal_confidence=float(line["confidence"]) if line.get("confidence") else None,
+        suggested_label=line.get("suggested_label", ""),
+        is_blind=lot("blind", queue.name, line["record_id"]) < queue.pre_labels.blind_share,
         guideline=queue.guideline,
         guideline_version=queue.guideline_version,
         needs_review=lot("review", queue.name, line["record_id"]) < queue.review_share,

@@ -6,7 +6,7 @@ from ratoon.service.events import service_metadata
 from ratoon.storage.store import resource_table
 from ratoon_labeling.adapters import upgrades
 from ratoon_labeling.domain.annotations import Annotation
-from ratoon_labeling.domain.guidelines import Guideline
+from ratoon_labeling.domain.guidelines import Guideline, GuidelineVersion
 from ratoon_labeling.domain.label_sets import LabelSet
 from ratoon_labeling.domain.queues import Queue
 from ratoon_labeling.domain.refills import Refill
@@ -16,6 +16,7 @@ METADATA = service_metadata()
 _WITH_TASK = ([upgrades.add_task_v2], upgrades.mirror_labels_v1)
 RESOURCES: dict[type, Table] = {
     Guideline: resource_table(METADATA, "guidelines", *_WITH_TASK),
+    GuidelineVersion: resource_table(METADATA, "guideline_versions"),
     Annotation: resource_table(METADATA, "annotations"),
     Task: resource_table(METADATA, "tasks", *_WITH_TASK),
     LabelSet: resource_table(METADATA, "label_sets", *_WITH_TASK),

@@ -1,7 +1,9 @@
 """Tasks that wait for an annotator, by one query over the index of the queue."""
 
 from collections.abc import Generator, Mapping
-from contextlib import suppress
+from contextlib import closing, suppress
+from datetime import UTC, datetime, timedelta
+from itertools import islice
 from typing import Any
 
 from sqlalchemy import (
@@ -13,6 +15,7 @@ from sqlalchemy import (
     delete,
     func,
     literal_column,
+    or_,
     select,
 )
 
@@ -42,9 +45,9 @@ class SqlTaskQueue:
         self._database = database
 
     def waiting(
-        self, tx: Transaction, project: str, annotator: str, fields: Mapping[str, str]
+        self, tx: Transaction, project: str, annotator: str, fields: Mapping[str, str], now: datetime
     ) -> Generator[Task]:
-        """Yield the tasks with these values of fields that the annotator has not answered.
+        """Yield the tasks with these values of fields that the annotator has not answered, and no other one holds.
 
         Those of a queue come the oldest first; others, which belong to none, the newest first.
         """
@@ -59,8 +62,21 @@ class SqlTaskQueue:
         ]
         answer = func.replace(_TASKS.c.name, "/tasks/", "/annotations/task-").concat(mark_of(annotator))
         answered = select(_ANNOTATIONS.c.name).where(_ANNOTATIONS.c.name == answer).exists()
-        query = select(_TASKS.c.body).where(and_(_TASKS.c.parent == project, *chosen, ~answered))
+        free = self._free_for(annotator, now)
+        query = select(_TASKS.c.body).where(and_(_TASKS.c.parent == project, *chosen, ~answered, free))
         return _read(tx.connection, query.order_by(*order))
+
+    def _free_for(self, annotator: str, now: datetime) -> ColumnElement[bool]:
+        """Return whether a task has no lease of another; one that expires within a second counts as none.
+
+        Where many annotators hold tasks, these are not read.
+        """
+        expires, holder = (
+            func.coalesce(stored_field(_TASKS, name, self._database.is_sqlite), "")
+            for name in ("lease_expire_time", "lease_holder")
+        )
+        soon = (now + timedelta(seconds=1)).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S")
+        return or_(expires <= soon, holder == annotator)
 
     def lock(self, tx: Transaction, queue: str) -> Queue:
         """Return a queue that no other transaction changes until this one ends."""
@@ -75,9 +91,22 @@ class SqlTaskQueue:
 
     def answered(self, queue: str) -> Generator[Task]:
         """Yield the tasks of a queue that have answers, by name."""
+        yield from (task for task in self.of_queue(queue) if task.answers)
+
+    def of_queue(self, queue: str) -> Generator[Task]:
+        """Yield all tasks of a queue, by name."""
         query = select(_TASKS.c.body).where(self._of_queue(queue)).order_by(_TASKS.c.name)
         with self._database.read() as connection:
-            yield from (task for task in _read(connection, query) if task.answers)
+            yield from _read(connection, query)
+
+    def of_guideline(self, guideline: str, after: str, limit: int) -> list[Task]:
+        """Return the first tasks of queues of a guideline by name that come after a name and were ever answered."""
+        field = stored_field(_TASKS, "guideline", self._database.is_sqlite)
+        of_project = and_(_TASKS.c.parent == parent_of(guideline), _TASKS.c.name > after, field == guideline)
+        query = select(_TASKS.c.body).where(of_project).order_by(_TASKS.c.name)
+        with self._database.read() as connection, closing(_read(connection, query)) as tasks:
+            answered = (task for task in tasks if task.answers or task.reopened_by)
+            return list(islice(answered, limit))
 
     def delete(self, tx: Transaction, queue: str) -> None:
         """Delete the tasks of a queue."""

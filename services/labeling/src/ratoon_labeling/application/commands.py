@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ratoon.tasks.kinds import TaskSpec
 from ratoon_labeling.domain.annotations import Source
-from ratoon_labeling.domain.guidelines import ConflictPolicy
+from ratoon_labeling.domain.guidelines import ConflictPolicy, Example, VersionChange
+from ratoon_labeling.domain.marks import AnswerSpec
 from ratoon_labeling.domain.ratings import Preference, Work
 from ratoon_labeling.domain.tasks import Decision
 
@@ -18,10 +18,13 @@ class CreateGuideline:
     parent: str
     guideline_id: str
     instructions: str
-    task: TaskSpec
+    task: AnswerSpec
     conflict_policy: ConflictPolicy | None = None
     """None: the default of the kind of task."""
     request_id: str = ""
+    purpose: str = ""
+    ambiguity: str = ""
+    examples: tuple[Example, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,10 @@ class UpdateGuideline:
     instructions: str | None = None
     labels: Sequence[str] | None = None
     conflict_policy: ConflictPolicy | None = None
+    purpose: str | None = None
+    ambiguity: str | None = None
+    examples: tuple[Example, ...] | None = None
+    change: VersionChange = VersionChange()
 
 
 @dataclass(frozen=True)
@@ -104,6 +111,7 @@ class CompleteTask:
     preference: Preference | None = None
     comment: str = ""
     skip_reason: str = ""
+    guideline_version: int = 0
 
 
 @dataclass(frozen=True)
@@ -180,7 +188,7 @@ class NewTask:
     record_id: str
     content_digest: str
     dataset_version: str
-    task: TaskSpec
+    task: AnswerSpec
     proposed_label: str = ""
     overlap: int = 1
     work: Work = Work.ANSWER

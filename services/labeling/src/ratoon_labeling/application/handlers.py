@@ -11,8 +11,8 @@ from ratoon.storage.listing import filtered_fields
 from ratoon.storage.names import checked_id, matched, parent_of
 from ratoon.storage.paging import Page
 from ratoon.storage.store import Store, Transaction
-from ratoon.tasks.kinds import TaskSpec, kind_of
-from ratoon.tasks.labels import label_key
+from ratoon.tasks.kinds import kind_of
+from ratoon.tasks.labels import label_key, match_label
 from ratoon_labeling.application.commands import (
     ClaimTask,
     CompleteTask,
@@ -39,6 +39,7 @@ from ratoon_labeling.application.ports import Datasets, Ledger, RatingTasks, Ref
 from ratoon_labeling.application.queues import (
     annotation_by,
     claim_of_queue,
+    label_in_text,
     note_moved,
     queue_of,
     refill_if_needed,
@@ -50,11 +51,23 @@ from ratoon_labeling.domain.annotations import (
     annotator_of,
     is_storable,
 )
-from ratoon_labeling.domain.errors import BadConflictPolicy, InUse
-from ratoon_labeling.domain.guidelines import ConflictPolicy, Guideline, check_etag
-from ratoon_labeling.domain.kinds.table import rules_of
+from ratoon_labeling.domain.errors import BadConflictPolicy, InUse, UnknownLabel
+from ratoon_labeling.domain.guidelines import (
+    ConflictPolicy,
+    EarlierAnswers,
+    Guideline,
+    GuidelineVersion,
+    Request,
+    VersionChange,
+    check_change,
+    check_etag,
+    check_sections,
+    version_name,
+)
+from ratoon_labeling.domain.kinds.table import labels_of, rules_of
 from ratoon_labeling.domain.label_sets import LabelSet, redacted
-from ratoon_labeling.domain.queues import Queue, counted
+from ratoon_labeling.domain.marks import AnswerSpec, model_task
+from ratoon_labeling.domain.queues import Queue, checked_queue, counted
 from ratoon_labeling.domain.ratings import (
     Compared,
     Comparison,
@@ -71,10 +84,13 @@ from ratoon_labeling.domain.tasks import (
     Task,
     TaskState,
     TaskSummary,
+    check_not_requested_again,
     checked_overlap,
     checked_work,
     claim,
     is_claimable,
+    under,
+    version_of_answer,
     with_answer,
     with_comment,
 )
@@ -130,7 +146,8 @@ def claim_task(command: ClaimTask, store: Store, clock: Clock, queue: TaskQueue)
     reason = filtered_fields(f"reason = {command.reason}" if command.reason else "", TASK_FIELDS)
     now = clock.now()
     with store.write() as tx:
-        waiting = queue.waiting(tx, command.parent, command.caller, {"state": str(TaskState.OPEN), **reason})
+        fields = {"state": str(TaskState.OPEN), **reason}
+        waiting = queue.waiting(tx, command.parent, command.caller, fields, now)
         with closing(waiting):
             claimable = (each for each in waiting if is_claimable(each, command.caller, now))
             task = next((each for each in claimable if each.name not in command.other_than), None)
@@ -225,7 +242,7 @@ def _compared(task: Task) -> Compared:
 
 
 def create_guideline(command: CreateGuideline, store: Store, clock: Clock) -> Guideline:
-    """Create a guideline for annotators."""
+    """Create a guideline for annotators, and its first version."""
     matched(command.parent, PROJECT, "parent")
     rules = rules_of(command.task)
     rules.check(command.task)
@@ -239,14 +256,27 @@ def create_guideline(command: CreateGuideline, store: Store, clock: Clock) -> Gu
         instructions=command.instructions,
         task=command.task,
         conflict_policy=policy,
+        purpose=command.purpose,
+        ambiguity=command.ambiguity,
+        examples=command.examples,
     )
+    check_sections(guideline)
     with store.write() as tx:
-        return tx.create(guideline, command.request_id)[0]
+        guideline, new = tx.create(guideline, command.request_id)
+        if new:
+            tx.create(GuidelineVersion(version_name(guideline), now, now, guideline))
+        return guideline
 
 
-def update_guideline(command: UpdateGuideline, store: Store) -> Guideline:
-    """Change a guideline; existing label sets keep the labels and policy that they were created with."""
+def update_guideline(
+    command: UpdateGuideline, store: Store, operations: Operations, queues: TaskQueue, clock: Clock
+) -> Guideline:
+    """Change a guideline: a new version, with which queues go on. Label sets keep what they were created with.
+
+    If the version requests earlier answers again, an operation opens their tasks.
+    """
     matched(command.name, GUIDELINE)
+    check_change(command.change)
     with store.write() as tx:
         before = tx.get(Guideline, command.name)
         check_etag(before, command.etag)
@@ -257,12 +287,57 @@ def update_guideline(command: UpdateGuideline, store: Store) -> Guideline:
             if command.labels is None
             else rules_of(before.task).with_labels(before.task, command.labels),
             conflict_policy=command.conflict_policy or before.conflict_policy,
+            purpose=before.purpose if command.purpose is None else command.purpose,
+            ambiguity=before.ambiguity if command.ambiguity is None else command.ambiguity,
+            examples=before.examples if command.examples is None else command.examples,
         )
+        check_sections(after)
         _check_policy(after.task, after.conflict_policy)
-        return before if after == before else tx.save(replace(after, version=before.version + 1))
+        change = _checked_change(command.change, before, after)
+        asks_again = change.earlier_answers is EarlierAnswers.ASK_AGAIN
+        if replace(after, change=before.change) == before and not asks_again:
+            return before
+        number = before.version + 1
+        requests = (*before.requests, Request(number, change.labels)) if asks_again else before.requests
+        after = tx.save(replace(after, version=number, change=change, requests=requests))
+        _keep_version(tx, before)
+        now = clock.now()
+        version, _ = tx.create(GuidelineVersion(version_name(after), now, now, after, applied=not asks_again))
+        if asks_again:
+            operations.begin(tx, version)
+        _adopt(tx, after, queues)
+        return after
 
 
-def _check_policy(task: TaskSpec, policy: ConflictPolicy) -> None:
+def _checked_change(change: VersionChange, before: Guideline, after: Guideline) -> VersionChange:
+    """Return a change with labels in the spelling of the guideline, of the version before or after it."""
+    labels = (*labels_of(before.task), *labels_of(after.task))
+    known = [match_label(label, labels) for label in change.labels]
+    if None in known:
+        raise UnknownLabel(
+            f"change.labels may name {', '.join(labels_of(before.task)) or 'no label'}; not "
+            f"{', '.join(change.labels)}.",
+            "change.labels",
+        )
+    return replace(change, labels=tuple(dict.fromkeys(each for each in known if each is not None)))
+
+
+def _keep_version(tx: Transaction, guideline: Guideline) -> None:
+    """Store the version of a guideline that an older release created without one."""
+    if tx.find(GuidelineVersion, version_name(guideline)) is None:
+        times = (guideline.create_time, guideline.update_time)
+        tx.create(GuidelineVersion(version_name(guideline), *times, guideline))
+
+
+def _adopt(tx: Transaction, guideline: Guideline, queues: TaskQueue) -> None:
+    """Let the queues of a guideline go on with its new version."""
+    for each in tx.all(Queue, parent_of(guideline.name)):
+        if each.guideline == guideline.name:
+            queue = queues.lock(tx, each.name)
+            tx.save(checked_queue(replace(queue, task=guideline.task, guideline_version=guideline.version)))
+
+
+def _check_policy(task: AnswerSpec, policy: ConflictPolicy) -> None:
     policies = rules_of(task).POLICIES
     if policy not in policies:
         raise BadConflictPolicy(
@@ -272,7 +347,7 @@ def _check_policy(task: TaskSpec, policy: ConflictPolicy) -> None:
         )
 
 
-def delete_guideline(command: DeleteGuideline, store: Store) -> None:
+def delete_guideline(command: DeleteGuideline, store: Store, operations: Operations) -> None:
     """Delete a guideline; InUse while a label set that uses it is in progress. Existing label sets keep its labels."""
     matched(command.name, GUIDELINE)
     with store.write() as tx:
@@ -286,6 +361,9 @@ def delete_guideline(command: DeleteGuideline, store: Store) -> None:
             raise InUse(
                 f"{guideline.name} is used by {', '.join(users[:5])}. Cancel it, or wait for its end."
             )
+        for version in tx.all(GuidelineVersion, guideline.name):
+            operations.end(tx, version.name)
+            tx.delete(version)
         tx.delete(guideline)
 
 
@@ -375,24 +453,32 @@ _ANSWERED = ("record_id", "content_digest", "label", "annotator", "source")
 
 
 def complete_task(
-    command: CompleteTask, store: Store, operations: Operations, queues: TaskQueue, clock: Clock
+    command: CompleteTask,
+    store: Store,
+    operations: Operations,
+    datasets: Datasets,
+    queues: TaskQueue,
+    clock: Clock,
 ) -> Task:
     """Answer a task; the answer is stored as an annotation under the id of the task."""
     matched(command.name, TASK)
+    label = label_in_text(command.name, command.label, store, datasets)
     now = clock.now()
     with store.write() as tx:
         queue = queue_of(tx, command.name, queues)
         before = tx.get(Task, command.name)
+        guideline = tx.find(Guideline, before.guideline) if before.guideline else None
         answer = Answer(
             command.caller,
-            command.label,
+            label,
             command.ratings,
             command.preference,
             command.skip_reason,
-            _guideline_version(tx, before),
+            version_of_answer(before, command.caller, command.guideline_version, guideline),
         )
-        after = with_answer(before, answer, now)
-        if after == before:
+        check_not_requested_again(before, answer, guideline)
+        after = with_answer(under(before, guideline), answer, now)
+        if after.given == before.given:
             return before
         given = after.given[-1]
         if given.label:
@@ -403,12 +489,6 @@ def complete_task(
         if queue is not None:
             refill_if_needed(tx, note_moved(tx, queue, before, after), operations, clock)
         return tx.save(with_comment(after, command.caller, command.comment, now))
-
-
-def _guideline_version(tx: Transaction, task: Task) -> int:
-    """Return the version of the guideline of a task now; 0 if the task belongs to no queue."""
-    guideline = tx.find(Guideline, task.guideline) if task.guideline else None
-    return guideline.version if guideline else task.guideline_version
 
 
 def forget_records(command: ForgetRecords, tx: Transaction, ledger: Ledger, queues: TaskQueue) -> None:
@@ -423,7 +503,7 @@ def forget_records(command: ForgetRecords, tx: Transaction, ledger: Ledger, queu
             tx.save(recounted)
     erased = frozenset(command.record_ids)
     for label_set in tx.all(LabelSet, command.parent) if erased else ():
-        if not kind_of(label_set.task).FREE_TEXT:
+        if not kind_of(model_task(label_set.task)).FREE_TEXT:
             continue
         if not label_set.state.ended:
             tx.save(replace(label_set, cancel_requested=True))

@@ -2,6 +2,7 @@
 
 PROJECT = "projects/*"
 GUIDELINE = f"{PROJECT}/guidelines/*"
+GUIDELINE_VERSION = f"{GUIDELINE}/versions/*"
 LABEL_SET = f"{PROJECT}/labelSets/*"
 ANNOTATION = f"{PROJECT}/annotations/*"
 TASK = f"{PROJECT}/tasks/*"

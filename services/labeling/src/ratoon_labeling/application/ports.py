@@ -2,10 +2,12 @@
 
 from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
 from ratoon.operations.job_procedure import JobRunner
 from ratoon.storage.store import Transaction
+from ratoon_labeling.domain.guidelines import Guideline
 from ratoon_labeling.domain.label_sets import Frozen, LabelSet
 from ratoon_labeling.domain.queues import Queue
 from ratoon_labeling.domain.ratings import Work
@@ -18,6 +20,10 @@ class Datasets(Protocol):
 
     def artifact_of(self, dataset_version: str) -> str:
         """The digest of a version's tree; DatasetNotReady before it is READY."""
+        ...
+
+    def text_of(self, dataset_version: str, record_id: str) -> str:
+        """Return the text of a record; NotFound if the version does not have it, or it was erased."""
         ...
 
 
@@ -46,6 +52,8 @@ class DrawingJob:
     dataset_digest: str
     annotations_digest: str
     queued_digest: str
+    guideline: Guideline | None = None
+    """None: it was deleted."""
 
 
 Drawing = JobRunner[DrawingJob, Drawn]
@@ -67,9 +75,9 @@ class TaskQueue(Protocol):
     """Tasks that wait for an annotator."""
 
     def waiting(
-        self, tx: Transaction, project: str, annotator: str, fields: Mapping[str, str]
+        self, tx: Transaction, project: str, annotator: str, fields: Mapping[str, str], now: datetime
     ) -> Generator[Task]:
-        """Yield the tasks with these values of fields that the annotator has not answered.
+        """Yield the tasks with these values of fields that the annotator has not answered, and no other one holds.
 
         Those of a queue (the field `queue`) come the oldest first; without it, those of no queue the newest first.
         """
@@ -85,6 +93,14 @@ class TaskQueue(Protocol):
 
     def answered(self, queue: str) -> Iterator[Task]:
         """Yield the tasks of a queue that have answers, by name."""
+        ...
+
+    def of_queue(self, queue: str) -> Iterator[Task]:
+        """Yield all tasks of a queue, by name."""
+        ...
+
+    def of_guideline(self, guideline: str, after: str, limit: int) -> Sequence[Task]:
+        """Return the first tasks of queues of a guideline by name that come after a name and were ever answered."""
         ...
 
     def delete(self, tx: Transaction, queue: str) -> None:

@@ -1,5 +1,6 @@
 """Procedures of label sets and refills: a job computes, then the ledger records the job's result, once."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
@@ -19,11 +20,13 @@ from ratoon_labeling.application.ports import (
     Ledger,
     TaskQueue,
 )
-from ratoon_labeling.application.queues import note_drawn
+from ratoon_labeling.application.queues import note_drawn, reopen_tasks
+from ratoon_labeling.domain.guidelines import Guideline, GuidelineVersion, Request
 from ratoon_labeling.domain.label_sets import RECORDING, Frozen, LabelSet, frozen
 from ratoon_labeling.domain.queues import Queue
 from ratoon_labeling.domain.refills import RECORDING as REFILL_RECORDING
 from ratoon_labeling.domain.refills import Drawn, Refill, RefillState, drawn
+from ratoon_labeling.domain.tasks import Task, reopened
 
 _POLL_INTERVAL_S = 0.2
 
@@ -87,6 +90,51 @@ class RefillProcedure(JobProcedure[Refill, DrawingJob, Drawn]):
             note_drawn(tx, resource, self.queues)
 
 
+_BATCH = 200
+"""Tasks that are read at once while a version of a guideline is applied."""
+
+
+@dataclass(frozen=True)
+class VersionProcedure:
+    """The long work behind UpdateGuideline: it opens the tasks whose answers a version requests again."""
+
+    store: Store
+    queues: TaskQueue
+    kind: type[GuidelineVersion] = GuidelineVersion
+
+    def observe(self, resource: GuidelineVersion, claim: Claim) -> Sequence[Task]:
+        """Return the next tasks."""
+        return self.queues.of_guideline(resource.guideline.name, resource.position, _BATCH)
+
+    def step(
+        self, resource: GuidelineVersion, observation: Sequence[Task], now: datetime
+    ) -> Step[GuidelineVersion]:
+        """Open tasks until none of a batch has a requested answer, then go on to the next batch."""
+        if not observation:
+            return Step(replace(resource, applied=True), done=True)
+        request = _request(resource)
+        outdated = tuple(each.name for each in observation if reopened(each, request) != each)
+        if outdated:
+            return Step(resource, actions=(outdated,), wake_after=0.0)
+        opened = sum(each.reopened_by == request.version for each in observation)
+        moved = replace(
+            resource, position=observation[-1].name, reopened_count=resource.reopened_count + opened
+        )
+        return Step(moved, wake_after=0.0)
+
+    def act(self, resource: GuidelineVersion, action: Sequence[str], claim: Claim) -> None:
+        """Open tasks."""
+        reopen_tasks(action, _request(resource), self.store, self.queues)
+
+    def failed(self, resource: GuidelineVersion, error: Description, now: datetime) -> Step[GuidelineVersion]:
+        """Stop: the version stays as not applied."""
+        return Step(resource, done=True)
+
+
+def _request(version: GuidelineVersion) -> Request:
+    return Request(version.guideline.version, version.guideline.change.labels)
+
+
 def refill_procedure(
     drawing: Drawing, ledger: Ledger, store: Store, queues: TaskQueue, datasets: Datasets
 ) -> RefillProcedure:
@@ -115,12 +163,14 @@ def _drawing_step(refill: Refill, observation: JobObservation[Drawn], now: datet
 def _drawing_job(ledger: Ledger, store: Store, datasets: Datasets, refill: Refill) -> DrawingJob:
     with store.read() as tx:
         queue = tx.get(Queue, parent_of(refill.name))
+        guideline = tx.find(Guideline, queue.guideline)
     return DrawingJob(
         refill,
         queue,
         datasets.artifact_of(refill.dataset_version),
         ledger.export(parent_of(queue.name)),
         ledger.export_queued(queue.name),
+        guideline,
     )
 
 

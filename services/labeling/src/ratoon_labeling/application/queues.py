@@ -1,6 +1,6 @@
 """Use cases of queues: one function each; the message first, the ports after."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from typing import Any
@@ -24,12 +24,14 @@ from ratoon_labeling.application.names import DATASET_VERSION, GUIDELINE, MAX_BA
 from ratoon_labeling.application.ports import Datasets, Patterns, TaskQueue
 from ratoon_labeling.domain.annotations import Annotation, AnnotationCreated, Source, annotation_of_task
 from ratoon_labeling.domain.errors import InUse, NotReviewer, RefillInProgress
-from ratoon_labeling.domain.guidelines import Guideline
+from ratoon_labeling.domain.guidelines import Guideline, Request
 from ratoon_labeling.domain.kinds.table import rules_of
 from ratoon_labeling.domain.queues import (
     DRAWING_FIELDS,
+    PreLabels,
     Queue,
     check_claimable,
+    check_endpoint,
     check_etag,
     checked_queue,
     checked_size,
@@ -48,7 +50,9 @@ from ratoon_labeling.domain.tasks import (
     is_claimable,
     is_reviewable,
     queued_id,
+    reopened,
     reviewed,
+    under,
     withdrawn,
 )
 
@@ -60,12 +64,13 @@ def create_queue(
     datasets: Datasets,
     patterns: Patterns,
     clock: Clock,
+    endpoints: Collection[str] = (),
 ) -> Queue:
     """Create a queue; its first refill starts with it if the rule asks for one."""
     matched(command.parent, PROJECT, "parent")
     settings = dict(command.settings)
     _check_names(command.parent, settings)
-    _check_patterns(settings, patterns)
+    _check_pre_labels(settings, patterns, endpoints)
     if _threshold(settings):
         datasets.artifact_of(settings["dataset_version"])
     now = clock.now()
@@ -92,12 +97,13 @@ def update_queue(
     patterns: Patterns,
     queues: TaskQueue,
     clock: Clock,
+    endpoints: Collection[str] = (),
 ) -> Queue:
     """Change the settings of a queue; another source or rule lets it draw again."""
     matched(command.name, QUEUE)
     settings = dict(command.settings)
     _check_names(parent_of(command.name), settings)
-    _check_patterns(settings, patterns)
+    _check_pre_labels(settings, patterns, endpoints)
     if version := settings.get("dataset_version"):
         datasets.artifact_of(version)
     with store.write() as tx:
@@ -175,7 +181,9 @@ def claim_of_queue(command: ClaimTask, store: Store, clock: Clock, queues: TaskQ
         if command.to_review:
             _check_reviewer(queue, command.caller, command.is_engineer)
         task = _next(tx, queue, command, queues, now)
-        return None if task is None else tx.save(claim(task, command.caller, now))
+        if task is None:
+            return None
+        return tx.save(claim(under(task, tx.find(Guideline, task.guideline)), command.caller, now))
 
 
 def withdraw_answer(command: WithdrawAnswer, store: Store, queues: TaskQueue, clock: Clock) -> Task:
@@ -192,16 +200,19 @@ def withdraw_answer(command: WithdrawAnswer, store: Store, queues: TaskQueue, cl
         return tx.save(after)
 
 
-def review_task(command: ReviewTask, store: Store, queues: TaskQueue, clock: Clock) -> Task:
+def review_task(
+    command: ReviewTask, store: Store, datasets: Datasets, queues: TaskQueue, clock: Clock
+) -> Task:
     """Accept, fix or send back the answers to a task; a fix takes their place."""
     matched(command.name, TASK)
+    label = label_in_text(command.name, command.label, store, datasets)
     now = clock.now()
     with store.write() as tx:
         queue = queue_of(tx, command.name, queues)
         before = tx.get(Task, command.name)
         if queue is not None:
             _check_reviewer(queue, command.caller, command.is_engineer)
-        after = reviewed(before, command.decision, command.label, command.comment, command.caller, now)
+        after = reviewed(before, command.decision, label, command.comment, command.caller, now)
         if command.decision is not Decision.ACCEPT:
             delete_annotations(tx, before, tuple(each.annotator for each in before.answers))
         if command.decision is Decision.FIX and after.review is not None:
@@ -210,6 +221,50 @@ def review_task(command: ReviewTask, store: Store, queues: TaskQueue, clock: Clo
         if queue is not None:
             note_moved(tx, queue, before, after)
         return tx.save(after)
+
+
+def label_in_text(task_name: str, label: str, store: Store, datasets: Datasets) -> str:
+    """Return an answer to a task, checked against the text of its record where its kind depends on the text."""
+    if not label:
+        return label
+    task = store.get(Task, task_name)
+    rules = rules_of(task.task)
+    if not rules.NEEDS_TEXT:
+        return label
+    text = datasets.text_of(task.dataset_version, task.record_id)
+    return rules.with_text(task.task, rules.checked_answer(task.task, label), text)
+
+
+def reopen_tasks(names: Sequence[str], request: Request, store: Store, queues: TaskQueue) -> None:
+    """Open tasks whose answers a version of their guideline requests again; their annotations count no more."""
+    for name in names:
+        with store.write() as tx:
+            before = tx.find(Task, name)
+            if before is None:
+                continue
+            queue = queues.lock(tx, before.queue)
+            before = tx.get(Task, name)
+            after = reopened(before, request)
+            if after == before:
+                continue
+            people = {each.annotator for each in before.answers} - {each.annotator for each in after.answers}
+            if before.review is not None:
+                people.add(before.review.reviewer)
+            for person in sorted(people):
+                _outdate(tx, before, person)
+            note_moved(tx, queue, before, after)
+            tx.save(after)
+
+
+def _outdate(tx: Transaction, task: Task, annotator: str) -> None:
+    """Keep an annotation under the version of its guideline, so that the annotator can answer the task again."""
+    existing = tx.find(Annotation, annotation_of_task(task.name, annotator))
+    if existing is None:
+        return
+    tx.delete(existing)
+    name = f"{existing.name}-v{existing.guideline_version}"
+    if tx.find(Annotation, name) is None:
+        tx.create(replace(existing, name=name, outdated=True, revision=0))
 
 
 def summarize_queue(name: str, store: Store, queues: TaskQueue) -> QueueSummary:
@@ -315,7 +370,7 @@ def _next(tx: Transaction, queue: Queue, command: ClaimTask, queues: TaskQueue, 
 
     def first(state: TaskState) -> Task | None:
         fields = {"queue": queue.name, "state": state.value}
-        waiting = queues.waiting(tx, parent_of(queue.name), command.caller, fields)
+        waiting = queues.waiting(tx, parent_of(queue.name), command.caller, fields, now)
         with closing(waiting):
             return next(
                 (
@@ -377,9 +432,10 @@ def _check_names(parent: str, settings: Mapping[str, Any]) -> None:
             )
 
 
-def _check_patterns(settings: Mapping[str, Any], patterns: Patterns) -> None:
-    pre_labels = settings.get("pre_labels")
-    for rule in pre_labels.rules if pre_labels else ():
+def _check_pre_labels(settings: Mapping[str, Any], patterns: Patterns, endpoints: Collection[str]) -> None:
+    pre_labels = settings.get("pre_labels") or PreLabels()
+    check_endpoint(pre_labels, endpoints)
+    for rule in pre_labels.rules:
         if rule.pattern:
             patterns.check(rule.pattern)
 

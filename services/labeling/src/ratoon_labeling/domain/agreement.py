@@ -19,6 +19,8 @@ class Agreement:
 
     alpha: float | None = None
     token_f1: float | None = None
+    exact_f1: float | None = None
+    overlap_f1: float | None = None
 
 
 def nominal_alpha(units: Iterable[Sequence[Hashable]]) -> float | None:

@@ -60,6 +60,8 @@ class Annotation:
     selection: Selection | None = None
     guideline: str = ""
     guideline_version: int = 0
+    outdated: bool = False
+    """A later version of the guideline requests the answer again: it counts no more."""
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,8 @@
 
 LabelingError
 ├── BadLabels           a guideline needs two labels or more, all different
+├── BadGuideline        a section of a guideline, or what a version says of earlier answers, is not valid
+├── GuidelineChanged    a later version of the guideline requests the answer again
 ├── BadConflictPolicy   a conflict policy that the kind of task does not have
 ├── UnknownLabel        a label that the guideline does not have
 ├── BadAnswer           a text or a number that is no answer of the task
@@ -19,6 +21,8 @@ LabelingError
 ├── NotReviewer         the caller does not review the task
 ├── BadComment          a comment or a reason is missing or too long
 ├── BadQueue            a setting of a queue is not valid
+├── EndpointNotAllowed  the operator has not listed the endpoint that proposes answers
+├── BadExchange         a file or a config of another annotation tool cannot be read
 ├── QueueClosed         no task of the queue can be claimed
 ├── RefillInProgress    a queue has one refill at a time
 ├── DatasetNotReady     a label set needs a dataset version that is READY
@@ -41,6 +45,18 @@ class BadLabels(LabelingError):
     """A guideline needs two labels or more, all different."""
 
     code, reason = "INVALID_ARGUMENT", "BAD_LABELS"
+
+
+class BadGuideline(LabelingError):
+    """A section of a guideline, or what a version says of earlier answers, is not valid."""
+
+    code, reason = "INVALID_ARGUMENT", "BAD_GUIDELINE"
+
+
+class GuidelineChanged(LabelingError):
+    """A later version of the guideline requests the answer again."""
+
+    reason = "GUIDELINE_CHANGED"
 
 
 class BadConflictPolicy(LabelingError):
@@ -143,6 +159,18 @@ class BadQueue(LabelingError):
     """A setting of a queue is not valid."""
 
     code, reason = "INVALID_ARGUMENT", "BAD_QUEUE"
+
+
+class EndpointNotAllowed(LabelingError):
+    """The operator has not listed the endpoint that proposes answers."""
+
+    reason = "ENDPOINT_NOT_ALLOWED"
+
+
+class BadExchange(LabelingError):
+    """A file or a config of another annotation tool cannot be read."""
+
+    code, reason = "INVALID_ARGUMENT", "BAD_EXCHANGE"
 
 
 class QueueClosed(LabelingError):

@@ -14,10 +14,10 @@ from enum import StrEnum
 from typing import Self
 
 from ratoon.operations.job_machine import Failure, Progress
-from ratoon.tasks.kinds import TaskSpec
 from ratoon_labeling.domain.annotations import Source
 from ratoon_labeling.domain.guidelines import ConflictPolicy
 from ratoon_labeling.domain.kinds.table import labels_of
+from ratoon_labeling.domain.marks import AnswerSpec
 
 RECORDING = Progress(0.9, "Recording annotations and tasks.")
 """Progress of a label set whose job has ended, until the job's result is recorded."""
@@ -87,7 +87,7 @@ class LabelSet:
     dataset_version: str
     dataset_digest: str
     guideline: str
-    task: TaskSpec
+    task: AnswerSpec
     conflict_policy: ConflictPolicy
     import_as: Source = Source.IMPORT
     review_sample_size: int = 0
@@ -159,7 +159,7 @@ def frozen(label_set: LabelSet, result: Frozen) -> tuple[LabelSet, Completed]:
     return succeeded, Completed(result.digest, label_count)
 
 
-def _ended(task: TaskSpec, label_count: int, result: Frozen) -> str:
+def _ended(task: AnswerSpec, label_count: int, result: Frozen) -> str:
     noun, fault = ("label", "a label that the guideline does not have") if labels_of(task) else _OTHER
     text = f"1 {noun} is frozen" if label_count == 1 else f"{label_count:,} {noun}s are frozen"
     if not result.unknown_label_count:

@@ -4,7 +4,7 @@ OPEN ⇄ COMPLETE   COMPLETE while no task waits for people and no more are draw
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
@@ -12,14 +12,15 @@ from hashlib import sha256
 from typing import Any
 
 from ratoon.tasks.classify import Classify
-from ratoon.tasks.kinds import TaskSpec
-from ratoon_labeling.domain.errors import BadQueue, QueueClosed, StaleEtag
-from ratoon_labeling.domain.kinds.table import labels_of, rules_of
+from ratoon_labeling.domain.errors import BadQueue, EndpointNotAllowed, QueueClosed, StaleEtag
+from ratoon_labeling.domain.kinds.table import rules_of
+from ratoon_labeling.domain.marks import AnswerSpec
 from ratoon_labeling.domain.tasks import Task, TaskState, checked_overlap
 
 MAX_DRAWN = 10_000
 """Tasks of one refill, and record ids that a queue names."""
 MAX_RULES, MAX_KEYWORDS, MAX_PATTERN_CHARS, MAX_REVIEWERS = 200, 1_000, 1_000, 100
+MAX_MODEL_CHARS = 256
 MAX_GOLD_SHARE, MIN_RANDOM_SHARE = 0.5, 0.1
 FIELDS = ("source", "source_path", "source_label", "language", "licence")
 """Fields of a record by which a queue filters, besides `attributes.{name}`."""
@@ -47,6 +48,8 @@ class Strategy(StrEnum):
     RANDOM = "RANDOM"
     MARGIN = "MARGIN"
     ENTROPY = "ENTROPY"
+    LABEL_ERRORS = "LABEL_ERRORS"
+    """Records whose label is probably wrong."""
 
 
 class Origin(StrEnum):
@@ -54,6 +57,7 @@ class Origin(StrEnum):
 
     RULES = "RULES"
     CLASSICAL = "CLASSICAL"
+    ENDPOINT = "ENDPOINT"
 
 
 @dataclass(frozen=True)
@@ -79,11 +83,23 @@ class Rule:
 
 
 @dataclass(frozen=True)
+class Endpoint:
+    """Model behind an OpenAI-compatible endpoint; `text_only`: it gets the text of the record without the guideline."""
+
+    base_url: str
+    model: str
+    text_only: bool = False
+
+
+@dataclass(frozen=True)
 class PreLabels:
     """Answers that tasks propose."""
 
     origin: Origin | None = None
     rules: tuple[Rule, ...] = ()
+    endpoint: Endpoint | None = None
+    blind_share: float = 0.0
+    """Share of the tasks whose proposed answer annotators do not see."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +111,7 @@ class Queue:
     update_time: datetime
     dataset_version: str
     guideline: str
-    task: TaskSpec
+    task: AnswerSpec
     guideline_version: int = 1
     filter: str = ""
     record_ids: tuple[str, ...] = ()
@@ -192,6 +208,16 @@ def checked_size(size: int) -> int:
     return size
 
 
+def check_endpoint(pre_labels: PreLabels, listed: Collection[str]) -> None:
+    """Raise EndpointNotAllowed unless the operator listed the endpoint."""
+    if pre_labels.endpoint is not None and pre_labels.endpoint.base_url not in listed:
+        raise EndpointNotAllowed(
+            f"{pre_labels.endpoint.base_url} is not one of the endpoints of RATOON_LABELING_ENDPOINTS: "
+            f"{', '.join(sorted(listed)) or 'none is listed'}. The operator can list it.",
+            "pre_labels.endpoint.base_url",
+        )
+
+
 def check_etag(queue: Queue, etag: str) -> None:
     """Raise StaleEtag when the settings were changed since they were read; empty is not checked."""
     if etag and etag != queue.etag:
@@ -255,7 +281,7 @@ def _check_rule(queue: Queue) -> None:
         )
 
 
-def has_single_labels(task: TaskSpec) -> bool:
+def has_single_labels(task: AnswerSpec) -> bool:
     """Return whether each record gets one label out of a list."""
     return isinstance(task, Classify) and not task.multi_label
 
@@ -267,15 +293,27 @@ def _checked_labels(queue: Queue) -> PreLabels:
             "The origin CLASSICAL needs a task of the kind classify with one label a record.",
             "pre_labels.origin",
         )
+    if (pre_labels.origin is Origin.ENDPOINT) is not (pre_labels.endpoint is not None):
+        raise BadQueue(
+            "Give an endpoint with the origin ENDPOINT, and with no other one.", "pre_labels.endpoint"
+        )
+    if pre_labels.endpoint is not None and not 1 <= len(pre_labels.endpoint.model) <= MAX_MODEL_CHARS:
+        raise BadQueue(f"model has 1 to {MAX_MODEL_CHARS} characters.", "pre_labels.endpoint.model")
+    if queue.refill_rule.strategy is Strategy.LABEL_ERRORS and pre_labels.origin is not None:
+        raise BadQueue(
+            "The strategy LABEL_ERRORS proposes the current labels: leave pre_labels out.",
+            "pre_labels.origin",
+        )
+    _check_range("pre_labels.blind_share", pre_labels.blind_share, 0, 1)
     if (pre_labels.origin is Origin.RULES) is not bool(pre_labels.rules):
         raise BadQueue("Give rules with the origin RULES, and with no other one.", "pre_labels.rules")
-    if pre_labels.rules and not labels_of(queue.task):
+    if pre_labels.rules and not rules_of(queue.task).HAS_CLASSES:
         raise BadQueue("Rules propose labels: they need a task of the kind classify.", "pre_labels.rules")
     _check_count("pre_labels.rules", len(pre_labels.rules), MAX_RULES)
     return replace(pre_labels, rules=tuple(_checked_rule(queue.task, rule) for rule in pre_labels.rules))
 
 
-def _checked_rule(task: TaskSpec, rule: Rule) -> Rule:
+def _checked_rule(task: AnswerSpec, rule: Rule) -> Rule:
     keywords = tuple(dict.fromkeys(each for each in rule.keywords if each.strip()))
     if bool(keywords) is bool(rule.pattern):
         raise BadQueue(f"A rule of {rule.label!r} needs either keywords or a pattern.", "pre_labels.rules")

@@ -69,6 +69,27 @@ class RuleAccuracy:
 
 
 @dataclass(frozen=True)
+class ConfusedPair:
+    """Number of records with one current and one suggested label."""
+
+    current_label: str
+    suggested_label: str
+    count: int
+
+
+@dataclass(frozen=True)
+class LabelErrors:
+    """Probable errors of labels, by confident learning."""
+
+    checked_count: int
+    suspect_count: int
+    estimated_error_share: float
+    model_score: float
+    """Macro-F1 of the cross-validated model on the labels that count."""
+    pairs: tuple[ConfusedPair, ...] = ()
+
+
+@dataclass(frozen=True)
 class Drawn:
     """Result of the job: the digest of the tasks to create, and what was counted and measured."""
 
@@ -86,6 +107,9 @@ class Drawn:
     stop_reason: StopReason | None = None
     proposal_origin: str = ""
     message: str = ""
+    label_errors: LabelErrors | None = None
+    unanswered_count: int = 0
+    """Records for which an endpoint gave no valid answer."""
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from ratoon.tasks.classify import Classify
-from ratoon.tasks.kinds import TaskSpec
 from ratoon_labeling.domain.annotations import AnnotatedLabel, Source
 from ratoon_labeling.domain.guidelines import ConflictPolicy
 from ratoon_labeling.domain.kinds.table import rules_of
+from ratoon_labeling.domain.marks import AnswerSpec
 
 _CLASSIFY = Classify()
 
@@ -22,7 +22,7 @@ class Resolution:
 
 
 def resolve(
-    annotations: Iterable[AnnotatedLabel], policy: ConflictPolicy, task: TaskSpec = _CLASSIFY
+    annotations: Iterable[AnnotatedLabel], policy: ConflictPolicy, task: AnswerSpec = _CLASSIFY
 ) -> Resolution:
     """Apply the policy to one record's annotations, at least one; of each annotator only the newest counts.
 
@@ -60,20 +60,20 @@ def _of_several(
     return replace(newest, label=label, annotator=newest.annotator if len(counted) == 1 else "")
 
 
-def _of_the_majority(current: Sequence[AnnotatedLabel], task: TaskSpec) -> AnnotatedLabel | None:
+def _of_the_majority(current: Sequence[AnnotatedLabel], task: AnswerSpec) -> AnnotatedLabel | None:
     ranked = Counter(each.label for each in current).most_common(2)
     if len(ranked) > 1 and ranked[0][1] == ranked[1][1]:
         return None
     return _newest([each for each in current if each.label == ranked[0][0]], task)
 
 
-def _newest(current: Sequence[AnnotatedLabel], task: TaskSpec) -> AnnotatedLabel | None:
+def _newest(current: Sequence[AnnotatedLabel], task: AnswerSpec) -> AnnotatedLabel | None:
     """The newest; None when several are and differ."""
     newest = max(current, key=_sort_key)
     return None if _differ([each for each in current if each.time == newest.time], task) else newest
 
 
-def _differ(annotations: Sequence[AnnotatedLabel], task: TaskSpec) -> bool:
+def _differ(annotations: Sequence[AnnotatedLabel], task: AnswerSpec) -> bool:
     return rules_of(task).differ(task, [each.label for each in annotations])
 
 

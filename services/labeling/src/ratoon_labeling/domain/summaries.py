@@ -5,10 +5,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import combinations
 
-from ratoon.tasks.kinds import TaskSpec
 from ratoon_labeling.domain.agreement import cohen_kappa, fleiss_kappa, nominal_alpha
+from ratoon_labeling.domain.annotations import Selection
 from ratoon_labeling.domain.annotator_quality import estimated_accuracies
+from ratoon_labeling.domain.intervals import wilson
 from ratoon_labeling.domain.kinds.table import rules_of
+from ratoon_labeling.domain.marks import AnswerSpec
 from ratoon_labeling.domain.tasks import Task, TaskState
 
 MAX_PAIRS = 500
@@ -50,6 +52,24 @@ class Annotator:
 
 
 @dataclass(frozen=True)
+class ProposalAccuracy:
+    """Accuracy of proposed answers of one origin on answers by people, with its 95 % interval (Wilson).
+
+    `blind`: of tasks whose proposal annotators did not see; `random`: of records that were drawn at random.
+    """
+
+    origin: str
+    blind: bool
+    random: bool
+    checked_count: int
+    correct_count: int
+    accuracy: float
+    low: float | None
+    high: float | None
+    mean_confidence: float | None = None
+
+
+@dataclass(frozen=True)
 class QueueSummary:
     """Answers of a queue; gold items count for annotators alone."""
 
@@ -65,6 +85,9 @@ class QueueSummary:
     annotators: tuple[Annotator, ...] = ()
     confirmed_count: int = 0
     corrected_count: int = 0
+    exact_f1: float | None = None
+    overlap_f1: float | None = None
+    proposals: tuple[ProposalAccuracy, ...] = ()
 
     def for_annotator(self, name: str) -> "QueueSummary":
         """Return what an annotator may see: of all annotators only themselves, without gold items."""
@@ -76,12 +99,13 @@ class QueueSummary:
         )
 
 
-def summary_of(task: TaskSpec, tasks: Iterable[Task]) -> QueueSummary:
+def summary_of(task: AnswerSpec, tasks: Iterable[Task]) -> QueueSummary:
     """Return the summary of the tasks of a queue that have answers."""
     rules = rules_of(task)
     counts, answered = Counter[str](), list[dict[str, str]]()
     people: dict[str, Counter[str]] = defaultdict(Counter)
     confirmed = corrected = 0
+    checked: dict[tuple[str, bool, bool], list[tuple[bool, float | None]]] = defaultdict(list)
     for each in tasks:
         given = {answer.annotator: answer.label for answer in each.answers if answer.label}
         for answer in each.answers:
@@ -100,6 +124,8 @@ def summary_of(task: TaskSpec, tasks: Iterable[Task]) -> QueueSummary:
         if each.state is TaskState.DONE and each.proposed_label and each.label:
             same = not rules.differ(task, [each.label, each.proposed_label])
             confirmed, corrected = confirmed + same, corrected + (not same)
+            drawn_by = (each.proposal_origin, each.is_blind, each.selection is Selection.RANDOM)
+            checked[drawn_by].append((same, each.proposal_confidence))
         answered.append(given)
     accuracies = estimated_accuracies(answered) if rules.HAS_CLASSES else {}
     return replace(
@@ -120,15 +146,36 @@ def summary_of(task: TaskSpec, tasks: Iterable[Task]) -> QueueSummary:
         ),
         confirmed_count=confirmed,
         corrected_count=corrected,
+        proposals=tuple(_proposals(*key, right) for key, right in sorted(checked.items())),
     )
 
 
-def _agreement(task: TaskSpec, answered: Sequence[dict[str, str]]) -> QueueSummary:
+def _proposals(
+    origin: str, blind: bool, random: bool, right: Sequence[tuple[bool, float | None]]
+) -> ProposalAccuracy:
+    """Return the accuracy of proposals; `right` holds for each whether it was confirmed, and its confidence."""
+    estimate = wilson([float(same) for same, _ in right])
+    known = [confidence for _, confidence in right if confidence is not None]
+    return ProposalAccuracy(
+        origin,
+        blind,
+        random,
+        len(right),
+        sum(same for same, _ in right),
+        estimate.mean,
+        estimate.low,
+        estimate.high,
+        sum(known) / len(known) if known else None,
+    )
+
+
+def _agreement(task: AnswerSpec, answered: Sequence[dict[str, str]]) -> QueueSummary:
     rules = rules_of(task)
     compared = [each for each in answered if len(each) > 1]
     units = [list(each.values()) for each in compared]
     pairs = [pair for unit in units for pair in combinations(unit, 2)]
-    alpha = rules.agreement(units).alpha
+    agreement = rules.agreement(units)
+    alpha = agreement.alpha
     return QueueSummary(
         compared_count=len(compared),
         pair_count=len(pairs),
@@ -136,6 +183,8 @@ def _agreement(task: TaskSpec, answered: Sequence[dict[str, str]]) -> QueueSumma
         alpha=alpha,
         fleiss_kappa=fleiss_kappa(units) if rules.HAS_CLASSES else None,
         undefined_reason="" if alpha is not None else _undefined(answered, compared),
+        exact_f1=agreement.exact_f1,
+        overlap_f1=agreement.overlap_f1,
         labels=_by_label(task, units) if rules.HAS_CLASSES else (),
         pairs=_by_pair(task, compared),
     )
@@ -148,10 +197,10 @@ def _undefined(answered: Sequence[dict[str, str]], compared: Sequence[dict[str, 
         return "No task has answers of two annotators."
     if len({label for each in compared for label in each.values()}) < 2:
         return "All answers are the same, so that chance would give the same agreement."
-    return "Alpha is not the measure of texts."
+    return "Alpha is not the measure of texts and marks."
 
 
-def _by_label(task: TaskSpec, units: Sequence[Sequence[str]]) -> tuple[LabelAgreement, ...]:
+def _by_label(task: AnswerSpec, units: Sequence[Sequence[str]]) -> tuple[LabelAgreement, ...]:
     classes = [[frozenset(rules_of(task).classes(task, text)) for text in unit] for unit in units]
     counts = Counter(label for unit in classes for each in unit for label in each)
     return tuple(
@@ -160,7 +209,7 @@ def _by_label(task: TaskSpec, units: Sequence[Sequence[str]]) -> tuple[LabelAgre
     )
 
 
-def _by_pair(task: TaskSpec, compared: Sequence[dict[str, str]]) -> tuple[PairAgreement, ...]:
+def _by_pair(task: AnswerSpec, compared: Sequence[dict[str, str]]) -> tuple[PairAgreement, ...]:
     common: dict[tuple[str, str], list[tuple[str, str]]] = defaultdict(list)
     for each in compared:
         for first, second in combinations(sorted(each), 2):

@@ -12,13 +12,14 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID, uuid5
 
-from ratoon.tasks.kinds import TaskSpec
 from ratoon_labeling.domain.annotations import Selection
 from ratoon_labeling.domain.errors import (
     BadAnswer,
     BadComment,
+    BadGuideline,
     BadOverlap,
     BadWork,
+    GuidelineChanged,
     NoAnswer,
     NotInReview,
     NotReviewer,
@@ -26,7 +27,9 @@ from ratoon_labeling.domain.errors import (
     TaskClaimed,
     TaskReviewed,
 )
-from ratoon_labeling.domain.kinds.table import rules_of
+from ratoon_labeling.domain.guidelines import Guideline, Request
+from ratoon_labeling.domain.kinds.table import parsed, rules_of
+from ratoon_labeling.domain.marks import AnswerSpec
 from ratoon_labeling.domain.ratings import HIGHEST, LOWEST, SCALES, Preference, Work
 
 LEASE = timedelta(minutes=10)
@@ -34,6 +37,11 @@ LEASE = timedelta(minutes=10)
 MAX_OVERLAP = 20
 """Annotators of one task."""
 MAX_COMMENT_CHARS, MAX_SKIP_REASON_CHARS, _MAX_COMMENTS = 4_096, 200, 100
+
+
+EARLIER = "earlier"
+"""Origin of a proposed label: an answer under an earlier version of the guideline."""
+_MAX_EARLIER = 100
 
 
 class TaskState(StrEnum):
@@ -109,7 +117,7 @@ class Task:
     record_id: str
     content_digest: str
     dataset_version: str
-    task: TaskSpec
+    task: AnswerSpec
     proposed_label: str
     reason: Reason
     state: TaskState = TaskState.OPEN
@@ -142,6 +150,16 @@ class Task:
     """Annotators whose answers were reviewed, each as often as they were."""
     accepted: tuple[str, ...] = ()
     """Those of them whose answers were accepted."""
+    proposal_confidence: float | None = None
+    """Probability of the proposed label by what proposed it."""
+    is_blind: bool = False
+    """Annotators do not see the proposed label."""
+    suggested_label: str = ""
+    """Label that is more probable than the current one, which is proposed."""
+    earlier_answers: tuple[Answer, ...] = ()
+    """Answers that a later version of the guideline requests again."""
+    reopened_by: int = 0
+    """Version of the guideline that opened the task again; 0: none."""
 
     @property
     def given(self) -> tuple[Answer, ...]:
@@ -232,15 +250,115 @@ def presented(task: Task, viewer: str, *, whole: bool) -> Task:
         task = replace(task, state=TaskState.OPEN if own is None or not task.answers else TaskState.DONE)
     if whole:
         return task
+    if task.is_blind and own is None:
+        task = without_proposal(task)
     return replace(
         task,
         create_time=task.update_time,
         revision=0,
         answers=(own,) if own else (),
+        earlier_answers=tuple(each for each in task.earlier_answers if each.annotator == viewer),
         label=own.label if own else "",
         annotator=viewer if own else "",
         selection=None,
         needs_review=False,
+    )
+
+
+def without_proposal(task: Task) -> Task:
+    """Return the task without its proposed label."""
+    return replace(task, proposed_label="", proposal_origin="", proposal_confidence=None, suggested_label="")
+
+
+def under(task: Task, guideline: Guideline | None) -> Task:
+    """Return a task of a queue under the present version of its guideline; None: it was deleted.
+
+    A proposed label that the guideline does not have any more is dropped.
+    """
+    if guideline is None or not task.queue:
+        return task
+    if guideline.version == task.guideline_version and guideline.task == task.task:
+        return task
+    if guideline.task.kind != task.task.kind:
+        return task
+    task = replace(task, task=guideline.task, guideline_version=guideline.version)
+    fits = not task.proposed_label or parsed(task.task, task.proposed_label) is not None
+    return task if fits else without_proposal(task)
+
+
+def version_of_answer(task: Task, annotator: str, stated: int, guideline: Guideline | None) -> int:
+    """Return the version of the guideline under which an annotator answers a task; 0 if it belongs to no queue.
+
+    It is the stated one, else that of the annotator's claim, else the present one. Raises BadGuideline if the stated
+    one does not exist.
+    """
+    if guideline is None or not task.queue:
+        return task.guideline_version
+    if stated > guideline.version or stated < 0:
+        raise BadGuideline(
+            f"{guideline.name} has no version {stated}, the newest is {guideline.version}.",
+            "guideline_version",
+        )
+    return stated or (task.guideline_version if task.lease_holder == annotator else guideline.version)
+
+
+def check_not_requested_again(task: Task, answer: Answer, guideline: Guideline | None) -> None:
+    """Raise GuidelineChanged if a later version than that of an answer requests answers of its label again."""
+    if guideline is None or not answer.label or task.answer_of(answer.annotator) is not None:
+        return
+    classes = rules_of(task.task).classes(task.task, answer.label)
+    for request in guideline.requests:
+        if answer.guideline_version < request.version and request.concerns(classes):
+            raise GuidelineChanged(
+                f"{guideline.name} has changed since version {answer.guideline_version}, by which you answer "
+                f"{task.name}: version {request.version} requests this answer again. Claim the task, read version "
+                f"{guideline.version}, and answer again.",
+                "guideline_version",
+            )
+
+
+def reopened(task: Task, request: Request) -> Task:
+    """Return the task without the answers that a version of its guideline requests again; they are kept as earlier.
+
+    The label of a reviewer who replaced the answers stands for all of them. Gold items keep their answers.
+    """
+    if task.state is TaskState.GOLD or not task.queue:
+        return task
+    rules = rules_of(task.task)
+
+    def is_requested(label: str) -> bool:
+        return bool(label) and request.concerns(rules.classes(task.task, label))
+
+    fixed = task.review.label if task.review is not None else ""
+    if fixed and is_requested(fixed) and task.guideline_version < request.version:
+        again = tuple(each for each in task.answers if not each.skips)
+    elif fixed:
+        return task
+    else:
+        again = tuple(
+            each
+            for each in task.answers
+            if each.guideline_version < request.version and is_requested(each.label)
+        )
+    if not again:
+        return task
+    labels = {fixed} if fixed else {each.label for each in again}
+    task = replace(
+        task,
+        state=TaskState.OPEN,
+        answers=tuple(each for each in task.answers if each not in again),
+        earlier_answers=(*task.earlier_answers, *again)[-_MAX_EARLIER:],
+        reopened_by=request.version,
+        review=None,
+        label="",
+        annotator="",
+        lease_holder="",
+        lease_expire_time=None,
+    )
+    if len(labels) > 1:
+        return without_proposal(task)
+    return replace(
+        without_proposal(task), proposed_label=labels.pop(), proposal_origin=EARLIER, is_blind=False
     )
 
 

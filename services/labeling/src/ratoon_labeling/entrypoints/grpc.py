@@ -1,6 +1,6 @@
 """Labeling's gRPC API."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from functools import partial
 from typing import Any
 
@@ -14,9 +14,10 @@ from ratoon.security.identity import Role, caller
 from ratoon.service.standard_methods import StandardMethods
 from ratoon.storage.store import Store
 from ratoon.storage.watch import Changes
-from ratoon_labeling import mapping, queue_mapping
-from ratoon_labeling.application import handlers, names, queues
+from ratoon_labeling import exchange_mapping, mapping, queue_mapping
+from ratoon_labeling.application import exchange, handlers, names, queues
 from ratoon_labeling.application.commands import WithdrawAnswer
+from ratoon_labeling.application.exchange import Files, Records
 from ratoon_labeling.application.ports import (
     Datasets,
     Patterns,
@@ -25,8 +26,9 @@ from ratoon_labeling.application.ports import (
     TaskCounts,
     TaskQueue,
 )
+from ratoon_labeling.application.summaries import QueueSummaries
 from ratoon_labeling.domain.annotations import Annotation
-from ratoon_labeling.domain.guidelines import Guideline
+from ratoon_labeling.domain.guidelines import Guideline, GuidelineVersion
 from ratoon_labeling.domain.label_sets import LabelSet
 from ratoon_labeling.domain.queues import Queue
 from ratoon_labeling.domain.refills import Refill
@@ -51,17 +53,25 @@ class LabelingServicer(LabelingServiceServicer):
         queue: TaskQueue,
         rating_tasks: RatingTasks,
         patterns: Patterns,
+        records: Records,
+        files: Files,
+        endpoints: Collection[str] = (),
     ) -> None:
         self._store, self._operations, self._changes = store, operations, changes
         self._datasets, self._counts, self._references = datasets, counts, references
         self._threads, self._clock, self._queue, self._rating_tasks = threads, clock, queue, rating_tasks
         self._guidelines = StandardMethods(store, threads, Guideline, names.GUIDELINE, mapping.guideline)
+        self._versions = StandardMethods(
+            store, threads, GuidelineVersion, names.GUIDELINE_VERSION, mapping.guideline_version
+        )
         self._label_sets = StandardMethods(
             store, threads, LabelSet, names.LABEL_SET, mapping.label_set, lambda each: each.state.ended
         )
         self._annotations = StandardMethods(store, threads, Annotation, names.ANNOTATION, mapping.annotation)
         self._tasks = StandardMethods(store, threads, Task, names.TASK, _shown)
-        self._patterns = patterns
+        self._patterns, self._endpoints = patterns, endpoints
+        self._records, self._files = records, files
+        self._summaries = QueueSummaries(store, queue, clock)
         self._queues = StandardMethods(store, threads, Queue, names.QUEUE, queue_mapping.queue)
         self._refills = StandardMethods(
             store, threads, Refill, names.REFILL, queue_mapping.refill, lambda each: each.state.ended
@@ -94,14 +104,31 @@ class LabelingServicer(LabelingServiceServicer):
     ) -> annotation_pb2.Guideline:
         """Change a guideline."""
         command = mapping.update_guideline(request)
-        return mapping.guideline(await self._threads(handlers.update_guideline, command, self._store))
+        ports = (self._store, self._operations, self._queue, self._clock)
+        return mapping.guideline(await self._threads(handlers.update_guideline, command, *ports))
 
     async def DeleteGuideline(
         self, request: pb.DeleteGuidelineRequest, context: Context
     ) -> pb.DeleteGuidelineResponse:
         """Delete a guideline."""
-        await self._threads(handlers.delete_guideline, mapping.delete_guideline(request), self._store)
+        command = mapping.delete_guideline(request)
+        await self._threads(handlers.delete_guideline, command, self._store, self._operations)
         return pb.DeleteGuidelineResponse()
+
+    async def GetGuidelineVersion(
+        self, request: pb.GetGuidelineVersionRequest, context: Context
+    ) -> annotation_pb2.GuidelineVersion:
+        """One version of a guideline."""
+        return await self._versions.get(request)
+
+    async def ListGuidelineVersions(
+        self, request: pb.ListGuidelineVersionsRequest, context: Context
+    ) -> pb.ListGuidelineVersionsResponse:
+        """The versions of a guideline."""
+        page = await self._versions.list(request)
+        return pb.ListGuidelineVersionsResponse(
+            guideline_versions=page.items, next_page_token=page.next_token
+        )
 
     async def CreateLabelSet(
         self, request: pb.CreateLabelSetRequest, context: Context
@@ -230,7 +257,13 @@ class LabelingServicer(LabelingServiceServicer):
         command = mapping.complete_task(request, caller().name)
         return _shown(
             await self._threads(
-                handlers.complete_task, command, self._store, self._operations, self._queue, self._clock
+                handlers.complete_task,
+                command,
+                self._store,
+                self._operations,
+                self._datasets,
+                self._queue,
+                self._clock,
             )
         )
 
@@ -247,12 +280,21 @@ class LabelingServicer(LabelingServiceServicer):
         """Accept, fix or send back the answers to a task."""
         command = mapping.review_task(request, caller().name, _is_engineer())
         return mapping.task(
-            await self._threads(queues.review_task, command, self._store, self._queue, self._clock)
+            await self._threads(
+                queues.review_task, command, self._store, self._datasets, self._queue, self._clock
+            )
         )
 
     async def CreateQueue(self, request: pb.CreateQueueRequest, context: Context) -> queue_pb2.Queue:
         """Create a queue."""
-        ports = (self._store, self._operations, self._datasets, self._patterns, self._clock)
+        ports = (
+            self._store,
+            self._operations,
+            self._datasets,
+            self._patterns,
+            self._clock,
+            self._endpoints,
+        )
         return queue_mapping.queue(
             await self._threads(queues.create_queue, queue_mapping.create_queue(request), *ports)
         )
@@ -269,7 +311,15 @@ class LabelingServicer(LabelingServiceServicer):
     async def UpdateQueue(self, request: pb.UpdateQueueRequest, context: Context) -> queue_pb2.Queue:
         """Change the settings of a queue."""
         command = queue_mapping.update_queue(request)
-        ports = (self._store, self._operations, self._datasets, self._patterns, self._queue, self._clock)
+        ports = (
+            self._store,
+            self._operations,
+            self._datasets,
+            self._patterns,
+            self._queue,
+            self._clock,
+            self._endpoints,
+        )
         return queue_mapping.queue(await self._threads(queues.update_queue, command, *ports))
 
     async def DeleteQueue(self, request: pb.DeleteQueueRequest, context: Context) -> pb.DeleteQueueResponse:
@@ -291,7 +341,7 @@ class LabelingServicer(LabelingServiceServicer):
     ) -> pb.SummarizeQueueResponse:
         """Answers of a queue, and how far annotators agree."""
         who, whole = caller().name, _is_engineer()
-        summary = await self._threads(queues.summarize_queue, request.name, self._store, self._queue)
+        summary = await self._threads(self._summaries.of, request.name)
         return queue_mapping.queue_summary(summary if whole else summary.for_annotator(who))
 
     async def AddGoldItems(
@@ -303,6 +353,20 @@ class LabelingServicer(LabelingServiceServicer):
             queues.add_gold_items, command, self._store, self._queue, self._clock
         )
         return pb.AddGoldItemsResponse(added_count=added, gold_count=total)
+
+    async def ExportQueue(self, request: pb.ExportQueueRequest, context: Context) -> pb.ExportQueueResponse:
+        """Write the tasks of a queue to a file."""
+        command = exchange_mapping.export_queue(request)
+        ports = (self._store, self._records, self._queue, self._files)
+        return exchange_mapping.exported_queue(await self._threads(exchange.export_queue, command, *ports))
+
+    async def ImportAnnotations(
+        self, request: pb.ImportAnnotationsRequest, context: Context
+    ) -> pb.ImportAnnotationsResponse:
+        """Store the answers in a file as annotations."""
+        command = exchange_mapping.import_annotations(request)
+        ports = (self._store, self._datasets, self._records, self._files, self._clock)
+        return exchange_mapping.imported(await self._threads(exchange.import_annotations, command, *ports))
 
     async def CreateRefill(self, request: pb.CreateRefillRequest, context: Context) -> queue_pb2.Refill:
         """Draw records into a queue."""

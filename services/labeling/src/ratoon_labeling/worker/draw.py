@@ -12,11 +12,10 @@ from ratoon.jobs.v1.labeling_jobs_pb2 import RefillSpec
 from ratoon.operations.job_messages import from_json, to_json
 from ratoon.operations.jobs import JobFolder
 from ratoon.storage.artifacts import ArtifactStore
-from ratoon.tasks import kinds
-from ratoon.tasks.kinds import TaskSpec
 from ratoon_labeling import queue_mapping
 from ratoon_labeling.domain.annotations import Selection, Source
-from ratoon_labeling.domain.kinds.table import rules_of
+from ratoon_labeling.domain.kinds.table import parsed, rules_of
+from ratoon_labeling.domain.marks import AnswerSpec
 from ratoon_labeling.domain.queues import (
     Origin,
     Queue,
@@ -28,6 +27,7 @@ from ratoon_labeling.domain.queues import (
 )
 from ratoon_labeling.domain.refills import Drawn
 from ratoon_labeling.worker import records
+from ratoon_labeling.worker.endpoint_labels import Proposals, propose
 from ratoon_labeling.worker.records import Exported
 from ratoon_labeling.worker.rules import RuleSet, accuracies
 
@@ -56,6 +56,8 @@ class Record:
     text: str
     label: str = ""
     by_person: bool = False
+    selected: bool = True
+    """The queue selects it, and it has no task yet."""
 
 
 @dataclass(frozen=True)
@@ -80,13 +82,15 @@ def draw(spec: RefillSpec, artifacts: ArtifactStore, job: JobFolder) -> Drawn:
     given = list(records.annotations(artifacts, spec.annotations_digest))
     queued = frozenset(map(str, records.read_lines(artifacts, spec.queued_digest)))
     pool = _pool(queue, _read(artifacts, spec.dataset_digest, job), given, queued)
+    if queue.refill_rule.strategy is Strategy.LABEL_ERRORS:
+        return _draw_errors(spec, queue, pool, artifacts)
     job.progress(0.5, "Choosing records", done=len(pool.candidates), unit="records")
     by_people = [each for each in pool.labelled if each.by_person]
-    learner = _learner(queue, by_people, given, spec.name)
+    by_lot = sorted(pool.candidates, key=lambda each: _lot(spec.name, each.record_id))
+    learner = _learner(queue, by_people, given, spec.name, by_lot)
     size, reason = _size(spec, queue, pool)
     if reason is None and learner is not None and learner.pays_no_more(queue.refill_rule.min_gain):
         size, reason = 0, StopReason.NO_GAIN
-    by_lot = sorted(pool.candidates, key=lambda each: _lot(spec.name, each.record_id))
     strategy = queue.refill_rule.strategy if learner is not None else Strategy.RANDOM
     random_count, _ = (
         shares(size, queue.refill_rule.random_share) if strategy is not Strategy.RANDOM else (size, 0)
@@ -98,10 +102,11 @@ def draw(spec: RefillSpec, artifacts: ArtifactStore, job: JobFolder) -> Drawn:
         scored = by_lot[random_count : random_count + MAX_SCORED]
         active = learner.informative(scored, size - random_count, strategy)
     curve, gain = learner.measured if learner is not None else ((), None)
-    proposals, origin = _proposals(queue, [*at_random, *active], learner)
+    drawn = [*at_random, *active]
+    proposals = _proposals(spec, queue, drawn, learner, job)
     tasks = [
-        *(_line(each, Selection.RANDOM, proposals, origin) for each in at_random),
-        *(_line(each, Selection.ACTIVE, proposals, origin) for each in active),
+        *(_line(each, Selection.RANDOM, proposals) for each in at_random),
+        *(_line(each, Selection.ACTIVE, proposals) for each in active),
     ]
     return Drawn(
         tasks_digest=records.put_lines(artifacts, tasks),
@@ -116,8 +121,55 @@ def draw(spec: RefillSpec, artifacts: ArtifactStore, job: JobFolder) -> Drawn:
         rules=accuracies(queue.pre_labels.rules, pool.candidates, by_people),
         strategy=strategy,
         stop_reason=reason,
-        proposal_origin=origin if proposals else "",
-        message=_message(queue, learner is not None, len(by_people)),
+        proposal_origin=proposals.origin if proposals.labels else "",
+        message=_message(queue, learner is not None, len(by_people)) or proposals.failure,
+        unanswered_count=len(drawn) - len(proposals.labels)
+        if queue.pre_labels.origin is Origin.ENDPOINT
+        else 0,
+    )
+
+
+def _draw_errors(spec: RefillSpec, queue: Queue, pool: Pool, artifacts: ArtifactStore) -> Drawn:
+    """Draw records whose label is probably wrong; their tasks propose the current label."""
+    from ratoon_labeling.worker.label_errors import find_errors  # scikit-learn takes seconds to import
+
+    suspects, report = find_errors(
+        [each.text for each in pool.labelled], [each.label for each in pool.labelled], spec.name
+    )
+    candidates = {pool.labelled[each.row].content_digest: each for each in reversed(suspects)}
+    waiting = [
+        each
+        for each in suspects
+        if pool.labelled[each.row].selected and candidates[pool.labelled[each.row].content_digest] is each
+    ]
+    size, reason = spec.size, None
+    limit = queue.refill_rule.max_tasks
+    if limit and spec.queued_count + size >= limit:
+        size, reason = max(0, limit - spec.queued_count), StopReason.MAX_TASKS
+    if size >= len(waiting) and reason is None:
+        reason = StopReason.EXHAUSTED
+    tasks = [
+        {
+            "record_id": pool.labelled[each.row].record_id,
+            "content_digest": pool.labelled[each.row].content_digest,
+            "selection": "",
+            "proposed_label": pool.labelled[each.row].label,
+            "proposal_origin": "current",
+            "confidence": f"{each.confidence:.6f}",
+            "suggested_label": each.suggested_label,
+        }
+        for each in waiting[:size]
+    ]
+    return Drawn(
+        tasks_digest=records.put_lines(artifacts, tasks),
+        task_count=len(tasks),
+        pre_labelled_count=len(tasks),
+        candidate_count=len(waiting),
+        labelled_count=len(pool.labelled),
+        strategy=Strategy.LABEL_ERRORS,
+        stop_reason=reason,
+        proposal_origin="current" if tasks else "",
+        label_errors=report,
     )
 
 
@@ -158,11 +210,12 @@ def _pool(
         record_id, digest = row["record_id"], row["content_digest"]
         text = row["text"] or ""
         person = answers.get(record_id) or answers.get(of_texts.get(digest, ""), "")
+        selected = record_id not in queued and (not chosen or record_id in chosen) and _selects(terms, row)
         label = _parsed(queue.task, person or others.get(record_id, "") or _came_with(queue.task, row))
         if label:
-            labelled.append(Record(record_id, digest, text, label, by_person=bool(person)))
+            labelled.append(Record(record_id, digest, text, label, bool(person), selected))
             continue
-        if record_id in queued or (chosen and record_id not in chosen) or not _selects(terms, row):
+        if not selected:
             continue
         if digest in candidates:
             copies += 1
@@ -171,14 +224,14 @@ def _pool(
     return Pool(labelled, list(candidates.values()), copies)
 
 
-def _came_with(task: TaskSpec, row: Mapping[str, Any]) -> str:
+def _came_with(task: AnswerSpec, row: Mapping[str, Any]) -> str:
     """Return the answer that a record came with; of a preference or a judged answer, one that stands."""
     example = records.example_of(row.get("example"))
     return rules_of(task).imported_answer(task, row["source_label"] or "", example.answers)
 
 
-def _parsed(task: TaskSpec, text: str) -> str:
-    return (kinds.parse(task, text) or "") if text else ""
+def _parsed(task: AnswerSpec, text: str) -> str:
+    return (parsed(task, text) or "") if text else ""
 
 
 def _selects(terms: Sequence[tuple[str, str]], row: Mapping[str, Any]) -> bool:
@@ -203,7 +256,13 @@ def _read(artifacts: ArtifactStore, digest: str, job: JobFolder) -> Iterator[Map
         job.progress(0.5 * number / len(shards), "Reading records", unit="records")
 
 
-def _learner(queue: Queue, by_people: Sequence[Record], given: Sequence[Exported], seed: str) -> "Any | None":
+def _learner(
+    queue: Queue,
+    by_people: Sequence[Record],
+    given: Sequence[Exported],
+    seed: str,
+    candidates: Sequence[Record],
+) -> "Any | None":
     """Return a model of the labels so far where the queue needs one and there are enough of them."""
     rule = queue.refill_rule
     needed = (
@@ -223,31 +282,52 @@ def _learner(queue: Queue, by_people: Sequence[Record], given: Sequence[Exported
         [each.label for each in by_people],
         [each.record_id in active or each.content_digest in active for each in by_people],
         seed,
+        [each.text for each in candidates],
     )
 
 
-def _proposals(queue: Queue, drawn: Sequence[Record], learner: Any) -> tuple[Mapping[str, str], str]:
-    """Return the proposed answer of each record, and what gave them."""
+def _proposals(
+    spec: RefillSpec, queue: Queue, drawn: Sequence[Record], learner: Any, job: JobFolder
+) -> Proposals:
+    """Return the proposed answers of records."""
+    texts, labels = [each.text for each in drawn], list[str]()
+    confidences: Sequence[float] = ()
     match queue.pre_labels.origin:
         case Origin.RULES:
-            labels = RuleSet(queue.pre_labels.rules).labels([each.text for each in drawn])
-            origin = "rules"
-        case Origin.CLASSICAL if learner is not None and drawn:
-            labels = learner.labels([each.text for each in drawn])
-            origin = "classical"
+            labels, origin = RuleSet(queue.pre_labels.rules).labels(texts), "rules"
+        case Origin.CLASSICAL if learner is not None:
+            (labels, confidences), origin = learner.proposals(texts), "classical"
+        case Origin.ENDPOINT if queue.pre_labels.endpoint is not None and drawn:
+            endpoint = queue.pre_labels.endpoint
+
+            def advance(done: int) -> None:
+                if job.stop_requested():
+                    raise Stopped("The refill was cancelled.")
+                job.progress(0.8, "Waiting for the endpoint", done=done, total=len(drawn), unit="records")
+
+            return propose(
+                spec, queue.task, endpoint, [(each.record_id, each.text) for each in drawn], advance
+            )
         case _:
-            return {}, ""
-    return {each.record_id: label for each, label in zip(drawn, labels, strict=True) if label}, origin
+            return Proposals({}, {}, "")
+    ids = [each.record_id for each in drawn]
+    return Proposals(
+        {record_id: label for record_id, label in zip(ids, labels, strict=True) if label},
+        dict(zip(ids, confidences, strict=True)) if confidences else {},
+        origin,
+    )
 
 
-def _line(record: Record, selection: Selection, proposals: Mapping[str, str], origin: str) -> dict[str, str]:
-    proposed = proposals.get(record.record_id, "")
+def _line(record: Record, selection: Selection, proposals: Proposals) -> dict[str, str]:
+    proposed = proposals.labels.get(record.record_id, "")
+    confidence = proposals.confidences.get(record.record_id)
     return {
         "record_id": record.record_id,
         "content_digest": record.content_digest,
         "selection": selection.value,
         "proposed_label": proposed,
-        "proposal_origin": origin if proposed else "",
+        "proposal_origin": proposals.origin if proposed else "",
+        "confidence": f"{confidence:.6f}" if proposed and confidence is not None else "",
     }
 
 

@@ -14,11 +14,12 @@ from ratoon.service.tasks import task_of
 from ratoon.storage.artifacts import ArtifactStore
 from ratoon.tasks import kinds
 from ratoon.tasks.classify import Classify
-from ratoon.tasks.kinds import TaskSpec
 from ratoon.tasks.labels import label_key
-from ratoon_labeling.domain.annotations import AnnotatedLabel, Source, is_storable
+from ratoon_labeling import mapping
+from ratoon_labeling.domain.annotations import AnnotatedLabel, Source
 from ratoon_labeling.domain.guidelines import ConflictPolicy
-from ratoon_labeling.domain.kinds.table import labels_of, rules_of
+from ratoon_labeling.domain.kinds.table import labels_of, parsed, rules_of
+from ratoon_labeling.domain.marks import AnswerSpec, model_task
 from ratoon_labeling.domain.resolution import Resolution, resolve
 from ratoon_labeling.domain.sampling import review_sample
 from ratoon_labeling.domain.tasks import Reason
@@ -76,7 +77,7 @@ def run(raw_spec: dict[str, Any], job: JobFolder) -> dict[str, Any]:
         label.strip()[:_MAX_UNKNOWN_CHARS]
         for row in rows
         for label in (row.source_label, *(vote.label for vote in row.votes))
-        if label_key(label) and _parsed(task, label) is None
+        if label_key(label) and parsed(task, label) is None
     )
     given = list(records.annotations(artifacts, spec.annotations_digest))
     created = _created(task, given)
@@ -94,7 +95,9 @@ def run(raw_spec: dict[str, Any], job: JobFolder) -> dict[str, Any]:
     return to_json(_frozen(artifacts, spec, task, annotated, unknown, active))
 
 
-def _task_of(spec: FreezingSpec) -> TaskSpec:
+def _task_of(spec: FreezingSpec) -> AnswerSpec:
+    if (marked := mapping.read_marks(spec.marks)) is not None:
+        return marked
     return task_of(spec.task_spec) if spec.HasField("task_spec") else Classify(tuple(spec.labels))
 
 
@@ -114,28 +117,22 @@ def _rows(
     return rows
 
 
-def _parsed(task: TaskSpec, text: str) -> str | None:
-    """Return the canonical form of an answer; None if the text is no answer, or cannot be stored."""
-    answer = kinds.parse(task, text)
-    return answer if answer is not None and is_storable(answer) else None
-
-
-def _created(task: TaskSpec, annotations: Iterable[Exported]) -> dict[str, list[AnnotatedLabel]]:
+def _created(task: AnswerSpec, annotations: Iterable[Exported]) -> dict[str, list[AnnotatedLabel]]:
     """Return the valid annotations of each record."""
     by_record: dict[str, list[AnnotatedLabel]] = defaultdict(list)
     for each in annotations:
-        if (label := _parsed(task, each.answer.label)) is not None:
+        if (label := parsed(task, each.answer.label)) is not None:
             by_record[each.record_id].append(replace(each.answer, label=label))
     return by_record
 
 
-def _imported(task: TaskSpec, row: Row, source: Source) -> list[AnnotatedLabel]:
+def _imported(task: AnswerSpec, row: Row, source: Source) -> list[AnnotatedLabel]:
     """The answer of a record, or those of its duplicates, each by an annotator of its own."""
     votes = row.votes or (Vote(row.source_label, row.source, row.time),)
     labels: list[AnnotatedLabel] = []
     counted = Counter[str]()
     for vote in votes:
-        label = _parsed(task, vote.label)
+        label = parsed(task, vote.label)
         if label is None:
             continue
         counted[vote.source] += 1
@@ -148,7 +145,7 @@ def _imported(task: TaskSpec, row: Row, source: Source) -> list[AnnotatedLabel]:
 def _frozen(
     artifacts: ArtifactStore,
     spec: FreezingSpec,
-    task: TaskSpec,
+    task: AnswerSpec,
     annotated: Sequence[Annotated],
     unknown: Counter[str],
     active: Collection[str],
@@ -175,7 +172,7 @@ def _frozen(
     )
 
 
-def _no_labels(task: TaskSpec, records_count: int, unknown: Counter[str]) -> str:
+def _no_labels(task: AnswerSpec, records_count: int, unknown: Counter[str]) -> str:
     others = ""
     if unknown:
         noun = "labels" if labels_of(task) else "answers"
@@ -190,9 +187,9 @@ def _counted(records_count: int) -> str:
     return "1 record" if records_count == 1 else f"{records_count:,} records"
 
 
-def _named(task: TaskSpec, unknown: Counter[str]) -> dict[str, int]:
+def _named(task: AnswerSpec, unknown: Counter[str]) -> dict[str, int]:
     """The most frequent unknown answers. Texts are not stored, neither where a column of them was taken for labels."""
-    if kinds.kind_of(task).FREE_TEXT:
+    if kinds.kind_of(model_task(task)).FREE_TEXT:
         return {}
     named = {
         label: count
@@ -216,7 +213,10 @@ def _imports(annotated: Iterable[Annotated]) -> list[dict[str, str]]:
 
 
 def _tasks(
-    resolved: Sequence[tuple[Row, Resolution]], unanswered: Sequence[Row], task: TaskSpec, spec: FreezingSpec
+    resolved: Sequence[tuple[Row, Resolution]],
+    unanswered: Sequence[Row],
+    task: AnswerSpec,
+    spec: FreezingSpec,
 ) -> list[dict[str, str]]:
     """Every record that people must decide, and a sample of those that no person has answered.
 

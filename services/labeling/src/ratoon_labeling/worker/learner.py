@@ -1,7 +1,8 @@
 """Classical model of the labels so far: TF-IDF and logistic regression, its learning curve, and the records to ask.
 
-Of texts whose letters are mostly Chinese, Japanese or Korean the model sees characters, one and two at a time; of
-others words, one and two at a time.
+Of texts whose letters are mostly Chinese, Japanese or Korean the model sees characters, one to three at a time; of
+others words, one and two at a time. Features come from all texts, also those without a label: n-grams that occur once
+are left out, and the position of a text among the others by latent semantic analysis is added. So few labels suffice.
 """
 
 import hashlib
@@ -14,11 +15,13 @@ from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from scipy import stats
-from scipy.sparse import csr_matrix
+from scipy.sparse import csr_matrix, hstack
 from sklearn.cluster import MiniBatchKMeans
+from sklearn.decomposition import TruncatedSVD
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import f1_score
+from sklearn.preprocessing import normalize
 
 from ratoon_labeling.domain.queues import Strategy
 from ratoon_labeling.domain.refills import CurvePoint, Gain
@@ -32,6 +35,12 @@ MAX_MEASURED = 2_000
 REPETITIONS = 10
 """Random divisions of the labels into training and test for the learning curve."""
 TEST_SHARE = 0.25
+MAX_UNLABELLED = 5_000
+"""Texts without a label from which features are taken, the first ones."""
+MIN_TEXTS = 200
+"""Texts from which on rare n-grams are left out and positions are added."""
+POSITIONS = 100
+"""Dimensions of the latent semantic analysis."""
 _MIN_TESTED = 20
 """Records that were drawn at random, from which on they alone are tested on."""
 _MIN_FOR_CURVE = 20
@@ -52,20 +61,45 @@ class Record(Protocol):
 R = TypeVar("R", bound=Record)
 
 
+class Encoder:
+    """Features of texts, fitted to texts without regard to labels: TF-IDF, and of many texts their positions."""
+
+    def __init__(self, texts: Sequence[str], seed: int) -> None:
+        self._vectorizer = vectorizer_of(texts)
+        matrix = self._vectorizer.fit_transform(texts)
+        self._analysis = None
+        if len(texts) >= MIN_TEXTS and min(matrix.shape) > POSITIONS:
+            self._analysis = TruncatedSVD(POSITIONS, random_state=seed).fit(matrix)
+
+    def features(self, texts: Sequence[str]) -> Any:
+        """Return the features of texts, a row each."""
+        matrix = csr_matrix(self._vectorizer.transform(texts))
+        if self._analysis is None or not texts:
+            return matrix
+        return csr_matrix(hstack([matrix, csr_matrix(normalize(self._analysis.transform(matrix)))]))
+
+
 class Learner:
     """Model of labelled texts, of two labels or more; `active` marks those that were drawn by uncertainty."""
 
     def __init__(
-        self, texts: Sequence[str], labels: Sequence[str], active: Sequence[bool], seed: str
+        self,
+        texts: Sequence[str],
+        labels: Sequence[str],
+        active: Sequence[bool],
+        seed: str,
+        unlabelled: Sequence[str] = (),
     ) -> None:
         self._seed = int.from_bytes(hashlib.sha256(seed.encode()).digest()[:4])
         order = np.random.default_rng(self._seed).permutation(len(texts))[:MAX_FITTED]
         shown = [texts[row][:MAX_CHARS] for row in order]
         self._labels = np.array([labels[row] for row in order])
         self._active = np.array([active[row] for row in order])
-        self._vectorizer = vectorizer_of(shown)
-        self._features = csr_matrix(self._vectorizer.fit_transform(shown))
-        self._model = _fit(self._features, self._labels)
+        self._encoder = Encoder(
+            [*shown, *(each[:MAX_CHARS] for each in unlabelled[:MAX_UNLABELLED])], self._seed
+        )
+        self._features = self._encoder.features(shown)
+        self._model = fitted(self._features, self._labels)
 
     @cached_property
     def measured(self) -> tuple[tuple[CurvePoint, ...], Gain | None]:
@@ -78,9 +112,17 @@ class Learner:
         gain = self.measured[1] if min_gain > 0 else None
         return gain is not None and gain.high < min_gain
 
+    def proposals(self, texts: Sequence[str]) -> tuple[list[str], list[float]]:
+        """Return the most probable label of each text, and its probability."""
+        if not texts:
+            return [], []
+        probabilities = self._model.predict_proba(self._matrix(texts))
+        best = probabilities.argmax(axis=1)
+        return [str(self._model.classes_[each]) for each in best], probabilities.max(axis=1).tolist()
+
     def labels(self, texts: Sequence[str]) -> list[str]:
         """Return the most probable label of each text."""
-        return [str(each) for each in self._model.predict(self._matrix(texts))]
+        return self.proposals(texts)[0]
 
     def informative(self, records: Sequence[R], count: int, strategy: Strategy) -> list[R]:
         """Return the records that the model is most uncertain about and that differ from each other.
@@ -105,7 +147,7 @@ class Learner:
         return [records[row] for row in chosen]
 
     def _matrix(self, texts: Sequence[str]) -> Any:
-        return csr_matrix(self._vectorizer.transform([text[:MAX_CHARS] for text in texts]))
+        return self._encoder.features([text[:MAX_CHARS] for text in texts])
 
 
 def uncertainty(probabilities: Any, strategy: Strategy) -> Any:
@@ -122,7 +164,12 @@ def vectorizer_of(texts: Sequence[str]) -> Any:
     analyzer = "char" if _dense_share(texts) > _DENSE_SHARE else "word"
     pattern = {"token_pattern": r"(?u)\b\w+\b"} if analyzer == "word" else {}
     return TfidfVectorizer(
-        analyzer=analyzer, ngram_range=(1, 2), sublinear_tf=True, max_features=100_000, **pattern
+        analyzer=analyzer,
+        ngram_range=(1, 3 if analyzer == "char" else 2),
+        sublinear_tf=True,
+        max_features=100_000,
+        min_df=2 if len(texts) >= MIN_TEXTS else 1,
+        **pattern,
     )
 
 
@@ -132,7 +179,8 @@ def _dense_share(texts: Sequence[str]) -> float:
     return dense / len(letters) if letters else 0.0
 
 
-def _fit(matrix: Any, labels: Any) -> Any:
+def fitted(matrix: Any, labels: Any) -> Any:
+    """Return a logistic regression of features and labels."""
     return LogisticRegression(C=10.0, max_iter=500, class_weight="balanced").fit(matrix, labels)
 
 
@@ -172,7 +220,7 @@ def _score(matrix: Any, labels: Any, rest: Any, tested: Any, share: float) -> fl
     if len(set(labels[chosen])) < 2:
         guess = np.full(len(tested), labels[chosen][0])
     else:
-        guess = _fit(matrix[chosen], labels[chosen]).predict(matrix[tested])
+        guess = fitted(matrix[chosen], labels[chosen]).predict(matrix[tested])
     return float(f1_score(labels[tested], guess, average="macro", zero_division=0))
 
 

@@ -16,6 +16,7 @@ LONGEST_LABEL = 200
 MAX_LABELS = 1000
 WORK: tuple[Work, ...] = (Work.ANSWER,)
 HAS_CLASSES = True
+NEEDS_TEXT = False
 POLICIES: tuple[ConflictPolicy, ...] = (
     ConflictPolicy.HUMAN_FIRST,
     ConflictPolicy.LATEST,
@@ -66,6 +67,11 @@ def checked_answer(task: Classify, text: str, /) -> str:
             f"{text[:50]!r} is not {_one(task)} of the guideline's labels: {', '.join(task.labels)}.", "label"
         )
     return known
+
+
+def with_text(task: Classify, answer: str, text: str, /) -> str:
+    """Return the answer: it does not depend on the text."""
+    return answer
 
 
 def imported_answer(task: Classify, label: str, answers: Sequence[str], /) -> str:

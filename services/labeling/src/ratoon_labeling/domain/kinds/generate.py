@@ -13,6 +13,7 @@ from ratoon_labeling.domain.ratings import Work
 
 WORK: tuple[Work, ...] = tuple(Work)
 HAS_CLASSES = False
+NEEDS_TEXT = False
 POLICIES: tuple[ConflictPolicy, ...] = (
     ConflictPolicy.HUMAN_FIRST,
     ConflictPolicy.LATEST,
@@ -50,6 +51,11 @@ def checked_answer(task: Generate, text: str, /) -> str:
             "label",
         )
     return known
+
+
+def with_text(task: Generate, answer: str, text: str, /) -> str:
+    """Return the answer: it does not depend on the text."""
+    return answer
 
 
 def imported_answer(task: Generate, label: str, answers: Sequence[str], /) -> str:

@@ -15,6 +15,7 @@ from ratoon_labeling.domain.ratings import Work
 
 WORK: tuple[Work, ...] = (Work.ANSWER,)
 HAS_CLASSES = False
+NEEDS_TEXT = False
 _MORE_DECIMALS = 3
 """Decimal places that a computed number has beyond those of the numbers that it is computed of."""
 
@@ -42,6 +43,11 @@ def checked_answer(task: Regress, text: str, /) -> str:
     if known is None:
         raise BadAnswer(f"{text[:50]!r} is not {regress.valid_answers(task)}.", "label")
     return known
+
+
+def with_text(task: Regress, answer: str, text: str, /) -> str:
+    """Return the answer: it does not depend on the text."""
+    return answer
 
 
 def imported_answer(task: Regress, label: str, answers: Sequence[str], /) -> str:

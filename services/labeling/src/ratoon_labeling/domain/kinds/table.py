@@ -3,11 +3,15 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
+from ratoon.tasks import kinds
 from ratoon.tasks.kind import Kind
-from ratoon.tasks.kinds import TaskSpec
 from ratoon_labeling.domain.agreement import Agreement
+from ratoon_labeling.domain.annotations import is_storable
+from ratoon_labeling.domain.errors import BadAnswer, UnknownLabel
 from ratoon_labeling.domain.guidelines import ConflictPolicy
 from ratoon_labeling.domain.kinds import classify, generate, regress
+from ratoon_labeling.domain.mark_kinds import boxes, spans
+from ratoon_labeling.domain.marks import AnswerSpec, MarkKind, Marks
 from ratoon_labeling.domain.ratings import Work
 
 Spec = TypeVar("Spec", contravariant=True)
@@ -18,6 +22,8 @@ class LabelingKind(Protocol[Spec]):
 
     HAS_CLASSES: bool
     """Answers name classes out of a list, so that few of them differ and records can be counted by them."""
+    NEEDS_TEXT: bool
+    """Whether an answer is valid depends on the text of the record."""
     WORK: tuple[Work, ...]
     """What annotators can do with tasks of the kind."""
     POLICIES: tuple[ConflictPolicy, ...]
@@ -39,6 +45,10 @@ class LabelingKind(Protocol[Spec]):
 
     def checked_answer(self, task: Spec, text: str, /) -> str:
         """Return the canonical form of an annotator's answer; UnknownLabel or BadAnswer if it is none."""
+        ...
+
+    def with_text(self, task: Spec, answer: str, text: str, /) -> str:
+        """Return a checked answer to a record with a text; BadAnswer if the answer does not fit the text."""
         ...
 
     def imported_answer(self, task: Spec, label: str, answers: Sequence[str], /) -> str:
@@ -70,13 +80,25 @@ KINDS: Mapping[Kind, LabelingKind[Any]] = {
     Kind.GENERATE: generate,
     Kind.REGRESS: regress,
 }
+MARKS: Mapping[MarkKind, LabelingKind[Any]] = {MarkKind.SPANS: spans, MarkKind.BOXES: boxes}
 
 
-def rules_of(task: TaskSpec) -> LabelingKind[Any]:
-    """Return the rules of the kind of a task."""
-    return KINDS[task.kind]
+def rules_of(task: AnswerSpec) -> LabelingKind[Any]:
+    """Return the rules of the kind of a task or of marks."""
+    return MARKS[task.kind] if isinstance(task, Marks) else KINDS[task.kind]
 
 
-def labels_of(task: TaskSpec) -> tuple[str, ...]:
+def labels_of(task: AnswerSpec) -> tuple[str, ...]:
     """Return the labels that annotators choose from; none if answers are texts or numbers."""
     return rules_of(task).labels(task)
+
+
+def parsed(task: AnswerSpec, text: str) -> str | None:
+    """Return the canonical form of an answer; None if the text is no answer, or cannot be stored."""
+    if isinstance(task, Marks):
+        try:
+            return rules_of(task).checked_answer(task, text)
+        except (BadAnswer, UnknownLabel):
+            return None
+    answer = kinds.parse(task, text)
+    return answer if answer is not None and is_storable(answer) else None
