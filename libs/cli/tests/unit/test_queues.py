@@ -55,3 +55,48 @@ def test_gold_items_are_read_from_lines_and_bad_lines_are_refused(ratoon, server
     status, _, errors = ratoon("queues", "gold", "first", str(items))
     assert status == 2
     assert "is not a JSON Lines file" in errors
+
+
+def test_a_new_version_of_a_guideline_asks_again_for_one_label(ratoon, server):
+    name = "projects/p/guidelines/mail"
+    server.answers["GET", name] = {"name": name, "etag": "3", "labels": ["ham", "spam"]}
+    options = ["--ambiguity", "Newsletters are ham.", "--of-label", "spam", "--note", "Fewer complaints."]
+    assert ratoon("guidelines", "update", "mail", *options)[0] == 0
+    [(_, path, _, body)] = server.sent("PATCH")
+    assert (path, body["ambiguity"], body["etag"]) == (name, "Newsletters are ham.", "3")
+    change = {"earlierAnswers": "EARLIER_ANSWERS_ASK_AGAIN", "labels": ["spam"], "note": "Fewer complaints."}
+    assert body["change"] == change
+
+
+def test_a_queue_is_written_for_label_studio_with_its_config(ratoon, server, tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        "ratoon.client._uploads.Blobs.download_to", lambda _self, digest, path: path.write_text(digest)
+    )
+    server.answers["POST", f"{QUEUE}:export"] = {
+        "digest": "d" * 64,
+        "labelConfig": "<View/>",
+        "taskCount": "3",
+    }
+    file, config = tmp_path / "tasks.json", tmp_path / "config.xml"
+    status, printed, _ = ratoon("queues", "export", "first", str(file), "--config", str(config), "-o", "json")
+    assert (status, json.loads(printed)["taskCount"]) == (0, "3")
+    [(_, _, _, body)] = server.sent("POST")
+    assert body["format"] == "EXCHANGE_FORMAT_LABEL_STUDIO"
+    assert (file.read_text(), config.read_text()) == ("d" * 64, "<View/>")
+
+
+def test_answers_of_a_file_are_imported_with_what_was_left_out(ratoon, server, tmp_path, monkeypatch):
+    monkeypatch.setattr("ratoon.client._uploads.Blobs.upload", lambda _self, _path: "e" * 64)
+    answer = {"createdCount": "2", "leftOutCounts": {"CANCELLED": "1"}}
+    server.answers["POST", "projects/p/annotations:importFile"] = answer
+    file = tmp_path / "answers.csv"
+    file.write_text("text,label\n")
+    options = ["--version", "v1", "--guideline", "mail", "--format", "csv", "--human"]
+    status, printed, _ = ratoon("queues", "import", str(file), *options, "-o", "json")
+    assert (status, json.loads(printed)) == (0, answer)
+    [(_, _, _, body)] = server.sent("POST")
+    assert (body["digest"], body["format"], body["source"]) == (
+        "e" * 64,
+        "EXCHANGE_FORMAT_CSV",
+        "SOURCE_HUMAN",
+    )

@@ -4,16 +4,18 @@ Importing the module adds them to their groups. An update carries the etag of th
 changes are not overwritten.
 """
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from ratoon.cli.columns import COLUMNS
 from ratoon.cli.context import session
 from ratoon.cli.documents import read_settings
 from ratoon.cli.names import name_argument
-from ratoon.cli.output import JSON, as_json, say, show
-from ratoon.cli.resources import Yes, group, policies, projects
+from ratoon.cli.output import JSON, as_json, say, show, show_newest
+from ratoon.cli.resources import LIMIT, Limit, Yes, group, policies, projects
 from ratoon.tasks.labels import match_label
 
 Name = Annotated[str, name_argument(help="Id or full resource name.")]
@@ -108,14 +110,41 @@ def update_guideline(
     guideline: Name,
     labels: Annotated[str | None, typer.Option(help="Replace all labels; comma-separated.")] = None,
     instructions: Annotated[str | None, typer.Option(help="Instructions for annotators.")] = None,
+    purpose: Annotated[str | None, typer.Option(help="What the labels are for.")] = None,
+    ambiguity: Annotated[str | None, typer.Option(help="How to decide ambiguous records.")] = None,
+    settings: Settings = None,
+    note: Annotated[str, typer.Option(help="What changed and why; annotators see it.")] = "",
+    ask_again: Annotated[
+        bool, typer.Option(help="Request answers to earlier versions again, in queues.")
+    ] = False,
+    of_label: Annotated[
+        list[str] | None, typer.Option(help="Request answers with this label alone (repeatable).")
+    ] = None,
 ) -> None:
-    """Update a guideline. Existing label sets keep the guideline they were created with."""
+    """Update a guideline: a new version. Existing label sets keep the guideline they were created with."""
     chosen = session(context)
-    changes = provided(instructions=instructions)
+    changes = read_settings(settings, "guidelines") | provided(
+        instructions=instructions, purpose=purpose, ambiguity=ambiguity
+    )
     if labels is not None:
         changes["labels"] = [each.strip() for each in labels.split(",")]
+    if ask_again or note or of_label:
+        earlier = "ASK_AGAIN" if ask_again or of_label else "KEEP"
+        changes["change"] = {
+            "earlierAnswers": f"EARLIER_ANSWERS_{earlier}",
+            "labels": of_label or [],
+            "note": note,
+        }
     read = as_json(chosen.client.guidelines.get(chosen.name(guideline, "guidelines")))
-    change(context, "guidelines", read, changes, "--labels, --instructions")
+    change(context, "guidelines", read, changes, "--labels, --instructions, --settings, --ask-again, …")
+
+
+@guidelines.command("versions")
+def list_guideline_versions(context: typer.Context, guideline: Name, limit: Limit = LIMIT) -> None:
+    """List the newest versions of a guideline, oldest first, and what each means for earlier answers."""
+    chosen = session(context)
+    versions = partial(chosen.client.guideline_versions.list, chosen.name(guideline, "guidelines"))
+    show_newest(versions, limit, COLUMNS["guideline_versions"], chosen.output)
 
 
 @guidelines.command("delete")

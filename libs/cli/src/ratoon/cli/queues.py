@@ -15,6 +15,7 @@ from ratoon.cli.output import as_json, follow, say, show, show_newest
 from ratoon.cli.resources import LIMIT, Limit, Name, group
 
 app = group("queues", "Queues of records to label.", deletes=True)
+_FORMATS = "label-studio, argilla, jsonl or csv."
 QueueName = Annotated[str, name_argument(help="Id or name of the queue.")]
 
 
@@ -29,7 +30,7 @@ def create_queue(
     threshold: Annotated[
         int, typer.Option(help="Refill when fewer open tasks are left; 0: on request only.")
     ] = 0,
-    strategy: Annotated[str, typer.Option(help="random, margin or entropy.")] = "random",
+    strategy: Annotated[str, typer.Option(help="random, margin, entropy or label_errors.")] = "random",
     settings: Annotated[Path | None, typer.Option(help="YAML or JSON file with more fields.")] = None,
 ) -> None:
     """Create a queue. Records without an answer become tasks with the first refill."""
@@ -117,6 +118,55 @@ def add_gold_items(
     except ValueError as error:
         raise typer.BadParameter(f"{items} is not a JSON Lines file: {error}") from None
     show(chosen.client.queues.add_gold_items(_name(chosen, queue), items=lines), chosen.output)
+
+
+@app.command("export")
+def export_queue(
+    context: typer.Context,
+    queue: QueueName,
+    file: Annotated[Path, typer.Argument(help="File to write.")],
+    format: Annotated[str, typer.Option(help=_FORMATS)] = "label-studio",
+    config: Annotated[
+        Path | None, typer.Option(help="Where to write the labeling config of Label Studio.")
+    ] = None,
+) -> None:
+    """Write the tasks of a queue with their answers for another annotation tool."""
+    chosen = session(context)
+    exported = chosen.client.queues.export(_name(chosen, queue), format=_format(format))
+    chosen.client.blobs.download_to(exported.digest or "", file)
+    if config:
+        config.write_text(exported.label_config or "", "utf-8")
+    show(exported, chosen.output)
+
+
+@app.command("import")
+def import_annotations(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(help="File with answers.", exists=True)],
+    version: Annotated[str, typer.Option(help="Dataset version that holds the records.")],
+    guideline: Annotated[str, typer.Option(help="Id or name of the guideline.")],
+    format: Annotated[str, typer.Option(help=_FORMATS)] = "label-studio",
+    control: Annotated[str, typer.Option(help="Control or question whose answers count [the first]")] = "",
+    human: Annotated[
+        bool, typer.Option("--human", help="People gave the answers, and you vouch for it.")
+    ] = False,
+) -> None:
+    """Store the answers in a file of another annotation tool as annotations."""
+    chosen = session(context)
+    result = chosen.client.annotations.import_file(
+        chosen.parent(),
+        dataset_version=chosen.version(version, "datasets"),
+        guideline=chosen.name(guideline, "guidelines"),
+        digest=chosen.client.blobs.upload(file),
+        format=_format(format),
+        control=control,
+        source="SOURCE_HUMAN" if human else "SOURCE_IMPORT",
+    )
+    show(result, chosen.output)
+
+
+def _format(name: str) -> str:
+    return f"EXCHANGE_FORMAT_{name.upper().replace('-', '_')}"
 
 
 def _name(chosen: Session, queue: str) -> str:
