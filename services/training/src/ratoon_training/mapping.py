@@ -14,6 +14,7 @@ from ratoon.service.tasks import message_of, requested_task
 from ratoon.training.v1 import training_events_pb2 as events_pb
 from ratoon.training.v1 import training_run_pb2 as pb
 from ratoon.training.v1 import training_service_pb2 as service_pb
+from ratoon_training import classical_messages as classical
 from ratoon_training import distillation_messages, grpo_messages
 from ratoon_training.application.commands import CreateRun, RecipeSpec, RunSpec
 from ratoon_training.domain.plan import ResourcePlan
@@ -118,6 +119,14 @@ def _envelope(happened: object, name: str, revision: int) -> Message:
 
 def _recipe(value: Recipe) -> pb.Recipe:
     shape = value.architecture
+    if value.classical is not None:
+        return pb.Recipe(
+            method=pb.Recipe.METHOD_CLASSICAL,
+            labels=value.labels,
+            task=message_of(value.spec),
+            seed=value.seed,
+            classical=classical.message_of(value.classical),
+        )
     return pb.Recipe(
         method=pb.Recipe.Method.Value(f"METHOD_{value.method}"),
         labels=value.labels,
@@ -236,6 +245,7 @@ def _recipe_spec(message: pb.Recipe) -> RecipeSpec:
         else None,
     )
 
+        classical=classical.recipe_of(message.classical) if message.HasField("classical") else None,
 
 def _resources(value: Resources) -> pb.Resources:
     return pb.Resources(

@@ -62,10 +62,10 @@ class JobDrivers:
         return work_folder(self._options.work, run.name)
 
     def _spec(self, run: TrainingRun, place: Place, fence: int) -> JSON:
-        """Return the job's spec. A run in dedicated pods has its own driver, which does not stay warm."""
+        """Return the job's spec. A run in dedicated pods and a classical model have a process of their own."""
         options, resources = self._options, run.resources
         environment = JobEnvironment(
-            warm="" if place.pods else str(options.warm),
+            warm="" if place.pods or run.recipe.classical else str(options.warm),
             warm_idle_s=options.idle_s,
             artifacts=options.artifacts_url,
             work=str(self._work(run)),

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from ratoon.tasks.classify import Classify
 from ratoon.tasks.generate import Generate
 from ratoon.tasks.kinds import TaskSpec, supported
+from ratoon_training.domain.classical import Classical
 from ratoon_training.domain.distillation import Distillation
 from ratoon_training.domain.kinds.table import KINDS
 from ratoon_training.domain.recipes import (
@@ -64,6 +65,7 @@ class RecipeSpec:
     grpo: Grpo | None = None
     """Settings of GRPO; a maximum of 0 tokens takes that of the task."""
 
+    classical: Classical | None = None
 
 @dataclass(frozen=True)
 class RunSpec:
@@ -128,6 +130,8 @@ def recipe_of(spec: RecipeSpec, base: BaseModel | None, teacher: BaseModel | Non
     A student from scratch that learns the probabilities of a `teacher` has its tokens.
     """
     usual = Recipe()
+    if spec.method is Method.CLASSICAL:
+        return _classical(spec)
     shape = base.architecture if base else _shape(spec)
     if base is None and teacher is not None:
         shape = replace(shape, vocab_size=teacher.architecture.vocab_size)
@@ -187,6 +191,20 @@ def recipe_of(spec: RecipeSpec, base: BaseModel | None, teacher: BaseModel | Non
         ),
         distillation=_distillation(spec.distillation or usual.distillation, task),
     ).checked()
+        reward_model=spec.reward_model,
+    ).checked()
+
+
+def _classical(spec: RecipeSpec) -> Recipe:
+    """Return the recipe of a classical model: the settings of language models have no meaning for it."""
+    kind = supported(KINDS, spec.task, "Training")
+    texts = kind.answers_are_texts(spec.task)
+    return Recipe(
+        method=Method.CLASSICAL,
+        labels=() if texts else kind.labels(spec.task),
+        task=spec.task if texts else None,
+        seed=spec.seed,
+        classical=spec.classical or Classical(),
 
 
 def _grpo(grpo: Grpo, task: TaskSpec) -> Grpo:

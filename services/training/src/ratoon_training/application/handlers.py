@@ -88,9 +88,10 @@ def _recipe(spec: RunSpec, bases: BaseModels) -> tuple[Recipe, ModelShape | None
             reason="BASE_MISSING",
             field="base_artifact_digest",
         )
-    if method is Method.FROM_SCRATCH and base:
+    if method in (Method.FROM_SCRATCH, Method.CLASSICAL) and base:
         raise InvalidArgument(
-            "A model from scratch has no base: leave base_artifact_digest out, or choose another method.",
+            "A model from scratch or a classical one has no base: leave base_artifact_digest out, or choose another "
+            "method.",
             reason="BASE_NOT_WANTED",
             field="base_artifact_digest",
         )

@@ -24,6 +24,8 @@ from ratoon_training.domain.recipes import (
 from ratoon_training.domain.shapes import ModelShape
 
 MEBI = 1024 * 1024
+CLASSICAL_BYTES = 1024 * MEBI
+"""Memory of the process that fits a classical model; it reads at most 20 million characters."""
 FLOAT32, BFLOAT16 = 4, 2
 
 
@@ -177,6 +179,8 @@ def plan(
     families: tuple[MachineFamily, ...],
     shape: ModelShape | None = None,
 ) -> ResourcePlan:
+    if recipe.classical is not None:
+        return _classical_plan(available_bytes)
     """Return the plan of a run on a machine with this much free memory; `shape` is that of a base model."""
     size = shape or ModelShape.of(recipe.architecture)
     needs = _needs(recipe, resources, size)
@@ -192,6 +196,19 @@ def plan(
         reason=_reason(resources, total, available_bytes, largest),
         machine_families=tuple(best_for(work_of(size.parameters, resources.accelerator.value), families)),
     )
+
+def _classical_plan(available: int) -> ResourcePlan:
+    """Return the plan of a classical model: one process, whose memory the bounds of its training part limit."""
+    needs = CLASSICAL_BYTES
+    reason = f"A classical model needs up to {_mebi(needs)} of memory, and {_mebi(available)} are free"
+    admitted = needs <= available
+    return ResourcePlan(
+        measured_bytes=needs,
+        available_bytes=available,
+        admitted=admitted,
+        reason=f"{reason}{'.' if admitted else ': free memory, or train on a larger machine.'}",
+    )
+
 
 
 def largest_batch(

@@ -13,6 +13,7 @@ from ratoon.tasks.kind import Kind
 from ratoon.tasks.kinds import SPECS, TaskSpec, kind_of, supported
 from ratoon_training.domain import distillation as distilling
 from ratoon_training.domain import rewards
+from ratoon_training.domain.classical import Classical
 from ratoon_training.domain.distillation import Distillation, Level
 from ratoon_training.domain.errors import AcceleratorRefused, BadRecipe
 from ratoon_training.domain.kinds.table import KINDS
@@ -24,6 +25,8 @@ LR_PROCEDURE = "lr-procedure"
 """The sweep that looks for a learning rate before it trains."""
 LOSS = "loss"
 """Mean loss of the validation part, by which the epochs of any training can be compared."""
+CLASSICAL = "classical"
+"""Recipe of a kind of task for which there are classical models."""
 USUAL_MAX_TOKENS = 1024
 """Default maximum of the tokens of a sample."""
 MAX_NEW_TOKENS = 10_000
@@ -57,6 +60,8 @@ class Method(StrEnum):
     LORA = "LORA"
     """A low-rank adapter of a base model that does not change."""
 
+    CLASSICAL = "CLASSICAL"
+    """A classical model by scikit-learn, which has neither tokens nor a base model."""
     @property
     def defaults(self) -> Defaults:
         """Return the default values of this method."""
@@ -294,6 +299,8 @@ class Recipe:
 
     @property
     def spec(self) -> TaskSpec:
+    classical: Classical | None = None
+    """Candidates of a classical model; None: the method is another one."""
         """Task of the model."""
         return self.task or Classify(self.labels)
 
@@ -338,6 +345,8 @@ class Recipe:
             fields["truncation"] = Truncation(fields["truncation"])
         return Recipe(**fields)
 
+        if fields.get("classical") is not None:
+            fields["classical"] = Classical.parse(fields["classical"])
     def as_json(self) -> dict[str, Any]:
         """A JSON object that `parse` reads. Recipes with labels have no settings of texts.
 
@@ -385,6 +394,8 @@ def task_of_json(value: dict[str, Any]) -> TaskSpec:
     if "labels" in fields:
         fields["labels"] = tuple(fields["labels"])
     if SPECS[kind] is Generate:
+    "reward_model": "",
+    "classical": None,
         fields |= {"form": Form(fields["form"]), "defaults": Sampling(**fields["defaults"])}
         fields["stop"] = tuple(fields["stop"])
     return SPECS[kind](**{**fields, "kind": kind})
@@ -428,10 +439,24 @@ def _objective_limits(recipe: Recipe) -> list[tuple[str, bool, str]]:
     known = kind_of(recipe.spec).RECIPES
     ipo = recipe.preference_loss is PreferenceLoss.IPO
     metrics = ("", LOSS, *(kind_of(recipe.spec).SELECTION if objective is Objective.SFT else ()))
+    if recipe.classical is not None:
+        return [*_classical_limits(recipe, recipe.classical), *_training_limits(recipe)]
     return [
         (
             "selection_metric",
             recipe.selection_metric not in metrics,
+def _classical_limits(recipe: Recipe, classical: Classical) -> list[tuple[str, bool, str]]:
+    known = kind_of(recipe.spec).RECIPES
+    return [
+        (
+            "method",
+            CLASSICAL not in known,
+            "CLASSICAL needs a task with labels or numbers (classify, regress): choose another method",
+        ),
+        *((f"classical.{name}", wrong, says) for name, wrong, says in classical.faults()),
+    ]
+
+
             f"must be empty or one of {', '.join(metrics[1:])}",
         ),
         (

@@ -12,6 +12,7 @@ from ratoon.operations.warm import main
 
 ENTRY = "ratoon_training.worker.driver:run"
 
+CLASSICAL_ENTRY = "ratoon_training.worker.classical_job:run"
 
 def _stop_run(folder: Path) -> None:
     """On SIGTERM, request the run to stop: it ends within a step, and this process with it."""
@@ -23,5 +24,11 @@ def _stop_run(folder: Path) -> None:
 
 
 if __name__ == "__main__":
+def _entry(folder: Path) -> str:
+    """Return what runs the job: classical models need neither Ray nor torch."""
+    recipe = JobFolder(folder).spec().get("recipe") or {}
+    return CLASSICAL_ENTRY if recipe.get("method") == "CLASSICAL" else ENTRY
+
+
     _stop_run(Path(sys.argv[1]))
     sys.exit(main(ENTRY, sys.argv[1:]))
