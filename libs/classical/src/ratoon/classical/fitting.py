@@ -14,10 +14,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ratoon.classical import estimators
+from ratoon.classical import estimators, tables
+from ratoon.classical.columns import types_of
 from ratoon.classical.errors import CannotFit
 from ratoon.classical.estimators import MIN_CALIBRATED, TREES, Estimator
 from ratoon.classical.model import TABLE, ClassicalModel, Description, Task, Trial, needs_dense
+from ratoon.classical.tables import Preparation, columns_of, frame
 from ratoon.classical.words import Terms, Weights, counter, cut, occurring
 from ratoon.tasks import classify, regress
 from ratoon.tasks.classify import Classify
@@ -34,6 +36,9 @@ MANY_LABELS = 50
 Report = Callable[[str], None]
 
 
+_AS_IS = Preparation()
+
+
 @dataclass(frozen=True)
 class Choice:
     """Candidates of a model: those to compare; one of each means no comparison."""
@@ -43,6 +48,9 @@ class Choice:
     seed: int = 0
     folds: int = FOLDS
     selection_records: int = SELECTION_RECORDS
+
+
+_ALL = Choice()
 
 
 @dataclass(frozen=True)
@@ -60,12 +68,28 @@ class Examples:
 
 
 def fit_texts(
-    task: Task, examples: Examples, choice: Choice = Choice(), report: Report = lambda _: None
+    task: Task, examples: Examples, choice: Choice = _ALL, report: Report = lambda _: None
 ) -> ClassicalModel:
     """Return the best model of texts; CannotFit if the training part gives none."""
     targets = Targets.of(task, examples.answers)
     features = [(terms, lambda terms=terms: TextColumns(terms, examples.texts)) for terms in choice.features]
     return _fit(task, targets, examples.groups, features, choice, report)
+
+
+Places = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """Features that were fitted on some records."""
+
+    features: Any
+    values: Any
+    """Columns of the records that count."""
+    rows: Places
+    """Records that count: those that were not left out."""
+    of_rows: Callable[[Places], Any]
+    """Columns of any records of the training part."""
 
 
 @dataclass(frozen=True)
@@ -118,6 +142,44 @@ class Targets:
         return int(np.min(counts))
 
 
+def fit_table(
+    task: Task,
+    examples: Examples,
+    preparation: Preparation = _AS_IS,
+    choice: Choice = _ALL,
+    report: Report = lambda _: None,
+) -> ClassicalModel:
+    """Return the best model of rows of a table; CannotFit or BadTable if the training part gives none.
+
+    In the cross-validation the table is fitted on the records of each fold alone.
+    """
+    targets = Targets.of(task, examples.answers)
+    columns = TableColumns(preparation, examples.texts, choice.seed)
+    return _fit(task, targets, examples.groups, [(TABLE, lambda: columns)], choice, report)
+
+
+class TableColumns:
+    """Rows of all training records, on any part of which a table is fitted."""
+
+    name = TABLE
+
+    def __init__(self, preparation: Preparation, texts: Sequence[str], seed: int) -> None:
+        self._settings, self._seed = preparation, seed
+        self._rows, _, _ = columns_of(texts, preparation)
+
+    def fitted(self, rows: Places, targets: Targets, estimator: Estimator) -> Fitted:
+        """Return the table of some records: types, bounds and all else come from these alone."""
+        own = [self._rows[row] for row in rows]
+        types, notes = types_of(own, self._settings.columns)
+        data = frame(own, types, self._settings)
+        table, kept = tables.fit(data, types, self._settings, targets.at(rows), self._seed, notes)
+
+        def of_rows(other: Places) -> Any:
+            return table.matrix(frame([self._rows[row] for row in other], types, self._settings))
+
+        return Fitted(table, table.matrix(data[kept.tolist()]), rows[kept], of_rows)
+
+
 @dataclass
 class TextColumns:
     """Counts of the terms of all training texts, from which the weights of any part of them follow."""
@@ -131,10 +193,8 @@ class TextColumns:
         """Return the name of the features."""
         return self.terms.value
 
-    def fitted(
-        self, rows: npt.NDArray[np.int64], targets: Targets, estimator: Estimator
-    ) -> tuple[Any, Any, Any]:
-        """Return the weights fitted on some records, the columns of those, and a function of columns by records."""
+    def fitted(self, rows: Places, targets: Targets, estimator: Estimator) -> Fitted:
+        """Return the weights of some records."""
         counts, vocabulary = self._counts()
         part = counts[rows]
         columns = occurring(part)
@@ -144,11 +204,8 @@ class TextColumns:
             weights = Weights.of_counts(self.terms, vocabulary, part, columns)
             columns = columns[_strongest(weights.of_known(part[:, columns]), targets, rows)]
         weights = Weights.of_counts(self.terms, vocabulary, part, columns)
-        return (
-            weights,
-            weights.of_known(part[:, columns]),
-            lambda other: weights.of_known(counts[other][:, columns]),
-        )
+        values = weights.of_known(part[:, columns])
+        return Fitted(weights, values, rows, lambda other: weights.of_known(counts[other][:, columns]))
 
     def _counts(self) -> tuple[Any, list[str]]:
         if self._counted is None:
@@ -171,6 +228,7 @@ def _fit(
     choice: Choice,
     report: Report,
 ) -> ClassicalModel:
+    # Libraries that are loaded later would not be limited to one thread.
     from threadpoolctl import threadpool_limits
 
     with threadpool_limits(1), warnings.catch_warnings():
@@ -184,7 +242,8 @@ def _fit(
         report(f"Fitting {estimator.replace('_', ' ')} on {columns.name}.")
         rows = np.arange(len(targets.values), dtype=np.int64)
         rows = rows[:: _stride(columns)]
-        fitted, values, _ = columns.fitted(rows, targets, estimator)
+        fitted = columns.fitted(rows, targets, estimator)
+        rows, values = fitted.rows, fitted.values
         if len(targets.classes) == 1:
             # One label: nothing to learn, and nothing that an estimator would take.
             model = estimators.regressor(Estimator.LINEAR, choice.seed).fit(values[:1], [0.0])
@@ -203,7 +262,7 @@ def _fit(
         columns=int(values.shape[1]),
         seed=choice.seed,
     )
-    return ClassicalModel(about, fitted, model)
+    return ClassicalModel(about, fitted.features, model)
 
 
 def _compared(
@@ -270,9 +329,11 @@ def _score(
     """Return the mean absolute error of numbers, or the macro-F1 of labels, on the held-out records of a fold."""
     from sklearn.metrics import f1_score, mean_absolute_error
 
-    _, values, of_rows = columns.fitted(train, targets, estimator)
-    model = _estimator(targets, estimator, seed).fit(_dense(values, estimator), targets.at(train))
-    predicted = model.predict(_dense(of_rows(test), estimator))
+    fitted = columns.fitted(train, targets, estimator)
+    model = _estimator(targets, estimator, seed).fit(
+        _dense(fitted.values, estimator), targets.at(fitted.rows)
+    )
+    predicted = model.predict(_dense(fitted.of_rows(test), estimator))
     if targets.is_number:
         return float(mean_absolute_error(targets.at(test), predicted))
     return float(f1_score(targets.at(test), predicted, average="macro", zero_division=0))
