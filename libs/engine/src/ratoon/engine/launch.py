@@ -1,4 +1,4 @@
-"""Start vLLM in this process for one engine: verify its files, then run the API server.
+"""Start vLLM in this process for one engine: verify its files, then run the API server; a classical model needs no vLLM.
 
 On a CPU, vLLM spawns an engine core and a worker, and each imports all modules again. Here the core is forked from the
 process that has imported them, and contains the worker: two processes instead of three, and one import.
@@ -22,6 +22,7 @@ from ratoon.engine.settings import SETTINGS_VARIABLE, EngineSettings
 from ratoon.engine.sockets import PREFIX, SOCKETS_FILE, remove_sockets
 from ratoon.storage.artifacts import file_digest
 from ratoon.storage.model_tree import FolderFiles, model_positions
+from ratoon.storage.models import CLASSICAL_CONFIG
 
 ENVIRONMENT = {
     "HF_HUB_OFFLINE": "1",
@@ -118,6 +119,11 @@ def launch(settings_file: Path) -> None:
     verify(settings)
     os.environ.update({**ENVIRONMENT, **TRACES})
     os.environ[SETTINGS_VARIABLE] = str(settings_file)
+    if (Path(settings.model) / CLASSICAL_CONFIG).exists():
+        from ratoon.engine import classical
+
+        classical.serve(settings)
+        return
     if settings.batch_invariant:
         os.environ |= vllm_internals.batch_invariance()
     with private_sockets(settings_file.parent if settings.socket else None) as sockets:

@@ -1,4 +1,5 @@
-"""Engines in processes of this machine: forked by the fork server, outliving the platform.
+"""Engines in processes of this machine: forked by the fork server, or started alone for classical models. They outlive the
+platform.
 
 The directory of a process is authoritative: `engine.json` (its settings, while it is desired), `process.json` (pid and
 start time), `ready` (it answered once), `stop` (time of its termination). After a restart the platform takes over each
@@ -22,7 +23,9 @@ from ratoon.process.errors import FailedPrecondition, Unavailable
 from ratoon.process.identity import ProcessIdentity
 from ratoon.service.compute import has_nvidia_gpu
 from ratoon.storage.artifacts import ArtifactStore
+from ratoon.storage.models import CLASSICAL_CONFIG
 from ratoon.tasks.compute import Accelerator, Compute
+from ratoon_serving.adapters.classical_process import ClassicalProcesses
 from ratoon_serving.adapters.engine_file import EngineFile, engine_file, served_names
 from ratoon_serving.adapters.engine_http import EngineClient, view_of
 from ratoon_serving.adapters.engine_log import KILLED, cause_of_end
@@ -63,6 +66,7 @@ class LocalEngineHost:
     def __init__(self, config: LocalEngines, artifacts: ArtifactStore, client: EngineClient) -> None:
         self._config, self._artifacts, self._client = config, artifacts, client
         self._fork_server = ForkServerClient(config.state / "fork-server", config.run, config.threads)
+        self._classical = ClassicalProcesses()
         self._last: dict[tuple[str, str], tuple[float, EngineView]] = {}
 
     @property
@@ -257,6 +261,9 @@ class LocalEngineHost:
         return self._observe(engine, folder)
 
     def _fork(self, folder: Path) -> EngineView:
+        if (Path(_read(folder).get("model", "")) / CLASSICAL_CONFIG).exists():
+            self._classical.start(folder)
+            return EngineView(EngineState.STARTING, message="it is importing scikit-learn")
         waiting = EngineView(
             EngineState.STARTING, message="the fork server is importing the modules that engines share"
         )
