@@ -22,14 +22,27 @@ _ARCHITECTURE = (
 )
 
 
-def model_card(folder: Path, details: VerificationSpec.Card, parameters: int, size_bytes: int) -> str:
+_PIPELINES = {"transformers": "text-generation", "scikit-learn": "text-classification"}
+_USES = {
+    "transformers": "The chat template holds the preprocessing: send the raw text as the user's message.",
+    "scikit-learn": "The files hold the preprocessing: send the raw text, or the JSON of a row, as the user's message.",
+}
+
+
+def model_card(
+    folder: Path,
+    details: VerificationSpec.Card,
+    parameters: int,
+    size_bytes: int,
+    library: str = "transformers",
+) -> str:
     """The card in Markdown; the same input gives the same text, so the artifact keeps its digest."""
     config = read_json(folder / "config.json") if (folder / "config.json").exists() else {}
     recipe = read_json(folder / "recipe.json") if (folder / "recipe.json").exists() else {}
     scores = {name: f"{value:.4g}" for name, value in sorted(details.scores.items())}
     architecture = {name: config[name] for name in _ARCHITECTURE if name in config}
     sections = [
-        "---\nlibrary_name: transformers\npipeline_tag: text-generation\ntags: [ratoon]\n---",
+        f"---\nlibrary_name: {library}\npipeline_tag: {_PIPELINES[library]}\ntags: [ratoon]\n---",
         f"# {details.name or 'A language model'}",
         details.changelog.strip(),
         _table("Size", {"parameters": f"{parameters:,}", "bytes of weights": f"{size_bytes:,}"}),
@@ -38,7 +51,7 @@ def model_card(folder: Path, details: VerificationSpec.Card, parameters: int, si
         _table(
             "Training", {name: json.dumps(value, sort_keys=True) for name, value in sorted(recipe.items())}
         ),
-        "## Use\nThe chat template holds the preprocessing: send the raw text as the user's message. "
+        f"## Use\n{_USES[library]} "
         "Verify the signature and the golden prompts of its registration before you trust it.",
     ]
     return "\n\n".join(section for section in sections if section) + "\n"

@@ -66,6 +66,8 @@ def _verified(
     folder = fetched.path
     texts = read_texts(store, spec.golden_source_digest)
     _report(job, 0.3, "Reloading the model")
+    if fetched.is_classical:
+        return _verified_classical(spec, job, store, fetched, texts)
     model = Reloaded(fetched, spec.threads, device_of(compute_of(spec.compute).accelerator))
     _report(job, 0.6, "Recording golden prompts")
     recorded = golden.record(model, texts, spec.golden_count or _GOLDEN_COUNT)
@@ -88,6 +90,34 @@ def _verified(
         base_signature_digest=store.put_file(signed_base) if signed_base else "",
         generation=GenerationDefaults(**asdict(generation.generation(fetched))),
         prompt=VerificationResult.PromptLimits(**asdict(generation.prompt_limits(fetched, model.positions))),
+    )
+
+
+def _verified_classical(
+    spec: VerificationSpec, job: JobFolder, store: ArtifactStore, fetched: ModelFolder, texts: list[str]
+) -> VerificationResult:
+    from ratoon_registry.worker import classical
+
+    folder = fetched.path
+    model = classical.load(folder)
+    _report(job, 0.6, "Recording golden prompts")
+    recorded = classical.record(model, texts, spec.golden_count or _GOLDEN_COUNT)
+    _report(job, 0.9, "Signing")
+    size_bytes = sum(
+        path.stat().st_size for path in folder.rglob("*") if path.is_file() and path.name != CARD
+    )
+    card = model_card(folder, spec.card, model.parameters, size_bytes, library="scikit-learn")
+    (folder / CARD).write_text(card, encoding="utf-8")
+    key = Path(spec.signing_key or signature.passing_key(job.path / "passing.pem"))
+    signed = signature.sign(folder, key, job.path / "model.sig")
+    return VerificationResult(
+        artifact_digest=store.put_tree(folder),
+        signature_digest=store.put_file(signed),
+        golden_digest=store.put_bytes(json.dumps(recorded, sort_keys=True).encode()),
+        parameter_count=model.parameters,
+        size_bytes=size_bytes,
+        size_class=size_class(model.parameters, size_bytes),
+        generation=GenerationDefaults(),
     )
 
 

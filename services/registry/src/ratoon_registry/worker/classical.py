@@ -1,0 +1,60 @@
+"""Verification of a classical model: it is loaded with checks, and golden prompts are recorded in its own tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ratoon.classical.errors import BadArtifact
+from ratoon.classical.model import TABLE, ClassicalModel
+from ratoon.classical.tokens import answers, encode, label_texts
+from ratoon_registry.worker.golden import NEAR_TIE, NoStablePrompt
+from ratoon_registry.worker.inspection import UnfitArtifact
+
+_PROMPT_BYTES = 256
+"""Longer texts are cut: a text and its beginning are different prompts of the same model. Rows of a table are not."""
+_DIGITS = 4
+"""Bytes of a number that are compared: the last ones may differ between processors."""
+
+
+def load(folder: Path) -> ClassicalModel:
+    """Return the model of a directory; UnfitArtifact if its files are none, or could run code."""
+    try:
+        return ClassicalModel.load(folder)
+    except BadArtifact as error:
+        raise UnfitArtifact(error.reason, str(error)) from error
+
+
+def record(model: ClassicalModel, texts: Sequence[str], count: int) -> dict[str, Any]:
+    """Return up to `count` prompts with the tokens of their answers; raises NoStablePrompt if all are near-ties."""
+    is_number = not label_texts(model)
+    whole = model.about.features == TABLE
+    cut = (
+        texts
+        if whole
+        else list(dict.fromkeys(text.encode()[:_PROMPT_BYTES].decode(errors="ignore") for text in texts))
+    )
+    prompts = []
+    cut = cut[: 4 * count]
+    for text, tokens in zip(cut, answers(model, cut), strict=True):
+        stable = tokens[:_DIGITS] if is_number else tokens
+        if (
+            len(prompts) < count
+            and stable
+            and all(each.logprob - each.second >= NEAR_TIE for each in stable[:1])
+        ):
+            prompts.append(
+                {
+                    "prompt_token_ids": encode(text),
+                    "tokens": [each.id for each in stable],
+                    "logprobs": [each.logprob for each in stable],
+                    "second_logprobs": [min(each.second, each.logprob) for each in stable],
+                }
+            )
+    if not prompts:
+        raise NoStablePrompt(
+            "The model's two likeliest labels are almost equally likely on every text: label more "
+            "records, or other ones."
+        )
+    return {"dtype": "float32", "near_tie": NEAR_TIE, "prompts": prompts}
