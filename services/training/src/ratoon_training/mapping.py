@@ -179,6 +179,7 @@ def _objective_settings(value: Recipe) -> dict[str, Any]:
     if value.objective is Objective.DPO:
         loss = pb.Recipe.PreferenceLoss.Value(f"PREFERENCE_LOSS_{value.preference_loss}")
         settings["preference_loss"] = loss
+        settings["reward_model_artifact_digest"] = value.reward_model
     if value.objective is Objective.KTO:
         settings |= {"good_weight": value.good_weight, "bad_weight": value.bad_weight}
     if value.objective is Objective.GRPO:
@@ -239,13 +240,14 @@ def _recipe_spec(message: pb.Recipe) -> RecipeSpec:
         else None,
         good_weight=message.good_weight if message.HasField("good_weight") else None,
         bad_weight=message.bad_weight if message.HasField("bad_weight") else None,
+        reward_model=message.reward_model_artifact_digest,
         grpo=grpo_messages.settings_of(message.grpo) if message.HasField("grpo") else None,
         distillation=distillation_messages.settings_of(message.distillation)
         if message.HasField("distillation")
         else None,
+        classical=classical.recipe_of(message.classical) if message.HasField("classical") else None,
     )
 
-        classical=classical.recipe_of(message.classical) if message.HasField("classical") else None,
 
 def _resources(value: Resources) -> pb.Resources:
     return pb.Resources(

@@ -61,11 +61,12 @@ class RecipeSpec:
     preference_loss: PreferenceLoss | None = None
     good_weight: float | None = None
     bad_weight: float | None = None
+    reward_model: str = ""
     distillation: Distillation | None = None
     grpo: Grpo | None = None
     """Settings of GRPO; a maximum of 0 tokens takes that of the task."""
-
     classical: Classical | None = None
+
 
 @dataclass(frozen=True)
 class RunSpec:
@@ -129,9 +130,9 @@ def recipe_of(spec: RecipeSpec, base: BaseModel | None, teacher: BaseModel | Non
 
     A student from scratch that learns the probabilities of a `teacher` has its tokens.
     """
-    usual = Recipe()
     if spec.method is Method.CLASSICAL:
         return _classical(spec)
+    usual = Recipe()
     shape = base.architecture if base else _shape(spec)
     if base is None and teacher is not None:
         shape = replace(shape, vocab_size=teacher.architecture.vocab_size)
@@ -190,7 +191,6 @@ def recipe_of(spec: RecipeSpec, base: BaseModel | None, teacher: BaseModel | Non
             spec.grpo or (Grpo(max_new_tokens=0) if objective is Objective.GRPO else usual.grpo), task
         ),
         distillation=_distillation(spec.distillation or usual.distillation, task),
-    ).checked()
         reward_model=spec.reward_model,
     ).checked()
 
@@ -205,6 +205,7 @@ def _classical(spec: RecipeSpec) -> Recipe:
         task=spec.task if texts else None,
         seed=spec.seed,
         classical=spec.classical or Classical(),
+    ).checked()
 
 
 def _grpo(grpo: Grpo, task: TaskSpec) -> Grpo:

@@ -17,16 +17,15 @@ from ratoon_training.domain.recipes import (
     Architecture,
     Dtype,
     Method,
-    Objective,
     Recipe,
     Resources,
 )
 from ratoon_training.domain.shapes import ModelShape
 
 MEBI = 1024 * 1024
+FLOAT32, BFLOAT16 = 4, 2
 CLASSICAL_BYTES = 1024 * MEBI
 """Memory of the process that fits a classical model; it reads at most 20 million characters."""
-FLOAT32, BFLOAT16 = 4, 2
 
 
 @dataclass(frozen=True)
@@ -179,9 +178,9 @@ def plan(
     families: tuple[MachineFamily, ...],
     shape: ModelShape | None = None,
 ) -> ResourcePlan:
+    """Return the plan of a run on a machine with this much free memory; `shape` is that of a base model."""
     if recipe.classical is not None:
         return _classical_plan(available_bytes)
-    """Return the plan of a run on a machine with this much free memory; `shape` is that of a base model."""
     size = shape or ModelShape.of(recipe.architecture)
     needs = _needs(recipe, resources, size)
     total = needs * resources.workers
@@ -197,6 +196,7 @@ def plan(
         machine_families=tuple(best_for(work_of(size.parameters, resources.accelerator.value), families)),
     )
 
+
 def _classical_plan(available: int) -> ResourcePlan:
     """Return the plan of a classical model: one process, whose memory the bounds of its training part limit."""
     needs = CLASSICAL_BYTES
@@ -208,7 +208,6 @@ def _classical_plan(available: int) -> ResourcePlan:
         admitted=admitted,
         reason=f"{reason}{'.' if admitted else ': free memory, or train on a larger machine.'}",
     )
-
 
 
 def largest_batch(

@@ -30,6 +30,7 @@ CLASSICAL = "classical"
 USUAL_MAX_TOKENS = 1024
 """Default maximum of the tokens of a sample."""
 MAX_NEW_TOKENS = 10_000
+_MIN_PROMPT_TOKENS = 8
 MAX_TOKEN_CHARS = 64
 SMALL_MODEL = 50_000_000
 """Parameters below which all weights of a base model learn at the rate of models from scratch."""
@@ -59,9 +60,9 @@ class Method(StrEnum):
     """All weights of a base model; what users corrected is sometimes wrong, so answers are smoothed."""
     LORA = "LORA"
     """A low-rank adapter of a base model that does not change."""
-
     CLASSICAL = "CLASSICAL"
     """A classical model by scikit-learn, which has neither tokens nor a base model."""
+
     @property
     def defaults(self) -> Defaults:
         """Return the default values of this method."""
@@ -295,12 +296,14 @@ class Recipe:
     """Weights of the losses of good and of bad answers in KTO."""
     grpo: Grpo = Grpo()
     distillation: Distillation = Distillation()
+    reward_model: str = ""
+    """Digest of a reward model that says which preferences it would reverse; empty: none."""
 
+    classical: Classical | None = None
+    """Candidates of a classical model; None: the method is another one."""
 
     @property
     def spec(self) -> TaskSpec:
-    classical: Classical | None = None
-    """Candidates of a classical model; None: the method is another one."""
         """Task of the model."""
         return self.task or Classify(self.labels)
 
@@ -309,6 +312,13 @@ class Recipe:
         """Metric of the validation part by which epochs are compared: `loss` where no metric is cheap enough."""
         known = kind_of(self.spec).SELECTION if self.objective is Objective.SFT else ()
         return self.selection_metric or next(iter(known), LOSS)
+
+    @property
+    def reward_models(self) -> tuple[str, ...]:
+        """Return the digests of the reward models that judge answers."""
+        kind = rewards.RewardKind.REWARD_MODEL
+        named = (reward.value for reward in self.grpo.rewards if reward.kind is kind)
+        return tuple(filter(None, dict.fromkeys((*named, self.reward_model))))
 
     @property
     def taught_logits(self) -> bool:
@@ -335,6 +345,8 @@ class Recipe:
         fields["dtype"] = Dtype(fields.get("dtype", Dtype.FLOAT32))
         fields["objective"] = Objective(fields.get("objective", Objective.SFT))
         fields["preference_loss"] = PreferenceLoss(fields.get("preference_loss", PreferenceLoss.SIGMOID))
+        if fields.get("classical") is not None:
+            fields["classical"] = Classical.parse(fields["classical"])
         if fields.get("grpo") is not None:
             fields["grpo"] = Grpo.parse(fields["grpo"])
         if fields.get("distillation") is not None:
@@ -345,8 +357,6 @@ class Recipe:
             fields["truncation"] = Truncation(fields["truncation"])
         return Recipe(**fields)
 
-        if fields.get("classical") is not None:
-            fields["classical"] = Classical.parse(fields["classical"])
     def as_json(self) -> dict[str, Any]:
         """A JSON object that `parse` reads. Recipes with labels have no settings of texts.
 
@@ -384,6 +394,8 @@ _COMPUTATION: dict[str, object] = {
     "bad_weight": 1.0,
     "grpo": None,
     "distillation": None,
+    "reward_model": "",
+    "classical": None,
 }
 
 
@@ -394,8 +406,6 @@ def task_of_json(value: dict[str, Any]) -> TaskSpec:
     if "labels" in fields:
         fields["labels"] = tuple(fields["labels"])
     if SPECS[kind] is Generate:
-    "reward_model": "",
-    "classical": None,
         fields |= {"form": Form(fields["form"]), "defaults": Sampling(**fields["defaults"])}
         fields["stop"] = tuple(fields["stop"])
     return SPECS[kind](**{**fields, "kind": kind})
@@ -429,22 +439,12 @@ def iterations(samples: int, batch_size: int) -> int:
 
 def _limits(recipe: Recipe) -> list[tuple[str, bool, str]]:
     """Field, whether it is out of its limits, and what they are; a base model's shape is what it is."""
+    if recipe.classical is not None:
+        return [*_classical_limits(recipe, recipe.classical), *_training_limits(recipe)]
     shape = _shape_limits(recipe.architecture) if recipe.method is Method.FROM_SCRATCH else []
     return [*_training_limits(recipe), *_objective_limits(recipe), *_token_limits(recipe), *shape]
 
 
-def _objective_limits(recipe: Recipe) -> list[tuple[str, bool, str]]:
-    objective, is_dpo = recipe.objective, recipe.objective is Objective.DPO
-    aligns = objective.aligns
-    known = kind_of(recipe.spec).RECIPES
-    ipo = recipe.preference_loss is PreferenceLoss.IPO
-    metrics = ("", LOSS, *(kind_of(recipe.spec).SELECTION if objective is Objective.SFT else ()))
-    if recipe.classical is not None:
-        return [*_classical_limits(recipe, recipe.classical), *_training_limits(recipe)]
-    return [
-        (
-            "selection_metric",
-            recipe.selection_metric not in metrics,
 def _classical_limits(recipe: Recipe, classical: Classical) -> list[tuple[str, bool, str]]:
     known = kind_of(recipe.spec).RECIPES
     return [
@@ -457,6 +457,16 @@ def _classical_limits(recipe: Recipe, classical: Classical) -> list[tuple[str, b
     ]
 
 
+def _objective_limits(recipe: Recipe) -> list[tuple[str, bool, str]]:
+    objective, is_dpo = recipe.objective, recipe.objective is Objective.DPO
+    aligns = objective.aligns
+    known = kind_of(recipe.spec).RECIPES
+    ipo = recipe.preference_loss is PreferenceLoss.IPO
+    metrics = ("", LOSS, *(kind_of(recipe.spec).SELECTION if objective is Objective.SFT else ()))
+    return [
+        (
+            "selection_metric",
+            recipe.selection_metric not in metrics,
             f"must be empty or one of {', '.join(metrics[1:])}",
         ),
         (
@@ -492,6 +502,11 @@ def _classical_limits(recipe: Recipe, classical: Classical) -> list[tuple[str, b
             "must be 0 with KTO and IPO, which have no such share",
         ),
         ("preference_loss", ipo and not is_dpo, "IPO needs the objective DPO"),
+        (
+            "reward_model_artifact_digest",
+            bool(recipe.reward_model) and not is_dpo,
+            "needs the objective DPO; of GRPO, name it in grpo.rewards",
+        ),
         (
             "packed",
             recipe.packed and objective is Objective.REWARD_MODEL,

@@ -8,11 +8,12 @@ import sys
 from pathlib import Path
 from types import FrameType
 
+from ratoon.operations.jobs import JobFolder
 from ratoon.operations.warm import main
 
 ENTRY = "ratoon_training.worker.driver:run"
-
 CLASSICAL_ENTRY = "ratoon_training.worker.classical_job:run"
+
 
 def _stop_run(folder: Path) -> None:
     """On SIGTERM, request the run to stop: it ends within a step, and this process with it."""
@@ -23,12 +24,12 @@ def _stop_run(folder: Path) -> None:
     signal.signal(signal.SIGTERM, request_stop)
 
 
-if __name__ == "__main__":
 def _entry(folder: Path) -> str:
     """Return what runs the job: classical models need neither Ray nor torch."""
     recipe = JobFolder(folder).spec().get("recipe") or {}
     return CLASSICAL_ENTRY if recipe.get("method") == "CLASSICAL" else ENTRY
 
 
+if __name__ == "__main__":
     _stop_run(Path(sys.argv[1]))
-    sys.exit(main(ENTRY, sys.argv[1:]))
+    sys.exit(main(_entry(Path(sys.argv[1])), sys.argv[1:]))
