@@ -151,3 +151,10 @@ def test_every_annotation_and_prediction_is_accounted_for():
 
 def test_a_config_without_controls_is_a_config():
     assert ls.parsed_config("<View><Text name='t' value='$t'/></View>") == Config((), {"t": "t"})
+
+
+def test_a_task_is_written_with_the_names_of_annotators_and_what_models_propose():
+    given = [Given("spam", "ann", is_gold=True), Given("ham", "rules", is_prediction=True, score=0.5)]
+    task = ls.task_with({"text": TEXT, "record_id": "r1"}, given, Classify(("ham", "spam")))
+    assert task["data"] == {"text": TEXT, "record_id": "r1"}
+    assert list(ls.given(task, TEXT)) == given

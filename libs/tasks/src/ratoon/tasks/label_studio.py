@@ -43,6 +43,8 @@ _VALUES = {
 _LAYOUT = ("View", "Header", "Style", "Choice", "Label", "Collapse", "Panel", "Filter", "Shortcut", "Item")
 _MAX_CONFIG_CHARS = 1 << 20
 _MAX_RATING = 5
+_ANNOTATOR = "annotator"
+"""Name in the metadata of a result under which an annotator is kept that has no account there."""
 _FULL = 100
 """Label Studio gives coordinates of boxes in hundredths of the image."""
 
@@ -350,6 +352,30 @@ def _box(value: Mapping[str, Any]) -> dict[str, Any] | Left:
     return {"x": x, "y": y, "width": min(width, 1 - x), "height": min(height, 1 - y), "label": labels[0]}
 
 
+def task_with(
+    data: Mapping[str, str],
+    answers: Sequence[Given],
+    task: TaskSpec,
+    marks: Marks | None = None,
+) -> dict[str, Any]:
+    """Return a task of a JSON import with its annotations and predictions; `data["text"]` is what spans are of.
+
+    An import refuses annotators without an account: their names are kept in the metadata of the results.
+    """
+    written: dict[str, Any] = {"data": dict(data), "annotations": [], "predictions": []}
+    for each in answers:
+        result = result_of(each.answer, task, marks, data.get("text", ""))
+        if each.is_prediction:
+            score = {} if each.score is None else {"score": each.score}
+            written["predictions"].append({"model_version": each.annotator, **score, "result": result})
+            continue
+        for part in result:
+            part["meta"] = {_ANNOTATOR: [each.annotator]}
+        gold = {"ground_truth": True} if each.is_gold else {}
+        written["annotations"].append({**gold, "result": result})
+    return written
+
+
 def result_of(
     answer: str, task: TaskSpec, marks: Marks | None = None, text: str = ""
 ) -> list[dict[str, Any]]:
@@ -398,6 +424,10 @@ def _code_points(text: str, units: int) -> int:
 
 
 def _annotator(annotation: Mapping[str, Any]) -> str:
+    for each in _list(annotation.get("result"))[:1]:
+        noted = each.get("meta") if isinstance(each, Mapping) else None
+        if isinstance(noted, Mapping) and (names := _list(noted.get(_ANNOTATOR))):
+            return str(names[0])
     who = annotation.get("completed_by")
     if isinstance(who, Mapping):
         return str(who.get("email") or who.get("id") or "")
