@@ -1,0 +1,92 @@
+"""The exchange with a real Label Studio: it imports what is written here, and what it exports is read here."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from bench import label_studio as server
+from ratoon.tasks import label_studio as exchange
+from ratoon.tasks.classify import Classify
+from ratoon.tasks.generate import Generate
+from ratoon.tasks.label_studio import Fault, Given, Left, Marks
+from ratoon.tasks.regress import Regress
+
+TEXT = "😀 Zoë lives in 北京. مرحبا"
+SPANS = json.dumps(
+    [
+        {"start": 2, "end": 5, "label": "PER", "text": "Zoë"},
+        {"start": 15, "end": 17, "label": "LOC", "text": "北京"},
+    ],
+    ensure_ascii=False,
+)
+BOXES = '[{"x": 0.1, "y": 0.25, "width": 0.5, "height": 0.3, "label": "car"}]'
+
+
+@pytest.fixture(scope="module")
+def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[server.LabelStudio]:
+    with server.running(Path(tmp_path_factory.mktemp("label-studio"))) as running:
+        yield running
+
+
+@pytest.mark.parametrize(
+    ("name", "task", "marks", "answer"),
+    [
+        ("one label", Classify(("ham", "spam")), None, "spam"),
+        ("several labels", Classify(("a", "b", "c"), multi_label=True), None, "a\nc"),
+        ("number", Regress(min=-1, max=5), None, "2.5"),
+        ("text", Generate(), None, "two\nlines"),
+        ("spans", Generate(), Marks(("PER", "LOC")), SPANS),
+        ("boxes", Generate(), Marks(("car",), are_boxes=True), BOXES),
+    ],
+)
+def test_what_is_written_is_imported_and_comes_back_from_its_export(studio, name, task, marks, answer):
+    project = studio.create_project(f"Exchange: {name}", exchange.config_of(task, "Read it.", marks))
+    given = [
+        Given(answer, "ann", is_gold=True),
+        Given(answer, "rules", is_prediction=True, score=0.75),
+    ]
+    data = {"text": TEXT, "record_id": "r1", "image": "https://example.com/a.png"}
+    body = [exchange.task_with(data, given, task, marks)]
+    imported = studio.call("POST", f"/api/projects/{project}/import", body)
+    assert (imported["task_count"], imported["annotation_count"], imported["prediction_count"]) == (1, 1, 1)
+    (exported,) = studio.call(
+        "GET", f"/api/projects/{project}/export?exportType=JSON&download_all_tasks=true"
+    )
+    assert exported["data"] == data
+    (detail,) = studio.call("GET", f"/api/tasks?project={project}&fields=all")["tasks"]
+    exported["predictions"] = detail["predictions"]
+    back = [each for each in exchange.given(exported, TEXT) if isinstance(each, Given)]
+    assert [(each.answer, each.annotator, each.is_gold) for each in back if not each.is_prediction] == [
+        (answer, "ann", True)
+    ]
+    assert [(each.answer, each.annotator, each.score) for each in back if each.is_prediction] == [
+        (answer, "rules", 0.75)
+    ]
+    config = exchange.parsed_config(studio.call("GET", f"/api/projects/{project}")["label_config"])
+    assert exchange.task_of(config.control()) == (task, marks)
+
+
+def test_what_people_do_there_is_read_with_what_is_no_answer(studio):
+    project = studio.create_project(
+        "People",
+        '<View><Text name="t" value="$text"/><Choices name="kind" toName="t"><Choice value="ham"/>'
+        '<Choice value="spam"/></Choices><Rating name="stars" toName="t" maxRating="7"/></View>',
+    )
+    studio.call("POST", f"/api/projects/{project}/import", [{"text": TEXT}])
+    (task,) = studio.call("GET", f"/api/tasks?project={project}&fields=all")["tasks"]
+    kind = {"from_name": "kind", "to_name": "t", "type": "choices", "value": {"choices": ["ham"]}}
+    stars = {"from_name": "stars", "to_name": "t", "type": "rating", "value": {"rating": 6}}
+    path = f"/api/tasks/{task['id']}/annotations/"
+    studio.call("POST", path, {"result": [kind, stars]})
+    studio.call("POST", path, {"result": [], "was_cancelled": True})
+    studio.call("POST", f"/api/tasks/{task['id']}/drafts", {"result": [kind]})
+    (exported,) = studio.call(
+        "GET", f"/api/projects/{project}/export?exportType=JSON&download_all_tasks=true"
+    )
+    read = list(exchange.given(exported, TEXT, "stars"))
+    assert [(each.answer, each.annotator) for each in read if isinstance(each, Given)] == [("6", "1")]
+    faults = [each.fault for each in read if isinstance(each, Left)]
+    assert faults.count(Fault.CANCELLED) == 1
+    assert faults.count(Fault.UNKNOWN_CONTROL) == 1
