@@ -35,6 +35,7 @@ async def labels_page(place: Place, api: Api) -> View:
             "ratings": ratings,
             "answer_words": labels.answer_words,
             "done": done.items,
+            "marked_words": labels.marked_words,
             "forms": queues,
         },
         watched=tuple(each["name"] for each in sets.items if not ended(each["state"])),
