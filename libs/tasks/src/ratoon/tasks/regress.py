@@ -30,7 +30,7 @@ METRICS = metrics(
 )
 PRIMARY = "mae"
 BASELINES: tuple[str, ...] = ("mean", "ridge_tfidf", "classical")
-RECIPES: tuple[str, ...] = ("sft",)
+RECIPES: tuple[str, ...] = ("sft", "classical")
 SELECTION: tuple[str, ...] = ("mae", "mse", "rmse", "r2", "spearman")
 DRIFT_INPUTS: tuple[DriftInput, ...] = (*PROMPT_INPUTS, DriftInput.NUMBERS, DriftInput.ANSWER_STATUS)
 DEFAULT_SPLIT = SplitMode.QUANTILES

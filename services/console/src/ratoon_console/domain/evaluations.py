@@ -16,6 +16,7 @@ _BASELINES = {
     "majority": "majority class",
     "tfidf": "TF-IDF on words",
     "tfidf_chars": "TF-IDF on characters",
+    "classical": "the best classical model",
     "zero_shot": "base model",
     "few_shot": "base model with examples",
     "nearest_reference": "answer of the most similar training record",

@@ -16,6 +16,8 @@ TFIDF = "tfidf"
 """The baseline by logistic regression on TF-IDF weights of words, fitted on the training part alone."""
 TFIDF_CHARS = "tfidf_chars"
 """The same on character n-grams of 1 to 3 characters."""
+CLASSICAL = "classical"
+"""The best classical model: features and estimator chosen by cross-validation on the training part."""
 BASELINE_TITLES = classify.BASELINE_TITLES
 
 

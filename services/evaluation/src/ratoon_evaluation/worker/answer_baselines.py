@@ -18,8 +18,13 @@ from typing import Any
 
 import numpy as np
 
-from ratoon_evaluation.domain.scores import MAJORITY
-from ratoon_evaluation.worker.baselines import VECTORIZERS, cut, stride, words
+from ratoon.classical.words import cut, words
+from ratoon.tasks import regress
+from ratoon.tasks.classify import Classify
+from ratoon.tasks.regress import Regress
+from ratoon_evaluation.domain.scores import CLASSICAL, MAJORITY
+from ratoon_evaluation.worker.baselines import VECTORIZERS, stride
+from ratoon_evaluation.worker.classical_fit import best_answers
 from ratoon_evaluation.worker.fitting import answer_tasks
 
 NEAREST, MEAN, RIDGE, LABEL_SETS = "nearest_reference", "mean", "ridge_tfidf", "label_sets"
@@ -52,7 +57,13 @@ def nearest_answers(task: dict[str, Any]) -> dict[str, Any]:
 def predicted_numbers(task: dict[str, Any]) -> dict[str, Any]:
     """Return the mean of the training part and the predictions of a ridge regression, within the range of the task."""
     texts, numbers, tests = task["texts"], task["answers"], task["test_texts"]
-    return {MEAN: [fmean(numbers)] * len(tests), RIDGE: _ridge(task, texts, numbers, tests)}
+    range_ = Regress(min=task["low"], max=task["high"])
+    own = best_answers(range_, texts, [regress.format_number(each) for each in numbers], tests)
+    return {
+        MEAN: [fmean(numbers)] * len(tests),
+        RIDGE: _ridge(task, texts, numbers, tests),
+        **({CLASSICAL: [float(each) for each in own["predicted"]]} if own else {}),
+    }
 
 
 def _ridge(
@@ -84,7 +95,16 @@ def label_sets(task: dict[str, Any]) -> dict[str, Any]:
     always = [commonest] * len(task["test_texts"])
     if len({label for each in task["answers"] for label in each}) < 2:
         return dict.fromkeys((MAJORITY, *VECTORIZERS), always)
-    return {MAJORITY: always, **{name: _label_sets(task, make()) for name, make in VECTORIZERS.items()}}
+    labels = dict.fromkeys(label for each in task["answers"] for label in each)
+    known = Classify(tuple(task.get("labels") or labels), multi_label=True)
+    own = best_answers(
+        known, task["texts"], ["\n".join(each) for each in task["answers"]], task["test_texts"]
+    )
+    return {
+        MAJORITY: always,
+        **{name: _label_sets(task, make()) for name, make in VECTORIZERS.items()},
+        **({CLASSICAL: own["predicted"]} if own else {}),
+    }
 
 
 def _label_sets(task: dict[str, Any], vectorizer: Any) -> list[str]:

@@ -18,13 +18,13 @@ from ratoon_evaluation.domain.generation import Engine
 from ratoon_evaluation.domain.scores import DomainScores
 from ratoon_evaluation.worker import answer_tables, measuring
 from ratoon_evaluation.worker.answer_scores import AnswerScores
+from ratoon_evaluation.worker.classical import ClassicalWriter
 from ratoon_evaluation.worker.decoding import Decoding
 from ratoon_evaluation.worker.fitting import FittingProcess
 from ratoon_evaluation.worker.generator import Completions, Generator, Prompt
 from ratoon_evaluation.worker.measuring import Answerer
 from ratoon_evaluation.worker.models import LoadedModel
 from ratoon_evaluation.worker.passes import CANDIDATE, REFERENCE, Domain, Pass, settings_of_compute
-from ratoon_evaluation.worker.prompts import Prompts
 from ratoon_evaluation.worker.resampling import resampling_of
 from ratoon_evaluation.worker.spec import compute_of_spec
 from ratoon_evaluation.worker.vllm_generator import VllmGenerator
@@ -34,10 +34,18 @@ _VERSION = 1
 """Raised when answers to the same prompts would change."""
 
 
+class Renderer(Protocol):
+    """Renders records as prompts."""
+
+    def opened(self, record: Record, opening: str) -> list[int]:
+        """Return the tokens of a prompt, and of the opening of its answer where it can be left open."""
+        ...
+
+
 class Writer(Protocol):
     """A model that writes answers."""
 
-    def prompts(self, shots: Sequence[Record] = ()) -> Prompts:
+    def prompts(self, shots: Sequence[Record] = ()) -> Renderer:
         """Return what renders prompts for this model; `shots` stand before each prompt."""
         ...
 
@@ -87,6 +95,8 @@ class AnswerEvaluator(ABC):
 
     def load(self, folder: ModelFolder) -> Writer:
         """Return a model that answers."""
+        if folder.is_classical:
+            return ClassicalWriter(folder)
         if self._spec.generation.engine == Engine.VLLM:
             return VllmGenerator(folder, self._decoding, self._spec.threads, self._compute)
         return Generator(LoadedModel(folder, self._spec.threads, self._compute), self._decoding)
@@ -129,7 +139,7 @@ class AnswerEvaluator(ABC):
             settings,
         )
 
-    def _prompt(self, prompts: Prompts, record: Record, opening: str) -> Prompt:
+    def _prompt(self, prompts: Renderer, record: Record, opening: str) -> Prompt:
         """Return the prompt of a record and the opening of its answer, with its reference if that is scored."""
         return Prompt(prompts.opened(record, opening))
 

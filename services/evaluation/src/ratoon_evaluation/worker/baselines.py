@@ -1,25 +1,23 @@
-"""Simple models that a candidate is compared with: the majority class, and logistic regressions on TF-IDF weights of
-words (Jieba cuts Chinese) and of character n-grams, all fitted on the training part.
+"""Simple models that a candidate is compared with: the majority class, logistic regressions on TF-IDF weights of words
+(Jieba cuts Chinese) and of character n-grams, and the best classical model, all fitted on the training part.
 
 Run as a process of its own, `python -m ratoon_evaluation.worker.baselines <folder>`.
 """
 
 from __future__ import annotations
 
-import atexit
-import re
-import shutil
 import sys
-import tempfile
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
-from functools import cache
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ratoon.classical.words import MAX_CHARS, cut, words
+from ratoon.tasks.classify import Classify
 from ratoon_evaluation.domain.kinds.classify import Confusion
-from ratoon_evaluation.domain.scores import MAJORITY, TFIDF, TFIDF_CHARS
+from ratoon_evaluation.domain.scores import CLASSICAL, MAJORITY, TFIDF, TFIDF_CHARS
+from ratoon_evaluation.worker.classical_fit import best_answers
 from ratoon_evaluation.worker.fitting import BaselinesFailed, FittingProcess, answer_tasks
 
 __all__ = [
@@ -37,16 +35,10 @@ __all__ = [
 JSON = dict[str, Any]
 BEST = "best"
 """Key of the best baseline's name among a task's answers."""
-MAX_CHARS = 4000
-"""Characters of a text that baselines read."""
 MAX_FITTED_CHARS = 20_000_000
 """Characters of the training part that baselines are fitted on: of larger parts every n-th record is taken."""
 _HELD_OUT = 5
 """One training record in this many is held out to find the best baseline."""
-_CJK = re.compile(r"[\u3400-\u9fff]")
-_CHINESE = 0.05
-"""Share of Chinese characters from which a text is cut by Jieba."""
-_WORD = re.compile(r"\b\w\w+\b")
 
 
 @dataclass(frozen=True)
@@ -56,6 +48,8 @@ class Task:
     texts: Sequence[str]
     labels: Sequence[str]
     test_texts: Sequence[str]
+    task_labels: Sequence[str] = ()
+    """Labels of the task; empty: those of the training part."""
 
 
 @dataclass(frozen=True)
@@ -68,10 +62,11 @@ class BaselineAnswers:
 
 @dataclass(frozen=True)
 class FittedBaselines:
-    """The answers of each baseline by name, and the name of the best one."""
+    """The answers of each baseline by name, the name of the best one, and what the best classical model is."""
 
     answers: dict[str, BaselineAnswers]
     best: str
+    card: dict[str, Any] = field(default_factory=dict)
 
 
 class Baselines:
@@ -106,29 +101,11 @@ def fit_and_answer(task: Task) -> dict[str, Any]:
     if len(shares) < 2:
         return {MAJORITY: always, TFIDF: always, TFIDF_CHARS: always, BEST: MAJORITY}
     fitted = {name: _regression(task, vectorizer) for name, vectorizer in VECTORIZERS.items()}
-    return {MAJORITY: always, **fitted, BEST: _best(task)}
-
-
-def words(text: str) -> list[str]:
-    """The words of a text in their order: by Jieba where it is Chinese, else runs of two letters or more.
-
-    A text without any, such as an emoji or a digit, is what stands between its spaces.
-    """
-    if len(_CJK.findall(text)) >= _CHINESE * len(text) > 0:
-        return [word for word in _jieba().lcut(text) if not word.isspace()]
-    return _WORD.findall(text) or text.split()
-
-
-@cache
-def _jieba() -> Any:
-    """Jieba's tokenizer, its dictionary cache in a directory of its own (by default anyone may write it)."""
-    import jieba
-
-    jieba.setLogLevel("WARNING")
-    tokenizer = jieba.Tokenizer()
-    tokenizer.tmp_dir = tempfile.mkdtemp(prefix="ratoon-jieba-")
-    atexit.register(shutil.rmtree, tokenizer.tmp_dir, ignore_errors=True)
-    return tokenizer
+    own = best_answers(Classify(tuple(task.task_labels or shares)), task.texts, task.labels, task.test_texts)
+    if own is None:
+        return {MAJORITY: always, **fitted, BEST: _best(task)}
+    # Chosen by cross-validation among both regressions and others.
+    return {MAJORITY: always, **fitted, CLASSICAL: own, BEST: CLASSICAL}
 
 
 def _best(task: Task) -> str:
@@ -188,13 +165,9 @@ def stride(texts: Sequence[str]) -> int:
     return -(-sum(min(len(text), MAX_CHARS) for text in texts) // MAX_FITTED_CHARS) or 1
 
 
-def cut(texts: Sequence[str]) -> list[str]:
-    return [text[:MAX_CHARS] for text in texts]
-
-
 def _fitted(results: dict[str, Any], labels: Sequence[str]) -> FittedBaselines:
     answers = {name: _in_order(one, labels) for name, one in results.items() if name != BEST}
-    return FittedBaselines(answers, str(results[BEST]))
+    return FittedBaselines(answers, str(results[BEST]), results.get(CLASSICAL, {}).get("card", {}))
 
 
 def _in_order(result: JSON, labels: Sequence[str]) -> BaselineAnswers:

@@ -6,12 +6,12 @@ It trusts nothing it reads there.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import prod
 from pathlib import Path
 from typing import Any
 
-from ratoon.storage.models import ModelFolder
+from ratoon.storage.models import CLASSICAL_CONFIG, ModelFolder
 
 JSON = dict[str, Any]
 
@@ -44,20 +44,43 @@ class Card:
     architecture: JSON = field(default_factory=dict)
     recipe: JSON = field(default_factory=dict)
     diagnosis: str = ""
+    core_seconds_per_million: float | None = None
+    """Processor time of a million answers, as the evaluation measured it on this machine; None: not measured."""
 
 
 def read_card(model: ModelFolder, digest: str) -> Card:
     """Read config.json, recipe.json and training.json; files that are absent leave their lines out."""
     folder = model.path
     config = _json(folder / "config.json")
+    classical = _json(folder / CLASSICAL_CONFIG)
     diagnosis = _json(folder / "training.json").get("diagnosis", "")
     return Card(
         digest=digest,
         parameters=_parameters(model.whole),
         bytes=sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()),
-        architecture={name: config[name] for name in _ARCHITECTURE if name in config},
+        architecture={
+            **{name: config[name] for name in _ARCHITECTURE if name in config},
+            **{name: classical[name] for name in ("features", "estimator", "columns") if name in classical},
+        },
         recipe=flat(_json(folder / "recipe.json")),
         diagnosis=diagnosis if isinstance(diagnosis, str) else json.dumps(diagnosis, sort_keys=True),
+    )
+
+
+def timed(card: Card, seconds: float, answers: int) -> Card:
+    """Return the card with the processor time of a million answers, by the slower of two passes."""
+    measured = 1e6 * seconds / max(1, answers)
+    return replace(card, core_seconds_per_million=max(measured, card.core_seconds_per_million or 0.0))
+
+
+def of_baseline(value: JSON) -> Card:
+    """Return the card of the best classical model."""
+    return Card(
+        digest="",
+        parameters=value["parameters"],
+        bytes=value["bytes"],
+        architecture={"model": value["title"], "columns": value["columns"]},
+        core_seconds_per_million=value["core_seconds_per_million"],
     )
 
 

@@ -89,6 +89,7 @@ class LabelSetEvaluator(AnswerEvaluator):
                 "texts": domain.train.texts,
                 "answers": [classify.members(label) for label in self._labels(domain.train)],
                 "test_texts": domain.test.texts,
+                "labels": list(self._task.labels),
             }
             for domain in domains
             if domain.train

@@ -24,6 +24,7 @@ BASELINE_TITLES: Mapping[str, str] = {
     "majority": "always the commonest label",
     "tfidf": "TF-IDF on words",
     "tfidf_chars": "TF-IDF on characters",
+    "classical": "the best classical model",
 }
 BASE_BASELINES: tuple[str, ...] = ()
 OTHER = ""

@@ -7,7 +7,11 @@ from ratoon_evaluation.domain.generation import Generation, check_absent
 
 METRICS: tuple[str, ...] = ("mae", "mse", "rmse", "r2", "spearman")
 BASELINE = "mean"
-BASELINE_TITLES: Mapping[str, str] = {"mean": "always the mean", "ridge_tfidf": "ridge regression on TF-IDF"}
+BASELINE_TITLES: Mapping[str, str] = {
+    "mean": "always the mean",
+    "ridge_tfidf": "ridge regression on TF-IDF",
+    "classical": "the best classical model",
+}
 
 BASE_BASELINES: tuple[str, ...] = ()
 

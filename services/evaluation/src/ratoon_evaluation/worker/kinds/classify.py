@@ -15,6 +15,7 @@ from ratoon.tasks.classify import Classify
 from ratoon_evaluation.domain.scores import MACRO_F1, DomainScores, Interval, Scores
 from ratoon_evaluation.worker import passes, scoring, tables
 from ratoon_evaluation.worker.baselines import Baselines, FittedBaselines, Task
+from ratoon_evaluation.worker.classical import ClassicalScorer
 from ratoon_evaluation.worker.label_sets import LabelSetEvaluator
 from ratoon_evaluation.worker.parts import Part, UnusablePart
 from ratoon_evaluation.worker.passes import CANDIDATE, REFERENCE, Domain, Pass
@@ -53,7 +54,7 @@ class LabelEvaluator:
         return Baselines(
             folder,
             [
-                Task(domain.train.texts, domain.train.labels, domain.test.texts)
+                Task(domain.train.texts, domain.train.labels, domain.test.texts, self._labels)
                 for domain in domains
                 if domain.train
             ],
@@ -72,11 +73,13 @@ class LabelEvaluator:
         """Return stored answers."""
         return tables.read_predictions(self._store, predictions, each.domain.test, self._labels)
 
-    def load(self, folder: ModelFolder) -> Scorer:
+    def load(self, folder: ModelFolder) -> Scorer | ClassicalScorer:
         """Return a model that answers."""
+        if folder.is_classical:
+            return ClassicalScorer(folder, self._labels)
         return Scorer(folder, self._labels, self._spec.threads, self._compute)
 
-    def answer(self, model: Scorer, each: Pass, advance: Callable[[int], None]) -> Answers:
+    def answer(self, model: Scorer | ClassicalScorer, each: Pass, advance: Callable[[int], None]) -> Answers:
         """Answer a test part."""
         return model.score(each.domain.test.texts, advance, each.domain.test.openings)
 

@@ -22,7 +22,7 @@ from ratoon_evaluation.domain.scores import DomainScores
 from ratoon_evaluation.worker import passes
 from ratoon_evaluation.worker.answer_baselines import NEAREST
 from ratoon_evaluation.worker.answer_scores import Answered, TextScores
-from ratoon_evaluation.worker.answering import AnswerEvaluator, settings_of
+from ratoon_evaluation.worker.answering import AnswerEvaluator, Renderer, settings_of
 from ratoon_evaluation.worker.decoding import Decoding
 from ratoon_evaluation.worker.fitting import FittingProcess
 from ratoon_evaluation.worker.generator import Completions, Prompt
@@ -97,7 +97,8 @@ class TextEvaluator(AnswerEvaluator):
     def _settings(self, shots: Sequence[Record] = ()) -> str:
         return settings_of(self._decoding, shots, True, self._spec.generation.engine, self._compute)
 
-    def _prompt(self, prompts: Prompts, record: Record, opening: str) -> Prompt:
+    def _prompt(self, prompts: Renderer, record: Record, opening: str) -> Prompt:
+        assert isinstance(prompts, Prompts)
         tokens = prompts.opened(record, opening)
         references = _references(record)
         return Prompt(tokens, prompts.answer(record, references[0], tokens) if references else [])
