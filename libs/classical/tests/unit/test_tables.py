@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 
 from ratoon.classical import tables
+from ratoon.classical.analysis import association_rules, clusters, items_of
 from ratoon.classical.columns import Type, frame_of, row_of, types_of
 from ratoon.classical.errors import BadTable, CannotFit
 from ratoon.classical.estimators import Estimator
@@ -249,3 +250,23 @@ def test_every_treatment_survives_its_files():
         table, data, _ = fitted(rows, missing=missing, outliers="predict", select=2, components=1)
         again = tables.FittedTable.of_files(table.files())
         assert (again.matrix(data) == table.matrix(data)).all()
+
+
+def test_association_rules_are_found_by_their_lift():
+    rows = [{"bread": "yes", "butter": "yes" if n % 10 else "no", "rain": "yn"[n % 2]} for n in range(100)]
+    rows += [{"bread": "no", "butter": "no", "rain": "yn"[n % 2]} for n in range(100)]
+    columns, _ = types_of(rows)
+    items = items_of(frame_of(rows, columns), columns, ["a"] * 200)
+    rule = next(
+        r for r in association_rules(items) if r.given == ("butter = yes",) and r.then == "bread = yes"
+    )
+    assert (rule.support, rule.confidence, rule.lift) == pytest.approx((0.45, 1.0, 2.0))
+    assert not any("rain" in r.then for r in association_rules(items) if len(r.given) == 1)
+
+
+def test_clusters_are_groups_of_similar_rows():
+    values = np.concatenate([np.zeros((20, 2)), np.full((10, 2), 9.0)]) + np.arange(30)[:, None] / 100
+    groups = clusters(values, {"x": values[:, 0]}, ["a"] * 20 + ["b"] * 10)
+    assert [group.rows for group in groups] == [20, 10]
+    assert groups[0].answers == {"a": 20} and groups[1].means["x"] > 9
+    assert clusters(values[:1], {}, ["a"]) == []

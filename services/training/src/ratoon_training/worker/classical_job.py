@@ -9,7 +9,7 @@ import resource
 import shutil
 import time
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from io import BytesIO
 from typing import Any
 
@@ -17,12 +17,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from ratoon.classical.analysis import association_rules, clusters, items_of
+from ratoon.classical.columns import row_of
 from ratoon.classical.errors import ClassicalError
 from ratoon.classical.estimators import Estimator
 from ratoon.classical.fitting import Choice, Examples, fit_table, fit_texts
 from ratoon.classical.model import Answers, ClassicalModel, Task, title
 from ratoon.classical.records import text_of
-from ratoon.classical.tables import Preparation
+from ratoon.classical.tables import FittedTable, Preparation, frame
 from ratoon.classical.words import Terms
 from ratoon.jobs.v1.job_pb2 import JobEnvironment
 from ratoon.jobs.v1.training_jobs_pb2 import TrainingResult
@@ -38,7 +40,15 @@ from ratoon_training.domain.errors import DataEmpty, DataMalformed, Stopped, Tra
 from ratoon_training.domain.recipes import Recipe
 from ratoon_training.worker.task_queue import TrainingTask
 
+_ANALYSED_ROWS = 5_000
 _COLUMNS = ("record_id", "text", "label")
+
+
+@dataclass(frozen=True)
+class Part(Examples):
+    """A part of the split."""
+
+    ids: tuple[str, ...] = ()
 
 
 class NotFitted(TrainingError):
@@ -61,6 +71,7 @@ def run(spec: dict[str, Any], job: JobFolder) -> dict[str, Any]:
     report("Reading the split.")
     train = _examples(store, str(spec["train"]), "training")
     validation = _examples(store, str(spec["validation"]), "validation")
+    _check_disjoint(train, validation)
     try:
         model = _fitted(kind, recipe, recipe.classical, train, report)
         report("Answering the validation part.")
@@ -68,8 +79,9 @@ def run(spec: dict[str, Any], job: JobFolder) -> dict[str, Any]:
     except ClassicalError as error:
         raise NotFitted(error) from error
     metrics = _metrics(kind, validation.answers, answers)
+    found = _analysis(model, train) if recipe.classical.is_table else {}
     report("Storing the model.")
-    digests = _published(store, job, recipe, model, metrics)
+    digests = _published(store, job, recipe, model, {"validation": metrics, **found})
     measured = {
         **metrics,
         "records": float(len(train.texts)),
@@ -106,7 +118,7 @@ def _fitted(task: Task, recipe: Recipe, classical: Classical, train: Examples, r
     return fit_texts(task, train, Choice(terms, estimators, recipe.seed), report)
 
 
-def _examples(store: ArtifactStore, digest: str, part: str) -> Examples:
+def _examples(store: ArtifactStore, digest: str, part: str) -> Part:
     """Return the records of a part in the order of their ids."""
     try:
         table = pq.read_table(BytesIO(store.read(digest)))
@@ -130,7 +142,17 @@ def _examples(store: ArtifactStore, digest: str, part: str) -> Examples:
     except BadRecord as error:
         raise DataMalformed(f"A record of the {part} part cannot be read: {error}") from None
     answers = [_answer(record.answers) for record in records]
-    return Examples([text_of(record.turns) for record in records], answers, [each or "" for each in clusters])
+    own = [text_of(record.turns) for record in records]
+    return Part(own, answers, [each or "" for each in clusters], tuple(ids))
+
+
+def _check_disjoint(train: Part, validation: Part) -> None:
+    """Raise DataMalformed if a record is in both parts: the validation part would measure what was learned by heart."""
+    if shared := set(train.ids) & set(validation.ids):
+        raise DataMalformed(
+            f"{len(shared):,} records are in the training part and in the validation part, such as "
+            f"{min(shared)[:12]}: make a split of the dataset, whose parts share none."
+        )
 
 
 def _answer(answers: Sequence[str]) -> str:
@@ -171,8 +193,21 @@ def _diagnosis(model: ClassicalModel) -> dict[str, str]:
     }
 
 
+def _analysis(model: ClassicalModel, train: Examples) -> dict[str, Any]:
+    """Return association rules and clusters of the training rows; of many rows, of every n-th."""
+    table: FittedTable = model.features
+    every = -(-len(train.texts) // _ANALYSED_ROWS)
+    texts, answers = train.texts[::every], list(train.answers[::every])
+    data = frame(list(map(row_of, texts)), table.columns, table.settings)
+    is_number = isinstance(model.about.task, Regress)
+    rules = association_rules(items_of(data, table.columns, [] if is_number else answers))
+    numbers = {name: data[name].fill_null(float("nan")).to_numpy() for name in table.numbers}
+    groups = clusters(table.matrix(data), numbers, [""] * len(texts) if is_number else answers)
+    return {"rules": [asdict(rule) for rule in rules], "clusters": [asdict(group) for group in groups]}
+
+
 def _published(
-    store: ArtifactStore, job: JobFolder, recipe: Recipe, model: ClassicalModel, metrics: dict[str, float]
+    store: ArtifactStore, job: JobFolder, recipe: Recipe, model: ClassicalModel, found: dict[str, Any]
 ) -> dict[str, str]:
     folder = job.path / "model"
     shutil.rmtree(folder, ignore_errors=True)
@@ -182,7 +217,7 @@ def _published(
     curves = {
         "trials": [asdict(trial) for trial in about.trials],
         "metric": about.metric,
-        "validation": metrics,
+        **found,
         "diagnosis": _diagnosis(model)["remedy"],
     }
     try:
