@@ -116,7 +116,7 @@ async function pump() {
       } else break;
     }
   } catch (error) {
-    if (error instanceof Stopped) notify(error.message);
+    if (error instanceof Stopped) notify(`${error.message}${kept()}`);
     else {
       offline();
       retry = setTimeout(pump, RETRY_MS);
@@ -127,11 +127,15 @@ async function pump() {
   }
 }
 
-function offline() {
+function kept() {
   const count = outbox.keys().length;
+  return count ? ` ${count} answer${count === 1 ? " waits" : "s wait"} in this browser and will be sent when Ratoon takes them.` : "";
+}
+
+function offline() {
   const line = document.getElementById("away");
-  const kept = count ? ` ${count} answer${count === 1 ? " waits" : "s wait"} in this browser and will be sent when it responds.` : "";
-  line.textContent = `Ratoon is not responding.${kept}`;
+  if (line.hidden) announce("Ratoon is not responding. Your answers wait in this browser.");
+  line.textContent = `Ratoon is not responding.${kept()}`;
   line.hidden = false;
   if (!shownTask()) waiting();
 }
@@ -293,5 +297,6 @@ window.addEventListener("online", pump);
 const unsent = new Set(outbox.keys().map((key) => outbox.get(key)?.fields.name));
 if (unsent.has(shownTask())) waiting();
 prepare();
-pump();
+// A key that may not answer is shown the same task again: nothing is loaded ahead for it.
+if (unsent.size || form()?.querySelector("button:not(:disabled)")) pump();
 ownWork();
