@@ -1,7 +1,11 @@
 """Forms of queues and guidelines, the work of one annotator, and marks as people read them."""
 
+import asyncio
+
 import pytest
 
+from ratoon_console.application import label_actions
+from ratoon_console.application.forms import Form
 from ratoon_console.domain import labels, queues
 from ratoon_console.domain.errors import BadForm
 
@@ -83,3 +87,21 @@ def test_what_an_import_did_is_said():
     assert queues.imported_words(result) == (
         "1,200 annotations are stored. 3 were stored before. Left out: 2 unknown record."
     )
+
+
+def test_a_new_version_of_a_guideline_says_what_it_means_for_earlier_answers():
+    sent = []
+
+    class Recording:
+        async def patch(self, name, body, **query):
+            sent.append((name, body, query))
+            return {"version": 2}
+
+    fields = {"name": "projects/p/guidelines/g", "etag": "1", "instructions": "Mark.", "note": "Clearer."}
+    form = Form("p", {**fields, "earlier": "EARLIER_ANSWERS_ASK_AGAIN"})
+    done = asyncio.run(label_actions.change_guideline(form, Recording()))
+    assert done.notice == "Version 2 of the guideline is in force."
+    ((name, body, query),) = sent
+    assert (name, body["etag"], body["instructions"]) == ("projects/p/guidelines/g", "1", "Mark.")
+    assert body["change"] == {"earlierAnswers": "EARLIER_ANSWERS_ASK_AGAIN", "note": "Clearer."}
+    assert query["updateMask"] == "instructions,purpose,ambiguity,examples,change"

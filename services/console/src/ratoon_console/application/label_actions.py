@@ -20,11 +20,11 @@ async def create_guideline(form: Form, api: Api) -> Done:
 async def change_guideline(form: Form, api: Api) -> Done:
     """Change the sections of a guideline: a new version, which says what it means for earlier answers."""
     sections = queues.sections_of(form.fields)
+    change = {"earlierAnswers": form["earlier"], "note": form.fields.get("note", "")}
     changed = await api.patch(
         form.name,
-        {"etag": form["etag"], **sections},
-        updateMask=",".join(sections),
-        **{"change.earlierAnswers": form["earlier"], "change.note": form.fields.get("note", "")},
+        {"etag": form["etag"], **sections, "change": change},
+        updateMask=",".join((*sections, "change")),
     )
     return Done(f"Version {changed.get('version', '')} of the guideline is in force.", _labels(form))
 
