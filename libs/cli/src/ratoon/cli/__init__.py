@@ -21,6 +21,7 @@ from ratoon.cli import (
     resources,
     safety,
     suites,
+    table_rows,
 )
 from ratoon.cli.completions import completion
 from ratoon.cli.context import Session
@@ -87,6 +88,7 @@ for _command in (
     app.command(_command.__name__)(_command)
 datasets.app.command("diff")(dataset_files.diff)
 datasets.app.command("export")(dataset_files.export)
+datasets.app.command("rows")(table_rows.rows)
 for _name, _group in (
     ("projects", resources.projects),
     ("connections", connections.app),
