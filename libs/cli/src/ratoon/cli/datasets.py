@@ -95,7 +95,8 @@ def _existing_path(text: str) -> Path:
 
 
 _FORMATS = (
-    "mail-archive, mbox, text-archive, jsonl, csv, parquet, text, document, excel, arrow, warc or wikipedia"
+    "mail-archive, mbox, text-archive, jsonl, csv, parquet, text, document, excel, arrow, warc, wikipedia, "
+    "media-archive or label-studio"
 )
 
 app = group("datasets", "Data sources, dataset versions, records.", deletes=True)

@@ -27,6 +27,7 @@ FORMATS = {
     "FORMAT_WARC": "WARC or WET",
     "FORMAT_WIKIPEDIA": "Wikipedia dumps",
     "FORMAT_MEDIA_ARCHIVE": "Images, audio and video",
+    "FORMAT_LABEL_STUDIO": "Label Studio",
 }
 """Formats of the objects of a connection."""
 COLUMNS = ("text", "label", "id", "time", "messages", "prompt", "answer")

@@ -50,6 +50,7 @@ class Format(StrEnum):
     WARC = "WARC"
     WIKIPEDIA = "WIKIPEDIA"
     MEDIA_ARCHIVE = "MEDIA_ARCHIVE"
+    LABEL_STUDIO = "LABEL_STUDIO"
 
     @property
     def is_table(self) -> bool:

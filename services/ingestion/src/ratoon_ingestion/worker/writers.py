@@ -114,6 +114,7 @@ _WRITERS: Mapping[Format, Write] = {
     Format.WARC: _write_stored,
     Format.WIKIPEDIA: _write_stored,
     Format.MEDIA_ARCHIVE: _write_stored,
+    Format.LABEL_STUDIO: _write_stored,
 }
 
 

@@ -8,49 +8,56 @@ from ratoon.client._models import Bytes, Int64, Message, OpenEnum, Timestamp
 class SourceFormat(OpenEnum):
     """Format of a blob."""
 
-    UNSPECIFIED = 'FORMAT_UNSPECIFIED'
+    UNSPECIFIED = "FORMAT_UNSPECIFIED"
     """Not set."""
 
-    MAIL_ARCHIVE = 'FORMAT_MAIL_ARCHIVE'
+    MAIL_ARCHIVE = "FORMAT_MAIL_ARCHIVE"
     """Archive (tar, tar.gz, zip) of raw mails."""
 
-    MBOX = 'FORMAT_MBOX'
+    MBOX = "FORMAT_MBOX"
     """One mbox file."""
 
-    TEXT_ARCHIVE = 'FORMAT_TEXT_ARCHIVE'
+    TEXT_ARCHIVE = "FORMAT_TEXT_ARCHIVE"
     """Archive of text files and documents."""
 
-    JSONL = 'FORMAT_JSONL'
+    JSONL = "FORMAT_JSONL"
     """JSON Lines: one JSON object on each line."""
 
-    CSV = 'FORMAT_CSV'
+    CSV = "FORMAT_CSV"
     """CSV table."""
 
-    PARQUET = 'FORMAT_PARQUET'
+    PARQUET = "FORMAT_PARQUET"
     """Parquet file."""
 
-    TEXT = 'FORMAT_TEXT'
+    TEXT = "FORMAT_TEXT"
     """One text file."""
 
-    DOCUMENT = 'FORMAT_DOCUMENT'
+    DOCUMENT = "FORMAT_DOCUMENT"
     """One document: PDF, DOCX, EPUB, Markdown or HTML."""
 
-    EXCEL = 'FORMAT_EXCEL'
+    EXCEL = "FORMAT_EXCEL"
     """Workbook of Excel or OpenDocument; each sheet is a table with a header row."""
 
-    ARROW = 'FORMAT_ARROW'
+    ARROW = "FORMAT_ARROW"
     """Arrow IPC file or stream, or Feather file."""
 
-    WARC = 'FORMAT_WARC'
+    WARC = "FORMAT_WARC"
     """Web archive: WARC, its extracted texts (WET), or ARC; plain or gzip."""
 
-    WIKIPEDIA = 'FORMAT_WIKIPEDIA'
+    WIKIPEDIA = "FORMAT_WIKIPEDIA"
     """XML dump of a MediaWiki such as Wikipedia; plain, gzip or bzip2."""
 
-    MEDIA_ARCHIVE = 'FORMAT_MEDIA_ARCHIVE'
+    MEDIA_ARCHIVE = "FORMAT_MEDIA_ARCHIVE"
     """Archive or tree of images, audio and video, in the layout of the `imagefolder` of Hugging Face:
     the directory of a file is its label, and the rows of `metadata.jsonl` or `metadata.csv` name a
     file (`file_name`) with its text, its label and attributes.
+    """
+
+    LABEL_STUDIO = "FORMAT_LABEL_STUDIO"
+    """JSON export of Label Studio (not JSON_MIN).
+
+    A task is a record, its label the answer that its annotations agree on. `ImportAnnotations` brings the
+    annotators and answers that differ.
     """
 
 
@@ -113,35 +120,35 @@ class SourceSampleBy(OpenEnum):
     Blank lines and pages without text are never records.
     """
 
-    UNSPECIFIED = 'SAMPLE_BY_UNSPECIFIED'
+    UNSPECIFIED = "SAMPLE_BY_UNSPECIFIED"
     """Not set: a line; of documents the whole."""
 
-    LINE = 'SAMPLE_BY_LINE'
+    LINE = "SAMPLE_BY_LINE"
     """One line."""
 
-    PARAGRAPH = 'SAMPLE_BY_PARAGRAPH'
+    PARAGRAPH = "SAMPLE_BY_PARAGRAPH"
     """The lines between blank lines."""
 
-    DOCUMENT = 'SAMPLE_BY_DOCUMENT'
+    DOCUMENT = "SAMPLE_BY_DOCUMENT"
     """The whole file."""
 
-    PAGE = 'SAMPLE_BY_PAGE'
+    PAGE = "SAMPLE_BY_PAGE"
     """Each page of PDF files and each chapter of EPUB files, alone or in an archive; other files whole."""
 
 
 class SourceJoinKind(OpenEnum):
     """Rows that stay in a join."""
 
-    UNSPECIFIED = 'JOIN_KIND_UNSPECIFIED'
+    UNSPECIFIED = "JOIN_KIND_UNSPECIFIED"
     """The default: JOIN_LEFT."""
 
-    LEFT = 'JOIN_KIND_LEFT'
+    LEFT = "JOIN_KIND_LEFT"
     """All rows of this source.
 
     Columns of the other one are empty where it has no row with the key.
     """
 
-    INNER = 'JOIN_KIND_INNER'
+    INNER = "JOIN_KIND_INNER"
     """Rows whose key the other source has."""
 
 
@@ -540,19 +547,19 @@ class SourcePreview(Message):
 class ConnectionKind(OpenEnum):
     """Kind of a place."""
 
-    UNSPECIFIED = 'KIND_UNSPECIFIED'
+    UNSPECIFIED = "KIND_UNSPECIFIED"
     """Not set."""
 
-    FSSPEC = 'KIND_FSSPEC'
+    FSSPEC = "KIND_FSSPEC"
     """Files or objects of a file system that fsspec knows: a directory, S3, HTTP and others.
 
     New and changed ones are read.
     """
 
-    SQL = 'KIND_SQL'
+    SQL = "KIND_SQL"
     """Rows of a database."""
 
-    KAFKA = 'KIND_KAFKA'
+    KAFKA = "KIND_KAFKA"
     """JSON objects of a Kafka topic."""
 
 
@@ -573,16 +580,16 @@ class ConnectionSchedule(Message):
 class ConnectionState(OpenEnum):
     """State of a connection."""
 
-    UNSPECIFIED = 'STATE_UNSPECIFIED'
+    UNSPECIFIED = "STATE_UNSPECIFIED"
     """Not set."""
 
-    IDLE = 'STATE_IDLE'
+    IDLE = "STATE_IDLE"
     """It waits for its schedule or a request."""
 
-    READING = 'STATE_READING'
+    READING = "STATE_READING"
     """A worker reads, or a reading was requested and begins soon."""
 
-    STORING = 'STATE_STORING'
+    STORING = "STATE_STORING"
     """What was read is being made sources."""
 
 
@@ -652,13 +659,13 @@ class ConnectionFailure(Message):
 class ConnectionVanished(OpenEnum):
     """What becomes of records whose origin vanished."""
 
-    UNSPECIFIED = 'VANISHED_UNSPECIFIED'
+    UNSPECIFIED = "VANISHED_UNSPECIFIED"
     """The default: VANISHED_KEEP."""
 
-    KEEP = 'VANISHED_KEEP'
+    KEEP = "VANISHED_KEEP"
     """They stay, and are counted."""
 
-    WITHDRAW = 'VANISHED_WITHDRAW'
+    WITHDRAW = "VANISHED_WITHDRAW"
     """They are withdrawn: new dataset versions reject them.
 
     Versions that exist stay as they are. It holds for what is read from then on.
@@ -869,28 +876,28 @@ class Dataset(Message):
 class DatasetVersionState(OpenEnum):
     """State of a dataset version."""
 
-    UNSPECIFIED = 'STATE_UNSPECIFIED'
+    UNSPECIFIED = "STATE_UNSPECIFIED"
     """Not set."""
 
-    QUEUED = 'STATE_QUEUED'
+    QUEUED = "STATE_QUEUED"
     """Waiting to start."""
 
-    RUNNING = 'STATE_RUNNING'
+    RUNNING = "STATE_RUNNING"
     """The work is in progress."""
 
-    READY = 'STATE_READY'
+    READY = "STATE_READY"
     """The version is complete and can be used."""
 
-    FAILED = 'STATE_FAILED'
+    FAILED = "STATE_FAILED"
     """The work ended with an error; `failure` holds the reason."""
 
-    CANCELLING = 'STATE_CANCELLING'
+    CANCELLING = "STATE_CANCELLING"
     """Cancellation was requested; the work is stopping."""
 
-    CANCELLED = 'STATE_CANCELLED'
+    CANCELLED = "STATE_CANCELLED"
     """Cancelled before the work completed."""
 
-    REDACTED = 'STATE_REDACTED'
+    REDACTED = "STATE_REDACTED"
     """Records were erased.
 
     The remaining records can be read, but nothing new can be created from the version.
@@ -917,21 +924,21 @@ class CurationStep(Message):
 class CurationEarlierVersions(OpenEnum):
     """What becomes of records that an earlier version has."""
 
-    UNSPECIFIED = 'EARLIER_VERSIONS_UNSPECIFIED'
+    UNSPECIFIED = "EARLIER_VERSIONS_UNSPECIFIED"
     """The default: EARLIER_VERSIONS_KEEP."""
 
-    EXCLUDE = 'EARLIER_VERSIONS_EXCLUDE'
+    EXCLUDE = "EARLIER_VERSIONS_EXCLUDE"
     """They are rejected, so that the version has new records only.
 
     The rejection names the earlier record.
     """
 
-    MARK = 'EARLIER_VERSIONS_MARK'
+    MARK = "EARLIER_VERSIONS_MARK"
     """They are kept, with the attribute `earlier_equal` or `earlier_near`, whose value is the ID of the
     earlier record.
     """
 
-    KEEP = 'EARLIER_VERSIONS_KEEP'
+    KEEP = "EARLIER_VERSIONS_KEEP"
     """They are kept. No earlier version is compared."""
 
 
@@ -1050,26 +1057,26 @@ class MixtureComponent(Message):
 class MixtureStrategy(OpenEnum):
     """Rule for the shares of the components."""
 
-    UNSPECIFIED = 'STRATEGY_UNSPECIFIED'
+    UNSPECIFIED = "STRATEGY_UNSPECIFIED"
     """Not set."""
 
-    TEMPERATURE = 'STRATEGY_TEMPERATURE'
+    TEMPERATURE = "STRATEGY_TEMPERATURE"
     """The share is proportional to weight × size^(1/T)."""
 
-    RATIO = 'STRATEGY_RATIO'
+    RATIO = "STRATEGY_RATIO"
     """The share is proportional to the weight."""
 
 
 class MixtureUnit(OpenEnum):
     """Unit of sizes."""
 
-    UNSPECIFIED = 'UNIT_UNSPECIFIED'
+    UNSPECIFIED = "UNIT_UNSPECIFIED"
     """Not set."""
 
-    TOKENS = 'UNIT_TOKENS'
+    TOKENS = "UNIT_TOKENS"
     """Tokens, as `Record.tokens` counts them."""
 
-    RECORDS = 'UNIT_RECORDS'
+    RECORDS = "UNIT_RECORDS"
     """Records."""
 
 
@@ -1276,16 +1283,16 @@ class Record(Message):
 class Part(OpenEnum):
     """Part of a split."""
 
-    UNSPECIFIED = 'PART_UNSPECIFIED'
+    UNSPECIFIED = "PART_UNSPECIFIED"
     """Not set."""
 
-    TRAIN = 'PART_TRAIN'
+    TRAIN = "PART_TRAIN"
     """Training part."""
 
-    VALIDATION = 'PART_VALIDATION'
+    VALIDATION = "PART_VALIDATION"
     """Validation part."""
 
-    TEST = 'PART_TEST'
+    TEST = "PART_TEST"
     """Test part, which is sealed: each reading is logged."""
 
 
@@ -1318,28 +1325,28 @@ class RecordLineage(Message):
 class SplitState(OpenEnum):
     """State of a split."""
 
-    UNSPECIFIED = 'STATE_UNSPECIFIED'
+    UNSPECIFIED = "STATE_UNSPECIFIED"
     """Not set."""
 
-    QUEUED = 'STATE_QUEUED'
+    QUEUED = "STATE_QUEUED"
     """Waiting to start."""
 
-    RUNNING = 'STATE_RUNNING'
+    RUNNING = "STATE_RUNNING"
     """The work is in progress."""
 
-    READY = 'STATE_READY'
+    READY = "STATE_READY"
     """The split is complete and can be used."""
 
-    FAILED = 'STATE_FAILED'
+    FAILED = "STATE_FAILED"
     """The work ended with an error; `failure` holds the reason."""
 
-    CANCELLING = 'STATE_CANCELLING'
+    CANCELLING = "STATE_CANCELLING"
     """Cancellation was requested; the work is stopping."""
 
-    CANCELLED = 'STATE_CANCELLED'
+    CANCELLED = "STATE_CANCELLED"
     """Cancelled before the work completed."""
 
-    REDACTED = 'STATE_REDACTED'
+    REDACTED = "STATE_REDACTED"
     """Records were erased.
 
     The remaining records can be read and replayed, but the original parts can no longer be used for
@@ -1350,34 +1357,34 @@ class SplitState(OpenEnum):
 class SplitMode(OpenEnum):
     """Assignment of records to parts. Near duplicates always stay in one part."""
 
-    UNSPECIFIED = 'MODE_UNSPECIFIED'
+    UNSPECIFIED = "MODE_UNSPECIFIED"
     """Not set."""
 
-    STRATIFIED = 'MODE_STRATIFIED'
+    STRATIFIED = "MODE_STRATIFIED"
     """Every class has the same shares.
 
     Several labels of a record are a class of their own; a set that too few records have is in the class
     of its rarest label.
     """
 
-    TIME = 'MODE_TIME'
+    TIME = "MODE_TIME"
     """By received time, without shuffling: the oldest records are used for training, the newest for the
     test.
     """
 
-    GROUPED = 'MODE_GROUPED'
+    GROUPED = "MODE_GROUPED"
     """Records with the same value of `group_attribute` stay in one part, for example all of one user.
 
     A record without the attribute is a group of its own.
     """
 
-    QUANTILES = 'MODE_QUANTILES'
+    QUANTILES = "MODE_QUANTILES"
     """Labels are numbers, and every tenth of their range by rank has the same shares.
 
     Records whose label is no number are in no part.
     """
 
-    RANDOM = 'MODE_RANDOM'
+    RANDOM = "MODE_RANDOM"
     """Regardless of labels, in a random order that depends on the seed alone."""
 
 
@@ -1699,19 +1706,19 @@ class VersionDifference(Message):
 class RecordDifferenceKind(OpenEnum):
     """Kind of a difference."""
 
-    UNSPECIFIED = 'KIND_UNSPECIFIED'
+    UNSPECIFIED = "KIND_UNSPECIFIED"
     """Not set."""
 
-    ADDED = 'KIND_ADDED'
+    ADDED = "KIND_ADDED"
     """Only in the compared version."""
 
-    REMOVED = 'KIND_REMOVED'
+    REMOVED = "KIND_REMOVED"
     """Only in the base."""
 
-    CHANGED = 'KIND_CHANGED'
+    CHANGED = "KIND_CHANGED"
     """In both, with other content or another label."""
 
-    MOVED = 'KIND_MOVED'
+    MOVED = "KIND_MOVED"
     """In other parts of the two splits."""
 
 
@@ -1746,57 +1753,57 @@ class RecordDifference(Message):
 class ExportState(OpenEnum):
     """State of an export."""
 
-    UNSPECIFIED = 'STATE_UNSPECIFIED'
+    UNSPECIFIED = "STATE_UNSPECIFIED"
     """Not set."""
 
-    QUEUED = 'STATE_QUEUED'
+    QUEUED = "STATE_QUEUED"
     """Waiting to start."""
 
-    RUNNING = 'STATE_RUNNING'
+    RUNNING = "STATE_RUNNING"
     """The work is in progress."""
 
-    READY = 'STATE_READY'
+    READY = "STATE_READY"
     """The files are complete."""
 
-    FAILED = 'STATE_FAILED'
+    FAILED = "STATE_FAILED"
     """The work ended with an error; `failure` holds the reason."""
 
-    CANCELLING = 'STATE_CANCELLING'
+    CANCELLING = "STATE_CANCELLING"
     """Cancellation was requested; the work is stopping."""
 
-    CANCELLED = 'STATE_CANCELLED'
+    CANCELLED = "STATE_CANCELLED"
     """Cancelled before the work completed."""
 
-    REDACTED = 'STATE_REDACTED'
+    REDACTED = "STATE_REDACTED"
     """Records were erased, and the files with them. Create a new export of what is left."""
 
 
 class ExportFormat(OpenEnum):
     """Format of the files."""
 
-    UNSPECIFIED = 'FORMAT_UNSPECIFIED'
+    UNSPECIFIED = "FORMAT_UNSPECIFIED"
     """Not set."""
 
-    PARQUET = 'FORMAT_PARQUET'
+    PARQUET = "FORMAT_PARQUET"
     """Parquet files with all columns."""
 
-    JSONL = 'FORMAT_JSONL'
+    JSONL = "FORMAT_JSONL"
     """JSON Lines in UTF-8, one record a line, in a form that can be imported."""
 
-    CSV = 'FORMAT_CSV'
+    CSV = "FORMAT_CSV"
     """CSV after RFC 4180 in UTF-8, with a header."""
 
-    MEGATRON = 'FORMAT_MEGATRON'
+    MEGATRON = "FORMAT_MEGATRON"
     """Indexed token files of Megatron-LM: `.bin` with the tokens, `.idx` with the lengths of the
     records.
     """
 
-    TOKENS = 'FORMAT_TOKENS'
+    TOKENS = "FORMAT_TOKENS"
     """Files of token IDs without a header (uint16, or uint32 for large vocabularies, little endian),
     each record followed by the end token, and `tokens.json`, which describes them.
     """
 
-    HUGGING_FACE = 'FORMAT_HUGGING_FACE'
+    HUGGING_FACE = "FORMAT_HUGGING_FACE"
     """Directory that `datasets.load_dataset` of Hugging Face reads: Parquet files and a dataset card."""
 
 
@@ -1921,19 +1928,19 @@ class OpenExportResponse(Message):
 class ErasureState(OpenEnum):
     """State of an erasure."""
 
-    UNSPECIFIED = 'STATE_UNSPECIFIED'
+    UNSPECIFIED = "STATE_UNSPECIFIED"
     """Not set."""
 
-    QUEUED = 'STATE_QUEUED'
+    QUEUED = "STATE_QUEUED"
     """Waiting for the curations, splits and erasures that started before it."""
 
-    RUNNING = 'STATE_RUNNING'
+    RUNNING = "STATE_RUNNING"
     """The work is in progress."""
 
-    SUCCEEDED = 'STATE_SUCCEEDED'
+    SUCCEEDED = "STATE_SUCCEEDED"
     """The work completed."""
 
-    FAILED = 'STATE_FAILED'
+    FAILED = "STATE_FAILED"
     """The work ended with an error; `failure` holds the reason."""
 
 
@@ -2087,25 +2094,25 @@ class AppendRecordsResponse(Message):
 class CrawlState(OpenEnum):
     """State of a crawl."""
 
-    UNSPECIFIED = 'STATE_UNSPECIFIED'
+    UNSPECIFIED = "STATE_UNSPECIFIED"
     """Not set."""
 
-    QUEUED = 'STATE_QUEUED'
+    QUEUED = "STATE_QUEUED"
     """Waiting for a worker."""
 
-    RUNNING = 'STATE_RUNNING'
+    RUNNING = "STATE_RUNNING"
     """The work is in progress."""
 
-    SUCCEEDED = 'STATE_SUCCEEDED'
+    SUCCEEDED = "STATE_SUCCEEDED"
     """The work completed."""
 
-    FAILED = 'STATE_FAILED'
+    FAILED = "STATE_FAILED"
     """The work ended with an error; `failure` holds the reason."""
 
-    CANCELLING = 'STATE_CANCELLING'
+    CANCELLING = "STATE_CANCELLING"
     """Cancellation was requested."""
 
-    CANCELLED = 'STATE_CANCELLED'
+    CANCELLED = "STATE_CANCELLED"
     """The work was cancelled."""
 
 
@@ -2228,25 +2235,25 @@ class Crawl(Message):
 class ProfileState(OpenEnum):
     """State of a profile."""
 
-    UNSPECIFIED = 'STATE_UNSPECIFIED'
+    UNSPECIFIED = "STATE_UNSPECIFIED"
     """Not set."""
 
-    QUEUED = 'STATE_QUEUED'
+    QUEUED = "STATE_QUEUED"
     """Waiting to start."""
 
-    RUNNING = 'STATE_RUNNING'
+    RUNNING = "STATE_RUNNING"
     """The work is in progress."""
 
-    READY = 'STATE_READY'
+    READY = "STATE_READY"
     """The report is complete."""
 
-    FAILED = 'STATE_FAILED'
+    FAILED = "STATE_FAILED"
     """The work ended with an error; `failure` holds the reason."""
 
-    CANCELLING = 'STATE_CANCELLING'
+    CANCELLING = "STATE_CANCELLING"
     """Cancellation was requested; the work is stopping."""
 
-    CANCELLED = 'STATE_CANCELLED'
+    CANCELLED = "STATE_CANCELLED"
     """Cancelled before the work completed."""
 
 

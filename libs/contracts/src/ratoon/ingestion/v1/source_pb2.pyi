@@ -64,6 +64,10 @@ class Source(_message.Message):
         file is its label, and the rows of `metadata.jsonl` or `metadata.csv` name a file (`file_name`) with its text,
         its label and attributes.
         """
+        FORMAT_LABEL_STUDIO: Source._Format.ValueType  # 14
+        """JSON export of Label Studio (not JSON_MIN). A task is a record, its label the answer that its annotations agree on.
+        `ImportAnnotations` brings the annotators and answers that differ.
+        """
 
     class Format(_Format, metaclass=_FormatEnumTypeWrapper):
         """Format of a blob."""
@@ -98,6 +102,10 @@ class Source(_message.Message):
     """Archive or tree of images, audio and video, in the layout of the `imagefolder` of Hugging Face: the directory of a
     file is its label, and the rows of `metadata.jsonl` or `metadata.csv` name a file (`file_name`) with its text,
     its label and attributes.
+    """
+    FORMAT_LABEL_STUDIO: Source.Format.ValueType  # 14
+    """JSON export of Label Studio (not JSON_MIN). A task is a record, its label the answer that its annotations agree on.
+    `ImportAnnotations` brings the annotators and answers that differ.
     """
 
     class _JoinKind:

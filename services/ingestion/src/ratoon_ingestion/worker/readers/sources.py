@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from functools import partial
 
 from ratoon.storage.artifacts import ArtifactStore
@@ -16,6 +17,7 @@ from ratoon_ingestion.worker.readers.items import (
     SourceSpec,
     SourceUnreadable,
 )
+from ratoon_ingestion.worker.readers.label_studio import read_label_studio
 from ratoon_ingestion.worker.readers.mbox import read_mbox
 from ratoon_ingestion.worker.readers.media import read_media
 from ratoon_ingestion.worker.readers.rows import prepared, raw_row
@@ -77,7 +79,7 @@ def _raw_rows(source: SourceSpec, store: ArtifactStore, limits: Limits) -> Itera
         raise SourceUnreadable(
             "NOT_A_TABLE", f"{source.name} is no table: rows are joined, grouped and sorted of tables only."
         )
-    yield from _TABLES[source.format](source, store, limits, raw_row)
+    yield from _TABLES[source.format](replace(source, whole_rows=True), store, limits, raw_row)
 
 
 def _or_stored(reader: Reader) -> Reader:
@@ -120,4 +122,5 @@ _READERS: Mapping[Format, Reader] = {
     Format.WARC: _or_stored(read_warc),
     Format.WIKIPEDIA: _or_stored(read_wikipedia),
     Format.MEDIA_ARCHIVE: _or_stored(read_media),
+    Format.LABEL_STUDIO: _or_stored(read_label_studio),
 }
