@@ -19,6 +19,10 @@ from services.console.tests.resources import JSON, Resources
 Method = Callable[["Memory", JSON], JSON]
 
 
+def _report_of_profile(memory: "Memory", fields: JSON) -> JSON:
+    return memory.resources[fields["name"].replace("/profiles/", "/reports/")]
+
+
 class Memory(Resources, grpc.GenericRpcHandler):
     """Resources as JSON by name, in the order they came."""
 
@@ -27,7 +31,7 @@ class Memory(Resources, grpc.GenericRpcHandler):
         self.calls: list[tuple[str, JSON]] = []
         self.routes = route_pb2.RouteTable(version=1)
         self.away = False
-        self.own: dict[str, Method] = {}
+        self.own: dict[str, Method] = {"GetProfileReport": _report_of_profile}
 
     def route(self, *routes: route_pb2.Route) -> None:
         """Publish a route table."""

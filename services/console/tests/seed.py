@@ -5,6 +5,7 @@ import math
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
+from services.console.tests.reports import report
 from services.console.tests.resources import JSON, Resources
 
 P = "projects/mail"
@@ -55,6 +56,7 @@ def busy_project(memory: Resources, artifacts: Blobs) -> None:
     _collection(memory)
     _dataset(memory)
     _exports(memory, artifacts)
+    _profiles(memory)
     _labels(memory)
     _training(memory, artifacts)
     _evaluations(memory)
@@ -231,6 +233,24 @@ def _dataset(memory: Resources) -> None:
         mode="MODE_STRATIFIED",
         parts=parts,
         createTime=at(3),
+    )
+
+
+def _profiles(memory: Resources) -> None:
+    for place, count in enumerate((34, 40), start=1):
+        fields = {
+            "datasetVersion": f"{DATA}/versions/v{place}",
+            "recordCount": str(count),
+            "sealedCount": "6",
+        }
+        memory.put(f"{DATA}/profiles/pr{place}", state="STATE_READY", createTime=at(place), **fields)
+        memory.put(f"{DATA}/reports/pr{place}", **report(f"{DATA}/versions/v{place}", count))
+    memory.put(
+        f"{DATA}/profiles/pr3",
+        state="STATE_RUNNING",
+        datasetVersion=f"{DATA}/versions/v1",
+        progress={"fraction": 0.5},
+        createTime=at(5),
     )
 
 

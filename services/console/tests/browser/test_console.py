@@ -24,6 +24,8 @@ PAGES = [
     f"{PROJECT}/curation",
     f"{PROJECT}/mixtures",
     f"{PROJECT}/exports/mail",
+    f"{PROJECT}/profiles/mail",
+    f"{PROJECT}/profiles/mail/pr1?with=pr2",
     f"{PROJECT}/crawls",
     f"{PROJECT}/crawls/guide",
     f"{PROJECT}/labels",

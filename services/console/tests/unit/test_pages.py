@@ -30,7 +30,8 @@ PATHS = [
     "/p/mail/rollouts/ro2", "/p/mail/signals", "/p/mail/playground", "/p/mail/suites", "/p/mail/suites/hard",
     "/p/mail/connections", "/p/mail/connections/lake", "/p/mail/connections/archive", "/p/mail/streams",
     "/p/mail/streams/tickets", "/p/mail/crawls", "/p/mail/crawls/guide", "/p/mail/crawls/blog",
-    "/p/mail/curation", "/p/mail/exports/mail", "/p/mail/mixtures",
+    "/p/mail/curation", "/p/mail/exports/mail", "/p/mail/profiles/mail", "/p/mail/profiles/mail/pr1",
+    "/p/mail/profiles/mail/pr2?with=pr1", "/p/mail/profiles/mail/pr3", "/p/mail/mixtures",
     f"/p/mail/mixtures?dataset=mail&version-0={seed.DATA}/versions/v1&weight-0=2&budget=1000",
     "/p/mail/queues/first", "/p/mail/labels/review?queue=first", "/p/mail/labels/review?queue=first&to-review=yes",
     "/p/mail/judges", "/p/mail/judges/helpful", "/p/mail/judges/tone",
@@ -115,13 +116,14 @@ class Platform:
             arms["version"] |= {"outcomes": {"resolved": {"mean": 0.75, "answerCount": "8"}}}
             arms["otherVersion"] |= {"implicitCounts": {"COPIED": "3"}}
             return {**arms, "difference": 0.0, "preferredCount": "6", "rejectedCount": "2"}
+        name = name.removesuffix(":report").replace("/profiles/", "/reports/") if ":report" in name else name
         if name in self.memory.resources:
             return self.memory.resources[name]
         if "pageSize" in query:
             return {"things": self.memory.children(name), "nextPageToken": ""}
         raise Refused(404, "NOT_FOUND", f"{name} does not exist.")
 
-    async def find(self, name: str) -> JSON | None:
+    async def find(self, name: str, **query: object) -> JSON | None:
         return self.memory.resources.get(name)
 
     async def newest(self, collection: str, size: int = 100, after: str = "", **query: str) -> Items:

@@ -247,6 +247,23 @@ def test_a_refused_candidate_shows_its_wrong_answers_and_the_reading_is_logged(
     assert [reader for reader, purpose in splits.readings if "shown to" in purpose] == [name] * 3
 
 
+def test_viewers_see_neither_the_records_of_wrong_answers_nor_blobs_that_name_them(evaluation, state, splits):
+    name = (
+        evaluation.ListEvaluationRuns(pb.ListEvaluationRunsRequest(parent="projects/p")).evaluation_runs[-1].name
+    )
+    viewer = EvaluationServiceStub(state.as_role(Role.VIEWER, "evaluation"))
+    logged = len(splits.readings)
+    cases = viewer.ListBadCases(pb.ListBadCasesRequest(parent=name)).bad_cases
+    assert len(cases) == 10
+    assert {(case.record_id, case.text, case.label) for case in cases} == {("", "", "spam")}
+    assert len(splits.readings) == logged
+    results = [
+        each.GetEvaluationRun(pb.GetEvaluationRunRequest(name=name)).results[0]
+        for each in (viewer, evaluation)
+    ]
+    assert [bool(each.predictions_digest) for each in results] == [False, True]
+
+
 def test_wrong_answers_are_exported_and_the_reading_is_logged(evaluation, splits, always_ham, store):
     name = ask(evaluation, always_ham, run_id="exported").name
     count = watched(evaluation, name)[-1].results[0].wrong_answer_count

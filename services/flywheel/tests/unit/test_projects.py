@@ -39,6 +39,8 @@ from ratoon_flywheel.domain.projects import (
     Method,
     Project,
     RolloutDefaults,
+    SplitDefaults,
+    SplitRule,
     TrainingDefaults,
     changed,
     checked,
@@ -101,6 +103,11 @@ def test_labels_that_differ_make_a_project(labels):
         ("gate.baseline_margin", {"gate": Gate(baseline_margin=float("nan"))}),
         ("gate.baseline_margin", {"gate": Gate(baseline_margin=1.5)}),
         ("gate.old_domain_threshold", {"gate": Gate(old_domain_threshold=-2.0)}),
+        ("split.fold_count", {"split": SplitDefaults(fold_count=21)}),
+        ("split.fold", {"split": SplitDefaults(fold_count=5, fold=5)}),
+        ("split.fold", {"split": SplitDefaults(fold=1)}),
+        ("split.fold_count", {"split": SplitDefaults(mode=SplitRule.TIME, fold_count=5)}),
+        ("split.test_share", {"split": SplitDefaults(test_share=0.0)}),
     ],
 )
 def test_settings_have_bounds_on_both_sides(field, settings):

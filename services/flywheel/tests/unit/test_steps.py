@@ -55,7 +55,14 @@ from ratoon_flywheel.domain.pipelines.steps import (
     step,
 )
 from ratoon_flywheel.domain.project_settings import DataRequirements, LabelQueue
-from ratoon_flywheel.domain.projects import Gate, Method, Project, TrainingDefaults
+from ratoon_flywheel.domain.projects import (
+    Gate,
+    Method,
+    Project,
+    SplitDefaults,
+    SplitRule,
+    TrainingDefaults,
+)
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 PROJECT = Project(
@@ -241,6 +248,18 @@ def test_sources_are_split_as_the_kind_divides_them(task, mode, attribute):
     by_user = replace(of_kind(task), group_attribute="user")
     assert split_request(run(project=by_user)).group_attribute == ("user" if attribute else "")
     assert split_request(retraining(project=of_kind(task))).group_attribute == ""
+
+
+def test_a_project_divides_its_sources_in_its_own_way_and_corrected_traffic_by_time():
+    split = SplitDefaults(mode=SplitRule.GROUPED, fold_count=5, fold=2)
+    project = replace(PROJECT, split=split, group_attribute="user")
+    request = split_request(run(project=project))
+    assert (request.mode, request.group_attribute) == (SplitRule.GROUPED, "user")
+    assert (request.by_time, request.fold_count, request.fold) == (False, 5, 2)
+    later = split_request(retraining(project=project))
+    assert (later.by_time, later.group_attribute, later.fold_count) == (True, "", 0)
+    by_time = split_request(run(project=replace(PROJECT, split=SplitDefaults(mode=SplitRule.TIME))))
+    assert by_time.mode == "TIME"
 
 
 @pytest.mark.parametrize("task", TASKS, ids=lambda task: task.kind)

@@ -250,11 +250,14 @@ class Mistake:
 
 
 def mistakes(runs: Sequence[JSON], cases: Sequence[Sequence[JSON]]) -> list[Mistake]:
-    """The wrong answers of several runs: first on records that all of them evaluated; differing ones first."""
+    """The wrong answers of several runs: first on records that all of them evaluated; differing ones first.
+
+    Cases without a record are left out: those of sealed test parts, for persons who may not read them.
+    """
     by_record: dict[tuple[str, str], dict[int, JSON]] = {}
     for at, (run, of_run) in enumerate(zip(runs, cases, strict=True)):
         splits = splits_of(run)
-        for case in of_run:
+        for case in filter(lambda each: each["recordId"], of_run):
             by_record.setdefault((splits.get(case["domain"], ""), case["recordId"]), {})[at] = case
     evaluated = [set(splits_of(run).values()) for run in runs]
     nothing = nothing_valid(measure_of(runs[0])) if runs else ""

@@ -75,7 +75,7 @@ def _unsealed_items(parent: str, items: Sequence[RejectedItem], seals: Seals) ->
 
 
 def get_record(parent: str, record_id: str, records: Records, reader: SealedReader, seals: Seals) -> Record:
-    """One record of a version; NoSuchRecord when it is not in it, and the same for a sealed one that nobody opens."""
+    """One record of a version; NoSuchRecord when it is not in it, or is sealed and not opened."""
     record = records.find(_readable(parent, seals.store).readable_digest, record_id)
     if record is None or not may_read(parent, identities(record), reader, seals):
         raise NoSuchRecord(
@@ -91,7 +91,7 @@ def record_lineage(
 ) -> Lineage:
     """Every version and every part in a project that holds a record, or held it until it was erased.
 
-    A sealed record that nobody opens has the lineage of an unknown one.
+    A sealed record that the call does not open has the lineage of an unknown one.
     """
     matched(parent, PROJECT, "parent")
     check_record_id(record_id)

@@ -92,9 +92,17 @@ def _rows(store: ArtifactStore, digest: str) -> int:
 def _batches(
     store: ArtifactStore, shards: Sequence[str], columns: Sequence[str], size: int = _BATCH_ROWS
 ) -> Iterator[pa.RecordBatch]:
+    """Yield the rows of some shards, about `size` at a time: row groups are small."""
     for shard in shards:
         with store.open(shard) as stream:
-            yield from pq.ParquetFile(stream).iter_batches(size, columns=list(columns), use_threads=False)
+            waiting: list[pa.RecordBatch] = []
+            for batch in pq.ParquetFile(stream).iter_batches(size, columns=list(columns), use_threads=False):
+                waiting.append(batch)
+                if sum(each.num_rows for each in waiting) >= size:
+                    yield pa.concat_batches(waiting)
+                    waiting = []
+            if waiting:
+                yield pa.concat_batches(waiting)
 
 
 class Columns:
