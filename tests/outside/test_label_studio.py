@@ -10,7 +10,7 @@ from bench import label_studio as server
 from ratoon.tasks import label_studio as exchange
 from ratoon.tasks.classify import Classify
 from ratoon.tasks.generate import Generate
-from ratoon.tasks.label_studio import Fault, Given, Left, Marks
+from ratoon.tasks.label_studio import Fault, Response, Left, Marks
 from ratoon.tasks.regress import Regress
 
 TEXT = "😀 Zoë lives in 北京. مرحبا"
@@ -44,8 +44,8 @@ def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[server.LabelStu
 def test_what_is_written_is_imported_and_comes_back_from_its_export(studio, name, task, marks, answer):
     project = studio.create_project(f"Exchange: {name}", exchange.config_of(task, "Read it.", marks))
     given = [
-        Given(answer, "ann", is_gold=True),
-        Given(answer, "rules", is_prediction=True, score=0.75),
+        Response(answer, "ann", is_gold=True),
+        Response(answer, "rules", is_prediction=True, score=0.75),
     ]
     data = {"text": TEXT, "record_id": "r1", "image": "https://example.com/a.png"}
     body = [exchange.task_with(data, given, task, marks)]
@@ -57,7 +57,7 @@ def test_what_is_written_is_imported_and_comes_back_from_its_export(studio, name
     assert exported["data"] == data
     (detail,) = studio.call("GET", f"/api/tasks?project={project}&fields=all")["tasks"]
     exported["predictions"] = detail["predictions"]
-    back = [each for each in exchange.given(exported, TEXT) if isinstance(each, Given)]
+    back = [each for each in exchange.given(exported, TEXT) if isinstance(each, Response)]
     assert [(each.answer, each.annotator, each.is_gold) for each in back if not each.is_prediction] == [
         (answer, "ann", True)
     ]
@@ -86,7 +86,7 @@ def test_what_people_do_there_is_read_with_what_is_no_answer(studio):
         "GET", f"/api/projects/{project}/export?exportType=JSON&download_all_tasks=true"
     )
     read = list(exchange.given(exported, TEXT, "stars"))
-    assert [(each.answer, each.annotator) for each in read if isinstance(each, Given)] == [("6", "1")]
+    assert [(each.answer, each.annotator) for each in read if isinstance(each, Response)] == [("6", "1")]
     faults = [each.fault for each in read if isinstance(each, Left)]
     assert faults.count(Fault.CANCELLED) == 1
     assert faults.count(Fault.UNKNOWN_CONTROL) == 1

@@ -5,7 +5,7 @@ import pytest
 from ratoon.tasks import label_studio as ls
 from ratoon.tasks.classify import Classify
 from ratoon.tasks.generate import Generate
-from ratoon.tasks.label_studio import BadConfig, Config, Fault, Given, Left, Marks
+from ratoon.tasks.label_studio import BadConfig, Config, Fault, Left, Marks, Response
 from ratoon.tasks.regress import Regress
 
 SENTIMENT = """<View><Header value="Is the review good?"/><Text name="text" value="$review"/>
@@ -142,10 +142,10 @@ def test_every_annotation_and_prediction_is_accounted_for():
         Fault.EMPTY,
         Fault.MALFORMED,
     ]
-    assert [each for each in read if isinstance(each, Given)] == [
-        Given("spam", "ann@example.com", "2026-01-02T03:04:05Z", is_gold=True),
-        Given("spam", "ann@example.com"),
-        Given("spam", "m1", is_prediction=True, score=0.9),
+    assert [each for each in read if isinstance(each, Response)] == [
+        Response("spam", "ann@example.com", "2026-01-02T03:04:05Z", is_gold=True),
+        Response("spam", "ann@example.com"),
+        Response("spam", "m1", is_prediction=True, score=0.9),
     ]
 
 
@@ -154,7 +154,7 @@ def test_a_config_without_controls_is_a_config():
 
 
 def test_a_task_is_written_with_the_names_of_annotators_and_what_models_propose():
-    given = [Given("spam", "ann", is_gold=True), Given("ham", "rules", is_prediction=True, score=0.5)]
+    given = [Response("spam", "ann", is_gold=True), Response("ham", "rules", is_prediction=True, score=0.5)]
     task = ls.task_with({"text": TEXT, "record_id": "r1"}, given, Classify(("ham", "spam")))
     assert task["data"] == {"text": TEXT, "record_id": "r1"}
     assert list(ls.given(task, TEXT)) == given

@@ -12,8 +12,8 @@ from ratoon_labeling.domain.marks import Boxes, Spans
 
 
 def read(format: Format, content: str, control: str = "") -> list[object]:
-    found = answers_in(format, content.encode(), control)
-    return [each.reason if isinstance(each, LeftOut) else (each.answer, each.annotator) for each in found]
+    entries = answers_in(format, content.encode(), control)
+    return [each.reason if isinstance(each, LeftOut) else (each.answer, each.annotator) for each in entries]
 
 
 def test_lines_and_tables_hold_one_answer_each():
@@ -48,8 +48,8 @@ def test_records_of_argilla_hold_submitted_responses_of_one_question():
         "UNKNOWN_CONTROL",
         "MALFORMED",
     ]
-    found = list(answers_in(Format.ARGILLA, json.dumps([record]).encode(), "why"))
-    assert Incoming("r1", "Is it spam?", "because", "u1") in found
+    entries = list(answers_in(Format.ARGILLA, json.dumps([record]).encode(), "why"))
+    assert Incoming("r1", "Is it spam?", "because", "u1") in entries
 
 
 @pytest.mark.parametrize(

@@ -122,7 +122,7 @@ class Config:
 
 
 @dataclass(frozen=True)
-class Given:
+class Response:
     """Answer of one annotator, or of a model (`is_prediction`), to a task."""
 
     answer: str
@@ -230,7 +230,7 @@ def _xml(view: ET.Element) -> str:
     return ET.tostring(view, encoding="unicode") + "\n"
 
 
-def given(task: Mapping[str, Any], text: str, control: str = "") -> Iterator[Given | Left]:
+def given(task: Mapping[str, Any], text: str, control: str = "") -> Iterator[Response | Left]:
     """Yield the answers to a task of a JSON export with this text, and what is left out of them.
 
     `control` names the control whose results count; empty: that of the first result that Ratoon has.
@@ -245,17 +245,17 @@ def given(task: Mapping[str, Any], text: str, control: str = "") -> Iterator[Giv
         else:
             time = str(each.get("updated_at") or each.get("created_at") or "")
             gold = bool(each.get("ground_truth"))
-            yield from _answer(each, text, control, Given("", _annotator(each), time, is_gold=gold))
+            yield from _answer(each, text, control, Response("", _annotator(each), time, is_gold=gold))
     for each in _list(task.get("predictions")):
         if not isinstance(each, Mapping):
             yield Left(Fault.MALFORMED, "a prediction is no object")
             continue
         score = each.get("score")
-        model = Given("", str(each.get("model_version") or ""), is_prediction=True, score=_float(score))
+        model = Response("", str(each.get("model_version") or ""), is_prediction=True, score=_float(score))
         yield from _answer(each, text, control, model)
 
 
-def _answer(entry: Mapping[str, Any], text: str, control: str, known: Given) -> Iterator[Given | Left]:
+def _answer(entry: Mapping[str, Any], text: str, control: str, known: Response) -> Iterator[Response | Left]:
     results = _list(entry.get("result"))
     chosen = [each for each in results if _is_of(each, control)]
     name = chosen[0].get("from_name") if chosen else None
@@ -276,7 +276,9 @@ def _answer(entry: Mapping[str, Any], text: str, control: str, known: Given) -> 
     if not faults or parts:
         answer = _joined(str(values[0].get("type")), parts)
         if answer:
-            yield Given(answer, known.annotator, known.time, known.is_prediction, known.score, known.is_gold)
+            yield Response(
+                answer, known.annotator, known.time, known.is_prediction, known.score, known.is_gold
+            )
 
 
 def _is_of(result: Any, control: str) -> bool:
@@ -300,8 +302,8 @@ def _value(result: Mapping[str, Any], text: str) -> Any:
     if kind in ("rating", "number"):
         number = _float(value.get(kind))
         return format_number(number) if number is not None else Left(Fault.MALFORMED, f"{kind} is no number")
-    found = value.get("choices" if kind == "choices" else "text")
-    listed = [found] if isinstance(found, str) else _list(found)
+    listing = value.get("choices" if kind == "choices" else "text")
+    listed = [listing] if isinstance(listing, str) else _list(listing)
     return [_choice(each) for each in listed]
 
 
@@ -354,7 +356,7 @@ def _box(value: Mapping[str, Any]) -> dict[str, Any] | Left:
 
 def task_with(
     data: Mapping[str, str],
-    answers: Sequence[Given],
+    answers: Sequence[Response],
     task: TaskSpec,
     marks: Marks | None = None,
 ) -> dict[str, Any]:

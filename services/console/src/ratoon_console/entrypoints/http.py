@@ -312,8 +312,8 @@ async def _fields(request: Request, session: Session) -> dict[str, str]:
     _check_origin(request)
     fields = {key: str(value) for key, value in (await _form(request)).items()}
     if fields.pop("form_key", "") != session.form_key:
-        said = "This form belongs to another session. Go back, reload the page and submit the form again."
-        raise NotSignedIn(said) if wants_json(request) else BadForm(said)
+        message = "This form belongs to another session. Go back, reload the page and submit the form again."
+        raise NotSignedIn(message) if wants_json(request) else BadForm(message)
     return fields
 
 

@@ -12,7 +12,7 @@ from ratoon.process.errors import InvalidArgument
 from ratoon.storage.names import matched
 from ratoon.storage.store import Store
 from ratoon.tasks import label_studio
-from ratoon.tasks.label_studio import Given
+from ratoon.tasks.label_studio import Response
 from ratoon_labeling.application.names import DATASET_VERSION, GUIDELINE, PROJECT, QUEUE
 from ratoon_labeling.application.ports import Datasets, TaskQueue
 from ratoon_labeling.domain.annotations import Annotation, AnnotationCreated, Source
@@ -120,7 +120,7 @@ def import_annotations(
 ) -> Imported:
     """Store the answers in a file as annotations; a repetition stores nothing twice.
 
-    A record is found by its ID, else by its text. Answers that are not valid by the guideline are left out and counted.
+    A record is identified by its ID, else by its text. Answers that are not valid by the guideline are left out and counted.
     """
     (project,) = matched(command.parent, PROJECT, "parent")
     for field_name, pattern in (("dataset_version", DATASET_VERSION), ("guideline", GUIDELINE)):
@@ -138,10 +138,10 @@ def import_annotations(
             imported.leave_out(each.reason, each.detail)
         else:
             incoming.append(each)
-    found = _records_of(incoming, records.of(command.dataset_version)) if incoming else {}
+    matches = _records_of(incoming, records.of(command.dataset_version)) if incoming else {}
     annotations = list[Annotation]()
     for answer in incoming:
-        record = found.get(answer.record_id) or found.get(_mark(answer.text))
+        record = matches.get(answer.record_id) or matches.get(_mark(answer.text))
         if record is None:
             imported.leave_out("UNKNOWN_RECORD", f"no record for {(answer.record_id or answer.text)[:60]!r}")
             continue
@@ -160,13 +160,13 @@ def _records_of(incoming: Sequence[Incoming], records: Iterator[RecordText]) -> 
     """Return the records that answers are about, by ID and by a mark of the text; the first one of a text."""
     ids = {each.record_id for each in incoming} - {""}
     marks = {_mark(each.text) for each in incoming if each.text}
-    found = dict[str, RecordText]()
+    matches = dict[str, RecordText]()
     for record in records:
         if record.record_id in ids:
-            found[record.record_id] = record
+            matches[record.record_id] = record
         if marks and (mark := _mark(record.text)) in marks:
-            found.setdefault(mark, record)
-    return found
+            matches.setdefault(mark, record)
+    return matches
 
 
 def _mark(text: str) -> str:
@@ -221,10 +221,10 @@ def export_queue(
     guideline = _guideline_of(store, queue)
     marks = marks_of(queue.task)
     queued = [each for each in tasks.of_queue(queue.name) if not each.expected_label]
-    wanted = {each.record_id for each in queued}
+    ids = {each.record_id for each in queued}
     texts = dict[str, str]()
     for version in {each.dataset_version for each in queued}:
-        texts |= {each.record_id: each.text for each in records.of(version) if each.record_id in wanted}
+        texts |= {each.record_id: each.text for each in records.of(version) if each.record_id in ids}
     outgoing = [_outgoing(each, texts[each.record_id]) for each in queued if each.record_id in texts]
     spec = model_task(queue.task)
     digest, size = files.write(project, file_of(command.format, outgoing, spec, marks))
@@ -246,9 +246,9 @@ def _guideline_of(store: Store, queue: Queue) -> Guideline | None:
 
 def _outgoing(task: Task, text: str) -> Outgoing:
     time = task.update_time.isoformat()
-    answers = [Given(each.label, each.annotator, time) for each in task.given if each.label]
+    answers = [Response(each.label, each.annotator, time) for each in task.given if each.label]
     if task.proposed_label:
         confidence: Any = getattr(task, "proposal_confidence", None)
-        proposal = Given(task.proposed_label, task.proposal_origin, is_prediction=True, score=confidence)
+        proposal = Response(task.proposed_label, task.proposal_origin, is_prediction=True, score=confidence)
         answers.append(proposal)
     return Outgoing(task.name, task.record_id, text, answers)

@@ -18,7 +18,7 @@ from typing import Any
 
 from ratoon.tasks import label_studio
 from ratoon.tasks.kinds import TaskSpec
-from ratoon.tasks.label_studio import Given, Left
+from ratoon.tasks.label_studio import Response, Left
 from ratoon_labeling.domain.errors import BadExchange
 from ratoon_labeling.domain.marks import AnswerSpec, Boxes, Marks, Spans
 
@@ -60,7 +60,7 @@ class Outgoing:
     task: str
     record_id: str
     text: str
-    answers: Sequence[Given]
+    answers: Sequence[Response]
 
 
 @dataclass(frozen=True)
@@ -186,7 +186,7 @@ def _rows(format: Format, tasks: Iterable[Outgoing]) -> Iterator[bytes]:
     for task in tasks:
         proposed = next((each for each in task.answers if each.is_prediction), None)
         people = [each for each in task.answers if not each.is_prediction]
-        for each in people or [Given("", "")]:
+        for each in people or [Response("", "")]:
             row = {
                 "record_id": task.record_id,
                 "text": task.text,

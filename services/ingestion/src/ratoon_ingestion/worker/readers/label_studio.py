@@ -8,7 +8,7 @@ from typing import Any
 
 from ratoon.storage.artifacts import ArtifactStore
 from ratoon.tasks import label_studio
-from ratoon.tasks.label_studio import Given
+from ratoon.tasks.label_studio import Response
 from ratoon_ingestion.domain.curation import Rejected
 from ratoon_ingestion.domain.sources import Columns
 from ratoon_ingestion.worker.readers.items import (
@@ -67,6 +67,6 @@ def task_item(columns: Columns, task: Mapping[str, Any], place: str) -> Item | R
 
 def _agreed(task: Mapping[str, Any], text: str) -> str | None:
     """Return the answer of all annotations; None if there is none, or they differ."""
-    given = (each for each in label_studio.given(task, text) if isinstance(each, Given))
+    given = (each for each in label_studio.given(task, text) if isinstance(each, Response))
     answers = {each.answer for each in given if not each.is_prediction}
     return next(iter(answers)) if len(answers) == 1 else None
