@@ -51,7 +51,7 @@ class Bench:
         self.store, self.counts = ArtifactStore(str(folder)), Counter[str]()
 
     def source(
-        self, rows: list[dict[str, Any]], format: Format = Format.JSONL, **settings: Any
+        self, records: list[dict[str, Any]], format: Format = Format.JSONL, **settings: Any
     ) -> SourceSpec:
         return SourceSpec("s", self.store.put_bytes(table(records, format)), format, **settings)
 

@@ -268,7 +268,7 @@ def _write(
 
 def _stated(source: SourceSpec) -> JSON:
     """Return a source as the manifest names it; settings of newer releases only if they are set."""
-    newer = {"withdrawn", "rows"}
+    newer = {"withdrawn", "rows", "whole_rows"}
     return {name: value for name, value in asdict(source).items() if value or name not in newer}
 
 

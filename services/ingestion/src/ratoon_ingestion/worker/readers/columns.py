@@ -21,9 +21,16 @@ def named_columns(columns: Columns) -> tuple[str, ...]:
 
 
 def layout(source: SourceSpec, header: Sequence[str]) -> Mapping[str, int]:
-    """Map each configured column to its index; SourceUnreadable when a named one is missing or occurs twice."""
+    """Map each configured column to its index; SourceUnreadable when a named one is missing or occurs twice.
+
+    Of whole rows, map each column; of several with one name, the first.
+    """
     names = [plain(name) for name in header]
     places = dict[str, int]()
+    if source.whole_rows:
+        for place, name in enumerate(names):
+            places.setdefault(name, place)
+        return places
     examples = example_columns(source.columns, names)
     for column in dict.fromkeys((*named_columns(source.columns), *examples)):
         matches = [place for place, name in enumerate(names) if name == plain(column)]

@@ -104,6 +104,8 @@ class SourceSpec:
     """What is done with the rows of a table; None: nothing."""
     withdrawn: str = ""
     """Digest of the list of withdrawn items; empty: none."""
+    whole_rows: bool = False
+    """Read all columns of a table, not the configured ones alone."""
 
     def label_of(self, path: str) -> str | None:
         """The label that an item's path gives it, if any."""

@@ -88,8 +88,7 @@ def read_csv(
     """CSV with a header line, of any charset and delimiter that can be detected; one that Excel names is used."""
     with opened(source, store, limits) as (stream, encoding):
         header, rows = _csv_table(source, stream, limits)
-        places = layout(source, header) if make_item is None else _all_columns(header)
-        width = len(header)
+        places, width = layout(source, header), len(header)
         for row in rows:
             entry = _within(_csv_item(source.columns, places, width, row, make_item), limits)
             yield with_charset(entry, encoding, row.lost)
@@ -214,11 +213,6 @@ def _csv_item(
         if make_item is None
         else make_item(columns, cells, path)
     )
-
-
-def _all_columns(header: Sequence[str]) -> Mapping[str, int]:
-    """Return the place of each column; the first one of a name."""
-    return {plain(name): place for place, name in reversed(list(enumerate(header)))}
 
 
 def _json_line(columns: "_Columns", line: TextLine, fields: dict[str, None]) -> Entries:
