@@ -30,6 +30,7 @@ FORMATS = (
     "arrow",
     "warc",
     "wikipedia",
+    "media-archive",
 )
 SAMPLES = ("line", "paragraph", "document", "page")
 """Parts of a text file, and `page` of a document, that may be one record."""

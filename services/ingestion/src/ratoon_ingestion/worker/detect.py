@@ -13,6 +13,7 @@ from pathlib import PurePosixPath
 from typing import BinaryIO
 
 from ratoon_ingestion.domain.sources import Format
+from ratoon_ingestion.media import media_of
 from ratoon_ingestion.worker.documents.read import is_encrypted_office, is_old_workbook
 from ratoon_ingestion.worker.filetypes import office_kind
 from ratoon_ingestion.worker.mail import is_markup
@@ -77,7 +78,8 @@ _BROKEN = (
     ValueError,
 )
 FORMATS = (
-    "mail-archive, mbox, text-archive, jsonl, csv, parquet, text, document, excel, arrow, warc and wikipedia"
+    "mail-archive, mbox, text-archive, jsonl, csv, parquet, text, document, excel, arrow, warc, wikipedia and "
+    "media-archive"
 )
 
 
@@ -184,11 +186,13 @@ def _packed(head: bytes, stream: BinaryIO) -> Format | None:
 
 
 def _archive(stream: BinaryIO) -> Format:
-    """Mails or texts: what most of the first members are."""
+    """Mails, media or texts: what most of the first members are."""
     try:
         starts = _members(stream)
     except _BROKEN:
         starts = []
+    if sum(media_of(start, len(start)) is not None for start in starts) * 2 > len(starts):
+        return Format.MEDIA_ARCHIVE
     mails = sum(_MAIL.match(start) is not None for start in starts)
     return Format.MAIL_ARCHIVE if mails * 2 > len(starts) else Format.TEXT_ARCHIVE
 
