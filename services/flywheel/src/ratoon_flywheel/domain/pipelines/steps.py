@@ -238,8 +238,22 @@ def _roll_back(run: PipelineRun, stage: Stage, loss: str, now: datetime) -> Tran
 
 
 def _stage_message(run: PipelineRun, stage: Stage, child: Child) -> str:
-    note = run.data_note if stage.id is StageId.DATASET else ""
+    note = data_note(run, stage.id)
     return f"{child.message}. {note}" if note else child.message
+
+
+_MEDIA = ("images", "audios", "videos", "files")
+
+
+def data_note(run: PipelineRun, stage: StageId) -> str:
+    """Return what a stage says of the data in addition."""
+    if stage is StageId.DATASET:
+        return run.data_note
+    counts = {name: run.products.field_counts.get(name, 0) for name in _MEDIA}
+    if stage is not StageId.TRAINING or not any(counts.values()):
+        return ""
+    listed = ", ".join(f"{count} have {name}" for name, count in counts.items() if count)
+    return f"Of {run.products.record_count} records {listed}: training reads their texts alone."
 
 
 def _without_end_of_stage(run: PipelineRun, stage: Stage, progress: Progress) -> Progress:
