@@ -36,6 +36,9 @@ _REASONS = {
     "REPETITION": "repetitive text",
     "EXACT_DUPLICATE": "exact duplicate",
     "NEAR_DUPLICATE": "near duplicate",
+    "WITHDRAWN": "withdrawn, since it vanished from its place",
+    "NO_PARTNER": "no row of the joined table has its key",
+    "NOT_MEDIA": "neither image, audio nor video",
     "CONTAMINATED": "text of a test part or benchmark",
     "PERSONAL_DATA": "personal data",
 }
