@@ -419,6 +419,7 @@ PERSONAL_DATA: Mapping[str, Parameter] = {
     **{kind: Parameter("", _one_of(*ACTIONS)) for kind in PERSONAL_DATA_KINDS},
     "regions": Parameter((), _regions),
     "look_alikes": Parameter("keep", _one_of("keep", "mask")),
+    "spans": Parameter(False, _flag),
 }
 """Parameters of the step `personal_data`; a kind without an action is masked if the curation masks it."""
 

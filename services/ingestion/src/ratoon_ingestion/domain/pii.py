@@ -9,13 +9,14 @@ count of digits.
 import hashlib
 import hmac
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cache, cached_property, partial
 from ipaddress import AddressValueError, IPv6Address
 
 from ratoon_ingestion.domain.identifiers import Hit, ibans, passports, resident_ids
+from ratoon_ingestion.domain.offsets import Alignment, Block, replacements
 
 
 class Mask(StrEnum):
@@ -167,6 +168,8 @@ class Redacted:
     text: str
     counts: Mapping[Mask, int] = field(default_factory=dict)
     look_alikes: Mapping[Mask, int] = field(default_factory=dict)
+    finds: tuple[tuple[Mask, int, int], ...] = ()
+    """Kind, begin and end of each find in the text as it was, in the order of their places."""
 
 
 @cache
@@ -185,15 +188,26 @@ def redacted(text: str, redaction: Redaction) -> Redacted:
     """Return a text in which personal data are replaced; those that drop the record are masked and counted."""
     counts: dict[Mask, int] = {}
     look_alikes: dict[Mask, int] = {}
+    passes: list[Alignment] = []
+    finds: list[tuple[Mask, int, int]] = []
     for kind, find, mark in redaction.rules:
         if not _worth_searching(kind, text):
             continue
-        text, count, alike = _replaced(find, mark, redaction.masks_look_alikes, text)
-        if count:
-            counts[kind] = counts.get(kind, 0) + count
+        text, hits, alike = _replaced(find, mark, redaction.masks_look_alikes, text)
+        if hits:
+            counts[kind] = counts.get(kind, 0) + len(hits)
+            finds += [(kind, *_first_place(passes, *each.before)) for each in hits]
+            passes.append(replacements(hits))
         if alike:
             look_alikes[kind] = look_alikes.get(kind, 0) + alike
-    return Redacted(text, counts, look_alikes)
+    return Redacted(text, counts, look_alikes, tuple(sorted(finds, key=lambda find: find[1:])))
+
+
+def _first_place(passes: Sequence[Alignment], start: int, end: int) -> tuple[int, int]:
+    """Return where a span stood before the first pass."""
+    for each in reversed(passes):
+        start, end = each.original(start, end)
+    return start, end
 
 
 def _mark(kind: Mask, action: Action, key: bytes, data: str) -> str:
@@ -228,18 +242,21 @@ def _worth_searching(kind: Mask, text: str) -> bool:
 
 def _replaced(
     find: Finder, mark: Callable[[str], str], masks_look_alikes: bool, text: str
-) -> tuple[str, int, int]:
-    """The text with finds replaced, their count and that of look-alikes that stay; digits are searched as ASCII's."""
+) -> tuple[str, list[Block], int]:
+    """The text with finds replaced, their places, and the count of look-alikes; digits are searched as ASCII's."""
     plain = text if text.isascii() else text.translate(_DIGITS)
     pieces: list[str] = []
-    end = look_alikes = 0
+    hits: list[Block] = []
+    end = look_alikes = length = 0
     for hit in find(plain):
         if not (hit.is_valid or masks_look_alikes):
             look_alikes += 1
         elif hit.start >= end:
             pieces += text[end : hit.start], mark(plain[hit.start : hit.stop])
-            end = hit.stop
-    return "".join((*pieces, text[end:])) if pieces else text, len(pieces) // 2, look_alikes
+            begin = length + hit.start - end
+            length, end = begin + len(pieces[-1]), hit.stop
+            hits.append(Block((hit.start, hit.stop), (begin, length), False))
+    return "".join((*pieces, text[end:])) if pieces else text, hits, look_alikes
 
 
 def _by_pattern(pattern: re.Pattern[str], accepts: Accepts, plain: str) -> Iterator[Hit]:

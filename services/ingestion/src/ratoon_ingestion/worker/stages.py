@@ -6,11 +6,12 @@ to see all records, the duplicate search, is in `duplicates`.
 
 import hashlib
 import hmac
+import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Protocol
+from typing import Any, Protocol
 
 import pyarrow as pa
 
@@ -37,6 +38,7 @@ from ratoon_ingestion.domain.conversations import (
     wording,
 )
 from ratoon_ingestion.domain.curation import CurationConfig, CurationStep, Rejected
+from ratoon_ingestion.domain.offsets import aligned
 from ratoon_ingestion.domain.pii import Action, Mask, Redacted, Redaction, redacted
 from ratoon_ingestion.worker.batches import (
     REJECTED,
@@ -69,6 +71,11 @@ from ratoon_ingestion.worker.shingles import shingled, simhashes
 from ratoon_ingestion.worker.steps.apply import Report, reported, run_step
 from ratoon_ingestion.worker.words import length_of, spaced, spaced_text, words_of
 
+_ORIGINAL = "original"
+"""Column of decoded texts as they came, where the places of personal data are reported."""
+Find = tuple[str, int, int]
+PERSONAL_DATA_SPANS = "personal_data"
+"""Attribute with kind, start and end of each find in the decoded text: a JSON list."""
 _LENGTH_BUCKETS = (200, 500, 1_000, 2_000, 4_000, 8_000)
 
 
@@ -85,12 +92,20 @@ class StageSettings:
     """Directory of what steps made of sources, which `references.with_models` wrote; empty: none."""
 
     @property
+    def _personal_data(self) -> Mapping[str, Any]:
+        """Return the parameters of the step `personal_data`."""
+        steps = (step for step in self.config.steps if step.name == "personal_data")
+        return settings_of(next(steps, Step("personal_data")))
+
+    @property
+    def reports_spans(self) -> bool:
+        """Return whether records name the places of their personal data."""
+        return bool(self._personal_data["spans"])
+
+    @property
     def redaction(self) -> Redaction:
         """What becomes of personal data: the actions of the step, else the masks of the curation."""
-        step = next(
-            (step for step in self.config.steps if step.name == "personal_data"), Step("personal_data")
-        )
-        params, actions = settings_of(step), dict.fromkeys(self.config.masks, Action.MASK)
+        params, actions = self._personal_data, dict.fromkeys(self.config.masks, Action.MASK)
         actions |= {kind: Action(params[kind]) for kind in Mask if params[kind]}
         regions = params["regions"]
         return Redaction(
@@ -178,6 +193,8 @@ def decode_sources(batch: pa.RecordBatch, settings: StageSettings) -> Outcome:
             ),
         },
     )
+    if settings.reports_spans:
+        batch = with_columns(batch, {_ORIGINAL: pa.array(texts, pa.string())})
     attributes = [{"html": "yes" if source.html else "no", **source.attributes} for source in sources]
     batch = with_attributes(batch, attributes)
     verdicts = [source.verdict(text) for source, text in zip(sources, texts, strict=True)]
@@ -292,10 +309,16 @@ def mask_personal_data(batch: pa.RecordBatch, settings: StageSettings) -> Outcom
     """Personal data replaced by marks; the steps contain the number of each kind. Reject records with kinds to drop."""
     redaction = settings.redaction
     rows, counts, look_alikes = list[str | Record](), list[Counter[Mask]](), Counter[str]()
+    finds = list[list[Find]]()
     for text, record in zip(values(batch, "text"), records_of(batch), strict=True):
         counts.append(Counter())
-        redact = _counting(redaction, counts[-1], look_alikes)
+        finds.append([])
+        redact = _counting(redaction, counts[-1], look_alikes, finds[-1])
         rows.append(redact(text) if record is None else changed(record, redact))
+        if record is not None:  # its texts are not one text
+            finds[-1].clear()
+    if settings.reports_spans:
+        batch = with_attributes(batch, _places(batch, finds))
     batch = with_steps(
         with_records(batch, rows),
         [[f"mask_{kind}:{count}" for kind, count in each.items()] for each in counts],
@@ -305,18 +328,32 @@ def mask_personal_data(batch: pa.RecordBatch, settings: StageSettings) -> Outcom
     return Outcome(valid.accepted, _one([retained.rejected, valid.rejected]), look_alikes)
 
 
+def _places(batch: pa.RecordBatch, finds: Sequence[Sequence[Find]]) -> list[dict[str, str]]:
+    """Return the attribute with the places of personal data in each decoded text."""
+    originals = values(batch, _ORIGINAL) if _ORIGINAL in batch.schema.names else [""] * batch.num_rows
+    attributes = list[dict[str, str]]()
+    for original, text, found in zip(originals, values(batch, "text"), finds, strict=True):
+        alignment = aligned(original, text) if found else None
+        spans = [[kind, *alignment.original(*span)] for kind, *span in found] if alignment else []
+        attributes.append({PERSONAL_DATA_SPANS: json.dumps(spans)} if spans else {})
+    return attributes
+
+
 def _dropped(counts: Mapping[Mask, int], redaction: Redaction) -> Verdict:
     kinds = sorted(kind for kind in counts if redaction.actions[kind] is Action.DROP)
     return (Rejected.PERSONAL_DATA, ", ".join(kinds)) if kinds else None
 
 
-def _counting(redaction: Redaction, counts: Counter[Mask], look_alikes: Counter[str]) -> Callable[[str], str]:
+def _counting(
+    redaction: Redaction, counts: Counter[Mask], look_alikes: Counter[str], finds: list[Find]
+) -> Callable[[str], str]:
     """A function that redacts a text and adds up what it finds."""
 
     def redact(text: str) -> str:
         result = _redacted(text, redaction)
         counts.update(result.counts)
         look_alikes.update(result.look_alikes)
+        finds.extend(result.finds)
         return result.text
 
     return redact
