@@ -10,7 +10,7 @@ from bench import label_studio as server
 from ratoon.tasks import label_studio as exchange
 from ratoon.tasks.classify import Classify
 from ratoon.tasks.generate import Generate
-from ratoon.tasks.label_studio import Fault, Response, Left, Marks
+from ratoon.tasks.label_studio import Fault, Left, Marks, Response
 from ratoon.tasks.regress import Regress
 
 TEXT = "😀 Zoë lives in 北京. مرحبا"

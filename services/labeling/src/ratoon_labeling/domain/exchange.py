@@ -18,7 +18,7 @@ from typing import Any
 
 from ratoon.tasks import label_studio
 from ratoon.tasks.kinds import TaskSpec
-from ratoon.tasks.label_studio import Response, Left
+from ratoon.tasks.label_studio import Left, Response
 from ratoon_labeling.domain.errors import BadExchange
 from ratoon_labeling.domain.marks import AnswerSpec, Boxes, Marks, Spans
 
