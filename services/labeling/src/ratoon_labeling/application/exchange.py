@@ -120,7 +120,8 @@ def import_annotations(
 ) -> Imported:
     """Store the answers in a file as annotations; a repetition stores nothing twice.
 
-    A record is identified by its ID, else by its text. Answers that the guideline does not allow are left out and counted.
+    A record is identified by its ID, else by its text. Answers that the guideline does not allow are left out and
+    counted.
     """
     (project,) = matched(command.parent, PROJECT, "parent")
     for field_name, pattern in (("dataset_version", DATASET_VERSION), ("guideline", GUIDELINE)):
