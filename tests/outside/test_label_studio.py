@@ -13,6 +13,7 @@ from ratoon.tasks.generate import Generate
 from ratoon.tasks.label_studio import Fault, Left, Marks, Response
 from ratoon.tasks.regress import Regress
 
+pytestmark = [pytest.mark.thorough, pytest.mark.timeout(600)]
 TEXT = "😀 Zoë lives in 北京. مرحبا"
 SPANS = json.dumps(
     [
