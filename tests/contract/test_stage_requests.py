@@ -42,7 +42,7 @@ from ratoon_ingestion.domain.splits import check_grouping
 from ratoon_labeling import mapping as labeling_mapping
 from ratoon_labeling import queue_mapping
 from ratoon_labeling.application import handlers as labeling
-from ratoon_labeling.domain.queues import Queue, Strategy, checked_queue
+from ratoon_labeling.domain.queues import Origin, Queue, Strategy, checked_queue
 from ratoon_registry import mapping as registry_mapping
 from ratoon_serving import mapping as serving_mapping
 from ratoon_training import mapping as training_mapping
@@ -149,7 +149,7 @@ class Accepting:
         """Return a suite of this name with one test."""
         return kind(name, NOW, NOW, "", (SuiteTest("typos", RecordsTest("a" * 64)),), 3)
 
-    def create(self, resource: Any, request_id: str) -> tuple[Any, bool]:
+    def create(self, resource: Any, request_id: str = "") -> tuple[Any, bool]:
         return resource, True
 
     def begin(self, tx: object, resource: object) -> None:
@@ -181,13 +181,14 @@ def test_labeling_accepts_the_guideline(each_run):
 
 
 def test_labeling_accepts_the_queue():
-    settings = LabelQueue(min_labels=50, strategy="MARGIN")
+    settings = LabelQueue(min_labels=50, strategy="MARGIN", pre_labels=True)
     run = runs(project(CLASSIFY, SCRATCH, label_queue=settings))[0]
     channel = Requests()
     assert QueueStage(channel).create(stage_request(run, StageId.QUEUE), "id") == "projects/p/queues/pipeline"
     command = queue_mapping.create_queue(channel.sent["CreateQueue"])
     queue = Queue("projects/p/queues/pipeline", NOW, NOW, task=CLASSIFY, **command.settings)
     assert checked_queue(queue).refill_rule.strategy is Strategy.MARGIN
+    assert queue.pre_labels.origin is Origin.CLASSICAL
     refill = queue_mapping.create_refill(channel.sent["CreateRefill"])
     assert (refill.size, refill.min_labelled, refill.request_id) == (50, 50, "id")
 

@@ -79,6 +79,9 @@ class QueueStage:
             dataset_version=spec.dataset_version,
             guideline=guideline_of(spec.project, self._labeling),
             overlap=settings.overlap,
+            pre_labels=queue_pb2.Queue.PreLabels(origin=queue_pb2.Queue.PreLabels.ORIGIN_CLASSICAL)
+            if settings.pre_labels
+            else None,
             refill_rule=queue_pb2.Queue.RefillRule(
                 size=settings.min_labels,
                 strategy=queue_pb2.Queue.Strategy.Value(f"STRATEGY_{settings.strategy}"),

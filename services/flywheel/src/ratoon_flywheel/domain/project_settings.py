@@ -71,6 +71,8 @@ class LabelQueue:
     max_wait_hours: float = 168.0
     overlap: int = 1
     strategy: str = "RANDOM"
+    pre_labels: bool = False
+    """Tasks propose the answer of a classical model of the labels so far."""
 
 
 @dataclass(frozen=True)
@@ -232,6 +234,11 @@ def check_label_queue(queue: LabelQueue, has_single_labels: bool) -> None:
         raise BadProject(
             f"The strategy {queue.strategy} needs the task classify with one label a record: choose RANDOM.",
             "label_queue.strategy",
+        )
+    if queue.pre_labels and not has_single_labels:
+        raise BadProject(
+            "label_queue.pre_labels needs the task classify with one label a record.",
+            "label_queue.pre_labels",
         )
 
 

@@ -663,6 +663,7 @@ class Project(_message.Message):
         MAX_WAIT_HOURS_FIELD_NUMBER: _builtins.int
         OVERLAP_FIELD_NUMBER: _builtins.int
         STRATEGY_FIELD_NUMBER: _builtins.int
+        PRE_LABELS_FIELD_NUMBER: _builtins.int
         min_labels: _builtins.int
         """Number of answered records that the dataset version of a run needs, at most 10,000. If fewer have an answer, the
         run draws the lacking number into the queue and waits until people have answered. 0: no queue.
@@ -675,6 +676,10 @@ class Project(_message.Message):
         """Number of annotators who answer each task, 1 to 20. Default: 1."""
         strategy: _builtins.str
         """Choice of the records, as in a queue: `RANDOM`, `MARGIN` or `ENTROPY`. Default: `RANDOM`."""
+        pre_labels: _builtins.bool
+        """Tasks propose the answer of the classical model of the labels so far, which annotators confirm or correct. Needs a
+        task of the kind `classify` with one label a record. Default: false.
+        """
         def __init__(
             self,
             *,
@@ -682,10 +687,11 @@ class Project(_message.Message):
             max_wait_hours: _builtins.float = ...,
             overlap: _builtins.int = ...,
             strategy: _builtins.str = ...,
+            pre_labels: _builtins.bool = ...,
         ) -> None: ...
         _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
         def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-        _ClearFieldArgType: _TypeAlias = _typing.Literal["max_wait_hours", b"max_wait_hours", "min_labels", b"min_labels", "overlap", b"overlap", "strategy", b"strategy"]  # noqa: Y015
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["max_wait_hours", b"max_wait_hours", "min_labels", b"min_labels", "overlap", b"overlap", "pre_labels", b"pre_labels", "strategy", b"strategy"]  # noqa: Y015
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -917,13 +923,14 @@ class Project(_message.Message):
     def recipes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Recipes of the first version, in their order, for example `pretrain`, `sft`, `dpo`. Empty: `sft`. Each training
         begins with the artifact of the one before it. Pipeline runs support `pretrain`, `continued_pretrain`, `sft`, `dpo`,
-        `kto` and `grpo` so far.
+        `kto` and `grpo` so far, and `classical` (a classical model) alone.
         """
 
     @_builtins.property
     def retraining_recipes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Recipe of later versions. Empty: `sft`. Retrainings support one of `sft` (right answers), `dpo` (preferences), `kto`
-        (good and bad answers), `grpo` (prompts whose answers `tuning.rewards` check) and `auto` so far: `auto` takes that
+        (good and bad answers), `grpo` (prompts whose answers `tuning.rewards` check), `classical` (right answers, of a
+        classical model) and `auto` so far: `auto` takes that
         one of the first three for which the most feedback has come since the last retraining, and `grpo` in the place of
         `sft` if the project has rewards.
         """
