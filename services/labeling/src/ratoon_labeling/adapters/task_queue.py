@@ -12,6 +12,7 @@ from sqlalchemy import (
     Select,
     String,
     and_,
+    bindparam,
     delete,
     func,
     literal_column,
@@ -30,8 +31,8 @@ from ratoon_labeling.domain.queues import Queue
 from ratoon_labeling.domain.ratings import Work
 from ratoon_labeling.domain.tasks import Task
 
-_FETCH = 50
-"""Tasks that are read at once; more than a few are leased only where many annotators work."""
+_FETCH, _FETCH_FIRST = 50, 4
+"""Tasks that are read at once. The first one that waits is nearly always taken."""
 _TASKS, _ANNOTATIONS, _QUEUES = RESOURCES[Task], RESOURCES[Annotation], RESOURCES[Queue]
 _CODEC = codec_of(Task, _TASKS)
 _EMPTY = literal_column("''", String)
@@ -43,6 +44,7 @@ class SqlTaskQueue:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._waiting: dict[tuple[str, ...], Select[Any]] = {}
 
     def waiting(
         self, tx: Transaction, project: str, annotator: str, fields: Mapping[str, str], now: datetime
@@ -51,36 +53,46 @@ class SqlTaskQueue:
 
         Those of a queue come the oldest first; others, which belong to none, the newest first.
         """
-        order: list[ColumnElement[Any]] = [_TASKS.c.create_time, _TASKS.c.name]
-        if "queue" not in fields:
-            fields = {**fields, "queue": ""}
-            order = [each.desc() for each in order]
-        chosen = [
-            (self._queue() if field == "queue" else stored_field(_TASKS, field, self._database.is_sqlite))
-            == value
-            for field, value in fields.items()
-        ]
-        answer = func.replace(_TASKS.c.name, "/tasks/", "/annotations/task-").concat(mark_of(annotator))
-        answered = select(_ANNOTATIONS.c.name).where(_ANNOTATIONS.c.name == answer).exists()
-        free = self._free_for(annotator, now)
-        query = select(_TASKS.c.body).where(and_(_TASKS.c.parent == project, *chosen, ~answered, free))
-        return _read(tx.connection, query.order_by(*order))
-
-    def _free_for(self, annotator: str, now: datetime) -> ColumnElement[bool]:
-        """Return whether a task has no lease of another; one that expires within a second counts as none.
-
-        Where many annotators hold tasks, these are not read.
-        """
-        expires, holder = (
-            func.coalesce(stored_field(_TASKS, name, self._database.is_sqlite), "")
-            for name in ("lease_expire_time", "lease_holder")
-        )
+        names = tuple(sorted(fields))
+        if names not in self._waiting:
+            self._waiting[names] = self._query(names)
+        query = self._waiting[names]
         soon = (now + timedelta(seconds=1)).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S")
-        return or_(expires <= soon, holder == annotator)
+        values = {f"field_{name}": value for name, value in fields.items()}
+        values |= {"project": project, "annotator": annotator, "mark": mark_of(annotator), "soon": soon}
+        return _read(tx.connection, query, values, _FETCH_FIRST)
+
+    def _query(self, names: tuple[str, ...]) -> Select[Any]:
+        """Return the query of the tasks by these fields; to build it takes longer than to run it.
+
+        A lease that expires within a second counts as none. Where many annotators hold tasks, theirs are not read.
+        """
+        order: list[ColumnElement[Any]] = [_TASKS.c.create_time, _TASKS.c.name]
+        is_sqlite = self._database.is_sqlite
+        chosen = [
+            (self._queue() if name == "queue" else stored_field(_TASKS, name, is_sqlite))
+            == bindparam(f"field_{name}", type_=String)
+            for name in names
+        ]
+        if "queue" not in names:
+            chosen.append(self._queue() == _EMPTY)
+            order = [each.desc() for each in order]
+        name = func.replace(_TASKS.c.name, "/tasks/", "/annotations/task-").concat(
+            bindparam("mark", type_=String)
+        )
+        answered = select(_ANNOTATIONS.c.name).where(_ANNOTATIONS.c.name == name).exists()
+        expires, holder = (
+            func.coalesce(stored_field(_TASKS, field, is_sqlite), "")
+            for field in ("lease_expire_time", "lease_holder")
+        )
+        free = or_(expires <= bindparam("soon", type_=String), holder == bindparam("annotator", type_=String))
+        of_project = _TASKS.c.parent == bindparam("project", type_=String)
+        return select(_TASKS.c.body).where(and_(of_project, *chosen, ~answered, free)).order_by(*order)
 
     def lock(self, tx: Transaction, queue: str) -> Queue:
-        """Return a queue that no other transaction changes until this one ends."""
-        tx.connection.execute(select(_QUEUES.c.name).where(_QUEUES.c.name == queue).with_for_update())
+        """Return a queue that no other transaction changes until this one ends. SQLite has one writer at a time."""
+        if not self._database.is_sqlite:
+            tx.connection.execute(select(_QUEUES.c.name).where(_QUEUES.c.name == queue).with_for_update())
         return tx.get(Queue, queue)
 
     def states(self, tx: Transaction, queue: str) -> Mapping[str, int]:
@@ -127,9 +139,11 @@ class SqlTaskQueue:
             yield from _read(connection, query.order_by(_TASKS.c.name))
 
 
-def _read(connection: Connection, query: Select[Any]) -> Generator[Task]:
+def _read(
+    connection: Connection, query: Select[Any], values: Mapping[str, str] | None = None, fetch: int = _FETCH
+) -> Generator[Task]:
     """Yield the tasks of a query as they are read; bodies that cannot be read are left out."""
-    with connection.execute(query.execution_options(yield_per=_FETCH)) as result:
+    with connection.execute(query.execution_options(yield_per=fetch), values or {}) as result:
         for body in result.scalars():
             with suppress(Unreadable):
                 yield _CODEC.load(body)

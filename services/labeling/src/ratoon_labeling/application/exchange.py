@@ -4,7 +4,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Protocol
 from uuid import UUID, uuid5
 
 from ratoon.process.clock import Clock
@@ -249,7 +249,6 @@ def _outgoing(task: Task, text: str) -> Outgoing:
     time = task.update_time.isoformat()
     answers = [Response(each.label, each.annotator, time) for each in task.given if each.label]
     if task.proposed_label:
-        confidence: Any = getattr(task, "proposal_confidence", None)
-        proposal = Response(task.proposed_label, task.proposal_origin, is_prediction=True, score=confidence)
-        answers.append(proposal)
+        origin, score = task.proposal_origin, task.proposal_confidence
+        answers.append(Response(task.proposed_label, origin, is_prediction=True, score=score))
     return Outgoing(task.name, task.record_id, text, answers)
