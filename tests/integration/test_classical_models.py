@@ -255,9 +255,9 @@ def test_rows_of_a_table_become_a_model(place):
         place.part(texts[140:], answers[140:], "f"),
     )
     assert result["metrics"]["validation_macro_f1"] > 0.9
-    found = json.loads(place.store.read(result["curves_digest"]))
-    assert any("answer = c" in rule["then"] for rule in found["rules"])
-    assert sum(group["rows"] for group in found["clusters"]) == 140
+    analysed = json.loads(place.store.read(result["curves_digest"]))
+    assert any("answer = c" in rule["outcome"] for rule in analysed["rules"])
+    assert sum(group["rows"] for group in analysed["clusters"]) == 140
     assert verified(
         place, "wine-verification", result["artifact_digest"], place.part(texts[140:], answers[140:], "g")
     )

@@ -34,13 +34,13 @@ def fitted(rows, **settings):
     texts = [json.dumps(row) for row in rows]
     known, columns, notes = columns_of(texts, preparation)
     data = frame(known, columns, preparation)
-    table, kept = fit(data, columns, preparation, np.arange(len(rows)) % 2, notes=notes)
-    return table, data, kept
+    table, rows_used = fit(data, columns, preparation, np.arange(len(rows)) % 2, notes=notes)
+    return table, data, rows_used
 
 
 def matrix(rows, **settings):
-    table, data, kept = fitted(rows, **{"scaling": "none", **settings})
-    return table.matrix(data[kept.tolist()])
+    table, data, rows_used = fitted(rows, **{"scaling": "none", **settings})
+    return table.matrix(data[rows_used.tolist()])
 
 
 def test_columns_have_types():
@@ -84,8 +84,8 @@ def test_a_missing_number_is_predicted_by_a_regression_on_the_others():
 
 def test_rows_with_a_missing_value_are_left_out_of_training_and_still_answered():
     rows = [{"a": n, "b": n % 3} for n in range(6)] + [{"a": None, "b": 1}]
-    table, _, kept = fitted(rows, missing="delete")
-    assert kept.tolist() == [0, 1, 2, 3, 4, 5]
+    table, _, rows_used = fitted(rows, missing="delete")
+    assert rows_used.tolist() == [0, 1, 2, 3, 4, 5]
     assert np.isfinite(table.of_texts(['{"b": 1}'])).all()
 
 
@@ -258,10 +258,12 @@ def test_association_rules_are_found_by_their_lift():
     columns, _ = types_of(rows)
     items = items_of(frame_of(rows, columns), columns, ["a"] * 200)
     rule = next(
-        r for r in association_rules(items) if r.given == ("butter = yes",) and r.then == "bread = yes"
+        r
+        for r in association_rules(items)
+        if r.conditions == ("butter = yes",) and r.outcome == "bread = yes"
     )
     assert (rule.support, rule.confidence, rule.lift) == pytest.approx((0.45, 1.0, 2.0))
-    assert not any("rain" in r.then for r in association_rules(items) if len(r.given) == 1)
+    assert not any("rain" in r.outcome for r in association_rules(items) if len(r.conditions) == 1)
 
 
 def test_clusters_are_groups_of_similar_rows():

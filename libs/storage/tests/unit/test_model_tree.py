@@ -289,3 +289,15 @@ def test_a_stored_adapter_tells_what_is_wrong_with_its_base(folder, tmp_path):
     write(directory, "recipe.json", {"base_artifact_digest": store.put_tree(folder)})
     problem = only(inspect_stored_model(store, store.put_tree(directory)))
     assert problem.message.startswith("Its base model: model.safetensors is missing")
+
+
+def test_a_classical_model_needs_no_tokenizer_and_is_no_base(tmp_path):
+    (tmp_path / "classical.json").write_text("{}")
+    (tmp_path / "estimator.skops").write_bytes(b"PK")
+    (tmp_path / "notes.pkl").write_bytes(b"x")
+    inspection = inspected(tmp_path)
+    assert inspection.is_classical and not inspection.problems and inspection.left_out == ("notes.pkl",)
+    assert [problem.reason for problem in inspection.base_problems] == ["CLASSICAL_MODEL"]
+    (tmp_path / "estimator.skops").unlink()
+    (tmp_path / "classical.json").write_text("[")
+    assert [problem.reason for problem in inspected(tmp_path).problems] == ["FILE_MISSING", "JSON_DAMAGED"]

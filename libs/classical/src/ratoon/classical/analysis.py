@@ -20,16 +20,16 @@ Bools = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Rule:
-    """Rows with the values `given` often have the value `then`."""
+    """Rows with the values `conditions` often have the value `outcome`."""
 
-    given: tuple[str, ...]
-    then: str
+    conditions: tuple[str, ...]
+    outcome: str
     support: float
     """Share of the rows that have all of these values."""
     confidence: float
-    """Share of the rows with the values `given` that have the other one."""
+    """Share of the rows with the values `conditions` that have the other one."""
     lift: float
-    """Confidence over the share of all rows that have the value `then`; 1: they are independent."""
+    """Confidence over the share of all rows that have the value `outcome`; 1: they are independent."""
 
 
 @dataclass(frozen=True)
@@ -80,12 +80,14 @@ def association_rules(
         level = _joined(level, known, min_support)
         known |= {names: float(rows.mean()) for names, rows in level.items()}
         for names in level:
-            for place, then in enumerate(names):
-                given = names[:place] + names[place + 1 :]
-                confidence = known[names] / known[given]
-                if confidence >= min_confidence and confidence > shares[then]:
-                    rules.append(Rule(given, then, known[names], confidence, confidence / shares[then]))
-    return sorted(rules, key=lambda rule: (-rule.lift, -rule.support, rule.given, rule.then))[:limit]
+            for place, outcome in enumerate(names):
+                conditions = names[:place] + names[place + 1 :]
+                confidence = known[names] / known[conditions]
+                if confidence >= min_confidence and confidence > shares[outcome]:
+                    rules.append(
+                        Rule(conditions, outcome, known[names], confidence, confidence / shares[outcome])
+                    )
+    return sorted(rules, key=lambda rule: (-rule.lift, -rule.support, rule.conditions, rule.outcome))[:limit]
 
 
 def clusters(

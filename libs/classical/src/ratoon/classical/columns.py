@@ -66,9 +66,9 @@ def row_of(text: str) -> Row:
     return {str(name): each for name, each in value.items()}
 
 
-def types_of(rows: Sequence[Row], wanted: Sequence[str] = ()) -> tuple[list[Column], list[str]]:
+def types_of(rows: Sequence[Row], requested: Sequence[str] = ()) -> tuple[list[Column], list[str]]:
     """Return the columns of training rows and notes about them; BadTable if one cannot be read."""
-    names = list(wanted) or list(dict.fromkeys(name for row in rows for name in row))
+    names = list(requested) or list(dict.fromkeys(name for row in rows for name in row))
     if len(names) > MAX_COLUMNS:
         raise BadTable(
             f"The table has {len(names):,} columns, of which {MAX_COLUMNS:,} are read at most: name some."
@@ -148,13 +148,13 @@ def _column(name: str, values: Sequence[float | str], notes: list[str]) -> Colum
 
 def _formats(values: Sequence[float | str]) -> list[set[str]] | None:
     """Return the formats that each value may have; None if one is no date."""
-    found = []
+    formats_of_values = []
     for value in values:
         formats = {name for name in _DATES if _day(value, name) is not None}
         if not formats:
             return None
-        found.append(formats)
-    return found
+        formats_of_values.append(formats)
+    return formats_of_values
 
 
 def _one_format(name: str, values: Sequence[float | str], fitting: Sequence[set[str]]) -> str:

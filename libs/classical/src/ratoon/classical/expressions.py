@@ -106,11 +106,11 @@ def _days(value: pl.Expr) -> pl.Expr:
     return pl.from_epoch(value.cast(pl.Int64), time_unit="d")
 
 
-def _least(*values: pl.Expr) -> pl.Expr:
+def _minimum(*values: pl.Expr) -> pl.Expr:
     return reduce(lambda a, b: pl.when(a <= b).then(a).otherwise(b), values)
 
 
-def _greatest(*values: pl.Expr) -> pl.Expr:
+def _maximum(*values: pl.Expr) -> pl.Expr:
     return reduce(lambda a, b: pl.when(a >= b).then(a).otherwise(b), values)
 
 
@@ -119,8 +119,8 @@ _FUNCTIONS: Mapping[str, tuple[int, Callable[..., Any]]] = {
     "exp": (1, lambda a: a.exp()),
     "floor": (1, lambda a: a.floor()),
     "log": (1, lambda a: a.log()),
-    "max": (2, _greatest),
-    "min": (2, _least),
+    "max": (2, _maximum),
+    "min": (2, _minimum),
     "round": (1, lambda a: a.round(0)),
     "sqrt": (1, lambda a: a.sqrt()),
     "where": (3, lambda test, a, b: pl.when(test != 0).then(a).otherwise(b)),

@@ -172,12 +172,12 @@ class TableColumns:
         own = [self._rows[row] for row in rows]
         types, notes = types_of(own, self._settings.columns)
         data = frame(own, types, self._settings)
-        table, kept = tables.fit(data, types, self._settings, targets.at(rows), self._seed, notes)
+        table, places = tables.fit(data, types, self._settings, targets.at(rows), self._seed, notes)
 
         def of_rows(other: Places) -> Any:
             return table.matrix(frame([self._rows[row] for row in other], types, self._settings))
 
-        return Fitted(table, table.matrix(data[kept.tolist()]), rows[kept], of_rows)
+        return Fitted(table, table.matrix(data[places.tolist()]), rows[places], of_rows)
 
 
 @dataclass
@@ -362,9 +362,9 @@ def _folds(
         places = np.sort(drawn).astype(np.int64)
     own = np.array([groups[place] or f"#{place}" for place in places]) if any(groups) else None
     stratified = not targets.is_number and not targets.multi
-    kept = targets.at(places)
-    least = min(Counter(kept.tolist()).values()) if stratified else len(places)
-    if least < 2 or len(places) < 2 * choice.folds or (own is not None and len(set(own)) < choice.folds):
+    values = targets.at(places)
+    smallest = min(Counter(values.tolist()).values()) if stratified else len(places)
+    if smallest < 2 or len(places) < 2 * choice.folds or (own is not None and len(set(own)) < choice.folds):
         if len(places) < 2 * choice.folds:
             return None
         stratified = False
@@ -372,11 +372,11 @@ def _folds(
     if own is not None:
         splitter = StratifiedGroupKFold(choice.folds, **how) if stratified else GroupKFold(choice.folds)
     else:
-        count = min(choice.folds, least) if stratified else choice.folds
+        count = min(choice.folds, smallest) if stratified else choice.folds
         splitter = StratifiedKFold(count, **how) if stratified else KFold(choice.folds, **how)
     pairs = [
         (places[train], places[test])
-        for train, test in splitter.split(places, kept if stratified else None, own)
+        for train, test in splitter.split(places, values if stratified else None, own)
     ]
     usable = [pair for pair in pairs if targets.is_number or len(np.unique(targets.at(pair[0]), axis=0)) > 1]
     return usable or None

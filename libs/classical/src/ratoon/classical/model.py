@@ -33,7 +33,7 @@ FORMAT = 1
 """Version of the artifact."""
 TABLE = "table"
 """Features of records that are rows of a table."""
-_LEAST = 1e-12
+_MIN_SHARE = 1e-12
 """Probability of a label that the training part lacks, so that its logarithm is finite."""
 _MAX_VOCABULARY_BYTES = 256 << 20
 
@@ -173,10 +173,10 @@ class ClassicalModel:
             return Answers(tuple(regress.format_number(float(f"{number:.6g}")) for number in numbers))
         shares = self._shares(rows)
         columns = {label: column for column, label in enumerate(self.about.classes)}
-        ordered = np.full((len(shares), len(task.labels)), _LEAST)
+        ordered = np.full((len(shares), len(task.labels)), _MIN_SHARE)
         for place, label in enumerate(task.labels):
             if label in columns:
-                ordered[:, place] = shares[:, columns[label]].clip(_LEAST, 1.0)
+                ordered[:, place] = shares[:, columns[label]].clip(_MIN_SHARE, 1.0)
         if task.multi_label:
             # A record has a label: where none is likelier than not, the likeliest one.
             named = ordered > np.minimum(0.5, np.nextafter(ordered.max(axis=1), 0))[:, None]

@@ -168,14 +168,14 @@ def _checked_types(data: bytes, what: str) -> set[str]:
         raise BadArtifact(
             f"{what} is no file of skops: {first_line(error)}. Train the model again."
         ) from None
-    found = {(str(node["__loader__"]), f"{node.get('__module__')}.{node.get('__class__')}") for node in nodes}
-    if refused := sorted(found - ALLOWED):
+    types = {(str(node["__loader__"]), f"{node.get('__module__')}.{node.get('__class__')}") for node in nodes}
+    if refused := sorted(types - ALLOWED):
         loader, name = refused[0]
         raise BadArtifact(
             f"{what} holds {name[:100]} (by {loader[:40]}), which is no part of a classical model: it is not loaded, "
             "because it could run code. Train the model with the recipe `classical`."
         )
-    return {name for _, name in found}
+    return {name for _, name in types}
 
 
 def _nodes(node: Any) -> Iterator[dict[str, Any]]:

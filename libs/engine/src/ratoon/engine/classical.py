@@ -234,11 +234,11 @@ async def _chat(request: Request) -> Response:
     text = _conversation(body.get("messages"))
     limit = body.get("max_completion_tokens") or body.get("max_tokens")
     answered = _limited(_checked(await model.answer(text), text), limit)
-    asked = int(body.get("top_logprobs") or 0) if body.get("logprobs") else -1
+    alternatives = int(body.get("top_logprobs") or 0) if body.get("logprobs") else -1
     logprobs = (
         None
-        if asked < 0
-        else {"content": [_chat_logprob(each, model.labels, asked) for each in answered.tokens]}
+        if alternatives < 0
+        else {"content": [_chat_logprob(each, model.labels, alternatives) for each in answered.tokens]}
     )
     whole = _Answer(
         "chatcmpl-", "chat.completion", str(body.get("model", "")), len(encode(text)), _count(body), body
@@ -260,15 +260,15 @@ async def _completions(request: Request) -> Response:
     model: Model = request.app.state.engine_client
     prompts = _prompts(body.get("prompt"))
     answered = []
-    for text, given in prompts:
+    for text, continued in prompts:
         tokens = _checked(await model.answer(text), text)
         if body.get("ignore_eos"):
             end = FIRST_LABEL + len(model.labels)
             tokens = [
                 *tokens,
-                *[Token(end, "", 0.0)] * max(0, given + int(body.get("max_tokens") or 0) - len(tokens)),
+                *[Token(end, "", 0.0)] * max(0, continued + int(body.get("max_tokens") or 0) - len(tokens)),
             ]
-        answered.append(_limited(tokens[given:], body.get("max_tokens", 16)))
+        answered.append(_limited(tokens[continued:], body.get("max_tokens", 16)))
     size = sum(len(encode(text)) for text, _ in prompts)
     whole = _Answer("cmpl-", "text_completion", str(body.get("model", "")), size, _count(body), body)
     choices = [

@@ -1,4 +1,4 @@
-"""Start vLLM in this process for one engine: verify its files, then run the API server; a classical model needs no vLLM.
+"""Start an engine in this process: verify its files, then run the API server of vLLM, or that of classical models.
 
 On a CPU, vLLM spawns an engine core and a worker, and each imports all modules again. Here the core is forked from the
 process that has imported them, and contains the worker: two processes instead of three, and one import.

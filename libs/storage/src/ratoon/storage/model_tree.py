@@ -202,8 +202,7 @@ def _classical(files: ModelFiles, sizes: Mapping[str, int]) -> Inspection:
     ]
     if _object_or_none(files, CLASSICAL_CONFIG) is None:
         problems.append(Problem("JSON_DAMAGED", f"{CLASSICAL_CONFIG} holds no JSON object: copy it again."))
-    left_out = tuple(name for name in sorted(sizes) if name not in CLASSICAL)
-    return Inspection(tuple(problems), left_out, is_classical=True)
+    return Inspection(tuple(problems), tuple(partition_files(sizes)[1]), is_classical=True)
 
 
 def inspect_stored_model(store: "ArtifactStore", digest: str) -> Inspection:
@@ -227,6 +226,10 @@ def model_positions(files: ModelFiles) -> int:
 def partition_files(names: Iterable[str]) -> tuple[list[str], list[str]]:
     """Files of a model, and the others."""
     ordered = sorted(names)
+    if CLASSICAL_CONFIG in ordered:
+        return [name for name in ordered if name in CLASSICAL], [
+            name for name in ordered if name not in CLASSICAL
+        ]
     known = [name for name in ordered if name in KNOWN or WEIGHTS.fullmatch(name)]
     return known, [name for name in ordered if name not in set(known)]
 

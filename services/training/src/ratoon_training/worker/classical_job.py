@@ -79,9 +79,9 @@ def run(spec: dict[str, Any], job: JobFolder) -> dict[str, Any]:
     except ClassicalError as error:
         raise NotFitted(error) from error
     metrics = _metrics(kind, validation.answers, answers)
-    found = _analysis(model, train) if recipe.classical.is_table else {}
+    analysed = _analysis(model, train) if recipe.classical.is_table else {}
     report("Storing the model.")
-    digests = _published(store, job, recipe, model, {"validation": metrics, **found})
+    digests = _published(store, job, recipe, model, {"validation": metrics, **analysed})
     measured = {
         **metrics,
         "records": float(len(train.texts)),
@@ -207,7 +207,7 @@ def _analysis(model: ClassicalModel, train: Examples) -> dict[str, Any]:
 
 
 def _published(
-    store: ArtifactStore, job: JobFolder, recipe: Recipe, model: ClassicalModel, found: dict[str, Any]
+    store: ArtifactStore, job: JobFolder, recipe: Recipe, model: ClassicalModel, analysed: dict[str, Any]
 ) -> dict[str, str]:
     folder = job.path / "model"
     shutil.rmtree(folder, ignore_errors=True)
@@ -217,7 +217,7 @@ def _published(
     curves = {
         "trials": [asdict(trial) for trial in about.trials],
         "metric": about.metric,
-        **found,
+        **analysed,
         "diagnosis": _diagnosis(model)["remedy"],
     }
     try:
