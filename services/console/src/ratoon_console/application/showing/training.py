@@ -29,12 +29,16 @@ class Training:
         """One run: state, curves, recipe, plan, what was measured."""
         run = await api.get(f"{place.parent}/trainingRuns/{place.path['run']}")
         over = ended(run["state"])
+        blob = await self._blob(run, api)
         return View(
             "run.html",
             f"Training run {short(run['name'])}",
             {
                 "run": run,
-                "charts": curves.charts(await self._curves(run, api)),
+                "charts": curves.charts(curves.of_blob(blob) if blob else curves.of_run(run)),
+                "trials": blob.get("trials", []),
+                "rules": blob.get("rules", []),
+                "clusters": blob.get("clusters", []),
                 "recipe": differences.flat(run.get("recipe", {})),
                 "resources": differences.flat(run.get("resources", {})),
                 "under_way": not over,
@@ -66,9 +70,13 @@ class Training:
         )
 
     async def _curves(self, run: JSON, api: Api) -> dict[str, list[Point]]:
-        if run.get("curvesDigest"):
-            return curves.of_blob(json.loads(await api.blob(run["curvesDigest"])))
-        return curves.of_run(run)
+        blob = await self._blob(run, api)
+        return curves.of_blob(blob) if blob else curves.of_run(run)
+
+    async def _blob(self, run: JSON, api: Api) -> JSON:
+        """Return the curves of a run that ended, or what a classical model was chosen from; empty before its end."""
+        blob: JSON = json.loads(await api.blob(run["curvesDigest"])) if run.get("curvesDigest") else {}
+        return blob
 
 
 def _metrics(runs: list[JSON]) -> list[tuple[str, list[float | None]]]:
