@@ -1,7 +1,7 @@
 """Columns of a profile: numbers and values of records that come in blocks; memory does not grow with their number."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from heapq import nlargest, nsmallest
 from math import sqrt
 
@@ -230,6 +230,3 @@ def _coded(labels: Labels) -> tuple[list[str], npt.NDArray[np.int64]]:
     places: dict[str, int] = {}
     codes = [places.setdefault(label, len(places)) if label is not None else -1 for label in labels]
     return list(places), np.array(codes, np.int64)
-
-
-Columns = Mapping[str, ValueColumn]
