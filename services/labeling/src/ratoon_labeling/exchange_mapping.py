@@ -53,7 +53,7 @@ def imported(result: Imported) -> pb.ImportAnnotationsResponse:
     )
 
 
-def _format(value: "pb.ExchangeFormat") -> Format:
+def _format(value: "pb.ExchangeFormat.ValueType") -> Format:
     name = pb.ExchangeFormat.Name(value).removeprefix(_PREFIX)
     if name == "UNSPECIFIED":
         raise InvalidArgument(

@@ -13,6 +13,7 @@ from ratoon.cli.documents import read_settings
 from ratoon.cli.names import name_argument
 from ratoon.cli.output import as_json, follow, say, show, show_newest
 from ratoon.cli.resources import LIMIT, Limit, Name, group
+from ratoon.client.types import AnnotationSource, ExchangeFormat
 
 app = group("queues", "Queues of records to label.", deletes=True)
 _FORMATS = "label-studio, argilla, jsonl or csv."
@@ -160,13 +161,16 @@ def import_annotations(
         digest=chosen.client.blobs.upload(file),
         format=_format(format),
         control=control,
-        source="SOURCE_HUMAN" if human else "SOURCE_IMPORT",
+        source=AnnotationSource.HUMAN if human else AnnotationSource.IMPORT,
     )
     show(result, chosen.output)
 
 
-def _format(name: str) -> str:
-    return f"EXCHANGE_FORMAT_{name.upper().replace('-', '_')}"
+def _format(name: str) -> ExchangeFormat:
+    try:
+        return ExchangeFormat(f"EXCHANGE_FORMAT_{name.upper().replace('-', '_')}")
+    except ValueError:
+        raise typer.BadParameter(f"{name!r} is none of {_FORMATS}") from None
 
 
 def _name(chosen: Session, queue: str) -> str:

@@ -268,11 +268,11 @@ def _answer(entry: Mapping[str, Any], text: str, control: str, known: Response) 
         if not results:
             yield Left(Fault.EMPTY)
         return
-    parts, faults = [], []
+    parts, faults = list[Any](), list[Left]()
     for value in values:
         part = _value(value, text)
         (faults if isinstance(part, Left) else parts).append(part)
-    yield from (each for each in faults if isinstance(each, Left))
+    yield from faults
     if not faults or parts:
         answer = _joined(str(values[0].get("type")), parts)
         if answer:
