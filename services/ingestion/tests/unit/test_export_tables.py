@@ -14,7 +14,7 @@ from ratoon.tasks.kind import Record, Role, Turn
 from ratoon.tasks.records import to_json
 from ratoon_ingestion.worker.batches import RECORDS
 from ratoon_ingestion.worker.exports.columns import FLAT, flat, json_rows
-from ratoon_ingestion.worker.exports.tables import JsonLines, csv_writer
+from ratoon_ingestion.worker.exports.tables import JsonLines, LabelStudioTasks, csv_writer
 from ratoon_ingestion.worker.exports.tokens import index_bytes
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
@@ -52,6 +52,18 @@ def test_csv_holds_each_text_exactly(path, rows):
     assert [(row["text"], row["label"], json.loads(row["attributes"])) for row in read] == [
         (text, label or "", attributes) for text, label, attributes in rows
     ]
+
+
+@given(ROWS)
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_tasks_of_label_studio_hold_each_text_exactly_with_the_id_of_the_record(path, rows):
+    half = len(rows) // 2
+    LabelStudioTasks()(path, [batch(rows[:half]), batch(rows[half:])])
+    tasks = json.loads(path.read_text("utf-8"))
+    assert [(task["data"]["text"], task["data"]["label"]) for task in tasks] == [
+        (text, label) for text, label, _ in rows
+    ]
+    assert all(len(task["data"]["record_id"]) == 64 for task in tasks)
 
 
 @given(ROWS)

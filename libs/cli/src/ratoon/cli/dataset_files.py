@@ -27,6 +27,7 @@ class ExportFormat(StrEnum):
     MEGATRON = "megatron"
     TOKENS = "tokens"
     HUGGING_FACE = "hugging-face"
+    LABEL_STUDIO = "label-studio"
 
 
 class PartName(StrEnum):

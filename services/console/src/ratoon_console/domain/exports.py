@@ -10,6 +10,7 @@ FORMATS = {
     "FORMAT_PARQUET": "Parquet",
     "FORMAT_JSONL": "JSON Lines",
     "FORMAT_CSV": "CSV",
+    "FORMAT_LABEL_STUDIO": "Label Studio tasks",
     "FORMAT_TOKENS": "token files",
     "FORMAT_MEGATRON": "Megatron-LM",
 }

@@ -22,6 +22,7 @@ class ExportFormat(StrEnum):
     MEGATRON = "MEGATRON"
     TOKENS = "TOKENS"
     HUGGING_FACE = "HUGGING_FACE"
+    LABEL_STUDIO = "LABEL_STUDIO"
 
     @property
     def has_tokens(self) -> bool:

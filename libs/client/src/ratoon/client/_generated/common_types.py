@@ -58,16 +58,16 @@ class Classify(Message):
 class GenerateForm(OpenEnum):
     """Form of the answers."""
 
-    UNSPECIFIED = 'FORM_UNSPECIFIED'
+    UNSPECIFIED = "FORM_UNSPECIFIED"
     """Not set: text."""
 
-    TEXT = 'FORM_TEXT'
+    TEXT = "FORM_TEXT"
     """Text on a single prompt."""
 
-    CHAT = 'FORM_CHAT'
+    CHAT = "FORM_CHAT"
     """The next turn of a conversation, which may have a system prompt, several turns and tool calls."""
 
-    JSON = 'FORM_JSON'
+    JSON = "FORM_JSON"
     """A JSON document."""
 
 
@@ -158,32 +158,32 @@ class TaskSpec(Message):
 class ComputeAccelerator(OpenEnum):
     """Kind of device."""
 
-    UNSPECIFIED = 'ACCELERATOR_UNSPECIFIED'
+    UNSPECIFIED = "ACCELERATOR_UNSPECIFIED"
     """Not set: CPU."""
 
-    CPU = 'ACCELERATOR_CPU'
+    CPU = "ACCELERATOR_CPU"
     """CPU."""
 
-    CUDA = 'ACCELERATOR_CUDA'
+    CUDA = "ACCELERATOR_CUDA"
     """NVIDIA GPU."""
 
-    NEURON = 'ACCELERATOR_NEURON'
+    NEURON = "ACCELERATOR_NEURON"
     """AWS Trainium or Inferentia."""
 
 
 class ComputeDtype(OpenEnum):
     """Number format of weights and activations."""
 
-    UNSPECIFIED = 'DTYPE_UNSPECIFIED'
+    UNSPECIFIED = "DTYPE_UNSPECIFIED"
     """Not set: 32-bit floating point."""
 
-    FLOAT32 = 'DTYPE_FLOAT32'
+    FLOAT32 = "DTYPE_FLOAT32"
     """32-bit floating point."""
 
-    BFLOAT16 = 'DTYPE_BFLOAT16'
+    BFLOAT16 = "DTYPE_BFLOAT16"
     """16-bit brain floating point."""
 
-    FLOAT16 = 'DTYPE_FLOAT16'
+    FLOAT16 = "DTYPE_FLOAT16"
     """16-bit IEEE floating point."""
 
 
@@ -203,16 +203,16 @@ class Compute(Message):
 class MetricDirection(OpenEnum):
     """Which values of a metric are better."""
 
-    UNSPECIFIED = 'DIRECTION_UNSPECIFIED'
+    UNSPECIFIED = "DIRECTION_UNSPECIFIED"
     """Not set: the direction that the metric always has."""
 
-    HIGHER = 'DIRECTION_HIGHER'
+    HIGHER = "DIRECTION_HIGHER"
     """Higher values are better."""
 
-    LOWER = 'DIRECTION_LOWER'
+    LOWER = "DIRECTION_LOWER"
     """Lower values are better."""
 
-    NONE = 'DIRECTION_NONE'
+    NONE = "DIRECTION_NONE"
     """The metric describes answers; no value is better than another.
 
     Such a metric cannot be the primary one.
@@ -282,26 +282,26 @@ class ShadowAnalysis(Message):
 class Role(OpenEnum):
     """Permissions of a caller. Each role includes the permissions of the roles before it."""
 
-    UNSPECIFIED = 'ROLE_UNSPECIFIED'
+    UNSPECIFIED = "ROLE_UNSPECIFIED"
     """Not set."""
 
-    PUBLIC = 'ROLE_PUBLIC'
+    PUBLIC = "ROLE_PUBLIC"
     """No credentials are required."""
 
-    CALLER = 'ROLE_CALLER'
+    CALLER = "ROLE_CALLER"
     """Send requests to models and submit feedback."""
 
-    VIEWER = 'ROLE_VIEWER'
+    VIEWER = "ROLE_VIEWER"
     """Read all resources of the project."""
 
-    ANNOTATOR = 'ROLE_ANNOTATOR'
+    ANNOTATOR = "ROLE_ANNOTATOR"
     """Label records."""
 
-    ENGINEER = 'ROLE_ENGINEER'
+    ENGINEER = "ROLE_ENGINEER"
     """Build datasets; train, evaluate and register models."""
 
-    OPERATOR = 'ROLE_OPERATOR'
+    OPERATOR = "ROLE_OPERATOR"
     """Roll out versions, control rollouts and manage API keys."""
 
-    SERVICE = 'ROLE_SERVICE'
+    SERVICE = "ROLE_SERVICE"
     """Another service of this installation."""

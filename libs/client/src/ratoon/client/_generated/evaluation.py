@@ -34,7 +34,16 @@ class BadCasesResource:
     def __init__(self, transport: SyncTransport) -> None:
         self._transport = transport
 
-    def export(self, parent: str, *, domain: str | None = None, max_record_count: int | None = None, suite: str | None = None, test: str | None = None, timeout: float | None = None) -> ExportBadCasesResponse:
+    def export(
+        self,
+        parent: str,
+        *,
+        domain: str | None = None,
+        max_record_count: int | None = None,
+        suite: str | None = None,
+        test: str | None = None,
+        timeout: float | None = None,
+    ) -> ExportBadCasesResponse:
         """Store the records of wrong answers as a JSONL blob.
 
         A source is created from it, for a labelling queue or for a dataset version. The reading is logged at
@@ -52,9 +61,29 @@ class BadCasesResource:
             test: Name of a test of the suite. Empty: all tests.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.call(ExportBadCasesResponse, Call('POST', expand('/v1/{parent=projects/*/evaluationRuns/*}/badCases:export', parent=parent), body=present({'domain': domain, 'maxRecordCount': max_record_count, 'suite': suite, 'test': test})), timeout)
+        return self._transport.call(
+            ExportBadCasesResponse,
+            Call(
+                "POST",
+                expand("/v1/{parent=projects/*/evaluationRuns/*}/badCases:export", parent=parent),
+                body=present(
+                    {"domain": domain, "maxRecordCount": max_record_count, "suite": suite, "test": test}
+                ),
+            ),
+            timeout,
+        )
 
-    def list(self, parent: str, *, page_size: int | None = None, page_token: str | None = None, domain: str | None = None, suite: str | None = None, test: str | None = None, timeout: float | None = None) -> SyncPage[BadCase]:
+    def list(
+        self,
+        parent: str,
+        *,
+        page_size: int | None = None,
+        page_token: str | None = None,
+        domain: str | None = None,
+        suite: str | None = None,
+        test: str | None = None,
+        timeout: float | None = None,
+    ) -> SyncPage[BadCase]:
         """List the wrong answers of the candidate, domain by domain.
 
         Of labels, those with the highest confidence come first, else those with the worst score. Each reading
@@ -75,7 +104,24 @@ class BadCasesResource:
             test: Name of a test of the suite. Empty: all tests. The token of another test is refused.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.page(BadCase, 'badCases', Call('GET', expand('/v1/{parent=projects/*/evaluationRuns/*}/badCases', parent=parent), query=present({'pageSize': page_size, 'pageToken': page_token, 'domain': domain, 'suite': suite, 'test': test})), timeout)
+        return self._transport.page(
+            BadCase,
+            "badCases",
+            Call(
+                "GET",
+                expand("/v1/{parent=projects/*/evaluationRuns/*}/badCases", parent=parent),
+                query=present(
+                    {
+                        "pageSize": page_size,
+                        "pageToken": page_token,
+                        "domain": domain,
+                        "suite": suite,
+                        "test": test,
+                    }
+                ),
+            ),
+            timeout,
+        )
 
 
 class AsyncBadCasesResource:
@@ -84,7 +130,16 @@ class AsyncBadCasesResource:
     def __init__(self, transport: AsyncTransport) -> None:
         self._transport = transport
 
-    async def export(self, parent: str, *, domain: str | None = None, max_record_count: int | None = None, suite: str | None = None, test: str | None = None, timeout: float | None = None) -> ExportBadCasesResponse:
+    async def export(
+        self,
+        parent: str,
+        *,
+        domain: str | None = None,
+        max_record_count: int | None = None,
+        suite: str | None = None,
+        test: str | None = None,
+        timeout: float | None = None,
+    ) -> ExportBadCasesResponse:
         """Store the records of wrong answers as a JSONL blob.
 
         A source is created from it, for a labelling queue or for a dataset version. The reading is logged at
@@ -102,9 +157,29 @@ class AsyncBadCasesResource:
             test: Name of a test of the suite. Empty: all tests.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return await self._transport.call(ExportBadCasesResponse, Call('POST', expand('/v1/{parent=projects/*/evaluationRuns/*}/badCases:export', parent=parent), body=present({'domain': domain, 'maxRecordCount': max_record_count, 'suite': suite, 'test': test})), timeout)
+        return await self._transport.call(
+            ExportBadCasesResponse,
+            Call(
+                "POST",
+                expand("/v1/{parent=projects/*/evaluationRuns/*}/badCases:export", parent=parent),
+                body=present(
+                    {"domain": domain, "maxRecordCount": max_record_count, "suite": suite, "test": test}
+                ),
+            ),
+            timeout,
+        )
 
-    def list(self, parent: str, *, page_size: int | None = None, page_token: str | None = None, domain: str | None = None, suite: str | None = None, test: str | None = None, timeout: float | None = None) -> AsyncPaginator[BadCase]:
+    def list(
+        self,
+        parent: str,
+        *,
+        page_size: int | None = None,
+        page_token: str | None = None,
+        domain: str | None = None,
+        suite: str | None = None,
+        test: str | None = None,
+        timeout: float | None = None,
+    ) -> AsyncPaginator[BadCase]:
         """List the wrong answers of the candidate, domain by domain.
 
         Of labels, those with the highest confidence come first, else those with the worst score. Each reading
@@ -125,7 +200,24 @@ class AsyncBadCasesResource:
             test: Name of a test of the suite. Empty: all tests. The token of another test is refused.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.page(BadCase, 'badCases', Call('GET', expand('/v1/{parent=projects/*/evaluationRuns/*}/badCases', parent=parent), query=present({'pageSize': page_size, 'pageToken': page_token, 'domain': domain, 'suite': suite, 'test': test})), timeout)
+        return self._transport.page(
+            BadCase,
+            "badCases",
+            Call(
+                "GET",
+                expand("/v1/{parent=projects/*/evaluationRuns/*}/badCases", parent=parent),
+                query=present(
+                    {
+                        "pageSize": page_size,
+                        "pageToken": page_token,
+                        "domain": domain,
+                        "suite": suite,
+                        "test": test,
+                    }
+                ),
+            ),
+            timeout,
+        )
 
 
 class EvaluationRunsResource:
@@ -143,9 +235,36 @@ class EvaluationRunsResource:
             name: Resource name of the evaluation run: `projects/{project}/evaluationRuns/{evaluation_run}`.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.call(EvaluationRun, Call('POST', expand('/v1/{name=projects/*/evaluationRuns/*}:cancel', name=name), body={}), timeout)
+        return self._transport.call(
+            EvaluationRun,
+            Call("POST", expand("/v1/{name=projects/*/evaluationRuns/*}:cancel", name=name), body={}),
+            timeout,
+        )
 
-    def create(self, parent: str, *, candidate_digest: str | None = None, reference_digest: str | None = None, domains: Sequence[Domain] | None = None, task: TaskSpec | None = None, labels: Sequence[str] | None = None, metric: str | None = None, gate: Sequence[GateRule] | None = None, seed: int | None = None, generation: GenerationSettings | None = None, base_digest: str | None = None, few_shot: int | None = None, suites: Sequence[str] | None = None, compute: Compute | None = None, judges: Sequence[str] | None = None, judge_requirements: JudgeRequirements | None = None, human_ratings: HumanRatings | None = None, evaluation_run_id: str | None = None, request_id: str | None = None, timeout: float | None = None) -> EvaluationRun:
+    def create(
+        self,
+        parent: str,
+        *,
+        candidate_digest: str | None = None,
+        reference_digest: str | None = None,
+        domains: Sequence[Domain] | None = None,
+        task: TaskSpec | None = None,
+        labels: Sequence[str] | None = None,
+        metric: str | None = None,
+        gate: Sequence[GateRule] | None = None,
+        seed: int | None = None,
+        generation: GenerationSettings | None = None,
+        base_digest: str | None = None,
+        few_shot: int | None = None,
+        suites: Sequence[str] | None = None,
+        compute: Compute | None = None,
+        judges: Sequence[str] | None = None,
+        judge_requirements: JudgeRequirements | None = None,
+        human_ratings: HumanRatings | None = None,
+        evaluation_run_id: str | None = None,
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> EvaluationRun:
         """Start an evaluation run.
 
         It opens the sealed test parts, which is logged, and scores the candidate on them. A request that
@@ -189,7 +308,38 @@ class EvaluationRunsResource:
                 it created first. A different request with the same ID is refused. At most 256 characters.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.call(EvaluationRun, Call('POST', expand('/v1/{parent=projects/*}/evaluationRuns', parent=parent), query=present({'evaluationRunId': evaluation_run_id, 'requestId': request_id or new_request_id()}), body=present({'candidateDigest': candidate_digest, 'referenceDigest': reference_digest, 'domains': domains, 'task': task, 'labels': labels, 'metric': metric, 'gate': gate, 'seed': seed, 'generation': generation, 'baseDigest': base_digest, 'fewShot': few_shot, 'suites': suites, 'compute': compute, 'judges': judges, 'judgeRequirements': judge_requirements, 'humanRatings': human_ratings}), repeatable=True), timeout)
+        return self._transport.call(
+            EvaluationRun,
+            Call(
+                "POST",
+                expand("/v1/{parent=projects/*}/evaluationRuns", parent=parent),
+                query=present(
+                    {"evaluationRunId": evaluation_run_id, "requestId": request_id or new_request_id()}
+                ),
+                body=present(
+                    {
+                        "candidateDigest": candidate_digest,
+                        "referenceDigest": reference_digest,
+                        "domains": domains,
+                        "task": task,
+                        "labels": labels,
+                        "metric": metric,
+                        "gate": gate,
+                        "seed": seed,
+                        "generation": generation,
+                        "baseDigest": base_digest,
+                        "fewShot": few_shot,
+                        "suites": suites,
+                        "compute": compute,
+                        "judges": judges,
+                        "judgeRequirements": judge_requirements,
+                        "humanRatings": human_ratings,
+                    }
+                ),
+                repeatable=True,
+            ),
+            timeout,
+        )
 
     def delete(self, name: str, *, allow_missing: bool | None = None, timeout: float | None = None) -> None:
         """Delete an evaluation run that failed or was cancelled.
@@ -203,7 +353,14 @@ class EvaluationRunsResource:
                 retry does.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        self._transport.send(Call('DELETE', expand('/v1/{name=projects/*/evaluationRuns/*}', name=name), query=present({'allowMissing': allow_missing})), timeout)
+        self._transport.send(
+            Call(
+                "DELETE",
+                expand("/v1/{name=projects/*/evaluationRuns/*}", name=name),
+                query=present({"allowMissing": allow_missing}),
+            ),
+            timeout,
+        )
 
     def get(self, name: str, *, timeout: float | None = None) -> EvaluationRun:
         """Return one evaluation run.
@@ -212,9 +369,19 @@ class EvaluationRunsResource:
             name: Resource name of the evaluation run: `projects/{project}/evaluationRuns/{evaluation_run}`.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.call(EvaluationRun, Call('GET', expand('/v1/{name=projects/*/evaluationRuns/*}', name=name)), timeout)
+        return self._transport.call(
+            EvaluationRun, Call("GET", expand("/v1/{name=projects/*/evaluationRuns/*}", name=name)), timeout
+        )
 
-    def list(self, parent: str, *, page_size: int | None = None, page_token: str | None = None, order_by: str | None = None, timeout: float | None = None) -> SyncPage[EvaluationRun]:
+    def list(
+        self,
+        parent: str,
+        *,
+        page_size: int | None = None,
+        page_token: str | None = None,
+        order_by: str | None = None,
+        timeout: float | None = None,
+    ) -> SyncPage[EvaluationRun]:
         """List the evaluation runs of a project, oldest first.
 
         Args:
@@ -227,9 +394,28 @@ class EvaluationRunsResource:
                 order is refused.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.page(EvaluationRun, 'evaluationRuns', Call('GET', expand('/v1/{parent=projects/*}/evaluationRuns', parent=parent), query=present({'pageSize': page_size, 'pageToken': page_token, 'orderBy': order_by})), timeout)
+        return self._transport.page(
+            EvaluationRun,
+            "evaluationRuns",
+            Call(
+                "GET",
+                expand("/v1/{parent=projects/*}/evaluationRuns", parent=parent),
+                query=present({"pageSize": page_size, "pageToken": page_token, "orderBy": order_by}),
+            ),
+            timeout,
+        )
 
-    def request_ratings(self, name: str, *, domain: str | None = None, work: RequestRatingsRequestWork | None = None, max_record_count: int | None = None, overlap: int | None = None, scales: Sequence[str] | None = None, timeout: float | None = None) -> RequestRatingsResponse:
+    def request_ratings(
+        self,
+        name: str,
+        *,
+        domain: str | None = None,
+        work: RequestRatingsRequestWork | None = None,
+        max_record_count: int | None = None,
+        overlap: int | None = None,
+        scales: Sequence[str] | None = None,
+        timeout: float | None = None,
+    ) -> RequestRatingsResponse:
         """Create labeling tasks in which people compare or rate answers of a run.
 
         They are about a random sample of a test part, and the two answers of a pair are in random order. The
@@ -245,7 +431,23 @@ class EvaluationRunsResource:
             scales: Scales of ratings. Empty: those of labeling, `fluency`, `relevance` and `factuality`.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.call(RequestRatingsResponse, Call('POST', expand('/v1/{name=projects/*/evaluationRuns/*}:requestRatings', name=name), body=present({'domain': domain, 'work': work, 'maxRecordCount': max_record_count, 'overlap': overlap, 'scales': scales})), timeout)
+        return self._transport.call(
+            RequestRatingsResponse,
+            Call(
+                "POST",
+                expand("/v1/{name=projects/*/evaluationRuns/*}:requestRatings", name=name),
+                body=present(
+                    {
+                        "domain": domain,
+                        "work": work,
+                        "maxRecordCount": max_record_count,
+                        "overlap": overlap,
+                        "scales": scales,
+                    }
+                ),
+            ),
+            timeout,
+        )
 
     def watch(self, name: str, *, revision: int | None = None) -> SyncWatch[EvaluationRun]:
         """Stream an evaluation run: its current state, then each change.
@@ -257,9 +459,22 @@ class EvaluationRunsResource:
             revision: Send only states with a higher revision, for example than the last one that was
                 received; no revision is too old. 0: start with the current state.
         """
-        return self._transport.watch(EvaluationRun, Call('GET', expand('/v1/{name=projects/*/evaluationRuns/*}:watch', name=name), query=present({'revision': revision})))
+        return self._transport.watch(
+            EvaluationRun,
+            Call(
+                "GET",
+                expand("/v1/{name=projects/*/evaluationRuns/*}:watch", name=name),
+                query=present({"revision": revision}),
+            ),
+        )
 
-    def wait(self, name: str, *, timeout: float | None = None, on_state: Callable[[EvaluationRun], object] | None = None) -> EvaluationRun:
+    def wait(
+        self,
+        name: str,
+        *,
+        timeout: float | None = None,
+        on_state: Callable[[EvaluationRun], object] | None = None,
+    ) -> EvaluationRun:
         """Wait for the final state, and return it.
 
         OperationFailedError if there is no result (failed, cancelled, refused, rolled back);
@@ -270,7 +485,12 @@ class EvaluationRunsResource:
             timeout: Seconds to wait. Default: no limit.
             on_state: Called with each state, the final one included.
         """
-        return self._transport.wait(EvaluationRun, Call('GET', expand('/v1/{name=projects/*/evaluationRuns/*}:watch', name=name)), timeout, on_state)
+        return self._transport.wait(
+            EvaluationRun,
+            Call("GET", expand("/v1/{name=projects/*/evaluationRuns/*}:watch", name=name)),
+            timeout,
+            on_state,
+        )
 
 
 class AsyncEvaluationRunsResource:
@@ -288,9 +508,36 @@ class AsyncEvaluationRunsResource:
             name: Resource name of the evaluation run: `projects/{project}/evaluationRuns/{evaluation_run}`.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return await self._transport.call(EvaluationRun, Call('POST', expand('/v1/{name=projects/*/evaluationRuns/*}:cancel', name=name), body={}), timeout)
+        return await self._transport.call(
+            EvaluationRun,
+            Call("POST", expand("/v1/{name=projects/*/evaluationRuns/*}:cancel", name=name), body={}),
+            timeout,
+        )
 
-    async def create(self, parent: str, *, candidate_digest: str | None = None, reference_digest: str | None = None, domains: Sequence[Domain] | None = None, task: TaskSpec | None = None, labels: Sequence[str] | None = None, metric: str | None = None, gate: Sequence[GateRule] | None = None, seed: int | None = None, generation: GenerationSettings | None = None, base_digest: str | None = None, few_shot: int | None = None, suites: Sequence[str] | None = None, compute: Compute | None = None, judges: Sequence[str] | None = None, judge_requirements: JudgeRequirements | None = None, human_ratings: HumanRatings | None = None, evaluation_run_id: str | None = None, request_id: str | None = None, timeout: float | None = None) -> EvaluationRun:
+    async def create(
+        self,
+        parent: str,
+        *,
+        candidate_digest: str | None = None,
+        reference_digest: str | None = None,
+        domains: Sequence[Domain] | None = None,
+        task: TaskSpec | None = None,
+        labels: Sequence[str] | None = None,
+        metric: str | None = None,
+        gate: Sequence[GateRule] | None = None,
+        seed: int | None = None,
+        generation: GenerationSettings | None = None,
+        base_digest: str | None = None,
+        few_shot: int | None = None,
+        suites: Sequence[str] | None = None,
+        compute: Compute | None = None,
+        judges: Sequence[str] | None = None,
+        judge_requirements: JudgeRequirements | None = None,
+        human_ratings: HumanRatings | None = None,
+        evaluation_run_id: str | None = None,
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> EvaluationRun:
         """Start an evaluation run.
 
         It opens the sealed test parts, which is logged, and scores the candidate on them. A request that
@@ -334,9 +581,42 @@ class AsyncEvaluationRunsResource:
                 it created first. A different request with the same ID is refused. At most 256 characters.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return await self._transport.call(EvaluationRun, Call('POST', expand('/v1/{parent=projects/*}/evaluationRuns', parent=parent), query=present({'evaluationRunId': evaluation_run_id, 'requestId': request_id or new_request_id()}), body=present({'candidateDigest': candidate_digest, 'referenceDigest': reference_digest, 'domains': domains, 'task': task, 'labels': labels, 'metric': metric, 'gate': gate, 'seed': seed, 'generation': generation, 'baseDigest': base_digest, 'fewShot': few_shot, 'suites': suites, 'compute': compute, 'judges': judges, 'judgeRequirements': judge_requirements, 'humanRatings': human_ratings}), repeatable=True), timeout)
+        return await self._transport.call(
+            EvaluationRun,
+            Call(
+                "POST",
+                expand("/v1/{parent=projects/*}/evaluationRuns", parent=parent),
+                query=present(
+                    {"evaluationRunId": evaluation_run_id, "requestId": request_id or new_request_id()}
+                ),
+                body=present(
+                    {
+                        "candidateDigest": candidate_digest,
+                        "referenceDigest": reference_digest,
+                        "domains": domains,
+                        "task": task,
+                        "labels": labels,
+                        "metric": metric,
+                        "gate": gate,
+                        "seed": seed,
+                        "generation": generation,
+                        "baseDigest": base_digest,
+                        "fewShot": few_shot,
+                        "suites": suites,
+                        "compute": compute,
+                        "judges": judges,
+                        "judgeRequirements": judge_requirements,
+                        "humanRatings": human_ratings,
+                    }
+                ),
+                repeatable=True,
+            ),
+            timeout,
+        )
 
-    async def delete(self, name: str, *, allow_missing: bool | None = None, timeout: float | None = None) -> None:
+    async def delete(
+        self, name: str, *, allow_missing: bool | None = None, timeout: float | None = None
+    ) -> None:
         """Delete an evaluation run that failed or was cancelled.
 
         Refused while it is in progress, and when it succeeded, because it is the evidence of a gate
@@ -348,7 +628,14 @@ class AsyncEvaluationRunsResource:
                 retry does.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        await self._transport.send(Call('DELETE', expand('/v1/{name=projects/*/evaluationRuns/*}', name=name), query=present({'allowMissing': allow_missing})), timeout)
+        await self._transport.send(
+            Call(
+                "DELETE",
+                expand("/v1/{name=projects/*/evaluationRuns/*}", name=name),
+                query=present({"allowMissing": allow_missing}),
+            ),
+            timeout,
+        )
 
     async def get(self, name: str, *, timeout: float | None = None) -> EvaluationRun:
         """Return one evaluation run.
@@ -357,9 +644,19 @@ class AsyncEvaluationRunsResource:
             name: Resource name of the evaluation run: `projects/{project}/evaluationRuns/{evaluation_run}`.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return await self._transport.call(EvaluationRun, Call('GET', expand('/v1/{name=projects/*/evaluationRuns/*}', name=name)), timeout)
+        return await self._transport.call(
+            EvaluationRun, Call("GET", expand("/v1/{name=projects/*/evaluationRuns/*}", name=name)), timeout
+        )
 
-    def list(self, parent: str, *, page_size: int | None = None, page_token: str | None = None, order_by: str | None = None, timeout: float | None = None) -> AsyncPaginator[EvaluationRun]:
+    def list(
+        self,
+        parent: str,
+        *,
+        page_size: int | None = None,
+        page_token: str | None = None,
+        order_by: str | None = None,
+        timeout: float | None = None,
+    ) -> AsyncPaginator[EvaluationRun]:
         """List the evaluation runs of a project, oldest first.
 
         Args:
@@ -372,9 +669,28 @@ class AsyncEvaluationRunsResource:
                 order is refused.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.page(EvaluationRun, 'evaluationRuns', Call('GET', expand('/v1/{parent=projects/*}/evaluationRuns', parent=parent), query=present({'pageSize': page_size, 'pageToken': page_token, 'orderBy': order_by})), timeout)
+        return self._transport.page(
+            EvaluationRun,
+            "evaluationRuns",
+            Call(
+                "GET",
+                expand("/v1/{parent=projects/*}/evaluationRuns", parent=parent),
+                query=present({"pageSize": page_size, "pageToken": page_token, "orderBy": order_by}),
+            ),
+            timeout,
+        )
 
-    async def request_ratings(self, name: str, *, domain: str | None = None, work: RequestRatingsRequestWork | None = None, max_record_count: int | None = None, overlap: int | None = None, scales: Sequence[str] | None = None, timeout: float | None = None) -> RequestRatingsResponse:
+    async def request_ratings(
+        self,
+        name: str,
+        *,
+        domain: str | None = None,
+        work: RequestRatingsRequestWork | None = None,
+        max_record_count: int | None = None,
+        overlap: int | None = None,
+        scales: Sequence[str] | None = None,
+        timeout: float | None = None,
+    ) -> RequestRatingsResponse:
         """Create labeling tasks in which people compare or rate answers of a run.
 
         They are about a random sample of a test part, and the two answers of a pair are in random order. The
@@ -390,7 +706,23 @@ class AsyncEvaluationRunsResource:
             scales: Scales of ratings. Empty: those of labeling, `fluency`, `relevance` and `factuality`.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return await self._transport.call(RequestRatingsResponse, Call('POST', expand('/v1/{name=projects/*/evaluationRuns/*}:requestRatings', name=name), body=present({'domain': domain, 'work': work, 'maxRecordCount': max_record_count, 'overlap': overlap, 'scales': scales})), timeout)
+        return await self._transport.call(
+            RequestRatingsResponse,
+            Call(
+                "POST",
+                expand("/v1/{name=projects/*/evaluationRuns/*}:requestRatings", name=name),
+                body=present(
+                    {
+                        "domain": domain,
+                        "work": work,
+                        "maxRecordCount": max_record_count,
+                        "overlap": overlap,
+                        "scales": scales,
+                    }
+                ),
+            ),
+            timeout,
+        )
 
     def watch(self, name: str, *, revision: int | None = None) -> AsyncWatch[EvaluationRun]:
         """Stream an evaluation run: its current state, then each change.
@@ -402,9 +734,22 @@ class AsyncEvaluationRunsResource:
             revision: Send only states with a higher revision, for example than the last one that was
                 received; no revision is too old. 0: start with the current state.
         """
-        return self._transport.watch(EvaluationRun, Call('GET', expand('/v1/{name=projects/*/evaluationRuns/*}:watch', name=name), query=present({'revision': revision})))
+        return self._transport.watch(
+            EvaluationRun,
+            Call(
+                "GET",
+                expand("/v1/{name=projects/*/evaluationRuns/*}:watch", name=name),
+                query=present({"revision": revision}),
+            ),
+        )
 
-    async def wait(self, name: str, *, timeout: float | None = None, on_state: Callable[[EvaluationRun], object] | None = None) -> EvaluationRun:
+    async def wait(
+        self,
+        name: str,
+        *,
+        timeout: float | None = None,
+        on_state: Callable[[EvaluationRun], object] | None = None,
+    ) -> EvaluationRun:
         """Wait for the final state, and return it.
 
         OperationFailedError if there is no result (failed, cancelled, refused, rolled back);
@@ -415,7 +760,12 @@ class AsyncEvaluationRunsResource:
             timeout: Seconds to wait. Default: no limit.
             on_state: Called with each state, the final one included.
         """
-        return await self._transport.wait(EvaluationRun, Call('GET', expand('/v1/{name=projects/*/evaluationRuns/*}:watch', name=name)), timeout, on_state)
+        return await self._transport.wait(
+            EvaluationRun,
+            Call("GET", expand("/v1/{name=projects/*/evaluationRuns/*}:watch", name=name)),
+            timeout,
+            on_state,
+        )
 
 
 class JudgesResource:
@@ -435,9 +785,25 @@ class JudgesResource:
             name: Resource name of the judge: `projects/{project}/judges/{judge}`.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.call(Judge, Call('POST', expand('/v1/{name=projects/*/judges/*}:cancel', name=name), body={}), timeout)
+        return self._transport.call(
+            Judge, Call("POST", expand("/v1/{name=projects/*/judges/*}:cancel", name=name), body={}), timeout
+        )
 
-    def create(self, parent: str, *, kind: JudgeKind | None = None, base_url: str | None = None, model: str | None = None, model_digest: str | None = None, criteria: str | None = None, max_tokens: int | None = None, max_record_count: int | None = None, judge_id: str | None = None, request_id: str | None = None, timeout: float | None = None) -> Judge:
+    def create(
+        self,
+        parent: str,
+        *,
+        kind: JudgeKind | None = None,
+        base_url: str | None = None,
+        model: str | None = None,
+        model_digest: str | None = None,
+        criteria: str | None = None,
+        max_tokens: int | None = None,
+        max_record_count: int | None = None,
+        judge_id: str | None = None,
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> Judge:
         """Create a judge.
 
         It judges the pairs or answers that people compared or rated, at most 500, the newest first, and keeps
@@ -464,7 +830,27 @@ class JudgesResource:
                 it created first. A different request with the same ID is refused. At most 256 characters.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.call(Judge, Call('POST', expand('/v1/{parent=projects/*}/judges', parent=parent), query=present({'judgeId': judge_id, 'requestId': request_id or new_request_id()}), body=present({'kind': kind, 'baseUrl': base_url, 'model': model, 'modelDigest': model_digest, 'criteria': criteria, 'maxTokens': max_tokens, 'maxRecordCount': max_record_count}), repeatable=True), timeout)
+        return self._transport.call(
+            Judge,
+            Call(
+                "POST",
+                expand("/v1/{parent=projects/*}/judges", parent=parent),
+                query=present({"judgeId": judge_id, "requestId": request_id or new_request_id()}),
+                body=present(
+                    {
+                        "kind": kind,
+                        "baseUrl": base_url,
+                        "model": model,
+                        "modelDigest": model_digest,
+                        "criteria": criteria,
+                        "maxTokens": max_tokens,
+                        "maxRecordCount": max_record_count,
+                    }
+                ),
+                repeatable=True,
+            ),
+            timeout,
+        )
 
     def delete(self, name: str, *, allow_missing: bool | None = None, timeout: float | None = None) -> None:
         """Delete a judge.
@@ -477,7 +863,14 @@ class JudgesResource:
                 does.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        self._transport.send(Call('DELETE', expand('/v1/{name=projects/*/judges/*}', name=name), query=present({'allowMissing': allow_missing})), timeout)
+        self._transport.send(
+            Call(
+                "DELETE",
+                expand("/v1/{name=projects/*/judges/*}", name=name),
+                query=present({"allowMissing": allow_missing}),
+            ),
+            timeout,
+        )
 
     def get(self, name: str, *, timeout: float | None = None) -> Judge:
         """Return one judge.
@@ -486,9 +879,19 @@ class JudgesResource:
             name: Resource name of the judge: `projects/{project}/judges/{judge}`.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.call(Judge, Call('GET', expand('/v1/{name=projects/*/judges/*}', name=name)), timeout)
+        return self._transport.call(
+            Judge, Call("GET", expand("/v1/{name=projects/*/judges/*}", name=name)), timeout
+        )
 
-    def list(self, parent: str, *, page_size: int | None = None, page_token: str | None = None, order_by: str | None = None, timeout: float | None = None) -> SyncPage[Judge]:
+    def list(
+        self,
+        parent: str,
+        *,
+        page_size: int | None = None,
+        page_token: str | None = None,
+        order_by: str | None = None,
+        timeout: float | None = None,
+    ) -> SyncPage[Judge]:
         """List the judges of a project, oldest first.
 
         Args:
@@ -501,7 +904,16 @@ class JudgesResource:
                 order is refused.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.page(Judge, 'judges', Call('GET', expand('/v1/{parent=projects/*}/judges', parent=parent), query=present({'pageSize': page_size, 'pageToken': page_token, 'orderBy': order_by})), timeout)
+        return self._transport.page(
+            Judge,
+            "judges",
+            Call(
+                "GET",
+                expand("/v1/{parent=projects/*}/judges", parent=parent),
+                query=present({"pageSize": page_size, "pageToken": page_token, "orderBy": order_by}),
+            ),
+            timeout,
+        )
 
     def watch(self, name: str, *, revision: int | None = None) -> SyncWatch[Judge]:
         """Stream a judge: its current state, then each change.
@@ -513,9 +925,18 @@ class JudgesResource:
             revision: Send only states with a higher revision, for example than the last one that was
                 received; no revision is too old. 0: start with the current state.
         """
-        return self._transport.watch(Judge, Call('GET', expand('/v1/{name=projects/*/judges/*}:watch', name=name), query=present({'revision': revision})))
+        return self._transport.watch(
+            Judge,
+            Call(
+                "GET",
+                expand("/v1/{name=projects/*/judges/*}:watch", name=name),
+                query=present({"revision": revision}),
+            ),
+        )
 
-    def wait(self, name: str, *, timeout: float | None = None, on_state: Callable[[Judge], object] | None = None) -> Judge:
+    def wait(
+        self, name: str, *, timeout: float | None = None, on_state: Callable[[Judge], object] | None = None
+    ) -> Judge:
         """Wait for the final state, and return it.
 
         OperationFailedError if there is no result (failed, cancelled, refused, rolled back);
@@ -526,7 +947,9 @@ class JudgesResource:
             timeout: Seconds to wait. Default: no limit.
             on_state: Called with each state, the final one included.
         """
-        return self._transport.wait(Judge, Call('GET', expand('/v1/{name=projects/*/judges/*}:watch', name=name)), timeout, on_state)
+        return self._transport.wait(
+            Judge, Call("GET", expand("/v1/{name=projects/*/judges/*}:watch", name=name)), timeout, on_state
+        )
 
 
 class AsyncJudgesResource:
@@ -546,9 +969,25 @@ class AsyncJudgesResource:
             name: Resource name of the judge: `projects/{project}/judges/{judge}`.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return await self._transport.call(Judge, Call('POST', expand('/v1/{name=projects/*/judges/*}:cancel', name=name), body={}), timeout)
+        return await self._transport.call(
+            Judge, Call("POST", expand("/v1/{name=projects/*/judges/*}:cancel", name=name), body={}), timeout
+        )
 
-    async def create(self, parent: str, *, kind: JudgeKind | None = None, base_url: str | None = None, model: str | None = None, model_digest: str | None = None, criteria: str | None = None, max_tokens: int | None = None, max_record_count: int | None = None, judge_id: str | None = None, request_id: str | None = None, timeout: float | None = None) -> Judge:
+    async def create(
+        self,
+        parent: str,
+        *,
+        kind: JudgeKind | None = None,
+        base_url: str | None = None,
+        model: str | None = None,
+        model_digest: str | None = None,
+        criteria: str | None = None,
+        max_tokens: int | None = None,
+        max_record_count: int | None = None,
+        judge_id: str | None = None,
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> Judge:
         """Create a judge.
 
         It judges the pairs or answers that people compared or rated, at most 500, the newest first, and keeps
@@ -575,9 +1014,31 @@ class AsyncJudgesResource:
                 it created first. A different request with the same ID is refused. At most 256 characters.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return await self._transport.call(Judge, Call('POST', expand('/v1/{parent=projects/*}/judges', parent=parent), query=present({'judgeId': judge_id, 'requestId': request_id or new_request_id()}), body=present({'kind': kind, 'baseUrl': base_url, 'model': model, 'modelDigest': model_digest, 'criteria': criteria, 'maxTokens': max_tokens, 'maxRecordCount': max_record_count}), repeatable=True), timeout)
+        return await self._transport.call(
+            Judge,
+            Call(
+                "POST",
+                expand("/v1/{parent=projects/*}/judges", parent=parent),
+                query=present({"judgeId": judge_id, "requestId": request_id or new_request_id()}),
+                body=present(
+                    {
+                        "kind": kind,
+                        "baseUrl": base_url,
+                        "model": model,
+                        "modelDigest": model_digest,
+                        "criteria": criteria,
+                        "maxTokens": max_tokens,
+                        "maxRecordCount": max_record_count,
+                    }
+                ),
+                repeatable=True,
+            ),
+            timeout,
+        )
 
-    async def delete(self, name: str, *, allow_missing: bool | None = None, timeout: float | None = None) -> None:
+    async def delete(
+        self, name: str, *, allow_missing: bool | None = None, timeout: float | None = None
+    ) -> None:
         """Delete a judge.
 
         Existing evaluation runs keep its results. Refused while it is in progress (`IN_USE`).
@@ -588,7 +1049,14 @@ class AsyncJudgesResource:
                 does.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        await self._transport.send(Call('DELETE', expand('/v1/{name=projects/*/judges/*}', name=name), query=present({'allowMissing': allow_missing})), timeout)
+        await self._transport.send(
+            Call(
+                "DELETE",
+                expand("/v1/{name=projects/*/judges/*}", name=name),
+                query=present({"allowMissing": allow_missing}),
+            ),
+            timeout,
+        )
 
     async def get(self, name: str, *, timeout: float | None = None) -> Judge:
         """Return one judge.
@@ -597,9 +1065,19 @@ class AsyncJudgesResource:
             name: Resource name of the judge: `projects/{project}/judges/{judge}`.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return await self._transport.call(Judge, Call('GET', expand('/v1/{name=projects/*/judges/*}', name=name)), timeout)
+        return await self._transport.call(
+            Judge, Call("GET", expand("/v1/{name=projects/*/judges/*}", name=name)), timeout
+        )
 
-    def list(self, parent: str, *, page_size: int | None = None, page_token: str | None = None, order_by: str | None = None, timeout: float | None = None) -> AsyncPaginator[Judge]:
+    def list(
+        self,
+        parent: str,
+        *,
+        page_size: int | None = None,
+        page_token: str | None = None,
+        order_by: str | None = None,
+        timeout: float | None = None,
+    ) -> AsyncPaginator[Judge]:
         """List the judges of a project, oldest first.
 
         Args:
@@ -612,7 +1090,16 @@ class AsyncJudgesResource:
                 order is refused.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.page(Judge, 'judges', Call('GET', expand('/v1/{parent=projects/*}/judges', parent=parent), query=present({'pageSize': page_size, 'pageToken': page_token, 'orderBy': order_by})), timeout)
+        return self._transport.page(
+            Judge,
+            "judges",
+            Call(
+                "GET",
+                expand("/v1/{parent=projects/*}/judges", parent=parent),
+                query=present({"pageSize": page_size, "pageToken": page_token, "orderBy": order_by}),
+            ),
+            timeout,
+        )
 
     def watch(self, name: str, *, revision: int | None = None) -> AsyncWatch[Judge]:
         """Stream a judge: its current state, then each change.
@@ -624,9 +1111,18 @@ class AsyncJudgesResource:
             revision: Send only states with a higher revision, for example than the last one that was
                 received; no revision is too old. 0: start with the current state.
         """
-        return self._transport.watch(Judge, Call('GET', expand('/v1/{name=projects/*/judges/*}:watch', name=name), query=present({'revision': revision})))
+        return self._transport.watch(
+            Judge,
+            Call(
+                "GET",
+                expand("/v1/{name=projects/*/judges/*}:watch", name=name),
+                query=present({"revision": revision}),
+            ),
+        )
 
-    async def wait(self, name: str, *, timeout: float | None = None, on_state: Callable[[Judge], object] | None = None) -> Judge:
+    async def wait(
+        self, name: str, *, timeout: float | None = None, on_state: Callable[[Judge], object] | None = None
+    ) -> Judge:
         """Wait for the final state, and return it.
 
         OperationFailedError if there is no result (failed, cancelled, refused, rolled back);
@@ -637,7 +1133,9 @@ class AsyncJudgesResource:
             timeout: Seconds to wait. Default: no limit.
             on_state: Called with each state, the final one included.
         """
-        return await self._transport.wait(Judge, Call('GET', expand('/v1/{name=projects/*/judges/*}:watch', name=name)), timeout, on_state)
+        return await self._transport.wait(
+            Judge, Call("GET", expand("/v1/{name=projects/*/judges/*}:watch", name=name)), timeout, on_state
+        )
 
 
 class SuitesResource:
@@ -650,7 +1148,16 @@ class SuitesResource:
     def __init__(self, transport: SyncTransport) -> None:
         self._transport = transport
 
-    def create(self, parent: str, *, description: str | None = None, tests: Sequence[SuiteTest] | None = None, suite_id: str | None = None, request_id: str | None = None, timeout: float | None = None) -> Suite:
+    def create(
+        self,
+        parent: str,
+        *,
+        description: str | None = None,
+        tests: Sequence[SuiteTest] | None = None,
+        suite_id: str | None = None,
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> Suite:
         """Create a suite of tests.
 
         A suite that contradicts itself, and a task of lm-evaluation-harness that is not supported, are
@@ -666,7 +1173,17 @@ class SuitesResource:
                 it created first. A different request with the same ID is refused. At most 256 characters.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.call(Suite, Call('POST', expand('/v1/{parent=projects/*}/suites', parent=parent), query=present({'suiteId': suite_id, 'requestId': request_id or new_request_id()}), body=present({'description': description, 'tests': tests}), repeatable=True), timeout)
+        return self._transport.call(
+            Suite,
+            Call(
+                "POST",
+                expand("/v1/{parent=projects/*}/suites", parent=parent),
+                query=present({"suiteId": suite_id, "requestId": request_id or new_request_id()}),
+                body=present({"description": description, "tests": tests}),
+                repeatable=True,
+            ),
+            timeout,
+        )
 
     def delete(self, name: str, *, etag: str | None = None, timeout: float | None = None) -> None:
         """Delete a suite. Existing evaluation runs keep its tests and results.
@@ -677,7 +1194,12 @@ class SuitesResource:
                 checked.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        self._transport.send(Call('DELETE', expand('/v1/{name=projects/*/suites/*}', name=name), query=present({'etag': etag})), timeout)
+        self._transport.send(
+            Call(
+                "DELETE", expand("/v1/{name=projects/*/suites/*}", name=name), query=present({"etag": etag})
+            ),
+            timeout,
+        )
 
     def get(self, name: str, *, timeout: float | None = None) -> Suite:
         """Return one suite.
@@ -686,9 +1208,19 @@ class SuitesResource:
             name: Resource name of the suite: `projects/{project}/suites/{suite}`.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.call(Suite, Call('GET', expand('/v1/{name=projects/*/suites/*}', name=name)), timeout)
+        return self._transport.call(
+            Suite, Call("GET", expand("/v1/{name=projects/*/suites/*}", name=name)), timeout
+        )
 
-    def list(self, parent: str, *, page_size: int | None = None, page_token: str | None = None, order_by: str | None = None, timeout: float | None = None) -> SyncPage[Suite]:
+    def list(
+        self,
+        parent: str,
+        *,
+        page_size: int | None = None,
+        page_token: str | None = None,
+        order_by: str | None = None,
+        timeout: float | None = None,
+    ) -> SyncPage[Suite]:
         """List the suites of a project, oldest first.
 
         Args:
@@ -701,9 +1233,26 @@ class SuitesResource:
                 order is refused.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.page(Suite, 'suites', Call('GET', expand('/v1/{parent=projects/*}/suites', parent=parent), query=present({'pageSize': page_size, 'pageToken': page_token, 'orderBy': order_by})), timeout)
+        return self._transport.page(
+            Suite,
+            "suites",
+            Call(
+                "GET",
+                expand("/v1/{parent=projects/*}/suites", parent=parent),
+                query=present({"pageSize": page_size, "pageToken": page_token, "orderBy": order_by}),
+            ),
+            timeout,
+        )
 
-    def update(self, name: str, *, description: str | Omit = omit, tests: Sequence[SuiteTest] | Omit = omit, etag: str | Omit = omit, timeout: float | None = None) -> Suite:
+    def update(
+        self,
+        name: str,
+        *,
+        description: str | Omit = omit,
+        tests: Sequence[SuiteTest] | Omit = omit,
+        etag: str | Omit = omit,
+        timeout: float | None = None,
+    ) -> Suite:
         """Update a suite.
 
         Existing evaluation runs keep the tests with which they were created. Refusals of `CreateSuite` apply.
@@ -716,7 +1265,15 @@ class SuitesResource:
                 refused.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.call(Suite, Call('PATCH', expand('/v1/{name=projects/*/suites/*}', name=name), body=changes({'description': description, 'tests': tests, 'etag': etag})), timeout)
+        return self._transport.call(
+            Suite,
+            Call(
+                "PATCH",
+                expand("/v1/{name=projects/*/suites/*}", name=name),
+                body=changes({"description": description, "tests": tests, "etag": etag}),
+            ),
+            timeout,
+        )
 
 
 class AsyncSuitesResource:
@@ -729,7 +1286,16 @@ class AsyncSuitesResource:
     def __init__(self, transport: AsyncTransport) -> None:
         self._transport = transport
 
-    async def create(self, parent: str, *, description: str | None = None, tests: Sequence[SuiteTest] | None = None, suite_id: str | None = None, request_id: str | None = None, timeout: float | None = None) -> Suite:
+    async def create(
+        self,
+        parent: str,
+        *,
+        description: str | None = None,
+        tests: Sequence[SuiteTest] | None = None,
+        suite_id: str | None = None,
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> Suite:
         """Create a suite of tests.
 
         A suite that contradicts itself, and a task of lm-evaluation-harness that is not supported, are
@@ -745,7 +1311,17 @@ class AsyncSuitesResource:
                 it created first. A different request with the same ID is refused. At most 256 characters.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return await self._transport.call(Suite, Call('POST', expand('/v1/{parent=projects/*}/suites', parent=parent), query=present({'suiteId': suite_id, 'requestId': request_id or new_request_id()}), body=present({'description': description, 'tests': tests}), repeatable=True), timeout)
+        return await self._transport.call(
+            Suite,
+            Call(
+                "POST",
+                expand("/v1/{parent=projects/*}/suites", parent=parent),
+                query=present({"suiteId": suite_id, "requestId": request_id or new_request_id()}),
+                body=present({"description": description, "tests": tests}),
+                repeatable=True,
+            ),
+            timeout,
+        )
 
     async def delete(self, name: str, *, etag: str | None = None, timeout: float | None = None) -> None:
         """Delete a suite. Existing evaluation runs keep its tests and results.
@@ -756,7 +1332,12 @@ class AsyncSuitesResource:
                 checked.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        await self._transport.send(Call('DELETE', expand('/v1/{name=projects/*/suites/*}', name=name), query=present({'etag': etag})), timeout)
+        await self._transport.send(
+            Call(
+                "DELETE", expand("/v1/{name=projects/*/suites/*}", name=name), query=present({"etag": etag})
+            ),
+            timeout,
+        )
 
     async def get(self, name: str, *, timeout: float | None = None) -> Suite:
         """Return one suite.
@@ -765,9 +1346,19 @@ class AsyncSuitesResource:
             name: Resource name of the suite: `projects/{project}/suites/{suite}`.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return await self._transport.call(Suite, Call('GET', expand('/v1/{name=projects/*/suites/*}', name=name)), timeout)
+        return await self._transport.call(
+            Suite, Call("GET", expand("/v1/{name=projects/*/suites/*}", name=name)), timeout
+        )
 
-    def list(self, parent: str, *, page_size: int | None = None, page_token: str | None = None, order_by: str | None = None, timeout: float | None = None) -> AsyncPaginator[Suite]:
+    def list(
+        self,
+        parent: str,
+        *,
+        page_size: int | None = None,
+        page_token: str | None = None,
+        order_by: str | None = None,
+        timeout: float | None = None,
+    ) -> AsyncPaginator[Suite]:
         """List the suites of a project, oldest first.
 
         Args:
@@ -780,9 +1371,26 @@ class AsyncSuitesResource:
                 order is refused.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.page(Suite, 'suites', Call('GET', expand('/v1/{parent=projects/*}/suites', parent=parent), query=present({'pageSize': page_size, 'pageToken': page_token, 'orderBy': order_by})), timeout)
+        return self._transport.page(
+            Suite,
+            "suites",
+            Call(
+                "GET",
+                expand("/v1/{parent=projects/*}/suites", parent=parent),
+                query=present({"pageSize": page_size, "pageToken": page_token, "orderBy": order_by}),
+            ),
+            timeout,
+        )
 
-    async def update(self, name: str, *, description: str | Omit = omit, tests: Sequence[SuiteTest] | Omit = omit, etag: str | Omit = omit, timeout: float | None = None) -> Suite:
+    async def update(
+        self,
+        name: str,
+        *,
+        description: str | Omit = omit,
+        tests: Sequence[SuiteTest] | Omit = omit,
+        etag: str | Omit = omit,
+        timeout: float | None = None,
+    ) -> Suite:
         """Update a suite.
 
         Existing evaluation runs keep the tests with which they were created. Refusals of `CreateSuite` apply.
@@ -795,4 +1403,12 @@ class AsyncSuitesResource:
                 refused.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return await self._transport.call(Suite, Call('PATCH', expand('/v1/{name=projects/*/suites/*}', name=name), body=changes({'description': description, 'tests': tests, 'etag': etag})), timeout)
+        return await self._transport.call(
+            Suite,
+            Call(
+                "PATCH",
+                expand("/v1/{name=projects/*/suites/*}", name=name),
+                body=changes({"description": description, "tests": tests, "etag": etag}),
+            ),
+            timeout,
+        )

@@ -8,25 +8,25 @@ from ratoon.client._models import Int64, Message, OpenEnum, Timestamp
 class EvaluationRunState(OpenEnum):
     """State of an evaluation run."""
 
-    UNSPECIFIED = 'STATE_UNSPECIFIED'
+    UNSPECIFIED = "STATE_UNSPECIFIED"
     """Not set."""
 
-    QUEUED = 'STATE_QUEUED'
+    QUEUED = "STATE_QUEUED"
     """Waiting to start."""
 
-    RUNNING = 'STATE_RUNNING'
+    RUNNING = "STATE_RUNNING"
     """The work is in progress."""
 
-    SUCCEEDED = 'STATE_SUCCEEDED'
+    SUCCEEDED = "STATE_SUCCEEDED"
     """The run completed; `verdict` holds the decision of the gate."""
 
-    FAILED = 'STATE_FAILED'
+    FAILED = "STATE_FAILED"
     """The work ended with an error; `failure` holds the reason."""
 
-    CANCELLING = 'STATE_CANCELLING'
+    CANCELLING = "STATE_CANCELLING"
     """Cancellation was requested; the work is stopping."""
 
-    CANCELLED = 'STATE_CANCELLED'
+    CANCELLED = "STATE_CANCELLED"
     """Cancelled before the work completed."""
 
 
@@ -43,31 +43,31 @@ class Domain(Message):
 class GateRuleKind(OpenEnum):
     """Kind of a gate rule."""
 
-    UNSPECIFIED = 'KIND_UNSPECIFIED'
+    UNSPECIFIED = "KIND_UNSPECIFIED"
     """Not set."""
 
-    BEATS_MAJORITY = 'KIND_BEATS_MAJORITY'
+    BEATS_MAJORITY = "KIND_BEATS_MAJORITY"
     """The bound of the metric on the worse side is better than the value of the simplest baseline."""
 
-    BETTER = 'KIND_BETTER'
+    BETTER = "KIND_BETTER"
     """Paired bootstrap of the metric against the reference: the candidate must be better.
 
     The usual threshold is 0.
     """
 
-    NOT_WORSE = 'KIND_NOT_WORSE'
+    NOT_WORSE = "KIND_NOT_WORSE"
     """Same comparison as BETTER with a threshold below 0: a small loss is accepted."""
 
-    NEAR_BASELINE = 'KIND_NEAR_BASELINE'
+    NEAR_BASELINE = "KIND_NEAR_BASELINE"
     """The measured gain over `best_baseline` is at least `threshold`, for example -0.02.
 
     The measured gain decides, not its lower bound.
     """
 
-    MIN_VALUE = 'KIND_MIN_VALUE'
+    MIN_VALUE = "KIND_MIN_VALUE"
     """The lower bound of `metric` is at least `threshold`."""
 
-    MAX_VALUE = 'KIND_MAX_VALUE'
+    MAX_VALUE = "KIND_MAX_VALUE"
     """The upper bound of `metric` is at most `threshold`."""
 
 
@@ -356,9 +356,9 @@ class DomainResult(Message):
     """Number of wrong answers of the candidate."""
 
     baselines: list[DomainResultBaseline] = []
-    """All baselines: `majority`, `tfidf` (words) and `tfidf_chars` (characters) of `classify`;
-    `zero_shot`, `few_shot` and `nearest_reference` of `generate`; `mean` and `ridge_tfidf` of
-    `regress`.
+    """All baselines: `majority`, `tfidf` (words) and `tfidf_chars` (characters) of `classify`,
+    `zero_shot`, `few_shot` and `nearest_reference` of `generate`, `mean` and `ridge_tfidf` of
+    `regress`, and `classical`, the best classical model, of `classify` and `regress`.
     """
 
     best_baseline: str = ""
@@ -431,13 +431,13 @@ class Verdict(Message):
 class GenerationSettingsEngine(OpenEnum):
     """Engine that generates answers."""
 
-    UNSPECIFIED = 'ENGINE_UNSPECIFIED'
+    UNSPECIFIED = "ENGINE_UNSPECIFIED"
     """Not set: transformers."""
 
-    TRANSFORMERS = 'ENGINE_TRANSFORMERS'
+    TRANSFORMERS = "ENGINE_TRANSFORMERS"
     """Transformers."""
 
-    VLLM = 'ENGINE_VLLM'
+    VLLM = "ENGINE_VLLM"
     """Offline batches of vLLM. The run fails where vLLM is not installed."""
 
 
@@ -461,19 +461,19 @@ class GenerationSettings(Message):
 class SuiteTestKind(OpenEnum):
     """Kind of a test. It says what a test is for and changes no score."""
 
-    UNSPECIFIED = 'KIND_UNSPECIFIED'
+    UNSPECIFIED = "KIND_UNSPECIFIED"
     """Not set: a plain test."""
 
-    ADVERSARIAL = 'KIND_ADVERSARIAL'
+    ADVERSARIAL = "KIND_ADVERSARIAL"
     """Prompts written to mislead the model."""
 
-    AMBIGUOUS = 'KIND_AMBIGUOUS'
+    AMBIGUOUS = "KIND_AMBIGUOUS"
     """Prompts with more than one reading."""
 
-    LONG_CONTEXT = 'KIND_LONG_CONTEXT'
+    LONG_CONTEXT = "KIND_LONG_CONTEXT"
     """Long prompts."""
 
-    NOISE = 'KIND_NOISE'
+    NOISE = "KIND_NOISE"
     """Prompts with errors."""
 
 
@@ -804,13 +804,13 @@ class ExportBadCasesResponse(Message):
 class RequestRatingsRequestWork(OpenEnum):
     """What people do with answers."""
 
-    UNSPECIFIED = 'WORK_UNSPECIFIED'
+    UNSPECIFIED = "WORK_UNSPECIFIED"
     """Not set. Refused."""
 
-    COMPARE = 'WORK_COMPARE'
+    COMPARE = "WORK_COMPARE"
     """Choose the better of the answers of candidate and reference."""
 
-    RATE = 'WORK_RATE'
+    RATE = "WORK_RATE"
     """Rate each answer from 1 to 5."""
 
 
@@ -829,19 +829,19 @@ class RequestRatingsResponse(Message):
 class RecordsTestPerturbation(OpenEnum):
     """Kind of error."""
 
-    UNSPECIFIED = 'PERTURBATION_UNSPECIFIED'
+    UNSPECIFIED = "PERTURBATION_UNSPECIFIED"
     """Not set."""
 
-    TYPOS = 'PERTURBATION_TYPOS'
+    TYPOS = "PERTURBATION_TYPOS"
     """Letters are swapped, repeated, left out or replaced."""
 
-    CASE = 'PERTURBATION_CASE'
+    CASE = "PERTURBATION_CASE"
     """Letters change between upper and lower case."""
 
-    WHITE_SPACE = 'PERTURBATION_WHITE_SPACE'
+    WHITE_SPACE = "PERTURBATION_WHITE_SPACE"
     """White space is inserted, doubled or removed."""
 
-    TRUNCATION = 'PERTURBATION_TRUNCATION'
+    TRUNCATION = "PERTURBATION_TRUNCATION"
     """The end of the message is missing."""
 
 
@@ -1034,38 +1034,38 @@ class Suite(Message):
 class JudgeState(OpenEnum):
     """State of a judge."""
 
-    UNSPECIFIED = 'STATE_UNSPECIFIED'
+    UNSPECIFIED = "STATE_UNSPECIFIED"
     """Not set."""
 
-    QUEUED = 'STATE_QUEUED'
+    QUEUED = "STATE_QUEUED"
     """Waiting to start."""
 
-    RUNNING = 'STATE_RUNNING'
+    RUNNING = "STATE_RUNNING"
     """The judge is being compared with human ratings."""
 
-    SUCCEEDED = 'STATE_SUCCEEDED'
+    SUCCEEDED = "STATE_SUCCEEDED"
     """The comparison completed; `agreement` holds its result."""
 
-    FAILED = 'STATE_FAILED'
+    FAILED = "STATE_FAILED"
     """The comparison ended with an error; `failure` holds the reason."""
 
-    CANCELLING = 'STATE_CANCELLING'
+    CANCELLING = "STATE_CANCELLING"
     """Cancellation was requested; the work is stopping."""
 
-    CANCELLED = 'STATE_CANCELLED'
+    CANCELLED = "STATE_CANCELLED"
     """Cancelled before the comparison completed."""
 
 
 class JudgeKind(OpenEnum):
     """How a judge judges."""
 
-    UNSPECIFIED = 'KIND_UNSPECIFIED'
+    UNSPECIFIED = "KIND_UNSPECIFIED"
     """Not set."""
 
-    PAIRWISE = 'KIND_PAIRWISE'
+    PAIRWISE = "KIND_PAIRWISE"
     """Which of two answers is better. Each pair is asked in both orders."""
 
-    RUBRIC = 'KIND_RUBRIC'
+    RUBRIC = "KIND_RUBRIC"
     """A score from 1 to 5 for one answer."""
 
 

@@ -58,7 +58,14 @@ class DriftReportsResource:
                 retry does.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        self._transport.send(Call('DELETE', expand('/v1/{name=projects/*/driftReports/*}', name=name), query=present({'allowMissing': allow_missing})), timeout)
+        self._transport.send(
+            Call(
+                "DELETE",
+                expand("/v1/{name=projects/*/driftReports/*}", name=name),
+                query=present({"allowMissing": allow_missing}),
+            ),
+            timeout,
+        )
 
     def get(self, name: str, *, timeout: float | None = None) -> DriftReport:
         """Return one drift report.
@@ -67,9 +74,19 @@ class DriftReportsResource:
             name: Resource name of the drift report: `projects/{project}/driftReports/{drift_report}`.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.call(DriftReport, Call('GET', expand('/v1/{name=projects/*/driftReports/*}', name=name)), timeout)
+        return self._transport.call(
+            DriftReport, Call("GET", expand("/v1/{name=projects/*/driftReports/*}", name=name)), timeout
+        )
 
-    def list(self, parent: str, *, page_size: int | None = None, page_token: str | None = None, order_by: str | None = None, timeout: float | None = None) -> SyncPage[DriftReport]:
+    def list(
+        self,
+        parent: str,
+        *,
+        page_size: int | None = None,
+        page_token: str | None = None,
+        order_by: str | None = None,
+        timeout: float | None = None,
+    ) -> SyncPage[DriftReport]:
         """List the drift reports of a project, oldest first.
 
         Args:
@@ -82,7 +99,16 @@ class DriftReportsResource:
                 order is refused.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.page(DriftReport, 'driftReports', Call('GET', expand('/v1/{parent=projects/*}/driftReports', parent=parent), query=present({'pageSize': page_size, 'pageToken': page_token, 'orderBy': order_by})), timeout)
+        return self._transport.page(
+            DriftReport,
+            "driftReports",
+            Call(
+                "GET",
+                expand("/v1/{parent=projects/*}/driftReports", parent=parent),
+                query=present({"pageSize": page_size, "pageToken": page_token, "orderBy": order_by}),
+            ),
+            timeout,
+        )
 
 
 class AsyncDriftReportsResource:
@@ -93,7 +119,9 @@ class AsyncDriftReportsResource:
     def __init__(self, transport: AsyncTransport) -> None:
         self._transport = transport
 
-    async def delete(self, name: str, *, allow_missing: bool | None = None, timeout: float | None = None) -> None:
+    async def delete(
+        self, name: str, *, allow_missing: bool | None = None, timeout: float | None = None
+    ) -> None:
         """Delete a drift report. The captured traffic that it measured is kept.
 
         Args:
@@ -102,7 +130,14 @@ class AsyncDriftReportsResource:
                 retry does.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        await self._transport.send(Call('DELETE', expand('/v1/{name=projects/*/driftReports/*}', name=name), query=present({'allowMissing': allow_missing})), timeout)
+        await self._transport.send(
+            Call(
+                "DELETE",
+                expand("/v1/{name=projects/*/driftReports/*}", name=name),
+                query=present({"allowMissing": allow_missing}),
+            ),
+            timeout,
+        )
 
     async def get(self, name: str, *, timeout: float | None = None) -> DriftReport:
         """Return one drift report.
@@ -111,9 +146,19 @@ class AsyncDriftReportsResource:
             name: Resource name of the drift report: `projects/{project}/driftReports/{drift_report}`.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return await self._transport.call(DriftReport, Call('GET', expand('/v1/{name=projects/*/driftReports/*}', name=name)), timeout)
+        return await self._transport.call(
+            DriftReport, Call("GET", expand("/v1/{name=projects/*/driftReports/*}", name=name)), timeout
+        )
 
-    def list(self, parent: str, *, page_size: int | None = None, page_token: str | None = None, order_by: str | None = None, timeout: float | None = None) -> AsyncPaginator[DriftReport]:
+    def list(
+        self,
+        parent: str,
+        *,
+        page_size: int | None = None,
+        page_token: str | None = None,
+        order_by: str | None = None,
+        timeout: float | None = None,
+    ) -> AsyncPaginator[DriftReport]:
         """List the drift reports of a project, oldest first.
 
         Args:
@@ -126,7 +171,16 @@ class AsyncDriftReportsResource:
                 order is refused.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.page(DriftReport, 'driftReports', Call('GET', expand('/v1/{parent=projects/*}/driftReports', parent=parent), query=present({'pageSize': page_size, 'pageToken': page_token, 'orderBy': order_by})), timeout)
+        return self._transport.page(
+            DriftReport,
+            "driftReports",
+            Call(
+                "GET",
+                expand("/v1/{parent=projects/*}/driftReports", parent=parent),
+                query=present({"pageSize": page_size, "pageToken": page_token, "orderBy": order_by}),
+            ),
+            timeout,
+        )
 
 
 class ExternalEventsResource:
@@ -140,7 +194,18 @@ class ExternalEventsResource:
     def __init__(self, transport: SyncTransport) -> None:
         self._transport = transport
 
-    def create(self, parent: str, *, event_id: str | None = None, source: str | None = None, type: str | None = None, subject: str | None = None, event_time: datetime | None = None, request_id: str | None = None, timeout: float | None = None) -> ExternalEvent:
+    def create(
+        self,
+        parent: str,
+        *,
+        event_id: str | None = None,
+        source: str | None = None,
+        type: str | None = None,
+        subject: str | None = None,
+        event_time: datetime | None = None,
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> ExternalEvent:
         """Report an event of another system to the policies of a project.
 
         It is durable when the call returns. An event with a known `source` and `event_id` is returned as it
@@ -161,7 +226,25 @@ class ExternalEventsResource:
                 `source` and `event_id` make a retry safe, too.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.call(ExternalEvent, Call('POST', expand('/v1/{parent=projects/*}/externalEvents', parent=parent), query=present({'requestId': request_id or new_request_id()}), body=present({'eventId': event_id, 'source': source, 'type': type, 'subject': subject, 'eventTime': event_time}), repeatable=True), timeout)
+        return self._transport.call(
+            ExternalEvent,
+            Call(
+                "POST",
+                expand("/v1/{parent=projects/*}/externalEvents", parent=parent),
+                query=present({"requestId": request_id or new_request_id()}),
+                body=present(
+                    {
+                        "eventId": event_id,
+                        "source": source,
+                        "type": type,
+                        "subject": subject,
+                        "eventTime": event_time,
+                    }
+                ),
+                repeatable=True,
+            ),
+            timeout,
+        )
 
     def get(self, name: str, *, timeout: float | None = None) -> ExternalEvent:
         """Return one external event.
@@ -170,9 +253,19 @@ class ExternalEventsResource:
             name: Resource name of the external event: `projects/{project}/externalEvents/{external_event}`.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.call(ExternalEvent, Call('GET', expand('/v1/{name=projects/*/externalEvents/*}', name=name)), timeout)
+        return self._transport.call(
+            ExternalEvent, Call("GET", expand("/v1/{name=projects/*/externalEvents/*}", name=name)), timeout
+        )
 
-    def list(self, parent: str, *, page_size: int | None = None, page_token: str | None = None, order_by: str | None = None, timeout: float | None = None) -> SyncPage[ExternalEvent]:
+    def list(
+        self,
+        parent: str,
+        *,
+        page_size: int | None = None,
+        page_token: str | None = None,
+        order_by: str | None = None,
+        timeout: float | None = None,
+    ) -> SyncPage[ExternalEvent]:
         """List the external events of a project, oldest first.
 
         Args:
@@ -185,7 +278,16 @@ class ExternalEventsResource:
                 order is refused.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.page(ExternalEvent, 'externalEvents', Call('GET', expand('/v1/{parent=projects/*}/externalEvents', parent=parent), query=present({'pageSize': page_size, 'pageToken': page_token, 'orderBy': order_by})), timeout)
+        return self._transport.page(
+            ExternalEvent,
+            "externalEvents",
+            Call(
+                "GET",
+                expand("/v1/{parent=projects/*}/externalEvents", parent=parent),
+                query=present({"pageSize": page_size, "pageToken": page_token, "orderBy": order_by}),
+            ),
+            timeout,
+        )
 
 
 class AsyncExternalEventsResource:
@@ -199,7 +301,18 @@ class AsyncExternalEventsResource:
     def __init__(self, transport: AsyncTransport) -> None:
         self._transport = transport
 
-    async def create(self, parent: str, *, event_id: str | None = None, source: str | None = None, type: str | None = None, subject: str | None = None, event_time: datetime | None = None, request_id: str | None = None, timeout: float | None = None) -> ExternalEvent:
+    async def create(
+        self,
+        parent: str,
+        *,
+        event_id: str | None = None,
+        source: str | None = None,
+        type: str | None = None,
+        subject: str | None = None,
+        event_time: datetime | None = None,
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> ExternalEvent:
         """Report an event of another system to the policies of a project.
 
         It is durable when the call returns. An event with a known `source` and `event_id` is returned as it
@@ -220,7 +333,25 @@ class AsyncExternalEventsResource:
                 `source` and `event_id` make a retry safe, too.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return await self._transport.call(ExternalEvent, Call('POST', expand('/v1/{parent=projects/*}/externalEvents', parent=parent), query=present({'requestId': request_id or new_request_id()}), body=present({'eventId': event_id, 'source': source, 'type': type, 'subject': subject, 'eventTime': event_time}), repeatable=True), timeout)
+        return await self._transport.call(
+            ExternalEvent,
+            Call(
+                "POST",
+                expand("/v1/{parent=projects/*}/externalEvents", parent=parent),
+                query=present({"requestId": request_id or new_request_id()}),
+                body=present(
+                    {
+                        "eventId": event_id,
+                        "source": source,
+                        "type": type,
+                        "subject": subject,
+                        "eventTime": event_time,
+                    }
+                ),
+                repeatable=True,
+            ),
+            timeout,
+        )
 
     async def get(self, name: str, *, timeout: float | None = None) -> ExternalEvent:
         """Return one external event.
@@ -229,9 +360,19 @@ class AsyncExternalEventsResource:
             name: Resource name of the external event: `projects/{project}/externalEvents/{external_event}`.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return await self._transport.call(ExternalEvent, Call('GET', expand('/v1/{name=projects/*/externalEvents/*}', name=name)), timeout)
+        return await self._transport.call(
+            ExternalEvent, Call("GET", expand("/v1/{name=projects/*/externalEvents/*}", name=name)), timeout
+        )
 
-    def list(self, parent: str, *, page_size: int | None = None, page_token: str | None = None, order_by: str | None = None, timeout: float | None = None) -> AsyncPaginator[ExternalEvent]:
+    def list(
+        self,
+        parent: str,
+        *,
+        page_size: int | None = None,
+        page_token: str | None = None,
+        order_by: str | None = None,
+        timeout: float | None = None,
+    ) -> AsyncPaginator[ExternalEvent]:
         """List the external events of a project, oldest first.
 
         Args:
@@ -244,7 +385,16 @@ class AsyncExternalEventsResource:
                 order is refused.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.page(ExternalEvent, 'externalEvents', Call('GET', expand('/v1/{parent=projects/*}/externalEvents', parent=parent), query=present({'pageSize': page_size, 'pageToken': page_token, 'orderBy': order_by})), timeout)
+        return self._transport.page(
+            ExternalEvent,
+            "externalEvents",
+            Call(
+                "GET",
+                expand("/v1/{parent=projects/*}/externalEvents", parent=parent),
+                query=present({"pageSize": page_size, "pageToken": page_token, "orderBy": order_by}),
+            ),
+            timeout,
+        )
 
 
 class FeedbackResource:
@@ -256,7 +406,16 @@ class FeedbackResource:
     def __init__(self, transport: SyncTransport) -> None:
         self._transport = transport
 
-    def compare(self, parent: str, *, version: str | None = None, other_version: str | None = None, start_time: datetime | None = None, end_time: datetime | None = None, timeout: float | None = None) -> Comparison:
+    def compare(
+        self,
+        parent: str,
+        *,
+        version: str | None = None,
+        other_version: str | None = None,
+        start_time: datetime | None = None,
+        end_time: datetime | None = None,
+        timeout: float | None = None,
+    ) -> Comparison:
         """Compare two model versions by the feedback on their answers in a time range.
 
         A version of another project is refused (`BAD_FEEDBACK`).
@@ -270,9 +429,42 @@ class FeedbackResource:
             end_time: End of the time range, exclusive. Not set: until now.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.call(Comparison, Call('GET', expand('/v1/{parent=projects/*}/feedback:compare', parent=parent), query=present({'version': version, 'otherVersion': other_version, 'startTime': start_time, 'endTime': end_time})), timeout)
+        return self._transport.call(
+            Comparison,
+            Call(
+                "GET",
+                expand("/v1/{parent=projects/*}/feedback:compare", parent=parent),
+                query=present(
+                    {
+                        "version": version,
+                        "otherVersion": other_version,
+                        "startTime": start_time,
+                        "endTime": end_time,
+                    }
+                ),
+            ),
+            timeout,
+        )
 
-    def create(self, parent: str, *, answer_id: str | None = None, thumb: int | None = None, rating: int | None = None, correction: str | None = None, comment: str | None = None, rejected_answer_id: str | None = None, outcomes: Mapping[str, float] | None = None, implicit: FeedbackImplicit | None = None, consent: FeedbackConsent | None = None, session_id: str | None = None, user: str | None = None, feedback_id: str | None = None, request_id: str | None = None, timeout: float | None = None) -> Feedback:
+    def create(
+        self,
+        parent: str,
+        *,
+        answer_id: str | None = None,
+        thumb: int | None = None,
+        rating: int | None = None,
+        correction: str | None = None,
+        comment: str | None = None,
+        rejected_answer_id: str | None = None,
+        outcomes: Mapping[str, float] | None = None,
+        implicit: FeedbackImplicit | None = None,
+        consent: FeedbackConsent | None = None,
+        session_id: str | None = None,
+        user: str | None = None,
+        feedback_id: str | None = None,
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> Feedback:
         """Submit feedback on an answer.
 
         The feedback is durable when the call returns. For several feedbacks on one answer, the latest one
@@ -308,9 +500,42 @@ class FeedbackResource:
                 it created first. A different request with the same ID is refused. At most 256 characters.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.call(Feedback, Call('POST', expand('/v1/{parent=projects/*}/feedback', parent=parent), query=present({'feedbackId': feedback_id, 'requestId': request_id or new_request_id()}), body=present({'answerId': answer_id, 'thumb': thumb, 'rating': rating, 'correction': correction, 'comment': comment, 'rejectedAnswerId': rejected_answer_id, 'outcomes': outcomes, 'implicit': implicit, 'consent': consent, 'sessionId': session_id, 'user': user}), repeatable=True), timeout)
+        return self._transport.call(
+            Feedback,
+            Call(
+                "POST",
+                expand("/v1/{parent=projects/*}/feedback", parent=parent),
+                query=present({"feedbackId": feedback_id, "requestId": request_id or new_request_id()}),
+                body=present(
+                    {
+                        "answerId": answer_id,
+                        "thumb": thumb,
+                        "rating": rating,
+                        "correction": correction,
+                        "comment": comment,
+                        "rejectedAnswerId": rejected_answer_id,
+                        "outcomes": outcomes,
+                        "implicit": implicit,
+                        "consent": consent,
+                        "sessionId": session_id,
+                        "user": user,
+                    }
+                ),
+                repeatable=True,
+            ),
+            timeout,
+        )
 
-    def export(self, parent: str, *, forms: Sequence[ExportFeedbackRequestForm] | None = None, purpose: FeedbackConsent | None = None, start_time: datetime | None = None, end_time: datetime | None = None, timeout: float | None = None) -> ExportFeedbackResponse:
+    def export(
+        self,
+        parent: str,
+        *,
+        forms: Sequence[ExportFeedbackRequestForm] | None = None,
+        purpose: FeedbackConsent | None = None,
+        start_time: datetime | None = None,
+        end_time: datetime | None = None,
+        timeout: float | None = None,
+    ) -> ExportFeedbackResponse:
         """Store what users said about answers as a JSONL blob of records.
 
         These are rewritten and confirmed answers, preferences, and answers with a thumb. A source is created
@@ -327,9 +552,27 @@ class FeedbackResource:
                 now.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.call(ExportFeedbackResponse, Call('POST', expand('/v1/{parent=projects/*}/feedback:export', parent=parent), body=present({'forms': forms, 'purpose': purpose, 'startTime': start_time, 'endTime': end_time})), timeout)
+        return self._transport.call(
+            ExportFeedbackResponse,
+            Call(
+                "POST",
+                expand("/v1/{parent=projects/*}/feedback:export", parent=parent),
+                body=present(
+                    {"forms": forms, "purpose": purpose, "startTime": start_time, "endTime": end_time}
+                ),
+            ),
+            timeout,
+        )
 
-    def list(self, parent: str, *, page_size: int | None = None, page_token: str | None = None, order_by: str | None = None, timeout: float | None = None) -> SyncPage[Feedback]:
+    def list(
+        self,
+        parent: str,
+        *,
+        page_size: int | None = None,
+        page_token: str | None = None,
+        order_by: str | None = None,
+        timeout: float | None = None,
+    ) -> SyncPage[Feedback]:
         """List the feedback of a project, oldest first.
 
         Args:
@@ -342,7 +585,16 @@ class FeedbackResource:
                 order is refused.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.page(Feedback, 'feedback', Call('GET', expand('/v1/{parent=projects/*}/feedback', parent=parent), query=present({'pageSize': page_size, 'pageToken': page_token, 'orderBy': order_by})), timeout)
+        return self._transport.page(
+            Feedback,
+            "feedback",
+            Call(
+                "GET",
+                expand("/v1/{parent=projects/*}/feedback", parent=parent),
+                query=present({"pageSize": page_size, "pageToken": page_token, "orderBy": order_by}),
+            ),
+            timeout,
+        )
 
 
 class AsyncFeedbackResource:
@@ -354,7 +606,16 @@ class AsyncFeedbackResource:
     def __init__(self, transport: AsyncTransport) -> None:
         self._transport = transport
 
-    async def compare(self, parent: str, *, version: str | None = None, other_version: str | None = None, start_time: datetime | None = None, end_time: datetime | None = None, timeout: float | None = None) -> Comparison:
+    async def compare(
+        self,
+        parent: str,
+        *,
+        version: str | None = None,
+        other_version: str | None = None,
+        start_time: datetime | None = None,
+        end_time: datetime | None = None,
+        timeout: float | None = None,
+    ) -> Comparison:
         """Compare two model versions by the feedback on their answers in a time range.
 
         A version of another project is refused (`BAD_FEEDBACK`).
@@ -368,9 +629,42 @@ class AsyncFeedbackResource:
             end_time: End of the time range, exclusive. Not set: until now.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return await self._transport.call(Comparison, Call('GET', expand('/v1/{parent=projects/*}/feedback:compare', parent=parent), query=present({'version': version, 'otherVersion': other_version, 'startTime': start_time, 'endTime': end_time})), timeout)
+        return await self._transport.call(
+            Comparison,
+            Call(
+                "GET",
+                expand("/v1/{parent=projects/*}/feedback:compare", parent=parent),
+                query=present(
+                    {
+                        "version": version,
+                        "otherVersion": other_version,
+                        "startTime": start_time,
+                        "endTime": end_time,
+                    }
+                ),
+            ),
+            timeout,
+        )
 
-    async def create(self, parent: str, *, answer_id: str | None = None, thumb: int | None = None, rating: int | None = None, correction: str | None = None, comment: str | None = None, rejected_answer_id: str | None = None, outcomes: Mapping[str, float] | None = None, implicit: FeedbackImplicit | None = None, consent: FeedbackConsent | None = None, session_id: str | None = None, user: str | None = None, feedback_id: str | None = None, request_id: str | None = None, timeout: float | None = None) -> Feedback:
+    async def create(
+        self,
+        parent: str,
+        *,
+        answer_id: str | None = None,
+        thumb: int | None = None,
+        rating: int | None = None,
+        correction: str | None = None,
+        comment: str | None = None,
+        rejected_answer_id: str | None = None,
+        outcomes: Mapping[str, float] | None = None,
+        implicit: FeedbackImplicit | None = None,
+        consent: FeedbackConsent | None = None,
+        session_id: str | None = None,
+        user: str | None = None,
+        feedback_id: str | None = None,
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> Feedback:
         """Submit feedback on an answer.
 
         The feedback is durable when the call returns. For several feedbacks on one answer, the latest one
@@ -406,9 +700,42 @@ class AsyncFeedbackResource:
                 it created first. A different request with the same ID is refused. At most 256 characters.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return await self._transport.call(Feedback, Call('POST', expand('/v1/{parent=projects/*}/feedback', parent=parent), query=present({'feedbackId': feedback_id, 'requestId': request_id or new_request_id()}), body=present({'answerId': answer_id, 'thumb': thumb, 'rating': rating, 'correction': correction, 'comment': comment, 'rejectedAnswerId': rejected_answer_id, 'outcomes': outcomes, 'implicit': implicit, 'consent': consent, 'sessionId': session_id, 'user': user}), repeatable=True), timeout)
+        return await self._transport.call(
+            Feedback,
+            Call(
+                "POST",
+                expand("/v1/{parent=projects/*}/feedback", parent=parent),
+                query=present({"feedbackId": feedback_id, "requestId": request_id or new_request_id()}),
+                body=present(
+                    {
+                        "answerId": answer_id,
+                        "thumb": thumb,
+                        "rating": rating,
+                        "correction": correction,
+                        "comment": comment,
+                        "rejectedAnswerId": rejected_answer_id,
+                        "outcomes": outcomes,
+                        "implicit": implicit,
+                        "consent": consent,
+                        "sessionId": session_id,
+                        "user": user,
+                    }
+                ),
+                repeatable=True,
+            ),
+            timeout,
+        )
 
-    async def export(self, parent: str, *, forms: Sequence[ExportFeedbackRequestForm] | None = None, purpose: FeedbackConsent | None = None, start_time: datetime | None = None, end_time: datetime | None = None, timeout: float | None = None) -> ExportFeedbackResponse:
+    async def export(
+        self,
+        parent: str,
+        *,
+        forms: Sequence[ExportFeedbackRequestForm] | None = None,
+        purpose: FeedbackConsent | None = None,
+        start_time: datetime | None = None,
+        end_time: datetime | None = None,
+        timeout: float | None = None,
+    ) -> ExportFeedbackResponse:
         """Store what users said about answers as a JSONL blob of records.
 
         These are rewritten and confirmed answers, preferences, and answers with a thumb. A source is created
@@ -425,9 +752,27 @@ class AsyncFeedbackResource:
                 now.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return await self._transport.call(ExportFeedbackResponse, Call('POST', expand('/v1/{parent=projects/*}/feedback:export', parent=parent), body=present({'forms': forms, 'purpose': purpose, 'startTime': start_time, 'endTime': end_time})), timeout)
+        return await self._transport.call(
+            ExportFeedbackResponse,
+            Call(
+                "POST",
+                expand("/v1/{parent=projects/*}/feedback:export", parent=parent),
+                body=present(
+                    {"forms": forms, "purpose": purpose, "startTime": start_time, "endTime": end_time}
+                ),
+            ),
+            timeout,
+        )
 
-    def list(self, parent: str, *, page_size: int | None = None, page_token: str | None = None, order_by: str | None = None, timeout: float | None = None) -> AsyncPaginator[Feedback]:
+    def list(
+        self,
+        parent: str,
+        *,
+        page_size: int | None = None,
+        page_token: str | None = None,
+        order_by: str | None = None,
+        timeout: float | None = None,
+    ) -> AsyncPaginator[Feedback]:
         """List the feedback of a project, oldest first.
 
         Args:
@@ -440,7 +785,16 @@ class AsyncFeedbackResource:
                 order is refused.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.page(Feedback, 'feedback', Call('GET', expand('/v1/{parent=projects/*}/feedback', parent=parent), query=present({'pageSize': page_size, 'pageToken': page_token, 'orderBy': order_by})), timeout)
+        return self._transport.page(
+            Feedback,
+            "feedback",
+            Call(
+                "GET",
+                expand("/v1/{parent=projects/*}/feedback", parent=parent),
+                query=present({"pageSize": page_size, "pageToken": page_token, "orderBy": order_by}),
+            ),
+            timeout,
+        )
 
 
 class PipelineRunsResource:
@@ -460,7 +814,15 @@ class PipelineRunsResource:
                 is refused.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.call(PipelineRun, Call('POST', expand('/v1/{name=projects/*/pipelineRuns/*}:approve', name=name), body=present({'reason': reason})), timeout)
+        return self._transport.call(
+            PipelineRun,
+            Call(
+                "POST",
+                expand("/v1/{name=projects/*/pipelineRuns/*}:approve", name=name),
+                body=present({"reason": reason}),
+            ),
+            timeout,
+        )
 
     def cancel(self, name: str, *, timeout: float | None = None) -> PipelineRun:
         """Request the cancellation of a pipeline run and of the resource of its current stage.
@@ -471,9 +833,23 @@ class PipelineRunsResource:
             name: Resource name of the pipeline run: `projects/{project}/pipelineRuns/{pipeline_run}`.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.call(PipelineRun, Call('POST', expand('/v1/{name=projects/*/pipelineRuns/*}:cancel', name=name), body={}), timeout)
+        return self._transport.call(
+            PipelineRun,
+            Call("POST", expand("/v1/{name=projects/*/pipelineRuns/*}:cancel", name=name), body={}),
+            timeout,
+        )
 
-    def create(self, parent: str, *, sources: Sequence[str] | None = None, skip_rollout: bool | None = None, recipe: str | None = None, pipeline_run_id: str | None = None, request_id: str | None = None, timeout: float | None = None) -> PipelineRun:
+    def create(
+        self,
+        parent: str,
+        *,
+        sources: Sequence[str] | None = None,
+        skip_rollout: bool | None = None,
+        recipe: str | None = None,
+        pipeline_run_id: str | None = None,
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> PipelineRun:
         """Start a pipeline run manually.
 
         With `sources`, it builds from them; without, it retrains on corrected traffic. Sources of another
@@ -496,7 +872,19 @@ class PipelineRunsResource:
                 it created first. A different request with the same ID is refused. At most 256 characters.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.call(PipelineRun, Call('POST', expand('/v1/{parent=projects/*}/pipelineRuns', parent=parent), query=present({'pipelineRunId': pipeline_run_id, 'requestId': request_id or new_request_id()}), body=present({'sources': sources, 'skipRollout': skip_rollout, 'recipe': recipe}), repeatable=True), timeout)
+        return self._transport.call(
+            PipelineRun,
+            Call(
+                "POST",
+                expand("/v1/{parent=projects/*}/pipelineRuns", parent=parent),
+                query=present(
+                    {"pipelineRunId": pipeline_run_id, "requestId": request_id or new_request_id()}
+                ),
+                body=present({"sources": sources, "skipRollout": skip_rollout, "recipe": recipe}),
+                repeatable=True,
+            ),
+            timeout,
+        )
 
     def delete(self, name: str, *, allow_missing: bool | None = None, timeout: float | None = None) -> None:
         """Delete a pipeline run that has ended.
@@ -511,7 +899,14 @@ class PipelineRunsResource:
                 retry does.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        self._transport.send(Call('DELETE', expand('/v1/{name=projects/*/pipelineRuns/*}', name=name), query=present({'allowMissing': allow_missing})), timeout)
+        self._transport.send(
+            Call(
+                "DELETE",
+                expand("/v1/{name=projects/*/pipelineRuns/*}", name=name),
+                query=present({"allowMissing": allow_missing}),
+            ),
+            timeout,
+        )
 
     def get(self, name: str, *, timeout: float | None = None) -> PipelineRun:
         """Return one pipeline run.
@@ -520,9 +915,19 @@ class PipelineRunsResource:
             name: Resource name of the pipeline run: `projects/{project}/pipelineRuns/{pipeline_run}`.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.call(PipelineRun, Call('GET', expand('/v1/{name=projects/*/pipelineRuns/*}', name=name)), timeout)
+        return self._transport.call(
+            PipelineRun, Call("GET", expand("/v1/{name=projects/*/pipelineRuns/*}", name=name)), timeout
+        )
 
-    def list(self, parent: str, *, page_size: int | None = None, page_token: str | None = None, order_by: str | None = None, timeout: float | None = None) -> SyncPage[PipelineRun]:
+    def list(
+        self,
+        parent: str,
+        *,
+        page_size: int | None = None,
+        page_token: str | None = None,
+        order_by: str | None = None,
+        timeout: float | None = None,
+    ) -> SyncPage[PipelineRun]:
         """List the pipeline runs of a project, oldest first.
 
         Args:
@@ -535,7 +940,16 @@ class PipelineRunsResource:
                 order is refused.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.page(PipelineRun, 'pipelineRuns', Call('GET', expand('/v1/{parent=projects/*}/pipelineRuns', parent=parent), query=present({'pageSize': page_size, 'pageToken': page_token, 'orderBy': order_by})), timeout)
+        return self._transport.page(
+            PipelineRun,
+            "pipelineRuns",
+            Call(
+                "GET",
+                expand("/v1/{parent=projects/*}/pipelineRuns", parent=parent),
+                query=present({"pageSize": page_size, "pageToken": page_token, "orderBy": order_by}),
+            ),
+            timeout,
+        )
 
     def reject(self, name: str, *, reason: str | None = None, timeout: float | None = None) -> PipelineRun:
         """Reject a pipeline run that waits for approval: the run ends as REFUSED.
@@ -548,7 +962,15 @@ class PipelineRunsResource:
                 is refused.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.call(PipelineRun, Call('POST', expand('/v1/{name=projects/*/pipelineRuns/*}:reject', name=name), body=present({'reason': reason})), timeout)
+        return self._transport.call(
+            PipelineRun,
+            Call(
+                "POST",
+                expand("/v1/{name=projects/*/pipelineRuns/*}:reject", name=name),
+                body=present({"reason": reason}),
+            ),
+            timeout,
+        )
 
     def watch(self, name: str, *, revision: int | None = None) -> SyncWatch[PipelineRun]:
         """Stream a pipeline run: its current state, then each change.
@@ -560,9 +982,22 @@ class PipelineRunsResource:
             revision: Send only states with a higher revision, for example than the last one that was
                 received; no revision is too old. 0: start with the current state.
         """
-        return self._transport.watch(PipelineRun, Call('GET', expand('/v1/{name=projects/*/pipelineRuns/*}:watch', name=name), query=present({'revision': revision})))
+        return self._transport.watch(
+            PipelineRun,
+            Call(
+                "GET",
+                expand("/v1/{name=projects/*/pipelineRuns/*}:watch", name=name),
+                query=present({"revision": revision}),
+            ),
+        )
 
-    def wait(self, name: str, *, timeout: float | None = None, on_state: Callable[[PipelineRun], object] | None = None) -> PipelineRun:
+    def wait(
+        self,
+        name: str,
+        *,
+        timeout: float | None = None,
+        on_state: Callable[[PipelineRun], object] | None = None,
+    ) -> PipelineRun:
         """Wait for the final state, and return it.
 
         OperationFailedError if there is no result (failed, cancelled, refused, rolled back);
@@ -573,7 +1008,12 @@ class PipelineRunsResource:
             timeout: Seconds to wait. Default: no limit.
             on_state: Called with each state, the final one included.
         """
-        return self._transport.wait(PipelineRun, Call('GET', expand('/v1/{name=projects/*/pipelineRuns/*}:watch', name=name)), timeout, on_state)
+        return self._transport.wait(
+            PipelineRun,
+            Call("GET", expand("/v1/{name=projects/*/pipelineRuns/*}:watch", name=name)),
+            timeout,
+            on_state,
+        )
 
 
 class AsyncPipelineRunsResource:
@@ -582,7 +1022,9 @@ class AsyncPipelineRunsResource:
     def __init__(self, transport: AsyncTransport) -> None:
         self._transport = transport
 
-    async def approve(self, name: str, *, reason: str | None = None, timeout: float | None = None) -> PipelineRun:
+    async def approve(
+        self, name: str, *, reason: str | None = None, timeout: float | None = None
+    ) -> PipelineRun:
         """Approve the rollout of a pipeline run that waits for approval.
 
         Refused in any other state (`NO_DECISION_WANTED`), and without a reason (`NO_REASON`).
@@ -593,7 +1035,15 @@ class AsyncPipelineRunsResource:
                 is refused.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return await self._transport.call(PipelineRun, Call('POST', expand('/v1/{name=projects/*/pipelineRuns/*}:approve', name=name), body=present({'reason': reason})), timeout)
+        return await self._transport.call(
+            PipelineRun,
+            Call(
+                "POST",
+                expand("/v1/{name=projects/*/pipelineRuns/*}:approve", name=name),
+                body=present({"reason": reason}),
+            ),
+            timeout,
+        )
 
     async def cancel(self, name: str, *, timeout: float | None = None) -> PipelineRun:
         """Request the cancellation of a pipeline run and of the resource of its current stage.
@@ -604,9 +1054,23 @@ class AsyncPipelineRunsResource:
             name: Resource name of the pipeline run: `projects/{project}/pipelineRuns/{pipeline_run}`.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return await self._transport.call(PipelineRun, Call('POST', expand('/v1/{name=projects/*/pipelineRuns/*}:cancel', name=name), body={}), timeout)
+        return await self._transport.call(
+            PipelineRun,
+            Call("POST", expand("/v1/{name=projects/*/pipelineRuns/*}:cancel", name=name), body={}),
+            timeout,
+        )
 
-    async def create(self, parent: str, *, sources: Sequence[str] | None = None, skip_rollout: bool | None = None, recipe: str | None = None, pipeline_run_id: str | None = None, request_id: str | None = None, timeout: float | None = None) -> PipelineRun:
+    async def create(
+        self,
+        parent: str,
+        *,
+        sources: Sequence[str] | None = None,
+        skip_rollout: bool | None = None,
+        recipe: str | None = None,
+        pipeline_run_id: str | None = None,
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> PipelineRun:
         """Start a pipeline run manually.
 
         With `sources`, it builds from them; without, it retrains on corrected traffic. Sources of another
@@ -629,9 +1093,23 @@ class AsyncPipelineRunsResource:
                 it created first. A different request with the same ID is refused. At most 256 characters.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return await self._transport.call(PipelineRun, Call('POST', expand('/v1/{parent=projects/*}/pipelineRuns', parent=parent), query=present({'pipelineRunId': pipeline_run_id, 'requestId': request_id or new_request_id()}), body=present({'sources': sources, 'skipRollout': skip_rollout, 'recipe': recipe}), repeatable=True), timeout)
+        return await self._transport.call(
+            PipelineRun,
+            Call(
+                "POST",
+                expand("/v1/{parent=projects/*}/pipelineRuns", parent=parent),
+                query=present(
+                    {"pipelineRunId": pipeline_run_id, "requestId": request_id or new_request_id()}
+                ),
+                body=present({"sources": sources, "skipRollout": skip_rollout, "recipe": recipe}),
+                repeatable=True,
+            ),
+            timeout,
+        )
 
-    async def delete(self, name: str, *, allow_missing: bool | None = None, timeout: float | None = None) -> None:
+    async def delete(
+        self, name: str, *, allow_missing: bool | None = None, timeout: float | None = None
+    ) -> None:
         """Delete a pipeline run that has ended.
 
         Resources that it created are kept. Refused while it is in progress, and while a policy of the project
@@ -644,7 +1122,14 @@ class AsyncPipelineRunsResource:
                 retry does.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        await self._transport.send(Call('DELETE', expand('/v1/{name=projects/*/pipelineRuns/*}', name=name), query=present({'allowMissing': allow_missing})), timeout)
+        await self._transport.send(
+            Call(
+                "DELETE",
+                expand("/v1/{name=projects/*/pipelineRuns/*}", name=name),
+                query=present({"allowMissing": allow_missing}),
+            ),
+            timeout,
+        )
 
     async def get(self, name: str, *, timeout: float | None = None) -> PipelineRun:
         """Return one pipeline run.
@@ -653,9 +1138,19 @@ class AsyncPipelineRunsResource:
             name: Resource name of the pipeline run: `projects/{project}/pipelineRuns/{pipeline_run}`.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return await self._transport.call(PipelineRun, Call('GET', expand('/v1/{name=projects/*/pipelineRuns/*}', name=name)), timeout)
+        return await self._transport.call(
+            PipelineRun, Call("GET", expand("/v1/{name=projects/*/pipelineRuns/*}", name=name)), timeout
+        )
 
-    def list(self, parent: str, *, page_size: int | None = None, page_token: str | None = None, order_by: str | None = None, timeout: float | None = None) -> AsyncPaginator[PipelineRun]:
+    def list(
+        self,
+        parent: str,
+        *,
+        page_size: int | None = None,
+        page_token: str | None = None,
+        order_by: str | None = None,
+        timeout: float | None = None,
+    ) -> AsyncPaginator[PipelineRun]:
         """List the pipeline runs of a project, oldest first.
 
         Args:
@@ -668,9 +1163,20 @@ class AsyncPipelineRunsResource:
                 order is refused.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.page(PipelineRun, 'pipelineRuns', Call('GET', expand('/v1/{parent=projects/*}/pipelineRuns', parent=parent), query=present({'pageSize': page_size, 'pageToken': page_token, 'orderBy': order_by})), timeout)
+        return self._transport.page(
+            PipelineRun,
+            "pipelineRuns",
+            Call(
+                "GET",
+                expand("/v1/{parent=projects/*}/pipelineRuns", parent=parent),
+                query=present({"pageSize": page_size, "pageToken": page_token, "orderBy": order_by}),
+            ),
+            timeout,
+        )
 
-    async def reject(self, name: str, *, reason: str | None = None, timeout: float | None = None) -> PipelineRun:
+    async def reject(
+        self, name: str, *, reason: str | None = None, timeout: float | None = None
+    ) -> PipelineRun:
         """Reject a pipeline run that waits for approval: the run ends as REFUSED.
 
         Refused in any other state (`NO_DECISION_WANTED`), and without a reason (`NO_REASON`).
@@ -681,7 +1187,15 @@ class AsyncPipelineRunsResource:
                 is refused.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return await self._transport.call(PipelineRun, Call('POST', expand('/v1/{name=projects/*/pipelineRuns/*}:reject', name=name), body=present({'reason': reason})), timeout)
+        return await self._transport.call(
+            PipelineRun,
+            Call(
+                "POST",
+                expand("/v1/{name=projects/*/pipelineRuns/*}:reject", name=name),
+                body=present({"reason": reason}),
+            ),
+            timeout,
+        )
 
     def watch(self, name: str, *, revision: int | None = None) -> AsyncWatch[PipelineRun]:
         """Stream a pipeline run: its current state, then each change.
@@ -693,9 +1207,22 @@ class AsyncPipelineRunsResource:
             revision: Send only states with a higher revision, for example than the last one that was
                 received; no revision is too old. 0: start with the current state.
         """
-        return self._transport.watch(PipelineRun, Call('GET', expand('/v1/{name=projects/*/pipelineRuns/*}:watch', name=name), query=present({'revision': revision})))
+        return self._transport.watch(
+            PipelineRun,
+            Call(
+                "GET",
+                expand("/v1/{name=projects/*/pipelineRuns/*}:watch", name=name),
+                query=present({"revision": revision}),
+            ),
+        )
 
-    async def wait(self, name: str, *, timeout: float | None = None, on_state: Callable[[PipelineRun], object] | None = None) -> PipelineRun:
+    async def wait(
+        self,
+        name: str,
+        *,
+        timeout: float | None = None,
+        on_state: Callable[[PipelineRun], object] | None = None,
+    ) -> PipelineRun:
         """Wait for the final state, and return it.
 
         OperationFailedError if there is no result (failed, cancelled, refused, rolled back);
@@ -706,7 +1233,12 @@ class AsyncPipelineRunsResource:
             timeout: Seconds to wait. Default: no limit.
             on_state: Called with each state, the final one included.
         """
-        return await self._transport.wait(PipelineRun, Call('GET', expand('/v1/{name=projects/*/pipelineRuns/*}:watch', name=name)), timeout, on_state)
+        return await self._transport.wait(
+            PipelineRun,
+            Call("GET", expand("/v1/{name=projects/*/pipelineRuns/*}:watch", name=name)),
+            timeout,
+            on_state,
+        )
 
 
 class PoliciesResource:
@@ -718,7 +1250,28 @@ class PoliciesResource:
     def __init__(self, transport: SyncTransport) -> None:
         self._transport = transport
 
-    def create(self, parent: str, *, drift_threshold: float | None = None, error_rate_threshold: float | None = None, min_answers: int | None = None, min_feedback: int | None = None, burst_answers: int | None = None, settle_seconds: float | None = None, cooldown_seconds: float | None = None, schedule_seconds: float | None = None, budget_runs: int | None = None, paused: bool | None = None, dry_run: bool | None = None, event_filters: Sequence[PolicyEventFilter] | None = None, sources: Sequence[str] | None = None, new_data_count: int | None = None, policy_id: str | None = None, request_id: str | None = None, timeout: float | None = None) -> Policy:
+    def create(
+        self,
+        parent: str,
+        *,
+        drift_threshold: float | None = None,
+        error_rate_threshold: float | None = None,
+        min_answers: int | None = None,
+        min_feedback: int | None = None,
+        burst_answers: int | None = None,
+        settle_seconds: float | None = None,
+        cooldown_seconds: float | None = None,
+        schedule_seconds: float | None = None,
+        budget_runs: int | None = None,
+        paused: bool | None = None,
+        dry_run: bool | None = None,
+        event_filters: Sequence[PolicyEventFilter] | None = None,
+        sources: Sequence[str] | None = None,
+        new_data_count: int | None = None,
+        policy_id: str | None = None,
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> Policy:
         """Create a policy.
 
         It takes effect immediately. Settings out of range are refused (`BAD_POLICY`); the error names the
@@ -773,7 +1326,34 @@ class PoliciesResource:
                 it created first. A different request with the same ID is refused. At most 256 characters.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.call(Policy, Call('POST', expand('/v1/{parent=projects/*}/policies', parent=parent), query=present({'policyId': policy_id, 'requestId': request_id or new_request_id()}), body=present({'driftThreshold': drift_threshold, 'errorRateThreshold': error_rate_threshold, 'minAnswers': min_answers, 'minFeedback': min_feedback, 'burstAnswers': burst_answers, 'settleSeconds': settle_seconds, 'cooldownSeconds': cooldown_seconds, 'scheduleSeconds': schedule_seconds, 'budgetRuns': budget_runs, 'paused': paused, 'dryRun': dry_run, 'eventFilters': event_filters, 'sources': sources, 'newDataCount': new_data_count}), repeatable=True), timeout)
+        return self._transport.call(
+            Policy,
+            Call(
+                "POST",
+                expand("/v1/{parent=projects/*}/policies", parent=parent),
+                query=present({"policyId": policy_id, "requestId": request_id or new_request_id()}),
+                body=present(
+                    {
+                        "driftThreshold": drift_threshold,
+                        "errorRateThreshold": error_rate_threshold,
+                        "minAnswers": min_answers,
+                        "minFeedback": min_feedback,
+                        "burstAnswers": burst_answers,
+                        "settleSeconds": settle_seconds,
+                        "cooldownSeconds": cooldown_seconds,
+                        "scheduleSeconds": schedule_seconds,
+                        "budgetRuns": budget_runs,
+                        "paused": paused,
+                        "dryRun": dry_run,
+                        "eventFilters": event_filters,
+                        "sources": sources,
+                        "newDataCount": new_data_count,
+                    }
+                ),
+                repeatable=True,
+            ),
+            timeout,
+        )
 
     def delete(self, name: str, *, etag: str | None = None, timeout: float | None = None) -> None:
         """Delete a policy.
@@ -786,7 +1366,12 @@ class PoliciesResource:
                 checked.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        self._transport.send(Call('DELETE', expand('/v1/{name=projects/*/policies/*}', name=name), query=present({'etag': etag})), timeout)
+        self._transport.send(
+            Call(
+                "DELETE", expand("/v1/{name=projects/*/policies/*}", name=name), query=present({"etag": etag})
+            ),
+            timeout,
+        )
 
     def get(self, name: str, *, timeout: float | None = None) -> Policy:
         """Return one policy.
@@ -795,9 +1380,19 @@ class PoliciesResource:
             name: Resource name of the policy: `projects/{project}/policies/{policy}`.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.call(Policy, Call('GET', expand('/v1/{name=projects/*/policies/*}', name=name)), timeout)
+        return self._transport.call(
+            Policy, Call("GET", expand("/v1/{name=projects/*/policies/*}", name=name)), timeout
+        )
 
-    def list(self, parent: str, *, page_size: int | None = None, page_token: str | None = None, order_by: str | None = None, timeout: float | None = None) -> SyncPage[Policy]:
+    def list(
+        self,
+        parent: str,
+        *,
+        page_size: int | None = None,
+        page_token: str | None = None,
+        order_by: str | None = None,
+        timeout: float | None = None,
+    ) -> SyncPage[Policy]:
         """List the policies of a project, oldest first.
 
         Args:
@@ -810,9 +1405,38 @@ class PoliciesResource:
                 order is refused.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.page(Policy, 'policies', Call('GET', expand('/v1/{parent=projects/*}/policies', parent=parent), query=present({'pageSize': page_size, 'pageToken': page_token, 'orderBy': order_by})), timeout)
+        return self._transport.page(
+            Policy,
+            "policies",
+            Call(
+                "GET",
+                expand("/v1/{parent=projects/*}/policies", parent=parent),
+                query=present({"pageSize": page_size, "pageToken": page_token, "orderBy": order_by}),
+            ),
+            timeout,
+        )
 
-    def update(self, name: str, *, drift_threshold: float | Omit = omit, error_rate_threshold: float | Omit = omit, min_answers: int | Omit = omit, min_feedback: int | Omit = omit, burst_answers: int | Omit = omit, settle_seconds: float | Omit | None = omit, cooldown_seconds: float | Omit | None = omit, schedule_seconds: float | Omit | None = omit, budget_runs: int | Omit | None = omit, paused: bool | Omit | None = omit, dry_run: bool | Omit | None = omit, event_filters: Sequence[PolicyEventFilter] | Omit = omit, sources: Sequence[str] | Omit = omit, new_data_count: int | Omit = omit, etag: str | Omit = omit, timeout: float | None = None) -> Policy:
+    def update(
+        self,
+        name: str,
+        *,
+        drift_threshold: float | Omit = omit,
+        error_rate_threshold: float | Omit = omit,
+        min_answers: int | Omit = omit,
+        min_feedback: int | Omit = omit,
+        burst_answers: int | Omit = omit,
+        settle_seconds: float | Omit | None = omit,
+        cooldown_seconds: float | Omit | None = omit,
+        schedule_seconds: float | Omit | None = omit,
+        budget_runs: int | Omit | None = omit,
+        paused: bool | Omit | None = omit,
+        dry_run: bool | Omit | None = omit,
+        event_filters: Sequence[PolicyEventFilter] | Omit = omit,
+        sources: Sequence[str] | Omit = omit,
+        new_data_count: int | Omit = omit,
+        etag: str | Omit = omit,
+        timeout: float | None = None,
+    ) -> Policy:
         """Update a policy.
 
         The policy is evaluated again immediately. Settings out of range are refused (`BAD_POLICY`); the error
@@ -864,7 +1488,33 @@ class PoliciesResource:
                 refused.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.call(Policy, Call('PATCH', expand('/v1/{name=projects/*/policies/*}', name=name), body=changes({'driftThreshold': drift_threshold, 'errorRateThreshold': error_rate_threshold, 'minAnswers': min_answers, 'minFeedback': min_feedback, 'burstAnswers': burst_answers, 'settleSeconds': settle_seconds, 'cooldownSeconds': cooldown_seconds, 'scheduleSeconds': schedule_seconds, 'budgetRuns': budget_runs, 'paused': paused, 'dryRun': dry_run, 'eventFilters': event_filters, 'sources': sources, 'newDataCount': new_data_count, 'etag': etag})), timeout)
+        return self._transport.call(
+            Policy,
+            Call(
+                "PATCH",
+                expand("/v1/{name=projects/*/policies/*}", name=name),
+                body=changes(
+                    {
+                        "driftThreshold": drift_threshold,
+                        "errorRateThreshold": error_rate_threshold,
+                        "minAnswers": min_answers,
+                        "minFeedback": min_feedback,
+                        "burstAnswers": burst_answers,
+                        "settleSeconds": settle_seconds,
+                        "cooldownSeconds": cooldown_seconds,
+                        "scheduleSeconds": schedule_seconds,
+                        "budgetRuns": budget_runs,
+                        "paused": paused,
+                        "dryRun": dry_run,
+                        "eventFilters": event_filters,
+                        "sources": sources,
+                        "newDataCount": new_data_count,
+                        "etag": etag,
+                    }
+                ),
+            ),
+            timeout,
+        )
 
 
 class AsyncPoliciesResource:
@@ -876,7 +1526,28 @@ class AsyncPoliciesResource:
     def __init__(self, transport: AsyncTransport) -> None:
         self._transport = transport
 
-    async def create(self, parent: str, *, drift_threshold: float | None = None, error_rate_threshold: float | None = None, min_answers: int | None = None, min_feedback: int | None = None, burst_answers: int | None = None, settle_seconds: float | None = None, cooldown_seconds: float | None = None, schedule_seconds: float | None = None, budget_runs: int | None = None, paused: bool | None = None, dry_run: bool | None = None, event_filters: Sequence[PolicyEventFilter] | None = None, sources: Sequence[str] | None = None, new_data_count: int | None = None, policy_id: str | None = None, request_id: str | None = None, timeout: float | None = None) -> Policy:
+    async def create(
+        self,
+        parent: str,
+        *,
+        drift_threshold: float | None = None,
+        error_rate_threshold: float | None = None,
+        min_answers: int | None = None,
+        min_feedback: int | None = None,
+        burst_answers: int | None = None,
+        settle_seconds: float | None = None,
+        cooldown_seconds: float | None = None,
+        schedule_seconds: float | None = None,
+        budget_runs: int | None = None,
+        paused: bool | None = None,
+        dry_run: bool | None = None,
+        event_filters: Sequence[PolicyEventFilter] | None = None,
+        sources: Sequence[str] | None = None,
+        new_data_count: int | None = None,
+        policy_id: str | None = None,
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> Policy:
         """Create a policy.
 
         It takes effect immediately. Settings out of range are refused (`BAD_POLICY`); the error names the
@@ -931,7 +1602,34 @@ class AsyncPoliciesResource:
                 it created first. A different request with the same ID is refused. At most 256 characters.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return await self._transport.call(Policy, Call('POST', expand('/v1/{parent=projects/*}/policies', parent=parent), query=present({'policyId': policy_id, 'requestId': request_id or new_request_id()}), body=present({'driftThreshold': drift_threshold, 'errorRateThreshold': error_rate_threshold, 'minAnswers': min_answers, 'minFeedback': min_feedback, 'burstAnswers': burst_answers, 'settleSeconds': settle_seconds, 'cooldownSeconds': cooldown_seconds, 'scheduleSeconds': schedule_seconds, 'budgetRuns': budget_runs, 'paused': paused, 'dryRun': dry_run, 'eventFilters': event_filters, 'sources': sources, 'newDataCount': new_data_count}), repeatable=True), timeout)
+        return await self._transport.call(
+            Policy,
+            Call(
+                "POST",
+                expand("/v1/{parent=projects/*}/policies", parent=parent),
+                query=present({"policyId": policy_id, "requestId": request_id or new_request_id()}),
+                body=present(
+                    {
+                        "driftThreshold": drift_threshold,
+                        "errorRateThreshold": error_rate_threshold,
+                        "minAnswers": min_answers,
+                        "minFeedback": min_feedback,
+                        "burstAnswers": burst_answers,
+                        "settleSeconds": settle_seconds,
+                        "cooldownSeconds": cooldown_seconds,
+                        "scheduleSeconds": schedule_seconds,
+                        "budgetRuns": budget_runs,
+                        "paused": paused,
+                        "dryRun": dry_run,
+                        "eventFilters": event_filters,
+                        "sources": sources,
+                        "newDataCount": new_data_count,
+                    }
+                ),
+                repeatable=True,
+            ),
+            timeout,
+        )
 
     async def delete(self, name: str, *, etag: str | None = None, timeout: float | None = None) -> None:
         """Delete a policy.
@@ -944,7 +1642,12 @@ class AsyncPoliciesResource:
                 checked.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        await self._transport.send(Call('DELETE', expand('/v1/{name=projects/*/policies/*}', name=name), query=present({'etag': etag})), timeout)
+        await self._transport.send(
+            Call(
+                "DELETE", expand("/v1/{name=projects/*/policies/*}", name=name), query=present({"etag": etag})
+            ),
+            timeout,
+        )
 
     async def get(self, name: str, *, timeout: float | None = None) -> Policy:
         """Return one policy.
@@ -953,9 +1656,19 @@ class AsyncPoliciesResource:
             name: Resource name of the policy: `projects/{project}/policies/{policy}`.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return await self._transport.call(Policy, Call('GET', expand('/v1/{name=projects/*/policies/*}', name=name)), timeout)
+        return await self._transport.call(
+            Policy, Call("GET", expand("/v1/{name=projects/*/policies/*}", name=name)), timeout
+        )
 
-    def list(self, parent: str, *, page_size: int | None = None, page_token: str | None = None, order_by: str | None = None, timeout: float | None = None) -> AsyncPaginator[Policy]:
+    def list(
+        self,
+        parent: str,
+        *,
+        page_size: int | None = None,
+        page_token: str | None = None,
+        order_by: str | None = None,
+        timeout: float | None = None,
+    ) -> AsyncPaginator[Policy]:
         """List the policies of a project, oldest first.
 
         Args:
@@ -968,9 +1681,38 @@ class AsyncPoliciesResource:
                 order is refused.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.page(Policy, 'policies', Call('GET', expand('/v1/{parent=projects/*}/policies', parent=parent), query=present({'pageSize': page_size, 'pageToken': page_token, 'orderBy': order_by})), timeout)
+        return self._transport.page(
+            Policy,
+            "policies",
+            Call(
+                "GET",
+                expand("/v1/{parent=projects/*}/policies", parent=parent),
+                query=present({"pageSize": page_size, "pageToken": page_token, "orderBy": order_by}),
+            ),
+            timeout,
+        )
 
-    async def update(self, name: str, *, drift_threshold: float | Omit = omit, error_rate_threshold: float | Omit = omit, min_answers: int | Omit = omit, min_feedback: int | Omit = omit, burst_answers: int | Omit = omit, settle_seconds: float | Omit | None = omit, cooldown_seconds: float | Omit | None = omit, schedule_seconds: float | Omit | None = omit, budget_runs: int | Omit | None = omit, paused: bool | Omit | None = omit, dry_run: bool | Omit | None = omit, event_filters: Sequence[PolicyEventFilter] | Omit = omit, sources: Sequence[str] | Omit = omit, new_data_count: int | Omit = omit, etag: str | Omit = omit, timeout: float | None = None) -> Policy:
+    async def update(
+        self,
+        name: str,
+        *,
+        drift_threshold: float | Omit = omit,
+        error_rate_threshold: float | Omit = omit,
+        min_answers: int | Omit = omit,
+        min_feedback: int | Omit = omit,
+        burst_answers: int | Omit = omit,
+        settle_seconds: float | Omit | None = omit,
+        cooldown_seconds: float | Omit | None = omit,
+        schedule_seconds: float | Omit | None = omit,
+        budget_runs: int | Omit | None = omit,
+        paused: bool | Omit | None = omit,
+        dry_run: bool | Omit | None = omit,
+        event_filters: Sequence[PolicyEventFilter] | Omit = omit,
+        sources: Sequence[str] | Omit = omit,
+        new_data_count: int | Omit = omit,
+        etag: str | Omit = omit,
+        timeout: float | None = None,
+    ) -> Policy:
         """Update a policy.
 
         The policy is evaluated again immediately. Settings out of range are refused (`BAD_POLICY`); the error
@@ -1022,7 +1764,33 @@ class AsyncPoliciesResource:
                 refused.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return await self._transport.call(Policy, Call('PATCH', expand('/v1/{name=projects/*/policies/*}', name=name), body=changes({'driftThreshold': drift_threshold, 'errorRateThreshold': error_rate_threshold, 'minAnswers': min_answers, 'minFeedback': min_feedback, 'burstAnswers': burst_answers, 'settleSeconds': settle_seconds, 'cooldownSeconds': cooldown_seconds, 'scheduleSeconds': schedule_seconds, 'budgetRuns': budget_runs, 'paused': paused, 'dryRun': dry_run, 'eventFilters': event_filters, 'sources': sources, 'newDataCount': new_data_count, 'etag': etag})), timeout)
+        return await self._transport.call(
+            Policy,
+            Call(
+                "PATCH",
+                expand("/v1/{name=projects/*/policies/*}", name=name),
+                body=changes(
+                    {
+                        "driftThreshold": drift_threshold,
+                        "errorRateThreshold": error_rate_threshold,
+                        "minAnswers": min_answers,
+                        "minFeedback": min_feedback,
+                        "burstAnswers": burst_answers,
+                        "settleSeconds": settle_seconds,
+                        "cooldownSeconds": cooldown_seconds,
+                        "scheduleSeconds": schedule_seconds,
+                        "budgetRuns": budget_runs,
+                        "paused": paused,
+                        "dryRun": dry_run,
+                        "eventFilters": event_filters,
+                        "sources": sources,
+                        "newDataCount": new_data_count,
+                        "etag": etag,
+                    }
+                ),
+            ),
+            timeout,
+        )
 
 
 class ProjectsResource:
@@ -1031,7 +1799,41 @@ class ProjectsResource:
     def __init__(self, transport: SyncTransport) -> None:
         self._transport = transport
 
-    def create(self, *, display_name: str | None = None, labels: Sequence[str] | None = None, instructions: str | None = None, gate: ProjectGate | None = None, training: ProjectTrainingDefaults | None = None, rollout: ProjectRolloutDefaults | None = None, traffic_retention_days: int | None = None, split: ProjectSplitDefaults | None = None, require_approval: bool | None = None, task: TaskSpec | None = None, primary_metric: Metric | None = None, metrics: Sequence[str] | None = None, metric_gates: Sequence[ProjectMetricGate] | None = None, data_requirements: ProjectDataRequirements | None = None, budget: ProjectBudget | None = None, compute: ProjectStageCompute | None = None, recipes: Sequence[str] | None = None, retraining_recipes: Sequence[str] | None = None, curation: Sequence[ProjectCurationStep] | None = None, default_consent: FeedbackConsent | None = None, group_attribute: str | None = None, tuning: ProjectTuningDefaults | None = None, shadow: ShadowAnalysis | None = None, suites: Sequence[str] | None = None, judges: Sequence[str] | None = None, judge_requirements: ProjectJudgeRequirements | None = None, human_ratings: ProjectHumanRatings | None = None, label_queue: ProjectLabelQueue | None = None, project_id: str | None = None, request_id: str | None = None, timeout: float | None = None) -> Project:
+    def create(
+        self,
+        *,
+        display_name: str | None = None,
+        labels: Sequence[str] | None = None,
+        instructions: str | None = None,
+        gate: ProjectGate | None = None,
+        training: ProjectTrainingDefaults | None = None,
+        rollout: ProjectRolloutDefaults | None = None,
+        traffic_retention_days: int | None = None,
+        split: ProjectSplitDefaults | None = None,
+        require_approval: bool | None = None,
+        task: TaskSpec | None = None,
+        primary_metric: Metric | None = None,
+        metrics: Sequence[str] | None = None,
+        metric_gates: Sequence[ProjectMetricGate] | None = None,
+        data_requirements: ProjectDataRequirements | None = None,
+        budget: ProjectBudget | None = None,
+        compute: ProjectStageCompute | None = None,
+        recipes: Sequence[str] | None = None,
+        retraining_recipes: Sequence[str] | None = None,
+        curation: Sequence[ProjectCurationStep] | None = None,
+        default_consent: FeedbackConsent | None = None,
+        group_attribute: str | None = None,
+        tuning: ProjectTuningDefaults | None = None,
+        shadow: ShadowAnalysis | None = None,
+        suites: Sequence[str] | None = None,
+        judges: Sequence[str] | None = None,
+        judge_requirements: ProjectJudgeRequirements | None = None,
+        human_ratings: ProjectHumanRatings | None = None,
+        label_queue: ProjectLabelQueue | None = None,
+        project_id: str | None = None,
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> Project:
         """Create a project.
 
         Monitoring of its traffic starts with the creation. Settings out of range are refused (`BAD_PROJECT`);
@@ -1058,11 +1860,14 @@ class ProjectsResource:
             budget: Limits on the resources that pipeline runs use.
             compute: Devices and number formats of the stages.
             recipes: Recipes of the first version, in their order, for example `pretrain`, `sft`, `dpo`.
-                Empty: `sft`. Pipeline runs support one of `sft`, `dpo` and `kto` so far.
-            retraining_recipes: Recipes of later versions, in their order. Empty: `sft`. Retrainings support
-                one of `sft` (right answers), `dpo` (preferences), `kto` (good and bad answers) and `auto` so
-                far: `auto` takes that one of the three for which the most feedback has come since the last
-                retraining.
+                Empty: `sft`. Each training begins with the artifact of the one before it. Pipeline runs
+                support `pretrain`, `continued_pretrain`, `sft`, `dpo`, `kto` and `grpo` so far, and
+                `classical` (a classical model) alone.
+            retraining_recipes: Recipe of later versions. Empty: `sft`. Retrainings support one of `sft`
+                (right answers), `dpo` (preferences), `kto` (good and bad answers), `grpo` (prompts whose
+                answers `tuning.rewards` check), `classical` (right answers, of a classical model) and `auto`
+                so far: `auto` takes that one of the first three for which the most feedback has come since
+                the last retraining, and `grpo` in the place of `sft` if the project has rewards.
             curation: Settings of the steps of curation. Steps that are not named have their defaults.
             default_consent: Permitted use of feedback that names none. Default: CONSENT_TRAINING.
             group_attribute: Name of the attribute of records whose values stay in one part of a split, for
@@ -1091,7 +1896,48 @@ class ProjectsResource:
                 it created first. A different request with the same ID is refused. At most 256 characters.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.call(Project, Call('POST', '/v1/projects', query=present({'projectId': project_id, 'requestId': request_id or new_request_id()}), body=present({'displayName': display_name, 'labels': labels, 'instructions': instructions, 'gate': gate, 'training': training, 'rollout': rollout, 'trafficRetentionDays': traffic_retention_days, 'split': split, 'requireApproval': require_approval, 'task': task, 'primaryMetric': primary_metric, 'metrics': metrics, 'metricGates': metric_gates, 'dataRequirements': data_requirements, 'budget': budget, 'compute': compute, 'recipes': recipes, 'retrainingRecipes': retraining_recipes, 'curation': curation, 'defaultConsent': default_consent, 'groupAttribute': group_attribute, 'tuning': tuning, 'shadow': shadow, 'suites': suites, 'judges': judges, 'judgeRequirements': judge_requirements, 'humanRatings': human_ratings, 'labelQueue': label_queue}), repeatable=True), timeout)
+        return self._transport.call(
+            Project,
+            Call(
+                "POST",
+                "/v1/projects",
+                query=present({"projectId": project_id, "requestId": request_id or new_request_id()}),
+                body=present(
+                    {
+                        "displayName": display_name,
+                        "labels": labels,
+                        "instructions": instructions,
+                        "gate": gate,
+                        "training": training,
+                        "rollout": rollout,
+                        "trafficRetentionDays": traffic_retention_days,
+                        "split": split,
+                        "requireApproval": require_approval,
+                        "task": task,
+                        "primaryMetric": primary_metric,
+                        "metrics": metrics,
+                        "metricGates": metric_gates,
+                        "dataRequirements": data_requirements,
+                        "budget": budget,
+                        "compute": compute,
+                        "recipes": recipes,
+                        "retrainingRecipes": retraining_recipes,
+                        "curation": curation,
+                        "defaultConsent": default_consent,
+                        "groupAttribute": group_attribute,
+                        "tuning": tuning,
+                        "shadow": shadow,
+                        "suites": suites,
+                        "judges": judges,
+                        "judgeRequirements": judge_requirements,
+                        "humanRatings": human_ratings,
+                        "labelQueue": label_queue,
+                    }
+                ),
+                repeatable=True,
+            ),
+            timeout,
+        )
 
     def delete(self, name: str, *, etag: str | None = None, timeout: float | None = None) -> None:
         """Delete a project with its deployments, policies, pipeline runs, captured traffic and feedback.
@@ -1105,7 +1951,9 @@ class ProjectsResource:
                 checked.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        self._transport.send(Call('DELETE', expand('/v1/{name=projects/*}', name=name), query=present({'etag': etag})), timeout)
+        self._transport.send(
+            Call("DELETE", expand("/v1/{name=projects/*}", name=name), query=present({"etag": etag})), timeout
+        )
 
     def get(self, name: str, *, timeout: float | None = None) -> Project:
         """Return one project.
@@ -1114,9 +1962,16 @@ class ProjectsResource:
             name: Resource name of the project: `projects/{project}`.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.call(Project, Call('GET', expand('/v1/{name=projects/*}', name=name)), timeout)
+        return self._transport.call(Project, Call("GET", expand("/v1/{name=projects/*}", name=name)), timeout)
 
-    def list(self, *, page_size: int | None = None, page_token: str | None = None, order_by: str | None = None, timeout: float | None = None) -> SyncPage[Project]:
+    def list(
+        self,
+        *,
+        page_size: int | None = None,
+        page_token: str | None = None,
+        order_by: str | None = None,
+        timeout: float | None = None,
+    ) -> SyncPage[Project]:
         """List all projects, oldest first.
 
         Args:
@@ -1128,9 +1983,53 @@ class ProjectsResource:
                 order is refused.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.page(Project, 'projects', Call('GET', '/v1/projects', query=present({'pageSize': page_size, 'pageToken': page_token, 'orderBy': order_by})), timeout)
+        return self._transport.page(
+            Project,
+            "projects",
+            Call(
+                "GET",
+                "/v1/projects",
+                query=present({"pageSize": page_size, "pageToken": page_token, "orderBy": order_by}),
+            ),
+            timeout,
+        )
 
-    def update(self, name: str, *, display_name: str | Omit = omit, labels: Sequence[str] | Omit = omit, instructions: str | Omit = omit, gate: ProjectGate | Omit = omit, training: ProjectTrainingDefaults | Omit = omit, rollout: ProjectRolloutDefaults | Omit = omit, split: ProjectSplitDefaults | Omit = omit, traffic_retention_days: int | Omit = omit, require_approval: bool | Omit = omit, task: TaskSpec | Omit | None = omit, primary_metric: Metric | Omit | None = omit, metrics: Sequence[str] | Omit = omit, metric_gates: Sequence[ProjectMetricGate] | Omit = omit, data_requirements: ProjectDataRequirements | Omit = omit, budget: ProjectBudget | Omit = omit, label_queue: ProjectLabelQueue | Omit = omit, compute: ProjectStageCompute | Omit = omit, recipes: Sequence[str] | Omit = omit, retraining_recipes: Sequence[str] | Omit = omit, curation: Sequence[ProjectCurationStep] | Omit = omit, default_consent: FeedbackConsent | Omit = omit, tuning: ProjectTuningDefaults | Omit = omit, shadow: ShadowAnalysis | Omit = omit, group_attribute: str | Omit = omit, suites: Sequence[str] | Omit = omit, judges: Sequence[str] | Omit = omit, judge_requirements: ProjectJudgeRequirements | Omit | None = omit, human_ratings: ProjectHumanRatings | Omit | None = omit, etag: str | Omit = omit, allow_label_removal: bool | None = None, timeout: float | None = None) -> Project:
+    def update(
+        self,
+        name: str,
+        *,
+        display_name: str | Omit = omit,
+        labels: Sequence[str] | Omit = omit,
+        instructions: str | Omit = omit,
+        gate: ProjectGate | Omit = omit,
+        training: ProjectTrainingDefaults | Omit = omit,
+        rollout: ProjectRolloutDefaults | Omit = omit,
+        split: ProjectSplitDefaults | Omit = omit,
+        traffic_retention_days: int | Omit = omit,
+        require_approval: bool | Omit = omit,
+        task: TaskSpec | Omit | None = omit,
+        primary_metric: Metric | Omit | None = omit,
+        metrics: Sequence[str] | Omit = omit,
+        metric_gates: Sequence[ProjectMetricGate] | Omit = omit,
+        data_requirements: ProjectDataRequirements | Omit = omit,
+        budget: ProjectBudget | Omit = omit,
+        label_queue: ProjectLabelQueue | Omit = omit,
+        compute: ProjectStageCompute | Omit = omit,
+        recipes: Sequence[str] | Omit = omit,
+        retraining_recipes: Sequence[str] | Omit = omit,
+        curation: Sequence[ProjectCurationStep] | Omit = omit,
+        default_consent: FeedbackConsent | Omit = omit,
+        tuning: ProjectTuningDefaults | Omit = omit,
+        shadow: ShadowAnalysis | Omit = omit,
+        group_attribute: str | Omit = omit,
+        suites: Sequence[str] | Omit = omit,
+        judges: Sequence[str] | Omit = omit,
+        judge_requirements: ProjectJudgeRequirements | Omit | None = omit,
+        human_ratings: ProjectHumanRatings | Omit | None = omit,
+        etag: str | Omit = omit,
+        allow_label_removal: bool | None = None,
+        timeout: float | None = None,
+    ) -> Project:
         """Update a project.
 
         Pipeline runs that are in progress keep the settings with which they started. The removal of a label
@@ -1161,11 +2060,14 @@ class ProjectsResource:
                 answers. Default: none.
             compute: Devices and number formats of the stages.
             recipes: Recipes of the first version, in their order, for example `pretrain`, `sft`, `dpo`.
-                Empty: `sft`. Pipeline runs support one of `sft`, `dpo` and `kto` so far.
-            retraining_recipes: Recipes of later versions, in their order. Empty: `sft`. Retrainings support
-                one of `sft` (right answers), `dpo` (preferences), `kto` (good and bad answers) and `auto` so
-                far: `auto` takes that one of the three for which the most feedback has come since the last
-                retraining.
+                Empty: `sft`. Each training begins with the artifact of the one before it. Pipeline runs
+                support `pretrain`, `continued_pretrain`, `sft`, `dpo`, `kto` and `grpo` so far, and
+                `classical` (a classical model) alone.
+            retraining_recipes: Recipe of later versions. Empty: `sft`. Retrainings support one of `sft`
+                (right answers), `dpo` (preferences), `kto` (good and bad answers), `grpo` (prompts whose
+                answers `tuning.rewards` check), `classical` (right answers, of a classical model) and `auto`
+                so far: `auto` takes that one of the first three for which the most feedback has come since
+                the last retraining, and `grpo` in the place of `sft` if the project has rewards.
             curation: Settings of the steps of curation. Steps that are not named have their defaults.
             default_consent: Permitted use of feedback that names none. Default: CONSENT_TRAINING.
             tuning: Settings of fine-tuning: which tokens of a conversation are learned, and how much memory
@@ -1192,7 +2094,48 @@ class ProjectsResource:
                 Default: false.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.call(Project, Call('PATCH', expand('/v1/{name=projects/*}', name=name), query=present({'allowLabelRemoval': allow_label_removal}), body=changes({'displayName': display_name, 'labels': labels, 'instructions': instructions, 'gate': gate, 'training': training, 'rollout': rollout, 'split': split, 'trafficRetentionDays': traffic_retention_days, 'requireApproval': require_approval, 'task': task, 'primaryMetric': primary_metric, 'metrics': metrics, 'metricGates': metric_gates, 'dataRequirements': data_requirements, 'budget': budget, 'labelQueue': label_queue, 'compute': compute, 'recipes': recipes, 'retrainingRecipes': retraining_recipes, 'curation': curation, 'defaultConsent': default_consent, 'tuning': tuning, 'shadow': shadow, 'groupAttribute': group_attribute, 'suites': suites, 'judges': judges, 'judgeRequirements': judge_requirements, 'humanRatings': human_ratings, 'etag': etag})), timeout)
+        return self._transport.call(
+            Project,
+            Call(
+                "PATCH",
+                expand("/v1/{name=projects/*}", name=name),
+                query=present({"allowLabelRemoval": allow_label_removal}),
+                body=changes(
+                    {
+                        "displayName": display_name,
+                        "labels": labels,
+                        "instructions": instructions,
+                        "gate": gate,
+                        "training": training,
+                        "rollout": rollout,
+                        "split": split,
+                        "trafficRetentionDays": traffic_retention_days,
+                        "requireApproval": require_approval,
+                        "task": task,
+                        "primaryMetric": primary_metric,
+                        "metrics": metrics,
+                        "metricGates": metric_gates,
+                        "dataRequirements": data_requirements,
+                        "budget": budget,
+                        "labelQueue": label_queue,
+                        "compute": compute,
+                        "recipes": recipes,
+                        "retrainingRecipes": retraining_recipes,
+                        "curation": curation,
+                        "defaultConsent": default_consent,
+                        "tuning": tuning,
+                        "shadow": shadow,
+                        "groupAttribute": group_attribute,
+                        "suites": suites,
+                        "judges": judges,
+                        "judgeRequirements": judge_requirements,
+                        "humanRatings": human_ratings,
+                        "etag": etag,
+                    }
+                ),
+            ),
+            timeout,
+        )
 
 
 class AsyncProjectsResource:
@@ -1201,7 +2144,41 @@ class AsyncProjectsResource:
     def __init__(self, transport: AsyncTransport) -> None:
         self._transport = transport
 
-    async def create(self, *, display_name: str | None = None, labels: Sequence[str] | None = None, instructions: str | None = None, gate: ProjectGate | None = None, training: ProjectTrainingDefaults | None = None, rollout: ProjectRolloutDefaults | None = None, traffic_retention_days: int | None = None, split: ProjectSplitDefaults | None = None, require_approval: bool | None = None, task: TaskSpec | None = None, primary_metric: Metric | None = None, metrics: Sequence[str] | None = None, metric_gates: Sequence[ProjectMetricGate] | None = None, data_requirements: ProjectDataRequirements | None = None, budget: ProjectBudget | None = None, compute: ProjectStageCompute | None = None, recipes: Sequence[str] | None = None, retraining_recipes: Sequence[str] | None = None, curation: Sequence[ProjectCurationStep] | None = None, default_consent: FeedbackConsent | None = None, group_attribute: str | None = None, tuning: ProjectTuningDefaults | None = None, shadow: ShadowAnalysis | None = None, suites: Sequence[str] | None = None, judges: Sequence[str] | None = None, judge_requirements: ProjectJudgeRequirements | None = None, human_ratings: ProjectHumanRatings | None = None, label_queue: ProjectLabelQueue | None = None, project_id: str | None = None, request_id: str | None = None, timeout: float | None = None) -> Project:
+    async def create(
+        self,
+        *,
+        display_name: str | None = None,
+        labels: Sequence[str] | None = None,
+        instructions: str | None = None,
+        gate: ProjectGate | None = None,
+        training: ProjectTrainingDefaults | None = None,
+        rollout: ProjectRolloutDefaults | None = None,
+        traffic_retention_days: int | None = None,
+        split: ProjectSplitDefaults | None = None,
+        require_approval: bool | None = None,
+        task: TaskSpec | None = None,
+        primary_metric: Metric | None = None,
+        metrics: Sequence[str] | None = None,
+        metric_gates: Sequence[ProjectMetricGate] | None = None,
+        data_requirements: ProjectDataRequirements | None = None,
+        budget: ProjectBudget | None = None,
+        compute: ProjectStageCompute | None = None,
+        recipes: Sequence[str] | None = None,
+        retraining_recipes: Sequence[str] | None = None,
+        curation: Sequence[ProjectCurationStep] | None = None,
+        default_consent: FeedbackConsent | None = None,
+        group_attribute: str | None = None,
+        tuning: ProjectTuningDefaults | None = None,
+        shadow: ShadowAnalysis | None = None,
+        suites: Sequence[str] | None = None,
+        judges: Sequence[str] | None = None,
+        judge_requirements: ProjectJudgeRequirements | None = None,
+        human_ratings: ProjectHumanRatings | None = None,
+        label_queue: ProjectLabelQueue | None = None,
+        project_id: str | None = None,
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> Project:
         """Create a project.
 
         Monitoring of its traffic starts with the creation. Settings out of range are refused (`BAD_PROJECT`);
@@ -1228,11 +2205,14 @@ class AsyncProjectsResource:
             budget: Limits on the resources that pipeline runs use.
             compute: Devices and number formats of the stages.
             recipes: Recipes of the first version, in their order, for example `pretrain`, `sft`, `dpo`.
-                Empty: `sft`. Pipeline runs support one of `sft`, `dpo` and `kto` so far.
-            retraining_recipes: Recipes of later versions, in their order. Empty: `sft`. Retrainings support
-                one of `sft` (right answers), `dpo` (preferences), `kto` (good and bad answers) and `auto` so
-                far: `auto` takes that one of the three for which the most feedback has come since the last
-                retraining.
+                Empty: `sft`. Each training begins with the artifact of the one before it. Pipeline runs
+                support `pretrain`, `continued_pretrain`, `sft`, `dpo`, `kto` and `grpo` so far, and
+                `classical` (a classical model) alone.
+            retraining_recipes: Recipe of later versions. Empty: `sft`. Retrainings support one of `sft`
+                (right answers), `dpo` (preferences), `kto` (good and bad answers), `grpo` (prompts whose
+                answers `tuning.rewards` check), `classical` (right answers, of a classical model) and `auto`
+                so far: `auto` takes that one of the first three for which the most feedback has come since
+                the last retraining, and `grpo` in the place of `sft` if the project has rewards.
             curation: Settings of the steps of curation. Steps that are not named have their defaults.
             default_consent: Permitted use of feedback that names none. Default: CONSENT_TRAINING.
             group_attribute: Name of the attribute of records whose values stay in one part of a split, for
@@ -1261,7 +2241,48 @@ class AsyncProjectsResource:
                 it created first. A different request with the same ID is refused. At most 256 characters.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return await self._transport.call(Project, Call('POST', '/v1/projects', query=present({'projectId': project_id, 'requestId': request_id or new_request_id()}), body=present({'displayName': display_name, 'labels': labels, 'instructions': instructions, 'gate': gate, 'training': training, 'rollout': rollout, 'trafficRetentionDays': traffic_retention_days, 'split': split, 'requireApproval': require_approval, 'task': task, 'primaryMetric': primary_metric, 'metrics': metrics, 'metricGates': metric_gates, 'dataRequirements': data_requirements, 'budget': budget, 'compute': compute, 'recipes': recipes, 'retrainingRecipes': retraining_recipes, 'curation': curation, 'defaultConsent': default_consent, 'groupAttribute': group_attribute, 'tuning': tuning, 'shadow': shadow, 'suites': suites, 'judges': judges, 'judgeRequirements': judge_requirements, 'humanRatings': human_ratings, 'labelQueue': label_queue}), repeatable=True), timeout)
+        return await self._transport.call(
+            Project,
+            Call(
+                "POST",
+                "/v1/projects",
+                query=present({"projectId": project_id, "requestId": request_id or new_request_id()}),
+                body=present(
+                    {
+                        "displayName": display_name,
+                        "labels": labels,
+                        "instructions": instructions,
+                        "gate": gate,
+                        "training": training,
+                        "rollout": rollout,
+                        "trafficRetentionDays": traffic_retention_days,
+                        "split": split,
+                        "requireApproval": require_approval,
+                        "task": task,
+                        "primaryMetric": primary_metric,
+                        "metrics": metrics,
+                        "metricGates": metric_gates,
+                        "dataRequirements": data_requirements,
+                        "budget": budget,
+                        "compute": compute,
+                        "recipes": recipes,
+                        "retrainingRecipes": retraining_recipes,
+                        "curation": curation,
+                        "defaultConsent": default_consent,
+                        "groupAttribute": group_attribute,
+                        "tuning": tuning,
+                        "shadow": shadow,
+                        "suites": suites,
+                        "judges": judges,
+                        "judgeRequirements": judge_requirements,
+                        "humanRatings": human_ratings,
+                        "labelQueue": label_queue,
+                    }
+                ),
+                repeatable=True,
+            ),
+            timeout,
+        )
 
     async def delete(self, name: str, *, etag: str | None = None, timeout: float | None = None) -> None:
         """Delete a project with its deployments, policies, pipeline runs, captured traffic and feedback.
@@ -1275,7 +2296,9 @@ class AsyncProjectsResource:
                 checked.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        await self._transport.send(Call('DELETE', expand('/v1/{name=projects/*}', name=name), query=present({'etag': etag})), timeout)
+        await self._transport.send(
+            Call("DELETE", expand("/v1/{name=projects/*}", name=name), query=present({"etag": etag})), timeout
+        )
 
     async def get(self, name: str, *, timeout: float | None = None) -> Project:
         """Return one project.
@@ -1284,9 +2307,18 @@ class AsyncProjectsResource:
             name: Resource name of the project: `projects/{project}`.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return await self._transport.call(Project, Call('GET', expand('/v1/{name=projects/*}', name=name)), timeout)
+        return await self._transport.call(
+            Project, Call("GET", expand("/v1/{name=projects/*}", name=name)), timeout
+        )
 
-    def list(self, *, page_size: int | None = None, page_token: str | None = None, order_by: str | None = None, timeout: float | None = None) -> AsyncPaginator[Project]:
+    def list(
+        self,
+        *,
+        page_size: int | None = None,
+        page_token: str | None = None,
+        order_by: str | None = None,
+        timeout: float | None = None,
+    ) -> AsyncPaginator[Project]:
         """List all projects, oldest first.
 
         Args:
@@ -1298,9 +2330,53 @@ class AsyncProjectsResource:
                 order is refused.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.page(Project, 'projects', Call('GET', '/v1/projects', query=present({'pageSize': page_size, 'pageToken': page_token, 'orderBy': order_by})), timeout)
+        return self._transport.page(
+            Project,
+            "projects",
+            Call(
+                "GET",
+                "/v1/projects",
+                query=present({"pageSize": page_size, "pageToken": page_token, "orderBy": order_by}),
+            ),
+            timeout,
+        )
 
-    async def update(self, name: str, *, display_name: str | Omit = omit, labels: Sequence[str] | Omit = omit, instructions: str | Omit = omit, gate: ProjectGate | Omit = omit, training: ProjectTrainingDefaults | Omit = omit, rollout: ProjectRolloutDefaults | Omit = omit, split: ProjectSplitDefaults | Omit = omit, traffic_retention_days: int | Omit = omit, require_approval: bool | Omit = omit, task: TaskSpec | Omit | None = omit, primary_metric: Metric | Omit | None = omit, metrics: Sequence[str] | Omit = omit, metric_gates: Sequence[ProjectMetricGate] | Omit = omit, data_requirements: ProjectDataRequirements | Omit = omit, budget: ProjectBudget | Omit = omit, label_queue: ProjectLabelQueue | Omit = omit, compute: ProjectStageCompute | Omit = omit, recipes: Sequence[str] | Omit = omit, retraining_recipes: Sequence[str] | Omit = omit, curation: Sequence[ProjectCurationStep] | Omit = omit, default_consent: FeedbackConsent | Omit = omit, tuning: ProjectTuningDefaults | Omit = omit, shadow: ShadowAnalysis | Omit = omit, group_attribute: str | Omit = omit, suites: Sequence[str] | Omit = omit, judges: Sequence[str] | Omit = omit, judge_requirements: ProjectJudgeRequirements | Omit | None = omit, human_ratings: ProjectHumanRatings | Omit | None = omit, etag: str | Omit = omit, allow_label_removal: bool | None = None, timeout: float | None = None) -> Project:
+    async def update(
+        self,
+        name: str,
+        *,
+        display_name: str | Omit = omit,
+        labels: Sequence[str] | Omit = omit,
+        instructions: str | Omit = omit,
+        gate: ProjectGate | Omit = omit,
+        training: ProjectTrainingDefaults | Omit = omit,
+        rollout: ProjectRolloutDefaults | Omit = omit,
+        split: ProjectSplitDefaults | Omit = omit,
+        traffic_retention_days: int | Omit = omit,
+        require_approval: bool | Omit = omit,
+        task: TaskSpec | Omit | None = omit,
+        primary_metric: Metric | Omit | None = omit,
+        metrics: Sequence[str] | Omit = omit,
+        metric_gates: Sequence[ProjectMetricGate] | Omit = omit,
+        data_requirements: ProjectDataRequirements | Omit = omit,
+        budget: ProjectBudget | Omit = omit,
+        label_queue: ProjectLabelQueue | Omit = omit,
+        compute: ProjectStageCompute | Omit = omit,
+        recipes: Sequence[str] | Omit = omit,
+        retraining_recipes: Sequence[str] | Omit = omit,
+        curation: Sequence[ProjectCurationStep] | Omit = omit,
+        default_consent: FeedbackConsent | Omit = omit,
+        tuning: ProjectTuningDefaults | Omit = omit,
+        shadow: ShadowAnalysis | Omit = omit,
+        group_attribute: str | Omit = omit,
+        suites: Sequence[str] | Omit = omit,
+        judges: Sequence[str] | Omit = omit,
+        judge_requirements: ProjectJudgeRequirements | Omit | None = omit,
+        human_ratings: ProjectHumanRatings | Omit | None = omit,
+        etag: str | Omit = omit,
+        allow_label_removal: bool | None = None,
+        timeout: float | None = None,
+    ) -> Project:
         """Update a project.
 
         Pipeline runs that are in progress keep the settings with which they started. The removal of a label
@@ -1331,11 +2407,14 @@ class AsyncProjectsResource:
                 answers. Default: none.
             compute: Devices and number formats of the stages.
             recipes: Recipes of the first version, in their order, for example `pretrain`, `sft`, `dpo`.
-                Empty: `sft`. Pipeline runs support one of `sft`, `dpo` and `kto` so far.
-            retraining_recipes: Recipes of later versions, in their order. Empty: `sft`. Retrainings support
-                one of `sft` (right answers), `dpo` (preferences), `kto` (good and bad answers) and `auto` so
-                far: `auto` takes that one of the three for which the most feedback has come since the last
-                retraining.
+                Empty: `sft`. Each training begins with the artifact of the one before it. Pipeline runs
+                support `pretrain`, `continued_pretrain`, `sft`, `dpo`, `kto` and `grpo` so far, and
+                `classical` (a classical model) alone.
+            retraining_recipes: Recipe of later versions. Empty: `sft`. Retrainings support one of `sft`
+                (right answers), `dpo` (preferences), `kto` (good and bad answers), `grpo` (prompts whose
+                answers `tuning.rewards` check), `classical` (right answers, of a classical model) and `auto`
+                so far: `auto` takes that one of the first three for which the most feedback has come since
+                the last retraining, and `grpo` in the place of `sft` if the project has rewards.
             curation: Settings of the steps of curation. Steps that are not named have their defaults.
             default_consent: Permitted use of feedback that names none. Default: CONSENT_TRAINING.
             tuning: Settings of fine-tuning: which tokens of a conversation are learned, and how much memory
@@ -1362,7 +2441,48 @@ class AsyncProjectsResource:
                 Default: false.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return await self._transport.call(Project, Call('PATCH', expand('/v1/{name=projects/*}', name=name), query=present({'allowLabelRemoval': allow_label_removal}), body=changes({'displayName': display_name, 'labels': labels, 'instructions': instructions, 'gate': gate, 'training': training, 'rollout': rollout, 'split': split, 'trafficRetentionDays': traffic_retention_days, 'requireApproval': require_approval, 'task': task, 'primaryMetric': primary_metric, 'metrics': metrics, 'metricGates': metric_gates, 'dataRequirements': data_requirements, 'budget': budget, 'labelQueue': label_queue, 'compute': compute, 'recipes': recipes, 'retrainingRecipes': retraining_recipes, 'curation': curation, 'defaultConsent': default_consent, 'tuning': tuning, 'shadow': shadow, 'groupAttribute': group_attribute, 'suites': suites, 'judges': judges, 'judgeRequirements': judge_requirements, 'humanRatings': human_ratings, 'etag': etag})), timeout)
+        return await self._transport.call(
+            Project,
+            Call(
+                "PATCH",
+                expand("/v1/{name=projects/*}", name=name),
+                query=present({"allowLabelRemoval": allow_label_removal}),
+                body=changes(
+                    {
+                        "displayName": display_name,
+                        "labels": labels,
+                        "instructions": instructions,
+                        "gate": gate,
+                        "training": training,
+                        "rollout": rollout,
+                        "split": split,
+                        "trafficRetentionDays": traffic_retention_days,
+                        "requireApproval": require_approval,
+                        "task": task,
+                        "primaryMetric": primary_metric,
+                        "metrics": metrics,
+                        "metricGates": metric_gates,
+                        "dataRequirements": data_requirements,
+                        "budget": budget,
+                        "labelQueue": label_queue,
+                        "compute": compute,
+                        "recipes": recipes,
+                        "retrainingRecipes": retraining_recipes,
+                        "curation": curation,
+                        "defaultConsent": default_consent,
+                        "tuning": tuning,
+                        "shadow": shadow,
+                        "groupAttribute": group_attribute,
+                        "suites": suites,
+                        "judges": judges,
+                        "judgeRequirements": judge_requirements,
+                        "humanRatings": human_ratings,
+                        "etag": etag,
+                    }
+                ),
+            ),
+            timeout,
+        )
 
 
 class TrafficSegmentsResource:
@@ -1371,7 +2491,15 @@ class TrafficSegmentsResource:
     def __init__(self, transport: SyncTransport) -> None:
         self._transport = transport
 
-    def list(self, parent: str, *, page_size: int | None = None, page_token: str | None = None, order_by: str | None = None, timeout: float | None = None) -> SyncPage[TrafficSegment]:
+    def list(
+        self,
+        parent: str,
+        *,
+        page_size: int | None = None,
+        page_token: str | None = None,
+        order_by: str | None = None,
+        timeout: float | None = None,
+    ) -> SyncPage[TrafficSegment]:
         """List the traffic segments of a project, oldest first.
 
         Args:
@@ -1384,7 +2512,16 @@ class TrafficSegmentsResource:
                 order is refused.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.page(TrafficSegment, 'trafficSegments', Call('GET', expand('/v1/{parent=projects/*}/trafficSegments', parent=parent), query=present({'pageSize': page_size, 'pageToken': page_token, 'orderBy': order_by})), timeout)
+        return self._transport.page(
+            TrafficSegment,
+            "trafficSegments",
+            Call(
+                "GET",
+                expand("/v1/{parent=projects/*}/trafficSegments", parent=parent),
+                query=present({"pageSize": page_size, "pageToken": page_token, "orderBy": order_by}),
+            ),
+            timeout,
+        )
 
 
 class AsyncTrafficSegmentsResource:
@@ -1393,7 +2530,15 @@ class AsyncTrafficSegmentsResource:
     def __init__(self, transport: AsyncTransport) -> None:
         self._transport = transport
 
-    def list(self, parent: str, *, page_size: int | None = None, page_token: str | None = None, order_by: str | None = None, timeout: float | None = None) -> AsyncPaginator[TrafficSegment]:
+    def list(
+        self,
+        parent: str,
+        *,
+        page_size: int | None = None,
+        page_token: str | None = None,
+        order_by: str | None = None,
+        timeout: float | None = None,
+    ) -> AsyncPaginator[TrafficSegment]:
         """List the traffic segments of a project, oldest first.
 
         Args:
@@ -1406,4 +2551,13 @@ class AsyncTrafficSegmentsResource:
                 order is refused.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.page(TrafficSegment, 'trafficSegments', Call('GET', expand('/v1/{parent=projects/*}/trafficSegments', parent=parent), query=present({'pageSize': page_size, 'pageToken': page_token, 'orderBy': order_by})), timeout)
+        return self._transport.page(
+            TrafficSegment,
+            "trafficSegments",
+            Call(
+                "GET",
+                expand("/v1/{parent=projects/*}/trafficSegments", parent=parent),
+                query=present({"pageSize": page_size, "pageToken": page_token, "orderBy": order_by}),
+            ),
+            timeout,
+        )

@@ -2,6 +2,7 @@
 """Models of flywheel."""
 
 from ratoon.client._generated.common_types import Compute, Failure, Metric, Progress, ShadowAnalysis, TaskSpec
+from ratoon.client._generated.training_types import Reward
 from ratoon.client._models import Int64, Message, OpenEnum, Timestamp
 
 
@@ -29,13 +30,13 @@ class ProjectGate(Message):
 class ProjectTrainingDefaultsMethod(OpenEnum):
     """Training method."""
 
-    UNSPECIFIED = 'METHOD_UNSPECIFIED'
+    UNSPECIFIED = "METHOD_UNSPECIFIED"
     """Not set."""
 
-    FULL = 'METHOD_FULL'
+    FULL = "METHOD_FULL"
     """Train all weights."""
 
-    LORA = 'METHOD_LORA'
+    LORA = "METHOD_LORA"
     """Train a LoRA adapter for `base_artifact_digest`, which is required.
 
     Later versions continue from the adapter in production.
@@ -116,22 +117,22 @@ class ProjectRolloutDefaults(Message):
 class ProjectSplitDefaultsMode(OpenEnum):
     """Assignment of records to parts, as in `ratoon.ingestion.v1.Split.Mode`."""
 
-    UNSPECIFIED = 'MODE_UNSPECIFIED'
+    UNSPECIFIED = "MODE_UNSPECIFIED"
     """As the kind of task divides them."""
 
-    STRATIFIED = 'MODE_STRATIFIED'
+    STRATIFIED = "MODE_STRATIFIED"
     """Every class has the same shares."""
 
-    TIME = 'MODE_TIME'
+    TIME = "MODE_TIME"
     """By received time: the newest records are used for the test."""
 
-    GROUPED = 'MODE_GROUPED'
+    GROUPED = "MODE_GROUPED"
     """Records with the same value of `group_attribute` stay in one part."""
 
-    QUANTILES = 'MODE_QUANTILES'
+    QUANTILES = "MODE_QUANTILES"
     """Labels are numbers, and every tenth of their range has the same shares."""
 
-    RANDOM = 'MODE_RANDOM'
+    RANDOM = "MODE_RANDOM"
     """Regardless of labels."""
 
 
@@ -312,64 +313,64 @@ class ProjectCurationStep(Message):
 class FeedbackConsent(OpenEnum):
     """Permitted use of feedback as data. Votes are counted in any case."""
 
-    UNSPECIFIED = 'CONSENT_UNSPECIFIED'
+    UNSPECIFIED = "CONSENT_UNSPECIFIED"
     """Not set: the default of the project."""
 
-    TRAINING = 'CONSENT_TRAINING'
+    TRAINING = "CONSENT_TRAINING"
     """Training and evaluation."""
 
-    EVALUATION = 'CONSENT_EVALUATION'
+    EVALUATION = "CONSENT_EVALUATION"
     """Evaluation alone."""
 
-    NONE = 'CONSENT_NONE'
+    NONE = "CONSENT_NONE"
     """None: it never becomes data."""
 
 
 class ProjectTuningDefaultsTrainOn(OpenEnum):
     """Turns of a conversation whose tokens the model learns."""
 
-    UNSPECIFIED = 'TRAIN_ON_UNSPECIFIED'
+    UNSPECIFIED = "TRAIN_ON_UNSPECIFIED"
     """Not set: all turns of the assistant."""
 
-    ALL_ASSISTANT_TURNS = 'TRAIN_ON_ALL_ASSISTANT_TURNS'
+    ALL_ASSISTANT_TURNS = "TRAIN_ON_ALL_ASSISTANT_TURNS"
     """Every turn of the assistant."""
 
-    LAST_ANSWER = 'TRAIN_ON_LAST_ANSWER'
+    LAST_ANSWER = "TRAIN_ON_LAST_ANSWER"
     """The last answer only."""
 
 
 class ProjectTuningDefaultsTruncation(OpenEnum):
     """What becomes of a sample that is too long."""
 
-    UNSPECIFIED = 'TRUNCATION_UNSPECIFIED'
+    UNSPECIFIED = "TRUNCATION_UNSPECIFIED"
     """Not set: its middle is dropped."""
 
-    LEFT = 'TRUNCATION_LEFT'
+    LEFT = "TRUNCATION_LEFT"
     """Drop its beginning."""
 
-    RIGHT = 'TRUNCATION_RIGHT'
+    RIGHT = "TRUNCATION_RIGHT"
     """Drop its end."""
 
-    MIDDLE = 'TRUNCATION_MIDDLE'
+    MIDDLE = "TRUNCATION_MIDDLE"
     """Drop the middle of what precedes the last answer."""
 
-    SEGMENT = 'TRUNCATION_SEGMENT'
+    SEGMENT = "TRUNCATION_SEGMENT"
     """Train on its parts as samples of their own."""
 
-    REFUSE = 'TRUNCATION_REFUSE'
+    REFUSE = "TRUNCATION_REFUSE"
     """Refuse the training run."""
 
 
 class ProjectTuningDefaultsPreferenceLoss(OpenEnum):
     """Loss of a preference."""
 
-    UNSPECIFIED = 'PREFERENCE_LOSS_UNSPECIFIED'
+    UNSPECIFIED = "PREFERENCE_LOSS_UNSPECIFIED"
     """Not set: SIGMOID."""
 
-    SIGMOID = 'PREFERENCE_LOSS_SIGMOID'
+    SIGMOID = "PREFERENCE_LOSS_SIGMOID"
     """Logistic loss (DPO)."""
 
-    IPO = 'PREFERENCE_LOSS_IPO'
+    IPO = "PREFERENCE_LOSS_IPO"
     """Squared distance from a margin (IPO)."""
 
 
@@ -410,7 +411,7 @@ class ProjectTuningDefaults(Message):
     """
 
     preference_learning_rate: float = 0.0
-    """Learning rate of the recipes `dpo` and `kto`, at most 1.
+    """Learning rate of the recipes `dpo`, `kto` and `grpo`, at most 1.
 
     `training.learning_rate` is that of the others.
     """
@@ -423,6 +424,13 @@ class ProjectTuningDefaults(Message):
 
     preference_loss: ProjectTuningDefaultsPreferenceLoss = ProjectTuningDefaultsPreferenceLoss.UNSPECIFIED
     """Loss of a preference in `dpo`."""
+
+    rewards: list[Reward] = []
+    """Rewards of answers in `grpo`, at most 8.
+
+    Empty: exact match. A project with rewards has a task that can be checked: `auto` then takes `grpo` in
+    the place of `sft`.
+    """
 
 
 class ProjectJudgeRequirements(Message):
@@ -475,6 +483,13 @@ class ProjectLabelQueue(Message):
 
     strategy: str = ""
     """Choice of the records, as in a queue: `RANDOM`, `MARGIN` or `ENTROPY`. Default: `RANDOM`."""
+
+    pre_labels: bool = False
+    """Tasks propose the answer of the classical model of the labels so far, which annotators confirm or
+    correct.
+
+    Needs a task of the kind `classify` with one label a record. Default: false.
+    """
 
 
 class Project(Message):
@@ -574,15 +589,19 @@ class Project(Message):
     recipes: list[str] = []
     """Recipes of the first version, in their order, for example `pretrain`, `sft`, `dpo`.
 
-    Empty: `sft`. Pipeline runs support one of `sft`, `dpo` and `kto` so far.
+    Empty: `sft`. Each training begins with the artifact of the one before it. Pipeline runs support
+    `pretrain`, `continued_pretrain`, `sft`, `dpo`, `kto` and `grpo` so far, and `classical` (a classical
+    model) alone.
     """
 
     retraining_recipes: list[str] = []
-    """Recipes of later versions, in their order.
+    """Recipe of later versions.
 
     Empty: `sft`. Retrainings support one of `sft` (right answers), `dpo` (preferences), `kto` (good and
-    bad answers) and `auto` so far: `auto` takes that one of the three for which the most feedback has
-    come since the last retraining.
+    bad answers), `grpo` (prompts whose answers `tuning.rewards` check), `classical` (right answers, of a
+    classical model) and `auto` so far: `auto` takes that one of the first three for which the most
+    feedback has come since the last retraining, and `grpo` in the place of `sft` if the project has
+    rewards.
     """
 
     curation: list[ProjectCurationStep] = []
@@ -784,56 +803,56 @@ class Policy(Message):
 class PipelineRunState(OpenEnum):
     """State of a pipeline run."""
 
-    UNSPECIFIED = 'STATE_UNSPECIFIED'
+    UNSPECIFIED = "STATE_UNSPECIFIED"
     """Not set."""
 
-    QUEUED = 'STATE_QUEUED'
+    QUEUED = "STATE_QUEUED"
     """Waiting to start."""
 
-    RUNNING = 'STATE_RUNNING'
+    RUNNING = "STATE_RUNNING"
     """The work is in progress."""
 
-    SUCCEEDED = 'STATE_SUCCEEDED'
+    SUCCEEDED = "STATE_SUCCEEDED"
     """The work completed."""
 
-    REFUSED = 'STATE_REFUSED'
+    REFUSED = "STATE_REFUSED"
     """The gate or an approver refused the version."""
 
-    FAILED = 'STATE_FAILED'
+    FAILED = "STATE_FAILED"
     """The work ended with an error; `failure` holds the reason."""
 
-    CANCELLING = 'STATE_CANCELLING'
+    CANCELLING = "STATE_CANCELLING"
     """Cancellation was requested; the work is stopping."""
 
-    CANCELLED = 'STATE_CANCELLED'
+    CANCELLED = "STATE_CANCELLED"
     """Cancelled before the work completed."""
 
-    ROLLED_BACK = 'STATE_ROLLED_BACK'
+    ROLLED_BACK = "STATE_ROLLED_BACK"
     """The rollout was rolled back to the previous version."""
 
 
 class PipelineRunTrigger(OpenEnum):
     """Cause of a pipeline run."""
 
-    UNSPECIFIED = 'TRIGGER_UNSPECIFIED'
+    UNSPECIFIED = "TRIGGER_UNSPECIFIED"
     """Not set."""
 
-    MANUAL = 'TRIGGER_MANUAL'
+    MANUAL = "TRIGGER_MANUAL"
     """Started by a user."""
 
-    DRIFT = 'TRIGGER_DRIFT'
+    DRIFT = "TRIGGER_DRIFT"
     """Started by a policy: the traffic drifted from the training data."""
 
-    FEEDBACK = 'TRIGGER_FEEDBACK'
+    FEEDBACK = "TRIGGER_FEEDBACK"
     """Started by a policy: users found too large a share of the answers wrong."""
 
-    SCHEDULE = 'TRIGGER_SCHEDULE'
+    SCHEDULE = "TRIGGER_SCHEDULE"
     """Started by the schedule of a policy."""
 
-    EVENT = 'TRIGGER_EVENT'
+    EVENT = "TRIGGER_EVENT"
     """Started by a policy: an external event that it expects was received."""
 
-    NEW_DATA = 'TRIGGER_NEW_DATA'
+    NEW_DATA = "TRIGGER_NEW_DATA"
     """Started by a policy: there are enough new corrected or confirmed answers."""
 
 
@@ -932,6 +951,19 @@ class PipelineRunStartingEvent(Message):
     """`time` of the CloudEvent; the time of receipt if it has none."""
 
 
+class PipelineRunTrainedRecipe(Message):
+    """One of several trainings of a run."""
+
+    recipe: str = ""
+    """Recipe of the training."""
+
+    training_run: str = ""
+    """Resource name of the training run."""
+
+    artifact_digest: str = ""
+    """Digest of the trained model artifact."""
+
+
 class PipelineRun(Message):
     """One run of the pipeline: from data to a served model version, or to a refusal."""
 
@@ -1008,20 +1040,31 @@ class PipelineRun(Message):
     event_count: int = 0
     """Number of external events that the run took. List them by `ListExternalEvents`."""
 
+    following_recipes: list[str] = []
+    """Recipes of the trainings that follow the one of `recipe`, of a project that names several
+    (`recipes`).
+    """
+
+    trained_recipes: list[PipelineRunTrainedRecipe] = []
+    """Trainings that have ended, of a project that names several recipes.
+
+    Each begins with the artifact of the one before it; the artifact of the last one is the candidate.
+    """
+
 
 class ExternalEventState(OpenEnum):
     """State of an external event."""
 
-    UNSPECIFIED = 'STATE_UNSPECIFIED'
+    UNSPECIFIED = "STATE_UNSPECIFIED"
     """Not set."""
 
-    WAITING = 'STATE_WAITING'
+    WAITING = "STATE_WAITING"
     """It waits for a run of a policy that expects it."""
 
-    TAKEN = 'STATE_TAKEN'
+    TAKEN = "STATE_TAKEN"
     """A pipeline run took it."""
 
-    EXPIRED = 'STATE_EXPIRED'
+    EXPIRED = "STATE_EXPIRED"
     """It waited for 7 days; no run takes it any more."""
 
 
@@ -1087,16 +1130,16 @@ class ExternalEvent(Message):
 class FeedbackImplicit(OpenEnum):
     """Behaviour of a user towards an answer."""
 
-    UNSPECIFIED = 'IMPLICIT_UNSPECIFIED'
+    UNSPECIFIED = "IMPLICIT_UNSPECIFIED"
     """None."""
 
-    COPIED = 'IMPLICIT_COPIED'
+    COPIED = "IMPLICIT_COPIED"
     """The user copied the answer."""
 
-    REGENERATED = 'IMPLICIT_REGENERATED'
+    REGENERATED = "IMPLICIT_REGENERATED"
     """The user asked for another answer to the same prompt."""
 
-    ABANDONED = 'IMPLICIT_ABANDONED'
+    ABANDONED = "IMPLICIT_ABANDONED"
     """The user left the conversation after the answer."""
 
 
@@ -1305,19 +1348,19 @@ class Comparison(Message):
 class ExportFeedbackRequestForm(OpenEnum):
     """Form of the feedback that a record follows from."""
 
-    UNSPECIFIED = 'FORM_UNSPECIFIED'
+    UNSPECIFIED = "FORM_UNSPECIFIED"
     """Not set."""
 
-    CORRECTION = 'FORM_CORRECTION'
+    CORRECTION = "FORM_CORRECTION"
     """A right answer that a user gave in place of the answer of the model."""
 
-    CONFIRMATION = 'FORM_CONFIRMATION'
+    CONFIRMATION = "FORM_CONFIRMATION"
     """An answer of a label or a number that a user confirmed."""
 
-    PREFERENCE = 'FORM_PREFERENCE'
+    PREFERENCE = "FORM_PREFERENCE"
     """The better and the worse one of two answers to the same prompt."""
 
-    UNPAIRED_PREFERENCE = 'FORM_UNPAIRED_PREFERENCE'
+    UNPAIRED_PREFERENCE = "FORM_UNPAIRED_PREFERENCE"
     """An answer in free text that a user called good or bad."""
 
 
@@ -1390,13 +1433,13 @@ class TrafficSegment(Message):
 class DriftReportReference(OpenEnum):
     """Data that traffic is compared with."""
 
-    UNSPECIFIED = 'REFERENCE_UNSPECIFIED'
+    UNSPECIFIED = "REFERENCE_UNSPECIFIED"
     """Not set."""
 
-    TRAINING = 'REFERENCE_TRAINING'
+    TRAINING = "REFERENCE_TRAINING"
     """Training data of the version."""
 
-    PROMOTION = 'REFERENCE_PROMOTION'
+    PROMOTION = "REFERENCE_PROMOTION"
     """Newest traffic of other versions when the version was promoted."""
 
 

@@ -19,7 +19,18 @@ class ApiKeysResource:
     def __init__(self, transport: SyncTransport) -> None:
         self._transport = transport
 
-    def create(self, parent: str, *, role: Role | None = None, expire_time: datetime | None = None, display_name: str | None = None, limits: KeyLimits | None = None, api_key_id: str | None = None, request_id: str | None = None, timeout: float | None = None) -> ApiKey:
+    def create(
+        self,
+        parent: str,
+        *,
+        role: Role | None = None,
+        expire_time: datetime | None = None,
+        display_name: str | None = None,
+        limits: KeyLimits | None = None,
+        api_key_id: str | None = None,
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> ApiKey:
         """Create an API key.
 
         The response holds its secret, which cannot be read again. A repeated request returns the key without
@@ -39,7 +50,19 @@ class ApiKeysResource:
                 it created first. A different request with the same ID is refused. At most 256 characters.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.call(ApiKey, Call('POST', expand('/v1/{parent=projects/*}/apiKeys', parent=parent), query=present({'apiKeyId': api_key_id, 'requestId': request_id or new_request_id()}), body=present({'role': role, 'expireTime': expire_time, 'displayName': display_name, 'limits': limits}), repeatable=True), timeout)
+        return self._transport.call(
+            ApiKey,
+            Call(
+                "POST",
+                expand("/v1/{parent=projects/*}/apiKeys", parent=parent),
+                query=present({"apiKeyId": api_key_id, "requestId": request_id or new_request_id()}),
+                body=present(
+                    {"role": role, "expireTime": expire_time, "displayName": display_name, "limits": limits}
+                ),
+                repeatable=True,
+            ),
+            timeout,
+        )
 
     def delete(self, name: str, *, etag: str | None = None, timeout: float | None = None) -> None:
         """Delete an API key and its usage records.
@@ -52,7 +75,12 @@ class ApiKeysResource:
                 checked.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        self._transport.send(Call('DELETE', expand('/v1/{name=projects/*/apiKeys/*}', name=name), query=present({'etag': etag})), timeout)
+        self._transport.send(
+            Call(
+                "DELETE", expand("/v1/{name=projects/*/apiKeys/*}", name=name), query=present({"etag": etag})
+            ),
+            timeout,
+        )
 
     def get(self, name: str, *, timeout: float | None = None) -> ApiKey:
         """Return one API key.
@@ -61,9 +89,19 @@ class ApiKeysResource:
             name: Resource name of the API key: `projects/{project}/apiKeys/{api_key}`.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.call(ApiKey, Call('GET', expand('/v1/{name=projects/*/apiKeys/*}', name=name)), timeout)
+        return self._transport.call(
+            ApiKey, Call("GET", expand("/v1/{name=projects/*/apiKeys/*}", name=name)), timeout
+        )
 
-    def list(self, parent: str, *, page_size: int | None = None, page_token: str | None = None, order_by: str | None = None, timeout: float | None = None) -> SyncPage[ApiKey]:
+    def list(
+        self,
+        parent: str,
+        *,
+        page_size: int | None = None,
+        page_token: str | None = None,
+        order_by: str | None = None,
+        timeout: float | None = None,
+    ) -> SyncPage[ApiKey]:
         """List the API keys of a project, oldest first.
 
         `projects/-` lists the keys of the whole installation.
@@ -79,7 +117,16 @@ class ApiKeysResource:
                 order is refused.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.page(ApiKey, 'apiKeys', Call('GET', expand('/v1/{parent=projects/*}/apiKeys', parent=parent), query=present({'pageSize': page_size, 'pageToken': page_token, 'orderBy': order_by})), timeout)
+        return self._transport.page(
+            ApiKey,
+            "apiKeys",
+            Call(
+                "GET",
+                expand("/v1/{parent=projects/*}/apiKeys", parent=parent),
+                query=present({"pageSize": page_size, "pageToken": page_token, "orderBy": order_by}),
+            ),
+            timeout,
+        )
 
     def revoke(self, name: str, *, timeout: float | None = None) -> ApiKey:
         """Revoke an API key.
@@ -91,7 +138,11 @@ class ApiKeysResource:
             name: Resource name of the API key: `projects/{project}/apiKeys/{api_key}`.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.call(ApiKey, Call('POST', expand('/v1/{name=projects/*/apiKeys/*}:revoke', name=name), body={}), timeout)
+        return self._transport.call(
+            ApiKey,
+            Call("POST", expand("/v1/{name=projects/*/apiKeys/*}:revoke", name=name), body={}),
+            timeout,
+        )
 
     def rotate(self, name: str, *, timeout: float | None = None) -> ApiKey:
         """Replace the secret of an API key.
@@ -103,9 +154,22 @@ class ApiKeysResource:
             name: Resource name of the API key: `projects/{project}/apiKeys/{api_key}`.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.call(ApiKey, Call('POST', expand('/v1/{name=projects/*/apiKeys/*}:rotate', name=name), body={}), timeout)
+        return self._transport.call(
+            ApiKey,
+            Call("POST", expand("/v1/{name=projects/*/apiKeys/*}:rotate", name=name), body={}),
+            timeout,
+        )
 
-    def update(self, name: str, *, display_name: str | Omit = omit, expire_time: datetime | Omit | None = omit, limits: KeyLimits | Omit = omit, etag: str | Omit = omit, timeout: float | None = None) -> ApiKey:
+    def update(
+        self,
+        name: str,
+        *,
+        display_name: str | Omit = omit,
+        expire_time: datetime | Omit | None = omit,
+        limits: KeyLimits | Omit = omit,
+        etag: str | Omit = omit,
+        timeout: float | None = None,
+    ) -> ApiKey:
         """Update the display name, the expiry or the limits of an API key.
 
         The change takes effect on every gateway within moments. Refused: an expiry on the last permanent
@@ -122,7 +186,17 @@ class ApiKeysResource:
                 refused.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.call(ApiKey, Call('PATCH', expand('/v1/{name=projects/*/apiKeys/*}', name=name), body=changes({'displayName': display_name, 'expireTime': expire_time, 'limits': limits, 'etag': etag})), timeout)
+        return self._transport.call(
+            ApiKey,
+            Call(
+                "PATCH",
+                expand("/v1/{name=projects/*/apiKeys/*}", name=name),
+                body=changes(
+                    {"displayName": display_name, "expireTime": expire_time, "limits": limits, "etag": etag}
+                ),
+            ),
+            timeout,
+        )
 
     def usage(self, name: str, *, days: int | None = None, timeout: float | None = None) -> ApiKeyUsage:
         """Return the usage of an API key by day.
@@ -132,7 +206,15 @@ class ApiKeysResource:
             days: Number of days, including today: 1 to 366. 0: 30.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.call(ApiKeyUsage, Call('GET', expand('/v1/{name=projects/*/apiKeys/*}:usage', name=name), query=present({'days': days})), timeout)
+        return self._transport.call(
+            ApiKeyUsage,
+            Call(
+                "GET",
+                expand("/v1/{name=projects/*/apiKeys/*}:usage", name=name),
+                query=present({"days": days}),
+            ),
+            timeout,
+        )
 
 
 class AsyncApiKeysResource:
@@ -141,7 +223,18 @@ class AsyncApiKeysResource:
     def __init__(self, transport: AsyncTransport) -> None:
         self._transport = transport
 
-    async def create(self, parent: str, *, role: Role | None = None, expire_time: datetime | None = None, display_name: str | None = None, limits: KeyLimits | None = None, api_key_id: str | None = None, request_id: str | None = None, timeout: float | None = None) -> ApiKey:
+    async def create(
+        self,
+        parent: str,
+        *,
+        role: Role | None = None,
+        expire_time: datetime | None = None,
+        display_name: str | None = None,
+        limits: KeyLimits | None = None,
+        api_key_id: str | None = None,
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> ApiKey:
         """Create an API key.
 
         The response holds its secret, which cannot be read again. A repeated request returns the key without
@@ -161,7 +254,19 @@ class AsyncApiKeysResource:
                 it created first. A different request with the same ID is refused. At most 256 characters.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return await self._transport.call(ApiKey, Call('POST', expand('/v1/{parent=projects/*}/apiKeys', parent=parent), query=present({'apiKeyId': api_key_id, 'requestId': request_id or new_request_id()}), body=present({'role': role, 'expireTime': expire_time, 'displayName': display_name, 'limits': limits}), repeatable=True), timeout)
+        return await self._transport.call(
+            ApiKey,
+            Call(
+                "POST",
+                expand("/v1/{parent=projects/*}/apiKeys", parent=parent),
+                query=present({"apiKeyId": api_key_id, "requestId": request_id or new_request_id()}),
+                body=present(
+                    {"role": role, "expireTime": expire_time, "displayName": display_name, "limits": limits}
+                ),
+                repeatable=True,
+            ),
+            timeout,
+        )
 
     async def delete(self, name: str, *, etag: str | None = None, timeout: float | None = None) -> None:
         """Delete an API key and its usage records.
@@ -174,7 +279,12 @@ class AsyncApiKeysResource:
                 checked.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        await self._transport.send(Call('DELETE', expand('/v1/{name=projects/*/apiKeys/*}', name=name), query=present({'etag': etag})), timeout)
+        await self._transport.send(
+            Call(
+                "DELETE", expand("/v1/{name=projects/*/apiKeys/*}", name=name), query=present({"etag": etag})
+            ),
+            timeout,
+        )
 
     async def get(self, name: str, *, timeout: float | None = None) -> ApiKey:
         """Return one API key.
@@ -183,9 +293,19 @@ class AsyncApiKeysResource:
             name: Resource name of the API key: `projects/{project}/apiKeys/{api_key}`.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return await self._transport.call(ApiKey, Call('GET', expand('/v1/{name=projects/*/apiKeys/*}', name=name)), timeout)
+        return await self._transport.call(
+            ApiKey, Call("GET", expand("/v1/{name=projects/*/apiKeys/*}", name=name)), timeout
+        )
 
-    def list(self, parent: str, *, page_size: int | None = None, page_token: str | None = None, order_by: str | None = None, timeout: float | None = None) -> AsyncPaginator[ApiKey]:
+    def list(
+        self,
+        parent: str,
+        *,
+        page_size: int | None = None,
+        page_token: str | None = None,
+        order_by: str | None = None,
+        timeout: float | None = None,
+    ) -> AsyncPaginator[ApiKey]:
         """List the API keys of a project, oldest first.
 
         `projects/-` lists the keys of the whole installation.
@@ -201,7 +321,16 @@ class AsyncApiKeysResource:
                 order is refused.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.page(ApiKey, 'apiKeys', Call('GET', expand('/v1/{parent=projects/*}/apiKeys', parent=parent), query=present({'pageSize': page_size, 'pageToken': page_token, 'orderBy': order_by})), timeout)
+        return self._transport.page(
+            ApiKey,
+            "apiKeys",
+            Call(
+                "GET",
+                expand("/v1/{parent=projects/*}/apiKeys", parent=parent),
+                query=present({"pageSize": page_size, "pageToken": page_token, "orderBy": order_by}),
+            ),
+            timeout,
+        )
 
     async def revoke(self, name: str, *, timeout: float | None = None) -> ApiKey:
         """Revoke an API key.
@@ -213,7 +342,11 @@ class AsyncApiKeysResource:
             name: Resource name of the API key: `projects/{project}/apiKeys/{api_key}`.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return await self._transport.call(ApiKey, Call('POST', expand('/v1/{name=projects/*/apiKeys/*}:revoke', name=name), body={}), timeout)
+        return await self._transport.call(
+            ApiKey,
+            Call("POST", expand("/v1/{name=projects/*/apiKeys/*}:revoke", name=name), body={}),
+            timeout,
+        )
 
     async def rotate(self, name: str, *, timeout: float | None = None) -> ApiKey:
         """Replace the secret of an API key.
@@ -225,9 +358,22 @@ class AsyncApiKeysResource:
             name: Resource name of the API key: `projects/{project}/apiKeys/{api_key}`.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return await self._transport.call(ApiKey, Call('POST', expand('/v1/{name=projects/*/apiKeys/*}:rotate', name=name), body={}), timeout)
+        return await self._transport.call(
+            ApiKey,
+            Call("POST", expand("/v1/{name=projects/*/apiKeys/*}:rotate", name=name), body={}),
+            timeout,
+        )
 
-    async def update(self, name: str, *, display_name: str | Omit = omit, expire_time: datetime | Omit | None = omit, limits: KeyLimits | Omit = omit, etag: str | Omit = omit, timeout: float | None = None) -> ApiKey:
+    async def update(
+        self,
+        name: str,
+        *,
+        display_name: str | Omit = omit,
+        expire_time: datetime | Omit | None = omit,
+        limits: KeyLimits | Omit = omit,
+        etag: str | Omit = omit,
+        timeout: float | None = None,
+    ) -> ApiKey:
         """Update the display name, the expiry or the limits of an API key.
 
         The change takes effect on every gateway within moments. Refused: an expiry on the last permanent
@@ -244,7 +390,17 @@ class AsyncApiKeysResource:
                 refused.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return await self._transport.call(ApiKey, Call('PATCH', expand('/v1/{name=projects/*/apiKeys/*}', name=name), body=changes({'displayName': display_name, 'expireTime': expire_time, 'limits': limits, 'etag': etag})), timeout)
+        return await self._transport.call(
+            ApiKey,
+            Call(
+                "PATCH",
+                expand("/v1/{name=projects/*/apiKeys/*}", name=name),
+                body=changes(
+                    {"displayName": display_name, "expireTime": expire_time, "limits": limits, "etag": etag}
+                ),
+            ),
+            timeout,
+        )
 
     async def usage(self, name: str, *, days: int | None = None, timeout: float | None = None) -> ApiKeyUsage:
         """Return the usage of an API key by day.
@@ -254,7 +410,15 @@ class AsyncApiKeysResource:
             days: Number of days, including today: 1 to 366. 0: 30.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return await self._transport.call(ApiKeyUsage, Call('GET', expand('/v1/{name=projects/*/apiKeys/*}:usage', name=name), query=present({'days': days})), timeout)
+        return await self._transport.call(
+            ApiKeyUsage,
+            Call(
+                "GET",
+                expand("/v1/{name=projects/*/apiKeys/*}:usage", name=name),
+                query=present({"days": days}),
+            ),
+            timeout,
+        )
 
 
 class SafetyFilterResource:
@@ -273,9 +437,19 @@ class SafetyFilterResource:
             name: Resource name of the project's safety filter: `projects/{project}/safetyFilter`.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.call(SafetyFilter, Call('GET', expand('/v1/{name=projects/*/safetyFilter}', name=name)), timeout)
+        return self._transport.call(
+            SafetyFilter, Call("GET", expand("/v1/{name=projects/*/safetyFilter}", name=name)), timeout
+        )
 
-    def update(self, name: str, *, input_words: Sequence[str] | Omit = omit, output_words: Sequence[str] | Omit = omit, etag: str | Omit = omit, timeout: float | None = None) -> SafetyFilter:
+    def update(
+        self,
+        name: str,
+        *,
+        input_words: Sequence[str] | Omit = omit,
+        output_words: Sequence[str] | Omit = omit,
+        etag: str | Omit = omit,
+        timeout: float | None = None,
+    ) -> SafetyFilter:
         """Update the word lists of a project.
 
         The change takes effect on every gateway within moments, for requests that start after it. A project
@@ -293,7 +467,15 @@ class SafetyFilterResource:
             etag: Version tag of the lists. Send it with an update: a stale value is refused.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.call(SafetyFilter, Call('PATCH', expand('/v1/{name=projects/*/safetyFilter}', name=name), body=changes({'inputWords': input_words, 'outputWords': output_words, 'etag': etag})), timeout)
+        return self._transport.call(
+            SafetyFilter,
+            Call(
+                "PATCH",
+                expand("/v1/{name=projects/*/safetyFilter}", name=name),
+                body=changes({"inputWords": input_words, "outputWords": output_words, "etag": etag}),
+            ),
+            timeout,
+        )
 
 
 class AsyncSafetyFilterResource:
@@ -312,9 +494,19 @@ class AsyncSafetyFilterResource:
             name: Resource name of the project's safety filter: `projects/{project}/safetyFilter`.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return await self._transport.call(SafetyFilter, Call('GET', expand('/v1/{name=projects/*/safetyFilter}', name=name)), timeout)
+        return await self._transport.call(
+            SafetyFilter, Call("GET", expand("/v1/{name=projects/*/safetyFilter}", name=name)), timeout
+        )
 
-    async def update(self, name: str, *, input_words: Sequence[str] | Omit = omit, output_words: Sequence[str] | Omit = omit, etag: str | Omit = omit, timeout: float | None = None) -> SafetyFilter:
+    async def update(
+        self,
+        name: str,
+        *,
+        input_words: Sequence[str] | Omit = omit,
+        output_words: Sequence[str] | Omit = omit,
+        etag: str | Omit = omit,
+        timeout: float | None = None,
+    ) -> SafetyFilter:
         """Update the word lists of a project.
 
         The change takes effect on every gateway within moments, for requests that start after it. A project
@@ -332,7 +524,15 @@ class AsyncSafetyFilterResource:
             etag: Version tag of the lists. Send it with an update: a stale value is refused.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return await self._transport.call(SafetyFilter, Call('PATCH', expand('/v1/{name=projects/*/safetyFilter}', name=name), body=changes({'inputWords': input_words, 'outputWords': output_words, 'etag': etag})), timeout)
+        return await self._transport.call(
+            SafetyFilter,
+            Call(
+                "PATCH",
+                expand("/v1/{name=projects/*/safetyFilter}", name=name),
+                body=changes({"inputWords": input_words, "outputWords": output_words, "etag": etag}),
+            ),
+            timeout,
+        )
 
 
 class TokenResource:
@@ -350,7 +550,9 @@ class TokenResource:
             api_key: Secret of the API key.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.call(Token, Call('POST', '/v1/token', body=present({'apiKey': api_key})), timeout)
+        return self._transport.call(
+            Token, Call("POST", "/v1/token", body=present({"apiKey": api_key})), timeout
+        )
 
 
 class AsyncTokenResource:
@@ -368,4 +570,6 @@ class AsyncTokenResource:
             api_key: Secret of the API key.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return await self._transport.call(Token, Call('POST', '/v1/token', body=present({'apiKey': api_key})), timeout)
+        return await self._transport.call(
+            Token, Call("POST", "/v1/token", body=present({"apiKey": api_key})), timeout
+        )

@@ -66,7 +66,35 @@ class ConnectionsResource:
     def __init__(self, transport: SyncTransport) -> None:
         self._transport = transport
 
-    def create(self, parent: str, *, display_name: str | None = None, kind: ConnectionKind | None = None, url: str | None = None, pattern: str | None = None, query: str | None = None, cursor_column: str | None = None, key_column: str | None = None, overlap: float | None = None, format: SourceFormat | None = None, labels_by_folder: Mapping[str, str] | None = None, columns: SourceColumns | None = None, encoding: str | None = None, sample_by: SourceSampleBy | None = None, license: str | None = None, consent: str | None = None, domain: str | None = None, schedule: ConnectionSchedule | None = None, max_items: int | None = None, max_bytes: int | None = None, paused: bool | None = None, vanished: ConnectionVanished | None = None, connection_id: str | None = None, request_id: str | None = None, timeout: float | None = None) -> Connection:
+    def create(
+        self,
+        parent: str,
+        *,
+        display_name: str | None = None,
+        kind: ConnectionKind | None = None,
+        url: str | None = None,
+        pattern: str | None = None,
+        query: str | None = None,
+        cursor_column: str | None = None,
+        key_column: str | None = None,
+        overlap: float | None = None,
+        format: SourceFormat | None = None,
+        labels_by_folder: Mapping[str, str] | None = None,
+        columns: SourceColumns | None = None,
+        encoding: str | None = None,
+        sample_by: SourceSampleBy | None = None,
+        license: str | None = None,
+        consent: str | None = None,
+        domain: str | None = None,
+        schedule: ConnectionSchedule | None = None,
+        max_items: int | None = None,
+        max_bytes: int | None = None,
+        paused: bool | None = None,
+        vanished: ConnectionVanished | None = None,
+        connection_id: str | None = None,
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> Connection:
         """Create a connection.
 
         If it has a schedule, its first reading starts. Refused: settings that do not fit (`BAD_CONNECTION`),
@@ -114,7 +142,41 @@ class ConnectionsResource:
                 it created first. A different request with the same ID is refused. At most 256 characters.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.call(Connection, Call('POST', expand('/v1/{parent=projects/*}/connections', parent=parent), query=present({'connectionId': connection_id, 'requestId': request_id or new_request_id()}), body=present({'displayName': display_name, 'kind': kind, 'url': url, 'pattern': pattern, 'query': query, 'cursorColumn': cursor_column, 'keyColumn': key_column, 'overlap': overlap, 'format': format, 'labelsByFolder': labels_by_folder, 'columns': columns, 'encoding': encoding, 'sampleBy': sample_by, 'license': license, 'consent': consent, 'domain': domain, 'schedule': schedule, 'maxItems': max_items, 'maxBytes': max_bytes, 'paused': paused, 'vanished': vanished}), repeatable=True), timeout)
+        return self._transport.call(
+            Connection,
+            Call(
+                "POST",
+                expand("/v1/{parent=projects/*}/connections", parent=parent),
+                query=present({"connectionId": connection_id, "requestId": request_id or new_request_id()}),
+                body=present(
+                    {
+                        "displayName": display_name,
+                        "kind": kind,
+                        "url": url,
+                        "pattern": pattern,
+                        "query": query,
+                        "cursorColumn": cursor_column,
+                        "keyColumn": key_column,
+                        "overlap": overlap,
+                        "format": format,
+                        "labelsByFolder": labels_by_folder,
+                        "columns": columns,
+                        "encoding": encoding,
+                        "sampleBy": sample_by,
+                        "license": license,
+                        "consent": consent,
+                        "domain": domain,
+                        "schedule": schedule,
+                        "maxItems": max_items,
+                        "maxBytes": max_bytes,
+                        "paused": paused,
+                        "vanished": vanished,
+                    }
+                ),
+                repeatable=True,
+            ),
+            timeout,
+        )
 
     def delete(self, name: str, *, etag: str | None = None, timeout: float | None = None) -> None:
         """Delete a connection and forget its position.
@@ -127,7 +189,14 @@ class ConnectionsResource:
                 checked.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        self._transport.send(Call('DELETE', expand('/v1/{name=projects/*/connections/*}', name=name), query=present({'etag': etag})), timeout)
+        self._transport.send(
+            Call(
+                "DELETE",
+                expand("/v1/{name=projects/*/connections/*}", name=name),
+                query=present({"etag": etag}),
+            ),
+            timeout,
+        )
 
     def get(self, name: str, *, timeout: float | None = None) -> Connection:
         """Return one connection, with its last reading and error.
@@ -136,9 +205,19 @@ class ConnectionsResource:
             name: Resource name of the connection: `projects/{project}/connections/{connection}`.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.call(Connection, Call('GET', expand('/v1/{name=projects/*/connections/*}', name=name)), timeout)
+        return self._transport.call(
+            Connection, Call("GET", expand("/v1/{name=projects/*/connections/*}", name=name)), timeout
+        )
 
-    def list(self, parent: str, *, page_size: int | None = None, page_token: str | None = None, order_by: str | None = None, timeout: float | None = None) -> SyncPage[Connection]:
+    def list(
+        self,
+        parent: str,
+        *,
+        page_size: int | None = None,
+        page_token: str | None = None,
+        order_by: str | None = None,
+        timeout: float | None = None,
+    ) -> SyncPage[Connection]:
         """List the connections of a project, oldest first.
 
         Args:
@@ -151,7 +230,16 @@ class ConnectionsResource:
                 order is refused.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.page(Connection, 'connections', Call('GET', expand('/v1/{parent=projects/*}/connections', parent=parent), query=present({'pageSize': page_size, 'pageToken': page_token, 'orderBy': order_by})), timeout)
+        return self._transport.page(
+            Connection,
+            "connections",
+            Call(
+                "GET",
+                expand("/v1/{parent=projects/*}/connections", parent=parent),
+                query=present({"pageSize": page_size, "pageToken": page_token, "orderBy": order_by}),
+            ),
+            timeout,
+        )
 
     def read(self, name: str, *, timeout: float | None = None) -> Connection:
         """Read a connection now, whatever its schedule and even if it is paused.
@@ -162,7 +250,11 @@ class ConnectionsResource:
             name: Resource name of the connection: `projects/{project}/connections/{connection}`.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.call(Connection, Call('POST', expand('/v1/{name=projects/*/connections/*}:read', name=name), body={}), timeout)
+        return self._transport.call(
+            Connection,
+            Call("POST", expand("/v1/{name=projects/*/connections/*}:read", name=name), body={}),
+            timeout,
+        )
 
     def replay_dead_letters(self, name: str, *, timeout: float | None = None) -> Connection:
         """Read the dead letters of a connection again, with its present settings.
@@ -174,9 +266,34 @@ class ConnectionsResource:
             name: Resource name of the connection: `projects/{project}/connections/{connection}`.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.call(Connection, Call('POST', expand('/v1/{name=projects/*/connections/*}:replayDeadLetters', name=name), body={}), timeout)
+        return self._transport.call(
+            Connection,
+            Call("POST", expand("/v1/{name=projects/*/connections/*}:replayDeadLetters", name=name), body={}),
+            timeout,
+        )
 
-    def update(self, name: str, *, display_name: str | Omit = omit, pattern: str | Omit = omit, overlap: float | Omit = omit, license: str | Omit = omit, consent: str | Omit = omit, domain: str | Omit = omit, schedule: ConnectionSchedule | Omit | None = omit, max_items: int | Omit = omit, max_bytes: int | Omit = omit, paused: bool | Omit = omit, query: str | Omit = omit, columns: SourceColumns | Omit | None = omit, format: SourceFormat | Omit = omit, encoding: str | Omit = omit, vanished: ConnectionVanished | Omit = omit, etag: str | Omit = omit, timeout: float | None = None) -> Connection:
+    def update(
+        self,
+        name: str,
+        *,
+        display_name: str | Omit = omit,
+        pattern: str | Omit = omit,
+        overlap: float | Omit = omit,
+        license: str | Omit = omit,
+        consent: str | Omit = omit,
+        domain: str | Omit = omit,
+        schedule: ConnectionSchedule | Omit | None = omit,
+        max_items: int | Omit = omit,
+        max_bytes: int | Omit = omit,
+        paused: bool | Omit = omit,
+        query: str | Omit = omit,
+        columns: SourceColumns | Omit | None = omit,
+        format: SourceFormat | Omit = omit,
+        encoding: str | Omit = omit,
+        vanished: ConnectionVanished | Omit = omit,
+        etag: str | Omit = omit,
+        timeout: float | None = None,
+    ) -> Connection:
         """Update a connection.
 
         Sources of earlier readings stay as they are, and the position is kept.
@@ -211,7 +328,34 @@ class ConnectionsResource:
                 refused.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.call(Connection, Call('PATCH', expand('/v1/{name=projects/*/connections/*}', name=name), body=changes({'displayName': display_name, 'pattern': pattern, 'overlap': overlap, 'license': license, 'consent': consent, 'domain': domain, 'schedule': schedule, 'maxItems': max_items, 'maxBytes': max_bytes, 'paused': paused, 'query': query, 'columns': columns, 'format': format, 'encoding': encoding, 'vanished': vanished, 'etag': etag})), timeout)
+        return self._transport.call(
+            Connection,
+            Call(
+                "PATCH",
+                expand("/v1/{name=projects/*/connections/*}", name=name),
+                body=changes(
+                    {
+                        "displayName": display_name,
+                        "pattern": pattern,
+                        "overlap": overlap,
+                        "license": license,
+                        "consent": consent,
+                        "domain": domain,
+                        "schedule": schedule,
+                        "maxItems": max_items,
+                        "maxBytes": max_bytes,
+                        "paused": paused,
+                        "query": query,
+                        "columns": columns,
+                        "format": format,
+                        "encoding": encoding,
+                        "vanished": vanished,
+                        "etag": etag,
+                    }
+                ),
+            ),
+            timeout,
+        )
 
 
 class AsyncConnectionsResource:
@@ -224,7 +368,35 @@ class AsyncConnectionsResource:
     def __init__(self, transport: AsyncTransport) -> None:
         self._transport = transport
 
-    async def create(self, parent: str, *, display_name: str | None = None, kind: ConnectionKind | None = None, url: str | None = None, pattern: str | None = None, query: str | None = None, cursor_column: str | None = None, key_column: str | None = None, overlap: float | None = None, format: SourceFormat | None = None, labels_by_folder: Mapping[str, str] | None = None, columns: SourceColumns | None = None, encoding: str | None = None, sample_by: SourceSampleBy | None = None, license: str | None = None, consent: str | None = None, domain: str | None = None, schedule: ConnectionSchedule | None = None, max_items: int | None = None, max_bytes: int | None = None, paused: bool | None = None, vanished: ConnectionVanished | None = None, connection_id: str | None = None, request_id: str | None = None, timeout: float | None = None) -> Connection:
+    async def create(
+        self,
+        parent: str,
+        *,
+        display_name: str | None = None,
+        kind: ConnectionKind | None = None,
+        url: str | None = None,
+        pattern: str | None = None,
+        query: str | None = None,
+        cursor_column: str | None = None,
+        key_column: str | None = None,
+        overlap: float | None = None,
+        format: SourceFormat | None = None,
+        labels_by_folder: Mapping[str, str] | None = None,
+        columns: SourceColumns | None = None,
+        encoding: str | None = None,
+        sample_by: SourceSampleBy | None = None,
+        license: str | None = None,
+        consent: str | None = None,
+        domain: str | None = None,
+        schedule: ConnectionSchedule | None = None,
+        max_items: int | None = None,
+        max_bytes: int | None = None,
+        paused: bool | None = None,
+        vanished: ConnectionVanished | None = None,
+        connection_id: str | None = None,
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> Connection:
         """Create a connection.
 
         If it has a schedule, its first reading starts. Refused: settings that do not fit (`BAD_CONNECTION`),
@@ -272,7 +444,41 @@ class AsyncConnectionsResource:
                 it created first. A different request with the same ID is refused. At most 256 characters.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return await self._transport.call(Connection, Call('POST', expand('/v1/{parent=projects/*}/connections', parent=parent), query=present({'connectionId': connection_id, 'requestId': request_id or new_request_id()}), body=present({'displayName': display_name, 'kind': kind, 'url': url, 'pattern': pattern, 'query': query, 'cursorColumn': cursor_column, 'keyColumn': key_column, 'overlap': overlap, 'format': format, 'labelsByFolder': labels_by_folder, 'columns': columns, 'encoding': encoding, 'sampleBy': sample_by, 'license': license, 'consent': consent, 'domain': domain, 'schedule': schedule, 'maxItems': max_items, 'maxBytes': max_bytes, 'paused': paused, 'vanished': vanished}), repeatable=True), timeout)
+        return await self._transport.call(
+            Connection,
+            Call(
+                "POST",
+                expand("/v1/{parent=projects/*}/connections", parent=parent),
+                query=present({"connectionId": connection_id, "requestId": request_id or new_request_id()}),
+                body=present(
+                    {
+                        "displayName": display_name,
+                        "kind": kind,
+                        "url": url,
+                        "pattern": pattern,
+                        "query": query,
+                        "cursorColumn": cursor_column,
+                        "keyColumn": key_column,
+                        "overlap": overlap,
+                        "format": format,
+                        "labelsByFolder": labels_by_folder,
+                        "columns": columns,
+                        "encoding": encoding,
+                        "sampleBy": sample_by,
+                        "license": license,
+                        "consent": consent,
+                        "domain": domain,
+                        "schedule": schedule,
+                        "maxItems": max_items,
+                        "maxBytes": max_bytes,
+                        "paused": paused,
+                        "vanished": vanished,
+                    }
+                ),
+                repeatable=True,
+            ),
+            timeout,
+        )
 
     async def delete(self, name: str, *, etag: str | None = None, timeout: float | None = None) -> None:
         """Delete a connection and forget its position.
@@ -285,7 +491,14 @@ class AsyncConnectionsResource:
                 checked.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        await self._transport.send(Call('DELETE', expand('/v1/{name=projects/*/connections/*}', name=name), query=present({'etag': etag})), timeout)
+        await self._transport.send(
+            Call(
+                "DELETE",
+                expand("/v1/{name=projects/*/connections/*}", name=name),
+                query=present({"etag": etag}),
+            ),
+            timeout,
+        )
 
     async def get(self, name: str, *, timeout: float | None = None) -> Connection:
         """Return one connection, with its last reading and error.
@@ -294,9 +507,19 @@ class AsyncConnectionsResource:
             name: Resource name of the connection: `projects/{project}/connections/{connection}`.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return await self._transport.call(Connection, Call('GET', expand('/v1/{name=projects/*/connections/*}', name=name)), timeout)
+        return await self._transport.call(
+            Connection, Call("GET", expand("/v1/{name=projects/*/connections/*}", name=name)), timeout
+        )
 
-    def list(self, parent: str, *, page_size: int | None = None, page_token: str | None = None, order_by: str | None = None, timeout: float | None = None) -> AsyncPaginator[Connection]:
+    def list(
+        self,
+        parent: str,
+        *,
+        page_size: int | None = None,
+        page_token: str | None = None,
+        order_by: str | None = None,
+        timeout: float | None = None,
+    ) -> AsyncPaginator[Connection]:
         """List the connections of a project, oldest first.
 
         Args:
@@ -309,7 +532,16 @@ class AsyncConnectionsResource:
                 order is refused.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.page(Connection, 'connections', Call('GET', expand('/v1/{parent=projects/*}/connections', parent=parent), query=present({'pageSize': page_size, 'pageToken': page_token, 'orderBy': order_by})), timeout)
+        return self._transport.page(
+            Connection,
+            "connections",
+            Call(
+                "GET",
+                expand("/v1/{parent=projects/*}/connections", parent=parent),
+                query=present({"pageSize": page_size, "pageToken": page_token, "orderBy": order_by}),
+            ),
+            timeout,
+        )
 
     async def read(self, name: str, *, timeout: float | None = None) -> Connection:
         """Read a connection now, whatever its schedule and even if it is paused.
@@ -320,7 +552,11 @@ class AsyncConnectionsResource:
             name: Resource name of the connection: `projects/{project}/connections/{connection}`.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return await self._transport.call(Connection, Call('POST', expand('/v1/{name=projects/*/connections/*}:read', name=name), body={}), timeout)
+        return await self._transport.call(
+            Connection,
+            Call("POST", expand("/v1/{name=projects/*/connections/*}:read", name=name), body={}),
+            timeout,
+        )
 
     async def replay_dead_letters(self, name: str, *, timeout: float | None = None) -> Connection:
         """Read the dead letters of a connection again, with its present settings.
@@ -332,9 +568,34 @@ class AsyncConnectionsResource:
             name: Resource name of the connection: `projects/{project}/connections/{connection}`.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return await self._transport.call(Connection, Call('POST', expand('/v1/{name=projects/*/connections/*}:replayDeadLetters', name=name), body={}), timeout)
+        return await self._transport.call(
+            Connection,
+            Call("POST", expand("/v1/{name=projects/*/connections/*}:replayDeadLetters", name=name), body={}),
+            timeout,
+        )
 
-    async def update(self, name: str, *, display_name: str | Omit = omit, pattern: str | Omit = omit, overlap: float | Omit = omit, license: str | Omit = omit, consent: str | Omit = omit, domain: str | Omit = omit, schedule: ConnectionSchedule | Omit | None = omit, max_items: int | Omit = omit, max_bytes: int | Omit = omit, paused: bool | Omit = omit, query: str | Omit = omit, columns: SourceColumns | Omit | None = omit, format: SourceFormat | Omit = omit, encoding: str | Omit = omit, vanished: ConnectionVanished | Omit = omit, etag: str | Omit = omit, timeout: float | None = None) -> Connection:
+    async def update(
+        self,
+        name: str,
+        *,
+        display_name: str | Omit = omit,
+        pattern: str | Omit = omit,
+        overlap: float | Omit = omit,
+        license: str | Omit = omit,
+        consent: str | Omit = omit,
+        domain: str | Omit = omit,
+        schedule: ConnectionSchedule | Omit | None = omit,
+        max_items: int | Omit = omit,
+        max_bytes: int | Omit = omit,
+        paused: bool | Omit = omit,
+        query: str | Omit = omit,
+        columns: SourceColumns | Omit | None = omit,
+        format: SourceFormat | Omit = omit,
+        encoding: str | Omit = omit,
+        vanished: ConnectionVanished | Omit = omit,
+        etag: str | Omit = omit,
+        timeout: float | None = None,
+    ) -> Connection:
         """Update a connection.
 
         Sources of earlier readings stay as they are, and the position is kept.
@@ -369,7 +630,34 @@ class AsyncConnectionsResource:
                 refused.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return await self._transport.call(Connection, Call('PATCH', expand('/v1/{name=projects/*/connections/*}', name=name), body=changes({'displayName': display_name, 'pattern': pattern, 'overlap': overlap, 'license': license, 'consent': consent, 'domain': domain, 'schedule': schedule, 'maxItems': max_items, 'maxBytes': max_bytes, 'paused': paused, 'query': query, 'columns': columns, 'format': format, 'encoding': encoding, 'vanished': vanished, 'etag': etag})), timeout)
+        return await self._transport.call(
+            Connection,
+            Call(
+                "PATCH",
+                expand("/v1/{name=projects/*/connections/*}", name=name),
+                body=changes(
+                    {
+                        "displayName": display_name,
+                        "pattern": pattern,
+                        "overlap": overlap,
+                        "license": license,
+                        "consent": consent,
+                        "domain": domain,
+                        "schedule": schedule,
+                        "maxItems": max_items,
+                        "maxBytes": max_bytes,
+                        "paused": paused,
+                        "query": query,
+                        "columns": columns,
+                        "format": format,
+                        "encoding": encoding,
+                        "vanished": vanished,
+                        "etag": etag,
+                    }
+                ),
+            ),
+            timeout,
+        )
 
 
 class CrawlsResource:
@@ -388,9 +676,36 @@ class CrawlsResource:
             name: Resource name of the crawl: `projects/{project}/crawls/{crawl}`.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.call(Crawl, Call('POST', expand('/v1/{name=projects/*/crawls/*}:cancel', name=name), body={}), timeout)
+        return self._transport.call(
+            Crawl, Call("POST", expand("/v1/{name=projects/*/crawls/*}:cancel", name=name), body={}), timeout
+        )
 
-    def create(self, parent: str, *, start_urls: Sequence[str] | None = None, hosts: Sequence[str] | None = None, path_prefixes: Sequence[str] | None = None, license: str | None = None, max_pages: int | None = None, max_depth: int | None = None, max_page_bytes: int | None = None, max_seconds: int | None = None, delay_seconds: float | None = None, skip_sitemaps: bool | None = None, previous: str | None = None, source: str | None = None, page_count: int | None = None, stored_count: int | None = None, unchanged_count: int | None = None, refused_counts: Mapping[str, int] | None = None, refusals: Sequence[CrawlRefusal] | None = None, stopped_by: str | None = None, crawl_id: str | None = None, request_id: str | None = None, timeout: float | None = None) -> Crawl:
+    def create(
+        self,
+        parent: str,
+        *,
+        start_urls: Sequence[str] | None = None,
+        hosts: Sequence[str] | None = None,
+        path_prefixes: Sequence[str] | None = None,
+        license: str | None = None,
+        max_pages: int | None = None,
+        max_depth: int | None = None,
+        max_page_bytes: int | None = None,
+        max_seconds: int | None = None,
+        delay_seconds: float | None = None,
+        skip_sitemaps: bool | None = None,
+        previous: str | None = None,
+        source: str | None = None,
+        page_count: int | None = None,
+        stored_count: int | None = None,
+        unchanged_count: int | None = None,
+        refused_counts: Mapping[str, int] | None = None,
+        refusals: Sequence[CrawlRefusal] | None = None,
+        stopped_by: str | None = None,
+        crawl_id: str | None = None,
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> Crawl:
         """Start a crawl.
 
         Refused: settings out of range (`BAD_CRAWL`), any crawl while the operator has named no contact
@@ -429,7 +744,38 @@ class CrawlsResource:
                 it created first. A different request with the same ID is refused. At most 256 characters.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.call(Crawl, Call('POST', expand('/v1/{parent=projects/*}/crawls', parent=parent), query=present({'crawlId': crawl_id, 'requestId': request_id or new_request_id()}), body=present({'startUrls': start_urls, 'hosts': hosts, 'pathPrefixes': path_prefixes, 'license': license, 'maxPages': max_pages, 'maxDepth': max_depth, 'maxPageBytes': max_page_bytes, 'maxSeconds': max_seconds, 'delaySeconds': delay_seconds, 'skipSitemaps': skip_sitemaps, 'previous': previous, 'source': source, 'pageCount': page_count, 'storedCount': stored_count, 'unchangedCount': unchanged_count, 'refusedCounts': refused_counts, 'refusals': refusals, 'stoppedBy': stopped_by}), repeatable=True), timeout)
+        return self._transport.call(
+            Crawl,
+            Call(
+                "POST",
+                expand("/v1/{parent=projects/*}/crawls", parent=parent),
+                query=present({"crawlId": crawl_id, "requestId": request_id or new_request_id()}),
+                body=present(
+                    {
+                        "startUrls": start_urls,
+                        "hosts": hosts,
+                        "pathPrefixes": path_prefixes,
+                        "license": license,
+                        "maxPages": max_pages,
+                        "maxDepth": max_depth,
+                        "maxPageBytes": max_page_bytes,
+                        "maxSeconds": max_seconds,
+                        "delaySeconds": delay_seconds,
+                        "skipSitemaps": skip_sitemaps,
+                        "previous": previous,
+                        "source": source,
+                        "pageCount": page_count,
+                        "storedCount": stored_count,
+                        "unchangedCount": unchanged_count,
+                        "refusedCounts": refused_counts,
+                        "refusals": refusals,
+                        "stoppedBy": stopped_by,
+                    }
+                ),
+                repeatable=True,
+            ),
+            timeout,
+        )
 
     def delete(self, name: str, *, allow_missing: bool | None = None, timeout: float | None = None) -> None:
         """Delete a crawl that has ended; its source stays.
@@ -442,7 +788,14 @@ class CrawlsResource:
                 does.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        self._transport.send(Call('DELETE', expand('/v1/{name=projects/*/crawls/*}', name=name), query=present({'allowMissing': allow_missing})), timeout)
+        self._transport.send(
+            Call(
+                "DELETE",
+                expand("/v1/{name=projects/*/crawls/*}", name=name),
+                query=present({"allowMissing": allow_missing}),
+            ),
+            timeout,
+        )
 
     def get(self, name: str, *, timeout: float | None = None) -> Crawl:
         """Return one crawl.
@@ -451,9 +804,19 @@ class CrawlsResource:
             name: Resource name of the crawl: `projects/{project}/crawls/{crawl}`.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.call(Crawl, Call('GET', expand('/v1/{name=projects/*/crawls/*}', name=name)), timeout)
+        return self._transport.call(
+            Crawl, Call("GET", expand("/v1/{name=projects/*/crawls/*}", name=name)), timeout
+        )
 
-    def list(self, parent: str, *, page_size: int | None = None, page_token: str | None = None, order_by: str | None = None, timeout: float | None = None) -> SyncPage[Crawl]:
+    def list(
+        self,
+        parent: str,
+        *,
+        page_size: int | None = None,
+        page_token: str | None = None,
+        order_by: str | None = None,
+        timeout: float | None = None,
+    ) -> SyncPage[Crawl]:
         """List the crawls of a project, oldest first.
 
         Args:
@@ -466,7 +829,16 @@ class CrawlsResource:
                 order is refused.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.page(Crawl, 'crawls', Call('GET', expand('/v1/{parent=projects/*}/crawls', parent=parent), query=present({'pageSize': page_size, 'pageToken': page_token, 'orderBy': order_by})), timeout)
+        return self._transport.page(
+            Crawl,
+            "crawls",
+            Call(
+                "GET",
+                expand("/v1/{parent=projects/*}/crawls", parent=parent),
+                query=present({"pageSize": page_size, "pageToken": page_token, "orderBy": order_by}),
+            ),
+            timeout,
+        )
 
     def watch(self, name: str, *, revision: int | None = None) -> SyncWatch[Crawl]:
         """Stream a crawl: its current state, then each change.
@@ -478,9 +850,18 @@ class CrawlsResource:
             revision: Send only states with a higher revision, for example than the last one that was
                 received; no revision is too old. 0: start with the current state.
         """
-        return self._transport.watch(Crawl, Call('GET', expand('/v1/{name=projects/*/crawls/*}:watch', name=name), query=present({'revision': revision})))
+        return self._transport.watch(
+            Crawl,
+            Call(
+                "GET",
+                expand("/v1/{name=projects/*/crawls/*}:watch", name=name),
+                query=present({"revision": revision}),
+            ),
+        )
 
-    def wait(self, name: str, *, timeout: float | None = None, on_state: Callable[[Crawl], object] | None = None) -> Crawl:
+    def wait(
+        self, name: str, *, timeout: float | None = None, on_state: Callable[[Crawl], object] | None = None
+    ) -> Crawl:
         """Wait for the final state, and return it.
 
         OperationFailedError if there is no result (failed, cancelled, refused, rolled back);
@@ -491,7 +872,9 @@ class CrawlsResource:
             timeout: Seconds to wait. Default: no limit.
             on_state: Called with each state, the final one included.
         """
-        return self._transport.wait(Crawl, Call('GET', expand('/v1/{name=projects/*/crawls/*}:watch', name=name)), timeout, on_state)
+        return self._transport.wait(
+            Crawl, Call("GET", expand("/v1/{name=projects/*/crawls/*}:watch", name=name)), timeout, on_state
+        )
 
 
 class AsyncCrawlsResource:
@@ -510,9 +893,36 @@ class AsyncCrawlsResource:
             name: Resource name of the crawl: `projects/{project}/crawls/{crawl}`.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return await self._transport.call(Crawl, Call('POST', expand('/v1/{name=projects/*/crawls/*}:cancel', name=name), body={}), timeout)
+        return await self._transport.call(
+            Crawl, Call("POST", expand("/v1/{name=projects/*/crawls/*}:cancel", name=name), body={}), timeout
+        )
 
-    async def create(self, parent: str, *, start_urls: Sequence[str] | None = None, hosts: Sequence[str] | None = None, path_prefixes: Sequence[str] | None = None, license: str | None = None, max_pages: int | None = None, max_depth: int | None = None, max_page_bytes: int | None = None, max_seconds: int | None = None, delay_seconds: float | None = None, skip_sitemaps: bool | None = None, previous: str | None = None, source: str | None = None, page_count: int | None = None, stored_count: int | None = None, unchanged_count: int | None = None, refused_counts: Mapping[str, int] | None = None, refusals: Sequence[CrawlRefusal] | None = None, stopped_by: str | None = None, crawl_id: str | None = None, request_id: str | None = None, timeout: float | None = None) -> Crawl:
+    async def create(
+        self,
+        parent: str,
+        *,
+        start_urls: Sequence[str] | None = None,
+        hosts: Sequence[str] | None = None,
+        path_prefixes: Sequence[str] | None = None,
+        license: str | None = None,
+        max_pages: int | None = None,
+        max_depth: int | None = None,
+        max_page_bytes: int | None = None,
+        max_seconds: int | None = None,
+        delay_seconds: float | None = None,
+        skip_sitemaps: bool | None = None,
+        previous: str | None = None,
+        source: str | None = None,
+        page_count: int | None = None,
+        stored_count: int | None = None,
+        unchanged_count: int | None = None,
+        refused_counts: Mapping[str, int] | None = None,
+        refusals: Sequence[CrawlRefusal] | None = None,
+        stopped_by: str | None = None,
+        crawl_id: str | None = None,
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> Crawl:
         """Start a crawl.
 
         Refused: settings out of range (`BAD_CRAWL`), any crawl while the operator has named no contact
@@ -551,9 +961,42 @@ class AsyncCrawlsResource:
                 it created first. A different request with the same ID is refused. At most 256 characters.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return await self._transport.call(Crawl, Call('POST', expand('/v1/{parent=projects/*}/crawls', parent=parent), query=present({'crawlId': crawl_id, 'requestId': request_id or new_request_id()}), body=present({'startUrls': start_urls, 'hosts': hosts, 'pathPrefixes': path_prefixes, 'license': license, 'maxPages': max_pages, 'maxDepth': max_depth, 'maxPageBytes': max_page_bytes, 'maxSeconds': max_seconds, 'delaySeconds': delay_seconds, 'skipSitemaps': skip_sitemaps, 'previous': previous, 'source': source, 'pageCount': page_count, 'storedCount': stored_count, 'unchangedCount': unchanged_count, 'refusedCounts': refused_counts, 'refusals': refusals, 'stoppedBy': stopped_by}), repeatable=True), timeout)
+        return await self._transport.call(
+            Crawl,
+            Call(
+                "POST",
+                expand("/v1/{parent=projects/*}/crawls", parent=parent),
+                query=present({"crawlId": crawl_id, "requestId": request_id or new_request_id()}),
+                body=present(
+                    {
+                        "startUrls": start_urls,
+                        "hosts": hosts,
+                        "pathPrefixes": path_prefixes,
+                        "license": license,
+                        "maxPages": max_pages,
+                        "maxDepth": max_depth,
+                        "maxPageBytes": max_page_bytes,
+                        "maxSeconds": max_seconds,
+                        "delaySeconds": delay_seconds,
+                        "skipSitemaps": skip_sitemaps,
+                        "previous": previous,
+                        "source": source,
+                        "pageCount": page_count,
+                        "storedCount": stored_count,
+                        "unchangedCount": unchanged_count,
+                        "refusedCounts": refused_counts,
+                        "refusals": refusals,
+                        "stoppedBy": stopped_by,
+                    }
+                ),
+                repeatable=True,
+            ),
+            timeout,
+        )
 
-    async def delete(self, name: str, *, allow_missing: bool | None = None, timeout: float | None = None) -> None:
+    async def delete(
+        self, name: str, *, allow_missing: bool | None = None, timeout: float | None = None
+    ) -> None:
         """Delete a crawl that has ended; its source stays.
 
         Refused while it is in progress (`IN_USE`).
@@ -564,7 +1007,14 @@ class AsyncCrawlsResource:
                 does.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        await self._transport.send(Call('DELETE', expand('/v1/{name=projects/*/crawls/*}', name=name), query=present({'allowMissing': allow_missing})), timeout)
+        await self._transport.send(
+            Call(
+                "DELETE",
+                expand("/v1/{name=projects/*/crawls/*}", name=name),
+                query=present({"allowMissing": allow_missing}),
+            ),
+            timeout,
+        )
 
     async def get(self, name: str, *, timeout: float | None = None) -> Crawl:
         """Return one crawl.
@@ -573,9 +1023,19 @@ class AsyncCrawlsResource:
             name: Resource name of the crawl: `projects/{project}/crawls/{crawl}`.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return await self._transport.call(Crawl, Call('GET', expand('/v1/{name=projects/*/crawls/*}', name=name)), timeout)
+        return await self._transport.call(
+            Crawl, Call("GET", expand("/v1/{name=projects/*/crawls/*}", name=name)), timeout
+        )
 
-    def list(self, parent: str, *, page_size: int | None = None, page_token: str | None = None, order_by: str | None = None, timeout: float | None = None) -> AsyncPaginator[Crawl]:
+    def list(
+        self,
+        parent: str,
+        *,
+        page_size: int | None = None,
+        page_token: str | None = None,
+        order_by: str | None = None,
+        timeout: float | None = None,
+    ) -> AsyncPaginator[Crawl]:
         """List the crawls of a project, oldest first.
 
         Args:
@@ -588,7 +1048,16 @@ class AsyncCrawlsResource:
                 order is refused.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.page(Crawl, 'crawls', Call('GET', expand('/v1/{parent=projects/*}/crawls', parent=parent), query=present({'pageSize': page_size, 'pageToken': page_token, 'orderBy': order_by})), timeout)
+        return self._transport.page(
+            Crawl,
+            "crawls",
+            Call(
+                "GET",
+                expand("/v1/{parent=projects/*}/crawls", parent=parent),
+                query=present({"pageSize": page_size, "pageToken": page_token, "orderBy": order_by}),
+            ),
+            timeout,
+        )
 
     def watch(self, name: str, *, revision: int | None = None) -> AsyncWatch[Crawl]:
         """Stream a crawl: its current state, then each change.
@@ -600,9 +1069,18 @@ class AsyncCrawlsResource:
             revision: Send only states with a higher revision, for example than the last one that was
                 received; no revision is too old. 0: start with the current state.
         """
-        return self._transport.watch(Crawl, Call('GET', expand('/v1/{name=projects/*/crawls/*}:watch', name=name), query=present({'revision': revision})))
+        return self._transport.watch(
+            Crawl,
+            Call(
+                "GET",
+                expand("/v1/{name=projects/*/crawls/*}:watch", name=name),
+                query=present({"revision": revision}),
+            ),
+        )
 
-    async def wait(self, name: str, *, timeout: float | None = None, on_state: Callable[[Crawl], object] | None = None) -> Crawl:
+    async def wait(
+        self, name: str, *, timeout: float | None = None, on_state: Callable[[Crawl], object] | None = None
+    ) -> Crawl:
         """Wait for the final state, and return it.
 
         OperationFailedError if there is no result (failed, cancelled, refused, rolled back);
@@ -613,7 +1091,9 @@ class AsyncCrawlsResource:
             timeout: Seconds to wait. Default: no limit.
             on_state: Called with each state, the final one included.
         """
-        return await self._transport.wait(Crawl, Call('GET', expand('/v1/{name=projects/*/crawls/*}:watch', name=name)), timeout, on_state)
+        return await self._transport.wait(
+            Crawl, Call("GET", expand("/v1/{name=projects/*/crawls/*}:watch", name=name)), timeout, on_state
+        )
 
 
 class DatasetVersionsResource:
@@ -629,9 +1109,23 @@ class DatasetVersionsResource:
             name: Resource name of the version: `projects/{project}/datasets/{dataset}/versions/{version}`.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.call(DatasetVersion, Call('POST', expand('/v1/{name=projects/*/datasets/*/versions/*}:cancel', name=name), body={}), timeout)
+        return self._transport.call(
+            DatasetVersion,
+            Call("POST", expand("/v1/{name=projects/*/datasets/*/versions/*}:cancel", name=name), body={}),
+            timeout,
+        )
 
-    def create(self, parent: str, *, sources: Sequence[str] | None = None, curation: Curation | None = None, mixture: Mixture | None = None, version_id: str | None = None, request_id: str | None = None, timeout: float | None = None) -> DatasetVersion:
+    def create(
+        self,
+        parent: str,
+        *,
+        sources: Sequence[str] | None = None,
+        curation: Curation | None = None,
+        mixture: Mixture | None = None,
+        version_id: str | None = None,
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> DatasetVersion:
         """Start the curation of sources into a new dataset version.
 
         Refused: no sources (`NO_SOURCES`), a source that is named twice (`SOURCE_TWICE`), settings out of
@@ -651,7 +1145,17 @@ class DatasetVersionsResource:
                 it created first. A different request with the same ID is refused. At most 256 characters.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.call(DatasetVersion, Call('POST', expand('/v1/{parent=projects/*/datasets/*}/versions', parent=parent), query=present({'versionId': version_id, 'requestId': request_id or new_request_id()}), body=present({'sources': sources, 'curation': curation, 'mixture': mixture}), repeatable=True), timeout)
+        return self._transport.call(
+            DatasetVersion,
+            Call(
+                "POST",
+                expand("/v1/{parent=projects/*/datasets/*}/versions", parent=parent),
+                query=present({"versionId": version_id, "requestId": request_id or new_request_id()}),
+                body=present({"sources": sources, "curation": curation, "mixture": mixture}),
+                repeatable=True,
+            ),
+            timeout,
+        )
 
     def delete(self, name: str, *, allow_missing: bool | None = None, timeout: float | None = None) -> None:
         """Delete a dataset version that failed or was cancelled.
@@ -665,9 +1169,24 @@ class DatasetVersionsResource:
                 does.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        self._transport.send(Call('DELETE', expand('/v1/{name=projects/*/datasets/*/versions/*}', name=name), query=present({'allowMissing': allow_missing})), timeout)
+        self._transport.send(
+            Call(
+                "DELETE",
+                expand("/v1/{name=projects/*/datasets/*/versions/*}", name=name),
+                query=present({"allowMissing": allow_missing}),
+            ),
+            timeout,
+        )
 
-    def diff(self, name: str, *, base: str | None = None, split: str | None = None, base_split: str | None = None, timeout: float | None = None) -> VersionDifference:
+    def diff(
+        self,
+        name: str,
+        *,
+        base: str | None = None,
+        split: str | None = None,
+        base_split: str | None = None,
+        timeout: float | None = None,
+    ) -> VersionDifference:
         """Count the records that differ between a dataset version and another one.
 
         They were added, removed or changed, or they moved between the parts of a split of each. Refused until
@@ -681,7 +1200,15 @@ class DatasetVersionsResource:
             base_split: Resource name of a split of the base.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.call(VersionDifference, Call('GET', expand('/v1/{name=projects/*/datasets/*/versions/*}:diff', name=name), query=present({'base': base, 'split': split, 'baseSplit': base_split})), timeout)
+        return self._transport.call(
+            VersionDifference,
+            Call(
+                "GET",
+                expand("/v1/{name=projects/*/datasets/*/versions/*}:diff", name=name),
+                query=present({"base": base, "split": split, "baseSplit": base_split}),
+            ),
+            timeout,
+        )
 
     def get(self, name: str, *, timeout: float | None = None) -> DatasetVersion:
         """Return one dataset version.
@@ -690,9 +1217,21 @@ class DatasetVersionsResource:
             name: Resource name of the version: `projects/{project}/datasets/{dataset}/versions/{version}`.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.call(DatasetVersion, Call('GET', expand('/v1/{name=projects/*/datasets/*/versions/*}', name=name)), timeout)
+        return self._transport.call(
+            DatasetVersion,
+            Call("GET", expand("/v1/{name=projects/*/datasets/*/versions/*}", name=name)),
+            timeout,
+        )
 
-    def list(self, parent: str, *, page_size: int | None = None, page_token: str | None = None, order_by: str | None = None, timeout: float | None = None) -> SyncPage[DatasetVersion]:
+    def list(
+        self,
+        parent: str,
+        *,
+        page_size: int | None = None,
+        page_token: str | None = None,
+        order_by: str | None = None,
+        timeout: float | None = None,
+    ) -> SyncPage[DatasetVersion]:
         """List the dataset versions of a dataset, oldest first.
 
         Args:
@@ -705,9 +1244,32 @@ class DatasetVersionsResource:
                 order is refused.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.page(DatasetVersion, 'datasetVersions', Call('GET', expand('/v1/{parent=projects/*/datasets/*}/versions', parent=parent), query=present({'pageSize': page_size, 'pageToken': page_token, 'orderBy': order_by})), timeout)
+        return self._transport.page(
+            DatasetVersion,
+            "datasetVersions",
+            Call(
+                "GET",
+                expand("/v1/{parent=projects/*/datasets/*}/versions", parent=parent),
+                query=present({"pageSize": page_size, "pageToken": page_token, "orderBy": order_by}),
+            ),
+            timeout,
+        )
 
-    def plan(self, parent: str, *, components: Sequence[MixtureComponent] | None = None, strategy: MixtureStrategy | None = None, temperature: float | None = None, unit: MixtureUnit | None = None, budget: int | None = None, seed: int | None = None, language_shares: Mapping[str, float] | None = None, label_shares: Mapping[str, float] | None = None, balance_labels: bool | None = None, timeout: float | None = None) -> MixturePlan:
+    def plan(
+        self,
+        parent: str,
+        *,
+        components: Sequence[MixtureComponent] | None = None,
+        strategy: MixtureStrategy | None = None,
+        temperature: float | None = None,
+        unit: MixtureUnit | None = None,
+        budget: int | None = None,
+        seed: int | None = None,
+        language_shares: Mapping[str, float] | None = None,
+        label_shares: Mapping[str, float] | None = None,
+        balance_labels: bool | None = None,
+        timeout: float | None = None,
+    ) -> MixturePlan:
         """Return what a mixture would consist of, without building it.
 
         A plan that cannot be met is returned with its `problem`. Refused: settings out of range
@@ -731,7 +1293,27 @@ class DatasetVersionsResource:
             balance_labels: Give each label the same share. Refused together with `label_shares`.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.call(MixturePlan, Call('POST', expand('/v1/{parent=projects/*/datasets/*}/versions:plan', parent=parent), body=present({'components': components, 'strategy': strategy, 'temperature': temperature, 'unit': unit, 'budget': budget, 'seed': seed, 'languageShares': language_shares, 'labelShares': label_shares, 'balanceLabels': balance_labels})), timeout)
+        return self._transport.call(
+            MixturePlan,
+            Call(
+                "POST",
+                expand("/v1/{parent=projects/*/datasets/*}/versions:plan", parent=parent),
+                body=present(
+                    {
+                        "components": components,
+                        "strategy": strategy,
+                        "temperature": temperature,
+                        "unit": unit,
+                        "budget": budget,
+                        "seed": seed,
+                        "languageShares": language_shares,
+                        "labelShares": label_shares,
+                        "balanceLabels": balance_labels,
+                    }
+                ),
+            ),
+            timeout,
+        )
 
     def watch(self, name: str, *, revision: int | None = None) -> SyncWatch[DatasetVersion]:
         """Stream a dataset version: its current state, then each change.
@@ -743,9 +1325,22 @@ class DatasetVersionsResource:
             revision: Send only states with a higher revision, for example than the last one that was
                 received; no revision is too old. 0: start with the current state.
         """
-        return self._transport.watch(DatasetVersion, Call('GET', expand('/v1/{name=projects/*/datasets/*/versions/*}:watch', name=name), query=present({'revision': revision})))
+        return self._transport.watch(
+            DatasetVersion,
+            Call(
+                "GET",
+                expand("/v1/{name=projects/*/datasets/*/versions/*}:watch", name=name),
+                query=present({"revision": revision}),
+            ),
+        )
 
-    def wait(self, name: str, *, timeout: float | None = None, on_state: Callable[[DatasetVersion], object] | None = None) -> DatasetVersion:
+    def wait(
+        self,
+        name: str,
+        *,
+        timeout: float | None = None,
+        on_state: Callable[[DatasetVersion], object] | None = None,
+    ) -> DatasetVersion:
         """Wait for the final state, and return it.
 
         OperationFailedError if there is no result (failed, cancelled, refused, rolled back);
@@ -756,7 +1351,12 @@ class DatasetVersionsResource:
             timeout: Seconds to wait. Default: no limit.
             on_state: Called with each state, the final one included.
         """
-        return self._transport.wait(DatasetVersion, Call('GET', expand('/v1/{name=projects/*/datasets/*/versions/*}:watch', name=name)), timeout, on_state)
+        return self._transport.wait(
+            DatasetVersion,
+            Call("GET", expand("/v1/{name=projects/*/datasets/*/versions/*}:watch", name=name)),
+            timeout,
+            on_state,
+        )
 
 
 class AsyncDatasetVersionsResource:
@@ -772,9 +1372,23 @@ class AsyncDatasetVersionsResource:
             name: Resource name of the version: `projects/{project}/datasets/{dataset}/versions/{version}`.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return await self._transport.call(DatasetVersion, Call('POST', expand('/v1/{name=projects/*/datasets/*/versions/*}:cancel', name=name), body={}), timeout)
+        return await self._transport.call(
+            DatasetVersion,
+            Call("POST", expand("/v1/{name=projects/*/datasets/*/versions/*}:cancel", name=name), body={}),
+            timeout,
+        )
 
-    async def create(self, parent: str, *, sources: Sequence[str] | None = None, curation: Curation | None = None, mixture: Mixture | None = None, version_id: str | None = None, request_id: str | None = None, timeout: float | None = None) -> DatasetVersion:
+    async def create(
+        self,
+        parent: str,
+        *,
+        sources: Sequence[str] | None = None,
+        curation: Curation | None = None,
+        mixture: Mixture | None = None,
+        version_id: str | None = None,
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> DatasetVersion:
         """Start the curation of sources into a new dataset version.
 
         Refused: no sources (`NO_SOURCES`), a source that is named twice (`SOURCE_TWICE`), settings out of
@@ -794,9 +1408,21 @@ class AsyncDatasetVersionsResource:
                 it created first. A different request with the same ID is refused. At most 256 characters.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return await self._transport.call(DatasetVersion, Call('POST', expand('/v1/{parent=projects/*/datasets/*}/versions', parent=parent), query=present({'versionId': version_id, 'requestId': request_id or new_request_id()}), body=present({'sources': sources, 'curation': curation, 'mixture': mixture}), repeatable=True), timeout)
+        return await self._transport.call(
+            DatasetVersion,
+            Call(
+                "POST",
+                expand("/v1/{parent=projects/*/datasets/*}/versions", parent=parent),
+                query=present({"versionId": version_id, "requestId": request_id or new_request_id()}),
+                body=present({"sources": sources, "curation": curation, "mixture": mixture}),
+                repeatable=True,
+            ),
+            timeout,
+        )
 
-    async def delete(self, name: str, *, allow_missing: bool | None = None, timeout: float | None = None) -> None:
+    async def delete(
+        self, name: str, *, allow_missing: bool | None = None, timeout: float | None = None
+    ) -> None:
         """Delete a dataset version that failed or was cancelled.
 
         Refused while it is in progress or when it has records (`IN_USE`), and while an erasure is in progress
@@ -808,9 +1434,24 @@ class AsyncDatasetVersionsResource:
                 does.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        await self._transport.send(Call('DELETE', expand('/v1/{name=projects/*/datasets/*/versions/*}', name=name), query=present({'allowMissing': allow_missing})), timeout)
+        await self._transport.send(
+            Call(
+                "DELETE",
+                expand("/v1/{name=projects/*/datasets/*/versions/*}", name=name),
+                query=present({"allowMissing": allow_missing}),
+            ),
+            timeout,
+        )
 
-    async def diff(self, name: str, *, base: str | None = None, split: str | None = None, base_split: str | None = None, timeout: float | None = None) -> VersionDifference:
+    async def diff(
+        self,
+        name: str,
+        *,
+        base: str | None = None,
+        split: str | None = None,
+        base_split: str | None = None,
+        timeout: float | None = None,
+    ) -> VersionDifference:
         """Count the records that differ between a dataset version and another one.
 
         They were added, removed or changed, or they moved between the parts of a split of each. Refused until
@@ -824,7 +1465,15 @@ class AsyncDatasetVersionsResource:
             base_split: Resource name of a split of the base.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return await self._transport.call(VersionDifference, Call('GET', expand('/v1/{name=projects/*/datasets/*/versions/*}:diff', name=name), query=present({'base': base, 'split': split, 'baseSplit': base_split})), timeout)
+        return await self._transport.call(
+            VersionDifference,
+            Call(
+                "GET",
+                expand("/v1/{name=projects/*/datasets/*/versions/*}:diff", name=name),
+                query=present({"base": base, "split": split, "baseSplit": base_split}),
+            ),
+            timeout,
+        )
 
     async def get(self, name: str, *, timeout: float | None = None) -> DatasetVersion:
         """Return one dataset version.
@@ -833,9 +1482,21 @@ class AsyncDatasetVersionsResource:
             name: Resource name of the version: `projects/{project}/datasets/{dataset}/versions/{version}`.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return await self._transport.call(DatasetVersion, Call('GET', expand('/v1/{name=projects/*/datasets/*/versions/*}', name=name)), timeout)
+        return await self._transport.call(
+            DatasetVersion,
+            Call("GET", expand("/v1/{name=projects/*/datasets/*/versions/*}", name=name)),
+            timeout,
+        )
 
-    def list(self, parent: str, *, page_size: int | None = None, page_token: str | None = None, order_by: str | None = None, timeout: float | None = None) -> AsyncPaginator[DatasetVersion]:
+    def list(
+        self,
+        parent: str,
+        *,
+        page_size: int | None = None,
+        page_token: str | None = None,
+        order_by: str | None = None,
+        timeout: float | None = None,
+    ) -> AsyncPaginator[DatasetVersion]:
         """List the dataset versions of a dataset, oldest first.
 
         Args:
@@ -848,9 +1509,32 @@ class AsyncDatasetVersionsResource:
                 order is refused.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.page(DatasetVersion, 'datasetVersions', Call('GET', expand('/v1/{parent=projects/*/datasets/*}/versions', parent=parent), query=present({'pageSize': page_size, 'pageToken': page_token, 'orderBy': order_by})), timeout)
+        return self._transport.page(
+            DatasetVersion,
+            "datasetVersions",
+            Call(
+                "GET",
+                expand("/v1/{parent=projects/*/datasets/*}/versions", parent=parent),
+                query=present({"pageSize": page_size, "pageToken": page_token, "orderBy": order_by}),
+            ),
+            timeout,
+        )
 
-    async def plan(self, parent: str, *, components: Sequence[MixtureComponent] | None = None, strategy: MixtureStrategy | None = None, temperature: float | None = None, unit: MixtureUnit | None = None, budget: int | None = None, seed: int | None = None, language_shares: Mapping[str, float] | None = None, label_shares: Mapping[str, float] | None = None, balance_labels: bool | None = None, timeout: float | None = None) -> MixturePlan:
+    async def plan(
+        self,
+        parent: str,
+        *,
+        components: Sequence[MixtureComponent] | None = None,
+        strategy: MixtureStrategy | None = None,
+        temperature: float | None = None,
+        unit: MixtureUnit | None = None,
+        budget: int | None = None,
+        seed: int | None = None,
+        language_shares: Mapping[str, float] | None = None,
+        label_shares: Mapping[str, float] | None = None,
+        balance_labels: bool | None = None,
+        timeout: float | None = None,
+    ) -> MixturePlan:
         """Return what a mixture would consist of, without building it.
 
         A plan that cannot be met is returned with its `problem`. Refused: settings out of range
@@ -874,7 +1558,27 @@ class AsyncDatasetVersionsResource:
             balance_labels: Give each label the same share. Refused together with `label_shares`.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return await self._transport.call(MixturePlan, Call('POST', expand('/v1/{parent=projects/*/datasets/*}/versions:plan', parent=parent), body=present({'components': components, 'strategy': strategy, 'temperature': temperature, 'unit': unit, 'budget': budget, 'seed': seed, 'languageShares': language_shares, 'labelShares': label_shares, 'balanceLabels': balance_labels})), timeout)
+        return await self._transport.call(
+            MixturePlan,
+            Call(
+                "POST",
+                expand("/v1/{parent=projects/*/datasets/*}/versions:plan", parent=parent),
+                body=present(
+                    {
+                        "components": components,
+                        "strategy": strategy,
+                        "temperature": temperature,
+                        "unit": unit,
+                        "budget": budget,
+                        "seed": seed,
+                        "languageShares": language_shares,
+                        "labelShares": label_shares,
+                        "balanceLabels": balance_labels,
+                    }
+                ),
+            ),
+            timeout,
+        )
 
     def watch(self, name: str, *, revision: int | None = None) -> AsyncWatch[DatasetVersion]:
         """Stream a dataset version: its current state, then each change.
@@ -886,9 +1590,22 @@ class AsyncDatasetVersionsResource:
             revision: Send only states with a higher revision, for example than the last one that was
                 received; no revision is too old. 0: start with the current state.
         """
-        return self._transport.watch(DatasetVersion, Call('GET', expand('/v1/{name=projects/*/datasets/*/versions/*}:watch', name=name), query=present({'revision': revision})))
+        return self._transport.watch(
+            DatasetVersion,
+            Call(
+                "GET",
+                expand("/v1/{name=projects/*/datasets/*/versions/*}:watch", name=name),
+                query=present({"revision": revision}),
+            ),
+        )
 
-    async def wait(self, name: str, *, timeout: float | None = None, on_state: Callable[[DatasetVersion], object] | None = None) -> DatasetVersion:
+    async def wait(
+        self,
+        name: str,
+        *,
+        timeout: float | None = None,
+        on_state: Callable[[DatasetVersion], object] | None = None,
+    ) -> DatasetVersion:
         """Wait for the final state, and return it.
 
         OperationFailedError if there is no result (failed, cancelled, refused, rolled back);
@@ -899,7 +1616,12 @@ class AsyncDatasetVersionsResource:
             timeout: Seconds to wait. Default: no limit.
             on_state: Called with each state, the final one included.
         """
-        return await self._transport.wait(DatasetVersion, Call('GET', expand('/v1/{name=projects/*/datasets/*/versions/*}:watch', name=name)), timeout, on_state)
+        return await self._transport.wait(
+            DatasetVersion,
+            Call("GET", expand("/v1/{name=projects/*/datasets/*/versions/*}:watch", name=name)),
+            timeout,
+            on_state,
+        )
 
 
 class DatasetsResource:
@@ -908,7 +1630,15 @@ class DatasetsResource:
     def __init__(self, transport: SyncTransport) -> None:
         self._transport = transport
 
-    def create(self, parent: str, *, display_name: str | None = None, dataset_id: str | None = None, request_id: str | None = None, timeout: float | None = None) -> Dataset:
+    def create(
+        self,
+        parent: str,
+        *,
+        display_name: str | None = None,
+        dataset_id: str | None = None,
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> Dataset:
         """Create a dataset.
 
         Args:
@@ -920,7 +1650,17 @@ class DatasetsResource:
                 it created first. A different request with the same ID is refused. At most 256 characters.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.call(Dataset, Call('POST', expand('/v1/{parent=projects/*}/datasets', parent=parent), query=present({'datasetId': dataset_id, 'requestId': request_id or new_request_id()}), body=present({'displayName': display_name}), repeatable=True), timeout)
+        return self._transport.call(
+            Dataset,
+            Call(
+                "POST",
+                expand("/v1/{parent=projects/*}/datasets", parent=parent),
+                query=present({"datasetId": dataset_id, "requestId": request_id or new_request_id()}),
+                body=present({"displayName": display_name}),
+                repeatable=True,
+            ),
+            timeout,
+        )
 
     def delete(self, name: str, *, allow_missing: bool | None = None, timeout: float | None = None) -> None:
         """Delete a dataset.
@@ -934,7 +1674,14 @@ class DatasetsResource:
                 does.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        self._transport.send(Call('DELETE', expand('/v1/{name=projects/*/datasets/*}', name=name), query=present({'allowMissing': allow_missing})), timeout)
+        self._transport.send(
+            Call(
+                "DELETE",
+                expand("/v1/{name=projects/*/datasets/*}", name=name),
+                query=present({"allowMissing": allow_missing}),
+            ),
+            timeout,
+        )
 
     def get(self, name: str, *, timeout: float | None = None) -> Dataset:
         """Return one dataset.
@@ -943,9 +1690,19 @@ class DatasetsResource:
             name: Resource name of the dataset: `projects/{project}/datasets/{dataset}`.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.call(Dataset, Call('GET', expand('/v1/{name=projects/*/datasets/*}', name=name)), timeout)
+        return self._transport.call(
+            Dataset, Call("GET", expand("/v1/{name=projects/*/datasets/*}", name=name)), timeout
+        )
 
-    def list(self, parent: str, *, page_size: int | None = None, page_token: str | None = None, order_by: str | None = None, timeout: float | None = None) -> SyncPage[Dataset]:
+    def list(
+        self,
+        parent: str,
+        *,
+        page_size: int | None = None,
+        page_token: str | None = None,
+        order_by: str | None = None,
+        timeout: float | None = None,
+    ) -> SyncPage[Dataset]:
         """List the datasets of a project, oldest first.
 
         Args:
@@ -958,7 +1715,16 @@ class DatasetsResource:
                 order is refused.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.page(Dataset, 'datasets', Call('GET', expand('/v1/{parent=projects/*}/datasets', parent=parent), query=present({'pageSize': page_size, 'pageToken': page_token, 'orderBy': order_by})), timeout)
+        return self._transport.page(
+            Dataset,
+            "datasets",
+            Call(
+                "GET",
+                expand("/v1/{parent=projects/*}/datasets", parent=parent),
+                query=present({"pageSize": page_size, "pageToken": page_token, "orderBy": order_by}),
+            ),
+            timeout,
+        )
 
 
 class AsyncDatasetsResource:
@@ -967,7 +1733,15 @@ class AsyncDatasetsResource:
     def __init__(self, transport: AsyncTransport) -> None:
         self._transport = transport
 
-    async def create(self, parent: str, *, display_name: str | None = None, dataset_id: str | None = None, request_id: str | None = None, timeout: float | None = None) -> Dataset:
+    async def create(
+        self,
+        parent: str,
+        *,
+        display_name: str | None = None,
+        dataset_id: str | None = None,
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> Dataset:
         """Create a dataset.
 
         Args:
@@ -979,9 +1753,21 @@ class AsyncDatasetsResource:
                 it created first. A different request with the same ID is refused. At most 256 characters.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return await self._transport.call(Dataset, Call('POST', expand('/v1/{parent=projects/*}/datasets', parent=parent), query=present({'datasetId': dataset_id, 'requestId': request_id or new_request_id()}), body=present({'displayName': display_name}), repeatable=True), timeout)
+        return await self._transport.call(
+            Dataset,
+            Call(
+                "POST",
+                expand("/v1/{parent=projects/*}/datasets", parent=parent),
+                query=present({"datasetId": dataset_id, "requestId": request_id or new_request_id()}),
+                body=present({"displayName": display_name}),
+                repeatable=True,
+            ),
+            timeout,
+        )
 
-    async def delete(self, name: str, *, allow_missing: bool | None = None, timeout: float | None = None) -> None:
+    async def delete(
+        self, name: str, *, allow_missing: bool | None = None, timeout: float | None = None
+    ) -> None:
         """Delete a dataset.
 
         Refused while it has versions or splits (`IN_USE`), and while an erasure is in progress in the project
@@ -993,7 +1779,14 @@ class AsyncDatasetsResource:
                 does.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        await self._transport.send(Call('DELETE', expand('/v1/{name=projects/*/datasets/*}', name=name), query=present({'allowMissing': allow_missing})), timeout)
+        await self._transport.send(
+            Call(
+                "DELETE",
+                expand("/v1/{name=projects/*/datasets/*}", name=name),
+                query=present({"allowMissing": allow_missing}),
+            ),
+            timeout,
+        )
 
     async def get(self, name: str, *, timeout: float | None = None) -> Dataset:
         """Return one dataset.
@@ -1002,9 +1795,19 @@ class AsyncDatasetsResource:
             name: Resource name of the dataset: `projects/{project}/datasets/{dataset}`.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return await self._transport.call(Dataset, Call('GET', expand('/v1/{name=projects/*/datasets/*}', name=name)), timeout)
+        return await self._transport.call(
+            Dataset, Call("GET", expand("/v1/{name=projects/*/datasets/*}", name=name)), timeout
+        )
 
-    def list(self, parent: str, *, page_size: int | None = None, page_token: str | None = None, order_by: str | None = None, timeout: float | None = None) -> AsyncPaginator[Dataset]:
+    def list(
+        self,
+        parent: str,
+        *,
+        page_size: int | None = None,
+        page_token: str | None = None,
+        order_by: str | None = None,
+        timeout: float | None = None,
+    ) -> AsyncPaginator[Dataset]:
         """List the datasets of a project, oldest first.
 
         Args:
@@ -1017,7 +1820,16 @@ class AsyncDatasetsResource:
                 order is refused.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.page(Dataset, 'datasets', Call('GET', expand('/v1/{parent=projects/*}/datasets', parent=parent), query=present({'pageSize': page_size, 'pageToken': page_token, 'orderBy': order_by})), timeout)
+        return self._transport.page(
+            Dataset,
+            "datasets",
+            Call(
+                "GET",
+                expand("/v1/{parent=projects/*}/datasets", parent=parent),
+                query=present({"pageSize": page_size, "pageToken": page_token, "orderBy": order_by}),
+            ),
+            timeout,
+        )
 
 
 class DeadLettersResource:
@@ -1026,7 +1838,14 @@ class DeadLettersResource:
     def __init__(self, transport: SyncTransport) -> None:
         self._transport = transport
 
-    def list(self, parent: str, *, page_size: int | None = None, page_token: str | None = None, timeout: float | None = None) -> SyncPage[DeadLetter]:
+    def list(
+        self,
+        parent: str,
+        *,
+        page_size: int | None = None,
+        page_token: str | None = None,
+        timeout: float | None = None,
+    ) -> SyncPage[DeadLetter]:
         """List the messages of a topic that gave no record, with their bytes, oldest first.
 
         Args:
@@ -1037,7 +1856,16 @@ class DeadLettersResource:
                 listing is refused.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.page(DeadLetter, 'deadLetters', Call('GET', expand('/v1/{parent=projects/*/connections/*}/deadLetters', parent=parent), query=present({'pageSize': page_size, 'pageToken': page_token})), timeout)
+        return self._transport.page(
+            DeadLetter,
+            "deadLetters",
+            Call(
+                "GET",
+                expand("/v1/{parent=projects/*/connections/*}/deadLetters", parent=parent),
+                query=present({"pageSize": page_size, "pageToken": page_token}),
+            ),
+            timeout,
+        )
 
 
 class AsyncDeadLettersResource:
@@ -1046,7 +1874,14 @@ class AsyncDeadLettersResource:
     def __init__(self, transport: AsyncTransport) -> None:
         self._transport = transport
 
-    def list(self, parent: str, *, page_size: int | None = None, page_token: str | None = None, timeout: float | None = None) -> AsyncPaginator[DeadLetter]:
+    def list(
+        self,
+        parent: str,
+        *,
+        page_size: int | None = None,
+        page_token: str | None = None,
+        timeout: float | None = None,
+    ) -> AsyncPaginator[DeadLetter]:
         """List the messages of a topic that gave no record, with their bytes, oldest first.
 
         Args:
@@ -1057,7 +1892,16 @@ class AsyncDeadLettersResource:
                 listing is refused.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.page(DeadLetter, 'deadLetters', Call('GET', expand('/v1/{parent=projects/*/connections/*}/deadLetters', parent=parent), query=present({'pageSize': page_size, 'pageToken': page_token})), timeout)
+        return self._transport.page(
+            DeadLetter,
+            "deadLetters",
+            Call(
+                "GET",
+                expand("/v1/{parent=projects/*/connections/*}/deadLetters", parent=parent),
+                query=present({"pageSize": page_size, "pageToken": page_token}),
+            ),
+            timeout,
+        )
 
 
 class ErasuresResource:
@@ -1070,7 +1914,16 @@ class ErasuresResource:
     def __init__(self, transport: SyncTransport) -> None:
         self._transport = transport
 
-    def create(self, parent: str, *, record_ids: Sequence[str] | None = None, reason: str | None = None, erasure_id: str | None = None, request_id: str | None = None, timeout: float | None = None) -> Erasure:
+    def create(
+        self,
+        parent: str,
+        *,
+        record_ids: Sequence[str] | None = None,
+        reason: str | None = None,
+        erasure_id: str | None = None,
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> Erasure:
         """Start the permanent erasure of records from all data of the project.
 
         No or too many records, and a missing or too long reason are refused (`BAD_ERASURE`).
@@ -1087,7 +1940,17 @@ class ErasuresResource:
                 it created first. A different request with the same ID is refused. At most 256 characters.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.call(Erasure, Call('POST', expand('/v1/{parent=projects/*}/erasures', parent=parent), query=present({'erasureId': erasure_id, 'requestId': request_id or new_request_id()}), body=present({'recordIds': record_ids, 'reason': reason}), repeatable=True), timeout)
+        return self._transport.call(
+            Erasure,
+            Call(
+                "POST",
+                expand("/v1/{parent=projects/*}/erasures", parent=parent),
+                query=present({"erasureId": erasure_id, "requestId": request_id or new_request_id()}),
+                body=present({"recordIds": record_ids, "reason": reason}),
+                repeatable=True,
+            ),
+            timeout,
+        )
 
     def get(self, name: str, *, timeout: float | None = None) -> Erasure:
         """Return one erasure.
@@ -1096,9 +1959,19 @@ class ErasuresResource:
             name: Resource name of the erasure: `projects/{project}/erasures/{erasure}`.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.call(Erasure, Call('GET', expand('/v1/{name=projects/*/erasures/*}', name=name)), timeout)
+        return self._transport.call(
+            Erasure, Call("GET", expand("/v1/{name=projects/*/erasures/*}", name=name)), timeout
+        )
 
-    def list(self, parent: str, *, page_size: int | None = None, page_token: str | None = None, order_by: str | None = None, timeout: float | None = None) -> SyncPage[Erasure]:
+    def list(
+        self,
+        parent: str,
+        *,
+        page_size: int | None = None,
+        page_token: str | None = None,
+        order_by: str | None = None,
+        timeout: float | None = None,
+    ) -> SyncPage[Erasure]:
         """List the erasures of a project, oldest first.
 
         Args:
@@ -1111,7 +1984,16 @@ class ErasuresResource:
                 order is refused.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.page(Erasure, 'erasures', Call('GET', expand('/v1/{parent=projects/*}/erasures', parent=parent), query=present({'pageSize': page_size, 'pageToken': page_token, 'orderBy': order_by})), timeout)
+        return self._transport.page(
+            Erasure,
+            "erasures",
+            Call(
+                "GET",
+                expand("/v1/{parent=projects/*}/erasures", parent=parent),
+                query=present({"pageSize": page_size, "pageToken": page_token, "orderBy": order_by}),
+            ),
+            timeout,
+        )
 
     def watch(self, name: str, *, revision: int | None = None) -> SyncWatch[Erasure]:
         """Stream an erasure: its current state, then each change.
@@ -1123,9 +2005,18 @@ class ErasuresResource:
             revision: Send only states with a higher revision, for example than the last one that was
                 received; no revision is too old. 0: start with the current state.
         """
-        return self._transport.watch(Erasure, Call('GET', expand('/v1/{name=projects/*/erasures/*}:watch', name=name), query=present({'revision': revision})))
+        return self._transport.watch(
+            Erasure,
+            Call(
+                "GET",
+                expand("/v1/{name=projects/*/erasures/*}:watch", name=name),
+                query=present({"revision": revision}),
+            ),
+        )
 
-    def wait(self, name: str, *, timeout: float | None = None, on_state: Callable[[Erasure], object] | None = None) -> Erasure:
+    def wait(
+        self, name: str, *, timeout: float | None = None, on_state: Callable[[Erasure], object] | None = None
+    ) -> Erasure:
         """Wait for the final state, and return it.
 
         OperationFailedError if there is no result (failed, cancelled, refused, rolled back);
@@ -1136,7 +2027,12 @@ class ErasuresResource:
             timeout: Seconds to wait. Default: no limit.
             on_state: Called with each state, the final one included.
         """
-        return self._transport.wait(Erasure, Call('GET', expand('/v1/{name=projects/*/erasures/*}:watch', name=name)), timeout, on_state)
+        return self._transport.wait(
+            Erasure,
+            Call("GET", expand("/v1/{name=projects/*/erasures/*}:watch", name=name)),
+            timeout,
+            on_state,
+        )
 
 
 class AsyncErasuresResource:
@@ -1149,7 +2045,16 @@ class AsyncErasuresResource:
     def __init__(self, transport: AsyncTransport) -> None:
         self._transport = transport
 
-    async def create(self, parent: str, *, record_ids: Sequence[str] | None = None, reason: str | None = None, erasure_id: str | None = None, request_id: str | None = None, timeout: float | None = None) -> Erasure:
+    async def create(
+        self,
+        parent: str,
+        *,
+        record_ids: Sequence[str] | None = None,
+        reason: str | None = None,
+        erasure_id: str | None = None,
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> Erasure:
         """Start the permanent erasure of records from all data of the project.
 
         No or too many records, and a missing or too long reason are refused (`BAD_ERASURE`).
@@ -1166,7 +2071,17 @@ class AsyncErasuresResource:
                 it created first. A different request with the same ID is refused. At most 256 characters.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return await self._transport.call(Erasure, Call('POST', expand('/v1/{parent=projects/*}/erasures', parent=parent), query=present({'erasureId': erasure_id, 'requestId': request_id or new_request_id()}), body=present({'recordIds': record_ids, 'reason': reason}), repeatable=True), timeout)
+        return await self._transport.call(
+            Erasure,
+            Call(
+                "POST",
+                expand("/v1/{parent=projects/*}/erasures", parent=parent),
+                query=present({"erasureId": erasure_id, "requestId": request_id or new_request_id()}),
+                body=present({"recordIds": record_ids, "reason": reason}),
+                repeatable=True,
+            ),
+            timeout,
+        )
 
     async def get(self, name: str, *, timeout: float | None = None) -> Erasure:
         """Return one erasure.
@@ -1175,9 +2090,19 @@ class AsyncErasuresResource:
             name: Resource name of the erasure: `projects/{project}/erasures/{erasure}`.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return await self._transport.call(Erasure, Call('GET', expand('/v1/{name=projects/*/erasures/*}', name=name)), timeout)
+        return await self._transport.call(
+            Erasure, Call("GET", expand("/v1/{name=projects/*/erasures/*}", name=name)), timeout
+        )
 
-    def list(self, parent: str, *, page_size: int | None = None, page_token: str | None = None, order_by: str | None = None, timeout: float | None = None) -> AsyncPaginator[Erasure]:
+    def list(
+        self,
+        parent: str,
+        *,
+        page_size: int | None = None,
+        page_token: str | None = None,
+        order_by: str | None = None,
+        timeout: float | None = None,
+    ) -> AsyncPaginator[Erasure]:
         """List the erasures of a project, oldest first.
 
         Args:
@@ -1190,7 +2115,16 @@ class AsyncErasuresResource:
                 order is refused.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.page(Erasure, 'erasures', Call('GET', expand('/v1/{parent=projects/*}/erasures', parent=parent), query=present({'pageSize': page_size, 'pageToken': page_token, 'orderBy': order_by})), timeout)
+        return self._transport.page(
+            Erasure,
+            "erasures",
+            Call(
+                "GET",
+                expand("/v1/{parent=projects/*}/erasures", parent=parent),
+                query=present({"pageSize": page_size, "pageToken": page_token, "orderBy": order_by}),
+            ),
+            timeout,
+        )
 
     def watch(self, name: str, *, revision: int | None = None) -> AsyncWatch[Erasure]:
         """Stream an erasure: its current state, then each change.
@@ -1202,9 +2136,18 @@ class AsyncErasuresResource:
             revision: Send only states with a higher revision, for example than the last one that was
                 received; no revision is too old. 0: start with the current state.
         """
-        return self._transport.watch(Erasure, Call('GET', expand('/v1/{name=projects/*/erasures/*}:watch', name=name), query=present({'revision': revision})))
+        return self._transport.watch(
+            Erasure,
+            Call(
+                "GET",
+                expand("/v1/{name=projects/*/erasures/*}:watch", name=name),
+                query=present({"revision": revision}),
+            ),
+        )
 
-    async def wait(self, name: str, *, timeout: float | None = None, on_state: Callable[[Erasure], object] | None = None) -> Erasure:
+    async def wait(
+        self, name: str, *, timeout: float | None = None, on_state: Callable[[Erasure], object] | None = None
+    ) -> Erasure:
         """Wait for the final state, and return it.
 
         OperationFailedError if there is no result (failed, cancelled, refused, rolled back);
@@ -1215,7 +2158,12 @@ class AsyncErasuresResource:
             timeout: Seconds to wait. Default: no limit.
             on_state: Called with each state, the final one included.
         """
-        return await self._transport.wait(Erasure, Call('GET', expand('/v1/{name=projects/*/erasures/*}:watch', name=name)), timeout, on_state)
+        return await self._transport.wait(
+            Erasure,
+            Call("GET", expand("/v1/{name=projects/*/erasures/*}:watch", name=name)),
+            timeout,
+            on_state,
+        )
 
 
 class ExportsResource:
@@ -1231,9 +2179,29 @@ class ExportsResource:
             name: Resource name of the export: `projects/{project}/datasets/{dataset}/exports/{export}`.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.call(Export, Call('POST', expand('/v1/{name=projects/*/datasets/*/exports/*}:cancel', name=name), body={}), timeout)
+        return self._transport.call(
+            Export,
+            Call("POST", expand("/v1/{name=projects/*/datasets/*/exports/*}:cancel", name=name), body={}),
+            timeout,
+        )
 
-    def create(self, parent: str, *, dataset_version: str | None = None, split: str | None = None, parts: Sequence[Part] | None = None, format: ExportFormat | None = None, tokenizer_digest: str | None = None, end_token: str | None = None, escape_formulas: bool | None = None, reader: str | None = None, purpose: str | None = None, export_id: str | None = None, request_id: str | None = None, timeout: float | None = None) -> Export:
+    def create(
+        self,
+        parent: str,
+        *,
+        dataset_version: str | None = None,
+        split: str | None = None,
+        parts: Sequence[Part] | None = None,
+        format: ExportFormat | None = None,
+        tokenizer_digest: str | None = None,
+        end_token: str | None = None,
+        escape_formulas: bool | None = None,
+        reader: str | None = None,
+        purpose: str | None = None,
+        export_id: str | None = None,
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> Export:
         """Start an export.
 
         Refused: settings that do not fit (`BAD_EXPORT`), a version or split that is not READY (`NOT_READY`),
@@ -1263,7 +2231,29 @@ class ExportsResource:
                 it created first. A different request with the same ID is refused. At most 256 characters.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.call(Export, Call('POST', expand('/v1/{parent=projects/*/datasets/*}/exports', parent=parent), query=present({'exportId': export_id, 'requestId': request_id or new_request_id()}), body=present({'datasetVersion': dataset_version, 'split': split, 'parts': parts, 'format': format, 'tokenizerDigest': tokenizer_digest, 'endToken': end_token, 'escapeFormulas': escape_formulas, 'reader': reader, 'purpose': purpose}), repeatable=True), timeout)
+        return self._transport.call(
+            Export,
+            Call(
+                "POST",
+                expand("/v1/{parent=projects/*/datasets/*}/exports", parent=parent),
+                query=present({"exportId": export_id, "requestId": request_id or new_request_id()}),
+                body=present(
+                    {
+                        "datasetVersion": dataset_version,
+                        "split": split,
+                        "parts": parts,
+                        "format": format,
+                        "tokenizerDigest": tokenizer_digest,
+                        "endToken": end_token,
+                        "escapeFormulas": escape_formulas,
+                        "reader": reader,
+                        "purpose": purpose,
+                    }
+                ),
+                repeatable=True,
+            ),
+            timeout,
+        )
 
     def delete(self, name: str, *, allow_missing: bool | None = None, timeout: float | None = None) -> None:
         """Delete an export that has ended, and its files.
@@ -1277,7 +2267,14 @@ class ExportsResource:
                 does.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        self._transport.send(Call('DELETE', expand('/v1/{name=projects/*/datasets/*/exports/*}', name=name), query=present({'allowMissing': allow_missing})), timeout)
+        self._transport.send(
+            Call(
+                "DELETE",
+                expand("/v1/{name=projects/*/datasets/*/exports/*}", name=name),
+                query=present({"allowMissing": allow_missing}),
+            ),
+            timeout,
+        )
 
     def get(self, name: str, *, timeout: float | None = None) -> Export:
         """Return one export.
@@ -1286,9 +2283,19 @@ class ExportsResource:
             name: Resource name of the export: `projects/{project}/datasets/{dataset}/exports/{export}`.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.call(Export, Call('GET', expand('/v1/{name=projects/*/datasets/*/exports/*}', name=name)), timeout)
+        return self._transport.call(
+            Export, Call("GET", expand("/v1/{name=projects/*/datasets/*/exports/*}", name=name)), timeout
+        )
 
-    def list(self, parent: str, *, page_size: int | None = None, page_token: str | None = None, order_by: str | None = None, timeout: float | None = None) -> SyncPage[Export]:
+    def list(
+        self,
+        parent: str,
+        *,
+        page_size: int | None = None,
+        page_token: str | None = None,
+        order_by: str | None = None,
+        timeout: float | None = None,
+    ) -> SyncPage[Export]:
         """List the exports of a dataset, oldest first.
 
         Args:
@@ -1301,9 +2308,25 @@ class ExportsResource:
                 order is refused.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.page(Export, 'exports', Call('GET', expand('/v1/{parent=projects/*/datasets/*}/exports', parent=parent), query=present({'pageSize': page_size, 'pageToken': page_token, 'orderBy': order_by})), timeout)
+        return self._transport.page(
+            Export,
+            "exports",
+            Call(
+                "GET",
+                expand("/v1/{parent=projects/*/datasets/*}/exports", parent=parent),
+                query=present({"pageSize": page_size, "pageToken": page_token, "orderBy": order_by}),
+            ),
+            timeout,
+        )
 
-    def open(self, name: str, *, reader: str | None = None, purpose: str | None = None, timeout: float | None = None) -> OpenExportResponse:
+    def open(
+        self,
+        name: str,
+        *,
+        reader: str | None = None,
+        purpose: str | None = None,
+        timeout: float | None = None,
+    ) -> OpenExportResponse:
         """Return the digest and the files of an export.
 
         If it holds the test part of a split, the reading is logged. Refused until the export is READY
@@ -1315,7 +2338,15 @@ class ExportsResource:
             purpose: Purpose of the reading. It is logged for the test part.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.call(OpenExportResponse, Call('POST', expand('/v1/{name=projects/*/datasets/*/exports/*}:open', name=name), body=present({'reader': reader, 'purpose': purpose})), timeout)
+        return self._transport.call(
+            OpenExportResponse,
+            Call(
+                "POST",
+                expand("/v1/{name=projects/*/datasets/*/exports/*}:open", name=name),
+                body=present({"reader": reader, "purpose": purpose}),
+            ),
+            timeout,
+        )
 
     def watch(self, name: str, *, revision: int | None = None) -> SyncWatch[Export]:
         """Stream an export: its current state, then each change.
@@ -1327,9 +2358,18 @@ class ExportsResource:
             revision: Send only states with a higher revision, for example than the last one that was
                 received; no revision is too old. 0: start with the current state.
         """
-        return self._transport.watch(Export, Call('GET', expand('/v1/{name=projects/*/datasets/*/exports/*}:watch', name=name), query=present({'revision': revision})))
+        return self._transport.watch(
+            Export,
+            Call(
+                "GET",
+                expand("/v1/{name=projects/*/datasets/*/exports/*}:watch", name=name),
+                query=present({"revision": revision}),
+            ),
+        )
 
-    def wait(self, name: str, *, timeout: float | None = None, on_state: Callable[[Export], object] | None = None) -> Export:
+    def wait(
+        self, name: str, *, timeout: float | None = None, on_state: Callable[[Export], object] | None = None
+    ) -> Export:
         """Wait for the final state, and return it.
 
         OperationFailedError if there is no result (failed, cancelled, refused, rolled back);
@@ -1340,7 +2380,12 @@ class ExportsResource:
             timeout: Seconds to wait. Default: no limit.
             on_state: Called with each state, the final one included.
         """
-        return self._transport.wait(Export, Call('GET', expand('/v1/{name=projects/*/datasets/*/exports/*}:watch', name=name)), timeout, on_state)
+        return self._transport.wait(
+            Export,
+            Call("GET", expand("/v1/{name=projects/*/datasets/*/exports/*}:watch", name=name)),
+            timeout,
+            on_state,
+        )
 
 
 class AsyncExportsResource:
@@ -1356,9 +2401,29 @@ class AsyncExportsResource:
             name: Resource name of the export: `projects/{project}/datasets/{dataset}/exports/{export}`.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return await self._transport.call(Export, Call('POST', expand('/v1/{name=projects/*/datasets/*/exports/*}:cancel', name=name), body={}), timeout)
+        return await self._transport.call(
+            Export,
+            Call("POST", expand("/v1/{name=projects/*/datasets/*/exports/*}:cancel", name=name), body={}),
+            timeout,
+        )
 
-    async def create(self, parent: str, *, dataset_version: str | None = None, split: str | None = None, parts: Sequence[Part] | None = None, format: ExportFormat | None = None, tokenizer_digest: str | None = None, end_token: str | None = None, escape_formulas: bool | None = None, reader: str | None = None, purpose: str | None = None, export_id: str | None = None, request_id: str | None = None, timeout: float | None = None) -> Export:
+    async def create(
+        self,
+        parent: str,
+        *,
+        dataset_version: str | None = None,
+        split: str | None = None,
+        parts: Sequence[Part] | None = None,
+        format: ExportFormat | None = None,
+        tokenizer_digest: str | None = None,
+        end_token: str | None = None,
+        escape_formulas: bool | None = None,
+        reader: str | None = None,
+        purpose: str | None = None,
+        export_id: str | None = None,
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> Export:
         """Start an export.
 
         Refused: settings that do not fit (`BAD_EXPORT`), a version or split that is not READY (`NOT_READY`),
@@ -1388,9 +2453,33 @@ class AsyncExportsResource:
                 it created first. A different request with the same ID is refused. At most 256 characters.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return await self._transport.call(Export, Call('POST', expand('/v1/{parent=projects/*/datasets/*}/exports', parent=parent), query=present({'exportId': export_id, 'requestId': request_id or new_request_id()}), body=present({'datasetVersion': dataset_version, 'split': split, 'parts': parts, 'format': format, 'tokenizerDigest': tokenizer_digest, 'endToken': end_token, 'escapeFormulas': escape_formulas, 'reader': reader, 'purpose': purpose}), repeatable=True), timeout)
+        return await self._transport.call(
+            Export,
+            Call(
+                "POST",
+                expand("/v1/{parent=projects/*/datasets/*}/exports", parent=parent),
+                query=present({"exportId": export_id, "requestId": request_id or new_request_id()}),
+                body=present(
+                    {
+                        "datasetVersion": dataset_version,
+                        "split": split,
+                        "parts": parts,
+                        "format": format,
+                        "tokenizerDigest": tokenizer_digest,
+                        "endToken": end_token,
+                        "escapeFormulas": escape_formulas,
+                        "reader": reader,
+                        "purpose": purpose,
+                    }
+                ),
+                repeatable=True,
+            ),
+            timeout,
+        )
 
-    async def delete(self, name: str, *, allow_missing: bool | None = None, timeout: float | None = None) -> None:
+    async def delete(
+        self, name: str, *, allow_missing: bool | None = None, timeout: float | None = None
+    ) -> None:
         """Delete an export that has ended, and its files.
 
         Refused while it is in progress (`IN_USE`), and while an erasure is in progress in the project
@@ -1402,7 +2491,14 @@ class AsyncExportsResource:
                 does.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        await self._transport.send(Call('DELETE', expand('/v1/{name=projects/*/datasets/*/exports/*}', name=name), query=present({'allowMissing': allow_missing})), timeout)
+        await self._transport.send(
+            Call(
+                "DELETE",
+                expand("/v1/{name=projects/*/datasets/*/exports/*}", name=name),
+                query=present({"allowMissing": allow_missing}),
+            ),
+            timeout,
+        )
 
     async def get(self, name: str, *, timeout: float | None = None) -> Export:
         """Return one export.
@@ -1411,9 +2507,19 @@ class AsyncExportsResource:
             name: Resource name of the export: `projects/{project}/datasets/{dataset}/exports/{export}`.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return await self._transport.call(Export, Call('GET', expand('/v1/{name=projects/*/datasets/*/exports/*}', name=name)), timeout)
+        return await self._transport.call(
+            Export, Call("GET", expand("/v1/{name=projects/*/datasets/*/exports/*}", name=name)), timeout
+        )
 
-    def list(self, parent: str, *, page_size: int | None = None, page_token: str | None = None, order_by: str | None = None, timeout: float | None = None) -> AsyncPaginator[Export]:
+    def list(
+        self,
+        parent: str,
+        *,
+        page_size: int | None = None,
+        page_token: str | None = None,
+        order_by: str | None = None,
+        timeout: float | None = None,
+    ) -> AsyncPaginator[Export]:
         """List the exports of a dataset, oldest first.
 
         Args:
@@ -1426,9 +2532,25 @@ class AsyncExportsResource:
                 order is refused.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.page(Export, 'exports', Call('GET', expand('/v1/{parent=projects/*/datasets/*}/exports', parent=parent), query=present({'pageSize': page_size, 'pageToken': page_token, 'orderBy': order_by})), timeout)
+        return self._transport.page(
+            Export,
+            "exports",
+            Call(
+                "GET",
+                expand("/v1/{parent=projects/*/datasets/*}/exports", parent=parent),
+                query=present({"pageSize": page_size, "pageToken": page_token, "orderBy": order_by}),
+            ),
+            timeout,
+        )
 
-    async def open(self, name: str, *, reader: str | None = None, purpose: str | None = None, timeout: float | None = None) -> OpenExportResponse:
+    async def open(
+        self,
+        name: str,
+        *,
+        reader: str | None = None,
+        purpose: str | None = None,
+        timeout: float | None = None,
+    ) -> OpenExportResponse:
         """Return the digest and the files of an export.
 
         If it holds the test part of a split, the reading is logged. Refused until the export is READY
@@ -1440,7 +2562,15 @@ class AsyncExportsResource:
             purpose: Purpose of the reading. It is logged for the test part.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return await self._transport.call(OpenExportResponse, Call('POST', expand('/v1/{name=projects/*/datasets/*/exports/*}:open', name=name), body=present({'reader': reader, 'purpose': purpose})), timeout)
+        return await self._transport.call(
+            OpenExportResponse,
+            Call(
+                "POST",
+                expand("/v1/{name=projects/*/datasets/*/exports/*}:open", name=name),
+                body=present({"reader": reader, "purpose": purpose}),
+            ),
+            timeout,
+        )
 
     def watch(self, name: str, *, revision: int | None = None) -> AsyncWatch[Export]:
         """Stream an export: its current state, then each change.
@@ -1452,9 +2582,18 @@ class AsyncExportsResource:
             revision: Send only states with a higher revision, for example than the last one that was
                 received; no revision is too old. 0: start with the current state.
         """
-        return self._transport.watch(Export, Call('GET', expand('/v1/{name=projects/*/datasets/*/exports/*}:watch', name=name), query=present({'revision': revision})))
+        return self._transport.watch(
+            Export,
+            Call(
+                "GET",
+                expand("/v1/{name=projects/*/datasets/*/exports/*}:watch", name=name),
+                query=present({"revision": revision}),
+            ),
+        )
 
-    async def wait(self, name: str, *, timeout: float | None = None, on_state: Callable[[Export], object] | None = None) -> Export:
+    async def wait(
+        self, name: str, *, timeout: float | None = None, on_state: Callable[[Export], object] | None = None
+    ) -> Export:
         """Wait for the final state, and return it.
 
         OperationFailedError if there is no result (failed, cancelled, refused, rolled back);
@@ -1465,7 +2604,12 @@ class AsyncExportsResource:
             timeout: Seconds to wait. Default: no limit.
             on_state: Called with each state, the final one included.
         """
-        return await self._transport.wait(Export, Call('GET', expand('/v1/{name=projects/*/datasets/*/exports/*}:watch', name=name)), timeout, on_state)
+        return await self._transport.wait(
+            Export,
+            Call("GET", expand("/v1/{name=projects/*/datasets/*/exports/*}:watch", name=name)),
+            timeout,
+            on_state,
+        )
 
 
 class ProfilesResource:
@@ -1481,9 +2625,23 @@ class ProfilesResource:
             name: Resource name of the profile: `projects/{project}/datasets/{dataset}/profiles/{profile}`.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.call(Profile, Call('POST', expand('/v1/{name=projects/*/datasets/*/profiles/*}:cancel', name=name), body={}), timeout)
+        return self._transport.call(
+            Profile,
+            Call("POST", expand("/v1/{name=projects/*/datasets/*/profiles/*}:cancel", name=name), body={}),
+            timeout,
+        )
 
-    def create(self, parent: str, *, dataset_version: str | None = None, label_set_digest: str | None = None, topic_count: int | None = None, profile_id: str | None = None, request_id: str | None = None, timeout: float | None = None) -> Profile:
+    def create(
+        self,
+        parent: str,
+        *,
+        dataset_version: str | None = None,
+        label_set_digest: str | None = None,
+        topic_count: int | None = None,
+        profile_id: str | None = None,
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> Profile:
         """Start a profile: a report on the records of a dataset version.
 
         Refused: a version that is not READY or REDACTED (`NOT_READY`), a version of another dataset or a
@@ -1502,7 +2660,23 @@ class ProfilesResource:
                 it created first. A different request with the same ID is refused. At most 256 characters.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.call(Profile, Call('POST', expand('/v1/{parent=projects/*/datasets/*}/profiles', parent=parent), query=present({'profileId': profile_id, 'requestId': request_id or new_request_id()}), body=present({'datasetVersion': dataset_version, 'labelSetDigest': label_set_digest, 'topicCount': topic_count}), repeatable=True), timeout)
+        return self._transport.call(
+            Profile,
+            Call(
+                "POST",
+                expand("/v1/{parent=projects/*/datasets/*}/profiles", parent=parent),
+                query=present({"profileId": profile_id, "requestId": request_id or new_request_id()}),
+                body=present(
+                    {
+                        "datasetVersion": dataset_version,
+                        "labelSetDigest": label_set_digest,
+                        "topicCount": topic_count,
+                    }
+                ),
+                repeatable=True,
+            ),
+            timeout,
+        )
 
     def delete(self, name: str, *, allow_missing: bool | None = None, timeout: float | None = None) -> None:
         """Delete a profile that has ended.
@@ -1516,7 +2690,14 @@ class ProfilesResource:
                 does.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        self._transport.send(Call('DELETE', expand('/v1/{name=projects/*/datasets/*/profiles/*}', name=name), query=present({'allowMissing': allow_missing})), timeout)
+        self._transport.send(
+            Call(
+                "DELETE",
+                expand("/v1/{name=projects/*/datasets/*/profiles/*}", name=name),
+                query=present({"allowMissing": allow_missing}),
+            ),
+            timeout,
+        )
 
     def get(self, name: str, *, timeout: float | None = None) -> Profile:
         """Return one profile, without its report.
@@ -1525,9 +2706,19 @@ class ProfilesResource:
             name: Resource name of the profile: `projects/{project}/datasets/{dataset}/profiles/{profile}`.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.call(Profile, Call('GET', expand('/v1/{name=projects/*/datasets/*/profiles/*}', name=name)), timeout)
+        return self._transport.call(
+            Profile, Call("GET", expand("/v1/{name=projects/*/datasets/*/profiles/*}", name=name)), timeout
+        )
 
-    def list(self, parent: str, *, page_size: int | None = None, page_token: str | None = None, order_by: str | None = None, timeout: float | None = None) -> SyncPage[Profile]:
+    def list(
+        self,
+        parent: str,
+        *,
+        page_size: int | None = None,
+        page_token: str | None = None,
+        order_by: str | None = None,
+        timeout: float | None = None,
+    ) -> SyncPage[Profile]:
         """List the profiles of a dataset, oldest first.
 
         Args:
@@ -1540,7 +2731,16 @@ class ProfilesResource:
                 order is refused.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.page(Profile, 'profiles', Call('GET', expand('/v1/{parent=projects/*/datasets/*}/profiles', parent=parent), query=present({'pageSize': page_size, 'pageToken': page_token, 'orderBy': order_by})), timeout)
+        return self._transport.page(
+            Profile,
+            "profiles",
+            Call(
+                "GET",
+                expand("/v1/{parent=projects/*/datasets/*}/profiles", parent=parent),
+                query=present({"pageSize": page_size, "pageToken": page_token, "orderBy": order_by}),
+            ),
+            timeout,
+        )
 
     def report(self, name: str, *, timeout: float | None = None) -> ProfileReport:
         """Return the report of a profile.
@@ -1552,7 +2752,11 @@ class ProfilesResource:
             name: Resource name of the profile: `projects/{project}/datasets/{dataset}/profiles/{profile}`.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.call(ProfileReport, Call('GET', expand('/v1/{name=projects/*/datasets/*/profiles/*}:report', name=name)), timeout)
+        return self._transport.call(
+            ProfileReport,
+            Call("GET", expand("/v1/{name=projects/*/datasets/*/profiles/*}:report", name=name)),
+            timeout,
+        )
 
     def watch(self, name: str, *, revision: int | None = None) -> SyncWatch[Profile]:
         """Stream a profile: its current state, then each change.
@@ -1564,9 +2768,18 @@ class ProfilesResource:
             revision: Send only states with a higher revision, for example than the last one that was
                 received; no revision is too old. 0: start with the current state.
         """
-        return self._transport.watch(Profile, Call('GET', expand('/v1/{name=projects/*/datasets/*/profiles/*}:watch', name=name), query=present({'revision': revision})))
+        return self._transport.watch(
+            Profile,
+            Call(
+                "GET",
+                expand("/v1/{name=projects/*/datasets/*/profiles/*}:watch", name=name),
+                query=present({"revision": revision}),
+            ),
+        )
 
-    def wait(self, name: str, *, timeout: float | None = None, on_state: Callable[[Profile], object] | None = None) -> Profile:
+    def wait(
+        self, name: str, *, timeout: float | None = None, on_state: Callable[[Profile], object] | None = None
+    ) -> Profile:
         """Wait for the final state, and return it.
 
         OperationFailedError if there is no result (failed, cancelled, refused, rolled back);
@@ -1577,7 +2790,12 @@ class ProfilesResource:
             timeout: Seconds to wait. Default: no limit.
             on_state: Called with each state, the final one included.
         """
-        return self._transport.wait(Profile, Call('GET', expand('/v1/{name=projects/*/datasets/*/profiles/*}:watch', name=name)), timeout, on_state)
+        return self._transport.wait(
+            Profile,
+            Call("GET", expand("/v1/{name=projects/*/datasets/*/profiles/*}:watch", name=name)),
+            timeout,
+            on_state,
+        )
 
 
 class AsyncProfilesResource:
@@ -1593,9 +2811,23 @@ class AsyncProfilesResource:
             name: Resource name of the profile: `projects/{project}/datasets/{dataset}/profiles/{profile}`.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return await self._transport.call(Profile, Call('POST', expand('/v1/{name=projects/*/datasets/*/profiles/*}:cancel', name=name), body={}), timeout)
+        return await self._transport.call(
+            Profile,
+            Call("POST", expand("/v1/{name=projects/*/datasets/*/profiles/*}:cancel", name=name), body={}),
+            timeout,
+        )
 
-    async def create(self, parent: str, *, dataset_version: str | None = None, label_set_digest: str | None = None, topic_count: int | None = None, profile_id: str | None = None, request_id: str | None = None, timeout: float | None = None) -> Profile:
+    async def create(
+        self,
+        parent: str,
+        *,
+        dataset_version: str | None = None,
+        label_set_digest: str | None = None,
+        topic_count: int | None = None,
+        profile_id: str | None = None,
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> Profile:
         """Start a profile: a report on the records of a dataset version.
 
         Refused: a version that is not READY or REDACTED (`NOT_READY`), a version of another dataset or a
@@ -1614,9 +2846,27 @@ class AsyncProfilesResource:
                 it created first. A different request with the same ID is refused. At most 256 characters.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return await self._transport.call(Profile, Call('POST', expand('/v1/{parent=projects/*/datasets/*}/profiles', parent=parent), query=present({'profileId': profile_id, 'requestId': request_id or new_request_id()}), body=present({'datasetVersion': dataset_version, 'labelSetDigest': label_set_digest, 'topicCount': topic_count}), repeatable=True), timeout)
+        return await self._transport.call(
+            Profile,
+            Call(
+                "POST",
+                expand("/v1/{parent=projects/*/datasets/*}/profiles", parent=parent),
+                query=present({"profileId": profile_id, "requestId": request_id or new_request_id()}),
+                body=present(
+                    {
+                        "datasetVersion": dataset_version,
+                        "labelSetDigest": label_set_digest,
+                        "topicCount": topic_count,
+                    }
+                ),
+                repeatable=True,
+            ),
+            timeout,
+        )
 
-    async def delete(self, name: str, *, allow_missing: bool | None = None, timeout: float | None = None) -> None:
+    async def delete(
+        self, name: str, *, allow_missing: bool | None = None, timeout: float | None = None
+    ) -> None:
         """Delete a profile that has ended.
 
         Refused while it is in progress (`IN_USE`), and while an erasure is in progress in the project
@@ -1628,7 +2878,14 @@ class AsyncProfilesResource:
                 does.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        await self._transport.send(Call('DELETE', expand('/v1/{name=projects/*/datasets/*/profiles/*}', name=name), query=present({'allowMissing': allow_missing})), timeout)
+        await self._transport.send(
+            Call(
+                "DELETE",
+                expand("/v1/{name=projects/*/datasets/*/profiles/*}", name=name),
+                query=present({"allowMissing": allow_missing}),
+            ),
+            timeout,
+        )
 
     async def get(self, name: str, *, timeout: float | None = None) -> Profile:
         """Return one profile, without its report.
@@ -1637,9 +2894,19 @@ class AsyncProfilesResource:
             name: Resource name of the profile: `projects/{project}/datasets/{dataset}/profiles/{profile}`.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return await self._transport.call(Profile, Call('GET', expand('/v1/{name=projects/*/datasets/*/profiles/*}', name=name)), timeout)
+        return await self._transport.call(
+            Profile, Call("GET", expand("/v1/{name=projects/*/datasets/*/profiles/*}", name=name)), timeout
+        )
 
-    def list(self, parent: str, *, page_size: int | None = None, page_token: str | None = None, order_by: str | None = None, timeout: float | None = None) -> AsyncPaginator[Profile]:
+    def list(
+        self,
+        parent: str,
+        *,
+        page_size: int | None = None,
+        page_token: str | None = None,
+        order_by: str | None = None,
+        timeout: float | None = None,
+    ) -> AsyncPaginator[Profile]:
         """List the profiles of a dataset, oldest first.
 
         Args:
@@ -1652,7 +2919,16 @@ class AsyncProfilesResource:
                 order is refused.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.page(Profile, 'profiles', Call('GET', expand('/v1/{parent=projects/*/datasets/*}/profiles', parent=parent), query=present({'pageSize': page_size, 'pageToken': page_token, 'orderBy': order_by})), timeout)
+        return self._transport.page(
+            Profile,
+            "profiles",
+            Call(
+                "GET",
+                expand("/v1/{parent=projects/*/datasets/*}/profiles", parent=parent),
+                query=present({"pageSize": page_size, "pageToken": page_token, "orderBy": order_by}),
+            ),
+            timeout,
+        )
 
     async def report(self, name: str, *, timeout: float | None = None) -> ProfileReport:
         """Return the report of a profile.
@@ -1664,7 +2940,11 @@ class AsyncProfilesResource:
             name: Resource name of the profile: `projects/{project}/datasets/{dataset}/profiles/{profile}`.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return await self._transport.call(ProfileReport, Call('GET', expand('/v1/{name=projects/*/datasets/*/profiles/*}:report', name=name)), timeout)
+        return await self._transport.call(
+            ProfileReport,
+            Call("GET", expand("/v1/{name=projects/*/datasets/*/profiles/*}:report", name=name)),
+            timeout,
+        )
 
     def watch(self, name: str, *, revision: int | None = None) -> AsyncWatch[Profile]:
         """Stream a profile: its current state, then each change.
@@ -1676,9 +2956,18 @@ class AsyncProfilesResource:
             revision: Send only states with a higher revision, for example than the last one that was
                 received; no revision is too old. 0: start with the current state.
         """
-        return self._transport.watch(Profile, Call('GET', expand('/v1/{name=projects/*/datasets/*/profiles/*}:watch', name=name), query=present({'revision': revision})))
+        return self._transport.watch(
+            Profile,
+            Call(
+                "GET",
+                expand("/v1/{name=projects/*/datasets/*/profiles/*}:watch", name=name),
+                query=present({"revision": revision}),
+            ),
+        )
 
-    async def wait(self, name: str, *, timeout: float | None = None, on_state: Callable[[Profile], object] | None = None) -> Profile:
+    async def wait(
+        self, name: str, *, timeout: float | None = None, on_state: Callable[[Profile], object] | None = None
+    ) -> Profile:
         """Wait for the final state, and return it.
 
         OperationFailedError if there is no result (failed, cancelled, refused, rolled back);
@@ -1689,7 +2978,12 @@ class AsyncProfilesResource:
             timeout: Seconds to wait. Default: no limit.
             on_state: Called with each state, the final one included.
         """
-        return await self._transport.wait(Profile, Call('GET', expand('/v1/{name=projects/*/datasets/*/profiles/*}:watch', name=name)), timeout, on_state)
+        return await self._transport.wait(
+            Profile,
+            Call("GET", expand("/v1/{name=projects/*/datasets/*/profiles/*}:watch", name=name)),
+            timeout,
+            on_state,
+        )
 
 
 class RecordDifferencesResource:
@@ -1698,7 +2992,18 @@ class RecordDifferencesResource:
     def __init__(self, transport: SyncTransport) -> None:
         self._transport = transport
 
-    def list(self, parent: str, *, page_size: int | None = None, page_token: str | None = None, base: str | None = None, split: str | None = None, base_split: str | None = None, kinds: Sequence[RecordDifferenceKind] | None = None, timeout: float | None = None) -> SyncPage[RecordDifference]:
+    def list(
+        self,
+        parent: str,
+        *,
+        page_size: int | None = None,
+        page_token: str | None = None,
+        base: str | None = None,
+        split: str | None = None,
+        base_split: str | None = None,
+        kinds: Sequence[RecordDifferenceKind] | None = None,
+        timeout: float | None = None,
+    ) -> SyncPage[RecordDifference]:
         """List the differences that `DiffDatasetVersion` counts, ordered by record ID.
 
         Sealed records are left out.
@@ -1716,7 +3021,25 @@ class RecordDifferencesResource:
             kinds: Kinds to return. Empty: all.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.page(RecordDifference, 'recordDifferences', Call('GET', expand('/v1/{parent=projects/*/datasets/*/versions/*}/recordDifferences', parent=parent), query=present({'pageSize': page_size, 'pageToken': page_token, 'base': base, 'split': split, 'baseSplit': base_split, 'kinds': kinds})), timeout)
+        return self._transport.page(
+            RecordDifference,
+            "recordDifferences",
+            Call(
+                "GET",
+                expand("/v1/{parent=projects/*/datasets/*/versions/*}/recordDifferences", parent=parent),
+                query=present(
+                    {
+                        "pageSize": page_size,
+                        "pageToken": page_token,
+                        "base": base,
+                        "split": split,
+                        "baseSplit": base_split,
+                        "kinds": kinds,
+                    }
+                ),
+            ),
+            timeout,
+        )
 
 
 class AsyncRecordDifferencesResource:
@@ -1725,7 +3048,18 @@ class AsyncRecordDifferencesResource:
     def __init__(self, transport: AsyncTransport) -> None:
         self._transport = transport
 
-    def list(self, parent: str, *, page_size: int | None = None, page_token: str | None = None, base: str | None = None, split: str | None = None, base_split: str | None = None, kinds: Sequence[RecordDifferenceKind] | None = None, timeout: float | None = None) -> AsyncPaginator[RecordDifference]:
+    def list(
+        self,
+        parent: str,
+        *,
+        page_size: int | None = None,
+        page_token: str | None = None,
+        base: str | None = None,
+        split: str | None = None,
+        base_split: str | None = None,
+        kinds: Sequence[RecordDifferenceKind] | None = None,
+        timeout: float | None = None,
+    ) -> AsyncPaginator[RecordDifference]:
         """List the differences that `DiffDatasetVersion` counts, ordered by record ID.
 
         Sealed records are left out.
@@ -1743,7 +3077,25 @@ class AsyncRecordDifferencesResource:
             kinds: Kinds to return. Empty: all.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.page(RecordDifference, 'recordDifferences', Call('GET', expand('/v1/{parent=projects/*/datasets/*/versions/*}/recordDifferences', parent=parent), query=present({'pageSize': page_size, 'pageToken': page_token, 'base': base, 'split': split, 'baseSplit': base_split, 'kinds': kinds})), timeout)
+        return self._transport.page(
+            RecordDifference,
+            "recordDifferences",
+            Call(
+                "GET",
+                expand("/v1/{parent=projects/*/datasets/*/versions/*}/recordDifferences", parent=parent),
+                query=present(
+                    {
+                        "pageSize": page_size,
+                        "pageToken": page_token,
+                        "base": base,
+                        "split": split,
+                        "baseSplit": base_split,
+                        "kinds": kinds,
+                    }
+                ),
+            ),
+            timeout,
+        )
 
 
 class RecordsResource:
@@ -1752,7 +3104,15 @@ class RecordsResource:
     def __init__(self, transport: SyncTransport) -> None:
         self._transport = transport
 
-    def get(self, parent: str, record_id: str, *, reader: str | None = None, purpose: str | None = None, timeout: float | None = None) -> Record:
+    def get(
+        self,
+        parent: str,
+        record_id: str,
+        *,
+        reader: str | None = None,
+        purpose: str | None = None,
+        timeout: float | None = None,
+    ) -> Record:
         """Return one record of a dataset version with its text.
 
         Refused until the version is READY (`NOT_READY`). A record that the version does not hold:
@@ -1767,9 +3127,29 @@ class RecordsResource:
             purpose: Purpose of the reading of a sealed record. It is logged.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.call(Record, Call('GET', expand('/v1/{parent=projects/*/datasets/*/versions/*}/records/{record_id}', parent=parent, record_id=record_id), query=present({'reader': reader, 'purpose': purpose})), timeout)
+        return self._transport.call(
+            Record,
+            Call(
+                "GET",
+                expand(
+                    "/v1/{parent=projects/*/datasets/*/versions/*}/records/{record_id}",
+                    parent=parent,
+                    record_id=record_id,
+                ),
+                query=present({"reader": reader, "purpose": purpose}),
+            ),
+            timeout,
+        )
 
-    def lineage(self, parent: str, record_id: str, *, reader: str | None = None, purpose: str | None = None, timeout: float | None = None) -> RecordLineage:
+    def lineage(
+        self,
+        parent: str,
+        record_id: str,
+        *,
+        reader: str | None = None,
+        purpose: str | None = None,
+        timeout: float | None = None,
+    ) -> RecordLineage:
         """Return every dataset version and split that holds a record, or that held it until it was erased.
 
         For an unknown record, the lists are empty. The same for a sealed record, unless the caller has at
@@ -1783,9 +3163,26 @@ class RecordsResource:
             purpose: Purpose of the reading of the lineage of a sealed record. It is logged.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.call(RecordLineage, Call('GET', expand('/v1/{parent=projects/*}/records/{record_id}:lineage', parent=parent, record_id=record_id), query=present({'reader': reader, 'purpose': purpose})), timeout)
+        return self._transport.call(
+            RecordLineage,
+            Call(
+                "GET",
+                expand(
+                    "/v1/{parent=projects/*}/records/{record_id}:lineage", parent=parent, record_id=record_id
+                ),
+                query=present({"reader": reader, "purpose": purpose}),
+            ),
+            timeout,
+        )
 
-    def list(self, parent: str, *, page_size: int | None = None, page_token: str | None = None, timeout: float | None = None) -> SyncPage[Record]:
+    def list(
+        self,
+        parent: str,
+        *,
+        page_size: int | None = None,
+        page_token: str | None = None,
+        timeout: float | None = None,
+    ) -> SyncPage[Record]:
         """List the records of a dataset version with their texts, ordered by record ID.
 
         Sealed records are left out: those of a test part of the project, and those with the text of one.
@@ -1799,7 +3196,16 @@ class RecordsResource:
                 listing is refused.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.page(Record, 'records', Call('GET', expand('/v1/{parent=projects/*/datasets/*/versions/*}/records', parent=parent), query=present({'pageSize': page_size, 'pageToken': page_token})), timeout)
+        return self._transport.page(
+            Record,
+            "records",
+            Call(
+                "GET",
+                expand("/v1/{parent=projects/*/datasets/*/versions/*}/records", parent=parent),
+                query=present({"pageSize": page_size, "pageToken": page_token}),
+            ),
+            timeout,
+        )
 
 
 class AsyncRecordsResource:
@@ -1808,7 +3214,15 @@ class AsyncRecordsResource:
     def __init__(self, transport: AsyncTransport) -> None:
         self._transport = transport
 
-    async def get(self, parent: str, record_id: str, *, reader: str | None = None, purpose: str | None = None, timeout: float | None = None) -> Record:
+    async def get(
+        self,
+        parent: str,
+        record_id: str,
+        *,
+        reader: str | None = None,
+        purpose: str | None = None,
+        timeout: float | None = None,
+    ) -> Record:
         """Return one record of a dataset version with its text.
 
         Refused until the version is READY (`NOT_READY`). A record that the version does not hold:
@@ -1823,9 +3237,29 @@ class AsyncRecordsResource:
             purpose: Purpose of the reading of a sealed record. It is logged.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return await self._transport.call(Record, Call('GET', expand('/v1/{parent=projects/*/datasets/*/versions/*}/records/{record_id}', parent=parent, record_id=record_id), query=present({'reader': reader, 'purpose': purpose})), timeout)
+        return await self._transport.call(
+            Record,
+            Call(
+                "GET",
+                expand(
+                    "/v1/{parent=projects/*/datasets/*/versions/*}/records/{record_id}",
+                    parent=parent,
+                    record_id=record_id,
+                ),
+                query=present({"reader": reader, "purpose": purpose}),
+            ),
+            timeout,
+        )
 
-    async def lineage(self, parent: str, record_id: str, *, reader: str | None = None, purpose: str | None = None, timeout: float | None = None) -> RecordLineage:
+    async def lineage(
+        self,
+        parent: str,
+        record_id: str,
+        *,
+        reader: str | None = None,
+        purpose: str | None = None,
+        timeout: float | None = None,
+    ) -> RecordLineage:
         """Return every dataset version and split that holds a record, or that held it until it was erased.
 
         For an unknown record, the lists are empty. The same for a sealed record, unless the caller has at
@@ -1839,9 +3273,26 @@ class AsyncRecordsResource:
             purpose: Purpose of the reading of the lineage of a sealed record. It is logged.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return await self._transport.call(RecordLineage, Call('GET', expand('/v1/{parent=projects/*}/records/{record_id}:lineage', parent=parent, record_id=record_id), query=present({'reader': reader, 'purpose': purpose})), timeout)
+        return await self._transport.call(
+            RecordLineage,
+            Call(
+                "GET",
+                expand(
+                    "/v1/{parent=projects/*}/records/{record_id}:lineage", parent=parent, record_id=record_id
+                ),
+                query=present({"reader": reader, "purpose": purpose}),
+            ),
+            timeout,
+        )
 
-    def list(self, parent: str, *, page_size: int | None = None, page_token: str | None = None, timeout: float | None = None) -> AsyncPaginator[Record]:
+    def list(
+        self,
+        parent: str,
+        *,
+        page_size: int | None = None,
+        page_token: str | None = None,
+        timeout: float | None = None,
+    ) -> AsyncPaginator[Record]:
         """List the records of a dataset version with their texts, ordered by record ID.
 
         Sealed records are left out: those of a test part of the project, and those with the text of one.
@@ -1855,7 +3306,16 @@ class AsyncRecordsResource:
                 listing is refused.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.page(Record, 'records', Call('GET', expand('/v1/{parent=projects/*/datasets/*/versions/*}/records', parent=parent), query=present({'pageSize': page_size, 'pageToken': page_token})), timeout)
+        return self._transport.page(
+            Record,
+            "records",
+            Call(
+                "GET",
+                expand("/v1/{parent=projects/*/datasets/*/versions/*}/records", parent=parent),
+                query=present({"pageSize": page_size, "pageToken": page_token}),
+            ),
+            timeout,
+        )
 
 
 class RejectionsResource:
@@ -1864,11 +3324,18 @@ class RejectionsResource:
     def __init__(self, transport: SyncTransport) -> None:
         self._transport = transport
 
-    def list(self, parent: str, *, page_size: int | None = None, page_token: str | None = None, timeout: float | None = None) -> SyncPage[RejectedItem]:
+    def list(
+        self,
+        parent: str,
+        *,
+        page_size: int | None = None,
+        page_token: str | None = None,
+        timeout: float | None = None,
+    ) -> SyncPage[RejectedItem]:
         """List the items of the sources that became no record, each with the curation step and the reason.
 
-        Once the project has a test part, items that repeat another text have no `text_start` and no `detail`.
-        Refused until the dataset version is READY (`NOT_READY`).
+        Items that repeat a sealed record are left out. Refused until the dataset version is READY
+        (`NOT_READY`).
 
         Args:
             parent: Resource name of the version: `projects/{project}/datasets/{dataset}/versions/{version}`.
@@ -1878,7 +3345,16 @@ class RejectionsResource:
                 listing is refused.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.page(RejectedItem, 'rejections', Call('GET', expand('/v1/{parent=projects/*/datasets/*/versions/*}/rejections', parent=parent), query=present({'pageSize': page_size, 'pageToken': page_token})), timeout)
+        return self._transport.page(
+            RejectedItem,
+            "rejections",
+            Call(
+                "GET",
+                expand("/v1/{parent=projects/*/datasets/*/versions/*}/rejections", parent=parent),
+                query=present({"pageSize": page_size, "pageToken": page_token}),
+            ),
+            timeout,
+        )
 
 
 class AsyncRejectionsResource:
@@ -1887,11 +3363,18 @@ class AsyncRejectionsResource:
     def __init__(self, transport: AsyncTransport) -> None:
         self._transport = transport
 
-    def list(self, parent: str, *, page_size: int | None = None, page_token: str | None = None, timeout: float | None = None) -> AsyncPaginator[RejectedItem]:
+    def list(
+        self,
+        parent: str,
+        *,
+        page_size: int | None = None,
+        page_token: str | None = None,
+        timeout: float | None = None,
+    ) -> AsyncPaginator[RejectedItem]:
         """List the items of the sources that became no record, each with the curation step and the reason.
 
-        Once the project has a test part, items that repeat another text have no `text_start` and no `detail`.
-        Refused until the dataset version is READY (`NOT_READY`).
+        Items that repeat a sealed record are left out. Refused until the dataset version is READY
+        (`NOT_READY`).
 
         Args:
             parent: Resource name of the version: `projects/{project}/datasets/{dataset}/versions/{version}`.
@@ -1901,7 +3384,16 @@ class AsyncRejectionsResource:
                 listing is refused.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.page(RejectedItem, 'rejections', Call('GET', expand('/v1/{parent=projects/*/datasets/*/versions/*}/rejections', parent=parent), query=present({'pageSize': page_size, 'pageToken': page_token})), timeout)
+        return self._transport.page(
+            RejectedItem,
+            "rejections",
+            Call(
+                "GET",
+                expand("/v1/{parent=projects/*/datasets/*/versions/*}/rejections", parent=parent),
+                query=present({"pageSize": page_size, "pageToken": page_token}),
+            ),
+            timeout,
+        )
 
 
 class SourcesResource:
@@ -1910,7 +3402,24 @@ class SourcesResource:
     def __init__(self, transport: SyncTransport) -> None:
         self._transport = transport
 
-    def create(self, parent: str, *, display_name: str | None = None, format: SourceFormat | None = None, digest: str | None = None, license: str | None = None, labels_by_folder: Mapping[str, str] | None = None, columns: SourceColumns | None = None, encoding: str | None = None, sample_by: SourceSampleBy | None = None, archive_depth: int | None = None, rows: SourceRows | None = None, source_id: str | None = None, request_id: str | None = None, timeout: float | None = None) -> Source:
+    def create(
+        self,
+        parent: str,
+        *,
+        display_name: str | None = None,
+        format: SourceFormat | None = None,
+        digest: str | None = None,
+        license: str | None = None,
+        labels_by_folder: Mapping[str, str] | None = None,
+        columns: SourceColumns | None = None,
+        encoding: str | None = None,
+        sample_by: SourceSampleBy | None = None,
+        archive_depth: int | None = None,
+        rows: SourceRows | None = None,
+        source_id: str | None = None,
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> Source:
         """Create a source from an uploaded blob.
 
         Refused: a blob that was not uploaded (`BLOB_NOT_FOUND`), settings that do not fit (`BAD_SOURCE`), and
@@ -1942,7 +3451,30 @@ class SourcesResource:
                 it created first. A different request with the same ID is refused. At most 256 characters.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.call(Source, Call('POST', expand('/v1/{parent=projects/*}/sources', parent=parent), query=present({'sourceId': source_id, 'requestId': request_id or new_request_id()}), body=present({'displayName': display_name, 'format': format, 'digest': digest, 'license': license, 'labelsByFolder': labels_by_folder, 'columns': columns, 'encoding': encoding, 'sampleBy': sample_by, 'archiveDepth': archive_depth, 'rows': rows}), repeatable=True), timeout)
+        return self._transport.call(
+            Source,
+            Call(
+                "POST",
+                expand("/v1/{parent=projects/*}/sources", parent=parent),
+                query=present({"sourceId": source_id, "requestId": request_id or new_request_id()}),
+                body=present(
+                    {
+                        "displayName": display_name,
+                        "format": format,
+                        "digest": digest,
+                        "license": license,
+                        "labelsByFolder": labels_by_folder,
+                        "columns": columns,
+                        "encoding": encoding,
+                        "sampleBy": sample_by,
+                        "archiveDepth": archive_depth,
+                        "rows": rows,
+                    }
+                ),
+                repeatable=True,
+            ),
+            timeout,
+        )
 
     def delete(self, name: str, *, etag: str | None = None, timeout: float | None = None) -> None:
         """Delete a source.
@@ -1956,7 +3488,12 @@ class SourcesResource:
                 checked.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        self._transport.send(Call('DELETE', expand('/v1/{name=projects/*/sources/*}', name=name), query=present({'etag': etag})), timeout)
+        self._transport.send(
+            Call(
+                "DELETE", expand("/v1/{name=projects/*/sources/*}", name=name), query=present({"etag": etag})
+            ),
+            timeout,
+        )
 
     def get(self, name: str, *, timeout: float | None = None) -> Source:
         """Return one source.
@@ -1965,9 +3502,19 @@ class SourcesResource:
             name: Resource name of the source: `projects/{project}/sources/{source}`.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.call(Source, Call('GET', expand('/v1/{name=projects/*/sources/*}', name=name)), timeout)
+        return self._transport.call(
+            Source, Call("GET", expand("/v1/{name=projects/*/sources/*}", name=name)), timeout
+        )
 
-    def list(self, parent: str, *, page_size: int | None = None, page_token: str | None = None, order_by: str | None = None, timeout: float | None = None) -> SyncPage[Source]:
+    def list(
+        self,
+        parent: str,
+        *,
+        page_size: int | None = None,
+        page_token: str | None = None,
+        order_by: str | None = None,
+        timeout: float | None = None,
+    ) -> SyncPage[Source]:
         """List the sources of a project, oldest first.
 
         Args:
@@ -1980,9 +3527,35 @@ class SourcesResource:
                 order is refused.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.page(Source, 'sources', Call('GET', expand('/v1/{parent=projects/*}/sources', parent=parent), query=present({'pageSize': page_size, 'pageToken': page_token, 'orderBy': order_by})), timeout)
+        return self._transport.page(
+            Source,
+            "sources",
+            Call(
+                "GET",
+                expand("/v1/{parent=projects/*}/sources", parent=parent),
+                query=present({"pageSize": page_size, "pageToken": page_token, "orderBy": order_by}),
+            ),
+            timeout,
+        )
 
-    def preview(self, parent: str, *, display_name: str | None = None, format: SourceFormat | None = None, digest: str | None = None, license: str | None = None, labels_by_folder: Mapping[str, str] | None = None, columns: SourceColumns | None = None, encoding: str | None = None, sample_by: SourceSampleBy | None = None, archive_depth: int | None = None, rows: SourceRows | None = None, record_count: int | None = None, steps: Sequence[str] | None = None, timeout: float | None = None) -> SourcePreview:
+    def preview(
+        self,
+        parent: str,
+        *,
+        display_name: str | None = None,
+        format: SourceFormat | None = None,
+        digest: str | None = None,
+        license: str | None = None,
+        labels_by_folder: Mapping[str, str] | None = None,
+        columns: SourceColumns | None = None,
+        encoding: str | None = None,
+        sample_by: SourceSampleBy | None = None,
+        archive_depth: int | None = None,
+        rows: SourceRows | None = None,
+        record_count: int | None = None,
+        steps: Sequence[str] | None = None,
+        timeout: float | None = None,
+    ) -> SourcePreview:
         """Read the beginning of an uploaded blob as a source.
 
         Nothing is stored. A blob without usable records gives a preview that names the problem. Refused: a
@@ -2014,9 +3587,45 @@ class SourcesResource:
                 `preset:name=NAME`; see `Curation.steps`. Default: the default steps.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.call(SourcePreview, Call('POST', expand('/v1/{parent=projects/*}/sources:preview', parent=parent), query=present({'recordCount': record_count, 'steps': steps}), body=present({'displayName': display_name, 'format': format, 'digest': digest, 'license': license, 'labelsByFolder': labels_by_folder, 'columns': columns, 'encoding': encoding, 'sampleBy': sample_by, 'archiveDepth': archive_depth, 'rows': rows})), timeout)
+        return self._transport.call(
+            SourcePreview,
+            Call(
+                "POST",
+                expand("/v1/{parent=projects/*}/sources:preview", parent=parent),
+                query=present({"recordCount": record_count, "steps": steps}),
+                body=present(
+                    {
+                        "displayName": display_name,
+                        "format": format,
+                        "digest": digest,
+                        "license": license,
+                        "labelsByFolder": labels_by_folder,
+                        "columns": columns,
+                        "encoding": encoding,
+                        "sampleBy": sample_by,
+                        "archiveDepth": archive_depth,
+                        "rows": rows,
+                    }
+                ),
+            ),
+            timeout,
+        )
 
-    def update(self, name: str, *, display_name: str | Omit = omit, license: str | Omit = omit, labels_by_folder: Mapping[str, str] | Omit = omit, columns: SourceColumns | Omit = omit, encoding: str | Omit = omit, format: SourceFormat | Omit = omit, sample_by: SourceSampleBy | Omit = omit, rows: SourceRows | Omit | None = omit, etag: str | Omit = omit, timeout: float | None = None) -> Source:
+    def update(
+        self,
+        name: str,
+        *,
+        display_name: str | Omit = omit,
+        license: str | Omit = omit,
+        labels_by_folder: Mapping[str, str] | Omit = omit,
+        columns: SourceColumns | Omit = omit,
+        encoding: str | Omit = omit,
+        format: SourceFormat | Omit = omit,
+        sample_by: SourceSampleBy | Omit = omit,
+        rows: SourceRows | Omit | None = omit,
+        etag: str | Omit = omit,
+        timeout: float | None = None,
+    ) -> Source:
         """Update the display name or license of a source, or how it is read.
 
         A change of how it is read is refused once a dataset version was created from it (`SOURCE_IN_USE`).
@@ -2040,7 +3649,27 @@ class SourcesResource:
                 is not lost: a stale value is refused.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.call(Source, Call('PATCH', expand('/v1/{name=projects/*/sources/*}', name=name), body=changes({'displayName': display_name, 'license': license, 'labelsByFolder': labels_by_folder, 'columns': columns, 'encoding': encoding, 'format': format, 'sampleBy': sample_by, 'rows': rows, 'etag': etag})), timeout)
+        return self._transport.call(
+            Source,
+            Call(
+                "PATCH",
+                expand("/v1/{name=projects/*/sources/*}", name=name),
+                body=changes(
+                    {
+                        "displayName": display_name,
+                        "license": license,
+                        "labelsByFolder": labels_by_folder,
+                        "columns": columns,
+                        "encoding": encoding,
+                        "format": format,
+                        "sampleBy": sample_by,
+                        "rows": rows,
+                        "etag": etag,
+                    }
+                ),
+            ),
+            timeout,
+        )
 
 
 class AsyncSourcesResource:
@@ -2049,7 +3678,24 @@ class AsyncSourcesResource:
     def __init__(self, transport: AsyncTransport) -> None:
         self._transport = transport
 
-    async def create(self, parent: str, *, display_name: str | None = None, format: SourceFormat | None = None, digest: str | None = None, license: str | None = None, labels_by_folder: Mapping[str, str] | None = None, columns: SourceColumns | None = None, encoding: str | None = None, sample_by: SourceSampleBy | None = None, archive_depth: int | None = None, rows: SourceRows | None = None, source_id: str | None = None, request_id: str | None = None, timeout: float | None = None) -> Source:
+    async def create(
+        self,
+        parent: str,
+        *,
+        display_name: str | None = None,
+        format: SourceFormat | None = None,
+        digest: str | None = None,
+        license: str | None = None,
+        labels_by_folder: Mapping[str, str] | None = None,
+        columns: SourceColumns | None = None,
+        encoding: str | None = None,
+        sample_by: SourceSampleBy | None = None,
+        archive_depth: int | None = None,
+        rows: SourceRows | None = None,
+        source_id: str | None = None,
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> Source:
         """Create a source from an uploaded blob.
 
         Refused: a blob that was not uploaded (`BLOB_NOT_FOUND`), settings that do not fit (`BAD_SOURCE`), and
@@ -2081,7 +3727,30 @@ class AsyncSourcesResource:
                 it created first. A different request with the same ID is refused. At most 256 characters.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return await self._transport.call(Source, Call('POST', expand('/v1/{parent=projects/*}/sources', parent=parent), query=present({'sourceId': source_id, 'requestId': request_id or new_request_id()}), body=present({'displayName': display_name, 'format': format, 'digest': digest, 'license': license, 'labelsByFolder': labels_by_folder, 'columns': columns, 'encoding': encoding, 'sampleBy': sample_by, 'archiveDepth': archive_depth, 'rows': rows}), repeatable=True), timeout)
+        return await self._transport.call(
+            Source,
+            Call(
+                "POST",
+                expand("/v1/{parent=projects/*}/sources", parent=parent),
+                query=present({"sourceId": source_id, "requestId": request_id or new_request_id()}),
+                body=present(
+                    {
+                        "displayName": display_name,
+                        "format": format,
+                        "digest": digest,
+                        "license": license,
+                        "labelsByFolder": labels_by_folder,
+                        "columns": columns,
+                        "encoding": encoding,
+                        "sampleBy": sample_by,
+                        "archiveDepth": archive_depth,
+                        "rows": rows,
+                    }
+                ),
+                repeatable=True,
+            ),
+            timeout,
+        )
 
     async def delete(self, name: str, *, etag: str | None = None, timeout: float | None = None) -> None:
         """Delete a source.
@@ -2095,7 +3764,12 @@ class AsyncSourcesResource:
                 checked.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        await self._transport.send(Call('DELETE', expand('/v1/{name=projects/*/sources/*}', name=name), query=present({'etag': etag})), timeout)
+        await self._transport.send(
+            Call(
+                "DELETE", expand("/v1/{name=projects/*/sources/*}", name=name), query=present({"etag": etag})
+            ),
+            timeout,
+        )
 
     async def get(self, name: str, *, timeout: float | None = None) -> Source:
         """Return one source.
@@ -2104,9 +3778,19 @@ class AsyncSourcesResource:
             name: Resource name of the source: `projects/{project}/sources/{source}`.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return await self._transport.call(Source, Call('GET', expand('/v1/{name=projects/*/sources/*}', name=name)), timeout)
+        return await self._transport.call(
+            Source, Call("GET", expand("/v1/{name=projects/*/sources/*}", name=name)), timeout
+        )
 
-    def list(self, parent: str, *, page_size: int | None = None, page_token: str | None = None, order_by: str | None = None, timeout: float | None = None) -> AsyncPaginator[Source]:
+    def list(
+        self,
+        parent: str,
+        *,
+        page_size: int | None = None,
+        page_token: str | None = None,
+        order_by: str | None = None,
+        timeout: float | None = None,
+    ) -> AsyncPaginator[Source]:
         """List the sources of a project, oldest first.
 
         Args:
@@ -2119,9 +3803,35 @@ class AsyncSourcesResource:
                 order is refused.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.page(Source, 'sources', Call('GET', expand('/v1/{parent=projects/*}/sources', parent=parent), query=present({'pageSize': page_size, 'pageToken': page_token, 'orderBy': order_by})), timeout)
+        return self._transport.page(
+            Source,
+            "sources",
+            Call(
+                "GET",
+                expand("/v1/{parent=projects/*}/sources", parent=parent),
+                query=present({"pageSize": page_size, "pageToken": page_token, "orderBy": order_by}),
+            ),
+            timeout,
+        )
 
-    async def preview(self, parent: str, *, display_name: str | None = None, format: SourceFormat | None = None, digest: str | None = None, license: str | None = None, labels_by_folder: Mapping[str, str] | None = None, columns: SourceColumns | None = None, encoding: str | None = None, sample_by: SourceSampleBy | None = None, archive_depth: int | None = None, rows: SourceRows | None = None, record_count: int | None = None, steps: Sequence[str] | None = None, timeout: float | None = None) -> SourcePreview:
+    async def preview(
+        self,
+        parent: str,
+        *,
+        display_name: str | None = None,
+        format: SourceFormat | None = None,
+        digest: str | None = None,
+        license: str | None = None,
+        labels_by_folder: Mapping[str, str] | None = None,
+        columns: SourceColumns | None = None,
+        encoding: str | None = None,
+        sample_by: SourceSampleBy | None = None,
+        archive_depth: int | None = None,
+        rows: SourceRows | None = None,
+        record_count: int | None = None,
+        steps: Sequence[str] | None = None,
+        timeout: float | None = None,
+    ) -> SourcePreview:
         """Read the beginning of an uploaded blob as a source.
 
         Nothing is stored. A blob without usable records gives a preview that names the problem. Refused: a
@@ -2153,9 +3863,45 @@ class AsyncSourcesResource:
                 `preset:name=NAME`; see `Curation.steps`. Default: the default steps.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return await self._transport.call(SourcePreview, Call('POST', expand('/v1/{parent=projects/*}/sources:preview', parent=parent), query=present({'recordCount': record_count, 'steps': steps}), body=present({'displayName': display_name, 'format': format, 'digest': digest, 'license': license, 'labelsByFolder': labels_by_folder, 'columns': columns, 'encoding': encoding, 'sampleBy': sample_by, 'archiveDepth': archive_depth, 'rows': rows})), timeout)
+        return await self._transport.call(
+            SourcePreview,
+            Call(
+                "POST",
+                expand("/v1/{parent=projects/*}/sources:preview", parent=parent),
+                query=present({"recordCount": record_count, "steps": steps}),
+                body=present(
+                    {
+                        "displayName": display_name,
+                        "format": format,
+                        "digest": digest,
+                        "license": license,
+                        "labelsByFolder": labels_by_folder,
+                        "columns": columns,
+                        "encoding": encoding,
+                        "sampleBy": sample_by,
+                        "archiveDepth": archive_depth,
+                        "rows": rows,
+                    }
+                ),
+            ),
+            timeout,
+        )
 
-    async def update(self, name: str, *, display_name: str | Omit = omit, license: str | Omit = omit, labels_by_folder: Mapping[str, str] | Omit = omit, columns: SourceColumns | Omit = omit, encoding: str | Omit = omit, format: SourceFormat | Omit = omit, sample_by: SourceSampleBy | Omit = omit, rows: SourceRows | Omit | None = omit, etag: str | Omit = omit, timeout: float | None = None) -> Source:
+    async def update(
+        self,
+        name: str,
+        *,
+        display_name: str | Omit = omit,
+        license: str | Omit = omit,
+        labels_by_folder: Mapping[str, str] | Omit = omit,
+        columns: SourceColumns | Omit = omit,
+        encoding: str | Omit = omit,
+        format: SourceFormat | Omit = omit,
+        sample_by: SourceSampleBy | Omit = omit,
+        rows: SourceRows | Omit | None = omit,
+        etag: str | Omit = omit,
+        timeout: float | None = None,
+    ) -> Source:
         """Update the display name or license of a source, or how it is read.
 
         A change of how it is read is refused once a dataset version was created from it (`SOURCE_IN_USE`).
@@ -2179,7 +3925,27 @@ class AsyncSourcesResource:
                 is not lost: a stale value is refused.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return await self._transport.call(Source, Call('PATCH', expand('/v1/{name=projects/*/sources/*}', name=name), body=changes({'displayName': display_name, 'license': license, 'labelsByFolder': labels_by_folder, 'columns': columns, 'encoding': encoding, 'format': format, 'sampleBy': sample_by, 'rows': rows, 'etag': etag})), timeout)
+        return await self._transport.call(
+            Source,
+            Call(
+                "PATCH",
+                expand("/v1/{name=projects/*/sources/*}", name=name),
+                body=changes(
+                    {
+                        "displayName": display_name,
+                        "license": license,
+                        "labelsByFolder": labels_by_folder,
+                        "columns": columns,
+                        "encoding": encoding,
+                        "format": format,
+                        "sampleBy": sample_by,
+                        "rows": rows,
+                        "etag": etag,
+                    }
+                ),
+            ),
+            timeout,
+        )
 
 
 class SplitReadingsResource:
@@ -2188,7 +3954,15 @@ class SplitReadingsResource:
     def __init__(self, transport: SyncTransport) -> None:
         self._transport = transport
 
-    def list(self, parent: str, *, page_size: int | None = None, page_token: str | None = None, order_by: str | None = None, timeout: float | None = None) -> SyncPage[SplitReading]:
+    def list(
+        self,
+        parent: str,
+        *,
+        page_size: int | None = None,
+        page_token: str | None = None,
+        order_by: str | None = None,
+        timeout: float | None = None,
+    ) -> SyncPage[SplitReading]:
         """List the logged readings of a split, oldest first.
 
         Args:
@@ -2201,7 +3975,16 @@ class SplitReadingsResource:
                 order is refused.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.page(SplitReading, 'readings', Call('GET', expand('/v1/{parent=projects/*/datasets/*/splits/*}/readings', parent=parent), query=present({'pageSize': page_size, 'pageToken': page_token, 'orderBy': order_by})), timeout)
+        return self._transport.page(
+            SplitReading,
+            "readings",
+            Call(
+                "GET",
+                expand("/v1/{parent=projects/*/datasets/*/splits/*}/readings", parent=parent),
+                query=present({"pageSize": page_size, "pageToken": page_token, "orderBy": order_by}),
+            ),
+            timeout,
+        )
 
 
 class AsyncSplitReadingsResource:
@@ -2210,7 +3993,15 @@ class AsyncSplitReadingsResource:
     def __init__(self, transport: AsyncTransport) -> None:
         self._transport = transport
 
-    def list(self, parent: str, *, page_size: int | None = None, page_token: str | None = None, order_by: str | None = None, timeout: float | None = None) -> AsyncPaginator[SplitReading]:
+    def list(
+        self,
+        parent: str,
+        *,
+        page_size: int | None = None,
+        page_token: str | None = None,
+        order_by: str | None = None,
+        timeout: float | None = None,
+    ) -> AsyncPaginator[SplitReading]:
         """List the logged readings of a split, oldest first.
 
         Args:
@@ -2223,7 +4014,16 @@ class AsyncSplitReadingsResource:
                 order is refused.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.page(SplitReading, 'readings', Call('GET', expand('/v1/{parent=projects/*/datasets/*/splits/*}/readings', parent=parent), query=present({'pageSize': page_size, 'pageToken': page_token, 'orderBy': order_by})), timeout)
+        return self._transport.page(
+            SplitReading,
+            "readings",
+            Call(
+                "GET",
+                expand("/v1/{parent=projects/*/datasets/*/splits/*}/readings", parent=parent),
+                query=present({"pageSize": page_size, "pageToken": page_token, "orderBy": order_by}),
+            ),
+            timeout,
+        )
 
 
 class SplitsResource:
@@ -2239,9 +4039,26 @@ class SplitsResource:
             name: Resource name of the split: `projects/{project}/datasets/{dataset}/splits/{split}`.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.call(Split, Call('POST', expand('/v1/{name=projects/*/datasets/*/splits/*}:cancel', name=name), body={}), timeout)
+        return self._transport.call(
+            Split,
+            Call("POST", expand("/v1/{name=projects/*/datasets/*/splits/*}:cancel", name=name), body={}),
+            timeout,
+        )
 
-    def create(self, parent: str, *, dataset_version: str | None = None, label_set_digest: str | None = None, mode: SplitMode | None = None, ratios: SplitRatios | None = None, seed: int | None = None, replay: SplitReplay | None = None, split_id: str | None = None, request_id: str | None = None, timeout: float | None = None) -> Split:
+    def create(
+        self,
+        parent: str,
+        *,
+        dataset_version: str | None = None,
+        label_set_digest: str | None = None,
+        mode: SplitMode | None = None,
+        ratios: SplitRatios | None = None,
+        seed: int | None = None,
+        replay: SplitReplay | None = None,
+        split_id: str | None = None,
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> Split:
         """Start the split of a READY dataset version.
 
         Refused: a version or a replayed split that is not READY (`NOT_READY`), a version of which records
@@ -2263,7 +4080,26 @@ class SplitsResource:
                 it created first. A different request with the same ID is refused. At most 256 characters.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.call(Split, Call('POST', expand('/v1/{parent=projects/*/datasets/*}/splits', parent=parent), query=present({'splitId': split_id, 'requestId': request_id or new_request_id()}), body=present({'datasetVersion': dataset_version, 'labelSetDigest': label_set_digest, 'mode': mode, 'ratios': ratios, 'seed': seed, 'replay': replay}), repeatable=True), timeout)
+        return self._transport.call(
+            Split,
+            Call(
+                "POST",
+                expand("/v1/{parent=projects/*/datasets/*}/splits", parent=parent),
+                query=present({"splitId": split_id, "requestId": request_id or new_request_id()}),
+                body=present(
+                    {
+                        "datasetVersion": dataset_version,
+                        "labelSetDigest": label_set_digest,
+                        "mode": mode,
+                        "ratios": ratios,
+                        "seed": seed,
+                        "replay": replay,
+                    }
+                ),
+                repeatable=True,
+            ),
+            timeout,
+        )
 
     def delete(self, name: str, *, allow_missing: bool | None = None, timeout: float | None = None) -> None:
         """Delete a split that failed or was cancelled.
@@ -2277,7 +4113,14 @@ class SplitsResource:
                 does.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        self._transport.send(Call('DELETE', expand('/v1/{name=projects/*/datasets/*/splits/*}', name=name), query=present({'allowMissing': allow_missing})), timeout)
+        self._transport.send(
+            Call(
+                "DELETE",
+                expand("/v1/{name=projects/*/datasets/*/splits/*}", name=name),
+                query=present({"allowMissing": allow_missing}),
+            ),
+            timeout,
+        )
 
     def get(self, name: str, *, timeout: float | None = None) -> Split:
         """Return one split.
@@ -2286,9 +4129,19 @@ class SplitsResource:
             name: Resource name of the split: `projects/{project}/datasets/{dataset}/splits/{split}`.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.call(Split, Call('GET', expand('/v1/{name=projects/*/datasets/*/splits/*}', name=name)), timeout)
+        return self._transport.call(
+            Split, Call("GET", expand("/v1/{name=projects/*/datasets/*/splits/*}", name=name)), timeout
+        )
 
-    def list(self, parent: str, *, page_size: int | None = None, page_token: str | None = None, order_by: str | None = None, timeout: float | None = None) -> SyncPage[Split]:
+    def list(
+        self,
+        parent: str,
+        *,
+        page_size: int | None = None,
+        page_token: str | None = None,
+        order_by: str | None = None,
+        timeout: float | None = None,
+    ) -> SyncPage[Split]:
         """List the splits of a dataset, oldest first.
 
         Args:
@@ -2301,9 +4154,26 @@ class SplitsResource:
                 order is refused.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.page(Split, 'splits', Call('GET', expand('/v1/{parent=projects/*/datasets/*}/splits', parent=parent), query=present({'pageSize': page_size, 'pageToken': page_token, 'orderBy': order_by})), timeout)
+        return self._transport.page(
+            Split,
+            "splits",
+            Call(
+                "GET",
+                expand("/v1/{parent=projects/*/datasets/*}/splits", parent=parent),
+                query=present({"pageSize": page_size, "pageToken": page_token, "orderBy": order_by}),
+            ),
+            timeout,
+        )
 
-    def open(self, name: str, *, part: Part | None = None, reader: str | None = None, purpose: str | None = None, timeout: float | None = None) -> OpenSplitResponse:
+    def open(
+        self,
+        name: str,
+        *,
+        part: Part | None = None,
+        reader: str | None = None,
+        purpose: str | None = None,
+        timeout: float | None = None,
+    ) -> OpenSplitResponse:
         """Return the digest of a part of a split, for example of the sealed test part, and log the reading.
 
         Refused until the split is READY (`SPLIT_NOT_READY`), and without a part, a reader and a purpose
@@ -2316,7 +4186,15 @@ class SplitsResource:
             purpose: Purpose of the reading. Required; it is logged.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.call(OpenSplitResponse, Call('POST', expand('/v1/{name=projects/*/datasets/*/splits/*}:open', name=name), body=present({'part': part, 'reader': reader, 'purpose': purpose})), timeout)
+        return self._transport.call(
+            OpenSplitResponse,
+            Call(
+                "POST",
+                expand("/v1/{name=projects/*/datasets/*/splits/*}:open", name=name),
+                body=present({"part": part, "reader": reader, "purpose": purpose}),
+            ),
+            timeout,
+        )
 
     def watch(self, name: str, *, revision: int | None = None) -> SyncWatch[Split]:
         """Stream a split: its current state, then each change.
@@ -2328,9 +4206,18 @@ class SplitsResource:
             revision: Send only states with a higher revision, for example than the last one that was
                 received; no revision is too old. 0: start with the current state.
         """
-        return self._transport.watch(Split, Call('GET', expand('/v1/{name=projects/*/datasets/*/splits/*}:watch', name=name), query=present({'revision': revision})))
+        return self._transport.watch(
+            Split,
+            Call(
+                "GET",
+                expand("/v1/{name=projects/*/datasets/*/splits/*}:watch", name=name),
+                query=present({"revision": revision}),
+            ),
+        )
 
-    def wait(self, name: str, *, timeout: float | None = None, on_state: Callable[[Split], object] | None = None) -> Split:
+    def wait(
+        self, name: str, *, timeout: float | None = None, on_state: Callable[[Split], object] | None = None
+    ) -> Split:
         """Wait for the final state, and return it.
 
         OperationFailedError if there is no result (failed, cancelled, refused, rolled back);
@@ -2341,7 +4228,12 @@ class SplitsResource:
             timeout: Seconds to wait. Default: no limit.
             on_state: Called with each state, the final one included.
         """
-        return self._transport.wait(Split, Call('GET', expand('/v1/{name=projects/*/datasets/*/splits/*}:watch', name=name)), timeout, on_state)
+        return self._transport.wait(
+            Split,
+            Call("GET", expand("/v1/{name=projects/*/datasets/*/splits/*}:watch", name=name)),
+            timeout,
+            on_state,
+        )
 
 
 class AsyncSplitsResource:
@@ -2357,9 +4249,26 @@ class AsyncSplitsResource:
             name: Resource name of the split: `projects/{project}/datasets/{dataset}/splits/{split}`.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return await self._transport.call(Split, Call('POST', expand('/v1/{name=projects/*/datasets/*/splits/*}:cancel', name=name), body={}), timeout)
+        return await self._transport.call(
+            Split,
+            Call("POST", expand("/v1/{name=projects/*/datasets/*/splits/*}:cancel", name=name), body={}),
+            timeout,
+        )
 
-    async def create(self, parent: str, *, dataset_version: str | None = None, label_set_digest: str | None = None, mode: SplitMode | None = None, ratios: SplitRatios | None = None, seed: int | None = None, replay: SplitReplay | None = None, split_id: str | None = None, request_id: str | None = None, timeout: float | None = None) -> Split:
+    async def create(
+        self,
+        parent: str,
+        *,
+        dataset_version: str | None = None,
+        label_set_digest: str | None = None,
+        mode: SplitMode | None = None,
+        ratios: SplitRatios | None = None,
+        seed: int | None = None,
+        replay: SplitReplay | None = None,
+        split_id: str | None = None,
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> Split:
         """Start the split of a READY dataset version.
 
         Refused: a version or a replayed split that is not READY (`NOT_READY`), a version of which records
@@ -2381,9 +4290,30 @@ class AsyncSplitsResource:
                 it created first. A different request with the same ID is refused. At most 256 characters.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return await self._transport.call(Split, Call('POST', expand('/v1/{parent=projects/*/datasets/*}/splits', parent=parent), query=present({'splitId': split_id, 'requestId': request_id or new_request_id()}), body=present({'datasetVersion': dataset_version, 'labelSetDigest': label_set_digest, 'mode': mode, 'ratios': ratios, 'seed': seed, 'replay': replay}), repeatable=True), timeout)
+        return await self._transport.call(
+            Split,
+            Call(
+                "POST",
+                expand("/v1/{parent=projects/*/datasets/*}/splits", parent=parent),
+                query=present({"splitId": split_id, "requestId": request_id or new_request_id()}),
+                body=present(
+                    {
+                        "datasetVersion": dataset_version,
+                        "labelSetDigest": label_set_digest,
+                        "mode": mode,
+                        "ratios": ratios,
+                        "seed": seed,
+                        "replay": replay,
+                    }
+                ),
+                repeatable=True,
+            ),
+            timeout,
+        )
 
-    async def delete(self, name: str, *, allow_missing: bool | None = None, timeout: float | None = None) -> None:
+    async def delete(
+        self, name: str, *, allow_missing: bool | None = None, timeout: float | None = None
+    ) -> None:
         """Delete a split that failed or was cancelled.
 
         Refused while it is in progress or when it has parts (`IN_USE`), and while an erasure is in progress
@@ -2395,7 +4325,14 @@ class AsyncSplitsResource:
                 does.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        await self._transport.send(Call('DELETE', expand('/v1/{name=projects/*/datasets/*/splits/*}', name=name), query=present({'allowMissing': allow_missing})), timeout)
+        await self._transport.send(
+            Call(
+                "DELETE",
+                expand("/v1/{name=projects/*/datasets/*/splits/*}", name=name),
+                query=present({"allowMissing": allow_missing}),
+            ),
+            timeout,
+        )
 
     async def get(self, name: str, *, timeout: float | None = None) -> Split:
         """Return one split.
@@ -2404,9 +4341,19 @@ class AsyncSplitsResource:
             name: Resource name of the split: `projects/{project}/datasets/{dataset}/splits/{split}`.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return await self._transport.call(Split, Call('GET', expand('/v1/{name=projects/*/datasets/*/splits/*}', name=name)), timeout)
+        return await self._transport.call(
+            Split, Call("GET", expand("/v1/{name=projects/*/datasets/*/splits/*}", name=name)), timeout
+        )
 
-    def list(self, parent: str, *, page_size: int | None = None, page_token: str | None = None, order_by: str | None = None, timeout: float | None = None) -> AsyncPaginator[Split]:
+    def list(
+        self,
+        parent: str,
+        *,
+        page_size: int | None = None,
+        page_token: str | None = None,
+        order_by: str | None = None,
+        timeout: float | None = None,
+    ) -> AsyncPaginator[Split]:
         """List the splits of a dataset, oldest first.
 
         Args:
@@ -2419,9 +4366,26 @@ class AsyncSplitsResource:
                 order is refused.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.page(Split, 'splits', Call('GET', expand('/v1/{parent=projects/*/datasets/*}/splits', parent=parent), query=present({'pageSize': page_size, 'pageToken': page_token, 'orderBy': order_by})), timeout)
+        return self._transport.page(
+            Split,
+            "splits",
+            Call(
+                "GET",
+                expand("/v1/{parent=projects/*/datasets/*}/splits", parent=parent),
+                query=present({"pageSize": page_size, "pageToken": page_token, "orderBy": order_by}),
+            ),
+            timeout,
+        )
 
-    async def open(self, name: str, *, part: Part | None = None, reader: str | None = None, purpose: str | None = None, timeout: float | None = None) -> OpenSplitResponse:
+    async def open(
+        self,
+        name: str,
+        *,
+        part: Part | None = None,
+        reader: str | None = None,
+        purpose: str | None = None,
+        timeout: float | None = None,
+    ) -> OpenSplitResponse:
         """Return the digest of a part of a split, for example of the sealed test part, and log the reading.
 
         Refused until the split is READY (`SPLIT_NOT_READY`), and without a part, a reader and a purpose
@@ -2434,7 +4398,15 @@ class AsyncSplitsResource:
             purpose: Purpose of the reading. Required; it is logged.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return await self._transport.call(OpenSplitResponse, Call('POST', expand('/v1/{name=projects/*/datasets/*/splits/*}:open', name=name), body=present({'part': part, 'reader': reader, 'purpose': purpose})), timeout)
+        return await self._transport.call(
+            OpenSplitResponse,
+            Call(
+                "POST",
+                expand("/v1/{name=projects/*/datasets/*/splits/*}:open", name=name),
+                body=present({"part": part, "reader": reader, "purpose": purpose}),
+            ),
+            timeout,
+        )
 
     def watch(self, name: str, *, revision: int | None = None) -> AsyncWatch[Split]:
         """Stream a split: its current state, then each change.
@@ -2446,9 +4418,18 @@ class AsyncSplitsResource:
             revision: Send only states with a higher revision, for example than the last one that was
                 received; no revision is too old. 0: start with the current state.
         """
-        return self._transport.watch(Split, Call('GET', expand('/v1/{name=projects/*/datasets/*/splits/*}:watch', name=name), query=present({'revision': revision})))
+        return self._transport.watch(
+            Split,
+            Call(
+                "GET",
+                expand("/v1/{name=projects/*/datasets/*/splits/*}:watch", name=name),
+                query=present({"revision": revision}),
+            ),
+        )
 
-    async def wait(self, name: str, *, timeout: float | None = None, on_state: Callable[[Split], object] | None = None) -> Split:
+    async def wait(
+        self, name: str, *, timeout: float | None = None, on_state: Callable[[Split], object] | None = None
+    ) -> Split:
         """Wait for the final state, and return it.
 
         OperationFailedError if there is no result (failed, cancelled, refused, rolled back);
@@ -2459,7 +4440,12 @@ class AsyncSplitsResource:
             timeout: Seconds to wait. Default: no limit.
             on_state: Called with each state, the final one included.
         """
-        return await self._transport.wait(Split, Call('GET', expand('/v1/{name=projects/*/datasets/*/splits/*}:watch', name=name)), timeout, on_state)
+        return await self._transport.wait(
+            Split,
+            Call("GET", expand("/v1/{name=projects/*/datasets/*/splits/*}:watch", name=name)),
+            timeout,
+            on_state,
+        )
 
 
 class StreamsResource:
@@ -2471,7 +4457,9 @@ class StreamsResource:
     def __init__(self, transport: SyncTransport) -> None:
         self._transport = transport
 
-    def append(self, name: str, *, records: Sequence[AppendedRecord] | None = None, timeout: float | None = None) -> AppendRecordsResponse:
+    def append(
+        self, name: str, *, records: Sequence[AppendedRecord] | None = None, timeout: float | None = None
+    ) -> AppendRecordsResponse:
         """Append records to a stream: all of the request, or none.
 
         Once the call returns, the records are stored durably; a retry with the same IDs stores none of them
@@ -2485,9 +4473,29 @@ class StreamsResource:
                 MiB.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.call(AppendRecordsResponse, Call('POST', expand('/v1/{name=projects/*/streams/*}:append', name=name), body=present({'records': records})), timeout)
+        return self._transport.call(
+            AppendRecordsResponse,
+            Call(
+                "POST",
+                expand("/v1/{name=projects/*/streams/*}:append", name=name),
+                body=present({"records": records}),
+            ),
+            timeout,
+        )
 
-    def create(self, parent: str, *, display_name: str | None = None, license: str | None = None, columns: SourceColumns | None = None, segment_records: int | None = None, segment_seconds: int | None = None, stream_id: str | None = None, request_id: str | None = None, timeout: float | None = None) -> Stream:
+    def create(
+        self,
+        parent: str,
+        *,
+        display_name: str | None = None,
+        license: str | None = None,
+        columns: SourceColumns | None = None,
+        segment_records: int | None = None,
+        segment_seconds: int | None = None,
+        stream_id: str | None = None,
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> Stream:
         """Create a stream of records. Refused: settings out of range (`BAD_STREAM`).
 
         Args:
@@ -2505,7 +4513,25 @@ class StreamsResource:
                 it created first. A different request with the same ID is refused. At most 256 characters.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.call(Stream, Call('POST', expand('/v1/{parent=projects/*}/streams', parent=parent), query=present({'streamId': stream_id, 'requestId': request_id or new_request_id()}), body=present({'displayName': display_name, 'license': license, 'columns': columns, 'segmentRecords': segment_records, 'segmentSeconds': segment_seconds}), repeatable=True), timeout)
+        return self._transport.call(
+            Stream,
+            Call(
+                "POST",
+                expand("/v1/{parent=projects/*}/streams", parent=parent),
+                query=present({"streamId": stream_id, "requestId": request_id or new_request_id()}),
+                body=present(
+                    {
+                        "displayName": display_name,
+                        "license": license,
+                        "columns": columns,
+                        "segmentRecords": segment_records,
+                        "segmentSeconds": segment_seconds,
+                    }
+                ),
+                repeatable=True,
+            ),
+            timeout,
+        )
 
     def delete(self, name: str, *, allow_missing: bool | None = None, timeout: float | None = None) -> None:
         """Delete a stream; its sources stay.
@@ -2519,7 +4545,14 @@ class StreamsResource:
                 does.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        self._transport.send(Call('DELETE', expand('/v1/{name=projects/*/streams/*}', name=name), query=present({'allowMissing': allow_missing})), timeout)
+        self._transport.send(
+            Call(
+                "DELETE",
+                expand("/v1/{name=projects/*/streams/*}", name=name),
+                query=present({"allowMissing": allow_missing}),
+            ),
+            timeout,
+        )
 
     def get(self, name: str, *, timeout: float | None = None) -> Stream:
         """Return one stream.
@@ -2528,9 +4561,19 @@ class StreamsResource:
             name: Resource name of the stream: `projects/{project}/streams/{stream}`.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.call(Stream, Call('GET', expand('/v1/{name=projects/*/streams/*}', name=name)), timeout)
+        return self._transport.call(
+            Stream, Call("GET", expand("/v1/{name=projects/*/streams/*}", name=name)), timeout
+        )
 
-    def list(self, parent: str, *, page_size: int | None = None, page_token: str | None = None, order_by: str | None = None, timeout: float | None = None) -> SyncPage[Stream]:
+    def list(
+        self,
+        parent: str,
+        *,
+        page_size: int | None = None,
+        page_token: str | None = None,
+        order_by: str | None = None,
+        timeout: float | None = None,
+    ) -> SyncPage[Stream]:
         """List the streams of a project, oldest first.
 
         Args:
@@ -2543,7 +4586,16 @@ class StreamsResource:
                 order is refused.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.page(Stream, 'streams', Call('GET', expand('/v1/{parent=projects/*}/streams', parent=parent), query=present({'pageSize': page_size, 'pageToken': page_token, 'orderBy': order_by})), timeout)
+        return self._transport.page(
+            Stream,
+            "streams",
+            Call(
+                "GET",
+                expand("/v1/{parent=projects/*}/streams", parent=parent),
+                query=present({"pageSize": page_size, "pageToken": page_token, "orderBy": order_by}),
+            ),
+            timeout,
+        )
 
     def seal(self, name: str, *, timeout: float | None = None) -> Stream:
         """Seal the open segment of a stream now, and return the stream with its latest source.
@@ -2554,9 +4606,21 @@ class StreamsResource:
             name: Resource name of the stream: `projects/{project}/streams/{stream}`.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.call(Stream, Call('POST', expand('/v1/{name=projects/*/streams/*}:seal', name=name), body={}), timeout)
+        return self._transport.call(
+            Stream, Call("POST", expand("/v1/{name=projects/*/streams/*}:seal", name=name), body={}), timeout
+        )
 
-    def update(self, name: str, *, display_name: str | Omit = omit, license: str | Omit = omit, segment_records: int | Omit = omit, segment_seconds: int | Omit = omit, etag: str | Omit = omit, timeout: float | None = None) -> Stream:
+    def update(
+        self,
+        name: str,
+        *,
+        display_name: str | Omit = omit,
+        license: str | Omit = omit,
+        segment_records: int | Omit = omit,
+        segment_seconds: int | Omit = omit,
+        etag: str | Omit = omit,
+        timeout: float | None = None,
+    ) -> Stream:
         """Update a stream.
 
         Sources of sealed segments stay as they are; the open segment is sealed by the new bounds.
@@ -2572,7 +4636,23 @@ class StreamsResource:
             etag: Version tag of the changeable fields. Send it with an update: a stale value is refused.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.call(Stream, Call('PATCH', expand('/v1/{name=projects/*/streams/*}', name=name), body=changes({'displayName': display_name, 'license': license, 'segmentRecords': segment_records, 'segmentSeconds': segment_seconds, 'etag': etag})), timeout)
+        return self._transport.call(
+            Stream,
+            Call(
+                "PATCH",
+                expand("/v1/{name=projects/*/streams/*}", name=name),
+                body=changes(
+                    {
+                        "displayName": display_name,
+                        "license": license,
+                        "segmentRecords": segment_records,
+                        "segmentSeconds": segment_seconds,
+                        "etag": etag,
+                    }
+                ),
+            ),
+            timeout,
+        )
 
 
 class AsyncStreamsResource:
@@ -2584,7 +4664,9 @@ class AsyncStreamsResource:
     def __init__(self, transport: AsyncTransport) -> None:
         self._transport = transport
 
-    async def append(self, name: str, *, records: Sequence[AppendedRecord] | None = None, timeout: float | None = None) -> AppendRecordsResponse:
+    async def append(
+        self, name: str, *, records: Sequence[AppendedRecord] | None = None, timeout: float | None = None
+    ) -> AppendRecordsResponse:
         """Append records to a stream: all of the request, or none.
 
         Once the call returns, the records are stored durably; a retry with the same IDs stores none of them
@@ -2598,9 +4680,29 @@ class AsyncStreamsResource:
                 MiB.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return await self._transport.call(AppendRecordsResponse, Call('POST', expand('/v1/{name=projects/*/streams/*}:append', name=name), body=present({'records': records})), timeout)
+        return await self._transport.call(
+            AppendRecordsResponse,
+            Call(
+                "POST",
+                expand("/v1/{name=projects/*/streams/*}:append", name=name),
+                body=present({"records": records}),
+            ),
+            timeout,
+        )
 
-    async def create(self, parent: str, *, display_name: str | None = None, license: str | None = None, columns: SourceColumns | None = None, segment_records: int | None = None, segment_seconds: int | None = None, stream_id: str | None = None, request_id: str | None = None, timeout: float | None = None) -> Stream:
+    async def create(
+        self,
+        parent: str,
+        *,
+        display_name: str | None = None,
+        license: str | None = None,
+        columns: SourceColumns | None = None,
+        segment_records: int | None = None,
+        segment_seconds: int | None = None,
+        stream_id: str | None = None,
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> Stream:
         """Create a stream of records. Refused: settings out of range (`BAD_STREAM`).
 
         Args:
@@ -2618,9 +4720,29 @@ class AsyncStreamsResource:
                 it created first. A different request with the same ID is refused. At most 256 characters.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return await self._transport.call(Stream, Call('POST', expand('/v1/{parent=projects/*}/streams', parent=parent), query=present({'streamId': stream_id, 'requestId': request_id or new_request_id()}), body=present({'displayName': display_name, 'license': license, 'columns': columns, 'segmentRecords': segment_records, 'segmentSeconds': segment_seconds}), repeatable=True), timeout)
+        return await self._transport.call(
+            Stream,
+            Call(
+                "POST",
+                expand("/v1/{parent=projects/*}/streams", parent=parent),
+                query=present({"streamId": stream_id, "requestId": request_id or new_request_id()}),
+                body=present(
+                    {
+                        "displayName": display_name,
+                        "license": license,
+                        "columns": columns,
+                        "segmentRecords": segment_records,
+                        "segmentSeconds": segment_seconds,
+                    }
+                ),
+                repeatable=True,
+            ),
+            timeout,
+        )
 
-    async def delete(self, name: str, *, allow_missing: bool | None = None, timeout: float | None = None) -> None:
+    async def delete(
+        self, name: str, *, allow_missing: bool | None = None, timeout: float | None = None
+    ) -> None:
         """Delete a stream; its sources stay.
 
         Refused while it has records in an open segment (`STREAM_NOT_SEALED`), and while an erasure is in
@@ -2632,7 +4754,14 @@ class AsyncStreamsResource:
                 does.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        await self._transport.send(Call('DELETE', expand('/v1/{name=projects/*/streams/*}', name=name), query=present({'allowMissing': allow_missing})), timeout)
+        await self._transport.send(
+            Call(
+                "DELETE",
+                expand("/v1/{name=projects/*/streams/*}", name=name),
+                query=present({"allowMissing": allow_missing}),
+            ),
+            timeout,
+        )
 
     async def get(self, name: str, *, timeout: float | None = None) -> Stream:
         """Return one stream.
@@ -2641,9 +4770,19 @@ class AsyncStreamsResource:
             name: Resource name of the stream: `projects/{project}/streams/{stream}`.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return await self._transport.call(Stream, Call('GET', expand('/v1/{name=projects/*/streams/*}', name=name)), timeout)
+        return await self._transport.call(
+            Stream, Call("GET", expand("/v1/{name=projects/*/streams/*}", name=name)), timeout
+        )
 
-    def list(self, parent: str, *, page_size: int | None = None, page_token: str | None = None, order_by: str | None = None, timeout: float | None = None) -> AsyncPaginator[Stream]:
+    def list(
+        self,
+        parent: str,
+        *,
+        page_size: int | None = None,
+        page_token: str | None = None,
+        order_by: str | None = None,
+        timeout: float | None = None,
+    ) -> AsyncPaginator[Stream]:
         """List the streams of a project, oldest first.
 
         Args:
@@ -2656,7 +4795,16 @@ class AsyncStreamsResource:
                 order is refused.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.page(Stream, 'streams', Call('GET', expand('/v1/{parent=projects/*}/streams', parent=parent), query=present({'pageSize': page_size, 'pageToken': page_token, 'orderBy': order_by})), timeout)
+        return self._transport.page(
+            Stream,
+            "streams",
+            Call(
+                "GET",
+                expand("/v1/{parent=projects/*}/streams", parent=parent),
+                query=present({"pageSize": page_size, "pageToken": page_token, "orderBy": order_by}),
+            ),
+            timeout,
+        )
 
     async def seal(self, name: str, *, timeout: float | None = None) -> Stream:
         """Seal the open segment of a stream now, and return the stream with its latest source.
@@ -2667,9 +4815,21 @@ class AsyncStreamsResource:
             name: Resource name of the stream: `projects/{project}/streams/{stream}`.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return await self._transport.call(Stream, Call('POST', expand('/v1/{name=projects/*/streams/*}:seal', name=name), body={}), timeout)
+        return await self._transport.call(
+            Stream, Call("POST", expand("/v1/{name=projects/*/streams/*}:seal", name=name), body={}), timeout
+        )
 
-    async def update(self, name: str, *, display_name: str | Omit = omit, license: str | Omit = omit, segment_records: int | Omit = omit, segment_seconds: int | Omit = omit, etag: str | Omit = omit, timeout: float | None = None) -> Stream:
+    async def update(
+        self,
+        name: str,
+        *,
+        display_name: str | Omit = omit,
+        license: str | Omit = omit,
+        segment_records: int | Omit = omit,
+        segment_seconds: int | Omit = omit,
+        etag: str | Omit = omit,
+        timeout: float | None = None,
+    ) -> Stream:
         """Update a stream.
 
         Sources of sealed segments stay as they are; the open segment is sealed by the new bounds.
@@ -2685,4 +4845,20 @@ class AsyncStreamsResource:
             etag: Version tag of the changeable fields. Send it with an update: a stale value is refused.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return await self._transport.call(Stream, Call('PATCH', expand('/v1/{name=projects/*/streams/*}', name=name), body=changes({'displayName': display_name, 'license': license, 'segmentRecords': segment_records, 'segmentSeconds': segment_seconds, 'etag': etag})), timeout)
+        return await self._transport.call(
+            Stream,
+            Call(
+                "PATCH",
+                expand("/v1/{name=projects/*/streams/*}", name=name),
+                body=changes(
+                    {
+                        "displayName": display_name,
+                        "license": license,
+                        "segmentRecords": segment_records,
+                        "segmentSeconds": segment_seconds,
+                        "etag": etag,
+                    }
+                ),
+            ),
+            timeout,
+        )

@@ -1806,6 +1806,12 @@ class ExportFormat(OpenEnum):
     HUGGING_FACE = "FORMAT_HUGGING_FACE"
     """Directory that `datasets.load_dataset` of Hugging Face reads: Parquet files and a dataset card."""
 
+    LABEL_STUDIO = "FORMAT_LABEL_STUDIO"
+    """JSON lists of tasks to import into Label Studio.
+
+    `ExportQueue` writes answers and the labeling config as well.
+    """
+
 
 class ExportedFile(Message):
     """File of an export."""

@@ -90,7 +90,7 @@ class MarkSpecBoxes(Message):
     """Labels to choose from: 1 to 1,000."""
 
     image_attribute: str = ""
-    """Attribute of a record that holds the SHA-256 digest of the blob of its image.
+    """Name of the attribute of a record whose value names its image: the SHA-256 of a blob.
 
     Default: `image`.
     """

@@ -17,7 +17,15 @@ class AliasChangesResource:
     def __init__(self, transport: SyncTransport) -> None:
         self._transport = transport
 
-    def list(self, parent: str, *, page_size: int | None = None, page_token: str | None = None, order_by: str | None = None, timeout: float | None = None) -> SyncPage[AliasChange]:
+    def list(
+        self,
+        parent: str,
+        *,
+        page_size: int | None = None,
+        page_token: str | None = None,
+        order_by: str | None = None,
+        timeout: float | None = None,
+    ) -> SyncPage[AliasChange]:
         """List every move of every alias of a model, oldest first.
 
         Args:
@@ -30,7 +38,16 @@ class AliasChangesResource:
                 order is refused.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.page(AliasChange, 'aliasChanges', Call('GET', expand('/v1/{parent=projects/*/models/*}/aliasChanges', parent=parent), query=present({'pageSize': page_size, 'pageToken': page_token, 'orderBy': order_by})), timeout)
+        return self._transport.page(
+            AliasChange,
+            "aliasChanges",
+            Call(
+                "GET",
+                expand("/v1/{parent=projects/*/models/*}/aliasChanges", parent=parent),
+                query=present({"pageSize": page_size, "pageToken": page_token, "orderBy": order_by}),
+            ),
+            timeout,
+        )
 
 
 class AsyncAliasChangesResource:
@@ -39,7 +56,15 @@ class AsyncAliasChangesResource:
     def __init__(self, transport: AsyncTransport) -> None:
         self._transport = transport
 
-    def list(self, parent: str, *, page_size: int | None = None, page_token: str | None = None, order_by: str | None = None, timeout: float | None = None) -> AsyncPaginator[AliasChange]:
+    def list(
+        self,
+        parent: str,
+        *,
+        page_size: int | None = None,
+        page_token: str | None = None,
+        order_by: str | None = None,
+        timeout: float | None = None,
+    ) -> AsyncPaginator[AliasChange]:
         """List every move of every alias of a model, oldest first.
 
         Args:
@@ -52,7 +77,16 @@ class AsyncAliasChangesResource:
                 order is refused.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.page(AliasChange, 'aliasChanges', Call('GET', expand('/v1/{parent=projects/*/models/*}/aliasChanges', parent=parent), query=present({'pageSize': page_size, 'pageToken': page_token, 'orderBy': order_by})), timeout)
+        return self._transport.page(
+            AliasChange,
+            "aliasChanges",
+            Call(
+                "GET",
+                expand("/v1/{parent=projects/*/models/*}/aliasChanges", parent=parent),
+                query=present({"pageSize": page_size, "pageToken": page_token, "orderBy": order_by}),
+            ),
+            timeout,
+        )
 
 
 class AliasesResource:
@@ -68,9 +102,19 @@ class AliasesResource:
             name: Resource name of the alias: `projects/{project}/models/{model}/aliases/{alias}`.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.call(Alias, Call('GET', expand('/v1/{name=projects/*/models/*/aliases/*}', name=name)), timeout)
+        return self._transport.call(
+            Alias, Call("GET", expand("/v1/{name=projects/*/models/*/aliases/*}", name=name)), timeout
+        )
 
-    def list(self, parent: str, *, page_size: int | None = None, page_token: str | None = None, order_by: str | None = None, timeout: float | None = None) -> SyncPage[Alias]:
+    def list(
+        self,
+        parent: str,
+        *,
+        page_size: int | None = None,
+        page_token: str | None = None,
+        order_by: str | None = None,
+        timeout: float | None = None,
+    ) -> SyncPage[Alias]:
         """List the aliases of a model, oldest first.
 
         Args:
@@ -83,9 +127,26 @@ class AliasesResource:
                 order is refused.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.page(Alias, 'aliases', Call('GET', expand('/v1/{parent=projects/*/models/*}/aliases', parent=parent), query=present({'pageSize': page_size, 'pageToken': page_token, 'orderBy': order_by})), timeout)
+        return self._transport.page(
+            Alias,
+            "aliases",
+            Call(
+                "GET",
+                expand("/v1/{parent=projects/*/models/*}/aliases", parent=parent),
+                query=present({"pageSize": page_size, "pageToken": page_token, "orderBy": order_by}),
+            ),
+            timeout,
+        )
 
-    def set(self, name: str, *, version: str | None = None, reason: str | None = None, request_id: str | None = None, timeout: float | None = None) -> Alias:
+    def set(
+        self,
+        name: str,
+        *,
+        version: str | None = None,
+        reason: str | None = None,
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> Alias:
         """Point an alias to a READY version of the model.
 
         An alias that does not exist is created. The alias `production` can be moved only by the serving
@@ -100,7 +161,18 @@ class AliasesResource:
             request_id: Marks the call as safe to retry. At most 256 characters.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.call(Alias, Call('POST', expand('/v1/{name=projects/*/models/*/aliases/*}:set', name=name), body=present({'version': version, 'reason': reason, 'requestId': request_id or new_request_id()}), repeatable=True), timeout)
+        return self._transport.call(
+            Alias,
+            Call(
+                "POST",
+                expand("/v1/{name=projects/*/models/*/aliases/*}:set", name=name),
+                body=present(
+                    {"version": version, "reason": reason, "requestId": request_id or new_request_id()}
+                ),
+                repeatable=True,
+            ),
+            timeout,
+        )
 
 
 class AsyncAliasesResource:
@@ -116,9 +188,19 @@ class AsyncAliasesResource:
             name: Resource name of the alias: `projects/{project}/models/{model}/aliases/{alias}`.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return await self._transport.call(Alias, Call('GET', expand('/v1/{name=projects/*/models/*/aliases/*}', name=name)), timeout)
+        return await self._transport.call(
+            Alias, Call("GET", expand("/v1/{name=projects/*/models/*/aliases/*}", name=name)), timeout
+        )
 
-    def list(self, parent: str, *, page_size: int | None = None, page_token: str | None = None, order_by: str | None = None, timeout: float | None = None) -> AsyncPaginator[Alias]:
+    def list(
+        self,
+        parent: str,
+        *,
+        page_size: int | None = None,
+        page_token: str | None = None,
+        order_by: str | None = None,
+        timeout: float | None = None,
+    ) -> AsyncPaginator[Alias]:
         """List the aliases of a model, oldest first.
 
         Args:
@@ -131,9 +213,26 @@ class AsyncAliasesResource:
                 order is refused.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.page(Alias, 'aliases', Call('GET', expand('/v1/{parent=projects/*/models/*}/aliases', parent=parent), query=present({'pageSize': page_size, 'pageToken': page_token, 'orderBy': order_by})), timeout)
+        return self._transport.page(
+            Alias,
+            "aliases",
+            Call(
+                "GET",
+                expand("/v1/{parent=projects/*/models/*}/aliases", parent=parent),
+                query=present({"pageSize": page_size, "pageToken": page_token, "orderBy": order_by}),
+            ),
+            timeout,
+        )
 
-    async def set(self, name: str, *, version: str | None = None, reason: str | None = None, request_id: str | None = None, timeout: float | None = None) -> Alias:
+    async def set(
+        self,
+        name: str,
+        *,
+        version: str | None = None,
+        reason: str | None = None,
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> Alias:
         """Point an alias to a READY version of the model.
 
         An alias that does not exist is created. The alias `production` can be moved only by the serving
@@ -148,7 +247,18 @@ class AsyncAliasesResource:
             request_id: Marks the call as safe to retry. At most 256 characters.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return await self._transport.call(Alias, Call('POST', expand('/v1/{name=projects/*/models/*/aliases/*}:set', name=name), body=present({'version': version, 'reason': reason, 'requestId': request_id or new_request_id()}), repeatable=True), timeout)
+        return await self._transport.call(
+            Alias,
+            Call(
+                "POST",
+                expand("/v1/{name=projects/*/models/*/aliases/*}:set", name=name),
+                body=present(
+                    {"version": version, "reason": reason, "requestId": request_id or new_request_id()}
+                ),
+                repeatable=True,
+            ),
+            timeout,
+        )
 
 
 class ModelVersionsResource:
@@ -166,9 +276,25 @@ class ModelVersionsResource:
             name: Resource name of the version: `projects/{project}/models/{model}/versions/{version}`.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.call(ModelVersion, Call('POST', expand('/v1/{name=projects/*/models/*/versions/*}:cancel', name=name), body={}), timeout)
+        return self._transport.call(
+            ModelVersion,
+            Call("POST", expand("/v1/{name=projects/*/models/*/versions/*}:cancel", name=name), body={}),
+            timeout,
+        )
 
-    def create(self, parent: str, *, artifact_digest: str | None = None, lineage: Lineage | None = None, changelog: str | None = None, golden_source_digest: str | None = None, scores: Mapping[str, float] | None = None, model_version_id: str | None = None, request_id: str | None = None, timeout: float | None = None) -> ModelVersion:
+    def create(
+        self,
+        parent: str,
+        *,
+        artifact_digest: str | None = None,
+        lineage: Lineage | None = None,
+        changelog: str | None = None,
+        golden_source_digest: str | None = None,
+        scores: Mapping[str, float] | None = None,
+        model_version_id: str | None = None,
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> ModelVersion:
         """Register a model artifact as a new version.
 
         The version is verified, its golden prompts are recorded and it is signed; it is READY when all of
@@ -192,7 +318,27 @@ class ModelVersionsResource:
                 it created first. A different request with the same ID is refused. At most 256 characters.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.call(ModelVersion, Call('POST', expand('/v1/{parent=projects/*/models/*}/versions', parent=parent), query=present({'modelVersionId': model_version_id, 'requestId': request_id or new_request_id()}), body=present({'artifactDigest': artifact_digest, 'lineage': lineage, 'changelog': changelog, 'goldenSourceDigest': golden_source_digest, 'scores': scores}), repeatable=True), timeout)
+        return self._transport.call(
+            ModelVersion,
+            Call(
+                "POST",
+                expand("/v1/{parent=projects/*/models/*}/versions", parent=parent),
+                query=present(
+                    {"modelVersionId": model_version_id, "requestId": request_id or new_request_id()}
+                ),
+                body=present(
+                    {
+                        "artifactDigest": artifact_digest,
+                        "lineage": lineage,
+                        "changelog": changelog,
+                        "goldenSourceDigest": golden_source_digest,
+                        "scores": scores,
+                    }
+                ),
+                repeatable=True,
+            ),
+            timeout,
+        )
 
     def delete(self, name: str, *, allow_missing: bool | None = None, timeout: float | None = None) -> None:
         """Delete a model version that failed or was cancelled.
@@ -206,7 +352,14 @@ class ModelVersionsResource:
                 does.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        self._transport.send(Call('DELETE', expand('/v1/{name=projects/*/models/*/versions/*}', name=name), query=present({'allowMissing': allow_missing})), timeout)
+        self._transport.send(
+            Call(
+                "DELETE",
+                expand("/v1/{name=projects/*/models/*/versions/*}", name=name),
+                query=present({"allowMissing": allow_missing}),
+            ),
+            timeout,
+        )
 
     def get(self, name: str, *, timeout: float | None = None) -> ModelVersion:
         """Return one model version.
@@ -215,9 +368,19 @@ class ModelVersionsResource:
             name: Resource name of the version: `projects/{project}/models/{model}/versions/{version}`.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.call(ModelVersion, Call('GET', expand('/v1/{name=projects/*/models/*/versions/*}', name=name)), timeout)
+        return self._transport.call(
+            ModelVersion, Call("GET", expand("/v1/{name=projects/*/models/*/versions/*}", name=name)), timeout
+        )
 
-    def list(self, parent: str, *, page_size: int | None = None, page_token: str | None = None, order_by: str | None = None, timeout: float | None = None) -> SyncPage[ModelVersion]:
+    def list(
+        self,
+        parent: str,
+        *,
+        page_size: int | None = None,
+        page_token: str | None = None,
+        order_by: str | None = None,
+        timeout: float | None = None,
+    ) -> SyncPage[ModelVersion]:
         """List the model versions of a model, oldest first.
 
         Args:
@@ -230,7 +393,16 @@ class ModelVersionsResource:
                 order is refused.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.page(ModelVersion, 'modelVersions', Call('GET', expand('/v1/{parent=projects/*/models/*}/versions', parent=parent), query=present({'pageSize': page_size, 'pageToken': page_token, 'orderBy': order_by})), timeout)
+        return self._transport.page(
+            ModelVersion,
+            "modelVersions",
+            Call(
+                "GET",
+                expand("/v1/{parent=projects/*/models/*}/versions", parent=parent),
+                query=present({"pageSize": page_size, "pageToken": page_token, "orderBy": order_by}),
+            ),
+            timeout,
+        )
 
     def watch(self, name: str, *, revision: int | None = None) -> SyncWatch[ModelVersion]:
         """Stream a model version: its current state, then each change.
@@ -242,9 +414,22 @@ class ModelVersionsResource:
             revision: Send only states with a higher revision, for example than the last one that was
                 received; no revision is too old. 0: start with the current state.
         """
-        return self._transport.watch(ModelVersion, Call('GET', expand('/v1/{name=projects/*/models/*/versions/*}:watch', name=name), query=present({'revision': revision})))
+        return self._transport.watch(
+            ModelVersion,
+            Call(
+                "GET",
+                expand("/v1/{name=projects/*/models/*/versions/*}:watch", name=name),
+                query=present({"revision": revision}),
+            ),
+        )
 
-    def wait(self, name: str, *, timeout: float | None = None, on_state: Callable[[ModelVersion], object] | None = None) -> ModelVersion:
+    def wait(
+        self,
+        name: str,
+        *,
+        timeout: float | None = None,
+        on_state: Callable[[ModelVersion], object] | None = None,
+    ) -> ModelVersion:
         """Wait for the final state, and return it.
 
         OperationFailedError if there is no result (failed, cancelled, refused, rolled back);
@@ -255,7 +440,12 @@ class ModelVersionsResource:
             timeout: Seconds to wait. Default: no limit.
             on_state: Called with each state, the final one included.
         """
-        return self._transport.wait(ModelVersion, Call('GET', expand('/v1/{name=projects/*/models/*/versions/*}:watch', name=name)), timeout, on_state)
+        return self._transport.wait(
+            ModelVersion,
+            Call("GET", expand("/v1/{name=projects/*/models/*/versions/*}:watch", name=name)),
+            timeout,
+            on_state,
+        )
 
 
 class AsyncModelVersionsResource:
@@ -273,9 +463,25 @@ class AsyncModelVersionsResource:
             name: Resource name of the version: `projects/{project}/models/{model}/versions/{version}`.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return await self._transport.call(ModelVersion, Call('POST', expand('/v1/{name=projects/*/models/*/versions/*}:cancel', name=name), body={}), timeout)
+        return await self._transport.call(
+            ModelVersion,
+            Call("POST", expand("/v1/{name=projects/*/models/*/versions/*}:cancel", name=name), body={}),
+            timeout,
+        )
 
-    async def create(self, parent: str, *, artifact_digest: str | None = None, lineage: Lineage | None = None, changelog: str | None = None, golden_source_digest: str | None = None, scores: Mapping[str, float] | None = None, model_version_id: str | None = None, request_id: str | None = None, timeout: float | None = None) -> ModelVersion:
+    async def create(
+        self,
+        parent: str,
+        *,
+        artifact_digest: str | None = None,
+        lineage: Lineage | None = None,
+        changelog: str | None = None,
+        golden_source_digest: str | None = None,
+        scores: Mapping[str, float] | None = None,
+        model_version_id: str | None = None,
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> ModelVersion:
         """Register a model artifact as a new version.
 
         The version is verified, its golden prompts are recorded and it is signed; it is READY when all of
@@ -299,9 +505,31 @@ class AsyncModelVersionsResource:
                 it created first. A different request with the same ID is refused. At most 256 characters.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return await self._transport.call(ModelVersion, Call('POST', expand('/v1/{parent=projects/*/models/*}/versions', parent=parent), query=present({'modelVersionId': model_version_id, 'requestId': request_id or new_request_id()}), body=present({'artifactDigest': artifact_digest, 'lineage': lineage, 'changelog': changelog, 'goldenSourceDigest': golden_source_digest, 'scores': scores}), repeatable=True), timeout)
+        return await self._transport.call(
+            ModelVersion,
+            Call(
+                "POST",
+                expand("/v1/{parent=projects/*/models/*}/versions", parent=parent),
+                query=present(
+                    {"modelVersionId": model_version_id, "requestId": request_id or new_request_id()}
+                ),
+                body=present(
+                    {
+                        "artifactDigest": artifact_digest,
+                        "lineage": lineage,
+                        "changelog": changelog,
+                        "goldenSourceDigest": golden_source_digest,
+                        "scores": scores,
+                    }
+                ),
+                repeatable=True,
+            ),
+            timeout,
+        )
 
-    async def delete(self, name: str, *, allow_missing: bool | None = None, timeout: float | None = None) -> None:
+    async def delete(
+        self, name: str, *, allow_missing: bool | None = None, timeout: float | None = None
+    ) -> None:
         """Delete a model version that failed or was cancelled.
 
         Refused while it is in progress, when it is READY, because aliases, deployments and later versions
@@ -313,7 +541,14 @@ class AsyncModelVersionsResource:
                 does.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        await self._transport.send(Call('DELETE', expand('/v1/{name=projects/*/models/*/versions/*}', name=name), query=present({'allowMissing': allow_missing})), timeout)
+        await self._transport.send(
+            Call(
+                "DELETE",
+                expand("/v1/{name=projects/*/models/*/versions/*}", name=name),
+                query=present({"allowMissing": allow_missing}),
+            ),
+            timeout,
+        )
 
     async def get(self, name: str, *, timeout: float | None = None) -> ModelVersion:
         """Return one model version.
@@ -322,9 +557,19 @@ class AsyncModelVersionsResource:
             name: Resource name of the version: `projects/{project}/models/{model}/versions/{version}`.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return await self._transport.call(ModelVersion, Call('GET', expand('/v1/{name=projects/*/models/*/versions/*}', name=name)), timeout)
+        return await self._transport.call(
+            ModelVersion, Call("GET", expand("/v1/{name=projects/*/models/*/versions/*}", name=name)), timeout
+        )
 
-    def list(self, parent: str, *, page_size: int | None = None, page_token: str | None = None, order_by: str | None = None, timeout: float | None = None) -> AsyncPaginator[ModelVersion]:
+    def list(
+        self,
+        parent: str,
+        *,
+        page_size: int | None = None,
+        page_token: str | None = None,
+        order_by: str | None = None,
+        timeout: float | None = None,
+    ) -> AsyncPaginator[ModelVersion]:
         """List the model versions of a model, oldest first.
 
         Args:
@@ -337,7 +582,16 @@ class AsyncModelVersionsResource:
                 order is refused.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.page(ModelVersion, 'modelVersions', Call('GET', expand('/v1/{parent=projects/*/models/*}/versions', parent=parent), query=present({'pageSize': page_size, 'pageToken': page_token, 'orderBy': order_by})), timeout)
+        return self._transport.page(
+            ModelVersion,
+            "modelVersions",
+            Call(
+                "GET",
+                expand("/v1/{parent=projects/*/models/*}/versions", parent=parent),
+                query=present({"pageSize": page_size, "pageToken": page_token, "orderBy": order_by}),
+            ),
+            timeout,
+        )
 
     def watch(self, name: str, *, revision: int | None = None) -> AsyncWatch[ModelVersion]:
         """Stream a model version: its current state, then each change.
@@ -349,9 +603,22 @@ class AsyncModelVersionsResource:
             revision: Send only states with a higher revision, for example than the last one that was
                 received; no revision is too old. 0: start with the current state.
         """
-        return self._transport.watch(ModelVersion, Call('GET', expand('/v1/{name=projects/*/models/*/versions/*}:watch', name=name), query=present({'revision': revision})))
+        return self._transport.watch(
+            ModelVersion,
+            Call(
+                "GET",
+                expand("/v1/{name=projects/*/models/*/versions/*}:watch", name=name),
+                query=present({"revision": revision}),
+            ),
+        )
 
-    async def wait(self, name: str, *, timeout: float | None = None, on_state: Callable[[ModelVersion], object] | None = None) -> ModelVersion:
+    async def wait(
+        self,
+        name: str,
+        *,
+        timeout: float | None = None,
+        on_state: Callable[[ModelVersion], object] | None = None,
+    ) -> ModelVersion:
         """Wait for the final state, and return it.
 
         OperationFailedError if there is no result (failed, cancelled, refused, rolled back);
@@ -362,7 +629,12 @@ class AsyncModelVersionsResource:
             timeout: Seconds to wait. Default: no limit.
             on_state: Called with each state, the final one included.
         """
-        return await self._transport.wait(ModelVersion, Call('GET', expand('/v1/{name=projects/*/models/*/versions/*}:watch', name=name)), timeout, on_state)
+        return await self._transport.wait(
+            ModelVersion,
+            Call("GET", expand("/v1/{name=projects/*/models/*/versions/*}:watch", name=name)),
+            timeout,
+            on_state,
+        )
 
 
 class ModelsResource:
@@ -371,7 +643,15 @@ class ModelsResource:
     def __init__(self, transport: SyncTransport) -> None:
         self._transport = transport
 
-    def create(self, parent: str, *, display_name: str | None = None, model_id: str | None = None, request_id: str | None = None, timeout: float | None = None) -> Model:
+    def create(
+        self,
+        parent: str,
+        *,
+        display_name: str | None = None,
+        model_id: str | None = None,
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> Model:
         """Create a model.
 
         Args:
@@ -383,7 +663,17 @@ class ModelsResource:
                 it created first. A different request with the same ID is refused. At most 256 characters.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.call(Model, Call('POST', expand('/v1/{parent=projects/*}/models', parent=parent), query=present({'modelId': model_id, 'requestId': request_id or new_request_id()}), body=present({'displayName': display_name}), repeatable=True), timeout)
+        return self._transport.call(
+            Model,
+            Call(
+                "POST",
+                expand("/v1/{parent=projects/*}/models", parent=parent),
+                query=present({"modelId": model_id, "requestId": request_id or new_request_id()}),
+                body=present({"displayName": display_name}),
+                repeatable=True,
+            ),
+            timeout,
+        )
 
     def delete(self, name: str, *, allow_missing: bool | None = None, timeout: float | None = None) -> None:
         """Delete a model. Refused while it has versions (`IN_USE`).
@@ -394,7 +684,14 @@ class ModelsResource:
                 does.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        self._transport.send(Call('DELETE', expand('/v1/{name=projects/*/models/*}', name=name), query=present({'allowMissing': allow_missing})), timeout)
+        self._transport.send(
+            Call(
+                "DELETE",
+                expand("/v1/{name=projects/*/models/*}", name=name),
+                query=present({"allowMissing": allow_missing}),
+            ),
+            timeout,
+        )
 
     def get(self, name: str, *, timeout: float | None = None) -> Model:
         """Return one model.
@@ -403,9 +700,19 @@ class ModelsResource:
             name: Resource name of the model: `projects/{project}/models/{model}`.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.call(Model, Call('GET', expand('/v1/{name=projects/*/models/*}', name=name)), timeout)
+        return self._transport.call(
+            Model, Call("GET", expand("/v1/{name=projects/*/models/*}", name=name)), timeout
+        )
 
-    def list(self, parent: str, *, page_size: int | None = None, page_token: str | None = None, order_by: str | None = None, timeout: float | None = None) -> SyncPage[Model]:
+    def list(
+        self,
+        parent: str,
+        *,
+        page_size: int | None = None,
+        page_token: str | None = None,
+        order_by: str | None = None,
+        timeout: float | None = None,
+    ) -> SyncPage[Model]:
         """List the models of a project, oldest first.
 
         Args:
@@ -418,7 +725,16 @@ class ModelsResource:
                 order is refused.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.page(Model, 'models', Call('GET', expand('/v1/{parent=projects/*}/models', parent=parent), query=present({'pageSize': page_size, 'pageToken': page_token, 'orderBy': order_by})), timeout)
+        return self._transport.page(
+            Model,
+            "models",
+            Call(
+                "GET",
+                expand("/v1/{parent=projects/*}/models", parent=parent),
+                query=present({"pageSize": page_size, "pageToken": page_token, "orderBy": order_by}),
+            ),
+            timeout,
+        )
 
 
 class AsyncModelsResource:
@@ -427,7 +743,15 @@ class AsyncModelsResource:
     def __init__(self, transport: AsyncTransport) -> None:
         self._transport = transport
 
-    async def create(self, parent: str, *, display_name: str | None = None, model_id: str | None = None, request_id: str | None = None, timeout: float | None = None) -> Model:
+    async def create(
+        self,
+        parent: str,
+        *,
+        display_name: str | None = None,
+        model_id: str | None = None,
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> Model:
         """Create a model.
 
         Args:
@@ -439,9 +763,21 @@ class AsyncModelsResource:
                 it created first. A different request with the same ID is refused. At most 256 characters.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return await self._transport.call(Model, Call('POST', expand('/v1/{parent=projects/*}/models', parent=parent), query=present({'modelId': model_id, 'requestId': request_id or new_request_id()}), body=present({'displayName': display_name}), repeatable=True), timeout)
+        return await self._transport.call(
+            Model,
+            Call(
+                "POST",
+                expand("/v1/{parent=projects/*}/models", parent=parent),
+                query=present({"modelId": model_id, "requestId": request_id or new_request_id()}),
+                body=present({"displayName": display_name}),
+                repeatable=True,
+            ),
+            timeout,
+        )
 
-    async def delete(self, name: str, *, allow_missing: bool | None = None, timeout: float | None = None) -> None:
+    async def delete(
+        self, name: str, *, allow_missing: bool | None = None, timeout: float | None = None
+    ) -> None:
         """Delete a model. Refused while it has versions (`IN_USE`).
 
         Args:
@@ -450,7 +786,14 @@ class AsyncModelsResource:
                 does.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        await self._transport.send(Call('DELETE', expand('/v1/{name=projects/*/models/*}', name=name), query=present({'allowMissing': allow_missing})), timeout)
+        await self._transport.send(
+            Call(
+                "DELETE",
+                expand("/v1/{name=projects/*/models/*}", name=name),
+                query=present({"allowMissing": allow_missing}),
+            ),
+            timeout,
+        )
 
     async def get(self, name: str, *, timeout: float | None = None) -> Model:
         """Return one model.
@@ -459,9 +802,19 @@ class AsyncModelsResource:
             name: Resource name of the model: `projects/{project}/models/{model}`.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return await self._transport.call(Model, Call('GET', expand('/v1/{name=projects/*/models/*}', name=name)), timeout)
+        return await self._transport.call(
+            Model, Call("GET", expand("/v1/{name=projects/*/models/*}", name=name)), timeout
+        )
 
-    def list(self, parent: str, *, page_size: int | None = None, page_token: str | None = None, order_by: str | None = None, timeout: float | None = None) -> AsyncPaginator[Model]:
+    def list(
+        self,
+        parent: str,
+        *,
+        page_size: int | None = None,
+        page_token: str | None = None,
+        order_by: str | None = None,
+        timeout: float | None = None,
+    ) -> AsyncPaginator[Model]:
         """List the models of a project, oldest first.
 
         Args:
@@ -474,4 +827,13 @@ class AsyncModelsResource:
                 order is refused.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.page(Model, 'models', Call('GET', expand('/v1/{parent=projects/*}/models', parent=parent), query=present({'pageSize': page_size, 'pageToken': page_token, 'orderBy': order_by})), timeout)
+        return self._transport.page(
+            Model,
+            "models",
+            Call(
+                "GET",
+                expand("/v1/{parent=projects/*}/models", parent=parent),
+                query=present({"pageSize": page_size, "pageToken": page_token, "orderBy": order_by}),
+            ),
+            timeout,
+        )

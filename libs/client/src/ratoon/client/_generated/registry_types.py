@@ -30,25 +30,25 @@ class Model(Message):
 class ModelVersionState(OpenEnum):
     """State of a model version."""
 
-    UNSPECIFIED = 'STATE_UNSPECIFIED'
+    UNSPECIFIED = "STATE_UNSPECIFIED"
     """Not set."""
 
-    QUEUED = 'STATE_QUEUED'
+    QUEUED = "STATE_QUEUED"
     """Waiting to start."""
 
-    VERIFYING = 'STATE_VERIFYING'
+    VERIFYING = "STATE_VERIFYING"
     """The artifact is being loaded, verified and signed."""
 
-    READY = 'STATE_READY'
+    READY = "STATE_READY"
     """The version is verified and signed and can be used."""
 
-    FAILED = 'STATE_FAILED'
+    FAILED = "STATE_FAILED"
     """The work ended with an error; `failure` holds the reason."""
 
-    CANCELLING = 'STATE_CANCELLING'
+    CANCELLING = "STATE_CANCELLING"
     """Cancellation was requested; the work is stopping."""
 
-    CANCELLED = 'STATE_CANCELLED'
+    CANCELLED = "STATE_CANCELLED"
     """Cancelled before the work completed."""
 
 

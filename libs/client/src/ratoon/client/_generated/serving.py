@@ -18,7 +18,16 @@ class DeploymentsResource:
     def __init__(self, transport: SyncTransport) -> None:
         self._transport = transport
 
-    def create(self, parent: str, *, model: str | None = None, pool: str | None = None, deployment_id: str | None = None, request_id: str | None = None, timeout: float | None = None) -> Deployment:
+    def create(
+        self,
+        parent: str,
+        *,
+        model: str | None = None,
+        pool: str | None = None,
+        deployment_id: str | None = None,
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> Deployment:
         """Create a deployment.
 
         It serves no model until the first rollout. Refused: an unknown pool (`ENGINE_POOL_UNKNOWN`).
@@ -34,9 +43,26 @@ class DeploymentsResource:
                 it created first. A different request with the same ID is refused. At most 256 characters.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.call(Deployment, Call('POST', expand('/v1/{parent=projects/*}/deployments', parent=parent), query=present({'deploymentId': deployment_id, 'requestId': request_id or new_request_id()}), body=present({'model': model, 'pool': pool}), repeatable=True), timeout)
+        return self._transport.call(
+            Deployment,
+            Call(
+                "POST",
+                expand("/v1/{parent=projects/*}/deployments", parent=parent),
+                query=present({"deploymentId": deployment_id, "requestId": request_id or new_request_id()}),
+                body=present({"model": model, "pool": pool}),
+                repeatable=True,
+            ),
+            timeout,
+        )
 
-    def delete(self, name: str, *, force: bool | None = None, allow_missing: bool | None = None, timeout: float | None = None) -> None:
+    def delete(
+        self,
+        name: str,
+        *,
+        force: bool | None = None,
+        allow_missing: bool | None = None,
+        timeout: float | None = None,
+    ) -> None:
         """Delete a deployment with its engines and rollouts.
 
         The models that it served are kept. Refused while a rollout of it is in progress (`ROLLOUT_ACTIVE`),
@@ -51,7 +77,14 @@ class DeploymentsResource:
                 does.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        self._transport.send(Call('DELETE', expand('/v1/{name=projects/*/deployments/*}', name=name), query=present({'force': force, 'allowMissing': allow_missing})), timeout)
+        self._transport.send(
+            Call(
+                "DELETE",
+                expand("/v1/{name=projects/*/deployments/*}", name=name),
+                query=present({"force": force, "allowMissing": allow_missing}),
+            ),
+            timeout,
+        )
 
     def get(self, name: str, *, timeout: float | None = None) -> Deployment:
         """Return one deployment.
@@ -60,9 +93,20 @@ class DeploymentsResource:
             name: Resource name of the deployment: `projects/{project}/deployments/{deployment}`.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.call(Deployment, Call('GET', expand('/v1/{name=projects/*/deployments/*}', name=name)), timeout)
+        return self._transport.call(
+            Deployment, Call("GET", expand("/v1/{name=projects/*/deployments/*}", name=name)), timeout
+        )
 
-    def inject_fault(self, name: str, *, version: str | None = None, error_rate: float | None = None, seconds: float | None = None, request_id: str | None = None, timeout: float | None = None) -> Engine:
+    def inject_fault(
+        self,
+        name: str,
+        *,
+        version: str | None = None,
+        error_rate: float | None = None,
+        seconds: float | None = None,
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> Engine:
         """Let a share of the answers of one version fail for a limited time, to test the analysis.
 
         Refused when the deployment has no engine of the version (`NO_ENGINE_TO_DISTURB`), and for values out
@@ -77,9 +121,33 @@ class DeploymentsResource:
             request_id: Marks the call as safe to retry. At most 256 characters.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.call(Engine, Call('POST', expand('/v1/{name=projects/*/deployments/*}:injectFault', name=name), body=present({'version': version, 'errorRate': error_rate, 'seconds': seconds, 'requestId': request_id or new_request_id()}), repeatable=True), timeout)
+        return self._transport.call(
+            Engine,
+            Call(
+                "POST",
+                expand("/v1/{name=projects/*/deployments/*}:injectFault", name=name),
+                body=present(
+                    {
+                        "version": version,
+                        "errorRate": error_rate,
+                        "seconds": seconds,
+                        "requestId": request_id or new_request_id(),
+                    }
+                ),
+                repeatable=True,
+            ),
+            timeout,
+        )
 
-    def list(self, parent: str, *, page_size: int | None = None, page_token: str | None = None, order_by: str | None = None, timeout: float | None = None) -> SyncPage[Deployment]:
+    def list(
+        self,
+        parent: str,
+        *,
+        page_size: int | None = None,
+        page_token: str | None = None,
+        order_by: str | None = None,
+        timeout: float | None = None,
+    ) -> SyncPage[Deployment]:
         """List the deployments of a project, oldest first.
 
         Args:
@@ -92,9 +160,26 @@ class DeploymentsResource:
                 order is refused.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.page(Deployment, 'deployments', Call('GET', expand('/v1/{parent=projects/*}/deployments', parent=parent), query=present({'pageSize': page_size, 'pageToken': page_token, 'orderBy': order_by})), timeout)
+        return self._transport.page(
+            Deployment,
+            "deployments",
+            Call(
+                "GET",
+                expand("/v1/{parent=projects/*}/deployments", parent=parent),
+                query=present({"pageSize": page_size, "pageToken": page_token, "orderBy": order_by}),
+            ),
+            timeout,
+        )
 
-    def scale(self, name: str, *, min_replicas: int | None = None, max_replicas: int | None = None, request_id: str | None = None, timeout: float | None = None) -> Deployment:
+    def scale(
+        self,
+        name: str,
+        *,
+        min_replicas: int | None = None,
+        max_replicas: int | None = None,
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> Deployment:
         """Set the minimum and maximum number of replicas of a deployment.
 
         Refused: numbers outside 0 to 64, or a minimum above the maximum (`SCALE_BOUNDS_INVALID`); a number of
@@ -108,7 +193,22 @@ class DeploymentsResource:
             request_id: Marks the call as safe to retry. At most 256 characters.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.call(Deployment, Call('POST', expand('/v1/{name=projects/*/deployments/*}:scale', name=name), body=present({'minReplicas': min_replicas, 'maxReplicas': max_replicas, 'requestId': request_id or new_request_id()}), repeatable=True), timeout)
+        return self._transport.call(
+            Deployment,
+            Call(
+                "POST",
+                expand("/v1/{name=projects/*/deployments/*}:scale", name=name),
+                body=present(
+                    {
+                        "minReplicas": min_replicas,
+                        "maxReplicas": max_replicas,
+                        "requestId": request_id or new_request_id(),
+                    }
+                ),
+                repeatable=True,
+            ),
+            timeout,
+        )
 
 
 class AsyncDeploymentsResource:
@@ -117,7 +217,16 @@ class AsyncDeploymentsResource:
     def __init__(self, transport: AsyncTransport) -> None:
         self._transport = transport
 
-    async def create(self, parent: str, *, model: str | None = None, pool: str | None = None, deployment_id: str | None = None, request_id: str | None = None, timeout: float | None = None) -> Deployment:
+    async def create(
+        self,
+        parent: str,
+        *,
+        model: str | None = None,
+        pool: str | None = None,
+        deployment_id: str | None = None,
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> Deployment:
         """Create a deployment.
 
         It serves no model until the first rollout. Refused: an unknown pool (`ENGINE_POOL_UNKNOWN`).
@@ -133,9 +242,26 @@ class AsyncDeploymentsResource:
                 it created first. A different request with the same ID is refused. At most 256 characters.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return await self._transport.call(Deployment, Call('POST', expand('/v1/{parent=projects/*}/deployments', parent=parent), query=present({'deploymentId': deployment_id, 'requestId': request_id or new_request_id()}), body=present({'model': model, 'pool': pool}), repeatable=True), timeout)
+        return await self._transport.call(
+            Deployment,
+            Call(
+                "POST",
+                expand("/v1/{parent=projects/*}/deployments", parent=parent),
+                query=present({"deploymentId": deployment_id, "requestId": request_id or new_request_id()}),
+                body=present({"model": model, "pool": pool}),
+                repeatable=True,
+            ),
+            timeout,
+        )
 
-    async def delete(self, name: str, *, force: bool | None = None, allow_missing: bool | None = None, timeout: float | None = None) -> None:
+    async def delete(
+        self,
+        name: str,
+        *,
+        force: bool | None = None,
+        allow_missing: bool | None = None,
+        timeout: float | None = None,
+    ) -> None:
         """Delete a deployment with its engines and rollouts.
 
         The models that it served are kept. Refused while a rollout of it is in progress (`ROLLOUT_ACTIVE`),
@@ -150,7 +276,14 @@ class AsyncDeploymentsResource:
                 does.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        await self._transport.send(Call('DELETE', expand('/v1/{name=projects/*/deployments/*}', name=name), query=present({'force': force, 'allowMissing': allow_missing})), timeout)
+        await self._transport.send(
+            Call(
+                "DELETE",
+                expand("/v1/{name=projects/*/deployments/*}", name=name),
+                query=present({"force": force, "allowMissing": allow_missing}),
+            ),
+            timeout,
+        )
 
     async def get(self, name: str, *, timeout: float | None = None) -> Deployment:
         """Return one deployment.
@@ -159,9 +292,20 @@ class AsyncDeploymentsResource:
             name: Resource name of the deployment: `projects/{project}/deployments/{deployment}`.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return await self._transport.call(Deployment, Call('GET', expand('/v1/{name=projects/*/deployments/*}', name=name)), timeout)
+        return await self._transport.call(
+            Deployment, Call("GET", expand("/v1/{name=projects/*/deployments/*}", name=name)), timeout
+        )
 
-    async def inject_fault(self, name: str, *, version: str | None = None, error_rate: float | None = None, seconds: float | None = None, request_id: str | None = None, timeout: float | None = None) -> Engine:
+    async def inject_fault(
+        self,
+        name: str,
+        *,
+        version: str | None = None,
+        error_rate: float | None = None,
+        seconds: float | None = None,
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> Engine:
         """Let a share of the answers of one version fail for a limited time, to test the analysis.
 
         Refused when the deployment has no engine of the version (`NO_ENGINE_TO_DISTURB`), and for values out
@@ -176,9 +320,33 @@ class AsyncDeploymentsResource:
             request_id: Marks the call as safe to retry. At most 256 characters.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return await self._transport.call(Engine, Call('POST', expand('/v1/{name=projects/*/deployments/*}:injectFault', name=name), body=present({'version': version, 'errorRate': error_rate, 'seconds': seconds, 'requestId': request_id or new_request_id()}), repeatable=True), timeout)
+        return await self._transport.call(
+            Engine,
+            Call(
+                "POST",
+                expand("/v1/{name=projects/*/deployments/*}:injectFault", name=name),
+                body=present(
+                    {
+                        "version": version,
+                        "errorRate": error_rate,
+                        "seconds": seconds,
+                        "requestId": request_id or new_request_id(),
+                    }
+                ),
+                repeatable=True,
+            ),
+            timeout,
+        )
 
-    def list(self, parent: str, *, page_size: int | None = None, page_token: str | None = None, order_by: str | None = None, timeout: float | None = None) -> AsyncPaginator[Deployment]:
+    def list(
+        self,
+        parent: str,
+        *,
+        page_size: int | None = None,
+        page_token: str | None = None,
+        order_by: str | None = None,
+        timeout: float | None = None,
+    ) -> AsyncPaginator[Deployment]:
         """List the deployments of a project, oldest first.
 
         Args:
@@ -191,9 +359,26 @@ class AsyncDeploymentsResource:
                 order is refused.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.page(Deployment, 'deployments', Call('GET', expand('/v1/{parent=projects/*}/deployments', parent=parent), query=present({'pageSize': page_size, 'pageToken': page_token, 'orderBy': order_by})), timeout)
+        return self._transport.page(
+            Deployment,
+            "deployments",
+            Call(
+                "GET",
+                expand("/v1/{parent=projects/*}/deployments", parent=parent),
+                query=present({"pageSize": page_size, "pageToken": page_token, "orderBy": order_by}),
+            ),
+            timeout,
+        )
 
-    async def scale(self, name: str, *, min_replicas: int | None = None, max_replicas: int | None = None, request_id: str | None = None, timeout: float | None = None) -> Deployment:
+    async def scale(
+        self,
+        name: str,
+        *,
+        min_replicas: int | None = None,
+        max_replicas: int | None = None,
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> Deployment:
         """Set the minimum and maximum number of replicas of a deployment.
 
         Refused: numbers outside 0 to 64, or a minimum above the maximum (`SCALE_BOUNDS_INVALID`); a number of
@@ -207,7 +392,22 @@ class AsyncDeploymentsResource:
             request_id: Marks the call as safe to retry. At most 256 characters.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return await self._transport.call(Deployment, Call('POST', expand('/v1/{name=projects/*/deployments/*}:scale', name=name), body=present({'minReplicas': min_replicas, 'maxReplicas': max_replicas, 'requestId': request_id or new_request_id()}), repeatable=True), timeout)
+        return await self._transport.call(
+            Deployment,
+            Call(
+                "POST",
+                expand("/v1/{name=projects/*/deployments/*}:scale", name=name),
+                body=present(
+                    {
+                        "minReplicas": min_replicas,
+                        "maxReplicas": max_replicas,
+                        "requestId": request_id or new_request_id(),
+                    }
+                ),
+                repeatable=True,
+            ),
+            timeout,
+        )
 
 
 class EnginesResource:
@@ -223,9 +423,19 @@ class EnginesResource:
             name: Resource name of the engine: `projects/{project}/deployments/{deployment}/engines/{engine}`.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.call(Engine, Call('GET', expand('/v1/{name=projects/*/deployments/*/engines/*}', name=name)), timeout)
+        return self._transport.call(
+            Engine, Call("GET", expand("/v1/{name=projects/*/deployments/*/engines/*}", name=name)), timeout
+        )
 
-    def list(self, parent: str, *, page_size: int | None = None, page_token: str | None = None, order_by: str | None = None, timeout: float | None = None) -> SyncPage[Engine]:
+    def list(
+        self,
+        parent: str,
+        *,
+        page_size: int | None = None,
+        page_token: str | None = None,
+        order_by: str | None = None,
+        timeout: float | None = None,
+    ) -> SyncPage[Engine]:
         """List the current and former engines of a deployment, oldest first.
 
         Args:
@@ -238,7 +448,16 @@ class EnginesResource:
                 order is refused.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.page(Engine, 'engines', Call('GET', expand('/v1/{parent=projects/*/deployments/*}/engines', parent=parent), query=present({'pageSize': page_size, 'pageToken': page_token, 'orderBy': order_by})), timeout)
+        return self._transport.page(
+            Engine,
+            "engines",
+            Call(
+                "GET",
+                expand("/v1/{parent=projects/*/deployments/*}/engines", parent=parent),
+                query=present({"pageSize": page_size, "pageToken": page_token, "orderBy": order_by}),
+            ),
+            timeout,
+        )
 
 
 class AsyncEnginesResource:
@@ -254,9 +473,19 @@ class AsyncEnginesResource:
             name: Resource name of the engine: `projects/{project}/deployments/{deployment}/engines/{engine}`.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return await self._transport.call(Engine, Call('GET', expand('/v1/{name=projects/*/deployments/*/engines/*}', name=name)), timeout)
+        return await self._transport.call(
+            Engine, Call("GET", expand("/v1/{name=projects/*/deployments/*/engines/*}", name=name)), timeout
+        )
 
-    def list(self, parent: str, *, page_size: int | None = None, page_token: str | None = None, order_by: str | None = None, timeout: float | None = None) -> AsyncPaginator[Engine]:
+    def list(
+        self,
+        parent: str,
+        *,
+        page_size: int | None = None,
+        page_token: str | None = None,
+        order_by: str | None = None,
+        timeout: float | None = None,
+    ) -> AsyncPaginator[Engine]:
         """List the current and former engines of a deployment, oldest first.
 
         Args:
@@ -269,7 +498,16 @@ class AsyncEnginesResource:
                 order is refused.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.page(Engine, 'engines', Call('GET', expand('/v1/{parent=projects/*/deployments/*}/engines', parent=parent), query=present({'pageSize': page_size, 'pageToken': page_token, 'orderBy': order_by})), timeout)
+        return self._transport.page(
+            Engine,
+            "engines",
+            Call(
+                "GET",
+                expand("/v1/{parent=projects/*/deployments/*}/engines", parent=parent),
+                query=present({"pageSize": page_size, "pageToken": page_token, "orderBy": order_by}),
+            ),
+            timeout,
+        )
 
 
 class RolloutsResource:
@@ -278,7 +516,14 @@ class RolloutsResource:
     def __init__(self, transport: SyncTransport) -> None:
         self._transport = transport
 
-    def abort(self, name: str, *, reason: str | None = None, request_id: str | None = None, timeout: float | None = None) -> Rollout:
+    def abort(
+        self,
+        name: str,
+        *,
+        reason: str | None = None,
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> Rollout:
         """Abort a rollout and return to the version that served before.
 
         Refused when the rollout can no longer be changed (`ROLLOUT_ENDED`).
@@ -290,9 +535,32 @@ class RolloutsResource:
             request_id: Marks the call as safe to retry. At most 256 characters.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.call(Rollout, Call('POST', expand('/v1/{name=projects/*/deployments/*/rollouts/*}:abort', name=name), body=present({'reason': reason, 'requestId': request_id or new_request_id()}), repeatable=True), timeout)
+        return self._transport.call(
+            Rollout,
+            Call(
+                "POST",
+                expand("/v1/{name=projects/*/deployments/*/rollouts/*}:abort", name=name),
+                body=present({"reason": reason, "requestId": request_id or new_request_id()}),
+                repeatable=True,
+            ),
+            timeout,
+        )
 
-    def create(self, parent: str, *, to_version: str | None = None, strategy: RolloutStrategy | None = None, bake: RolloutBake | None = None, shares: Sequence[int] | None = None, step_seconds: float | None = None, compute: Compute | None = None, shadow: ShadowAnalysis | None = None, rollout_id: str | None = None, request_id: str | None = None, timeout: float | None = None) -> Rollout:
+    def create(
+        self,
+        parent: str,
+        *,
+        to_version: str | None = None,
+        strategy: RolloutStrategy | None = None,
+        bake: RolloutBake | None = None,
+        shares: Sequence[int] | None = None,
+        step_seconds: float | None = None,
+        compute: Compute | None = None,
+        shadow: ShadowAnalysis | None = None,
+        rollout_id: str | None = None,
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> Rollout:
         """Start a rollout to a version.
 
         Refused while another rollout of the deployment is in progress (`ROLLOUT_ACTIVE`), when the version is
@@ -324,7 +592,27 @@ class RolloutsResource:
                 it created first. A different request with the same ID is refused. At most 256 characters.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.call(Rollout, Call('POST', expand('/v1/{parent=projects/*/deployments/*}/rollouts', parent=parent), query=present({'rolloutId': rollout_id, 'requestId': request_id or new_request_id()}), body=present({'toVersion': to_version, 'strategy': strategy, 'bake': bake, 'shares': shares, 'stepSeconds': step_seconds, 'compute': compute, 'shadow': shadow}), repeatable=True), timeout)
+        return self._transport.call(
+            Rollout,
+            Call(
+                "POST",
+                expand("/v1/{parent=projects/*/deployments/*}/rollouts", parent=parent),
+                query=present({"rolloutId": rollout_id, "requestId": request_id or new_request_id()}),
+                body=present(
+                    {
+                        "toVersion": to_version,
+                        "strategy": strategy,
+                        "bake": bake,
+                        "shares": shares,
+                        "stepSeconds": step_seconds,
+                        "compute": compute,
+                        "shadow": shadow,
+                    }
+                ),
+                repeatable=True,
+            ),
+            timeout,
+        )
 
     def get(self, name: str, *, timeout: float | None = None) -> Rollout:
         """Return one rollout.
@@ -334,9 +622,19 @@ class RolloutsResource:
                 `projects/{project}/deployments/{deployment}/rollouts/{rollout}`.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.call(Rollout, Call('GET', expand('/v1/{name=projects/*/deployments/*/rollouts/*}', name=name)), timeout)
+        return self._transport.call(
+            Rollout, Call("GET", expand("/v1/{name=projects/*/deployments/*/rollouts/*}", name=name)), timeout
+        )
 
-    def list(self, parent: str, *, page_size: int | None = None, page_token: str | None = None, order_by: str | None = None, timeout: float | None = None) -> SyncPage[Rollout]:
+    def list(
+        self,
+        parent: str,
+        *,
+        page_size: int | None = None,
+        page_token: str | None = None,
+        order_by: str | None = None,
+        timeout: float | None = None,
+    ) -> SyncPage[Rollout]:
         """List the rollouts of a deployment, oldest first.
 
         Args:
@@ -349,9 +647,25 @@ class RolloutsResource:
                 order is refused.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.page(Rollout, 'rollouts', Call('GET', expand('/v1/{parent=projects/*/deployments/*}/rollouts', parent=parent), query=present({'pageSize': page_size, 'pageToken': page_token, 'orderBy': order_by})), timeout)
+        return self._transport.page(
+            Rollout,
+            "rollouts",
+            Call(
+                "GET",
+                expand("/v1/{parent=projects/*/deployments/*}/rollouts", parent=parent),
+                query=present({"pageSize": page_size, "pageToken": page_token, "orderBy": order_by}),
+            ),
+            timeout,
+        )
 
-    def pause(self, name: str, *, reason: str | None = None, request_id: str | None = None, timeout: float | None = None) -> Rollout:
+    def pause(
+        self,
+        name: str,
+        *,
+        reason: str | None = None,
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> Rollout:
         """Pause a rollout in its current state.
 
         A failed analysis still rolls it back. Refused when the rollout can no longer be changed
@@ -364,9 +678,25 @@ class RolloutsResource:
             request_id: Marks the call as safe to retry. At most 256 characters.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.call(Rollout, Call('POST', expand('/v1/{name=projects/*/deployments/*/rollouts/*}:pause', name=name), body=present({'reason': reason, 'requestId': request_id or new_request_id()}), repeatable=True), timeout)
+        return self._transport.call(
+            Rollout,
+            Call(
+                "POST",
+                expand("/v1/{name=projects/*/deployments/*/rollouts/*}:pause", name=name),
+                body=present({"reason": reason, "requestId": request_id or new_request_id()}),
+                repeatable=True,
+            ),
+            timeout,
+        )
 
-    def resume(self, name: str, *, reason: str | None = None, request_id: str | None = None, timeout: float | None = None) -> Rollout:
+    def resume(
+        self,
+        name: str,
+        *,
+        reason: str | None = None,
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> Rollout:
         """Resume a paused rollout.
 
         Refused when the rollout can no longer be changed (`ROLLOUT_ENDED`).
@@ -378,9 +708,25 @@ class RolloutsResource:
             request_id: Marks the call as safe to retry. At most 256 characters.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.call(Rollout, Call('POST', expand('/v1/{name=projects/*/deployments/*/rollouts/*}:resume', name=name), body=present({'reason': reason, 'requestId': request_id or new_request_id()}), repeatable=True), timeout)
+        return self._transport.call(
+            Rollout,
+            Call(
+                "POST",
+                expand("/v1/{name=projects/*/deployments/*/rollouts/*}:resume", name=name),
+                body=present({"reason": reason, "requestId": request_id or new_request_id()}),
+                repeatable=True,
+            ),
+            timeout,
+        )
 
-    def undo(self, name: str, *, reason: str | None = None, request_id: str | None = None, timeout: float | None = None) -> Rollout:
+    def undo(
+        self,
+        name: str,
+        *,
+        reason: str | None = None,
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> Rollout:
         """Return to the version before a rollout.
 
         A rollout in progress is aborted; otherwise a rollout to the previous version starts and is returned.
@@ -394,7 +740,16 @@ class RolloutsResource:
             request_id: Marks the call as safe to retry. At most 256 characters.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.call(Rollout, Call('POST', expand('/v1/{name=projects/*/deployments/*/rollouts/*}:undo', name=name), body=present({'reason': reason, 'requestId': request_id or new_request_id()}), repeatable=True), timeout)
+        return self._transport.call(
+            Rollout,
+            Call(
+                "POST",
+                expand("/v1/{name=projects/*/deployments/*/rollouts/*}:undo", name=name),
+                body=present({"reason": reason, "requestId": request_id or new_request_id()}),
+                repeatable=True,
+            ),
+            timeout,
+        )
 
     def watch(self, name: str, *, revision: int | None = None) -> SyncWatch[Rollout]:
         """Stream a rollout: its current state, then each change.
@@ -407,9 +762,18 @@ class RolloutsResource:
             revision: Send only states with a higher revision, for example than the last one that was
                 received; no revision is too old. 0: start with the current state.
         """
-        return self._transport.watch(Rollout, Call('GET', expand('/v1/{name=projects/*/deployments/*/rollouts/*}:watch', name=name), query=present({'revision': revision})))
+        return self._transport.watch(
+            Rollout,
+            Call(
+                "GET",
+                expand("/v1/{name=projects/*/deployments/*/rollouts/*}:watch", name=name),
+                query=present({"revision": revision}),
+            ),
+        )
 
-    def wait(self, name: str, *, timeout: float | None = None, on_state: Callable[[Rollout], object] | None = None) -> Rollout:
+    def wait(
+        self, name: str, *, timeout: float | None = None, on_state: Callable[[Rollout], object] | None = None
+    ) -> Rollout:
         """Wait for the final state, and return it.
 
         OperationFailedError if there is no result (failed, cancelled, refused, rolled back);
@@ -421,7 +785,12 @@ class RolloutsResource:
             timeout: Seconds to wait. Default: no limit.
             on_state: Called with each state, the final one included.
         """
-        return self._transport.wait(Rollout, Call('GET', expand('/v1/{name=projects/*/deployments/*/rollouts/*}:watch', name=name)), timeout, on_state)
+        return self._transport.wait(
+            Rollout,
+            Call("GET", expand("/v1/{name=projects/*/deployments/*/rollouts/*}:watch", name=name)),
+            timeout,
+            on_state,
+        )
 
 
 class AsyncRolloutsResource:
@@ -430,7 +799,14 @@ class AsyncRolloutsResource:
     def __init__(self, transport: AsyncTransport) -> None:
         self._transport = transport
 
-    async def abort(self, name: str, *, reason: str | None = None, request_id: str | None = None, timeout: float | None = None) -> Rollout:
+    async def abort(
+        self,
+        name: str,
+        *,
+        reason: str | None = None,
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> Rollout:
         """Abort a rollout and return to the version that served before.
 
         Refused when the rollout can no longer be changed (`ROLLOUT_ENDED`).
@@ -442,9 +818,32 @@ class AsyncRolloutsResource:
             request_id: Marks the call as safe to retry. At most 256 characters.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return await self._transport.call(Rollout, Call('POST', expand('/v1/{name=projects/*/deployments/*/rollouts/*}:abort', name=name), body=present({'reason': reason, 'requestId': request_id or new_request_id()}), repeatable=True), timeout)
+        return await self._transport.call(
+            Rollout,
+            Call(
+                "POST",
+                expand("/v1/{name=projects/*/deployments/*/rollouts/*}:abort", name=name),
+                body=present({"reason": reason, "requestId": request_id or new_request_id()}),
+                repeatable=True,
+            ),
+            timeout,
+        )
 
-    async def create(self, parent: str, *, to_version: str | None = None, strategy: RolloutStrategy | None = None, bake: RolloutBake | None = None, shares: Sequence[int] | None = None, step_seconds: float | None = None, compute: Compute | None = None, shadow: ShadowAnalysis | None = None, rollout_id: str | None = None, request_id: str | None = None, timeout: float | None = None) -> Rollout:
+    async def create(
+        self,
+        parent: str,
+        *,
+        to_version: str | None = None,
+        strategy: RolloutStrategy | None = None,
+        bake: RolloutBake | None = None,
+        shares: Sequence[int] | None = None,
+        step_seconds: float | None = None,
+        compute: Compute | None = None,
+        shadow: ShadowAnalysis | None = None,
+        rollout_id: str | None = None,
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> Rollout:
         """Start a rollout to a version.
 
         Refused while another rollout of the deployment is in progress (`ROLLOUT_ACTIVE`), when the version is
@@ -476,7 +875,27 @@ class AsyncRolloutsResource:
                 it created first. A different request with the same ID is refused. At most 256 characters.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return await self._transport.call(Rollout, Call('POST', expand('/v1/{parent=projects/*/deployments/*}/rollouts', parent=parent), query=present({'rolloutId': rollout_id, 'requestId': request_id or new_request_id()}), body=present({'toVersion': to_version, 'strategy': strategy, 'bake': bake, 'shares': shares, 'stepSeconds': step_seconds, 'compute': compute, 'shadow': shadow}), repeatable=True), timeout)
+        return await self._transport.call(
+            Rollout,
+            Call(
+                "POST",
+                expand("/v1/{parent=projects/*/deployments/*}/rollouts", parent=parent),
+                query=present({"rolloutId": rollout_id, "requestId": request_id or new_request_id()}),
+                body=present(
+                    {
+                        "toVersion": to_version,
+                        "strategy": strategy,
+                        "bake": bake,
+                        "shares": shares,
+                        "stepSeconds": step_seconds,
+                        "compute": compute,
+                        "shadow": shadow,
+                    }
+                ),
+                repeatable=True,
+            ),
+            timeout,
+        )
 
     async def get(self, name: str, *, timeout: float | None = None) -> Rollout:
         """Return one rollout.
@@ -486,9 +905,19 @@ class AsyncRolloutsResource:
                 `projects/{project}/deployments/{deployment}/rollouts/{rollout}`.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return await self._transport.call(Rollout, Call('GET', expand('/v1/{name=projects/*/deployments/*/rollouts/*}', name=name)), timeout)
+        return await self._transport.call(
+            Rollout, Call("GET", expand("/v1/{name=projects/*/deployments/*/rollouts/*}", name=name)), timeout
+        )
 
-    def list(self, parent: str, *, page_size: int | None = None, page_token: str | None = None, order_by: str | None = None, timeout: float | None = None) -> AsyncPaginator[Rollout]:
+    def list(
+        self,
+        parent: str,
+        *,
+        page_size: int | None = None,
+        page_token: str | None = None,
+        order_by: str | None = None,
+        timeout: float | None = None,
+    ) -> AsyncPaginator[Rollout]:
         """List the rollouts of a deployment, oldest first.
 
         Args:
@@ -501,9 +930,25 @@ class AsyncRolloutsResource:
                 order is refused.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.page(Rollout, 'rollouts', Call('GET', expand('/v1/{parent=projects/*/deployments/*}/rollouts', parent=parent), query=present({'pageSize': page_size, 'pageToken': page_token, 'orderBy': order_by})), timeout)
+        return self._transport.page(
+            Rollout,
+            "rollouts",
+            Call(
+                "GET",
+                expand("/v1/{parent=projects/*/deployments/*}/rollouts", parent=parent),
+                query=present({"pageSize": page_size, "pageToken": page_token, "orderBy": order_by}),
+            ),
+            timeout,
+        )
 
-    async def pause(self, name: str, *, reason: str | None = None, request_id: str | None = None, timeout: float | None = None) -> Rollout:
+    async def pause(
+        self,
+        name: str,
+        *,
+        reason: str | None = None,
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> Rollout:
         """Pause a rollout in its current state.
 
         A failed analysis still rolls it back. Refused when the rollout can no longer be changed
@@ -516,9 +961,25 @@ class AsyncRolloutsResource:
             request_id: Marks the call as safe to retry. At most 256 characters.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return await self._transport.call(Rollout, Call('POST', expand('/v1/{name=projects/*/deployments/*/rollouts/*}:pause', name=name), body=present({'reason': reason, 'requestId': request_id or new_request_id()}), repeatable=True), timeout)
+        return await self._transport.call(
+            Rollout,
+            Call(
+                "POST",
+                expand("/v1/{name=projects/*/deployments/*/rollouts/*}:pause", name=name),
+                body=present({"reason": reason, "requestId": request_id or new_request_id()}),
+                repeatable=True,
+            ),
+            timeout,
+        )
 
-    async def resume(self, name: str, *, reason: str | None = None, request_id: str | None = None, timeout: float | None = None) -> Rollout:
+    async def resume(
+        self,
+        name: str,
+        *,
+        reason: str | None = None,
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> Rollout:
         """Resume a paused rollout.
 
         Refused when the rollout can no longer be changed (`ROLLOUT_ENDED`).
@@ -530,9 +991,25 @@ class AsyncRolloutsResource:
             request_id: Marks the call as safe to retry. At most 256 characters.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return await self._transport.call(Rollout, Call('POST', expand('/v1/{name=projects/*/deployments/*/rollouts/*}:resume', name=name), body=present({'reason': reason, 'requestId': request_id or new_request_id()}), repeatable=True), timeout)
+        return await self._transport.call(
+            Rollout,
+            Call(
+                "POST",
+                expand("/v1/{name=projects/*/deployments/*/rollouts/*}:resume", name=name),
+                body=present({"reason": reason, "requestId": request_id or new_request_id()}),
+                repeatable=True,
+            ),
+            timeout,
+        )
 
-    async def undo(self, name: str, *, reason: str | None = None, request_id: str | None = None, timeout: float | None = None) -> Rollout:
+    async def undo(
+        self,
+        name: str,
+        *,
+        reason: str | None = None,
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> Rollout:
         """Return to the version before a rollout.
 
         A rollout in progress is aborted; otherwise a rollout to the previous version starts and is returned.
@@ -546,7 +1023,16 @@ class AsyncRolloutsResource:
             request_id: Marks the call as safe to retry. At most 256 characters.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return await self._transport.call(Rollout, Call('POST', expand('/v1/{name=projects/*/deployments/*/rollouts/*}:undo', name=name), body=present({'reason': reason, 'requestId': request_id or new_request_id()}), repeatable=True), timeout)
+        return await self._transport.call(
+            Rollout,
+            Call(
+                "POST",
+                expand("/v1/{name=projects/*/deployments/*/rollouts/*}:undo", name=name),
+                body=present({"reason": reason, "requestId": request_id or new_request_id()}),
+                repeatable=True,
+            ),
+            timeout,
+        )
 
     def watch(self, name: str, *, revision: int | None = None) -> AsyncWatch[Rollout]:
         """Stream a rollout: its current state, then each change.
@@ -559,9 +1045,18 @@ class AsyncRolloutsResource:
             revision: Send only states with a higher revision, for example than the last one that was
                 received; no revision is too old. 0: start with the current state.
         """
-        return self._transport.watch(Rollout, Call('GET', expand('/v1/{name=projects/*/deployments/*/rollouts/*}:watch', name=name), query=present({'revision': revision})))
+        return self._transport.watch(
+            Rollout,
+            Call(
+                "GET",
+                expand("/v1/{name=projects/*/deployments/*/rollouts/*}:watch", name=name),
+                query=present({"revision": revision}),
+            ),
+        )
 
-    async def wait(self, name: str, *, timeout: float | None = None, on_state: Callable[[Rollout], object] | None = None) -> Rollout:
+    async def wait(
+        self, name: str, *, timeout: float | None = None, on_state: Callable[[Rollout], object] | None = None
+    ) -> Rollout:
         """Wait for the final state, and return it.
 
         OperationFailedError if there is no result (failed, cancelled, refused, rolled back);
@@ -573,4 +1068,9 @@ class AsyncRolloutsResource:
             timeout: Seconds to wait. Default: no limit.
             on_state: Called with each state, the final one included.
         """
-        return await self._transport.wait(Rollout, Call('GET', expand('/v1/{name=projects/*/deployments/*/rollouts/*}:watch', name=name)), timeout, on_state)
+        return await self._transport.wait(
+            Rollout,
+            Call("GET", expand("/v1/{name=projects/*/deployments/*/rollouts/*}:watch", name=name)),
+            timeout,
+            on_state,
+        )

@@ -62,22 +62,22 @@ class Deployment(Message):
 class EngineState(OpenEnum):
     """State of an engine."""
 
-    UNSPECIFIED = 'STATE_UNSPECIFIED'
+    UNSPECIFIED = "STATE_UNSPECIFIED"
     """Not set."""
 
-    STARTING = 'STATE_STARTING'
+    STARTING = "STATE_STARTING"
     """The engine is starting."""
 
-    READY = 'STATE_READY'
+    READY = "STATE_READY"
     """The engine can serve requests."""
 
-    DRAINING = 'STATE_DRAINING'
+    DRAINING = "STATE_DRAINING"
     """The engine accepts no new requests and finishes open streams."""
 
-    STOPPED = 'STATE_STOPPED'
+    STOPPED = "STATE_STOPPED"
     """The engine is stopped."""
 
-    FAILED = 'STATE_FAILED'
+    FAILED = "STATE_FAILED"
     """The engine ended unexpectedly or does not answer."""
 
 
@@ -118,59 +118,59 @@ class RolloutState(OpenEnum):
     The engine of the new version is called green, that of the old version blue.
     """
 
-    UNSPECIFIED = 'STATE_UNSPECIFIED'
+    UNSPECIFIED = "STATE_UNSPECIFIED"
     """Not set."""
 
-    QUEUED = 'STATE_QUEUED'
+    QUEUED = "STATE_QUEUED"
     """Waiting to start."""
 
-    PREPARING = 'STATE_PREPARING'
+    PREPARING = "STATE_PREPARING"
     """Green starts, passes attestation, is probed and warmed up."""
 
-    SHIFTING = 'STATE_SHIFTING'
+    SHIFTING = "STATE_SHIFTING"
     """Traffic moves to green."""
 
-    BAKING = 'STATE_BAKING'
+    BAKING = "STATE_BAKING"
     """Green serves, blue stays warm, and the analysis runs."""
 
-    DRAINING = 'STATE_DRAINING'
+    DRAINING = "STATE_DRAINING"
     """Blue finishes its open streams and stops; then the alias `production` is moved."""
 
-    SUCCEEDED = 'STATE_SUCCEEDED'
+    SUCCEEDED = "STATE_SUCCEEDED"
     """The new version serves."""
 
-    ROLLING_BACK = 'STATE_ROLLING_BACK'
+    ROLLING_BACK = "STATE_ROLLING_BACK"
     """Traffic moves back to blue, and green stops."""
 
-    ROLLED_BACK = 'STATE_ROLLED_BACK'
+    ROLLED_BACK = "STATE_ROLLED_BACK"
     """The old version serves again."""
 
-    FAILED = 'STATE_FAILED'
+    FAILED = "STATE_FAILED"
     """The new version never served, or the old version could not be restored; `failure` holds the
     reason.
     """
 
-    CANCELLED = 'STATE_CANCELLED'
+    CANCELLED = "STATE_CANCELLED"
     """The rollout was aborted; the old version serves."""
 
 
 class RolloutStrategy(OpenEnum):
     """Rollout strategy."""
 
-    UNSPECIFIED = 'STRATEGY_UNSPECIFIED'
+    UNSPECIFIED = "STRATEGY_UNSPECIFIED"
     """Not set."""
 
-    SECOND_ENGINE = 'STRATEGY_SECOND_ENGINE'
+    SECOND_ENGINE = "STRATEGY_SECOND_ENGINE"
     """Green runs in its own process next to blue (blue-green)."""
 
-    ADAPTER_SWAP = 'STRATEGY_ADAPTER_SWAP'
+    ADAPTER_SWAP = "STRATEGY_ADAPTER_SWAP"
     """Green is an adapter in the process of blue.
 
     Both versions can answer at the same time. Refused unless the running engine holds the base model of
     the adapter and accepts its rank.
     """
 
-    IN_PLACE = 'STRATEGY_IN_PLACE'
+    IN_PLACE = "STRATEGY_IN_PLACE"
     """The weights of green replace those of blue in its process.
 
     Requests wait during the change. Refused together with `shares`, and unless the versions differ only

@@ -24,9 +24,25 @@ class TrainingRunsResource:
             name: Resource name of the training run: `projects/{project}/trainingRuns/{training_run}`.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.call(TrainingRun, Call('POST', expand('/v1/{name=projects/*/trainingRuns/*}:cancel', name=name), body={}), timeout)
+        return self._transport.call(
+            TrainingRun,
+            Call("POST", expand("/v1/{name=projects/*/trainingRuns/*}:cancel", name=name), body={}),
+            timeout,
+        )
 
-    def create(self, parent: str, *, train_digest: str | None = None, validation_digest: str | None = None, base_artifact_digest: str | None = None, recipe: Recipe | None = None, resources: Resources | None = None, training_run_id: str | None = None, request_id: str | None = None, timeout: float | None = None) -> TrainingRun:
+    def create(
+        self,
+        parent: str,
+        *,
+        train_digest: str | None = None,
+        validation_digest: str | None = None,
+        base_artifact_digest: str | None = None,
+        recipe: Recipe | None = None,
+        resources: Resources | None = None,
+        training_run_id: str | None = None,
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> TrainingRun:
         """Start a training run.
 
         Refused: a missing part (`DIGEST_MISSING`), a part with erased records (`ARTIFACT_ERASED`), a value
@@ -49,7 +65,27 @@ class TrainingRunsResource:
                 it created first. A different request with the same ID is refused. At most 256 characters.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.call(TrainingRun, Call('POST', expand('/v1/{parent=projects/*}/trainingRuns', parent=parent), query=present({'trainingRunId': training_run_id, 'requestId': request_id or new_request_id()}), body=present({'trainDigest': train_digest, 'validationDigest': validation_digest, 'baseArtifactDigest': base_artifact_digest, 'recipe': recipe, 'resources': resources}), repeatable=True), timeout)
+        return self._transport.call(
+            TrainingRun,
+            Call(
+                "POST",
+                expand("/v1/{parent=projects/*}/trainingRuns", parent=parent),
+                query=present(
+                    {"trainingRunId": training_run_id, "requestId": request_id or new_request_id()}
+                ),
+                body=present(
+                    {
+                        "trainDigest": train_digest,
+                        "validationDigest": validation_digest,
+                        "baseArtifactDigest": base_artifact_digest,
+                        "recipe": recipe,
+                        "resources": resources,
+                    }
+                ),
+                repeatable=True,
+            ),
+            timeout,
+        )
 
     def delete(self, name: str, *, allow_missing: bool | None = None, timeout: float | None = None) -> None:
         """Delete a training run that has ended.
@@ -63,7 +99,14 @@ class TrainingRunsResource:
                 retry does.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        self._transport.send(Call('DELETE', expand('/v1/{name=projects/*/trainingRuns/*}', name=name), query=present({'allowMissing': allow_missing})), timeout)
+        self._transport.send(
+            Call(
+                "DELETE",
+                expand("/v1/{name=projects/*/trainingRuns/*}", name=name),
+                query=present({"allowMissing": allow_missing}),
+            ),
+            timeout,
+        )
 
     def get(self, name: str, *, timeout: float | None = None) -> TrainingRun:
         """Return one training run.
@@ -72,9 +115,19 @@ class TrainingRunsResource:
             name: Resource name of the training run: `projects/{project}/trainingRuns/{training_run}`.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.call(TrainingRun, Call('GET', expand('/v1/{name=projects/*/trainingRuns/*}', name=name)), timeout)
+        return self._transport.call(
+            TrainingRun, Call("GET", expand("/v1/{name=projects/*/trainingRuns/*}", name=name)), timeout
+        )
 
-    def list(self, parent: str, *, page_size: int | None = None, page_token: str | None = None, order_by: str | None = None, timeout: float | None = None) -> SyncPage[TrainingRun]:
+    def list(
+        self,
+        parent: str,
+        *,
+        page_size: int | None = None,
+        page_token: str | None = None,
+        order_by: str | None = None,
+        timeout: float | None = None,
+    ) -> SyncPage[TrainingRun]:
         """List the training runs of a project, oldest first.
 
         Args:
@@ -87,9 +140,20 @@ class TrainingRunsResource:
                 order is refused.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.page(TrainingRun, 'trainingRuns', Call('GET', expand('/v1/{parent=projects/*}/trainingRuns', parent=parent), query=present({'pageSize': page_size, 'pageToken': page_token, 'orderBy': order_by})), timeout)
+        return self._transport.page(
+            TrainingRun,
+            "trainingRuns",
+            Call(
+                "GET",
+                expand("/v1/{parent=projects/*}/trainingRuns", parent=parent),
+                query=present({"pageSize": page_size, "pageToken": page_token, "orderBy": order_by}),
+            ),
+            timeout,
+        )
 
-    def plan(self, parent: str, *, training_run: TrainingRun | None = None, timeout: float | None = None) -> ResourcePlan:
+    def plan(
+        self, parent: str, *, training_run: TrainingRun | None = None, timeout: float | None = None
+    ) -> ResourcePlan:
         """Compute the resource requirements of a training run without starting it.
 
         Recipe, resources and base model are checked as by `CreateTrainingRun`.
@@ -100,7 +164,15 @@ class TrainingRunsResource:
                 used.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.call(ResourcePlan, Call('POST', expand('/v1/{parent=projects/*}/trainingRuns:plan', parent=parent), body=present({'trainingRun': training_run})), timeout)
+        return self._transport.call(
+            ResourcePlan,
+            Call(
+                "POST",
+                expand("/v1/{parent=projects/*}/trainingRuns:plan", parent=parent),
+                body=present({"trainingRun": training_run}),
+            ),
+            timeout,
+        )
 
     def watch(self, name: str, *, revision: int | None = None) -> SyncWatch[TrainingRun]:
         """Stream a training run: its current state, then each change.
@@ -112,9 +184,22 @@ class TrainingRunsResource:
             revision: Send only states with a higher revision, for example than the last one that was
                 received; no revision is too old. 0: start with the current state.
         """
-        return self._transport.watch(TrainingRun, Call('GET', expand('/v1/{name=projects/*/trainingRuns/*}:watch', name=name), query=present({'revision': revision})))
+        return self._transport.watch(
+            TrainingRun,
+            Call(
+                "GET",
+                expand("/v1/{name=projects/*/trainingRuns/*}:watch", name=name),
+                query=present({"revision": revision}),
+            ),
+        )
 
-    def wait(self, name: str, *, timeout: float | None = None, on_state: Callable[[TrainingRun], object] | None = None) -> TrainingRun:
+    def wait(
+        self,
+        name: str,
+        *,
+        timeout: float | None = None,
+        on_state: Callable[[TrainingRun], object] | None = None,
+    ) -> TrainingRun:
         """Wait for the final state, and return it.
 
         OperationFailedError if there is no result (failed, cancelled, refused, rolled back);
@@ -125,7 +210,12 @@ class TrainingRunsResource:
             timeout: Seconds to wait. Default: no limit.
             on_state: Called with each state, the final one included.
         """
-        return self._transport.wait(TrainingRun, Call('GET', expand('/v1/{name=projects/*/trainingRuns/*}:watch', name=name)), timeout, on_state)
+        return self._transport.wait(
+            TrainingRun,
+            Call("GET", expand("/v1/{name=projects/*/trainingRuns/*}:watch", name=name)),
+            timeout,
+            on_state,
+        )
 
 
 class AsyncTrainingRunsResource:
@@ -141,9 +231,25 @@ class AsyncTrainingRunsResource:
             name: Resource name of the training run: `projects/{project}/trainingRuns/{training_run}`.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return await self._transport.call(TrainingRun, Call('POST', expand('/v1/{name=projects/*/trainingRuns/*}:cancel', name=name), body={}), timeout)
+        return await self._transport.call(
+            TrainingRun,
+            Call("POST", expand("/v1/{name=projects/*/trainingRuns/*}:cancel", name=name), body={}),
+            timeout,
+        )
 
-    async def create(self, parent: str, *, train_digest: str | None = None, validation_digest: str | None = None, base_artifact_digest: str | None = None, recipe: Recipe | None = None, resources: Resources | None = None, training_run_id: str | None = None, request_id: str | None = None, timeout: float | None = None) -> TrainingRun:
+    async def create(
+        self,
+        parent: str,
+        *,
+        train_digest: str | None = None,
+        validation_digest: str | None = None,
+        base_artifact_digest: str | None = None,
+        recipe: Recipe | None = None,
+        resources: Resources | None = None,
+        training_run_id: str | None = None,
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> TrainingRun:
         """Start a training run.
 
         Refused: a missing part (`DIGEST_MISSING`), a part with erased records (`ARTIFACT_ERASED`), a value
@@ -166,9 +272,31 @@ class AsyncTrainingRunsResource:
                 it created first. A different request with the same ID is refused. At most 256 characters.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return await self._transport.call(TrainingRun, Call('POST', expand('/v1/{parent=projects/*}/trainingRuns', parent=parent), query=present({'trainingRunId': training_run_id, 'requestId': request_id or new_request_id()}), body=present({'trainDigest': train_digest, 'validationDigest': validation_digest, 'baseArtifactDigest': base_artifact_digest, 'recipe': recipe, 'resources': resources}), repeatable=True), timeout)
+        return await self._transport.call(
+            TrainingRun,
+            Call(
+                "POST",
+                expand("/v1/{parent=projects/*}/trainingRuns", parent=parent),
+                query=present(
+                    {"trainingRunId": training_run_id, "requestId": request_id or new_request_id()}
+                ),
+                body=present(
+                    {
+                        "trainDigest": train_digest,
+                        "validationDigest": validation_digest,
+                        "baseArtifactDigest": base_artifact_digest,
+                        "recipe": recipe,
+                        "resources": resources,
+                    }
+                ),
+                repeatable=True,
+            ),
+            timeout,
+        )
 
-    async def delete(self, name: str, *, allow_missing: bool | None = None, timeout: float | None = None) -> None:
+    async def delete(
+        self, name: str, *, allow_missing: bool | None = None, timeout: float | None = None
+    ) -> None:
         """Delete a training run that has ended.
 
         Refused while it is in progress, and while a model version or a pipeline run names a run that
@@ -180,7 +308,14 @@ class AsyncTrainingRunsResource:
                 retry does.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        await self._transport.send(Call('DELETE', expand('/v1/{name=projects/*/trainingRuns/*}', name=name), query=present({'allowMissing': allow_missing})), timeout)
+        await self._transport.send(
+            Call(
+                "DELETE",
+                expand("/v1/{name=projects/*/trainingRuns/*}", name=name),
+                query=present({"allowMissing": allow_missing}),
+            ),
+            timeout,
+        )
 
     async def get(self, name: str, *, timeout: float | None = None) -> TrainingRun:
         """Return one training run.
@@ -189,9 +324,19 @@ class AsyncTrainingRunsResource:
             name: Resource name of the training run: `projects/{project}/trainingRuns/{training_run}`.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return await self._transport.call(TrainingRun, Call('GET', expand('/v1/{name=projects/*/trainingRuns/*}', name=name)), timeout)
+        return await self._transport.call(
+            TrainingRun, Call("GET", expand("/v1/{name=projects/*/trainingRuns/*}", name=name)), timeout
+        )
 
-    def list(self, parent: str, *, page_size: int | None = None, page_token: str | None = None, order_by: str | None = None, timeout: float | None = None) -> AsyncPaginator[TrainingRun]:
+    def list(
+        self,
+        parent: str,
+        *,
+        page_size: int | None = None,
+        page_token: str | None = None,
+        order_by: str | None = None,
+        timeout: float | None = None,
+    ) -> AsyncPaginator[TrainingRun]:
         """List the training runs of a project, oldest first.
 
         Args:
@@ -204,9 +349,20 @@ class AsyncTrainingRunsResource:
                 order is refused.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return self._transport.page(TrainingRun, 'trainingRuns', Call('GET', expand('/v1/{parent=projects/*}/trainingRuns', parent=parent), query=present({'pageSize': page_size, 'pageToken': page_token, 'orderBy': order_by})), timeout)
+        return self._transport.page(
+            TrainingRun,
+            "trainingRuns",
+            Call(
+                "GET",
+                expand("/v1/{parent=projects/*}/trainingRuns", parent=parent),
+                query=present({"pageSize": page_size, "pageToken": page_token, "orderBy": order_by}),
+            ),
+            timeout,
+        )
 
-    async def plan(self, parent: str, *, training_run: TrainingRun | None = None, timeout: float | None = None) -> ResourcePlan:
+    async def plan(
+        self, parent: str, *, training_run: TrainingRun | None = None, timeout: float | None = None
+    ) -> ResourcePlan:
         """Compute the resource requirements of a training run without starting it.
 
         Recipe, resources and base model are checked as by `CreateTrainingRun`.
@@ -217,7 +373,15 @@ class AsyncTrainingRunsResource:
                 used.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
-        return await self._transport.call(ResourcePlan, Call('POST', expand('/v1/{parent=projects/*}/trainingRuns:plan', parent=parent), body=present({'trainingRun': training_run})), timeout)
+        return await self._transport.call(
+            ResourcePlan,
+            Call(
+                "POST",
+                expand("/v1/{parent=projects/*}/trainingRuns:plan", parent=parent),
+                body=present({"trainingRun": training_run}),
+            ),
+            timeout,
+        )
 
     def watch(self, name: str, *, revision: int | None = None) -> AsyncWatch[TrainingRun]:
         """Stream a training run: its current state, then each change.
@@ -229,9 +393,22 @@ class AsyncTrainingRunsResource:
             revision: Send only states with a higher revision, for example than the last one that was
                 received; no revision is too old. 0: start with the current state.
         """
-        return self._transport.watch(TrainingRun, Call('GET', expand('/v1/{name=projects/*/trainingRuns/*}:watch', name=name), query=present({'revision': revision})))
+        return self._transport.watch(
+            TrainingRun,
+            Call(
+                "GET",
+                expand("/v1/{name=projects/*/trainingRuns/*}:watch", name=name),
+                query=present({"revision": revision}),
+            ),
+        )
 
-    async def wait(self, name: str, *, timeout: float | None = None, on_state: Callable[[TrainingRun], object] | None = None) -> TrainingRun:
+    async def wait(
+        self,
+        name: str,
+        *,
+        timeout: float | None = None,
+        on_state: Callable[[TrainingRun], object] | None = None,
+    ) -> TrainingRun:
         """Wait for the final state, and return it.
 
         OperationFailedError if there is no result (failed, cancelled, refused, rolled back);
@@ -242,4 +419,9 @@ class AsyncTrainingRunsResource:
             timeout: Seconds to wait. Default: no limit.
             on_state: Called with each state, the final one included.
         """
-        return await self._transport.wait(TrainingRun, Call('GET', expand('/v1/{name=projects/*/trainingRuns/*}:watch', name=name)), timeout, on_state)
+        return await self._transport.wait(
+            TrainingRun,
+            Call("GET", expand("/v1/{name=projects/*/trainingRuns/*}:watch", name=name)),
+            timeout,
+            on_state,
+        )

@@ -5,195 +5,6 @@ from ratoon.client._generated.common_types import Failure, Progress, TaskSpec
 from ratoon.client._models import Int64, Message, OpenEnum, Timestamp
 
 
-class TrainingRunState(OpenEnum):
-    """State of a training run."""
-
-    UNSPECIFIED = 'STATE_UNSPECIFIED'
-    """Not set."""
-
-    QUEUED = 'STATE_QUEUED'
-    """Waiting to start."""
-
-    RUNNING = 'STATE_RUNNING'
-    """The work is in progress."""
-
-    SUCCEEDED = 'STATE_SUCCEEDED'
-    """The work completed."""
-
-    FAILED = 'STATE_FAILED'
-    """The work ended with an error; `failure` holds the reason."""
-
-    CANCELLING = 'STATE_CANCELLING'
-    """Cancellation was requested; the work is stopping."""
-
-    CANCELLED = 'STATE_CANCELLED'
-    """Cancelled before the work completed."""
-
-    PREPARING = 'STATE_PREPARING'
-    """The workers start and tokenize the texts."""
-
-
-class RecipeMethod(OpenEnum):
-    """Training method."""
-
-    UNSPECIFIED = 'METHOD_UNSPECIFIED'
-    """Not set."""
-
-    FROM_SCRATCH = 'METHOD_FROM_SCRATCH'
-    """Train a new tokenizer and a new Llama model."""
-
-    CONTINUE = 'METHOD_CONTINUE'
-    """Train all weights of a base model; of an adapter, those of the model that its base is with it
-    merged.
-    """
-
-    LORA = 'METHOD_LORA'
-    """Train a low-rank adapter for a base model, whose weights do not change."""
-
-    CLASSICAL = 'METHOD_CLASSICAL'
-    """Fit a classical model by scikit-learn, such as a logistic regression or a random forest.
-
-    Only `task`, `labels`, `seed` and `classical` apply. Of the tasks `classify` and `regress`.
-    """
-
-
-class RecipeArchitecture(Message):
-    """Architecture of a Llama model that is trained from scratch.
-
-    A zero value selects the default.
-    """
-
-    vocab_size: int = 0
-    """Size of the vocabulary, 300 to 262,144. Default: 4096."""
-
-    hidden_size: int = 0
-    """Hidden size. Default: 128."""
-
-    layers: int = 0
-    """Number of layers, 1 to 128. Default: 3."""
-
-    heads: int = 0
-    """Number of attention heads.
-
-    It must divide the hidden size into heads of a multiple of 32. Default: 4.
-    """
-
-    max_positions: int = 0
-    """Context length in tokens, 128 to 131,072. Default: 2048."""
-
-
-class RecipeTrainOn(OpenEnum):
-    """Turns of a conversation whose tokens the model learns, each with the token that ends it."""
-
-    UNSPECIFIED = 'TRAIN_ON_UNSPECIFIED'
-    """Not set."""
-
-    ALL_ASSISTANT_TURNS = 'TRAIN_ON_ALL_ASSISTANT_TURNS'
-    """Every turn of the assistant."""
-
-    LAST_ANSWER = 'TRAIN_ON_LAST_ANSWER'
-    """The last answer only."""
-
-
-class RecipeTruncation(OpenEnum):
-    """What becomes of a sample that is too long.
-
-    `truncated_samples` in the metrics of the run is their number.
-    """
-
-    UNSPECIFIED = 'TRUNCATION_UNSPECIFIED'
-    """Not set."""
-
-    LEFT = 'TRUNCATION_LEFT'
-    """Drop its beginning."""
-
-    RIGHT = 'TRUNCATION_RIGHT'
-    """Drop its end. An answer that is cut has no end token."""
-
-    MIDDLE = 'TRUNCATION_MIDDLE'
-    """Drop the middle of what precedes the last answer; if the answer is too long as well, the middle of
-    the sample.
-    """
-
-    SEGMENT = 'TRUNCATION_SEGMENT'
-    """Train on its parts as samples of their own."""
-
-    REFUSE = 'TRUNCATION_REFUSE'
-    """Refuse the run with SAMPLE_TOO_LONG."""
-
-
-class RecipeDtype(OpenEnum):
-    """Number format of the computation."""
-
-    UNSPECIFIED = 'DTYPE_UNSPECIFIED'
-    """Not set."""
-
-    FLOAT32 = 'DTYPE_FLOAT32'
-    """32 bits."""
-
-    BFLOAT16 = 'DTYPE_BFLOAT16'
-    """16 bits with the range of float32.
-
-    The weights of a base model below an adapter are held in it as well.
-    """
-
-
-class RecipeObjective(OpenEnum):
-    """What the model learns from the records."""
-
-    UNSPECIFIED = 'OBJECTIVE_UNSPECIFIED'
-    """Not set."""
-
-    SFT = 'OBJECTIVE_SFT'
-    """Supervised fine-tuning: the tokens of right answers."""
-
-    DPO = 'OBJECTIVE_DPO'
-    """Direct preference optimization: a chosen answer rather than a rejected one.
-
-    Records without both are left out.
-    """
-
-    KTO = 'OBJECTIVE_KTO'
-    """Kahneman-Tversky optimization: good answers rather than bad ones.
-
-    The answers of a preference count as one of each. Records that are neither are left out.
-    """
-
-    REWARD_MODEL = 'OBJECTIVE_REWARD_MODEL'
-    """Reward model: a number for each answer, higher for the chosen answer of a preference than for the
-    rejected one.
-
-    Its artifact writes no text: it judges answers in other runs. Records without both answers are left
-    out.
-    """
-
-    GRPO = 'OBJECTIVE_GRPO'
-    """Group relative policy optimization: answers of its own that get more reward than the others to the
-    same prompt.
-    """
-
-
-class RecipePreferenceLoss(OpenEnum):
-    """Loss of a preference, of the difference between the log-probability ratios of both answers to the
-    base model.
-    """
-
-    UNSPECIFIED = 'PREFERENCE_LOSS_UNSPECIFIED'
-    """Not set."""
-
-    SIGMOID = 'PREFERENCE_LOSS_SIGMOID'
-    """Logistic loss of the difference (DPO).
-
-    `label_smoothing` is then the share of preferences that are assumed to be reversed, below 0.5.
-    """
-
-    IPO = 'PREFERENCE_LOSS_IPO'
-    """Squared distance of the difference from 1/(2 beta), per token of the answers (IPO).
-
-    It does not push the difference of clear preferences without end.
-    """
-
-
 class Reward(Message):
     """Reward of an answer."""
 
@@ -229,22 +40,220 @@ class Reward(Message):
     """Weight of the reward, at most 1,000; below 0 it is a penalty. Default: 1."""
 
 
+class TrainingRunState(OpenEnum):
+    """State of a training run."""
+
+    UNSPECIFIED = "STATE_UNSPECIFIED"
+    """Not set."""
+
+    QUEUED = "STATE_QUEUED"
+    """Waiting to start."""
+
+    RUNNING = "STATE_RUNNING"
+    """The work is in progress."""
+
+    SUCCEEDED = "STATE_SUCCEEDED"
+    """The work completed."""
+
+    FAILED = "STATE_FAILED"
+    """The work ended with an error; `failure` holds the reason."""
+
+    CANCELLING = "STATE_CANCELLING"
+    """Cancellation was requested; the work is stopping."""
+
+    CANCELLED = "STATE_CANCELLED"
+    """Cancelled before the work completed."""
+
+    PREPARING = "STATE_PREPARING"
+    """The workers start and tokenize the texts."""
+
+
+class RecipeMethod(OpenEnum):
+    """Training method."""
+
+    UNSPECIFIED = "METHOD_UNSPECIFIED"
+    """Not set."""
+
+    FROM_SCRATCH = "METHOD_FROM_SCRATCH"
+    """Train a new tokenizer and a new Llama model."""
+
+    CONTINUE = "METHOD_CONTINUE"
+    """Train all weights of a base model; of an adapter, those of the model that its base is with it
+    merged.
+    """
+
+    LORA = "METHOD_LORA"
+    """Train a low-rank adapter for a base model, whose weights do not change."""
+
+    CLASSICAL = "METHOD_CLASSICAL"
+    """Fit a classical model by scikit-learn, such as a logistic regression or a random forest.
+
+    Only `task`, `labels`, `seed` and `classical` apply. Of the tasks `classify` and `regress`.
+    """
+
+
+class RecipeArchitecture(Message):
+    """Architecture of a Llama model that is trained from scratch.
+
+    A zero value selects the default.
+    """
+
+    vocab_size: int = 0
+    """Size of the vocabulary, 300 to 262,144. Default: 4096."""
+
+    hidden_size: int = 0
+    """Hidden size. Default: 128."""
+
+    layers: int = 0
+    """Number of layers, 1 to 128. Default: 3."""
+
+    heads: int = 0
+    """Number of attention heads.
+
+    It must divide the hidden size into heads of a multiple of 32. Default: 4.
+    """
+
+    max_positions: int = 0
+    """Context length in tokens, 128 to 131,072. Default: 2048."""
+
+
+class RecipeTrainOn(OpenEnum):
+    """Turns of a conversation whose tokens the model learns, each with the token that ends it."""
+
+    UNSPECIFIED = "TRAIN_ON_UNSPECIFIED"
+    """Not set."""
+
+    ALL_ASSISTANT_TURNS = "TRAIN_ON_ALL_ASSISTANT_TURNS"
+    """Every turn of the assistant."""
+
+    LAST_ANSWER = "TRAIN_ON_LAST_ANSWER"
+    """The last answer only."""
+
+
+class RecipeTruncation(OpenEnum):
+    """What becomes of a sample that is too long.
+
+    `truncated_samples` in the metrics of the run is their number.
+    """
+
+    UNSPECIFIED = "TRUNCATION_UNSPECIFIED"
+    """Not set."""
+
+    LEFT = "TRUNCATION_LEFT"
+    """Drop its beginning."""
+
+    RIGHT = "TRUNCATION_RIGHT"
+    """Drop its end. An answer that is cut has no end token."""
+
+    MIDDLE = "TRUNCATION_MIDDLE"
+    """Drop the middle of what precedes the last answer; if the answer is too long as well, the middle of
+    the sample.
+    """
+
+    SEGMENT = "TRUNCATION_SEGMENT"
+    """Train on its parts as samples of their own."""
+
+    REFUSE = "TRUNCATION_REFUSE"
+    """Refuse the run with SAMPLE_TOO_LONG."""
+
+
+class RecipeDtype(OpenEnum):
+    """Number format of the computation."""
+
+    UNSPECIFIED = "DTYPE_UNSPECIFIED"
+    """Not set."""
+
+    FLOAT32 = "DTYPE_FLOAT32"
+    """32 bits."""
+
+    BFLOAT16 = "DTYPE_BFLOAT16"
+    """16 bits with the range of float32.
+
+    The weights of a base model below an adapter are held in it as well.
+    """
+
+
+class RecipeObjective(OpenEnum):
+    """What the model learns from the records."""
+
+    UNSPECIFIED = "OBJECTIVE_UNSPECIFIED"
+    """Not set."""
+
+    SFT = "OBJECTIVE_SFT"
+    """Supervised fine-tuning: the tokens of right answers."""
+
+    DPO = "OBJECTIVE_DPO"
+    """Direct preference optimization: a chosen answer rather than a rejected one.
+
+    Records without both are left out.
+    """
+
+    KTO = "OBJECTIVE_KTO"
+    """Kahneman-Tversky optimization: good answers rather than bad ones.
+
+    The answers of a preference count as one of each. Records that are neither are left out.
+    """
+
+    REWARD_MODEL = "OBJECTIVE_REWARD_MODEL"
+    """Reward model: a number for each answer, higher for the chosen answer of a preference than for the
+    rejected one.
+
+    Its artifact writes no text: it judges answers in other runs. Records without both answers are left
+    out.
+    """
+
+    GRPO = "OBJECTIVE_GRPO"
+    """Group relative policy optimization: answers of its own that get more reward than the others to the
+    same prompt.
+    """
+
+    DISTILLATION = "OBJECTIVE_DISTILLATION"
+    """Distillation: the probabilities, or the answers, of a teacher."""
+
+    PRETRAIN = "OBJECTIVE_PRETRAIN"
+    """Pre-training and continued pre-training: every token of plain texts.
+
+    Documents follow one another, each with its end token, in blocks of `max_tokens` tokens.
+    """
+
+
+class RecipePreferenceLoss(OpenEnum):
+    """Loss of a preference, of the difference between the log-probability ratios of both answers to the
+    base model.
+    """
+
+    UNSPECIFIED = "PREFERENCE_LOSS_UNSPECIFIED"
+    """Not set."""
+
+    SIGMOID = "PREFERENCE_LOSS_SIGMOID"
+    """Logistic loss of the difference (DPO).
+
+    `label_smoothing` is then the share of preferences that are assumed to be reversed, below 0.5.
+    """
+
+    IPO = "PREFERENCE_LOSS_IPO"
+    """Squared distance of the difference from 1/(2 beta), per token of the answers (IPO).
+
+    It does not push the difference of clear preferences without end.
+    """
+
+
 class GrpoPolicyLoss(OpenEnum):
     """Average over the tokens of the answers."""
 
-    UNSPECIFIED = 'POLICY_LOSS_UNSPECIFIED'
+    UNSPECIFIED = "POLICY_LOSS_UNSPECIFIED"
     """Not set."""
 
-    TOKEN = 'POLICY_LOSS_TOKEN'
+    TOKEN = "POLICY_LOSS_TOKEN"
     """Mean over all tokens of a step (DAPO)."""
 
-    ANSWER = 'POLICY_LOSS_ANSWER'
+    ANSWER = "POLICY_LOSS_ANSWER"
     """Mean over the tokens of each answer, then over the answers (GRPO).
 
     A token of a long answer counts less.
     """
 
-    LENGTH = 'POLICY_LOSS_LENGTH'
+    LENGTH = "POLICY_LOSS_LENGTH"
     """Sums over answers, divided by the maximum number of tokens (Dr. GRPO)."""
 
 
@@ -315,69 +324,121 @@ class Grpo(Message):
     """
 
 
+class DistillationLevel(OpenEnum):
+    """What a student learns of its teacher."""
+
+    UNSPECIFIED = "LEVEL_UNSPECIFIED"
+    """Not set."""
+
+    LOGITS = "LEVEL_LOGITS"
+    """The probabilities of all tokens at each place of the right answers.
+
+    Both models need the same tokens; a student from scratch takes the tokenizer of its teacher.
+    """
+
+    SEQUENCE = "LEVEL_SEQUENCE"
+    """Answers that the teacher writes to the prompts, in the place of the right ones.
+
+    The tokenizers may differ.
+    """
+
+
+class Distillation(Message):
+    """Settings of distillation: the model, the student, learns from another one, its teacher.
+
+    A zero value selects the default.
+    """
+
+    teacher_artifact_digest: str = ""
+    """Digest of the model artifact of the teacher. Required."""
+
+    level: DistillationLevel = DistillationLevel.UNSPECIFIED
+    """What the student learns of its teacher. Default: LOGITS."""
+
+    temperature: float = 0.0
+    """Temperature that divides the logits of both models, 0.01 to 100.
+
+    Default: 2. With SEQUENCE, the temperature at which the teacher writes, 0 to 100; default: 0, its
+    likeliest tokens.
+    """
+
+    weight: float = 0.0
+    """Weight of the divergence from the teacher, above 0 and at most 1; the rest is that of the right
+    answers.
+
+    Only with LOGITS. Default: 0.5.
+    """
+
+    max_new_tokens: int = 0
+    """Maximum number of tokens of an answer that the teacher writes.
+
+    Only with SEQUENCE. Default: that of the task, else 256.
+    """
+
+
 class RecipeClassicalFeatures(OpenEnum):
     """What a classical model reads of a record."""
 
-    UNSPECIFIED = 'FEATURES_UNSPECIFIED'
+    UNSPECIFIED = "FEATURES_UNSPECIFIED"
     """Not set."""
 
-    WORDS = 'FEATURES_WORDS'
+    WORDS = "FEATURES_WORDS"
     """TF-IDF weights of words. Chinese is cut into words by Jieba."""
 
-    CHARACTERS = 'FEATURES_CHARACTERS'
+    CHARACTERS = "FEATURES_CHARACTERS"
     """TF-IDF weights of one to three characters in a row."""
 
-    TABLE = 'FEATURES_TABLE'
+    TABLE = "FEATURES_TABLE"
     """The fields of a record whose text is a JSON object. It does not go with other features."""
 
 
 class RecipeClassicalEstimator(OpenEnum):
     """Family of a classical model."""
 
-    UNSPECIFIED = 'ESTIMATOR_UNSPECIFIED'
+    UNSPECIFIED = "ESTIMATOR_UNSPECIFIED"
     """Not set."""
 
-    LINEAR = 'ESTIMATOR_LINEAR'
+    LINEAR = "ESTIMATOR_LINEAR"
     """Logistic regression of labels, ridge regression of numbers."""
 
-    LINEAR_SVM = 'ESTIMATOR_LINEAR_SVM'
+    LINEAR_SVM = "ESTIMATOR_LINEAR_SVM"
     """Linear support vector machine; its scores of labels are calibrated to probabilities."""
 
-    TREE = 'ESTIMATOR_TREE'
+    TREE = "ESTIMATOR_TREE"
     """One decision tree."""
 
-    FOREST = 'ESTIMATOR_FOREST'
+    FOREST = "ESTIMATOR_FOREST"
     """Random forest of 100 trees."""
 
-    BOOSTING = 'ESTIMATOR_BOOSTING'
+    BOOSTING = "ESTIMATOR_BOOSTING"
     """Histogram gradient boosting of 100 trees."""
 
 
 class RecipeTableMissing(OpenEnum):
     """Replacement of missing values."""
 
-    UNSPECIFIED = 'MISSING_UNSPECIFIED'
+    UNSPECIFIED = "MISSING_UNSPECIFIED"
     """Not set."""
 
-    MEDIAN = 'MISSING_MEDIAN'
+    MEDIAN = "MISSING_MEDIAN"
     """The median of numbers, the most frequent category."""
 
-    MEAN = 'MISSING_MEAN'
+    MEAN = "MISSING_MEAN"
     """The mean of numbers, the most frequent category."""
 
-    MODE = 'MISSING_MODE'
+    MODE = "MISSING_MODE"
     """The most frequent value."""
 
-    KNN = 'MISSING_KNN'
+    KNN = "MISSING_KNN"
     """The mean of the five most similar rows; the most frequent category."""
 
-    REGRESSION = 'MISSING_REGRESSION'
+    REGRESSION = "MISSING_REGRESSION"
     """The prediction of a regression on the other numbers; the most frequent category."""
 
-    SENTINEL = 'MISSING_SENTINEL'
+    SENTINEL = "MISSING_SENTINEL"
     """The sentinel in place of numbers, a category of its own."""
 
-    DELETE = 'MISSING_DELETE'
+    DELETE = "MISSING_DELETE"
     """Rows of the training part with a missing value are left out.
 
     A served row with one gets the median.
@@ -387,64 +448,64 @@ class RecipeTableMissing(OpenEnum):
 class RecipeTableOutliers(OpenEnum):
     """Treatment of outliers."""
 
-    UNSPECIFIED = 'OUTLIERS_UNSPECIFIED'
+    UNSPECIFIED = "OUTLIERS_UNSPECIFIED"
     """Not set."""
 
-    KEEP = 'OUTLIERS_KEEP'
+    KEEP = "OUTLIERS_KEEP"
     """They stay."""
 
-    DELETE = 'OUTLIERS_DELETE'
+    DELETE = "OUTLIERS_DELETE"
     """Rows of the training part with an outlier are left out. A served outlier stays."""
 
-    IQR = 'OUTLIERS_IQR'
+    IQR = "OUTLIERS_IQR"
     """The nearest bound takes the place of an outlier."""
 
-    PREDICT = 'OUTLIERS_PREDICT'
+    PREDICT = "OUTLIERS_PREDICT"
     """The prediction of a regression on the other numbers takes the place of an outlier."""
 
 
 class RecipeTableScaling(OpenEnum):
     """Scaling of numbers."""
 
-    UNSPECIFIED = 'SCALING_UNSPECIFIED'
+    UNSPECIFIED = "SCALING_UNSPECIFIED"
     """Not set."""
 
-    STANDARD = 'SCALING_STANDARD'
+    STANDARD = "SCALING_STANDARD"
     """Zero mean and unit variance."""
 
-    MIN_MAX = 'SCALING_MIN_MAX'
+    MIN_MAX = "SCALING_MIN_MAX"
     """From 0 to 1."""
 
-    NONE = 'SCALING_NONE'
+    NONE = "SCALING_NONE"
     """None."""
 
 
 class RecipeTableEncoding(OpenEnum):
     """Encoding of categories. A category that the training part lacks is no category."""
 
-    UNSPECIFIED = 'ENCODING_UNSPECIFIED'
+    UNSPECIFIED = "ENCODING_UNSPECIFIED"
     """Not set."""
 
-    ONE_HOT = 'ENCODING_ONE_HOT'
+    ONE_HOT = "ENCODING_ONE_HOT"
     """A column for each of the 100 most frequent categories, and one for the others."""
 
-    LABEL = 'ENCODING_LABEL'
+    LABEL = "ENCODING_LABEL"
     """The number of the category."""
 
 
 class RecipeTableDuplicates(OpenEnum):
     """What becomes of equal rows."""
 
-    UNSPECIFIED = 'DUPLICATES_UNSPECIFIED'
+    UNSPECIFIED = "DUPLICATES_UNSPECIFIED"
     """Not set."""
 
-    KEEP = 'DUPLICATES_KEEP'
+    KEEP = "DUPLICATES_KEEP"
     """They stay."""
 
-    DROP = 'DUPLICATES_DROP'
+    DROP = "DUPLICATES_DROP"
     """The first stays."""
 
-    REFUSE = 'DUPLICATES_REFUSE'
+    REFUSE = "DUPLICATES_REFUSE"
     """The run is refused."""
 
 
@@ -660,7 +721,7 @@ class Recipe(Message):
     objective: RecipeObjective = RecipeObjective.UNSPECIFIED
     """What the model learns from the records.
 
-    Default: SFT. The others need a base model and the task `generate`.
+    Default: SFT. The others need the task `generate`, and DPO, KTO, REWARD_MODEL and GRPO a base model.
     """
 
     beta: float = 0.0
@@ -681,6 +742,16 @@ class Recipe(Message):
     grpo: Grpo | None = None
     """Settings of GRPO. Only with GRPO."""
 
+    distillation: Distillation | None = None
+    """Settings of distillation. Required with DISTILLATION, refused with other objectives."""
+
+    reward_model_artifact_digest: str = ""
+    """Digest of the artifact of a reward model, which judges the preferences before the first step.
+
+    Those whose rejected answer it rewards more are counted in the metrics of the run
+    (`contradicted_pairs`), and learned all the same. Only with DPO. Empty: none.
+    """
+
     selection_metric: str = ""
     """Metric of the validation part by which epochs are compared: the best one is published, and the run
     ends after two without a gain.
@@ -697,16 +768,16 @@ class Recipe(Message):
 class ResourcesAccelerator(OpenEnum):
     """Accelerator of the workers."""
 
-    UNSPECIFIED = 'ACCELERATOR_UNSPECIFIED'
+    UNSPECIFIED = "ACCELERATOR_UNSPECIFIED"
     """Not set."""
 
-    CPU = 'ACCELERATOR_CPU'
+    CPU = "ACCELERATOR_CPU"
     """CPU."""
 
-    CUDA = 'ACCELERATOR_CUDA'
+    CUDA = "ACCELERATOR_CUDA"
     """NVIDIA GPU."""
 
-    NEURON = 'ACCELERATOR_NEURON'
+    NEURON = "ACCELERATOR_NEURON"
     """AWS Trainium. Refused: no recipe supports it yet."""
 
 
@@ -860,8 +931,9 @@ class TrainingRun(Message):
     `validation_reward_margin`, of DPO and reward models `validation_pair_accuracy`, of KTO
     `validation_judgement_accuracy`, and `other_records`, `equal_pairs` and `long_answers` that were left
     out. Of GRPO `validation_reward` and that of the base model, `validation_reference_reward`,
-    `validation_exact_match`, `long_prompts` and `records_without_reference`. Empty until the run has
-    succeeded.
+    `validation_exact_match`, `long_prompts` and `records_without_reference`. Of distillation
+    `validation_teacher_loss` and `validation_teacher_divergence`. Of pre-training `units` (blocks),
+    `empty_documents` and `long_documents`. Empty until the run has succeeded.
     """
 
     plan: ResourcePlan | None = None

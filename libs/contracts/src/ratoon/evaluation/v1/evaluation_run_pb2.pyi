@@ -782,8 +782,9 @@ class DomainResult(_message.Message):
 
     @_builtins.property
     def baselines(self) -> _containers.RepeatedCompositeFieldContainer[Global___DomainResult.Baseline]:
-        """All baselines: `majority`, `tfidf` (words) and `tfidf_chars` (characters) of `classify`; `zero_shot`, `few_shot`
-        and `nearest_reference` of `generate`; `mean` and `ridge_tfidf` of `regress`.
+        """All baselines: `majority`, `tfidf` (words) and `tfidf_chars` (characters) of `classify`, `zero_shot`,
+        `few_shot` and `nearest_reference` of `generate`, `mean` and `ridge_tfidf` of `regress`, and `classical`, the best
+        classical model, of `classify` and `regress`.
         """
 
     @_builtins.property

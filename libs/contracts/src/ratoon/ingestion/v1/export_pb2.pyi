@@ -93,6 +93,8 @@ class Export(_message.Message):
         """
         FORMAT_HUGGING_FACE: Export._Format.ValueType  # 6
         """Directory that `datasets.load_dataset` of Hugging Face reads: Parquet files and a dataset card."""
+        FORMAT_LABEL_STUDIO: Export._Format.ValueType  # 7
+        """JSON lists of tasks to import into Label Studio. `ExportQueue` writes answers and the labeling config as well."""
 
     class Format(_Format, metaclass=_FormatEnumTypeWrapper):
         """Format of the files."""
@@ -113,6 +115,8 @@ class Export(_message.Message):
     """
     FORMAT_HUGGING_FACE: Export.Format.ValueType  # 6
     """Directory that `datasets.load_dataset` of Hugging Face reads: Parquet files and a dataset card."""
+    FORMAT_LABEL_STUDIO: Export.Format.ValueType  # 7
+    """JSON lists of tasks to import into Label Studio. `ExportQueue` writes answers and the labeling config as well."""
 
     NAME_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int

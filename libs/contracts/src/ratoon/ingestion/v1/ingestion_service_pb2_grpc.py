@@ -601,9 +601,8 @@ class IngestionServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListRejections(self, request, context):
-        """List the items of the sources that became no record, each with the curation step and the reason. Once the project
-        has a test part, items that repeat another text have no text, detail and record ID. Refused until the dataset
-        version is READY (`NOT_READY`).
+        """List the items of the sources that became no record, each with the curation step and the reason. Items that repeat a
+        sealed record are left out. Refused until the dataset version is READY (`NOT_READY`).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

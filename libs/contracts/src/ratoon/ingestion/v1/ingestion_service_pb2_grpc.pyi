@@ -125,9 +125,8 @@ class IngestionServiceStub:
     the role ANNOTATOR and sets `reader` and `purpose`: the reading is then logged at the split.
     """
     ListRejections: _grpc.UnaryUnaryMultiCallable[_ingestion_service_pb2.ListRejectionsRequest, _ingestion_service_pb2.ListRejectionsResponse]
-    """List the items of the sources that became no record, each with the curation step and the reason. Once the project
-    has a test part, items that repeat another text have no text, detail and record ID. Refused until the dataset
-    version is READY (`NOT_READY`).
+    """List the items of the sources that became no record, each with the curation step and the reason. Items that repeat a
+    sealed record are left out. Refused until the dataset version is READY (`NOT_READY`).
     """
     GetRecordLineage: _grpc.UnaryUnaryMultiCallable[_ingestion_service_pb2.GetRecordLineageRequest, _ingestion_service_pb2.RecordLineage]
     """Return every dataset version and split that holds a record, or that held it until it was erased. For an unknown
@@ -352,9 +351,8 @@ class IngestionServiceAsyncStub(IngestionServiceStub):
     the role ANNOTATOR and sets `reader` and `purpose`: the reading is then logged at the split.
     """
     ListRejections: _aio.UnaryUnaryMultiCallable[_ingestion_service_pb2.ListRejectionsRequest, _ingestion_service_pb2.ListRejectionsResponse]  # type: ignore[assignment]
-    """List the items of the sources that became no record, each with the curation step and the reason. Once the project
-    has a test part, items that repeat another text have no text, detail and record ID. Refused until the dataset
-    version is READY (`NOT_READY`).
+    """List the items of the sources that became no record, each with the curation step and the reason. Items that repeat a
+    sealed record are left out. Refused until the dataset version is READY (`NOT_READY`).
     """
     GetRecordLineage: _aio.UnaryUnaryMultiCallable[_ingestion_service_pb2.GetRecordLineageRequest, _ingestion_service_pb2.RecordLineage]  # type: ignore[assignment]
     """Return every dataset version and split that holds a record, or that held it until it was erased. For an unknown
@@ -738,9 +736,8 @@ class IngestionServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _ingestion_service_pb2.ListRejectionsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_ingestion_service_pb2.ListRejectionsResponse, _abc.Awaitable[_ingestion_service_pb2.ListRejectionsResponse]]:
-        """List the items of the sources that became no record, each with the curation step and the reason. Once the project
-        has a test part, items that repeat another text have no text, detail and record ID. Refused until the dataset
-        version is READY (`NOT_READY`).
+        """List the items of the sources that became no record, each with the curation step and the reason. Items that repeat a
+        sealed record are left out. Refused until the dataset version is READY (`NOT_READY`).
         """
 
     @_abc_1.abstractmethod

@@ -427,7 +427,7 @@ class MarkSpec(_message.Message):
         LABELS_FIELD_NUMBER: _builtins.int
         IMAGE_ATTRIBUTE_FIELD_NUMBER: _builtins.int
         image_attribute: _builtins.str
-        """Attribute of a record that holds the SHA-256 digest of the blob of its image. Default: `image`."""
+        """Name of the attribute of a record whose value names its image: the SHA-256 of a blob. Default: `image`."""
         @_builtins.property
         def labels(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
             """Labels to choose from: 1 to 1,000."""

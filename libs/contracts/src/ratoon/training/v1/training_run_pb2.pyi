@@ -939,6 +939,7 @@ class Recipe(_message.Message):
     BAD_WEIGHT_FIELD_NUMBER: _builtins.int
     GRPO_FIELD_NUMBER: _builtins.int
     DISTILLATION_FIELD_NUMBER: _builtins.int
+    REWARD_MODEL_ARTIFACT_DIGEST_FIELD_NUMBER: _builtins.int
     SELECTION_METRIC_FIELD_NUMBER: _builtins.int
     CLASSICAL_FIELD_NUMBER: _builtins.int
     method: Global___Recipe.Method.ValueType
@@ -1015,6 +1016,11 @@ class Recipe(_message.Message):
     """Weight of the loss of good answers, 0 to 1,000. Only with KTO. Default: 1."""
     bad_weight: _builtins.float
     """Weight of the loss of bad answers, 0 to 1,000. Only with KTO. Default: 1."""
+    reward_model_artifact_digest: _builtins.str
+    """Digest of the artifact of a reward model, which judges the preferences before the first step. Those whose rejected
+    answer it rewards more are counted in the metrics of the run (`contradicted_pairs`), and learned all the same. Only
+    with DPO. Empty: none.
+    """
     selection_metric: _builtins.str
     """Metric of the validation part by which epochs are compared: the best one is published, and the run ends after two
     without a gain. One label: `macro_f1`, `accuracy`; numbers: `mae`, `mse`, `rmse`, `r2`, `spearman`; any:
@@ -1087,12 +1093,13 @@ class Recipe(_message.Message):
         bad_weight: _builtins.float | None = ...,
         grpo: _grpo_pb2.Grpo | None = ...,
         distillation: _distillation_pb2.Distillation | None = ...,
+        reward_model_artifact_digest: _builtins.str = ...,
         selection_metric: _builtins.str = ...,
         classical: Global___Recipe.Classical | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_bad_weight", b"_bad_weight", "_good_weight", b"_good_weight", "_label_smoothing", b"_label_smoothing", "_language_model_epochs", b"_language_model_epochs", "_language_model_weight", b"_language_model_weight", "architecture", b"architecture", "bad_weight", b"bad_weight", "classical", b"classical", "distillation", b"distillation", "good_weight", b"good_weight", "grpo", b"grpo", "label_smoothing", b"label_smoothing", "language_model_epochs", b"language_model_epochs", "language_model_weight", b"language_model_weight", "task", b"task"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_bad_weight", b"_bad_weight", "_good_weight", b"_good_weight", "_label_smoothing", b"_label_smoothing", "_language_model_epochs", b"_language_model_epochs", "_language_model_weight", b"_language_model_weight", "architecture", b"architecture", "bad_weight", b"bad_weight", "batch_size", b"batch_size", "beta", b"beta", "classical", b"classical", "distillation", b"distillation", "dtype", b"dtype", "epochs", b"epochs", "good_weight", b"good_weight", "gradient_accumulation", b"gradient_accumulation", "gradient_checkpointing", b"gradient_checkpointing", "grpo", b"grpo", "label_smoothing", b"label_smoothing", "labels", b"labels", "language_model_epochs", b"language_model_epochs", "language_model_weight", b"language_model_weight", "learning_rate", b"learning_rate", "lora_rank", b"lora_rank", "max_chars", b"max_chars", "max_tokens", b"max_tokens", "method", b"method", "new_tokens", b"new_tokens", "objective", b"objective", "packed", b"packed", "preference_loss", b"preference_loss", "prompt_tokens", b"prompt_tokens", "seed", b"seed", "selection_metric", b"selection_metric", "sweep", b"sweep", "task", b"task", "train_on", b"train_on", "truncation", b"truncation"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_bad_weight", b"_bad_weight", "_good_weight", b"_good_weight", "_label_smoothing", b"_label_smoothing", "_language_model_epochs", b"_language_model_epochs", "_language_model_weight", b"_language_model_weight", "architecture", b"architecture", "bad_weight", b"bad_weight", "batch_size", b"batch_size", "beta", b"beta", "classical", b"classical", "distillation", b"distillation", "dtype", b"dtype", "epochs", b"epochs", "good_weight", b"good_weight", "gradient_accumulation", b"gradient_accumulation", "gradient_checkpointing", b"gradient_checkpointing", "grpo", b"grpo", "label_smoothing", b"label_smoothing", "labels", b"labels", "language_model_epochs", b"language_model_epochs", "language_model_weight", b"language_model_weight", "learning_rate", b"learning_rate", "lora_rank", b"lora_rank", "max_chars", b"max_chars", "max_tokens", b"max_tokens", "method", b"method", "new_tokens", b"new_tokens", "objective", b"objective", "packed", b"packed", "preference_loss", b"preference_loss", "prompt_tokens", b"prompt_tokens", "reward_model_artifact_digest", b"reward_model_artifact_digest", "seed", b"seed", "selection_metric", b"selection_metric", "sweep", b"sweep", "task", b"task", "train_on", b"train_on", "truncation", b"truncation"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__bad_weight: _TypeAlias = _typing.Literal["bad_weight"]  # noqa: Y015
     _WhichOneofArgType__bad_weight: _TypeAlias = _typing.Literal["_bad_weight", b"_bad_weight"]  # noqa: Y015

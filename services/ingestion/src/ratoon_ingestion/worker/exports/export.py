@@ -20,7 +20,13 @@ from ratoon_ingestion.worker.exports.attachments import IMAGE, Attachments
 from ratoon_ingestion.worker.exports.cards import SPLIT_NAMES, About, croissant, dataset_card
 from ratoon_ingestion.worker.exports.columns import FLAT, flat
 from ratoon_ingestion.worker.exports.sink import Sink
-from ratoon_ingestion.worker.exports.tables import JsonLines, Writer, csv_writer, parquet_writer
+from ratoon_ingestion.worker.exports.tables import (
+    JsonLines,
+    LabelStudioTasks,
+    Writer,
+    csv_writer,
+    parquet_writer,
+)
 from ratoon_ingestion.worker.exports.tokens import TokenWriter, encoder
 from ratoon_ingestion.worker.parts import PART
 from ratoon_ingestion.worker.sealed import IDENTITIES, Unsealed
@@ -187,6 +193,8 @@ def _write_tables(
     has_column = spec.format == "HUGGING_FACE" and attachments.has_images
     tables = sink.files
     attachments.store(sink, images=not has_column)
+    if spec.format == "LABEL_STUDIO":
+        return
     _describe(
         spec, parts, layout, sink, tables, FLAT.append(pa.field("image", IMAGE)) if has_column else FLAT
     )
@@ -207,6 +215,9 @@ def _layout(spec: ExportSpec, schema: pa.Schema, attachments: Attachments) -> _L
             return _Layout(f"data/{name}.parquet", writer, "application/x-parquet", lambda: flat_columns)
         case "CSV":
             return _Layout(f"{name}.csv", csv_writer(spec.escape_formulas), "text/csv", lambda: flat_columns)
+        case "LABEL_STUDIO":
+            tasks = LabelStudioTasks(attachments)
+            return _Layout(f"{name}.json", tasks, "application/json", tasks.columns)
     lines = JsonLines(attachments)
     return _Layout(f"{name}.jsonl", lines, "application/jsonlines", lines.columns)
 

@@ -40,11 +40,11 @@ class JsonLines:
         """Write a file."""
         with path.open("w", encoding="utf-8", newline="\n") as sink:
             for batch in batches:
-                for row in self._rows(batch):
+                for row in self.rows(batch):
                     self._has_conversations |= "text" not in row
                     sink.write(json.dumps(row, ensure_ascii=False) + "\n")
 
-    def _rows(self, batch: pa.RecordBatch) -> Iterable[dict[str, Any]]:
+    def rows(self, batch: pa.RecordBatch) -> Iterable[dict[str, Any]]:
         rows = json_rows(flat(batch))
         return with_paths(rows, self._attachments) if self._attachments else rows
 
@@ -58,6 +58,21 @@ class JsonLines:
             "time",
         ]
         return [(name, "string") for name in ("id", *names)]
+
+
+class LabelStudioTasks(JsonLines):
+    """Writer of one JSON list of tasks, whose data are the rows of JSON lines; `record_id` finds the record again."""
+
+    def __call__(self, path: Path, batches: Batches) -> None:
+        """Write a file."""
+        with path.open("w", encoding="utf-8", newline="\n") as sink:
+            separator = "[\n"
+            for batch in batches:
+                for row in self.rows(batch):
+                    task = {"data": {"record_id": row.pop("id"), **row}}
+                    sink.write(separator + json.dumps(task, ensure_ascii=False))
+                    separator = ",\n"
+            sink.write("[]\n" if separator == "[\n" else "\n]\n")
 
 
 def csv_writer(escape_formulas: bool) -> Writer:
