@@ -7,8 +7,10 @@ its own nodes: scikit-learn follows the numbers of a tree without looking.
 
 from __future__ import annotations
 
+import importlib
 import io
 import json
+import sys
 import warnings
 import zipfile
 from collections.abc import Iterator
@@ -22,6 +24,8 @@ MAX_BYTES = 1 << 30
 """Bytes of all members of a file when they are unpacked."""
 _SCHEMA = "schema.json"
 _LEARNED = "sklearn."
+_LAZY = ("transformers", "vllm", "ray", "datasets", "peft", "accelerate", "trl")
+"""Packages whose modules load others when one of their names is read."""
 ALLOWED = frozenset(
     {
         ("DTypeNode", "numpy.dtype"),
@@ -99,9 +103,7 @@ ALLOWED = frozenset(
 
 def dump(value: Any) -> bytes:
     """Return an estimator as bytes: skops' own, with numbers in place of addresses and without times."""
-    import skops.io
-
-    with zipfile.ZipFile(io.BytesIO(skops.io.dumps(value))) as source:
+    with zipfile.ZipFile(io.BytesIO(_skops().dumps(value))) as source:
         schema = json.loads(source.read(_SCHEMA))
         arrays: dict[str, str] = {}
         _number(schema, {}, arrays)
@@ -115,18 +117,31 @@ def dump(value: Any) -> bytes:
 
 def load(data: bytes, what: str = "The file") -> Any:
     """Return the estimator of bytes; BadArtifact if they hold anything else than estimators of this library."""
-    import skops.io
-
     types = _checked_types(data, what)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            value = skops.io.loads(data, trusted=sorted(types))
+            value = _skops().loads(data, trusted=sorted(types))
     except Exception as error:  # skops and scikit-learn raise whatever a damaged file makes them raise
         raise BadArtifact(f"{what} cannot be loaded: {first_line(error)}. Train the model again.") from error
     for each in objects_below(value, set()):
         _check_tree(each, what)
     return value
+
+
+def _skops() -> Any:
+    """Return skops. When it is imported, it looks into every loaded module, and some load others when they are read."""
+    if "skops.io" not in sys.modules:
+        packages = [name for name in _LAZY if name in sys.modules]
+        hidden = {name: sys.modules[name] for name in list(sys.modules) if name.partition(".")[0] in packages}
+        for name in hidden:
+            del sys.modules[name]
+        sys.modules.update(dict.fromkeys(packages))  # type: ignore[arg-type]  # None means: cannot be imported
+        try:
+            importlib.import_module("skops.io")
+        finally:
+            sys.modules.update(hidden)
+    return sys.modules["skops.io"]
 
 
 def _entry(name: str) -> zipfile.ZipInfo:

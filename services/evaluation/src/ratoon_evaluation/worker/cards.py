@@ -6,7 +6,7 @@ It trusts nothing it reads there.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -44,8 +44,6 @@ class Card:
     architecture: JSON = field(default_factory=dict)
     recipe: JSON = field(default_factory=dict)
     diagnosis: str = ""
-    core_seconds_per_million: float | None = None
-    """Processor time of a million answers, as the evaluation measured it on this machine; None: not measured."""
 
 
 def read_card(model: ModelFolder, digest: str) -> Card:
@@ -67,12 +65,6 @@ def read_card(model: ModelFolder, digest: str) -> Card:
     )
 
 
-def timed(card: Card, seconds: float, answers: int) -> Card:
-    """Return the card with the processor time of a million answers, by the slower of two passes."""
-    measured = 1e6 * seconds / max(1, answers)
-    return replace(card, core_seconds_per_million=max(measured, card.core_seconds_per_million or 0.0))
-
-
 def of_baseline(value: JSON) -> Card:
     """Return the card of the best classical model."""
     return Card(
@@ -80,7 +72,6 @@ def of_baseline(value: JSON) -> Card:
         parameters=value["parameters"],
         bytes=value["bytes"],
         architecture={"model": value["title"], "columns": value["columns"]},
-        core_seconds_per_million=value["core_seconds_per_million"],
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -20,7 +19,7 @@ _SELECTION_RECORDS = 1_000
 def best_answers(
     task: Task, texts: Sequence[str], answers: Sequence[str], test_texts: Sequence[str]
 ) -> dict[str, Any] | None:
-    """Return the answers of the best classical model of a training part, with what it is, its size and its speed.
+    """Return the answers of the best classical model of a training part, with what it is and its size.
 
     None if the training part gives none.
     """
@@ -28,9 +27,7 @@ def best_answers(
         model = fit_texts(task, Examples(texts, answers), Choice(selection_records=_SELECTION_RECORDS))
     except ClassicalError:
         return None
-    started = time.process_time()
     answered = model.answer(test_texts)
-    seconds = time.process_time() - started
     return {
         "predicted": list(answered.texts),
         "classes": list(task.labels) if isinstance(task, Classify) else [],
@@ -40,6 +37,5 @@ def best_answers(
             "bytes": sum(map(len, model.files().values())),
             "parameters": model.parameters,
             "columns": model.about.columns,
-            "core_seconds_per_million": 1e6 * seconds / max(1, len(test_texts)),
         },
     }

@@ -141,12 +141,7 @@ def _models(
         for each in missing:
             answerer = BASELINE_TITLES.get(each.answerer, f"the {each.answerer}")
             advance = reporter.advancing(f"Scoring {answerer} on the domain {each.domain.name}")
-            started = time.process_time()
             answers[each.key] = evaluator.answer(model, each, advance)
-            if role in described:
-                described[role] = cards.timed(
-                    described[role], time.process_time() - started, len(each.domain.test)
-                )
         model = None
         if role in roles(spec):
             suites.answer(role, folder, reporter)

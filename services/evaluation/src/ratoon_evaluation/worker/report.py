@@ -127,7 +127,7 @@ def as_html(content: Content) -> str:
         f"<h1>{escape(content.title)}</h1>",
         _verdict(outcome.verdict),
         *(section for domain in outcome.measured.domains for section in _domain(domain, words)),
-        f"<p>{escape(cost_note(content.models))}</p>" if cost_note(content.models) else "",
+        f"<p>{escape(size_note(content.models))}</p>" if size_note(content.models) else "",
         *(section for suite in outcome.measured.suites for section in _suite(suite, words)),
         _generation(content.generation),
         "<h2>Architecture and training</h2>",
@@ -375,27 +375,20 @@ def _card_lines(card: Card) -> dict[str, Any]:
         "digest": card.digest or "–",
         "parameters": f"{card.parameters:,}",
         "bytes": f"{card.bytes:,}",
-        "a million answers": _hours(card.core_seconds_per_million),
         **card.architecture,
         **{f"recipe: {name}": value for name, value in card.recipe.items()},
         "diagnosis": card.diagnosis or "–",
     }
 
 
-def _hours(seconds: float | None) -> str:
-    """Return a processor time in hours of one core."""
-    return "–" if seconds is None else f"{seconds / 3600:,.2f} core-hours"
-
-
-def cost_note(models: Mapping[str, Card]) -> str:
-    """Return what a million answers of the best classical model and of the candidate cost; empty: not measured."""
+def size_note(models: Mapping[str, Card]) -> str:
+    """Return how large the best classical model and the candidate are; empty: there is no such model."""
     own, other = models.get("candidate"), models.get("classical")
-    if own is None or other is None or None in (own.core_seconds_per_million, other.core_seconds_per_million):
+    if own is None or other is None:
         return ""
     return (
-        f"A million answers take {_hours(other.core_seconds_per_million)} of the {other.architecture.get('model')} "
-        f"({other.bytes:,} bytes), and {_hours(own.core_seconds_per_million)} of the candidate ({own.bytes:,} bytes), "
-        "as measured on this machine."
+        f"The best classical model, {other.architecture['model']}, has {other.bytes:,} bytes, the candidate "
+        f"{own.bytes:,}."
     )
 
 

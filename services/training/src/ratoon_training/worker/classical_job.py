@@ -75,7 +75,9 @@ def run(spec: dict[str, Any], job: JobFolder) -> dict[str, Any]:
     try:
         model = _fitted(kind, recipe, recipe.classical, train, report)
         report("Answering the validation part.")
+        started = time.process_time()
         answers = model.answer(validation.texts)
+        answering = time.process_time() - started
     except ClassicalError as error:
         raise NotFitted(error) from error
     metrics = _metrics(kind, validation.answers, answers)
@@ -86,6 +88,7 @@ def run(spec: dict[str, Any], job: JobFolder) -> dict[str, Any]:
         **metrics,
         "records": float(len(train.texts)),
         "columns": float(model.about.columns),
+        "core_seconds_per_million_answers": 1e6 * answering / len(validation.texts),
         "seconds": time.monotonic() - begun,
         "peak_memory_bytes": float(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss) * 1024,
     }
