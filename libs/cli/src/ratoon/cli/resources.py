@@ -695,11 +695,20 @@ def run_pipeline(
     context: typer.Context,
     source: Annotated[list[str], typer.Option(help="Source to build the dataset from (repeatable).")],
     no_rollout: Annotated[bool, typer.Option("--no-rollout", help="Stop after registration.")] = False,
+    recipe: Annotated[
+        str,
+        typer.Option(
+            help="Recipe of the training, such as sft or classical (a classical model).",
+            show_default="that of the project",
+        ),
+    ] = "",
 ) -> None:
     """Start a pipeline run and watch it: dataset, labels, split, training, evaluation, registration, rollout."""
     chosen = session(context)
     sources = [chosen.name(each, "sources") for each in source]
-    run = chosen.client.pipeline_runs.create(chosen.parent(), sources=sources, skip_rollout=no_rollout)
+    run = chosen.client.pipeline_runs.create(
+        chosen.parent(), sources=sources, skip_rollout=no_rollout, recipe=recipe or None
+    )
     say(f"Started {run.name}.")
     last = follow(chosen.client, run.name, chosen.output)
     if not chosen.output.is_for_people:
