@@ -46,9 +46,9 @@ from ratoon_flywheel.domain.signals.monitor import DriftReport, Monitor, is_news
 from ratoon_ingestion.domain.curation import CLUSTER_THRESHOLD
 from ratoon_ingestion.worker.index.lookup import matches
 from ratoon_ingestion.worker.index.segment import Segment
-from ratoon_ingestion.worker.index.sketches import Sketches
+from ratoon_ingestion.worker.index.sketches import BLOCK, Sketches
 from ratoon_ingestion.worker.index.stored import index_store, layout_for
-from ratoon_ingestion.worker.index.write import BLOCK, build
+from ratoon_ingestion.worker.index.write import build
 from ratoon_labeling import mapping as labeling_mapping
 from ratoon_labeling.adapters import tables as labeling_tables
 from ratoon_labeling.adapters.ledger import BulkLedger

@@ -41,12 +41,13 @@ from ratoon_ingestion.worker.deduplicate import (
 from ratoon_ingestion.worker.earlier import EarlierVersions, sketches_in_blocks
 from ratoon_ingestion.worker.executor import Executor, executor_of
 from ratoon_ingestion.worker.index.stored import index_store, layout_for
-from ratoon_ingestion.worker.index.write import BLOCK, build
+from ratoon_ingestion.worker.index.write import build
 from ratoon_ingestion.worker.names import (
     Names,
     Numbers,
     hexadecimal,
     hexadecimals,
+    in_digits,
     is_first,
     names_of,
     order_of,
@@ -244,7 +245,7 @@ def _write(
     order = order_of(staying.ids)
     totals: JSON = {
         "merkle_root": merkle_root(
-            _hexadecimals(staying.ids, order), _hexadecimals(records.digests, staying.rows[order])
+            in_digits(staying.ids, order), in_digits(records.digests, staying.rows[order])
         ),
         "items": counts.items,
         "records": counts.records,
@@ -270,11 +271,6 @@ def _stated(source: SourceSpec) -> JSON:
     """Return a source as the manifest names it; settings of newer releases only if they are set."""
     newer = {"withdrawn", "rows", "whole_rows"}
     return {name: value for name, value in asdict(source).items() if value or name not in newer}
-
-
-def _hexadecimals(names: Names, order: Numbers) -> Iterator[str]:
-    for start in range(0, len(order), BLOCK):
-        yield from hexadecimals(names[order[start : start + BLOCK]])
 
 
 def _check_losses(counts: Counts, profile: ProfileBuilder, config: CurationConfig) -> None:

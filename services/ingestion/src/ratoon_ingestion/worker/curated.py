@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ratoon.tasks.labels import label_key
+from ratoon_ingestion.worker.batches import SKETCHES
 from ratoon_ingestion.worker.index.sketches import Sketches
 from ratoon_ingestion.worker.names import Names, Numbers, is_first, names_of, order_of
 from ratoon_ingestion.worker.shingles import Hashes
@@ -24,6 +25,10 @@ _CUT = pa.array(["length", "time", "disconnect", "unspecified"])
 """Values of the attribute `truncated`: why a crawler cut a page (WARC 1.1, section 5.13)."""
 _TIED = ("source_label", "source", "source_path")
 """Columns that order records of equal id and digest."""
+
+
+_BLOCK_BYTES = 32 << 20
+"""Size of the records that are copied at a time."""
 
 
 class Curated:
@@ -50,6 +55,7 @@ class Curated:
         """A hash of the label, the same for spellings of one; 0 for none, and for examples."""
         self.priority: npt.NDArray[np.uint8] = column("priority", np.uint8)
         """Which of several equal records stays: labelled ones before others, then whole ones before cut ones."""
+        self.shingle_counts: npt.NDArray[np.int32] = column("shingle_counts", np.int32)
         self._offsets: list[npt.NDArray[np.int32]] = []
         self._shingles: list[Hashes] = []
         for start, batch in zip(self.starts.tolist(), self.batches, strict=False):
@@ -75,6 +81,7 @@ class Curated:
         self.priority[rows] = 2 * unlabelled + cut.to_numpy(zero_copy_only=False)
         shingles = batch.column("shingles")
         self._offsets.append(shingles.offsets.to_numpy())
+        self.shingle_counts[rows] = np.diff(self._offsets[-1])
         self._shingles.append(shingles.values.to_numpy())
 
     def shingles_at(self, row: int) -> Hashes:
@@ -107,25 +114,44 @@ class Curated:
             order[start:stop] = sorted(rows, key=self._tie)
         return order
 
+    @property
+    def bytes_of_records(self) -> int:
+        """The size of all records without their sketches."""
+        return sum(map(_size, self.batches))
+
     def blocks(self, rows: Numbers, size: int) -> Iterator[tuple[Numbers, pa.Table]]:
-        """Yield the records of some rows, in ascending order, in tables of about this size, which are copies."""
+        """Yield the records of some rows without sketches, in ascending order, in tables of about this size.
+
+        They are copies; long records are in smaller tables.
+        """
         rows = np.sort(rows)
         bounds = np.searchsorted(rows, self.starts)
         waiting: list[pa.RecordBatch] = []
-        start = 0
+        start = held = 0
         for batch, first, low, high in zip(
             self.batches, self.starts.tolist(), bounds[:-1].tolist(), bounds[1:].tolist(), strict=False
         ):
             if low < high:
-                waiting.append(batch.take(pa.array(rows[low:high] - first)))
-            if high - start >= size or (high == len(rows) and start < high):
-                yield rows[start:high], pa.Table.from_batches(waiting, self.table.schema)
-                waiting, start = [], high
+                records = _without_sketches(batch)
+                waiting.append(records.take(pa.array(rows[low:high] - first)))
+                held += records.nbytes * (high - low) // len(records)
+            is_full = high - start >= size or held >= _BLOCK_BYTES
+            if (is_full or high == len(rows)) and start < high:
+                yield rows[start:high], pa.Table.from_batches(waiting)
+                waiting, start, held = [], high, 0
 
     def _tie(self, row: int) -> tuple[str, ...]:
         batch = int(np.searchsorted(self.starts, row, side="right")) - 1
         place = row - int(self.starts[batch])
         return tuple(self.batches[batch].column(name)[place].as_py() or "" for name in _TIED)
+
+
+def _without_sketches(batch: pa.RecordBatch) -> pa.RecordBatch:
+    return batch.drop_columns(SKETCHES.names)
+
+
+def _size(batch: pa.RecordBatch) -> int:
+    return int(_without_sketches(batch).nbytes)
 
 
 def _spans(same: npt.NDArray[np.bool_]) -> Iterator[tuple[int, int]]:

@@ -18,7 +18,7 @@ import pyarrow as pa
 from ratoon_ingestion.worker.shingles import PERMUTATIONS, Hashes, keys_of_bands, similarity
 
 _RECALL = 0.999
-_SLICE = 20_000
+_SLICE, _SLICE_HASHES = 10_000, 2_000_000
 _SQUARE = 512
 """SimHashes that are compared with each other at a time."""
 _COMPARED_PAIRS = 1 << 20
@@ -116,6 +116,18 @@ class _Rows:
         hashes: Hashes = flat[offsets[local] : offsets[local + 1]]
         return hashes
 
+    def slices(self) -> Iterator[tuple[int, list[Hashes]]]:
+        """Yield the hashes of rows that are worked on at a time, and the first of them."""
+        start, members, held = 0, list[Hashes](), 0
+        for row in range(len(self)):
+            members.append(self[row])
+            held += members[-1].size
+            if len(members) == _SLICE or held >= _SLICE_HASHES:
+                yield start, members
+                start, members, held = row + 1, [], 0
+        if members:
+            yield start, members
+
 
 def _minhash_buckets(rows: _Rows, threshold: float, scratch: Path | None) -> Iterator[Numbers]:
     bands, width = bands_for(threshold)
@@ -123,8 +135,7 @@ def _minhash_buckets(rows: _Rows, threshold: float, scratch: Path | None) -> Ite
         return
     with tempfile.TemporaryFile(dir=scratch) as file:
         file.truncate(4 * bands * len(rows))
-        for start in range(0, len(rows), _SLICE):
-            members = [rows[row] for row in range(start, min(start + _SLICE, len(rows)))]
+        for start, members in rows.slices():
             offsets = np.cumsum([0, *(member.size for member in members)], dtype=np.int64)
             for band, keys in enumerate(keys_of_bands(np.concatenate(members), offsets, bands, width)):
                 file.seek(4 * (band * len(rows) + start))

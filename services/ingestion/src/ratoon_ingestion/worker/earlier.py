@@ -12,9 +12,8 @@ from ratoon_ingestion.domain.curation import CurationConfig
 from ratoon_ingestion.worker.curated import Curated
 from ratoon_ingestion.worker.index.lookup import matches
 from ratoon_ingestion.worker.index.segment import Segment
-from ratoon_ingestion.worker.index.sketches import Sketches
+from ratoon_ingestion.worker.index.sketches import Sketches, spans
 from ratoon_ingestion.worker.index.stored import IndexStore, StoredSegment, layout_for
-from ratoon_ingestion.worker.index.write import BLOCK
 from ratoon_ingestion.worker.leakage import indexed
 from ratoon_ingestion.worker.names import Names, Numbers, names_of
 from ratoon_ingestion.worker.stored_records import version_records
@@ -62,12 +61,14 @@ class EarlierVersions:
         threshold = self._config.cluster_threshold
         segments = [self._indexes.usable(each.segment, threshold) for each in self._stored]
         places, names, equal = [np.empty(0, np.int64)], [np.empty((0, 4), np.uint64)], [np.empty(0, np.bool_)]
-        for number, block in enumerate(sketches_in_blocks(records, rows, ids) if segments else ()):
+        start = 0
+        for block in sketches_in_blocks(records, rows, ids) if segments else ():
             matched = matches(block, segments, threshold, same_answers=True)
             if not self._config.near_duplicate_threshold:
                 matched = {row: match for row, match in matched.items() if match.is_equal}
             order = sorted(matched)
-            places.append(np.array(order, np.int64) + number * BLOCK)
+            places.append(np.array(order, np.int64) + start)
+            start += len(block)
             names.append(names_of([matched[row].record_id for row in order]))
             equal.append(np.array([matched[row].is_equal for row in order], np.bool_))
         return Repeated(np.concatenate(places), np.concatenate(names), np.concatenate(equal))
@@ -79,5 +80,5 @@ class EarlierVersions:
 
 def sketches_in_blocks(records: Curated, rows: Numbers, ids: Names) -> Iterator[Sketches]:
     """Yield the sketches of the records that stay."""
-    for start in range(0, len(rows), BLOCK):
-        yield records.sketches(rows[start : start + BLOCK], ids[start : start + BLOCK])
+    for part in spans(records.shingle_counts[rows]):
+        yield records.sketches(rows[part], ids[part])

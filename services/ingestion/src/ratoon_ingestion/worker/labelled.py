@@ -15,7 +15,6 @@ from ratoon_ingestion.domain.conversations import KIND_ATTRIBUTE, RecordKind, is
 from ratoon_ingestion.domain.mixtures import COPY_OF
 from ratoon_ingestion.worker.assignment import NO_TIME, Columns, Flags
 from ratoon_ingestion.worker.batches import TIME
-from ratoon_ingestion.worker.index.write import BLOCK
 from ratoon_ingestion.worker.label_sets import Labels, SortedNames
 from ratoon_ingestion.worker.leakage import TextBlock
 from ratoon_ingestion.worker.names import Names, Numbers, coded, hexadecimals, names_of, order_of
@@ -71,15 +70,17 @@ class Labelled:
 
     def texts(self) -> Iterator[TextBlock]:
         """Yield the records by which others are compared, in blocks; their texts are read when they are needed."""
-        for start in range(0, len(self), BLOCK):
-            rows = self.rows[start : start + BLOCK]
+        size = self.version.block_rows
+        for start in range(0, len(self), size):
+            rows = self.rows[start : start + size]
             table = self.version.take(rows, ["record_id", "content_digest"])
             yield self.version.text_block(rows, table)
 
     def blocks(self) -> Iterator[tuple[Numbers, pa.Table]]:
         """Yield all records in blocks, and their rows here."""
-        for start in range(0, len(self), ROWS):
-            rows = np.arange(start, min(start + ROWS, len(self)))
+        size = min(ROWS, self.version.block_rows)
+        for start in range(0, len(self), size):
+            rows = np.arange(start, min(start + size, len(self)))
             yield rows, self.take(rows)
 
 
@@ -123,8 +124,8 @@ def labelled_records(
     originals[np.concatenate([*absent, np.empty(0, np.int64)])] = _ABSENT
     used = slice(0, count)
     if any(len(each) for each, _ in repeats):
-        found = SortedNames(ids[used]).find(np.concatenate([each for _, each in repeats]))
-        originals[np.concatenate([each for each, _ in repeats])] = np.where(found < 0, _ABSENT, found)
+        matching = SortedNames(ids[used]).find(np.concatenate([each for _, each in repeats]))
+        originals[np.concatenate([each for each, _ in repeats])] = np.where(matching < 0, _ABSENT, matching)
     cluster_codes, distinct = coded(clusters[used])
     label_names, renumbered = _in_order(names)
     group_codes = np.full(count, -1, np.int64)

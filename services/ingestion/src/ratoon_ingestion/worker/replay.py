@@ -17,7 +17,7 @@ from ratoon_ingestion.worker.names import Names, Numbers, coded, hexadecimals, n
 from ratoon_ingestion.worker.parts import PART, ROWS
 from ratoon_ingestion.worker.stored_records import StoredRecords
 
-_LEAST_COMPARED = 1_000
+_MIN_COMPARED = 1_000
 """Records that are compared at a time, if fewer are to be chosen."""
 
 
@@ -62,17 +62,17 @@ class Pool:
         order = self._order(np.flatnonzero(SortedNames(trained).find(self.ids) < 0), seed)
         by_cluster = np.argsort(self._clusters, kind="stable")
         bounds = np.searchsorted(self._clusters[by_cluster], np.arange(self._clusters.max(initial=-1) + 2))
-        found: list[Numbers] = [np.empty(0, np.int64)]
-        size = max(count, _LEAST_COMPARED)
+        accepted: list[Numbers] = [np.empty(0, np.int64)]
+        size = max(count, _MIN_COMPARED)
         for start in range(0, len(order), size):
             places = order[start : start + size]
             held = np.unique(self._clusters[places])
             mates = np.sort(np.concatenate([by_cluster[bounds[each] : bounds[each + 1]] for each in held]))
             gone = sharing(self._repeats(mates, segments, threshold), self._clusters[mates])
-            found.append(places[~np.isin(places, mates[gone])])
-            if sum(map(len, found)) >= count:
+            accepted.append(places[~np.isin(places, mates[gone])])
+            if sum(map(len, accepted)) >= count:
                 break
-        return np.sort(np.concatenate(found)[:count])
+        return np.sort(np.concatenate(accepted)[:count])
 
     def _order(self, places: Numbers, seed: int) -> Numbers:
         keys = np.empty(len(places), np.uint64)

@@ -16,8 +16,10 @@ from ratoon_ingestion.worker.names import Names, Numbers, hexadecimals, order_of
 
 _PART = 20_000
 """Records that are sorted at a time."""
+_PART_BYTES = 32 << 20
+"""Size of the records that are sorted at a time."""
 _PARTS = 200
-"""Files that are written at a time; of more than 4,000,000 records, the parts grow."""
+"""Files that are written at a time; of more than 4,000,000 records, or 6 GiB, the parts grow."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,7 @@ def in_id_order(records: Curated, staying: Staying, folder: Path) -> Iterator[pa
             places = place_of[rows]
             yield positions[places], _completed(records, block, staying, rows, places)
 
-    yield from in_order(blocks(), count, RECORDS, folder)
+    yield from in_order(blocks(), count, RECORDS, folder, records.bytes_of_records)
 
 
 def positions_of(ids: Names) -> Numbers:
@@ -54,13 +56,14 @@ def positions_of(ids: Names) -> Numbers:
 
 
 def in_order(
-    blocks: Iterable[tuple[Numbers, pa.Table]], count: int, schema: pa.Schema, folder: Path
+    blocks: Iterable[tuple[Numbers, pa.Table]], count: int, schema: pa.Schema, folder: Path, size_bytes: int
 ) -> Iterator[pa.Table]:
     """Yield rows in the order of their positions, which are 0 to `count`, in tables of limited size.
 
-    `blocks`: positions and their rows. `folder`: for files of parts, which are removed as they are read.
+    `blocks`: positions and their rows. `folder`: for files of parts, which are removed as they are read. `size_bytes`:
+    size of all rows together.
     """
-    size = max(_PART, -(-count // _PARTS))
+    size = max(1, min(_PART, _PART_BYTES * count // max(size_bytes, 1)), -(-count // _PARTS))
     positioned = schema.append(pa.field("position", pa.int64()))
     paths = [folder / f"part{number:03d}.arrow" for number in range(-(-count // size))]
     writers = [pa.ipc.new_stream(str(path), positioned) for path in paths]

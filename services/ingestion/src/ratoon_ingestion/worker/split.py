@@ -265,7 +265,7 @@ def _copies(
     positions = positions_of(ids)
     part = PartFile(folder / "copies.parquet")
     with pa.memory_map(str(folder / "copies.arrow")) as source:
-        for table in in_order(_positioned(source, positions), len(ids), PART, folder):
+        for table in in_order(_positioned(source, positions), len(ids), PART, folder, source.size()):
             part.add(table)
     part.finish()
     return part.path, ids[np.argsort(positions)]

@@ -10,12 +10,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ratoon.storage.artifacts import ArtifactStore
-from ratoon_ingestion.worker.index.write import BLOCK
+from ratoon_ingestion.worker.index.sketches import BLOCK
 from ratoon_ingestion.worker.leakage import TextBlock
 from ratoon_ingestion.worker.names import Numbers, names_of
 
 EXAMPLE = "example"
-_BLOCK_BYTES = 64 << 20
+_BLOCK_BYTES = 32 << 20
 """Bytes of a block, as they are in memory, after which it ends."""
 
 Open = Callable[[], BinaryIO]
@@ -52,6 +52,12 @@ class StoredRecords:
 
     def __len__(self) -> int:
         return int(self._starts[-1])
+
+    @property
+    def block_rows(self) -> int:
+        """Number of records that are read at a time: fewer, if they are large."""
+        mean = sum(self._bytes) // max(len(self), 1)
+        return max(1, min(BLOCK, _BLOCK_BYTES // max(mean, 1)))
 
     def blocks(self, columns: Sequence[str], size: int = BLOCK) -> Iterator[tuple[int, pa.Table]]:
         """Yield the first row of each block, and its rows; a block ends early if its row groups are large."""

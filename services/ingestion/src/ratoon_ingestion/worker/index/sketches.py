@@ -1,7 +1,8 @@
 """Sketches of records: their ids, content digests, shingles and SimHashes, by which near duplicates are found."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -10,6 +11,11 @@ from ratoon_ingestion.worker.names import Names, names_of
 from ratoon_ingestion.worker.normalise import comparable
 from ratoon_ingestion.worker.shingles import Hashes, Offsets, keys_of_bands, shingled, simhashes
 from ratoon_ingestion.worker.words import spaced_text
+
+BLOCK = 10_000
+"""Records that are worked on at a time."""
+BLOCK_SHINGLES = 2_000_000
+"""Shingles that are worked on at a time, if the records are long."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +61,18 @@ def sketched(record_ids: Sequence[str], digests: Sequence[str], wordings: Sequen
         simhashes(shingles, offsets),
         np.zeros(len(record_ids), np.uint64),
     )
+
+
+def spans(counts: npt.NDArray[Any]) -> Iterator[slice]:
+    """Yield the records of each block, given the number of shingles of each record."""
+    ends = np.cumsum(counts, dtype=np.int64)
+    start = 0
+    while start < len(counts):
+        before = int(ends[start - 1]) if start else 0
+        stop = int(np.searchsorted(ends, before + BLOCK_SHINGLES, "right"))
+        stop = min(max(stop, start + 1), start + BLOCK, len(counts))
+        yield slice(start, stop)
+        start = stop
 
 
 def gathered(

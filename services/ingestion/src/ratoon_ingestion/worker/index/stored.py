@@ -16,7 +16,8 @@ from ratoon.process.errors import FailedPrecondition, NotFound
 from ratoon.storage.artifacts import ArtifactStore, TreeFile, file_digest
 from ratoon_ingestion.worker.duplicates import bands_for
 from ratoon_ingestion.worker.index.segment import Layout, NotASegment, Segment, opened
-from ratoon_ingestion.worker.index.write import BLOCK, build, merge
+from ratoon_ingestion.worker.index.sketches import spans
+from ratoon_ingestion.worker.index.write import build, merge
 from ratoon_ingestion.worker.names import Names
 
 _CHECKED_BYTES = 256 << 20
@@ -136,8 +137,8 @@ class IndexStore:
         return merge([narrow, wide], self.path(), replace(narrow.layout, covers=covers))
 
     def _rebuilt(self, segment: Segment, bands: int, width: int) -> Segment:
-        starts = range(0, len(segment), BLOCK)
-        blocks = (segment.sketches(np.arange(at, min(at + BLOCK, len(segment)))) for at in starts)
+        parts = spans(np.diff(segment.array("offsets")))
+        blocks = (segment.sketches(np.arange(rows.start, rows.stop)) for rows in parts)
         return build(blocks, Layout(bands, width, segment.layout.covers), self.path())
 
     def _without(self, stored: StoredSegment, erased: Names, renamed: Mapping[str, str]) -> Segment:

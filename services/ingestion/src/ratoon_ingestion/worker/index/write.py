@@ -13,11 +13,18 @@ import numpy as np
 import numpy.typing as npt
 
 from ratoon_ingestion.worker.index.segment import Layout, Rows, Segment, SegmentWriter, opened, ranges
-from ratoon_ingestion.worker.index.sketches import EMPTY, Sketches, band_keys, joined, quarters
+from ratoon_ingestion.worker.index.sketches import (
+    BLOCK,
+    BLOCK_SHINGLES,
+    EMPTY,
+    Sketches,
+    band_keys,
+    joined,
+    quarters,
+    spans,
+)
 from ratoon_ingestion.worker.names import Names
 
-BLOCK = 20_000
-"""Records that are worked on at a time."""
 _ENTRIES = 1 << 18
 """Entries of a table that are merged at a time."""
 _GONE = np.uint32(0xFFFFFFFF)
@@ -36,9 +43,10 @@ def _cut(blocks: Iterable[Sketches]) -> Iterator[Sketches]:
     """Yield blocks of limited size; one that is empty, if there is none."""
     is_empty = True
     for block in blocks:
-        for start in range(0, len(block), BLOCK):
+        for rows in spans(np.diff(block.offsets)):
             is_empty = False
-            yield block.take(np.arange(start, min(start + BLOCK, len(block))))
+            is_whole = rows.stop - rows.start == len(block)
+            yield block if is_whole else block.take(np.arange(rows.start, rows.stop))
     if is_empty:
         yield EMPTY
 
@@ -83,7 +91,9 @@ def _merge_rows(
     segments: Sequence[Segment], places: Sequence[Rows], writer: SegmentWriter, erased: Names | None
 ) -> None:
     count = 0
-    for slices in ranges([each.array("id_keys") for each in segments], BLOCK):
+    total, shingles = sum(map(len, segments)), sum(len(each.array("shingles")) for each in segments)
+    size = min(BLOCK, max(1, BLOCK_SHINGLES * total // max(shingles, 1)))
+    for slices in ranges([each.array("id_keys") for each in segments], size):
         parts = [
             segment.sketches(np.arange(piece.start, piece.stop))
             for segment, piece in zip(segments, slices, strict=True)
