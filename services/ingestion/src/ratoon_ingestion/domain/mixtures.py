@@ -266,19 +266,19 @@ def _sums(pairs: Iterable[tuple[Hashable, float]]) -> dict[Hashable, float]:
     return sums
 
 
-def repetitions(sizes: Sequence[int], target: float) -> list[int]:
-    """Return how often each record of a cell occurs, given the sizes in the order in which they are drawn.
+def repetitions(sizes: Iterable[int], total: int, target: float) -> tuple[int, int]:
+    """Return how often each record of a cell occurs, and how many of the first occur once more.
 
-    The total is as close to the target as whole records allow; the earlier a record is drawn, the more often it occurs.
+    `sizes`: those of the records in the order in which they are drawn; `total`: their sum. What occurs adds up to the
+    target as closely as whole records allow.
     """
-    total = sum(sizes)
     if not total:
-        return [0] * len(sizes)
+        return 0, 0
     whole = int(target / total + _TOLERANCE)
-    left = max(0.0, target - whole * total)
-    counts, taken, more = [], 0, True
+    left, more, taken = max(0.0, target - whole * total), 0, 0
     for size in sizes:
-        more = more and taken + size / 2 <= left
-        taken += size * more
-        counts.append(whole + more)
-    return counts
+        if taken + size / 2 > left:
+            break
+        taken += size
+        more += 1
+    return whole, more

@@ -3,11 +3,12 @@
 A first pass reads what the choice of records depends on; a plan ends there. A build reads the chosen records, finds
 near duplicates among them, so that a split keeps those of different versions on one side, and writes them in record id
 order. Repetitions are records of their own with an id of the same family, so that an erasure removes all of them.
+Memory holds a few numbers a record: columns stand in files that are mapped into memory, records in an Arrow file.
 """
 
 import shutil
+import tempfile
 from array import array
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +19,6 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.ipc
-import pyarrow.parquet as pq
 from google.protobuf.json_format import MessageToDict
 
 from ratoon.ingestion.v1.mixture_pb2 import MixturePlan
@@ -41,13 +41,19 @@ from ratoon_ingestion.domain.mixtures import (
     repetitions,
 )
 from ratoon_ingestion.mixture_messages import mixture_of
+from ratoon_ingestion.worker.attachments import digests_of, with_attachments
 from ratoon_ingestion.worker.batches import RECORDS, REJECTED
 from ratoon_ingestion.worker.curate import Progress, repeated
 from ratoon_ingestion.worker.duplicates import Clusters, near_duplicates
+from ratoon_ingestion.worker.label_sets import SortedNames
+from ratoon_ingestion.worker.labelled import Arrays
+from ratoon_ingestion.worker.names import Names, Numbers, coded, hexadecimals, in_digits, names_of, order_of
 from ratoon_ingestion.worker.normalise import comparable
-from ratoon_ingestion.worker.profile import Counts, profile_of
+from ratoon_ingestion.worker.profile import Counts, ProfileBuilder
 from ratoon_ingestion.worker.shingles import shingled, simhashes
-from ratoon_ingestion.worker.tree import merkle_root, write_json, write_records, write_rejected
+from ratoon_ingestion.worker.sorted_records import in_order, positions_of
+from ratoon_ingestion.worker.stored_records import version_records
+from ratoon_ingestion.worker.tree import RecordWriter, merkle_root, write_json, write_rejected
 from ratoon_ingestion.worker.words import spaced_text
 
 _LIGHT = ("record_id", "content_digest", "source", "source_label", "language", "tokens")
@@ -71,14 +77,14 @@ class MixtureNotFeasible(Exception):
 class _Rows:
     """Columns over the records of all components, in the order in which they are read."""
 
-    component: Ints
-    cell: Ints
+    component: npt.NDArray[np.int16]
+    cell: npt.NDArray[np.int32]
     """Index of the cell, or a number of `_LEFT_OUT`."""
-    tokens: Ints
+    tokens: npt.NDArray[np.int32]
     keys: npt.NDArray[np.uint64]
     """Order in which records are drawn."""
-    ids: npt.NDArray[np.bytes_]
-    digests: npt.NDArray[np.bytes_]
+    ids: Names
+    digests: Names
     cells: Sequence[Cell]
 
 
@@ -86,100 +92,96 @@ class _Rows:
 class _Choice:
     """Number of times that each row occurs, and the plan that says so."""
 
-    counts: Ints
+    counts: npt.NDArray[np.int32]
     plan: MixturePlan
 
 
 def plan_mixture(spec: MixtureSpec, store: ArtifactStore, report: Progress) -> MixturePlan:
     """Return what the mixture consists of; `problem` says why it cannot be built."""
     mixture = mixture_of(spec.mixture)
-    return _chosen(mixture, _read(mixture, spec.digests, store, report)).plan
+    with tempfile.TemporaryDirectory(prefix="ratoon-mixture-") as folder:
+        return _chosen(mixture, _read(mixture, spec.digests, store, Arrays(Path(folder)), report)).plan
 
 
 def mix(spec: MixtureSpec, store: ArtifactStore, scratch: Path, report: Progress) -> CurationResult:
     """Build the version; MixtureNotFeasible when the components lack something."""
     mixture = mixture_of(spec.mixture)
-    rows = _read(mixture, spec.digests, store, report)
-    choice = _chosen(mixture, rows)
-    if choice.plan.problem:
-        raise MixtureNotFeasible(choice.plan.problem)
     folder = scratch / "work"
     shutil.rmtree(folder, ignore_errors=True)
     (folder / "tree").mkdir(parents=True)
     try:
+        arrays = Arrays(folder)
+        rows = _read(mixture, spec.digests, store, arrays, report)
+        choice = _chosen(mixture, rows)
+        if choice.plan.problem:
+            raise MixtureNotFeasible(choice.plan.problem)
         _spill(spec, mixture, rows, choice, store, folder / "records.arrow", report)
         with pa.memory_map(str(folder / "records.arrow")) as source:
-            return _write(
-                spec, choice.plan, pa.ipc.open_file(source).read_all(), folder / "tree", store, report
-            )
+            spilled = _spilled(pa.ipc.open_file(source).read_all(), arrays)
+            return _write(spec, choice.plan, spilled, folder, store, report)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _shards(store: ArtifactStore, digest: str) -> list[str]:
-    return [file.sha256 for file in store.tree(digest) if file.path.startswith("records-")]
-
-
-def _batches(store: ArtifactStore, digest: str, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+def _batches(store: ArtifactStore, digest: str, columns: Sequence[str]) -> Iterator[pa.Table]:
     """Batches of a version; columns that an older release did not write are null."""
-    for shard in _shards(store, digest):
-        with store.open(shard) as stream:
-            file = pq.ParquetFile(stream)
-            present = [name for name in columns if name in file.schema_arrow.names]
-            for batch in file.iter_batches(batch_size=_BATCH_ROWS, columns=present, use_threads=False):
-                arrays = [
-                    batch.column(name)
-                    if name in present
-                    else pa.nulls(batch.num_rows, RECORDS.field(name).type)
-                    for name in columns
-                ]
-                yield pa.RecordBatch.from_arrays(arrays, names=list(columns))
+    records = version_records(store, digest)
+    present = [name for name in columns if name in records.names]
+    for _, table in records.blocks(present, _BATCH_ROWS):
+        arrays = [
+            table.column(name) if name in present else pa.nulls(table.num_rows, RECORDS.field(name).type)
+            for name in columns
+        ]
+        yield pa.Table.from_arrays(arrays, names=list(columns))
 
 
-def _of_component(component: Component, batch: pa.RecordBatch) -> pa.RecordBatch:
+def _of_component(component: Component, batch: pa.Table) -> pa.Table:
     if not component.source:
         return batch
     return batch.filter(pc.equal(batch.column("source"), component.source))
 
 
-def _read(mixture: Mixture, digests: Sequence[str], store: ArtifactStore, report: Progress) -> _Rows:
+def _read(
+    mixture: Mixture, digests: Sequence[str], store: ArtifactStore, arrays: Arrays, report: Progress
+) -> _Rows:
+    total = sum(len(version_records(store, digest)) for digest in digests)
+    rows = _Rows(
+        component=arrays(total, np.int16),
+        cell=arrays(total, np.int32),
+        tokens=arrays(total, np.int32),
+        keys=arrays(total, np.uint64),
+        ids=arrays(total, np.uint64, 4),
+        digests=arrays(total, np.uint64, 4),
+        cells=[],
+    )
     cells: dict[Cell, int] = {}
-    columns: dict[str, list[Any]] = {
-        name: [] for name in ("component", "cell", "tokens", "keys", "ids", "digests")
-    }
     done = 0
     for place, component in enumerate(mixture.components):
         cached: dict[tuple[str, str | None], int] = {}
         for batch in _batches(store, digests[place], _LIGHT):
-            rows = _of_component(component, batch)
-            ids = rows.column("record_id").to_pylist()
-            columns["component"].append(np.full(len(ids), place))
-            columns["tokens"].append(np.maximum(rows.column("tokens").to_numpy(zero_copy_only=False), 1))
-            columns["keys"].append(np.array([_key(mixture.seed, each) for each in ids], np.uint64))
-            columns["ids"].append(_halves(ids))
-            columns["digests"].append(_halves(rows.column("content_digest").to_pylist()))
-            columns["cell"].append(_cells(mixture, place, rows, cells, cached))
-            done += len(ids)
+            table = _of_component(component, batch)
+            mine = slice(done, done + table.num_rows)
+            ids = table.column("record_id").to_pylist()
+            rows.component[mine] = place
+            rows.tokens[mine] = np.maximum(table.column("tokens").to_numpy(), 1)
+            rows.keys[mine] = np.array([_key(mixture.seed, each) for each in ids], np.uint64)
+            rows.ids[mine] = names_of(ids)
+            rows.digests[mine] = names_of(table.column("content_digest").to_pylist())
+            rows.cell[mine] = _cells(mixture, place, table, cells, cached)
+            done = mine.stop
         report(0.3 * (place + 1) / len(mixture.components), "Reading records", done=done, unit="records")
-    joined: dict[str, Any] = {
-        name: np.concatenate(arrays) if arrays else np.empty(0, np.int64) for name, arrays in columns.items()
-    }
-    return _Rows(**joined, cells=list(cells))
+    columns = {name: column[:done] for name, column in vars(rows).items() if name != "cells"}
+    return _Rows(**columns, cells=list(cells))
 
 
 def _key(seed: int, record_id: str) -> int:
     return int.from_bytes(order_key(seed, record_id)[:8], "big")
 
 
-def _halves(hexes: Sequence[str]) -> npt.NDArray[np.bytes_]:
-    """The first 16 bytes of digests: enough to tell them apart."""
-    return np.array([bytes.fromhex(each[:32]) for each in hexes], "S16")
-
-
 def _cells(
     mixture: Mixture,
     place: int,
-    rows: pa.RecordBatch,
+    rows: pa.Table,
     cells: dict[Cell, int],
     cached: dict[tuple[str, str | None], int],
 ) -> Ints:
@@ -204,26 +206,33 @@ def _chosen(mixture: Mixture, rows: _Rows) -> _Choice:
     sizes = rows.tokens if mixture.unit is Unit.TOKENS else np.ones_like(rows.tokens)
     available = np.bincount(cell[cell >= 0], weights=sizes[cell >= 0], minlength=len(rows.cells))
     result = amounts(mixture, {each: int(available[place]) for place, each in enumerate(rows.cells)})
-    counts = np.zeros(len(cell), np.int64)
+    counts = np.zeros(len(cell), np.int32)
     for place, each in enumerate(rows.cells):
         if target := result.targets.get(each, 0.0):
             members = np.flatnonzero(cell == place)
             drawn = members[np.argsort(rows.keys[members], kind="stable")]
-            counts[drawn] = repetitions(sizes[drawn].tolist(), target)
+            times, more = repetitions(_numbers(sizes, drawn), int(sizes[drawn].sum(dtype=np.int64)), target)
+            counts[drawn] = times
+            counts[drawn[:more]] += 1
     return _Choice(counts, _plan(mixture, rows, cell, counts, result.max_budget, result.problem))
 
 
-def _repeats_earlier(keys: npt.NDArray[np.bytes_], version: Ints) -> npt.NDArray[np.bool_]:
-    """Return whether an earlier version has the same key."""
-    _, first, inverse = np.unique(keys, return_index=True, return_inverse=True)
-    repeats: npt.NDArray[np.bool_] = version[first[inverse]] != version
+def _numbers(sizes: npt.NDArray[np.int32], rows: Ints) -> Iterator[int]:
+    for start in range(0, len(rows), _BATCH_ROWS):
+        yield from sizes[rows[start : start + _BATCH_ROWS]].tolist()
+
+
+def _repeats_earlier(names: Names, version: Ints) -> npt.NDArray[np.bool_]:
+    """Return whether an earlier version has the same name."""
+    codes, first = coded(names)
+    repeats: npt.NDArray[np.bool_] = version[first[codes]] != version
     return repeats
 
 
 def _plan(
     mixture: Mixture, rows: _Rows, cell: Ints, counts: Ints, max_budget: float, problem: str
 ) -> MixturePlan:
-    tokens = rows.tokens * counts
+    tokens = rows.tokens * counts.astype(np.int64)
     sizes = tokens if mixture.unit is Unit.TOKENS else counts
     total = int(sizes.sum())
     usable = cell != _LEFT_OUT[LeftOut.DUPLICATE]
@@ -272,7 +281,7 @@ def _spill(
     report: Progress,
 ) -> None:
     """Write the chosen records, and what near duplicates are found by, to an Arrow file."""
-    names = _Names(bytes.fromhex(spec.record_key), np.unique(rows.ids))
+    names = _Names(bytes.fromhex(spec.record_key), SortedNames(rows.ids))
     start = 0
     with pa.ipc.new_file(str(path), _SPILLED) as sink:
         for place, component in enumerate(mixture.components):
@@ -280,7 +289,7 @@ def _spill(
                 mine = _of_component(component, batch)
                 counts = choice.counts[start : start + mine.num_rows]
                 start += mine.num_rows
-                sink.write_batch(_with_sketches(_repeated_rows(mine, counts, names)))
+                sink.write_table(_with_sketches(_repeated_rows(mine, counts, names)))
                 fraction = 0.3 + 0.4 * start / len(choice.counts)
                 report(fraction, "Taking records", done=start, total=len(choice.counts), unit="records")
 
@@ -290,7 +299,7 @@ class _Names:
     """Ids of repetitions, which no record of the components has."""
 
     key: bytes
-    present: npt.NDArray[np.bytes_]
+    present: SortedNames
 
     def of_copies(self, record_id: str, count: int) -> list[str]:
         """Return the ids of this many further occurrences."""
@@ -298,18 +307,13 @@ class _Names:
         occurrence = 1
         while len(names) < count:
             name = repeated(record_id, occurrence, self.key)
-            if not self._has(name):
+            if name not in self.present:
                 names.append(name)
             occurrence += 1
         return names
 
-    def _has(self, name: str) -> bool:
-        half = np.bytes_(bytes.fromhex(name[:32]))
-        place = int(np.searchsorted(self.present, half))
-        return place < len(self.present) and bool(self.present[place] == half)
 
-
-def _repeated_rows(batch: pa.RecordBatch, counts: Ints, names: _Names) -> pa.RecordBatch:
+def _repeated_rows(batch: pa.Table, counts: npt.NDArray[np.int32], names: _Names) -> pa.Table:
     """The rows of a batch, each as often as it occurs; repetitions have ids of their own and name their record."""
     places = np.repeat(np.arange(batch.num_rows), counts)
     rows = batch.take(pa.array(places, pa.int64()))
@@ -326,10 +330,10 @@ def _repeated_rows(batch: pa.RecordBatch, counts: Ints, names: _Names) -> pa.Rec
     columns = dict(zip(rows.schema.names, rows.columns, strict=True))
     columns["record_id"] = pa.array(ids, pa.string())
     columns["attributes"] = pa.array(attributes, RECORDS.field("attributes").type)
-    return pa.RecordBatch.from_arrays(list(columns.values()), names=list(columns))
+    return pa.Table.from_arrays(list(columns.values()), names=list(columns))
 
 
-def _with_sketches(batch: pa.RecordBatch) -> pa.RecordBatch:
+def _with_sketches(batch: pa.Table) -> pa.Table:
     texts = [
         text if example is None else wording(from_json(example))
         for text, example in zip(
@@ -340,59 +344,109 @@ def _with_sketches(batch: pa.RecordBatch) -> pa.RecordBatch:
     arrays = [batch.column(name).cast(RECORDS.field(name).type) for name in RECORDS.names]
     arrays.append(pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), shingles))
     arrays.append(pa.array(simhashes(shingles, offsets)))
-    return pa.RecordBatch.from_arrays(arrays, schema=_SPILLED)
+    return pa.Table.from_arrays(arrays, schema=_SPILLED)
 
 
-def _clusters(records: pa.Table, threshold: float) -> list[str]:
-    """The cluster of each record: near duplicates share one, and so do those that shared one in their version."""
-    similar = near_duplicates(records.column("shingles"), records.column("simhash").to_numpy(), threshold)
-    joined = Clusters(array("q", similar.roots.tolist()))
-    first: dict[str, int] = {}
-    for row, cluster in enumerate(records.column("cluster").to_pylist()):
-        joined.join(first.setdefault(cluster, row), row)
-    ids = records.column("record_id").to_pylist()
-    names: dict[int, str] = {}
-    for row, record_id in enumerate(ids):
-        root = joined.root(row)
-        names[root] = min(names.get(root, record_id), record_id)
-    return [names[joined.root(row)] for row in range(len(ids))]
+@dataclass(frozen=True)
+class _Spilled:
+    """The chosen records, their ids and content digests, and the index of the cluster that each had in its version."""
+
+    records: pa.Table
+    ids: Names
+    digests: Names
+    clusters: Numbers
+
+
+def _spilled(records: pa.Table, arrays: Arrays) -> _Spilled:
+    ids, digests, clusters = (arrays(records.num_rows, np.uint64, 4) for _ in range(3))
+    start = 0
+    for batch in records.select(["record_id", "content_digest", "cluster"]).to_batches():
+        mine = slice(start, start + batch.num_rows)
+        for target, column in zip((ids, digests, clusters), batch.columns, strict=True):
+            target[mine] = names_of(column.to_pylist())
+        start = mine.stop
+    return _Spilled(records, ids, digests, coded(clusters)[0])
+
+
+def _clusters(spilled: _Spilled, threshold: float, folder: Path) -> Numbers:
+    """Return the row whose id names the cluster of each record.
+
+    Near duplicates share one, and so do those that shared one in their version.
+    """
+    records = spilled.records
+    similar = near_duplicates(
+        records.column("shingles"), records.column("simhash").to_numpy(), threshold, scratch=folder
+    )
+    joined = Clusters(array("q", similar.roots.tobytes()))
+    order = np.argsort(spilled.clusters, kind="stable")
+    former = spilled.clusters[order]
+    for place in np.flatnonzero(former[1:] == former[:-1]).tolist():
+        joined.join(int(order[place]), int(order[place + 1]))
+    roots = joined.roots()
+    by_id = order_of(spilled.ids)[::-1]
+    names = np.empty(len(roots), np.int64)
+    names[roots[by_id]] = by_id  # the smallest id of a cluster comes last
+    return names[roots]
 
 
 def _write(
     spec: MixtureSpec,
     plan: MixturePlan,
-    records: pa.Table,
-    tree: Path,
+    spilled: _Spilled,
+    folder: Path,
     store: ArtifactStore,
     report: Progress,
 ) -> CurationResult:
-    report(0.75, "Looking for near duplicates", done=0, total=records.num_rows, unit="records")
-    clusters = _clusters(records, spec.threshold)
-    records = records.select(RECORDS.names)
-    records = records.set_column(
-        records.schema.get_field_index("cluster"), "cluster", pa.array(clusters, pa.string())
-    )
-    report(0.9, "Writing records", done=records.num_rows, total=records.num_rows, unit="records")
-    ids, digests = records.column("record_id").to_pylist(), records.column("content_digest").to_pylist()
-    order = sorted(range(len(ids)), key=ids.__getitem__)
-    write_records(tree, records, order)
+    count, tree = len(spilled.ids), folder / "tree"
+    report(0.75, "Looking for near duplicates", done=0, total=count, unit="records")
+    clusters = _clusters(spilled, spec.threshold, folder)
+    report(0.9, "Writing records", done=count, total=count, unit="records")
+    builder, writer, attached = ProfileBuilder(), RecordWriter(tree), set[str]()
+    positions = positions_of(spilled.ids)
+    size = spilled.records.select(RECORDS.names).nbytes
+    for table in in_order(_completed(spilled, clusters, positions), count, RECORDS, folder, size):
+        builder.add(table)
+        writer.add(table)
+        attached.update(digests_of(table.column("attributes")))
+    writer.finish()
     write_rejected(tree, REJECTED.empty_table())
-    profile = _profile(records, plan, clusters)
+    profile = _profile(builder, plan, clusters)
     write_json(tree, "profile.json", profile)
-    root = merkle_root([ids[row] for row in order], [digests[row] for row in order])
-    write_json(tree, "manifest.json", _manifest(spec, root, len(ids)))
+    order = np.argsort(positions)
+    root = merkle_root(in_digits(spilled.ids, order), in_digits(spilled.digests, order))
+    write_json(tree, "manifest.json", _manifest(spec, root, count))
     result = CurationResult(
-        artifact_digest=store.put_tree(tree), merkle_root=root, items=len(ids), records=len(ids), rejected=0
+        artifact_digest=with_attachments(store, store.put_tree(tree), attached),
+        merkle_root=root,
+        items=count,
+        records=count,
+        rejected=0,
     )
     result.profile.update(profile)
     return result
 
 
-def _profile(records: pa.Table, plan: MixturePlan, clusters: Sequence[str]) -> dict[str, Any]:
-    sizes = Counter(clusters)
-    duplicates = {"near_clusters": sum(count > 1 for count in sizes.values())}
-    counts = Counts(records.num_rows, records.num_rows, {})
-    profile = profile_of(records, counts, CurationConfig(), duplicates)
+def _completed(
+    spilled: _Spilled, clusters: Numbers, positions: Numbers
+) -> Iterator[tuple[Numbers, pa.Table]]:
+    """Yield the positions of records, and the records with their clusters."""
+    start = 0
+    for batch in spilled.records.select(RECORDS.names).to_batches():
+        mine = slice(start, start + batch.num_rows)
+        names = pa.array(hexadecimals(spilled.ids[clusters[mine]]), pa.string())
+        column = batch.schema.get_field_index("cluster")
+        yield (
+            positions[mine],
+            pa.Table.from_batches([batch]).set_column(column, RECORDS.field("cluster"), names),
+        )
+        start = mine.stop
+
+
+def _profile(builder: ProfileBuilder, plan: MixturePlan, clusters: Numbers) -> dict[str, Any]:
+    sizes = np.bincount(clusters) if len(clusters) else np.zeros(0, np.int64)
+    duplicates = {"near_clusters": int((sizes > 1).sum())}
+    counts = Counts(builder.records, builder.records, {})
+    profile = builder.result(counts, CurationConfig(), duplicates)
     rules = dict.fromkeys(profile["rules"], "as in the versions of the mixture")
     return {**profile, "rules": rules, "mixture": _json(plan)}
 
