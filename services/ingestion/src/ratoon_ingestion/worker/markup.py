@@ -3,7 +3,6 @@
 import re
 
 import lxml.html
-import trafilatura
 from lxml import etree
 
 _TRAFILATURA_CHARS = 1_000_000
@@ -62,6 +61,8 @@ def _parser() -> lxml.html.HTMLParser:
 
 
 def _extracted(html: str) -> str:
+    import trafilatura  # half a second, which a process that reads no page does not spend
+
     try:
         text = trafilatura.extract(
             html, fast=True, favor_recall=True, include_comments=False, deduplicate=False

@@ -3,8 +3,6 @@
 import re
 from collections.abc import Iterator
 
-from phonenumbers import SUPPORTED_REGIONS, Leniency, PhoneNumberMatcher
-
 from ratoon_ingestion.domain.identifiers import Hit
 
 _DIGITS = re.compile(r"(?:\d\D{0,3}){6}\d", re.ASCII)
@@ -16,6 +14,8 @@ def phones(regions: tuple[str, ...], text: str) -> Iterator[Hit]:
     """Yield numbers that these countries assign, or any country behind `+`; other possible ones look alike."""
     if _DIGITS.search(text) is None:
         return
+    from phonenumbers import Leniency  # slow to import
+
     valid = _spans(regions, text, Leniency.VALID)
     possible = [span for span in _spans(regions, text, Leniency.POSSIBLE) if not _overlaps(span, valid)]
     hits = [Hit(*span) for span in valid] + [Hit(*span, False) for span in _apart(possible)]
@@ -24,10 +24,16 @@ def phones(regions: tuple[str, ...], text: str) -> Iterator[Hit]:
 
 def unknown_regions(regions: tuple[str, ...]) -> tuple[str, ...]:
     """Return those of the regions that have no numbering plan."""
+    if not regions:
+        return ()
+    from phonenumbers import SUPPORTED_REGIONS
+
     return tuple(region for region in regions if region not in SUPPORTED_REGIONS)
 
 
 def _spans(regions: tuple[str, ...], text: str, leniency: int) -> list[tuple[int, int]]:
+    from phonenumbers import PhoneNumberMatcher
+
     spans = sorted(
         {
             (match.start, match.end)

@@ -4,9 +4,6 @@ from collections.abc import Callable, Mapping
 
 from ratoon_ingestion.domain.curation import Rejected
 from ratoon_ingestion.worker.documents.document import Document, NotReadable
-from ratoon_ingestion.worker.documents.epub import read_epub
-from ratoon_ingestion.worker.documents.pdf import read_pdf
-from ratoon_ingestion.worker.documents.word import read_docx
 from ratoon_ingestion.worker.filetypes import office_kind
 
 _PDF, _OLE = b"%PDF-", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
@@ -44,6 +41,24 @@ def is_old_workbook(payload: bytes) -> bool:
     return payload.startswith(_OLE) and any(name in payload for name in _WORKBOOKS)
 
 
+def _pdf(payload: bytes) -> Document:
+    from ratoon_ingestion.worker.documents.pdf import read_pdf  # slow to import, as the two others are
+
+    return read_pdf(payload)
+
+
+def _docx(payload: bytes) -> Document:
+    from ratoon_ingestion.worker.documents.word import read_docx
+
+    return read_docx(payload)
+
+
+def _epub(payload: bytes) -> Document:
+    from ratoon_ingestion.worker.documents.epub import read_epub
+
+    return read_epub(payload)
+
+
 def _ole(payload: bytes) -> Document:
     if is_encrypted_office(payload):
         raise NotReadable(Rejected.ENCRYPTED, "an office document with a password: save it without one")
@@ -51,8 +66,8 @@ def _ole(payload: bytes) -> Document:
 
 
 _READERS: Mapping[str, Callable[[bytes], Document]] = {
-    "pdf": read_pdf,
-    "docx": read_docx,
-    "epub": read_epub,
+    "pdf": _pdf,
+    "docx": _docx,
+    "epub": _epub,
     "ole": _ole,
 }

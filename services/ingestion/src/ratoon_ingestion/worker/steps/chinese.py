@@ -7,7 +7,6 @@ from itertools import islice, pairwise
 from pathlib import Path
 from typing import Any
 
-import opencc
 import pyarrow as pa
 
 from ratoon_ingestion.worker.steps.references import References
@@ -33,7 +32,9 @@ _PLACE = "\ue0f0"
 
 
 @cache
-def _converter() -> opencc.OpenCC:
+def _converter() -> Any:
+    import opencc
+
     return opencc.OpenCC("tw2s")
 
 
