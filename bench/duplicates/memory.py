@@ -1,13 +1,15 @@
-"""Memory of a curation and a split by their records: peak of anonymous memory, each size in a process of its own.
+"""Memory of a curation, a split and a mixture by their records: peak of anonymous memory, each in a process of its own.
 
-    python bench/duplicates/memory.py [COUNT …]   (default: 2000 10000 60000)
+    python bench/duplicates/memory.py [COUNT …] [--quick] [--chars N] [--shingles N] [--stages curate,split,mix]
 
 The records are synthetic and skip the steps: a tenth repeat another word for word, a tenth nearly. The search for
-duplicates, the order of the records, the tree of the version and its index are those of a curation. Memory follows from
-the records that are held at a time and about 100 bytes of each; pages of mapped files, which the system takes back when
-it needs them, are not counted.
+duplicates, the order of the records, the tree of the version and its index are those of a curation; the split is of
+that version, and the mixture holds half of it. Memory follows from the records that are held at a time and about 100
+bytes of each; pages of mapped files, which the system takes back when it needs them, are not counted. `--quick`: 2,000
+and 20,000 records (30 s).
 """
 
+import argparse
 import json
 import subprocess
 import sys
@@ -21,25 +23,31 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from ratoon.ingestion.v1.mixture_pb2 import Mixture
+from ratoon.jobs.v1.dataset_jobs_pb2 import MixtureSpec
 from ratoon.jobs.v1.ingestion_jobs_pb2 import CurationSpec, SplitSpec
 from ratoon.operations.job_messages import from_json
 from ratoon.storage.artifacts import ArtifactStore
 from ratoon.tasks.curation import complete
 from ratoon_ingestion.worker import curate as curation
 from ratoon_ingestion.worker.batches import CURATED, REJECTED
+from ratoon_ingestion.worker.mix import mix
 from ratoon_ingestion.worker.split import split
 from ratoon_ingestion.worker.stages import CuratedBatch
 from ratoon_ingestion.worker.steps.apply import Report
 
-BATCH, SHINGLES, CHARS = 500, 150, 1_000
-SIZES = (2_000, 10_000, 60_000)
+BATCH = 500
+SIZES, QUICK = ("10000", "60000", "300000", "1000000"), ("2000", "20000")
+STAGES = ("curate", "split", "mix")
+KEY = "00" * 32
+JSON = dict[str, Any]
 
 
 class SyntheticRecords:
     """An executor that yields synthetic curated records, whatever the batches."""
 
-    def __init__(self, count: int) -> None:
-        self._count = count
+    def __init__(self, count: int, chars: int, shingles: int) -> None:
+        self._count, self._chars, self._shingles = count, chars, shingles
 
     def curated(
         self, batches: Iterable[Any], settings: object, waits: Callable[[str], None]
@@ -48,39 +56,59 @@ class SyntheticRecords:
         for _ in batches:
             pass
         for start in range(0, self._count, BATCH):
-            numbers = np.arange(start, min(start + BATCH, self._count))
+            numbers = np.arange(start, min(start + BATCH, self._count), dtype=np.uint64)
             nothing = pa.RecordBatch.from_pylist([], schema=REJECTED)
             reports = tuple(Report(step.name) for step in complete(()))
-            yield CuratedBatch(synthetic(numbers), nothing, reports=reports)
+            records = synthetic(numbers, self._chars, self._shingles)
+            yield CuratedBatch(records, nothing, reports=reports)
 
 
-def synthetic(numbers: Any) -> pa.RecordBatch:
+def synthetic(numbers: Any, chars: int, shingles: int) -> pa.RecordBatch:
     """Return records; of ten, the fourth repeats the first, and the eighth nearly the fifth."""
-    originals = numbers - np.where(numbers % 10 == 3, 3, np.where(numbers % 10 == 7, 3, 0))
-    sets = [np.sort(np.random.default_rng(int(each)).integers(0, 2**63, SHINGLES)) for each in originals]
-    sets = [each[4:] if number % 10 == 7 else each for number, each in zip(numbers, sets, strict=True)]
-    contents = np.where(numbers % 10 == 3, originals, numbers)
-    texts = [f"{each:08}" * (CHARS // 8) for each in contents.tolist()]
+    last = numbers % 10
+    originals = numbers - np.where((last == 3) | (last == 7), 3, 0).astype(np.uint64)
+    sets = np.sort(
+        mixed(originals[:, None] * np.uint64(shingles) + np.arange(shingles, dtype=np.uint64)), axis=1
+    )
+    first = np.where(last == 7, max(1, shingles // 40), 0)
+    flat = sets[np.arange(shingles) >= first[:, None]]
+    offsets = np.concatenate([[0], np.cumsum(shingles - first)]).astype(np.int32)
+    contents = np.where(last == 3, originals, numbers)
     filler = {field.name: [field.name] * len(numbers) for field in CURATED if field.type == pa.string()}
     columns = {
         **filler,
-        "record_id": [f"{int(each) * 0x9E3779B97F4A7C15 % 2**64:016x}{each:048x}" for each in numbers],
-        "content_digest": [f"{int(each) * 0xD6E8FEB86659FD93 % 2**64:016x}{each:048x}" for each in contents],
-        "text": texts,
+        "record_id": names(numbers, 0x9E3779B97F4A7C15),
+        "content_digest": names(contents, 0xD6E8FEB86659FD93),
+        "text": [f"{each:08}" * (chars // 8) for each in contents.tolist()],
         "source_path": [f"part/{each}" for each in numbers],
-        "tokens": [CHARS // 8] * len(numbers),
-        "chars": [CHARS] * len(numbers),
+        "tokens": [chars // 8] * len(numbers),
+        "chars": [chars] * len(numbers),
         "steps": [["cleaned"]] * len(numbers),
         "received_time": [None] * len(numbers),
         "attributes": [[("number", str(each))] for each in numbers],
         "example": [None] * len(numbers),
-        "shingles": sets,
-        "simhash": [int(each[0]) for each in sets],
+        "simhash": mixed(originals),
         "answers": [""] * len(numbers),
     }
-    return pa.RecordBatch.from_arrays(
-        [pa.array(columns[field.name], field.type) for field in CURATED], schema=CURATED
-    )
+    arrays = {
+        name: pa.array(column, CURATED.field(name).type)
+        for name, column in columns.items()
+        if name in CURATED.names
+    }
+    arrays["shingles"] = pa.ListArray.from_arrays(pa.array(offsets), pa.array(flat))
+    return pa.RecordBatch.from_arrays([arrays[field.name] for field in CURATED], schema=CURATED)
+
+
+def mixed(numbers: Any) -> Any:
+    """Return pseudo-random numbers of 64 bits (the finalizer of SplitMix64)."""
+    numbers = (numbers ^ (numbers >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    numbers = (numbers ^ (numbers >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return numbers ^ (numbers >> np.uint64(31))
+
+
+def names(numbers: Any, factor: int) -> list[str]:
+    """Return 64 hexadecimal digits for each number, in no order."""
+    return [f"{each * factor % 2**64:016x}{each:048x}" for each in numbers.tolist()]
 
 
 def anonymous_mib() -> float:
@@ -89,65 +117,112 @@ def anonymous_mib() -> float:
     return next(int(line.split()[1]) for line in lines if line.startswith("RssAnon")) / 1024
 
 
-def measured(count: int) -> dict[str, float]:
-    """Run a curation of this many records in this process."""
-    peak, before, done = [0.0], anonymous_mib(), threading.Event()
+def measured(run: Callable[[], JSON]) -> JSON:
+    """Return what a stage returns, its seconds and the peak of its memory."""
+    before, peak, done = anonymous_mib(), [0.0], threading.Event()
 
     def watch() -> None:
         while not done.wait(0.02):
             peak[0] = max(peak[0], anonymous_mib())
 
-    curation.executor_of = lambda spec, store: SyntheticRecords(count)  # type: ignore[assignment, return-value]
-    curation._check_counted = lambda counts, config: None
-    with tempfile.TemporaryDirectory(prefix="ratoon-bench-memory-") as name:
-        store = ArtifactStore(f"{name}/artifacts")
-        source = {"name": "s", "digest": store.put_bytes(b'{"text": "x"}\n'), "format": "JSONL"}
-        spec = from_json(CurationSpec, {"record_key": "00" * 32, "sources": [source], "processes": 1})
-        threading.Thread(target=watch, daemon=True).start()
-        began = time.perf_counter()
-        result = curation.curate(spec, store, Path(name), lambda *_, **__: None)
-        seconds, of_curation = time.perf_counter() - began, peak[0]
-        peak[0] = 0
-        request = {
-            "dataset_version": result.artifact_digest,
-            "version_index": result.index,
-            "mode": "STRATIFIED",
-            "threshold": 0.8,
-            "ratios": {"train": 0.8, "validation": 0.1, "test": 0.1},
-        }
-        began = time.perf_counter()
-        split(from_json(SplitSpec, request), store, lambda *_, **__: None)
-        of_split = time.perf_counter() - began
+    threading.Thread(target=watch, daemon=True).start()
+    began = time.perf_counter()
+    result = run()
     done.set()
-    return {
-        "records": count,
-        "left": result.records,
-        "seconds": seconds,
-        "peak_mib": of_curation,
-        "split_seconds": of_split,
-        "split_peak_mib": peak[0],
-        "before_mib": before,
+    return {**result, "seconds": time.perf_counter() - began, "peak": peak[0], "before": before}
+
+
+def curated(folder: Path, store: ArtifactStore, version: JSON, options: argparse.Namespace) -> JSON:
+    """Curate synthetic records."""
+    executor = SyntheticRecords(options.one, options.chars, options.shingles)
+    curation.executor_of = lambda spec, store: executor  # type: ignore[assignment, return-value]
+    curation._check_counted = lambda counts, config: None
+    source = {"name": "s", "digest": store.put_bytes(b'{"text": "x"}\n'), "format": "JSONL"}
+    spec = from_json(CurationSpec, {"record_key": KEY, "sources": [source], "processes": 1})
+    result = curation.curate(spec, store, folder, silent)
+    return {"digest": result.artifact_digest, "index": result.index, "records": result.records}
+
+
+def parted(folder: Path, store: ArtifactStore, version: JSON, options: argparse.Namespace) -> JSON:
+    """Split the version, then once more with that test part known."""
+    request = {
+        "dataset_version": version["digest"],
+        "version_index": version["index"],
+        "mode": "STRATIFIED",
+        "threshold": 0.8,
+        "ratios": {"train": 0.8, "validation": 0.1, "test": 0.1},
     }
+    first = split(from_json(SplitSpec, request), store, silent)
+    request |= {
+        "earlier_tests": [first.parts["TEST"].digest],
+        "earlier_indexes": [first.test_index],
+        "seed": 1,
+    }
+    second = split(from_json(SplitSpec, request), store, silent)
+    return {"records": sum(part.records for part in second.parts.values())}
 
 
-def main(*counts: str) -> None:
-    """Print one line a size."""
-    print(
-        f"{'records':>10}{'left':>10}{'s':>8}{'peak, MiB':>11}{'split, s':>10}{'peak, MiB':>11}{'before':>9}"
+def composed(folder: Path, store: ArtifactStore, version: JSON, options: argparse.Namespace) -> JSON:
+    """Mix half of the version."""
+    mixture = Mixture(
+        components=[Mixture.Component(dataset_version="v")],
+        strategy=Mixture.STRATEGY_RATIO,
+        unit=Mixture.UNIT_RECORDS,
+        budget=version["records"] // 2,
     )
-    for count in counts or map(str, SIZES):
-        command = [sys.executable, __file__, "--one", count]
-        printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-        each = json.loads(printed.splitlines()[-1])
-        print(
-            f"{each['records']:>10,}{each['left']:>10,}{each['seconds']:>8.1f}{each['peak_mib']:>11.0f}"
-            f"{each['split_seconds']:>10.1f}{each['split_peak_mib']:>11.0f}{each['before_mib']:>9.0f}",
-            flush=True,
-        )
+    spec = MixtureSpec(
+        version="m", mixture=mixture, digests=[version["digest"]], record_key=KEY, threshold=0.8
+    )
+    return {"records": mix(spec, store, folder, silent).records}
+
+
+def silent(fraction: float, message: str, **counts: object) -> None:
+    """Report nothing."""
+
+
+def main() -> None:
+    """Print one line a size and stage."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("counts", nargs="*", help=f"numbers of records [{' '.join(SIZES)}]")
+    parser.add_argument("--quick", action="store_true", help=f"{' and '.join(QUICK)} records")
+    parser.add_argument("--chars", type=int, default=1_000, help="characters of a text [1000]")
+    parser.add_argument("--shingles", type=int, default=150, help="shingles of a record [150]")
+    parser.add_argument(
+        "--stages", default=",".join(STAGES), help="stages, of which the first makes the version"
+    )
+    parser.add_argument("--one", type=int, default=0, help=argparse.SUPPRESS)
+    parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.one:
+        run = {"curate": curated, "split": parted, "mix": composed}[options.stages]
+        stated = options.folder / "version.json"
+        version = json.loads(stated.read_text()) if stated.exists() else {}
+        store = ArtifactStore(f"{options.folder}/artifacts")
+        result = measured(lambda: run(options.folder, store, version, options))
+        if not version:
+            stated.write_text(json.dumps(result))
+        print(json.dumps(result))
+        return
+    print(f"{'records':>10} {'stage':<7}{'result':>10}{'s':>8}{'peak, MiB':>11}{'before':>8}", flush=True)
+    for count in options.counts or (QUICK if options.quick else SIZES):
+        with tempfile.TemporaryDirectory(prefix="ratoon-bench-memory-") as folder:
+            for stage in options.stages.split(","):
+                print(line(count, stage, folder, options), flush=True)
+
+
+def line(count: str, stage: str, folder: str, options: argparse.Namespace) -> str:
+    """Run a stage in a process of its own; return its line."""
+    settings = ["--chars", str(options.chars), "--shingles", str(options.shingles)]
+    command = [sys.executable, __file__, "--one", count, "--stages", stage, "--folder", folder, *settings]
+    child = subprocess.run(command, capture_output=True, text=True, check=False)
+    if child.returncode:
+        raise SystemExit(f"{stage} of {count} records failed: {child.stderr[-2000:]}")
+    each = json.loads(child.stdout.splitlines()[-1])
+    return (
+        f"{int(count):>10,} {stage:<7}{each['records']:>10,}{each['seconds']:>8.1f}{each['peak']:>11.0f}"
+        f"{each['before']:>8.0f}"
+    )
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["--one"]:
-        print(json.dumps(measured(int(sys.argv[2]))))
-    else:
-        main(*sys.argv[1:])
+    main()
