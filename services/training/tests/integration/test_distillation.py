@@ -18,7 +18,7 @@ from ratoon_training.worker.prepare import prepare
 from ratoon_training.worker.task_queue import TrainingTask
 
 from .conftest import TINY, Task, train
-from .test_grpo import BASE, TASK, asked
+from .test_grpo import BASE, TASK, rows_of
 
 QUESTIONS = [(f"{a}+{b}=", str(a + b)) for a in range(10) for b in range(10)]
 
@@ -28,7 +28,7 @@ class Taught:
 
     def __init__(self, task: Task) -> None:
         self.task = task
-        part = task.part("taught-sums", asked(QUESTIONS))
+        part = task.part("taught-sums", rows_of(QUESTIONS))
         self.parts = {"train": part, "validation": part}
         self.teacher = self._digest("teacher", replace(BASE, epochs=20.0))
         small = replace(
@@ -70,7 +70,7 @@ def test_a_student_comes_nearer_to_its_teacher(taught):
 
 def test_a_student_learns_answers_that_its_teacher_writes(taught):
     """No right answer is in the records: they come from the teacher, by its own tokenizer and template."""
-    wrong = taught.task.part("taught-wrong", asked([(question, "0") for question, _ in QUESTIONS]))
+    wrong = taught.task.part("taught-wrong", rows_of([(question, "0") for question, _ in QUESTIONS]))
     recipe = taught.recipe(Level.SEQUENCE, temperature=0.0)
     metrics = taught.run("written", recipe, train=wrong)["result"]["metrics"]
     assert metrics["records"] == len(QUESTIONS)
@@ -161,7 +161,7 @@ def test_padding_does_not_change_the_loss(taught, tmp_path):
 
 def test_a_teacher_of_another_vocabulary_is_refused_by_a_sentence(taught):
     """Before the first step; its answers can be learned all the same."""
-    others = taught.task.part("other-words", asked([(f"say {n}", f"word {n}") for n in range(60)]))
+    others = taught.task.part("other-words", rows_of([(f"say {n}", f"word {n}") for n in range(60)]))
     stranger = train(taught.task, "stranger", replace(BASE, epochs=1.0), train=others, validation=others)
     recipe = replace(taught.recipe(Level.LOGITS), epochs=1.0)
     digest = stranger["result"]["artifact_digest"]
@@ -176,6 +176,6 @@ def test_a_teacher_of_another_vocabulary_is_refused_by_a_sentence(taught):
 
 def test_the_job_keeps_the_settings(taught):
     recipe = taught.recipe(Level.SEQUENCE, temperature=0.5)
-    spec = taught.task.spec("kept", recipe)
+    spec = taught.task.spec("stored", recipe)
     assert TrainingTask.of_spec(spec, taught.task.folder).recipe == recipe
     assert recipe.task == TASK

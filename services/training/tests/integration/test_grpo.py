@@ -1,9 +1,12 @@
 """GRPO on sums: rewards, advantages and loss, functions that fail, resuming, and what a tiny model learns."""
 
 import random
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,7 +17,7 @@ from ratoon.operations.jobs import JobFolder
 from ratoon.process.sandbox.sandbox import SandboxMissing, run_program
 from ratoon.tasks.generate import Generate, Sampling
 from ratoon_training.domain.errors import BadBaseModel, RewardFailed
-from ratoon_training.domain.recipes import Architecture, Method, Objective, Recipe
+from ratoon_training.domain.recipes import Method, Objective, Recipe
 from ratoon_training.domain.rewards import Grpo, PolicyLoss, Reward, RewardKind
 from ratoon_training.worker import functions, generation, models, objective, policy
 from ratoon_training.worker.prompts import Prompt
@@ -25,7 +28,7 @@ from .test_preferences import SFT, row
 from .test_reward_models import REWARD, preferences, sums
 
 TASK = Generate(defaults=Sampling(max_tokens=4))
-BASE = replace(SFT, task=TASK, epochs=40.0, patience=0)
+BASE = replace(SFT, task=TASK, epochs=20.0)
 GRPO = replace(
     BASE,
     method=Method.CONTINUE,
@@ -37,7 +40,7 @@ GRPO = replace(
 )
 
 
-def asked(questions: Sequence[tuple[str, str]]) -> list[Row]:
+def rows_of(questions: Sequence[tuple[str, str]]) -> list[Row]:
     return [row(at, question, answer) for at, (question, answer) in enumerate(questions)]
 
 
@@ -49,10 +52,10 @@ class Sums:
         questions = [(f"{a}+{b}=", str(a + b)) for a in range(10) for b in range(10)]
         random.Random(3).shuffle(questions)
         self.parts = {
-            "train": task.part("grpo-sums", asked(questions)),
-            "validation": task.part("grpo-sums-held-out", asked(questions[:40])),
+            "train": task.part("grpo-sums", rows_of(questions)),
+            "validation": task.part("grpo-sums-held-out", rows_of(questions[:40])),
         }
-        known = task.part("grpo-sums-known", asked(questions[:60]))
+        known = task.part("grpo-sums-known", rows_of(questions[:60]))
         outcome = train(task, "grpo-base", BASE, train=known, validation=known)
         self.base: str = outcome["result"]["artifact_digest"]
 
@@ -67,10 +70,10 @@ def learner(task: Task) -> Sums:
 
 
 def test_the_reward_rises_over_that_of_the_base(learner):
-    """The short form: sums of one digit, in seconds."""
-    metrics = learner.run("grpo", GRPO)["result"]["metrics"]
+    """The short form, in seconds: answers of one digit."""
+    of_one_digit = replace(GRPO.grpo, rewards=(Reward(RewardKind.PATTERN, "^[0-9]$"),))
+    metrics = learner.run("grpo", replace(GRPO, epochs=3.0, grpo=of_one_digit))["result"]["metrics"]
     assert metrics["validation_reward"] >= metrics["validation_reference_reward"] + 0.1
-    assert metrics["validation_exact_match"] == metrics["validation_reward"]
     assert (metrics["units"], metrics["validation_unscored"]) == (100, 0)
 
 
@@ -91,7 +94,7 @@ def test_a_run_resumes_to_the_same_bits(learner, monkeypatch, variant):
     """Also between steps that share their answers."""
     recipe = replace(VARIANTS[variant], batch_size=8)
     part = learner.task.part(
-        "grpo-thirty", asked([(f"{a}+{b}=", str(a + b)) for a in range(3) for b in range(8)])
+        "grpo-thirty", rows_of([(f"{a}+{b}=", str(a + b)) for a in range(3) for b in range(8)])
     )
 
     def run(name: str, work: str, stop_after: int, fence: int) -> dict[str, Any]:
@@ -111,7 +114,7 @@ def test_a_run_resumes_to_the_same_bits(learner, monkeypatch, variant):
 
 @pytest.mark.parametrize("kind", ["llama", "qwen2", "gpt2", "gemma2"])
 def test_answers_have_the_probabilities_that_the_trainer_computes(tmp_path, kind):
-    """Keys and values that are kept, and padding before prompts of other lengths, change nothing but rounding."""
+    """Keys and values that are stored, and padding before prompts of other lengths, change nothing but rounding."""
     model = models._of_base(tiny(tmp_path / kind, kind), torch.float32)
     model.eval()
     prompts = [[1, 5, 6], [1, 7, 8, 9, 10, 11, 12], [1, 3]]
@@ -301,12 +304,12 @@ def test_a_run_goes_on_when_a_function_fails_at_times(learner):
 def test_a_reward_model_rewards_answers(learner):
     """Its own tokenizer and chat template read the answers."""
     pairs = learner.task.part("grpo-pairs", preferences(sums()[:160]))
-    judged = learner.run("grpo-judge", replace(REWARD, epochs=4.0), train=pairs, validation=pairs)["result"][
+    judge = learner.run("grpo-judge", replace(REWARD, epochs=4.0), train=pairs, validation=pairs)["result"][
         "artifact_digest"
     ]
-    rewards = (Reward(RewardKind.REWARD_MODEL, judged),)
+    rewards = (Reward(RewardKind.REWARD_MODEL, judge),)
     recipe = replace(GRPO, epochs=2.0, grpo=replace(GRPO.grpo, rewards=rewards))
-    metrics = learner.run("grpo-judged", recipe)["result"]["metrics"]
+    metrics = learner.run("grpo-by-judge", recipe)["result"]["metrics"]
     assert metrics["validation_reward"] > metrics["validation_reference_reward"]
 
 
@@ -320,29 +323,10 @@ def test_another_model_is_no_reward_model(learner):
 
 
 @pytest.mark.thorough
-@pytest.mark.parametrize("seed", [0])
-def test_a_tiny_model_gains_ten_points_of_exact_match_over_its_supervised_training(task, seed):
-    """Two-digit sums: a Llama of 1 M parameters, taught to 40 to 60 %, then 100 steps of 16 prompts, 8 answers each."""
-    rng = random.Random(seed)
-    everything = [(f"{a}+{b}=", str(a + b)) for a in range(100) for b in range(100)]
-    rng.shuffle(everything)
-    held_out, known, prompts = everything[:200], everything[200:2200], everything[2200:3800]
-    shape = Architecture(vocab_size=400, hidden_size=128, layers=4, heads=4, max_positions=256)
-    sft = replace(
-        BASE, architecture=shape, epochs=12.0, batch_size=32, learning_rate=2e-3, seed=seed, patience=0
+def test_a_tiny_model_gains_ten_points_of_exact_match_over_its_supervised_training():
+    """Two-digit sums; `bench/rewards` measures three seeds."""
+    path = Path(__file__).parents[4] / "bench" / "rewards" / "run.py"
+    ended = subprocess.run(
+        [sys.executable, str(path), "--seeds", "1"], capture_output=True, text=True, check=False
     )
-    held = task.part(f"long-held-{seed}", asked(held_out))
-    base = train(
-        task, f"long-base-{seed}", sft, train=task.part(f"long-known-{seed}", asked(known)), validation=held
-    )
-    recipe = replace(GRPO, architecture=shape, learning_rate=1e-4, epochs=2.0, seed=seed)
-    outcome = train(
-        task,
-        f"long-grpo-{seed}",
-        recipe,
-        base=base["result"]["artifact_digest"],
-        train=task.part(f"long-prompts-{seed}", asked(prompts)),
-        validation=held,
-    )
-    metrics = outcome["result"]["metrics"]
-    assert metrics["validation_exact_match"] >= metrics["validation_reference_exact_match"] + 0.1
+    assert ended.returncode == 0, ended.stdout + ended.stderr[-2000:]

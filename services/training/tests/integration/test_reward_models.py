@@ -77,6 +77,21 @@ def test_the_artifact_gives_the_same_rewards_in_transformers(learner, tmp_path, 
     assert torch.allclose(ours, theirs, atol=1e-5)
 
 
+def test_a_rejected_answer_that_the_reward_model_finds_better_is_counted(learner):
+    """Of twenty preferences of which five are reversed, it names about those."""
+    recipe = replace(REWARD, epochs=6.0)
+    judge = learner.run("judge", recipe, **learner.pairs)["result"]["artifact_digest"]
+    drawn = sums()[:40]
+    reversed_pairs = [(question, wrong, right) for question, right, wrong in drawn[:10]]
+    counts = []
+    for name, rows in (("straight", drawn), ("reversed", [*reversed_pairs, *drawn[10:]])):
+        part = learner.task.part(f"judged-{name}", preferences(rows))
+        dpo = replace(DPO, epochs=0.2, reward_model=judge)
+        outcome = learner.run(f"dpo-{name}", dpo, train=part, validation=part)
+        counts.append(outcome["result"]["metrics"]["contradicted_pairs"])
+    assert counts[1] > counts[0]
+
+
 def test_a_model_that_writes_text_is_no_reward_model(learner):
     with pytest.raises(BadBaseModel, match="name the artifact of a run with the objective REWARD_MODEL"):
         reward_models.load(learner.task.fetch(learner.base, "sums-base"))

@@ -6,6 +6,8 @@ import pytest
 
 from ratoon.common.v1.task_pb2 import TaskSpec
 from ratoon.training.v1 import training_run_pb2 as pb
+from ratoon.training.v1.distillation_pb2 import Distillation
+from ratoon.training.v1.grpo_pb2 import Grpo, Reward
 from ratoon_training import mapping
 from ratoon_training.application.commands import BaseModel, recipe_of
 from ratoon_training.domain.errors import BadRecipe
@@ -66,6 +68,71 @@ def test_the_objective_comes_back_with_its_own_settings():
     message = returned(recipe_of(spec, BaseModel(Architecture())))
     assert (message.good_weight, message.bad_weight, message.preference_loss) == (0.0, 2.0, 0)
     assert returned(recipe()).objective == pb.Recipe.OBJECTIVE_SFT
+
+
+def of_base(**settings: object) -> pb.Recipe:
+    """Return what comes back of a requested recipe on a base model."""
+    requested = pb.Recipe(task=TaskSpec(generate={"defaults": {"max_tokens": 9}}), **settings)
+    spec = mapping.run_spec(pb.TrainingRun(recipe=requested)).recipe
+    return returned(recipe_of(spec, BaseModel(Architecture())))
+
+
+def test_rewards_come_back_with_their_weights():
+    source = "def reward(messages, completion, references):\n    return 1.0\n"
+    rewards = [
+        Reward(exact_match=True, weight=2.0),
+        Reward(pattern="^a", weight=-0.5),
+        Reward(json_schema="{}", weight=1.0),
+        Reward(function=source, weight=1.0),
+        Reward(reward_model_artifact_digest="d", weight=1.0),
+    ]
+    message = of_base(
+        objective=pb.Recipe.OBJECTIVE_GRPO,
+        grpo=Grpo(rewards=rewards, group_size=4, loss=Grpo.POLICY_LOSS_ANSWER, kl_weight=0.25, unscaled=True),
+    )
+    assert list(message.grpo.rewards) == rewards
+    assert (message.grpo.group_size, message.grpo.loss) == (4, Grpo.POLICY_LOSS_ANSWER)
+    assert (message.grpo.kl_weight, message.grpo.unscaled, message.grpo.max_new_tokens) == (0.25, True, 9)
+    by_default = of_base(objective=pb.Recipe.OBJECTIVE_GRPO).grpo
+    assert list(by_default.rewards) == [Reward(exact_match=True, weight=1.0)]
+    assert (by_default.group_size, by_default.clip_high, by_default.iterations) == (8, 0.2, 1)
+    assert not of_base(objective=pb.Recipe.OBJECTIVE_DPO).HasField("grpo")
+
+
+def test_a_teacher_comes_back_with_its_level():
+    for level, temperature in ((Distillation.LEVEL_LOGITS, 2.0), (Distillation.LEVEL_SEQUENCE, 0.0)):
+        settings = Distillation(teacher_artifact_digest="t", level=level)
+        message = of_base(objective=pb.Recipe.OBJECTIVE_DISTILLATION, distillation=settings).distillation
+        assert (message.teacher_artifact_digest, message.level) == ("t", level)
+        assert (message.temperature, message.weight, message.max_new_tokens) == (temperature, 0.5, 9)
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        ({"objective": pb.Recipe.OBJECTIVE_DISTILLATION}, "name the artifact of the teacher"),
+        ({"distillation": Distillation(teacher_artifact_digest="t")}, "needs the objective DISTILLATION"),
+        (
+            {
+                "objective": pb.Recipe.OBJECTIVE_DISTILLATION,
+                "distillation": Distillation(teacher_artifact_digest="t", weight=1.5),
+            },
+            "above 0 and at most 1",
+        ),
+        (
+            {"objective": pb.Recipe.OBJECTIVE_PRETRAIN, "language_model_weight": 0.5},
+            "learns every token already",
+        ),
+        (
+            {"objective": pb.Recipe.OBJECTIVE_KTO, "reward_model_artifact_digest": "r"},
+            "needs the objective DPO",
+        ),
+        ({"objective": pb.Recipe.OBJECTIVE_PRETRAIN, "learning_rate": 10.0}, "at most 1"),
+    ],
+)
+def test_settings_of_teachers_and_texts_that_are_refused(settings, says):
+    with pytest.raises(BadRecipe, match=says):
+        of_base(**settings)
 
 
 @pytest.mark.parametrize("parts", [-1, 4097])

@@ -160,6 +160,7 @@ def test_settings_that_save_memory_are_planned():
     assert memory(dtype=Dtype.BFLOAT16) < usual
     assert memory(objective=Objective.DPO, batch_size=8) == memory(batch_size=16), "two answers each"
     assert memory(objective=Objective.KTO) == usual
+    assert memory(objective=Objective.GRPO, batch_size=2) == memory(batch_size=16), "eight answers each"
     assert memory(max_tokens=2048) > 3 * memory(max_tokens=512)
 
 

@@ -17,6 +17,7 @@ from ratoon_training.domain.recipes import (
     Architecture,
     Dtype,
     Method,
+    Objective,
     Recipe,
     Resources,
 )
@@ -224,8 +225,10 @@ def largest_batch(
 
 
 def _needs(recipe: Recipe, resources: Resources, shape: ModelShape) -> int:
-    """Bytes that one worker needs. A preference has two answers, each after its prompt."""
+    """Bytes that one worker needs. A preference has two answers, each after its prompt; GRPO writes a group to each."""
     share = -(-recipe.batch_size // resources.workers)
+    if recipe.objective is Objective.GRPO:
+        share *= recipe.grpo.group_size
     part = -(-share // recipe.gradient_accumulation)
     trained = shape.adapter_parameters(recipe.lora_rank) if recipe.method is Method.LORA else None
     needs = measured(

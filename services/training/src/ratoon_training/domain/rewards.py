@@ -190,8 +190,8 @@ def _function_fault(source: str) -> str:
         body = ast.parse(source).body
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         return f"has a function that is no Python: {str(error)[:200]}"
-    found = [node for node in body if isinstance(node, ast.FunctionDef) and node.name == FUNCTION]
-    names = [argument.arg for argument in found[-1].args.args] if found else []
+    definitions = [node for node in body if isinstance(node, ast.FunctionDef) and node.name == FUNCTION]
+    names = [argument.arg for argument in definitions[-1].args.args] if definitions else []
     if names != list(PARAMETERS):
         return f"has a function that does not define `def {FUNCTION}({', '.join(PARAMETERS)})`"
     return ""

@@ -5,19 +5,23 @@ answer (KTO), these are the answer after its prompt, and the answer to the next 
 which the distance from the reference is estimated; `labels` say whether the answer is good.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from ratoon.tasks.kind import Record
+from ratoon.tasks.records import to_json
 from ratoon_training.domain.errors import BadChatTemplate, DataEmpty, SampleTooLong
 from ratoon_training.domain.recipes import Objective, Recipe, TrainOn, Truncation
 from ratoon_training.worker.conversations import Sample, samples_of
 from ratoon_training.worker.samples import Counts, fault_of
 from ratoon_training.worker.text import Speech
 from ratoon_training.worker.truncation import MIN_PROMPT
+
+PAIRS = ".pairs.jsonl"
+"""Ending of the file with the preferences of a part, which a reward model judges."""
 
 
 @dataclass
@@ -69,7 +73,15 @@ def save_comparisons(
         raise DataEmpty(_nothing(recipe.objective, counts, part))
     counts.units = len(fitted)
     _save(path, speech, fitted, counts)
+    if recipe.reward_model:
+        _save_pairs(path, rows, {unit.record_id for unit, _ in fitted})
     return counts
+
+
+def _save_pairs(path: Path, rows: Sequence[tuple[str, Record]], learned: Collection[str]) -> None:
+    """Write the preferences that are learned, one JSON a line, for a reward model with tokens of its own."""
+    lines = [to_json(record) for record_id, record in rows if record_id in learned]
+    path.with_suffix(PAIRS).write_text("".join(f"{line}\n" for line in lines))
 
 
 def _save(path: Path, speech: Speech, fitted: list[tuple[Unit, list[Sample]]], counts: Counts) -> None:

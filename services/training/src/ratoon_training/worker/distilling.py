@@ -141,9 +141,9 @@ def distilled(recipe: Recipe, prepared: Path, context: WorkerContext) -> Data:
     if not path.exists():
         teacher = teacher_of(recipe, prepared).to(context.device)
         own = of_base(prepared / TEACHER / recipe.distillation.teacher)
-        written = _written(recipe, teacher, own, read_prompts(prepared / "asked.npz"))
+        written = _written(recipe, teacher, own, read_prompts(prepared / "prompts.npz"))
         speech = of_base(prepared / "tokenizer")
-        names = Corpus(prepared / "asked.npz").record_ids
+        names = Corpus(prepared / "prompts.npz").record_ids
         rows = [
             (name, record) for name, record in zip(names, written, strict=True) if record.answers[0].strip()
         ]
@@ -163,7 +163,7 @@ def _written(recipe: Recipe, teacher: Any, speech: Speech, prompts: Sequence[Pro
     """Return the records with the teacher's answers, written in its own tokens and template."""
     settings = recipe.distillation
     decoding = Decoding(frozenset({speech.end}), settings.max_new_tokens, settings.temperature)
-    asked = [
+    tokens = [
         speech.encode(
             speech.rendered(
                 prompt.messages, json.loads(prompt.tools) if prompt.tools else [], add_generation_prompt=True
@@ -171,11 +171,11 @@ def _written(recipe: Recipe, teacher: Any, speech: Speech, prompts: Sequence[Pro
         )
         for prompt in prompts
     ]
-    order = sorted(range(len(asked)), key=lambda at: (len(asked[at]), at))
-    texts = [""] * len(asked)
+    order = sorted(range(len(tokens)), key=lambda at: (len(tokens[at]), at))
+    texts = [""] * len(tokens)
     for number, start in enumerate(range(0, len(order), _AT_ONCE)):
         places = order[start : start + _AT_ONCE]
-        written = answers(teacher, [asked[at] for at in places], decoding, recipe.seed * 1_000_003 + number)
+        written = answers(teacher, [tokens[at] for at in places], decoding, recipe.seed * 1_000_003 + number)
         for at, answer in zip(places, written, strict=True):
             texts[at] = speech.tokenizer.decode(answer.ids, skip_special_tokens=True)
     return [_answered(prompt, text) for prompt, text in zip(prompts, texts, strict=True)]

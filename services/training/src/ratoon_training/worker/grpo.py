@@ -5,6 +5,7 @@ answers, these are kept with the checkpoints. A reward that cannot be computed t
 ends with its last checkpoint kept.
 """
 
+import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -52,6 +53,8 @@ _NO_REWARD = (
     "(`equal_groups`), raise the learning rate or group_size, or train the base with SFT first."
 )
 _RISES = "The reward was still rising at the end: train for more epochs."
+_BETAS = (0.9, 0.999)
+"""Of AdamW, as TRL has them: gradients of rewards vary so much that their squares are averaged over many steps."""
 _WINDOW = 10
 """Steps over which answers without a reward are counted."""
 _VALIDATION_ANSWERS = 4
@@ -127,6 +130,8 @@ class GrpoSession(Session):
         super().__init__(recipe, model, data, context)
         switch_dropout_off(model)
         self.grpo = recipe.grpo
+        for group in self.optimiser.param_groups:
+            group["betas"] = _BETAS
         self.per_epoch, self.steps = (
             number * self.grpo.iterations for number in (self.per_epoch, self.steps)
         )
@@ -136,6 +141,7 @@ class GrpoSession(Session):
         self._start = {
             name: p.detach().clone() for name, p in self.trainable.items() if self.grpo.kl_weight > 0
         }
+        self.writing_seconds = 0.0
         self._rollout: Rollout | None = None
         self._faults: Counter[str] = Counter()
         self._reference_reward: list[float] | None = None
@@ -143,8 +149,8 @@ class GrpoSession(Session):
     def run(self, checkpoints: Checkpoints, every_s: float, reporter: ProgressReporter) -> None:
         """Reward the answers of the base, unless an earlier attempt has, and train."""
         stored = checkpoints.named(_REFERENCE)
-        found = torch.tensor([float(stored is not None)], device=self.context.device)
-        if stored is not None and int(self.context.sum(found)[0]) == self.context.world_size:
+        holders = torch.tensor([float(stored is not None)], device=self.context.device)
+        if stored is not None and int(self.context.sum(holders)[0]) == self.context.world_size:
             self._reference_reward = stored.tensors["reward"].tolist()
         else:
             self._reference_reward = self._validated()
@@ -310,8 +316,8 @@ class GrpoSession(Session):
         compared = [rewards.advantages(group, self.grpo.unscaled) for group in groups]
         advantages = [each for group in compared for each in group]
         scored = [at for at, each in enumerate(advantages) if each is not None]
-        kept = [written[at] for at in scored]
-        longest = max((len(answer.ids) for answer in kept), default=1)
+        rewarded = [written[at] for at in scored]
+        longest = max((len(answer.ids) for answer in rewarded), default=1)
         equal = sum(all(not each for each in group) for group in compared)
         measured = [
             sum(value for value in values if value is not None),
@@ -322,15 +328,15 @@ class GrpoSession(Session):
             len(written),
             len(groups),
         ]
-        ids = torch.zeros(len(kept), longest, dtype=torch.long)
-        for row, answer in enumerate(kept):
+        ids = torch.zeros(len(rewarded), longest, dtype=torch.long)
+        for row, answer in enumerate(rewarded):
             ids[row, : len(answer.ids)] = torch.tensor(answer.ids)
         return Rollout(
             prompts=torch.tensor([indices[at] for at in scored], dtype=torch.long),
             ids=ids,
-            lengths=torch.tensor([len(answer.ids) for answer in kept], dtype=torch.long),
+            lengths=torch.tensor([len(answer.ids) for answer in rewarded], dtype=torch.long),
             advantages=torch.tensor([advantages[at] or 0.0 for at in scored]),
-            generated=torch.tensor([value for answer in kept for value in answer.log_probabilities]),
+            generated=torch.tensor([value for answer in rewarded for value in answer.log_probabilities]),
             measured=torch.tensor(measured, dtype=torch.float64),
             old=torch.zeros(0),
             reference=torch.zeros(0),
@@ -340,7 +346,7 @@ class GrpoSession(Session):
         """Return an answer to each of these prompts of a part: a function of weights, seed, step and rank."""
         training = self.model.training
         self.model.eval()
-        written = list[Answer]()
+        written, begun = list[Answer](), time.monotonic()
         with self.context.precision(self.recipe.dtype):
             for number, at in enumerate(range(0, len(indices), _AT_ONCE)):
                 prompts = [part.tokens(index) for index in indices[at : at + _AT_ONCE]]
@@ -349,6 +355,7 @@ class GrpoSession(Session):
                 ) % 2**63
                 written += answers(self.core, prompts, self._decoding, seed)
         self.model.train(training)
+        self.writing_seconds += time.monotonic() - begun
         return written
 
     # Validation
@@ -368,9 +375,9 @@ class GrpoSession(Session):
         indices = [index for index in own for _ in range(_VALIDATION_ANSWERS)]
         written = self._written(part, indices, -1) if indices else []
         texts = [self._judge.text(answer.ids) for answer in written]
-        asked = [prompts[index] for index in indices]
-        values = self._judge.rewards(asked, texts, self._faults)
-        exact = self._judge.matches(asked, texts)
+        questions = [prompts[index] for index in indices]
+        values = self._judge.rewards(questions, texts, self._faults)
+        exact = self._judge.matches(questions, texts)
         known = [value for value in values if value is not None]
         sums = [sum(known), len(known), sum(exact), len(values), sum(len(each.ids) for each in written)]
         total = self.context.sum(torch.tensor(sums, dtype=torch.float64, device=self.context.device))
@@ -388,12 +395,12 @@ class GrpoSession(Session):
 
     def _restore(self, checkpoint: Checkpoint) -> None:
         super()._restore(checkpoint)
-        kept = {
+        stored = {
             name.removeprefix("rollout."): value
             for name, value in checkpoint.tensors.items()
             if name.startswith("rollout.")
         }
-        self._rollout = Rollout(**kept) if kept else None
+        self._rollout = Rollout(**stored) if stored else None
 
 
 def _batch(rows: Sequence[tuple[list[int], list[int]]]) -> Batch:

@@ -10,10 +10,11 @@ import torch
 from ratoon.tasks import json_schema
 from ratoon.tasks.kind import Record, Role
 from ratoon.tasks.kinds import parse
-from ratoon.tasks.records import from_json
+from ratoon.tasks.records import from_json, messages
 from ratoon_training.domain.recipes import Recipe, TrainOn
 from ratoon_training.domain.rewards import Reward, RewardKind, total
 from ratoon_training.worker import functions, reward_models
+from ratoon_training.worker.comparisons import PAIRS
 from ratoon_training.worker.context import WorkerContext
 from ratoon_training.worker.conversations import samples_of
 from ratoon_training.worker.corpus import Batch
@@ -76,7 +77,8 @@ class Judge:
             case RewardKind.FUNCTION:
                 return functions.scores(reward.value, prompts, answers, faults)
             case RewardKind.REWARD_MODEL:
-                return self._models[reward.value].values(prompts, answers)
+                rewards_given: Values = self._models[reward.value].values(prompts, answers)
+                return rewards_given
 
     def _matches(self, prompt: Prompt, text: str) -> bool:
         answer = parse(self._task, text)
@@ -89,6 +91,20 @@ def _fits(schema: str, answer: str) -> bool:
     except (ValueError, RecursionError):
         return False
     return not json_schema.document_fault(schema, document)
+
+
+def contradicted_pairs(recipe: Recipe, prepared: Path, context: WorkerContext) -> dict[str, float]:
+    """Return how many preferences have a rejected answer that the reward model of a run rewards more; else nothing."""
+    if not recipe.reward_model:
+        return {}
+    lines = (prepared / "train.npz").with_suffix(PAIRS).read_text().splitlines()
+    records = [from_json(line) for line in lines]
+    prompts = [Prompt(messages(record.turns), [], record.tools) for record in records]
+    model = RewardModel(prepared / REWARD_MODELS, recipe.reward_model, context.device)
+    chosen = model.values(prompts, [record.answers[0] for record in records])
+    rejected = model.values(prompts, [record.rejected or "" for record in records])
+    worse = sum(a is not None and b is not None and b > a for a, b in zip(chosen, rejected, strict=True))
+    return {"contradicted_pairs": float(worse)}
 
 
 class RewardModel:

@@ -28,7 +28,6 @@ from ratoon.tasks.text import encodable
 from ratoon_training.domain.errors import BadBaseModel, DataEmpty, DataMalformed
 from ratoon_training.domain.lengths import PromptLimit
 from ratoon_training.domain.recipes import Method, Objective, Recipe
-from ratoon_training.domain.rewards import RewardKind
 from ratoon_training.worker import numbers, text
 from ratoon_training.worker.comparisons import save_comparisons
 from ratoon_training.worker.documents import save_documents
@@ -72,10 +71,9 @@ def prepare(raw_spec: dict[str, Any], recipe: Recipe, folder: Path, report: Repo
         speech = _speech(spec, store, recipe, train, building, report)
         if recipe.taught_answers:
             _fetch_teacher(store, recipe, building, report)
-        for reward in recipe.grpo.rewards:
-            if reward.kind is RewardKind.REWARD_MODEL:
-                report("Fetching the reward model.")
-                fetch_model(store, reward.value, building / REWARD_MODELS)
+        for digest in recipe.reward_models:
+            report("Fetching the reward model.")
+            fetch_model(store, digest, building / REWARD_MODELS)
         report("Turning text into tokens.")
         if recipe.task is not None:
             _save_texts(building, speech, recipe, train, validation)
@@ -257,7 +255,7 @@ def _save_texts(folder: Path, speech: Speech, recipe: Recipe, train: Rows, valid
         elif recipe.objective is Objective.PRETRAIN:
             counts = save_documents(path, speech, recipe, pairs, part)
         elif recipe.taught_answers and rows is train:
-            path = folder / "asked.npz"
+            path = folder / "prompts.npz"
             counts = save_prompts(path, speech, recipe, pairs, part)
         elif recipe.objective.of_answers:
             counts = save_comparisons(path, speech, recipe, pairs, part)

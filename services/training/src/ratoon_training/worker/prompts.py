@@ -55,7 +55,7 @@ def save_prompts(
     of_grpo = recipe.objective is Objective.GRPO
     answer_tokens = recipe.grpo.max_new_tokens if of_grpo else recipe.distillation.max_new_tokens
     limit = recipe.max_tokens - answer_tokens
-    kept: list[tuple[str, Record, Prompt, list[int]]] = []
+    selected: list[tuple[str, Record, Prompt, list[int]]] = []
     for record_id, record in rows:
         prompt = _prompt(recipe, record, counts)
         if prompt is None:
@@ -71,20 +71,20 @@ def save_prompts(
         if len(ids) > limit:
             counts.long_prompts += 1
             continue
-        kept.append((record_id, record, prompt, ids))
-    if not kept:
+        selected.append((record_id, record, prompt, ids))
+    if not selected:
         raise DataEmpty(_nothing(recipe, counts, part))
-    counts.units = len(kept)
+    counts.units = len(selected)
     counts.ends |= {speech.end}
     np.savez(
         path,
-        tokens=np.concatenate([np.asarray(ids, dtype=np.int32) for *_, ids in kept]),
-        targets=np.zeros(sum(len(ids) for *_, ids in kept), dtype=np.bool_),
-        offsets=np.cumsum([0, *(len(ids) for *_, ids in kept)], dtype=np.int64),
-        weights=np.asarray([record.weight for _, record, *_ in kept], dtype=np.float32),
-        record_ids=np.asarray([record_id for record_id, *_ in kept]),
+        tokens=np.concatenate([np.asarray(ids, dtype=np.int32) for *_, ids in selected]),
+        targets=np.zeros(sum(len(ids) for *_, ids in selected), dtype=np.bool_),
+        offsets=np.cumsum([0, *(len(ids) for *_, ids in selected)], dtype=np.int64),
+        weights=np.asarray([record.weight for _, record, *_ in selected], dtype=np.float32),
+        record_ids=np.asarray([record_id for record_id, *_ in selected]),
     )
-    lines = "".join(f"{prompt.as_json()}\n" for _, _, prompt, _ in kept)
+    lines = "".join(f"{prompt.as_json()}\n" for _, _, prompt, _ in selected)
     path.with_suffix(".prompts.jsonl").write_text(lines)
     return counts
 

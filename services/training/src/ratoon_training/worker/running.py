@@ -18,6 +18,8 @@ from ratoon_training.worker import models
 from ratoon_training.worker.checkpoints import Checkpoints
 from ratoon_training.worker.context import WorkerContext, set_up_worker
 from ratoon_training.worker.curves import TOKENS
+from ratoon_training.worker.grpo import GrpoSession
+from ratoon_training.worker.judging import contradicted_pairs
 from ratoon_training.worker.publish import publish
 from ratoon_training.worker.remote_checkpoints import RemoteCheckpoints
 from ratoon_training.worker.reporting import ProgressReporter
@@ -77,12 +79,15 @@ def _train(task: TrainingTask, context: WorkerContext, job: JobFolder) -> dict[s
     try:
         if context.leads:
             checkpoints.claim()
+        contradictions = contradicted_pairs(task.recipe, task.prepared, context) if context.leads else {}
         data = data_of(task.recipe, task.prepared, context)
         model = models.build(task.recipe, task.prepared).to(context.device)
         recipe, trials = searched(task.recipe, model, data, context)
         session = session_of(recipe, model, data, context)
         session.run(checkpoints, task.checkpoint_every_s, reporter)
-        metrics = {**_metrics(session, reporter, context), **_counts(task.prepared)}
+        metrics = {**_metrics(session, reporter, context), **_counts(task.prepared), **contradictions}
+        if isinstance(session, GrpoSession):
+            metrics["writing_seconds"] = session.writing_seconds
         if not context.leads:
             return {}
         limit = asdict(limit_of(task.prepared / "tokenizer"))

@@ -12,6 +12,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from ratoon.process.sandbox.sandbox import Ended, Limits, Outcome, SandboxMissing, run_program
 from ratoon.storage.artifacts import ArtifactStore
 from ratoon_evaluation.domain.pass_at_k import pass_at_k
 from ratoon_evaluation.domain.scores import TestScores
@@ -19,7 +20,6 @@ from ratoon_evaluation.domain.suites import CodeTest, metrics_of_code
 from ratoon_evaluation.worker.decoding import Decoding
 from ratoon_evaluation.worker.passes import CANDIDATE, REFERENCE
 from ratoon_evaluation.worker.resampling import Resampling
-from ratoon.process.sandbox.sandbox import Ended, Limits, Outcome, SandboxMissing, run_program
 from ratoon_evaluation.worker.suites.failures import TestFailed
 from ratoon_evaluation.worker.suites.raw_generator import RawGenerator
 from ratoon_evaluation.worker.suites.rows import MAX_BYTES, json_objects, read_blob
