@@ -42,6 +42,7 @@ from ratoon_labeling.application import handlers
 from ratoon_labeling.application.commands import ClaimTask, CompleteTask
 from ratoon_labeling.domain.annotations import Annotation
 from ratoon_labeling.domain.tasks import LEASE, Reason, Task, TaskState, TaskSummary
+from services.labeling.tests.integration.conftest import FakeDatasets
 
 PROJECT = "projects/p"
 GUIDELINE = f"{PROJECT}/guidelines/mail"
@@ -251,7 +252,8 @@ def put_tasks(
 def complete(command: CompleteTask, store: Store, clock: FakeClock) -> Task:
     """Answer a task that belongs to no queue, so that no refill begins."""
     operations = Operations(store, tables.METADATA.tables["operations"], [], clock)
-    return handlers.complete_task(command, store, operations, SqlTaskQueue(store.database), clock)
+    queue = SqlTaskQueue(store.database)
+    return handlers.complete_task(command, store, operations, FakeDatasets(), queue, clock)
 
 
 def claimed(queue: tuple[Store, FakeClock], annotator: str, project: str, reason: str = "") -> str | None:

@@ -221,6 +221,11 @@ def test_a_guideline_that_changes_while_a_task_is_held(labeling, people, put):
     with pytest.raises(InvalidArgument, match="ham, junk"):
         complete(ann, last, "spam")
     complete(ann, last, "junk")
+    rules = [Queue.Rule(label="junk", keywords=["prize"])]
+    pre_labels = Queue.PreLabels(origin=Queue.PreLabels.ORIGIN_RULES, rules=rules)
+    labeling.UpdateQueue(pb.UpdateQueueRequest(queue=Queue(name=queue.name, pre_labels=pre_labels)))
+    with pytest.raises(InvalidArgument, match=r"queues/held cannot go on .*'junk'.* Change the queue first"):
+        changed(labeling, queue, labels=["ham", "spam"])
 
 
 def test_d33_spans_are_checked_against_the_text_and_agreement_is_their_f1(labeling, people, put):

@@ -51,7 +51,7 @@ from ratoon_labeling.domain.annotations import (
     annotator_of,
     is_storable,
 )
-from ratoon_labeling.domain.errors import BadConflictPolicy, InUse, UnknownLabel
+from ratoon_labeling.domain.errors import BadConflictPolicy, BadGuideline, InUse, LabelingError, UnknownLabel
 from ratoon_labeling.domain.guidelines import (
     ConflictPolicy,
     EarlierAnswers,
@@ -330,11 +330,17 @@ def _keep_version(tx: Transaction, guideline: Guideline) -> None:
 
 
 def _adopt(tx: Transaction, guideline: Guideline, queues: TaskQueue) -> None:
-    """Let the queues of a guideline go on with its new version."""
+    """Let the queues of a guideline go on with its new version; BadGuideline if a rule of one has a label no more."""
     for each in tx.all(Queue, parent_of(guideline.name)):
-        if each.guideline == guideline.name:
-            queue = queues.lock(tx, each.name)
-            tx.save(checked_queue(replace(queue, task=guideline.task, guideline_version=guideline.version)))
+        if each.guideline != guideline.name:
+            continue
+        queue = replace(queues.lock(tx, each.name), task=guideline.task, guideline_version=guideline.version)
+        try:
+            tx.save(checked_queue(queue))
+        except LabelingError as error:
+            raise BadGuideline(
+                f"{each.name} cannot go on with the new version: {error} Change the queue first.", "guideline"
+            ) from error
 
 
 def _check_policy(task: AnswerSpec, policy: ConflictPolicy) -> None:
