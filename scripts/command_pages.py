@@ -127,11 +127,19 @@ CONSOLE = {
     "ListCrawls": 'f"{place.parent}/crawls"',
     "ListStreams": 'f"{place.parent}/streams"',
     "ReadConnection": ":read",
+    "ReplayDeadLetters": ":replayDeadLetters",
     "SealStream": ":seal",
     "UpdateConnection": "change_connection",
     "UpdateStream": "change_stream",
     "WatchCrawl": ":watch",
     "CreateRefill": "/refills",
+    "CreateGuideline": "create_guideline",
+    "UpdateGuideline": "change_guideline",
+    "CreateQueue": "create_queue",
+    "UpdateQueue": "change_queue",
+    "DeleteQueue": "delete_queue",
+    "ExportQueue": "_export_queue",
+    "ImportAnnotations": "/annotations:importFile",
     "GetQueue": "/queues/",
     "ListQueues": '/queues"',
     "ListRefills": "/refills",
@@ -159,6 +167,7 @@ _LOOP = "pipeline runs do it"
 _INSTALLATION = "administration of the installation: use the command line"
 _SHOWN = "the page shows it in the list of its parent"
 CONSOLE_REASONS = {
+    "ListDeadLetters": "the page of a connection shows their number; the command line lists them",
     "OpenExport": "exports of sealed test parts are opened by the command line",
     "RequestRatings": "the command line creates the tasks; the labelling page shows them",
     **dict.fromkeys(
@@ -175,7 +184,7 @@ CONSOLE_REASONS = {
                 "ListErasures",
                 "WatchErasure",
             ),
-            *("AddGoldItems", "CreateQueue", "UpdateQueue", "DeleteQueue", "CancelRefill"),
+            *("AddGoldItems", "CancelRefill"),
         ),
         _SHELL,
     ),
@@ -199,11 +208,10 @@ CONSOLE_REASONS = {
             *(
                 "CreateSplit",
                 "CreateLabelSet",
-                "CreateGuideline",
                 "CreateTrainingRun",
             ),
             *("CreateEvaluationRun", "CreateModelVersion", "CreateAnnotation", "OpenSplit", "PlanTraining"),
-            *("UpdateGuideline", "DeleteGuideline", "CancelDatasetVersion", "CancelSplit", "CancelLabelSet"),
+            *("DeleteGuideline", "CancelDatasetVersion", "CancelSplit", "CancelLabelSet"),
             *(
                 "CancelModelVersion",
                 "WatchDatasetVersion",
