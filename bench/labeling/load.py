@@ -62,6 +62,8 @@ class Work:
     """Claims and answers a task; returns its id."""
     pages: Sequence[tuple[str, str]]
     """Name and address of listings."""
+    processes: Sequence[int]
+    """Processes that serve."""
 
 
 class Connection:
@@ -92,6 +94,8 @@ class Measured:
     """Answers a second, milliseconds of an answer, and milliseconds of the pages by name."""
 
     per_s: float
+    cpu_ms: float
+    """Time of the processor that the serving processes take for an answer."""
     median_ms: float
     p95_ms: float
     twice: int
@@ -115,12 +119,12 @@ def measured(work: Work, seconds: float) -> Measured:
             failures.append(error)
 
     threads = [threading.Thread(target=annotate, args=(number, key)) for number, key in enumerate(work.keys)]
-    started = time.perf_counter()
+    started, cpu = time.perf_counter(), _cpu_s(work.processes)
     for each in threads:
         each.start()
     for each in threads:
         each.join()
-    elapsed = time.perf_counter() - started
+    elapsed, cpu = time.perf_counter() - started, _cpu_s(work.processes) - cpu
     if failures:
         raise failures[0]
     answers = [each for some in taken for each in some]
@@ -130,11 +134,21 @@ def measured(work: Work, seconds: float) -> Measured:
     pages = {name: _page_ms(connection, path) for name, path in work.pages}
     return Measured(
         len(answers) / elapsed,
+        1000 * cpu / len(answers),
         statistics.median(times),
         times[int(0.95 * (len(times) - 1))],
         len(names) - len(set(names)),
         pages,
     )
+
+
+def _cpu_s(processes: Sequence[int]) -> float:
+    """Return the seconds of processor time that these processes have used."""
+    ticks = 0
+    for pid in processes:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        ticks += int(fields[11]) + int(fields[12])
+    return ticks / os.sysconf("SC_CLK_TCK")
 
 
 def _page_ms(connection: Connection, path: str) -> float:
@@ -161,17 +175,19 @@ def ratoon(folder: Path, tasks: int, annotators: int) -> Iterator[Work]:
     with ExitStack() as stack:
         for service in ("labeling", "gateway"):
             migrate(service, f"sqlite:///{folder}/{service}/{service}.db")
+        processes = []
         _fill(Database(f"sqlite:///{folder}/labeling/labeling.db"), tasks)
         for service in ("labeling", "gateway"):
             log = stack.enter_context((folder / f"{service}.log").open("wb"))
             command = [sys.executable, "-m", f"ratoon_{service}"]
             process = stack.enter_context(subprocess.Popen(command, env=environment, stdout=log, stderr=log))
             stack.callback(process.terminate)
+            processes.append(process.pid)
         operator = _operator(folder / "keys" / "operator.key", url)
         keys = [_key(operator, number) for number in range(annotators)]
         listing = f"/v1/{_PROJECT}/tasks?pageSize=100"
         pages = [("list", listing), ("filter", f"{listing}&filter={quote('state = OPEN')}")]
-        yield Work(url, keys, _answer_ratoon, pages)
+        yield Work(url, keys, _answer_ratoon, pages, processes)
 
 
 def _answer_ratoon(connection: Connection) -> str:
@@ -242,7 +258,7 @@ def peer(folder: Path, tasks: int, annotators: int) -> Iterator[Work]:
             {"filter": "filter:tasks:completed_at", "operator": "empty", "value": True, "type": "Datetime"}
         ]}}  # fmt: skip
         pages = [("list", listing), ("filter", f"{listing}&query={quote(json.dumps(query))}")]
-        yield Work(server.url, [f"Token {token}" for token in tokens], answer, pages)
+        yield Work(server.url, [f"Token {token}" for token in tokens], answer, pages, [server.pid])
 
 
 def main() -> None:
@@ -269,12 +285,13 @@ def main() -> None:
             results[name] = vars(measured(work, seconds))
     print(f"{tasks:,} tasks, {annotators} annotators at once, {seconds:g} s each")
     print(
-        f"{'':14}{'answers/s':>11}{'median ms':>11}{'p95 ms':>9}{'twice':>7}{'list ms':>9}{'filter ms':>11}"
+        f"{'':14}{'answers/s':>11}{'CPU ms':>9}{'median ms':>11}{'p95 ms':>9}{'twice':>7}"
+        f"{'list ms':>9}{'filter ms':>11}"
     )
     for name, row in results.items():
         pages: Any = row["pages_ms"]
         print(
-            f"{name:14}{row['per_s']:>11.1f}{row['median_ms']:>11.1f}{row['p95_ms']:>9.1f}{row['twice']:>7}"
+            f"{name:14}{row['per_s']:>11.1f}{row['cpu_ms']:>9.1f}{row['median_ms']:>11.1f}{row['p95_ms']:>9.1f}{row['twice']:>7}"
             f"{pages['list']:>9.1f}{pages['filter']:>11.1f}"
         )
     if len(results) == 2:

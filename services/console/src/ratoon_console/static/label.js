@@ -7,6 +7,7 @@ const AHEAD_SHARE = 20; // of the remaining tasks one in so many is loaded ahead
 const MAX_AGE_MS = 8 * 60 * 1000; // a claim reserves a task for ten minutes
 const MAX_UNDO = 20;
 const RETRY_MS = 2000;
+const MAX_KEPT_ALIVE = 60_000;
 const SUMMARY_MS = 60 * 1000;
 
 const form = () => live.querySelector("[data-answers]");
@@ -62,7 +63,8 @@ class Stopped extends Error {}
 async function send(entry) {
   const body = new URLSearchParams(entry.fields);
   body.set("form_key", page.querySelector("[name=form_key]").value || "");
-  const response = await fetch(entry.action, { method: "POST", body, headers: { accept: "application/json" } });
+  const keepalive = body.toString().length < MAX_KEPT_ALIVE; // a browser refuses more
+  const response = await fetch(entry.action, { method: "POST", body, headers: { accept: "application/json" }, keepalive });
   const type = response.headers.get("content-type") || "";
   const said = type.startsWith("application/json") ? (await response.json()).message : "";
   if (response.status === 401) throw new Stopped(said || "Log in again.");
