@@ -76,7 +76,14 @@ class Pages:
             "request_id": lambda: str(uuid.uuid4()),
         }
         # Parts are a global because a block that is rendered alone runs no import of its template.
-        for part in ("parts", "rollout-parts", "suite-parts", "collection-parts", "label-parts"):
+        for part in (
+            "parts",
+            "rollout-parts",
+            "suite-parts",
+            "collection-parts",
+            "label-parts",
+            "profile-parts",
+        ):
             module = self._environment.get_template(f"{part}.html").module
             self._environment.globals[part.replace("-", "_")] = module
 
