@@ -100,6 +100,7 @@ async def review_page(place: Place, api: Api) -> View:
             "entry": labels.entry_of(task or {}, (guideline or project).get("labels", []), _name_of(place)),
             "queue": queue,
             "reason": reason,
+            "marked_words": labels.marked_words,
         },
         spoken=f"{queue.open} remaining." if task else "The queue is empty.",
         live=False,
