@@ -154,11 +154,10 @@ def test_a_preview_shows_type_and_dimensions(bench):
     spec = {"source": source, "record_count": 10, "record_key": KEY, "file_name": "f.tar"}
     shown = preview(read_spec(PreviewSpec, spec), bench.store.url)
     assert shown.format == Source.FORMAT_MEDIA_ARCHIVE
-    found = {each.source_path: each.attachments[0] for each in shown.records}
-    assert (found["place/china.jpg"].mime_type, found["place/china.jpg"].width, found["place/china.jpg"].height) == (
-        "image/jpeg", 640, 427,
-    )  # fmt: skip
-    sound = found["sound/tone.wav"]
+    by_path = {each.source_path: each.attachments[0] for each in shown.records}
+    china = by_path["place/china.jpg"]
+    assert (china.mime_type, china.width, china.height) == ("image/jpeg", 640, 427)
+    sound = by_path["sound/tone.wav"]
     with wave.open(str(SOUND)) as other:
         assert sound.duration_seconds == pytest.approx(other.getnframes() / other.getframerate(), abs=1e-3)
     assert sound.size_bytes == SOUND.stat().st_size

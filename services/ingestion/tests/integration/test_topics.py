@@ -21,6 +21,7 @@ from ratoon_ingestion.worker.connections.common import ReadingFailed
 from ratoon_ingestion.worker.connections.reading import read_connection
 from ratoon_ingestion.worker.connections.topics import read_log, replay
 from ratoon_ingestion.worker.readers import Item, SourceSpec, read_source
+from ratoon_ingestion.worker.readers.withdrawn import marked
 
 TOPIC = "mails"
 
@@ -200,6 +201,24 @@ def test_d09_dead_letters_keep_their_bytes_and_are_replayed(tmp_path):
     assert reader.texts == ["a", "中文", "x" * 300]
     assert (second.listed, second.taken, second.dead_letter_count) == (3, 2, 1)
     assert reader.read().listed == 0  # the position is where it was
+
+
+def test_a_replayed_message_does_not_replace_a_later_one_of_its_key(tmp_path):
+    values = {0: '{"text": "旧"}'.encode("gb18030"), 1: message("new"), 2: '{"text": "别"}'.encode("gb18030")}
+    topic = FakeTopic(values, keys={0: b"k1", 1: b"k1", 2: b"k2"})
+    reader = Reader(topic, tmp_path, vanished="withdraw")
+    letters = reader.read().dead_letters
+    result = reader.read(dead_letters=[letters], source=pb.SourceSpec(encoding="gb18030"))
+    assert dict(result.skipped) == {"REPLACED": 1} and not result.withdrawn
+    assert reader.live() == ["new", "别"]
+
+
+@pytest.mark.parametrize(
+    "line", ['{"text": "a"}', '{ "text": "}" , "x": {} }  ', "{}", '{"a": 1e999, "b": [1]}']
+)
+def test_a_mark_changes_nothing_else(line):
+    read = json.loads(marked(line, "0.7"))
+    assert read.pop("ratoon.item") == "0.7" and read == json.loads(line)
 
 
 def test_messages_that_retention_deleted_are_said(tmp_path):

@@ -36,12 +36,12 @@ def test_a_word_that_stayed_is_found_in_the_original(before, after, word):
 def test_a_mask_stands_for_what_it_replaced():
     before = "one@example.com two@example.org three@example.net"
     after, _ = masked(before, [Mask.EMAIL])
-    alignment, place, found = aligned(before, after), 0, []
+    alignment, place, originals = aligned(before, after), 0, []
     while (place := after.find("[EMAIL]", place)) >= 0:
         begin, end = alignment.original(place, place + 7)
-        found.append(before[begin:end])
+        originals.append(before[begin:end])
         place += 7
-    assert found == before.split(" ")
+    assert originals == before.split(" ")
 
 
 @given(st.text(max_size=60))

@@ -471,13 +471,13 @@ def _finish(connection: Connection, now: datetime) -> Transition:
 
 def _dead_letters(connection: Connection, result: ReadingResult) -> tuple[DeadLetters, ...]:
     """Return the dead letters after a reading; a replay leaves its own."""
-    kept = () if connection.replays else connection.dead_letters
+    retained = () if connection.replays else connection.dead_letters
     if result.dead_letters:
         new = DeadLetters(result.dead_letters, result.dead_letter_count, connection.reading_number)
-        kept = (*kept, new)
-    while len(kept) > 1 and sum(each.count for each in kept) > MAX_DEAD_LETTERS:
-        kept = kept[1:]
-    return kept
+        retained = (*retained, new)
+    while len(retained) > 1 and sum(each.count for each in retained) > MAX_DEAD_LETTERS:
+        retained = retained[1:]
+    return retained
 
 
 def _pause_s(connection: Connection, now: datetime) -> float:

@@ -26,11 +26,11 @@ def with_attachments(store: ArtifactStore, tree: str, digests: Iterable[str]) ->
 
 def in_shards(store: ArtifactStore, shards: Iterable[str]) -> set[str]:
     """Return the digests that the records of shards refer to."""
-    found = set[str]()
+    digests = set[str]()
     for shard in shards:
         with store.open(shard) as stream:
             file = pq.ParquetFile(stream)
             if "attributes" in file.schema_arrow.names:
                 for batch in file.iter_batches(columns=["attributes"], use_threads=False):
-                    found |= digests_of(batch.column(0))
-    return found
+                    digests |= digests_of(batch.column(0))
+    return digests

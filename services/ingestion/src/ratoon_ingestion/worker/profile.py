@@ -80,8 +80,7 @@ class ProfileBuilder:
         for row in records.column("attributes").to_pylist():
             for name, value in row:
                 self._attributes.setdefault(name, _Values()).add(value)
-            found = digests_in(dict(row))
-            self.attachments.update(found)
+            self.attachments.update(digests_in(dict(row)))
             self._with_attachments += bool(references(dict(row)))
         labels, lengths = records.column("source_label").fill_null(""), records.column("chars")
         self._with_label += pc.sum(pc.not_equal(labels, "")).as_py() or 0

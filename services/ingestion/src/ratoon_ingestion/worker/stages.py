@@ -332,10 +332,10 @@ def _places(batch: pa.RecordBatch, finds: Sequence[Sequence[Find]]) -> list[dict
     """Return the attribute with the places of personal data in each decoded text."""
     originals = values(batch, _ORIGINAL) if _ORIGINAL in batch.schema.names else [""] * batch.num_rows
     attributes = list[dict[str, str]]()
-    for original, text, found in zip(originals, values(batch, "text"), finds, strict=True):
-        alignment = aligned(original, text) if found else None
-        spans = [[kind, *alignment.original(*span)] for kind, *span in found] if alignment else []
-        attributes.append({PERSONAL_DATA_SPANS: json.dumps(spans)} if spans else {})
+    for original, text, spans in zip(originals, values(batch, "text"), finds, strict=True):
+        alignment = aligned(original, text) if spans else None
+        places = [[kind, *alignment.original(*span)] for kind, *span in spans] if alignment else []
+        attributes.append({PERSONAL_DATA_SPANS: json.dumps(places)} if places else {})
     return attributes
 
 

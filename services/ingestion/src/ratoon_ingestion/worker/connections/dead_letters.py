@@ -12,7 +12,7 @@ from ratoon.storage.artifacts import ArtifactStore
 from ratoon_ingestion.worker.connections.common import JSON, Reading
 
 _MAX_BYTES = 256 << 20
-"""Size of the dead letters of one reading; of those beyond it only the reason is kept."""
+"""Size of the dead letters of one reading; of those beyond it only the reason is retained."""
 
 
 class DeadLetters:
@@ -29,7 +29,7 @@ class DeadLetters:
             self._sink = self._path.open("w", encoding="ascii")
         value = delivery.record.value
         self._size += len(value)
-        kept = value if self._size <= _MAX_BYTES else b""
+        retained = value if self._size <= _MAX_BYTES else b""
         row = {
             "partition": delivery.partition.number,
             "offset": delivery.offset,
@@ -37,7 +37,7 @@ class DeadLetters:
             "reason": reason,
             "detail": detail,
             "key": base64.b64encode(delivery.record.key).decode(),
-            "value": base64.b64encode(kept).decode(),
+            "value": base64.b64encode(retained).decode(),
             "size_bytes": len(value),
         }
         self._sink.write(json.dumps(row) + "\n")

@@ -46,6 +46,10 @@ class LiveItems:
                 "VANISHED_KEEP, or create several connections.",
             )
 
+    def item(self, key: str) -> str:
+        """Return the live item of a key; empty if there is none."""
+        return self._live[key][1] if key in self._live else ""
+
     def remove(self, key: str) -> bool:
         """Withdraw the item of a key. Returns False if none is live."""
         if not self.is_on or key not in self._live:

@@ -135,8 +135,12 @@ class _Messages:
         return 1
 
     def replay(self, delivery: Delivery, reason: str, detail: str) -> None:
-        """Take a dead letter. One whose bytes were not kept stays as it is."""
-        if delivery.record.value:
+        """Take a dead letter. One whose bytes were not kept stays as it is; one that its key replaced is left out."""
+        newest = self._live.item(_key(delivery)).rpartition(".")[2] if delivery.record.key else ""
+        if newest and int(newest) > delivery.offset:
+            where = f"Partition {delivery.partition.number}, offset {delivery.offset:,}"
+            self.reading.skip("REPLACED", f"{where} has the key of a later message.")
+        elif delivery.record.value:
             self.take(delivery)
         else:
             self._set_aside(delivery, reason, detail)

@@ -90,12 +90,12 @@ def _exported(spec: ExportSpec, store: ArtifactStore, folder: Path, report: Prog
 
 def _attached(store: ArtifactStore, unsealed: Unsealed, parts: Sequence[_Part]) -> set[str]:
     """Return the digests that the exported records refer to."""
-    found = set[str]()
+    digests = set[str]()
     for blob in (blob for part in parts for blob in part.blobs):
         with store.open(blob) as stream:
             for batch in pq.ParquetFile(stream).iter_batches(columns=list(IDENTITIES), use_threads=False):
-                found |= digests_of(unsealed(batch).column("attributes"))
-    return found
+                digests |= digests_of(unsealed(batch).column("attributes"))
+    return digests
 
 
 def _parts(spec: ExportSpec, store: ArtifactStore, unsealed: Unsealed) -> list[_Part]:

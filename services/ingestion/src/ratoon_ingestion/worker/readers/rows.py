@@ -85,14 +85,14 @@ class _Table:
     def add_other(self, rows: Entries) -> None:
         """Add the rows of the other source by their key."""
         name = self._settings.other_key or self._settings.key
-        found = False
+        has_key = False
         self._database.execute("BEGIN")
         for entry in rows:
             if isinstance(entry, Rejection):
                 self._counts["other_unread"] += 1
                 continue
             row: Row = json.loads(entry.payload)
-            found = found or name in row
+            has_key = has_key or name in row
             if (key := _text(row.get(name))) is None:
                 self._counts["other_without_key"] += 1
                 continue
@@ -104,7 +104,7 @@ class _Table:
             self._counts["duplicate_keys"] += not added.rowcount
             self.fields.update(dict.fromkeys(row))
         self._database.execute("COMMIT")
-        if not found and self._counts["other_rows"] + self._counts["other_without_key"]:
+        if not has_key and self._counts["other_rows"] + self._counts["other_without_key"]:
             assert self._settings.other is not None, "the rows are those of the other source"
             raise _no_column(self._settings.other.name, name)
 
@@ -166,12 +166,12 @@ class _Table:
         if self._settings.other is None:
             return row
         key = _text(row.get(self._settings.key))
-        found = self._database.execute("SELECT row FROM other WHERE key = ?", (key,)).fetchone()
-        if found is None:
+        match = self._database.execute("SELECT row FROM other WHERE key = ?", (key,)).fetchone()
+        if match is None:
             self._counts["unmatched"] += 1
             return None if self._settings.inner else row
         self._counts["joined"] += 1
-        return {**json.loads(found[0]), **row}
+        return {**json.loads(match[0]), **row}
 
     def _insert(self, number: int, entry: Item, row: Row) -> None:
         values = [_text(row.get(name)) for name in self._settings.group_by]

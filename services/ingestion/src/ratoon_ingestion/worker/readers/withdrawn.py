@@ -15,10 +15,10 @@ WHOLE = ""
 
 
 def marked(line: str, mark: str) -> str:
-    """Return a JSON object in one line with a mark, which replaces one that it had."""
-    value = json.loads(line)
-    value.pop(MARK, None)
-    return json.dumps({**value, MARK: mark}, ensure_ascii=False)
+    """Return a JSON object in one line with a mark; nothing else of it changes."""
+    body = line.rstrip()[:-1].rstrip()
+    separator = "" if body.endswith("{") else ", "
+    return f"{body}{separator}{json.dumps(MARK)}: {json.dumps(mark)}}}"
 
 
 def without_withdrawn(
