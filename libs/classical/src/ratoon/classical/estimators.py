@@ -73,7 +73,9 @@ def _forest(seed: int) -> Any:
 def _boosting(seed: int) -> Any:
     from sklearn.ensemble import HistGradientBoostingClassifier
 
-    return HistGradientBoostingClassifier(early_stopping=False, random_state=seed)
+    return HistGradientBoostingClassifier(
+        max_bins=64, max_leaf_nodes=15, early_stopping=False, random_state=seed
+    )
 
 
 def _ridge(_seed: int) -> Any:
@@ -103,7 +105,9 @@ def _forest_of_numbers(seed: int) -> Any:
 def _boosting_of_numbers(seed: int) -> Any:
     from sklearn.ensemble import HistGradientBoostingRegressor
 
-    return HistGradientBoostingRegressor(early_stopping=False, random_state=seed)
+    return HistGradientBoostingRegressor(
+        max_bins=64, max_leaf_nodes=15, early_stopping=False, random_state=seed
+    )
 
 
 _CLASSIFIERS: Mapping[Estimator, Callable[[int], Any]] = {

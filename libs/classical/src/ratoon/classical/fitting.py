@@ -29,7 +29,7 @@ SELECTION_RECORDS = 4_000
 """Records of the training part that candidates are compared on: of larger parts, as many drawn by the seed."""
 MAX_FITTED_CHARS = 20_000_000
 """Characters that a model is fitted on: of larger parts every n-th record is taken."""
-TREE_TERMS = 500
+TREE_TERMS = 300
 """Terms that trees read: those with the strongest relation to the answers."""
 MANY_LABELS = 50
 """Labels beyond which forests and boosting are left out: each of their trees would hold a number for each label."""

@@ -8,12 +8,15 @@ from typing import Any
 import numpy as np
 
 from ratoon.classical.errors import ClassicalError
+from ratoon.classical.estimators import Estimator
 from ratoon.classical.fitting import Choice, Examples, fit_texts
-from ratoon.classical.model import Task, title
+from ratoon.classical.model import ClassicalModel, Task, title
 from ratoon.tasks.classify import Classify
 
-_SELECTION_RECORDS = 1_000
-"""Records of the training part on which the candidates are compared."""
+_CHOICE = Choice(
+    estimators=(Estimator.LINEAR, Estimator.LINEAR_SVM, Estimator.FOREST), selection_records=1_000
+)
+"""Candidates: those that a training run compares, without the slow ones, on as many records of the training part."""
 
 
 def best_answers(
@@ -24,7 +27,7 @@ def best_answers(
     None if the training part gives none.
     """
     try:
-        model = fit_texts(task, Examples(texts, answers), Choice(selection_records=_SELECTION_RECORDS))
+        model = fit_texts(task, Examples(texts, answers), _CHOICE)
     except ClassicalError:
         return None
     answered = model.answer(test_texts)
@@ -34,8 +37,13 @@ def best_answers(
         "probabilities": np.exp(answered.logprobs).tolist() if answered.logprobs is not None else [],
         "card": {
             "title": title(model.about.features, model.about.estimator, task),
-            "bytes": sum(map(len, model.files().values())),
+            "bytes": _size(model),
             "parameters": model.parameters,
             "columns": model.about.columns,
         },
     }
+
+
+def _size(model: ClassicalModel) -> int:
+    """Return the bytes of the numbers and terms of a model of texts, about those of its files."""
+    return 8 * (model.parameters + model.about.columns) + sum(map(len, model.features.vocabulary))
