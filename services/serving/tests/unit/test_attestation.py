@@ -32,7 +32,7 @@ def of(golden: GoldenPrompt, dtype: Dtype = Dtype.FLOAT32, is_own: bool = True) 
 
 def test_the_same_numbers_pass_with_the_number_of_compared_positions():
     check = compare(of(GOLDEN), [SAME])
-    assert (check.passed, check.message) == (True, "3 of 4 golden places match within 0.05 nats.")
+    assert (check.passed, check.message) == (True, "4 of 4 golden places match within 0.05 nats.")
 
 
 def test_another_token_fails_where_the_best_leads_clearly():
@@ -42,11 +42,14 @@ def test_another_token_fails_where_the_best_leads_clearly():
 def test_a_near_tie_that_differs_ends_the_comparison():
     other = replace(SAME, tokens=(7, 8, 5, 1))
     assert compare(of(GOLDEN), [other]).passed
-    assert not compare(of(replace(GOLDEN, seconds=(-0.15, -0.25, -0.35, -0.45))), [other]).passed
+    early = replace(SAME, tokens=(7, 5, 9, 4))
+    assert not compare(of(replace(GOLDEN, seconds=(-0.15, -0.25, -0.35, -0.45))), [early]).passed
 
 
 def test_a_log_probability_outside_of_the_tolerance_fails():
-    assert compare(of(GOLDEN), [replace(SAME, logprobs=(-0.14, -0.2, -9.0, -0.4))]).passed
+    assert compare(of(GOLDEN), [replace(SAME, logprobs=(-0.14, -0.2, -0.3, -0.4))]).passed
+    near_tie = replace(SAME, logprobs=(-0.1, -0.2, -9.0, -0.4))
+    assert not compare(of(GOLDEN), [near_tie]).passed, "the same token of other weights"
     assert not compare(of(GOLDEN), [replace(SAME, logprobs=(-0.16, -0.2, -0.3, -0.4))]).passed
     assert not compare(of(GOLDEN), [replace(SAME, logprobs=(float("nan"), -0.2, -0.3, -0.4))]).passed
 

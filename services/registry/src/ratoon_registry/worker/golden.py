@@ -22,6 +22,9 @@ from ratoon_registry.worker.reload import Reloaded, cause
 
 NEAR_TIE = 0.2
 """A place counts when the best token leads the second by this much, in nats."""
+CLOSE_TIE = 0.002
+"""Lead of the best token, in nats, where every answer is a near-tie: numbers of a scale next to each other are almost
+equally likely. Engines that choose the same token are compared by its log-probability."""
 MAX_TOKENS = 8
 """Tokens recorded a prompt at most."""
 PROMPT_TOKENS = 256
@@ -50,7 +53,9 @@ def record(model: Reloaded, texts: Sequence[str], count: int) -> dict[str, Any]:
         raise UnfitArtifact(
             "CONFIG_IMPLAUSIBLE", f"The model has {model.positions} positions: too few for an answer."
         )
-    whole = _recordings(model, (_chat_tokens(model, text) for text in texts), count - count // 2)
+    whole = _answers(model, texts, count - count // 2, NEAR_TIE) or _answers(
+        model, texts, count - count // 2, CLOSE_TIE
+    )
     broken = _recordings(model, (_broken_off(_chat_tokens(model, text)) for text in texts), count // 2)
     prompts = [*whole, *broken]
     if not prompts:
@@ -135,7 +140,13 @@ def _broken_off(prompt: list[int]) -> list[int]:
     return prompt[: min(BROKEN_OFF, 2 * len(prompt) // 3)]
 
 
-def _recordings(model: Reloaded, prompts: Iterator[list[int]], count: int) -> list[dict[str, Any]]:
+def _answers(model: Reloaded, texts: Sequence[str], count: int, lead: float) -> list[dict[str, Any]]:
+    return _recordings(model, (_chat_tokens(model, text) for text in texts), count, lead)
+
+
+def _recordings(
+    model: Reloaded, prompts: Iterator[list[int]], count: int, lead: float = NEAR_TIE
+) -> list[dict[str, Any]]:
     """The first `count` recordings of different prompts, out of four times as many tried."""
     recordings: dict[tuple[int, ...], dict[str, Any]] = {}
     longest = min(PROMPT_TOKENS, (model.positions or _BOUNDLESS) - MAX_TOKENS)
@@ -144,20 +155,20 @@ def _recordings(model: Reloaded, prompts: Iterator[list[int]], count: int) -> li
             break
         if tuple(prompt) in recordings or len(prompt) > longest:
             continue
-        recording = _recording(model, prompt)
+        recording = _recording(model, prompt, lead)
         if recording["tokens"]:
             recordings[tuple(prompt)] = recording
     return list(recordings.values())
 
 
-def _recording(model: Reloaded, prompt: list[int]) -> dict[str, Any]:
-    """Greedy tokens up to the end of the answer, a near-tie, or MAX_TOKENS."""
+def _recording(model: Reloaded, prompt: list[int], lead: float) -> dict[str, Any]:
+    """Greedy tokens up to the end of the answer, a token without the lead, or MAX_TOKENS."""
     tokens: list[int] = []
     best: list[float] = []
     second: list[float] = []
     while len(tokens) < MAX_TOKENS and not (tokens and tokens[-1] in model.end_ids):
         values, ids = model.next_logprobs(prompt + tokens).topk(2)
-        if float(values[0] - values[1]) < NEAR_TIE:
+        if float(values[0] - values[1]) < lead:
             break
         tokens.append(int(ids[0]))
         best.append(float(values[0]))

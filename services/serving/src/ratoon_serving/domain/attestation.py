@@ -159,10 +159,8 @@ def _compare_one(prompt: GoldenPrompt, answer: Continuation, tolerance: Toleranc
         return 0, f"{len(answer.tokens)} tokens were generated, but {len(prompt.tokens)} were recorded"
     places = zip(prompt.tokens, prompt.logprobs, prompt.seconds, answer.tokens, answer.logprobs, strict=False)
     for place, (token, logprob, second, answered, answered_logprob) in enumerate(places):
-        if logprob - second < tolerance.near_tie:
-            if answered != token:
-                return compared, ""
-            continue
+        if answered != token and logprob - second < tolerance.near_tie:
+            return compared, ""
         if answered != token:
             return compared, f"token {answered} was generated at position {place}, but {token} was recorded"
         if not abs(answered_logprob - logprob) <= tolerance.token:
