@@ -30,7 +30,7 @@ FULL = Size(
     training=6_500,
     held_out=300,
     arriving=290,
-    settings={"training": {"epochs": 8, "continueEpochs": 8, "replayCount": 800}, "split": _SPLIT},
+    settings={"training": {"epochs": 12, "continueEpochs": 8, "replayCount": 200}, "split": _SPLIT},
 )
 QUICK = Size(
     "quick",
