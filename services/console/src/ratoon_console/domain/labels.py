@@ -163,7 +163,7 @@ class OwnWork:
 
 def own_work_of(summary: JSON, person: str) -> OwnWork:
     """Return the work of a person by the summary of a queue."""
-    row = next(
+    row: JSON = next(
         (each for each in summary.get("annotators", ()) if last_part(each["name"]) == last_part(person)), {}
     )
     pairs = [
@@ -173,8 +173,14 @@ def own_work_of(summary: JSON, person: str) -> OwnWork:
     ]
     compared = sum(count for count, _ in pairs)
     agreement = sum(count * share for count, share in pairs) / compared if compared else None
-    fields = ("answerCount", "skipCount", "reviewedCount", "acceptedCount")
-    return OwnWork(*(number(row.get(field)) for field in fields), compared, agreement)
+    return OwnWork(
+        number(row.get("answerCount")),
+        number(row.get("skipCount")),
+        number(row.get("reviewedCount")),
+        number(row.get("acceptedCount")),
+        compared,
+        agreement,
+    )
 
 
 def review_of(summary: JSON) -> Review | None:
