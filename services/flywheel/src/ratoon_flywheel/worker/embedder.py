@@ -1,19 +1,15 @@
-"""Sentence embeddings by a small local model: mean pooling over tokens, length 1, on the CPU."""
+"""The operator's embedding model, for drift: vectors in the precision of the statistics that are computed of them."""
 
-import hashlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import torch
-from transformers import AutoModel, AutoTokenizer
+
+from ratoon.operations import embeddings
+from ratoon.operations.embeddings import UnreadableModel, holds_model
 
 Vectors = npt.NDArray[np.float64]
-
-MAX_TOKENS = 256
-_BATCH = 32
-_FILES = ("*.safetensors", "*.json", "*.txt", "*.model")
 
 
 class BadModel(Exception):
@@ -23,53 +19,20 @@ class BadModel(Exception):
 
 
 class Embedder:
-    """A model of a directory; nothing is downloaded, and no code of the directory is run."""
+    """A model of a directory."""
 
     def __init__(self, directory: Path) -> None:
-        if not (directory / "config.json").is_file() or not any(directory.glob("*.safetensors")):
+        if not holds_model(directory):
             raise BadModel(
                 f"{directory} holds no embedding model with config.json and safetensors: put one there, or set "
                 "RATOON_FLYWHEEL_EMBEDDING_MODEL to a directory that has one on the machines of the jobs."
             )
         try:
-            local = {"local_files_only": True, "trust_remote_code": False}
-            self._tokenizer = AutoTokenizer.from_pretrained(directory, **local)
-            self._model = AutoModel.from_pretrained(
-                directory, use_safetensors=True, dtype=torch.float32, **local
-            ).eval()
-        except (OSError, ValueError, KeyError) as error:
-            raise BadModel(f"The embedding model of {directory} cannot be loaded: {error}") from error
-        self.digest = _digest(directory)
-        self._max_tokens = min(
-            MAX_TOKENS, int(getattr(self._model.config, "max_position_embeddings", MAX_TOKENS))
-        )
+            self._model = embeddings.Embedder(directory)
+        except UnreadableModel as error:
+            raise BadModel(str(error)) from error
+        self.digest = self._model.digest()
 
     def embed(self, texts: Sequence[str], report: Callable[[int], None] = lambda _done: None) -> Vectors:
-        """Return one vector a text, in their order; texts of like length are embedded together."""
-        order = sorted(range(len(texts)), key=lambda place: len(texts[place]))
-        vectors: dict[int, Vectors] = {}
-        for start in range(0, len(order), _BATCH):
-            chosen = order[start : start + _BATCH]
-            vectors |= dict(zip(chosen, self._batch([texts[place] for place in chosen]), strict=True))
-            report(len(vectors))
-        return np.stack([vectors[place] for place in range(len(texts))])
-
-    @torch.inference_mode()
-    def _batch(self, texts: Sequence[str]) -> Vectors:
-        tokens = self._tokenizer(
-            list(texts), padding=True, truncation=True, max_length=self._max_tokens, return_tensors="pt"
-        )
-        states = self._model(**tokens).last_hidden_state
-        mask = tokens["attention_mask"].unsqueeze(-1).to(states.dtype)
-        pooled = (states * mask).sum(1) / mask.sum(1).clamp(min=1.0)
-        vectors: Vectors = torch.nn.functional.normalize(pooled, dim=1).double().numpy()
-        return vectors
-
-
-def _digest(directory: Path) -> str:
-    digest = hashlib.sha256()
-    for path in sorted({path for pattern in _FILES for path in directory.glob(pattern)}):
-        digest.update(path.name.encode() + b"\0")
-        with path.open("rb") as file:
-            digest.update(hashlib.file_digest(file, "sha256").digest())
-    return digest.hexdigest()
+        """Return one vector a text, in their order."""
+        return self._model.embed(texts, report).astype(np.float64)

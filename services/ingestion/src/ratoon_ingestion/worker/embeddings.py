@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,8 +10,7 @@ from ratoon_ingestion.worker.steps.registry import StepNotInstalled
 
 Vectors = npt.NDArray[np.float32]
 
-MAX_TOKENS = 256
-_BATCH, _BLOCK = 32, 1_024
+_BLOCK = 1_024
 
 
 def check_model(directory: str) -> None:
@@ -27,47 +25,20 @@ def check_model(directory: str) -> None:
 
 
 def embedded(texts: Sequence[str], directory: Path) -> Vectors:
-    """Return one vector of length 1 a text, the mean over its first tokens."""
+    """Return one vector of length 1 a text, the mean over its first tokens; StepNotInstalled without a model."""
     if not texts:
         return np.empty((0, 1), np.float32)
-    tokenizer, model, torch = _loaded(directory)
-    limit = min(MAX_TOKENS, int(getattr(model.config, "max_position_embeddings", MAX_TOKENS)))
-    order = sorted(range(len(texts)), key=lambda place: (len(texts[place]), place))
-    vectors: list[Vectors | None] = [None] * len(texts)
-    for start in range(0, len(order), _BATCH):
-        chosen = order[start : start + _BATCH]
-        tokens = tokenizer(
-            [texts[place] for place in chosen],
-            padding=True,
-            truncation=True,
-            max_length=limit,
-            return_tensors="pt",
-        )
-        with torch.inference_mode():
-            states = model(**tokens).last_hidden_state
-            mask = tokens["attention_mask"].unsqueeze(-1).to(states.dtype)
-            means = torch.nn.functional.normalize((states * mask).sum(1) / mask.sum(1).clamp(min=1.0), dim=1)
-        for place, vector in zip(chosen, means.numpy(), strict=True):
-            vectors[place] = vector
-    return np.stack([each for each in vectors if each is not None])
-
-
-def _loaded(directory: Path) -> tuple[Any, Any, Any]:
     try:
-        import torch
-        from transformers import AutoModel, AutoTokenizer
+        from ratoon.operations.embeddings import Embedder, UnreadableModel
     except ImportError as error:
         raise StepNotInstalled(
             "The step semantic_duplicates needs torch and transformers in the environment of the ingestion workers: "
             f"{error}."
         ) from None
-    local = {"local_files_only": True, "trust_remote_code": False}
     try:
-        tokenizer = AutoTokenizer.from_pretrained(directory, **local)
-        model = AutoModel.from_pretrained(directory, use_safetensors=True, dtype=torch.float32, **local)
-    except (OSError, ValueError, KeyError) as error:
-        raise StepNotInstalled(f"The embedding model of {directory} cannot be loaded: {error}") from error
-    return tokenizer, model.eval(), torch
+        return Embedder(directory).embed(texts)
+    except UnreadableModel as error:
+        raise StepNotInstalled(str(error)) from error
 
 
 def alike(vectors: Vectors, threshold: float) -> dict[int, tuple[int, float]]:
