@@ -44,13 +44,13 @@ def main() -> None:
     if arguments.tree:
         print(json.dumps(_measured(*arguments.tree)))
         return
-    figures = [_of_size(size) for size in (_QUICK if arguments.quick else _SIZES)]
+    metrics = [_of_size(size) for size in (_QUICK if arguments.quick else _SIZES)]
     print(f"{'records':>10} {'seconds':>8} {'records/s':>10} {'peak MiB':>9}")
-    for each in figures:
+    for each in metrics:
         rate = each["records"] / each["seconds"]
         print(f"{each['records']:>10,} {each['seconds']:>8.1f} {rate:>10,.0f} {each['peak_mib']:>9,.0f}")
     if arguments.json:
-        arguments.json.write_text(json.dumps(figures, indent=2))
+        arguments.json.write_text(json.dumps(metrics, indent=2))
 
 
 def _of_size(size: int) -> dict[str, Any]:
@@ -60,8 +60,8 @@ def _of_size(size: int) -> dict[str, Any]:
         environment = {**os.environ, "OMP_NUM_THREADS": "1", "POLARS_MAX_THREADS": "1"}
         command = [sys.executable, __file__, "--tree", store.url, digest]
         done = subprocess.run(command, env=environment, check=True, capture_output=True, text=True)
-    figures: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return figures
+    metrics: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return metrics
 
 
 def _measured(url: str, digest: str) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from google.protobuf.message import Message
 from ratoon.common.v1 import progress_pb2
 from ratoon.ingestion.v1 import ingestion_events_pb2, profile_pb2
 from ratoon.ingestion.v1 import ingestion_service_pb2 as pb
+from ratoon.ingestion.v1.profile_pb2 import ProfileReport
 from ratoon.operations.job_machine import Cancelled, Failed
 from ratoon.runtime.timestamps import timestamp
 from ratoon_ingestion.application.ports import Record
@@ -15,7 +16,6 @@ from ratoon_ingestion.domain.profiles import TOPICS, Profile, ProfileCompleted
 
 _TEXT_CHARS = 300
 """Characters of the start of a text."""
-Report, Example = profile_pb2.ProfileReport, profile_pb2.ProfileReport.ExampleRecord
 
 
 def profile_message(value: Profile) -> profile_pb2.Profile:
@@ -53,7 +53,7 @@ def create_profile(request: pb.CreateProfileRequest) -> CreateProfile:
     return CreateProfile(profile, request.profile_id, request.request_id)
 
 
-def record_ids(report: Report) -> Iterator[str]:
+def record_ids(report: ProfileReport) -> Iterator[str]:
     """Yield the ids of all records that a report names."""
     for column in report.numeric_columns:
         yield from column.outlier_record_ids
@@ -62,14 +62,14 @@ def record_ids(report: Report) -> Iterator[str]:
     yield from (example.record_id for example in _examples(report))
 
 
-def shown_report(report: Report, records: Mapping[str, Record]) -> Report:
+def shown_report(report: ProfileReport, records: Mapping[str, Record]) -> ProfileReport:
     """Return a report with the starts of texts, without records that are not among these."""
-    shown = Report()
+    shown = ProfileReport()
     shown.CopyFrom(report)
     for column in shown.numeric_columns:
-        kept = [each for each in column.outlier_record_ids if each in records]
+        retained = [each for each in column.outlier_record_ids if each in records]
         del column.outlier_record_ids[:]
-        column.outlier_record_ids.extend(kept)
+        column.outlier_record_ids.extend(retained)
     for scatter in shown.scatters:
         points = [point for point in scatter.points if point.record_id in records]
         del scatter.points[:]
@@ -84,7 +84,7 @@ def shown_report(report: Report, records: Mapping[str, Record]) -> Report:
     return shown
 
 
-def _examples(report: Report) -> Iterator[Example]:
+def _examples(report: ProfileReport) -> Iterator[ProfileReport.ExampleRecord]:
     yield from report.examples
     for topic in report.topics:
         yield from topic.examples
@@ -94,12 +94,12 @@ def _examples(report: Report) -> Iterator[Example]:
         yield hard.record
 
 
-def _drop_empty(report: Report) -> None:
+def _drop_empty(report: ProfileReport) -> None:
     """Remove the examples that were cleared."""
     for examples in (report.examples, *(topic.examples for topic in report.topics)):
-        kept = [example for example in examples if example.record_id]
+        retained = [example for example in examples if example.record_id]
         del examples[:]
-        examples.extend(kept)
+        examples.extend(retained)
     hardest = [hard for hard in report.difficulty.hardest if hard.record.record_id]
     clusters = [each for each in report.duplicate_clusters.largest if each.example.record_id]
     if report.HasField("difficulty"):

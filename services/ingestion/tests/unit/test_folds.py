@@ -7,7 +7,7 @@ from ratoon_ingestion.domain.assignment import Folds, Part, Ratios, SplitMode
 from ratoon_ingestion.domain.errors import BadSplit
 from ratoon_ingestion.domain.splits import check_folds
 from ratoon_ingestion.worker.assignment import NO_TIME, OUTCOMES, Columns, assigned
-from ratoon_ingestion.worker.cross_validation import Judged, cross_validated, half_width, joined
+from ratoon_ingestion.worker.cross_validation import LabelledTexts, cross_validated, half_width, joined
 
 COUNT = 400
 NO_FOLDS = Folds()
@@ -39,13 +39,13 @@ def test_each_record_validates_in_one_fold_and_the_test_part_is_the_same(mode):
     tested = [part is Part.TEST for part in without]
     times = np.zeros(COUNT, np.int64)
     for fold in range(5):
-        found = parts(mode, Folds(5, fold), group=8)
-        assert [part is Part.TEST for part in found] == tested
-        validated = np.array([part is Part.VALIDATION for part in found])
+        outcome = parts(mode, Folds(5, fold), group=8)
+        assert [part is Part.TEST for part in outcome] == tested
+        validated = np.array([part is Part.VALIDATION for part in outcome])
         assert 0.1 * COUNT < validated.sum() < 0.27 * COUNT
         times += validated
         size = 8 if mode is SplitMode.GROUPED else 2
-        for unit in np.array_split(np.array(found), COUNT // size):
+        for unit in np.array_split(np.array(outcome), COUNT // size):
             assert len(set(unit.tolist())) == 1
     assert set(times[~np.array(tested)].tolist()) == {1}
 
@@ -61,8 +61,8 @@ def test_folds_of_a_stratified_split_have_the_same_shares_of_labels():
 
 
 def test_a_random_split_has_its_shares():
-    found = parts(SplitMode.RANDOM, cluster=1)
-    assert [found.count(part) for part in Part] == [320, 40, 40]
+    outcome = parts(SplitMode.RANDOM, cluster=1)
+    assert [outcome.count(part) for part in Part] == [320, 40, 40]
 
 
 @pytest.mark.parametrize("count, fold", [(1, 0), (21, 0), (5, 5), (5, -1), (0, 1)])
@@ -79,14 +79,14 @@ def test_a_split_by_time_has_no_folds():
 WORDS = ("invoice bank money", "tulip soil rake")
 
 
-def judged(count: int, noise: int) -> Judged:
+def labelled(count: int, noise: int) -> LabelledTexts:
     labels = ["pay" if number % 2 else "garden" for number in range(count)]
     texts = [WORDS[(number % 2) ^ (noise and number % noise == 0)] + f" {number}" for number in range(count)]
-    return Judged(texts, labels, [str(number // 2) for number in range(count)])
+    return LabelledTexts(texts, labels, [str(number // 2) for number in range(count)])
 
 
 def test_cross_validation_scores_each_fold_and_states_an_interval():
-    sure, noisy = cross_validated(judged(60, 0), 5, 1), cross_validated(judged(60, 4), 5, 1)
+    sure, noisy = cross_validated(labelled(60, 0), 5, 1), cross_validated(labelled(60, 4), 5, 1)
     assert sure is not None and noisy is not None
     assert list(sure.fold_scores) == [1.0] * 5
     assert (sure.score, sure.lower, sure.upper, sure.record_count) == (1, 1, 1, 60)
@@ -95,8 +95,8 @@ def test_cross_validation_scores_each_fold_and_states_an_interval():
 
 
 def test_cross_validation_needs_two_labels():
-    assert cross_validated(Judged(["a", "b"], ["x", "x"], ["1", "2"]), 5, 0) is None
-    assert cross_validated(Judged(["a", "b"], ["x", ""], ["1", "2"]), 5, 0) is None
+    assert cross_validated(LabelledTexts(["a", "b"], ["x", "x"], ["1", "2"]), 5, 0) is None
+    assert cross_validated(LabelledTexts(["a", "b"], ["x", ""], ["1", "2"]), 5, 0) is None
 
 
 def test_the_interval_is_wider_than_that_of_independent_folds():

@@ -59,9 +59,9 @@ def test_a_sample_of_hashes_keeps_all_or_none_of_a_value():
     values = RANDOM.integers(0, 2**63, 20_000).astype(np.uint64) * np.uint64(2)
     for block in np.array_split(np.concatenate([values, values]), 11):
         sample.add(block)
-    kept, counts = sample.counts()
+    retained, counts = sample.counts()
     assert set(counts.tolist()) == {2}
-    assert len(kept) / sample.share == pytest.approx(20_000, rel=0.15)
+    assert len(retained) / sample.share == pytest.approx(20_000, rel=0.15)
 
 
 def test_a_column_of_numbers_counts_what_is_missing_infinite_and_far_off():
@@ -114,20 +114,20 @@ WORDS = {"pay": "invoice money transfer bank account", "garden": "tulip soil rak
 
 
 def sample(count: int) -> list[Sampled]:
-    made = []
+    rows = []
     for number in range(count):
         label = ("pay", "garden")[number % 2]
         words = WORDS[label].split()
         text = " ".join(words[(number * step) % 5] for step in range(1, 9))
-        made.append(Sampled(f"{number:064x}", text, label, f"c{number}"))
-    return made
+        rows.append(Sampled(f"{number:064x}", text, label, f"c{number}"))
+    return rows
 
 
 def test_topics_are_found_and_name_their_words_and_labels():
-    found = topics(sample(60), 2)
-    assert {frozenset(topic.label_counts) for topic in found} == {frozenset(["pay"]), frozenset(["garden"])}
-    assert sum(topic.share for topic in found) == pytest.approx(1)
-    assert not any(example.text_start for topic in found for example in topic.examples)
+    result = topics(sample(60), 2)
+    assert {frozenset(topic.label_counts) for topic in result} == {frozenset(["pay"]), frozenset(["garden"])}
+    assert sum(topic.share for topic in result) == pytest.approx(1)
+    assert not any(example.text_start for topic in result for example in topic.examples)
 
 
 def test_a_wrong_label_is_the_hardest_record():

@@ -251,7 +251,7 @@ def values_of(name: str, reports: Sequence[JSON]) -> list[tuple[str, list[tuple[
     """Return the most frequent values of a column: count and share of the records in each report."""
     counted: list[Mapping[str, int]] = []
     for report in reports:
-        column = next((each for each in report.get("valueColumns", []) if each["name"] == name), {})
+        column: JSON = next((each for each in report.get("valueColumns", []) if each["name"] == name), {})
         counted.append(
             {each.get("value", ""): int(each.get("count", 0)) for each in column.get("topValues", [])}
         )

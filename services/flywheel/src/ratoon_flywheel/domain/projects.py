@@ -4,7 +4,7 @@ One project grows one model. Its dataset, model and deployment carry the project
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import Field, dataclass, fields, replace
 from datetime import datetime
 from enum import StrEnum
 from math import isfinite
@@ -116,6 +116,14 @@ class SplitDefaults:
     """Folds of the records that are not tested; 0: none."""
     fold: int = 0
     """Fold that is the validation part."""
+
+    def __repr__(self) -> str:
+        """Name a newer setting only where it is set, so that etags of earlier releases stay valid."""
+        named = [each for each in fields(self) if each.name.endswith("_share") or self._is_set(each)]
+        return f"SplitDefaults({', '.join(f'{each.name}={getattr(self, each.name)!r}' for each in named)})"
+
+    def _is_set(self, setting: "Field[object]") -> bool:
+        return bool(getattr(self, setting.name) != setting.default)
 
 
 @dataclass(frozen=True)

@@ -420,14 +420,14 @@ def parted(written: JSON) -> Parted:
 def _cross_validation(result: pb.SplitResult) -> CrossValidation | None:
     if not result.HasField("cross_validation"):
         return None
-    found = result.cross_validation
+    scores = result.cross_validation
     return CrossValidation(
-        tuple(found.fold_scores),
-        found.score,
-        found.lower,
-        found.upper,
-        tuple(found.settings),
-        found.record_count,
+        tuple(scores.fold_scores),
+        scores.score,
+        scores.lower,
+        scores.upper,
+        tuple(scores.settings),
+        scores.record_count,
     )
 
 

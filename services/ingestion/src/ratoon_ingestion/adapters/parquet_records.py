@@ -77,15 +77,15 @@ class ParquetRecords:
                         return _record(next(_rows(file, group, place)))
         return None
 
-    def found(self, version_digest: str, record_ids: Sequence[str]) -> Sequence[Record]:
+    def records_of(self, version_digest: str, record_ids: Sequence[str]) -> Sequence[Record]:
         """Return the records of a version's tree that have these ids, which are in ascending order."""
-        found: list[Record] = []
+        matches: list[Record] = []
         for shard in self._shards(version_digest) if record_ids else ():
             with self._store.open(shard) as stream:
                 file = _parquet(stream)
                 for group in range(file.num_row_groups):
-                    found += _sought(file, group, record_ids)
-        return found
+                    matches += _sought(file, group, record_ids)
+        return matches
 
     def in_version(self, version_digest: str, record_id: str) -> bool:
         """Whether a version's tree holds the record."""

@@ -195,7 +195,7 @@ class Records(Protocol):
         """One record of a version's tree, or None."""
         ...
 
-    def found(self, version_digest: str, record_ids: Sequence[str]) -> Sequence[Record]:
+    def records_of(self, version_digest: str, record_ids: Sequence[str]) -> Sequence[Record]:
         """Return the records of a version's tree that have these ids, which are in ascending order."""
         ...
 

@@ -114,8 +114,8 @@ def shown_records(
     """Return the records that a report may show: those that are neither erased nor sealed by now."""
     with seals.store.read() as tx:
         version = tx.get(DatasetVersion, profile.dataset_version)
-    found = records.found(version.readable_digest, sorted(set(record_ids)))
-    return {record.record_id: record for record in unsealed(profile.name, found, seals)}
+    matches = records.records_of(version.readable_digest, sorted(set(record_ids)))
+    return {record.record_id: record for record in unsealed(profile.name, matches, seals)}
 
 
 def delete_profile(profile: Profile, tx: Transaction) -> None:

@@ -194,8 +194,8 @@ def _with_texts(
     result: DifferenceResult, job: DifferenceJob, records: Records, seals: Seals
 ) -> list[RecordDifference]:
     """Return the differences with the texts and labels of both versions, without those of sealed records."""
-    before = [_found(records, job.base, each, RecordDifference.KIND_ADDED) for each in result.records]
-    after = [_found(records, job.version, each, RecordDifference.KIND_REMOVED) for each in result.records]
+    before = [_record_of(records, job.base, each, RecordDifference.KIND_ADDED) for each in result.records]
+    after = [_record_of(records, job.version, each, RecordDifference.KIND_REMOVED) for each in result.records]
     known = [
         [each.record_id, *(value for record in pair if record for value in identities(record))]
         for each, *pair in zip(result.records, before, after, strict=True)
@@ -207,7 +207,7 @@ def _with_texts(
     return [each for each, is_sealed in zip(result.records, sealed, strict=True) if not is_sealed]
 
 
-def _found(records: Records, digest: str, difference: RecordDifference, kind: int) -> Record | None:
+def _record_of(records: Records, digest: str, difference: RecordDifference, kind: int) -> Record | None:
     """Return the record of a difference, which the version lacks if the difference is of this kind."""
     return None if difference.kind == kind else records.find(digest, difference.record_id)
 

@@ -28,7 +28,7 @@ Places = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class Judged:
+class LabelledTexts:
     """Records with a label, and the unit (cluster or group) that stays in one fold."""
 
     texts: Sequence[str]
@@ -36,7 +36,7 @@ class Judged:
     units: Sequence[str]
 
 
-def cross_validated(records: Judged, folds: int, seed: int) -> Split.CrossValidation | None:
+def cross_validated(records: LabelledTexts, folds: int, seed: int) -> Split.CrossValidation | None:
     """Return the scores of each fold and their mean; None without two labels that are in two folds each."""
     from sklearn.metrics import f1_score
 
@@ -97,7 +97,7 @@ def half_width(scores: Sequence[float], test_share: float) -> float:
     )
 
 
-def _frequent(records: Judged, labels: Sequence[str]) -> set[str]:
+def _frequent(records: LabelledTexts, labels: Sequence[str]) -> set[str]:
     """Return the labels that at least two units have."""
     pairs = {(label, unit) for label, unit in zip(records.labels, records.units, strict=True) if label}
     counts = Counter(label for label, _ in pairs)
@@ -140,16 +140,16 @@ def _chosen(texts: Texts, truth: Places, units: Texts, seed: int) -> tuple[str, 
     return chosen
 
 
-def _predictions(texts: Texts, truth: Places, judged: Texts, features: str, strength: float) -> Places:
+def _predictions(texts: Texts, truth: Places, unseen: Texts, features: str, strength: float) -> Places:
     from sklearn.linear_model import LogisticRegression
 
     vectorizer = _vectorizer(features)
     try:
         weights = vectorizer.fit_transform(texts)
     except ValueError:  # scikit-learn: the texts have no word
-        return np.full(len(judged), np.bincount(truth).argmax(), np.int64)
+        return np.full(len(unseen), np.bincount(truth).argmax(), np.int64)
     model = LogisticRegression(C=strength, max_iter=300).fit(weights, truth)
-    predicted: Places = model.predict(vectorizer.transform(judged))
+    predicted: Places = model.predict(vectorizer.transform(unseen))
     return predicted
 
 

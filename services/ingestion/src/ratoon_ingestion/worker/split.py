@@ -23,7 +23,7 @@ from ratoon_ingestion.domain.conversations import has_free_text
 from ratoon_ingestion.domain.curation import CurationConfig
 from ratoon_ingestion.worker.assignment import OUTCOMES, Flags, Outcomes, assigned, outcome, sharing
 from ratoon_ingestion.worker.augmenting import augmented, synonyms_of
-from ratoon_ingestion.worker.cross_validation import MAX_RECORDS, Judged, cross_validated, joined
+from ratoon_ingestion.worker.cross_validation import MAX_RECORDS, LabelledTexts, cross_validated, joined
 from ratoon_ingestion.worker.curate import Progress
 from ratoon_ingestion.worker.index.segment import Layout, Segment
 from ratoon_ingestion.worker.index.stored import IndexStore, index_store, layout_for
@@ -83,14 +83,14 @@ def _split(
     outcomes = _assigned(spec, records, tested)
     report(0.7, "Writing parts", done=0, total=len(records), unit="records")
     parts = _written(records, outcomes, folder)
-    judged = _cross_validated(spec, parts, report) if spec.folds.count else None
+    validation = _cross_validated(spec, parts, report) if spec.folds.count else None
     report(0.8, "Mixing in replayed records")
     train, replayed, copies = _with_others(spec, store, records, outcomes, parts, tests, folder)
     result = _stored(store, {**parts, Part.TRAIN: train}, spec)
     result.replayed, result.augmented = replayed, copies
     result.withheld.update(_withheld(records, outcomes))
-    if judged is not None:
-        result.cross_validation.CopyFrom(judged)
+    if validation is not None:
+        result.cross_validation.CopyFrom(validation)
     report(0.95, "Indexing the test part")
     test = result.parts[Part.TEST].digest
     result.test_index = tests.index_with(test, parts[Part.TEST])
@@ -200,10 +200,10 @@ def _cross_validated(
     pairs: list[tuple[str, str]] = []
     shares = {part: file.records for part, file in parts.items() if part is not Part.TEST}
     for part, count in shares.items():
-        wanted = -(-left * count // max(1, sum(shares.values())))
+        count_of_part = -(-left * count // max(1, sum(shares.values())))
         for _, rows in local_records(parts[part].path).blocks(columns):
-            rows = rows.slice(0, wanted)
-            wanted -= rows.num_rows
+            rows = rows.slice(0, count_of_part)
+            count_of_part -= rows.num_rows
             attributes = [dict(row or ()) for row in rows.column("attributes").to_pylist()]
             texts += rows.column("text").to_pylist()
             labels += [
@@ -214,7 +214,7 @@ def _cross_validated(
                 (cluster, each.get(spec.group_attribute, ""))
                 for each, cluster in zip(attributes, rows.column("cluster").to_pylist(), strict=True)
             ]
-    return cross_validated(Judged(texts, labels, joined(pairs)), spec.folds.count, spec.seed)
+    return cross_validated(LabelledTexts(texts, labels, joined(pairs)), spec.folds.count, spec.seed)
 
 
 def _with_others(

@@ -150,8 +150,8 @@ class Columns:
         for name, values in numbers.items():
             self._numbers[name].add(values, ids, own, np.isnan(values))
         for column, name in _VALUES.items():
-            values = pl.Series(batch.column(column))
-            self._values[name].add(values.set(values == "", None), series)
+            texts = pl.Series(batch.column(column))
+            self._values[name].add(texts.set(texts == "", None), series)
         self._values["label"].add(series, series)
         return numbers
 
@@ -189,8 +189,8 @@ class Columns:
         empty = np.full(len(ids), np.nan)
         rows = np.column_stack([numbers.get(name, empty) for name in self._comoments.names])
         self._comoments.add(rows)
-        wanted = _POINTS - len(self._points)
-        self._points += [(ids[row], own[row] or "", rows[row]) for row in range(min(wanted, len(ids)))]
+        missing = _POINTS - len(self._points)
+        self._points += [(ids[row], own[row] or "", rows[row]) for row in range(min(missing, len(ids)))]
 
     def report(self) -> ProfileReport:
         """Return what the columns say."""
@@ -301,15 +301,15 @@ def _clusters(
         record_count=int(counts[repeated].sum() / sample.share),
         sizes=sizes,
     )
-    found = _first_members(np.array(sorted(largest), np.uint64), store, shards, unsealed) if largest else {}
+    members = _first_members(np.array(sorted(largest), np.uint64), store, shards, unsealed) if largest else {}
     stated.largest.extend(
         ProfileReport.Cluster(
-            cluster=found[number][0],
+            cluster=members[number][0],
             record_count=count,
-            example=ProfileReport.ExampleRecord(record_id=found[number][1]),
+            example=ProfileReport.ExampleRecord(record_id=members[number][1]),
         )
         for number, count in largest.items()
-        if number in found
+        if number in members
     )
     return stated
 
@@ -318,17 +318,17 @@ def _first_members(
     sought: npt.NDArray[np.uint64], store: ArtifactStore, shards: Sequence[str], unsealed: Unsealed
 ) -> dict[int, tuple[str, str]]:
     """Return the cluster and the first record of each hash of a cluster."""
-    found: dict[int, tuple[str, str]] = {}
+    members: dict[int, tuple[str, str]] = {}
     for batch in map(unsealed, _batches(store, shards, (*IDENTITIES, "cluster"))):
         clusters = pl.Series(batch.column("cluster")).fill_null("")
         hashes = clusters.hash().to_numpy()
         for row in np.flatnonzero(np.isin(hashes, sought)):
-            found.setdefault(
+            members.setdefault(
                 int(hashes[row]), (clusters[int(row)], batch.column("record_id")[int(row)].as_py())
             )
-        if len(found) == len(sought):
+        if len(members) == len(sought):
             break
-    return found
+    return members
 
 
 def _size_range(size: int) -> str:

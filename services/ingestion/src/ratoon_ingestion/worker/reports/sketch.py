@@ -170,31 +170,31 @@ class Comoments:
 class HashSample:
     """The hashes below a threshold that falls as more arrive: a fair sample of the distinct values of a column.
 
-    All occurrences of a value are kept or none, so counts of the kept values are exact.
+    All occurrences of a value are retained or none, so counts of the retained values are exact.
     """
 
-    def __init__(self, max_kept: int) -> None:
-        self._max, self._kept, self._size = max_kept, list[Hashes](), 0
+    def __init__(self, max_retained: int) -> None:
+        self._max, self._retained, self._size = max_retained, list[Hashes](), 0
         self.share = 1.0
-        """Share of the distinct values that is kept."""
+        """Share of the distinct values that is retained."""
 
     def add(self, hashes: Hashes) -> None:
         """Add the hashes of values."""
-        kept = hashes if self.share == 1 else hashes[hashes < self._threshold]
-        self._kept.append(kept)
-        self._size += len(kept)
+        retained = hashes if self.share == 1 else hashes[hashes < self._threshold]
+        self._retained.append(retained)
+        self._size += len(retained)
         while self._size > self._max:
             self.share /= 2
-            merged = np.concatenate(self._kept)
-            self._kept = [merged[merged < self._threshold]]
-            self._size = len(self._kept[0])
+            merged = np.concatenate(self._retained)
+            self._retained = [merged[merged < self._threshold]]
+            self._size = len(self._retained[0])
 
     @property
     def _threshold(self) -> np.uint64:
         return np.uint64(int(self.share * 2**64))
 
     def counts(self) -> tuple[Hashes, npt.NDArray[np.int64]]:
-        """Return the distinct hashes that are kept, and how often each came."""
-        merged = np.concatenate(self._kept) if self._kept else np.zeros(0, np.uint64)
+        """Return the distinct hashes that are retained, and how often each came."""
+        merged = np.concatenate(self._retained) if self._retained else np.zeros(0, np.uint64)
         values, counts = np.unique(merged, return_counts=True)
         return values, counts.astype(np.int64)

@@ -60,14 +60,14 @@ def _topics(
     sample: Sequence[Sampled], loadings: Floats, components: Floats, names: Sequence[str]
 ) -> list[ProfileReport.Topic]:
     first = np.where(loadings.max(axis=1) > 0, loadings.argmax(axis=1), -1)
-    found = []
+    stated = []
     for topic, heaviest in enumerate(np.argsort(-components, axis=1, kind="stable")[:, :_WORDS]):
         members = np.flatnonzero(first == topic)
         if not len(members):
             continue
         typical = members[np.argsort(-loadings[members, topic], kind="stable")][:_EXAMPLES]
         counts = Counter(label for member in members if (label := sample[member].label))
-        found.append(
+        stated.append(
             ProfileReport.Topic(
                 words=[names[place] for place in heaviest if components[topic, place] > 0],
                 share=len(members) / len(sample),
@@ -75,7 +75,7 @@ def _topics(
                 examples=[sample[member].example() for member in typical],
             )
         )
-    return sorted(found, key=lambda topic: -topic.share)
+    return sorted(stated, key=lambda topic: -topic.share)
 
 
 def difficulty(sample: Sequence[Sampled]) -> ProfileReport.Difficulty:
