@@ -5,7 +5,7 @@
 
 A Llama of about 0.9 M parameters from scratch learns the 100 sums of two digits by SFT, for 24 epochs. Then it answers
 the same prompts, 16 a step, 16 answers each, and is rewarded for exact matches; it sees no right answer any more. Both
-are measured by answers drawn at temperature 1, four to each of the 100 prompts. So the figures say that the model
+are measured by answers drawn at temperature 1, four to each of the 100 prompts. The gain says that the model
 learns from rewards, not that it adds numbers that it never saw. Goal: at least 10 points more. It also reports the
 share of time in which the model writes answers.
 """
@@ -55,7 +55,7 @@ def main() -> int:
 
 
 def _measure(seed: int, options: argparse.Namespace) -> float:
-    """Train one seed; the gain of exact match on held-out sums."""
+    """Train one seed; the gain of exact match."""
     sums = [(f"{a}+{b}=", str(a + b)) for a in range(10) for b in range(10)]
     random.Random(seed).shuffle(sums)
     with tempfile.TemporaryDirectory() as name:

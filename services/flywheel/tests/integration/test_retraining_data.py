@@ -9,6 +9,7 @@ from ratoon.flywheel.v1 import flywheel_service_pb2 as pb
 from ratoon.flywheel.v1 import pipeline_run_pb2, project_pb2
 from ratoon.registry.v1 import model_pb2, model_version_pb2
 from ratoon.testkit.waiting import until
+from ratoon.training.v1 import grpo_pb2
 
 PARENT = "projects/mail"
 Run = pipeline_run_pb2.PipelineRun
@@ -138,6 +139,42 @@ def test_auto_takes_the_recipe_with_the_most_feedback(env):
     (training,) = env.peers.created_resources("TrainingRun")
     recipe = training.recipe
     assert (recipe.objective, recipe.preference_loss) == (recipe.OBJECTIVE_KTO, 0), "of DPO alone"
+
+
+def test_a_project_with_rewards_learns_from_answers_of_its_own(env):
+    rewards = [grpo_pb2.Reward(pattern="^[A-Z]", weight=0.5), grpo_pb2.Reward(exact_match=True, weight=1.0)]
+    tuning = project_pb2.Project.TuningDefaults(rewards=rewards, preference_learning_rate=3e-5)
+    project = project_pb2.Project(name=PARENT, retraining_recipes=["auto"], tuning=tuning)
+    mask = {"paths": ["retraining_recipes", "tuning"]}
+    updated = env.flywheel.UpdateProject(pb.UpdateProjectRequest(project=project, update_mask=mask))
+    assert list(updated.tuning.rewards) == rewards
+    env.send_feedback(env.answered(["a mail"], "A subject")[0], correction="Budget of May")
+    run = retrained(env)
+    assert (run.state, run.recipe) == (Run.STATE_SUCCEEDED, "grpo")
+    (training,) = env.peers.created_resources("TrainingRun")
+    recipe = training.recipe
+    assert (recipe.objective, recipe.learning_rate) == (recipe.OBJECTIVE_GRPO, 3e-5)
+    assert list(recipe.grpo.rewards) == rewards
+
+
+def test_a_chain_of_recipes_trains_each_on_the_artifact_of_the_one_before(env):
+    project = project_pb2.Project(name=PARENT, recipes=["continued_pretrain", "sft"])
+    env.flywheel.UpdateProject(pb.UpdateProjectRequest(project=project, update_mask={"paths": ["recipes"]}))
+    request = pb.CreatePipelineRunRequest(
+        parent=PARENT, pipeline_run={"sources": [f"{PARENT}/sources/mails"]}
+    )
+    created = env.flywheel.CreatePipelineRun(request)
+    assert list(created.following_recipes) == ["sft"]
+    run = until(lambda: ended(env, created.name))
+    assert (run.state, run.recipe) == (Run.STATE_SUCCEEDED, "sft")
+    first, second = env.peers.created_resources("TrainingRun")
+    assert first.recipe.objective == first.recipe.OBJECTIVE_PRETRAIN
+    assert second.recipe.objective == second.recipe.OBJECTIVE_UNSPECIFIED
+    (trained,) = run.trained_recipes
+    assert (trained.recipe, trained.training_run) == ("continued_pretrain", first.name)
+    assert second.base_artifact_digest == trained.artifact_digest
+    assert run.products.training_run == second.name
+    assert len(env.peers.created_resources("EvaluationRun")) == 1
 
 
 def test_a_recipe_without_its_feedback_ends_and_says_what_there_is(env):
