@@ -30,7 +30,7 @@ class Taught:
         self.task = task
         part = task.part("taught-sums", rows_of(QUESTIONS))
         self.parts = {"train": part, "validation": part}
-        self.teacher = self._digest("teacher", replace(BASE, epochs=20.0))
+        self.teacher = self._digest("teacher", replace(BASE, epochs=12.0))
         small = replace(
             BASE, architecture=replace(BASE.architecture, hidden_size=32, layers=1, heads=1), epochs=2.0
         )
@@ -52,7 +52,7 @@ class Taught:
             objective=Objective.DISTILLATION,
             distillation=how,
             learning_rate=3e-3,
-            epochs=12.0,
+            epochs=6.0,
         )
 
 

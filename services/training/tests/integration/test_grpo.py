@@ -28,7 +28,7 @@ from .test_preferences import SFT, row
 from .test_reward_models import REWARD, preferences, sums
 
 TASK = Generate(defaults=Sampling(max_tokens=4))
-BASE = replace(SFT, task=TASK, epochs=20.0)
+BASE = replace(SFT, task=TASK, epochs=10.0)
 GRPO = replace(
     BASE,
     method=Method.CONTINUE,
@@ -301,6 +301,7 @@ def test_a_run_goes_on_when_a_function_fails_at_times(learner):
 # Reward models
 
 
+@pytest.mark.thorough
 def test_a_reward_model_rewards_answers(learner):
     """Its own tokenizer and chat template read the answers."""
     pairs = learner.task.part("grpo-pairs", preferences(sums()[:160]))
