@@ -305,8 +305,8 @@ class Project(_message.Message):
 
         @_builtins.property
         def rewards(self) -> _containers.RepeatedCompositeFieldContainer[_grpo_pb2.Reward]:
-            """Rewards of answers in `grpo`, at most 8. Empty: exact match. A project with rewards has a task that can be checked:
-            `auto` then takes `grpo` in the place of `sft`.
+            """Rewards of answers in `grpo`, at most 8. Empty: exact match. A project with rewards has a task that can be
+            checked: `auto` then takes `grpo` in the place of `sft`.
             """
 
         def __init__(
@@ -629,8 +629,9 @@ class Project(_message.Message):
         max_hours: _builtins.float
         """Maximum total duration of pipeline runs in hours, at most 100,000."""
         max_cost: _builtins.float
-        """Maximum cost in `currency`, at most 1,000,000,000. Estimated: the time of each stage, times its devices, times the
-        rate of the operator (`RATOON_FLYWHEEL_HOURLY_COSTS`). Without a rate, runs are refused (`SETTING_NOT_SUPPORTED`).
+        """Maximum cost in `currency`, at most 1,000,000,000. Estimated: the time of each stage, times its devices, times
+        the rate of the operator (`RATOON_FLYWHEEL_HOURLY_COSTS`). Without a rate, runs are refused
+        (`SETTING_NOT_SUPPORTED`).
         """
         currency: _builtins.str
         """Currency of `max_cost` as an ISO 4217 code."""
@@ -677,8 +678,8 @@ class Project(_message.Message):
         strategy: _builtins.str
         """Choice of the records, as in a queue: `RANDOM`, `MARGIN` or `ENTROPY`. Default: `RANDOM`."""
         pre_labels: _builtins.bool
-        """Tasks propose the answer of the classical model of the labels so far, which annotators confirm or correct. Needs a
-        task of the kind `classify` with one label a record. Default: false.
+        """Tasks propose the answer of the classical model of the labels so far, which annotators confirm or correct. Needs
+        a task of the kind `classify` with one label a record. Default: false.
         """
         def __init__(
             self,
@@ -922,17 +923,16 @@ class Project(_message.Message):
     @_builtins.property
     def recipes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Recipes of the first version, in their order, for example `pretrain`, `sft`, `dpo`. Empty: `sft`. Each training
-        begins with the artifact of the one before it. Pipeline runs support `pretrain`, `continued_pretrain`, `sft`, `dpo`,
-        `kto` and `grpo` so far, and `classical` (a classical model) alone.
+        begins with the artifact of the one before it. Pipeline runs support `pretrain`, `continued_pretrain`, `sft`,
+        `dpo`, `kto` and `grpo` so far, and `classical` (a classical model) alone.
         """
 
     @_builtins.property
     def retraining_recipes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Recipe of later versions. Empty: `sft`. Retrainings support one of `sft` (right answers), `dpo` (preferences), `kto`
-        (good and bad answers), `grpo` (prompts whose answers `tuning.rewards` check), `classical` (right answers, of a
-        classical model) and `auto` so far: `auto` takes that
-        one of the first three for which the most feedback has come since the last retraining, and `grpo` in the place of
-        `sft` if the project has rewards.
+        """Recipe of later versions. Empty: `sft`. Retrainings support one of `sft` (right answers), `dpo` (preferences),
+        `kto` (good and bad answers), `grpo` (prompts whose answers `tuning.rewards` check), `classical` (right answers, of
+        a classical model) and `auto` so far: `auto` takes that one of the first three for which the most feedback has come
+        since the last retraining, and `grpo` in the place of `sft` if the project has rewards.
         """
 
     @_builtins.property

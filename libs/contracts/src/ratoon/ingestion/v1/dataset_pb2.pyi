@@ -433,8 +433,8 @@ class DatasetVersion(_message.Message):
     state: Global___DatasetVersion.State.ValueType
     """Current state."""
     artifact_digest: _builtins.str
-    """Digest of the artifact tree: records, rejected items, profile and manifest. Empty until the version is READY, and for
-    callers below the role ENGINEER, as the tree holds records of test parts.
+    """Digest of the artifact tree: records, rejected items, profile and manifest. Empty until the version is READY, and
+    for callers below the role ENGINEER, as the tree holds records of test parts.
     """
     merkle_root: _builtins.str
     """Merkle root over the records, in hexadecimal digits. Empty until the version is READY."""
@@ -494,8 +494,8 @@ class DatasetVersion(_message.Message):
 
     @_builtins.property
     def completeness(self) -> _containers.ScalarMap[_builtins.str, _builtins.float]:
-        """Share of the records that have each field, from 0 to 1: `text`, `label`, `time`, and attributes by their name. Empty
-        until the version is READY.
+        """Share of the records that have each field, from 0 to 1: `text`, `label`, `time`, and attributes by their name.
+        Empty until the version is READY.
         """
 
     def __init__(

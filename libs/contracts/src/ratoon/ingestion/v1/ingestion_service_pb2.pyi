@@ -416,8 +416,8 @@ class UpdateConnectionRequest(_message.Message):
     @_builtins.property
     def update_mask(self) -> _field_mask_pb2.FieldMask:
         """Fields to change: `display_name`, `pattern`, `overlap`, `license`, `consent`, `domain`, `schedule`, `max_items`,
-        `max_bytes`, `paused`, `query`, `columns`, `format`, `encoding`, `vanished`. A field that is named here can be set to its zero value. Empty: those that `connection`
-        carries. Refused when no field can be changed.
+        `max_bytes`, `paused`, `query`, `columns`, `format`, `encoding`, `vanished`. A field that is named here can be set
+        to its zero value. Empty: those that `connection` carries. Refused when no field can be changed.
         """
 
     def __init__(

@@ -601,8 +601,8 @@ class IngestionServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListRejections(self, request, context):
-        """List the items of the sources that became no record, each with the curation step and the reason. Items that repeat a
-        sealed record are left out. Refused until the dataset version is READY (`NOT_READY`).
+        """List the items of the sources that became no record, each with the curation step and the reason. Items that repeat
+        a sealed record are left out. Refused until the dataset version is READY (`NOT_READY`).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -610,8 +610,9 @@ class IngestionServiceServicer:
 
     def GetRecordLineage(self, request, context):
         """Return every dataset version and split that holds a record, or that held it until it was erased. For an unknown
-        record, the lists are empty. The same for a sealed record, unless the caller has at least the role ENGINEER and sets
-        `reader` and `purpose`: the reading is then logged at the split. An ID that is not 64 hexadecimal digits is refused (`BAD_RECORD_ID`).
+        record, the lists are empty. The same for a sealed record, unless the caller has at least the role ENGINEER and
+        sets `reader` and `purpose`: the reading is then logged at the split. An ID that is not 64 hexadecimal digits is
+        refused (`BAD_RECORD_ID`).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -125,13 +125,14 @@ class IngestionServiceStub:
     the role ANNOTATOR and sets `reader` and `purpose`: the reading is then logged at the split.
     """
     ListRejections: _grpc.UnaryUnaryMultiCallable[_ingestion_service_pb2.ListRejectionsRequest, _ingestion_service_pb2.ListRejectionsResponse]
-    """List the items of the sources that became no record, each with the curation step and the reason. Items that repeat a
-    sealed record are left out. Refused until the dataset version is READY (`NOT_READY`).
+    """List the items of the sources that became no record, each with the curation step and the reason. Items that repeat
+    a sealed record are left out. Refused until the dataset version is READY (`NOT_READY`).
     """
     GetRecordLineage: _grpc.UnaryUnaryMultiCallable[_ingestion_service_pb2.GetRecordLineageRequest, _ingestion_service_pb2.RecordLineage]
     """Return every dataset version and split that holds a record, or that held it until it was erased. For an unknown
-    record, the lists are empty. The same for a sealed record, unless the caller has at least the role ENGINEER and sets
-    `reader` and `purpose`: the reading is then logged at the split. An ID that is not 64 hexadecimal digits is refused (`BAD_RECORD_ID`).
+    record, the lists are empty. The same for a sealed record, unless the caller has at least the role ENGINEER and
+    sets `reader` and `purpose`: the reading is then logged at the split. An ID that is not 64 hexadecimal digits is
+    refused (`BAD_RECORD_ID`).
     """
     CreateSplit: _grpc.UnaryUnaryMultiCallable[_ingestion_service_pb2.CreateSplitRequest, _split_pb2.Split]
     """Start the split of a READY dataset version. Refused: a version or a replayed split that is not READY (`NOT_READY`),
@@ -351,13 +352,14 @@ class IngestionServiceAsyncStub(IngestionServiceStub):
     the role ANNOTATOR and sets `reader` and `purpose`: the reading is then logged at the split.
     """
     ListRejections: _aio.UnaryUnaryMultiCallable[_ingestion_service_pb2.ListRejectionsRequest, _ingestion_service_pb2.ListRejectionsResponse]  # type: ignore[assignment]
-    """List the items of the sources that became no record, each with the curation step and the reason. Items that repeat a
-    sealed record are left out. Refused until the dataset version is READY (`NOT_READY`).
+    """List the items of the sources that became no record, each with the curation step and the reason. Items that repeat
+    a sealed record are left out. Refused until the dataset version is READY (`NOT_READY`).
     """
     GetRecordLineage: _aio.UnaryUnaryMultiCallable[_ingestion_service_pb2.GetRecordLineageRequest, _ingestion_service_pb2.RecordLineage]  # type: ignore[assignment]
     """Return every dataset version and split that holds a record, or that held it until it was erased. For an unknown
-    record, the lists are empty. The same for a sealed record, unless the caller has at least the role ENGINEER and sets
-    `reader` and `purpose`: the reading is then logged at the split. An ID that is not 64 hexadecimal digits is refused (`BAD_RECORD_ID`).
+    record, the lists are empty. The same for a sealed record, unless the caller has at least the role ENGINEER and
+    sets `reader` and `purpose`: the reading is then logged at the split. An ID that is not 64 hexadecimal digits is
+    refused (`BAD_RECORD_ID`).
     """
     CreateSplit: _aio.UnaryUnaryMultiCallable[_ingestion_service_pb2.CreateSplitRequest, _split_pb2.Split]  # type: ignore[assignment]
     """Start the split of a READY dataset version. Refused: a version or a replayed split that is not READY (`NOT_READY`),
@@ -736,8 +738,8 @@ class IngestionServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _ingestion_service_pb2.ListRejectionsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_ingestion_service_pb2.ListRejectionsResponse, _abc.Awaitable[_ingestion_service_pb2.ListRejectionsResponse]]:
-        """List the items of the sources that became no record, each with the curation step and the reason. Items that repeat a
-        sealed record are left out. Refused until the dataset version is READY (`NOT_READY`).
+        """List the items of the sources that became no record, each with the curation step and the reason. Items that repeat
+        a sealed record are left out. Refused until the dataset version is READY (`NOT_READY`).
         """
 
     @_abc_1.abstractmethod
@@ -747,8 +749,9 @@ class IngestionServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_ingestion_service_pb2.RecordLineage, _abc.Awaitable[_ingestion_service_pb2.RecordLineage]]:
         """Return every dataset version and split that holds a record, or that held it until it was erased. For an unknown
-        record, the lists are empty. The same for a sealed record, unless the caller has at least the role ENGINEER and sets
-        `reader` and `purpose`: the reading is then logged at the split. An ID that is not 64 hexadecimal digits is refused (`BAD_RECORD_ID`).
+        record, the lists are empty. The same for a sealed record, unless the caller has at least the role ENGINEER and
+        sets `reader` and `purpose`: the reading is then logged at the split. An ID that is not 64 hexadecimal digits is
+        refused (`BAD_RECORD_ID`).
         """
 
     @_abc_1.abstractmethod

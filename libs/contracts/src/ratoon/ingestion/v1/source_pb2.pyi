@@ -60,13 +60,13 @@ class Source(_message.Message):
         FORMAT_WIKIPEDIA: Source._Format.ValueType  # 12
         """XML dump of a MediaWiki such as Wikipedia; plain, gzip or bzip2."""
         FORMAT_MEDIA_ARCHIVE: Source._Format.ValueType  # 13
-        """Archive or tree of images, audio and video, in the layout of the `imagefolder` of Hugging Face: the directory of a
-        file is its label, and the rows of `metadata.jsonl` or `metadata.csv` name a file (`file_name`) with its text,
+        """Archive or tree of images, audio and video, in the layout of the `imagefolder` of Hugging Face: the directory of
+        a file is its label, and the rows of `metadata.jsonl` or `metadata.csv` name a file (`file_name`) with its text,
         its label and attributes.
         """
         FORMAT_LABEL_STUDIO: Source._Format.ValueType  # 14
-        """JSON export of Label Studio (not JSON_MIN). A task is a record, its label the answer that its annotations agree on.
-        `ImportAnnotations` brings the annotators and answers that differ.
+        """JSON export of Label Studio (not JSON_MIN). A task is a record, its label the answer that its annotations agree
+        on. `ImportAnnotations` brings the annotators and answers that differ.
         """
 
     class Format(_Format, metaclass=_FormatEnumTypeWrapper):
@@ -99,13 +99,13 @@ class Source(_message.Message):
     FORMAT_WIKIPEDIA: Source.Format.ValueType  # 12
     """XML dump of a MediaWiki such as Wikipedia; plain, gzip or bzip2."""
     FORMAT_MEDIA_ARCHIVE: Source.Format.ValueType  # 13
-    """Archive or tree of images, audio and video, in the layout of the `imagefolder` of Hugging Face: the directory of a
-    file is its label, and the rows of `metadata.jsonl` or `metadata.csv` name a file (`file_name`) with its text,
+    """Archive or tree of images, audio and video, in the layout of the `imagefolder` of Hugging Face: the directory of
+    a file is its label, and the rows of `metadata.jsonl` or `metadata.csv` name a file (`file_name`) with its text,
     its label and attributes.
     """
     FORMAT_LABEL_STUDIO: Source.Format.ValueType  # 14
-    """JSON export of Label Studio (not JSON_MIN). A task is a record, its label the answer that its annotations agree on.
-    `ImportAnnotations` brings the annotators and answers that differ.
+    """JSON export of Label Studio (not JSON_MIN). A task is a record, its label the answer that its annotations agree
+    on. `ImportAnnotations` brings the annotators and answers that differ.
     """
 
     class _JoinKind:

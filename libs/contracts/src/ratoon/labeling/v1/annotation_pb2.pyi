@@ -211,8 +211,8 @@ class Guideline(_message.Message):
 
     @_builtins.property
     def change(self) -> Global___VersionChange:
-        """What this version means for the answers that were given under earlier ones. Of an update: what the version means that
-        it creates. Default: they stay valid.
+        """What this version means for the answers that were given under earlier ones. Of an update: what the version means
+        that it creates. Default: they stay valid.
         """
 
     def __init__(
@@ -852,9 +852,9 @@ class Task(_message.Message):
     selection: Global___Selection.ValueType
     """How the record was chosen. Not set: it was not drawn by a queue."""
     proposal_origin: _builtins.str
-    """What gave `proposed_label`: `rules`, `classical`, `current` for the answer that counts so far, `earlier` for answers
-    to an earlier version of the guideline, or the model behind an endpoint. Empty: no answer is proposed, or it came
-    with the data.
+    """What gave `proposed_label`: `rules`, `classical`, `current` for the answer that counts so far, `earlier` for
+    answers to an earlier version of the guideline, or the model behind an endpoint. Empty: no answer is proposed, or
+    it came with the data.
     """
     guideline: _builtins.str
     """Resource name of the guideline of the queue. Empty: the task belongs to none."""

@@ -274,8 +274,8 @@ class LabelingServiceServicer:
 
     def UpdateGuideline(self, request, context):
         """Update a guideline: a new version. Existing label sets keep the labels and the conflict policy with which they were
-        created. `change` says what the version means for earlier answers; with ASK_AGAIN, tasks of queues are opened again.
-        Refusals of `CreateGuideline` apply.
+        created. `change` says what the version means for earlier answers; with ASK_AGAIN, tasks of queues are opened
+        again. Refusals of `CreateGuideline` apply.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -517,8 +517,8 @@ class LabelingServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ExportQueue(self, request, context):
-        """Write the tasks of a queue with their answers and proposed answers to a file, for other annotation tools. Gold items
-        are left out, and so are tasks whose record is not shown, for example because it was erased.
+        """Write the tasks of a queue with their answers and proposed answers to a file, for other annotation tools. Gold
+        items are left out, and so are tasks whose record is not shown, for example because it was erased.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

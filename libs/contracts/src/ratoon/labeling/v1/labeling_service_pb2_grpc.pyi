@@ -47,8 +47,8 @@ class LabelingServiceStub:
     """List the guidelines of a project, oldest first."""
     UpdateGuideline: _grpc.UnaryUnaryMultiCallable[_labeling_service_pb2.UpdateGuidelineRequest, _annotation_pb2.Guideline]
     """Update a guideline: a new version. Existing label sets keep the labels and the conflict policy with which they were
-    created. `change` says what the version means for earlier answers; with ASK_AGAIN, tasks of queues are opened again.
-    Refusals of `CreateGuideline` apply.
+    created. `change` says what the version means for earlier answers; with ASK_AGAIN, tasks of queues are opened
+    again. Refusals of `CreateGuideline` apply.
     """
     DeleteGuideline: _grpc.UnaryUnaryMultiCallable[_labeling_service_pb2.DeleteGuidelineRequest, _labeling_service_pb2.DeleteGuidelineResponse]
     """Delete a guideline. Existing label sets keep the labels and the conflict policy with which they were created.
@@ -153,8 +153,8 @@ class LabelingServiceStub:
     `BAD_ANSWER`).
     """
     ExportQueue: _grpc.UnaryUnaryMultiCallable[_labeling_service_pb2.ExportQueueRequest, _labeling_service_pb2.ExportQueueResponse]
-    """Write the tasks of a queue with their answers and proposed answers to a file, for other annotation tools. Gold items
-    are left out, and so are tasks whose record is not shown, for example because it was erased.
+    """Write the tasks of a queue with their answers and proposed answers to a file, for other annotation tools. Gold
+    items are left out, and so are tasks whose record is not shown, for example because it was erased.
     """
     ImportAnnotations: _grpc.UnaryUnaryMultiCallable[_labeling_service_pb2.ImportAnnotationsRequest, _labeling_service_pb2.ImportAnnotationsResponse]
     """Store the answers in a file of another annotation tool as annotations of records of a dataset version. The same
@@ -193,8 +193,8 @@ class LabelingServiceAsyncStub(LabelingServiceStub):
     """List the guidelines of a project, oldest first."""
     UpdateGuideline: _aio.UnaryUnaryMultiCallable[_labeling_service_pb2.UpdateGuidelineRequest, _annotation_pb2.Guideline]  # type: ignore[assignment]
     """Update a guideline: a new version. Existing label sets keep the labels and the conflict policy with which they were
-    created. `change` says what the version means for earlier answers; with ASK_AGAIN, tasks of queues are opened again.
-    Refusals of `CreateGuideline` apply.
+    created. `change` says what the version means for earlier answers; with ASK_AGAIN, tasks of queues are opened
+    again. Refusals of `CreateGuideline` apply.
     """
     DeleteGuideline: _aio.UnaryUnaryMultiCallable[_labeling_service_pb2.DeleteGuidelineRequest, _labeling_service_pb2.DeleteGuidelineResponse]  # type: ignore[assignment]
     """Delete a guideline. Existing label sets keep the labels and the conflict policy with which they were created.
@@ -299,8 +299,8 @@ class LabelingServiceAsyncStub(LabelingServiceStub):
     `BAD_ANSWER`).
     """
     ExportQueue: _aio.UnaryUnaryMultiCallable[_labeling_service_pb2.ExportQueueRequest, _labeling_service_pb2.ExportQueueResponse]  # type: ignore[assignment]
-    """Write the tasks of a queue with their answers and proposed answers to a file, for other annotation tools. Gold items
-    are left out, and so are tasks whose record is not shown, for example because it was erased.
+    """Write the tasks of a queue with their answers and proposed answers to a file, for other annotation tools. Gold
+    items are left out, and so are tasks whose record is not shown, for example because it was erased.
     """
     ImportAnnotations: _aio.UnaryUnaryMultiCallable[_labeling_service_pb2.ImportAnnotationsRequest, _labeling_service_pb2.ImportAnnotationsResponse]  # type: ignore[assignment]
     """Store the answers in a file of another annotation tool as annotations of records of a dataset version. The same
@@ -360,8 +360,8 @@ class LabelingServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_annotation_pb2.Guideline, _abc.Awaitable[_annotation_pb2.Guideline]]:
         """Update a guideline: a new version. Existing label sets keep the labels and the conflict policy with which they were
-        created. `change` says what the version means for earlier answers; with ASK_AGAIN, tasks of queues are opened again.
-        Refusals of `CreateGuideline` apply.
+        created. `change` says what the version means for earlier answers; with ASK_AGAIN, tasks of queues are opened
+        again. Refusals of `CreateGuideline` apply.
         """
 
     @_abc_1.abstractmethod
@@ -652,8 +652,8 @@ class LabelingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _labeling_service_pb2.ExportQueueRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_labeling_service_pb2.ExportQueueResponse, _abc.Awaitable[_labeling_service_pb2.ExportQueueResponse]]:
-        """Write the tasks of a queue with their answers and proposed answers to a file, for other annotation tools. Gold items
-        are left out, and so are tasks whose record is not shown, for example because it was erased.
+        """Write the tasks of a queue with their answers and proposed answers to a file, for other annotation tools. Gold
+        items are left out, and so are tasks whose record is not shown, for example because it was erased.
         """
 
     @_abc_1.abstractmethod

@@ -198,8 +198,8 @@ class Queue(_message.Message):
         origin: Global___Queue.PreLabels.Origin.ValueType
         """Where the answers come from."""
         blind_share: _builtins.float
-        """Share of the tasks whose proposed answer annotators do not see, 0 to 1. By these the accuracy is estimated without
-        the influence of the proposal. Default: 0.
+        """Share of the tasks whose proposed answer annotators do not see, 0 to 1. By these the accuracy is estimated
+        without the influence of the proposal. Default: 0.
         """
         @_builtins.property
         def rules(self) -> _containers.RepeatedCompositeFieldContainer[Global___Queue.Rule]:

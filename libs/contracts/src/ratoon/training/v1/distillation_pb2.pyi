@@ -62,8 +62,8 @@ class Distillation(_message.Message):
     level: Global___Distillation.Level.ValueType
     """What the student learns of its teacher. Default: LOGITS."""
     temperature: _builtins.float
-    """Temperature that divides the logits of both models, 0.01 to 100. Default: 2. With SEQUENCE, the temperature at which
-    the teacher writes, 0 to 100; default: 0, its likeliest tokens.
+    """Temperature that divides the logits of both models, 0.01 to 100. Default: 2. With SEQUENCE, the temperature at
+    which the teacher writes, 0 to 100; default: 0, its likeliest tokens.
     """
     weight: _builtins.float
     """Weight of the divergence from the teacher, above 0 and at most 1; the rest is that of the right answers. Only with
