@@ -68,7 +68,10 @@ log.initial.task.delay.ms=500
 log.segment.delete.delay.ms=100
 num.network.threads=2
 num.io.threads=2
-log.cleaner.enable=false
+log.cleaner.threads=1
+log.cleaner.backoff.ms=200
+log.cleaner.dedupe.buffer.size=4194304
+log.cleaner.io.buffer.size=131072
 """
 _JAAS = f'org.apache.kafka.common.security.plain.PlainLoginModule required user_{USER}="{PASSWORD}";'
 _LOG4J = """
