@@ -66,6 +66,10 @@ class Work:
     """Processes that serve."""
 
 
+class ServerError(RuntimeError):
+    """The server failed a call."""
+
+
 class Connection:
     """HTTP connection that stays open, with the key of one caller."""
 
@@ -84,6 +88,8 @@ class Connection:
             self._http.request(method, path, data, self._headers)
             response = self._http.getresponse()
         text = response.read()
+        if response.status >= 500:
+            raise ServerError(f"{method} {path}: {response.status}")
         if response.status >= 300:
             raise RuntimeError(f"{method} {path}: {response.status} {text[:300]!r}")
         return json.loads(text) if text else None
@@ -100,6 +106,8 @@ class Measured:
     p95_ms: float
     twice: int
     """Tasks that two annotators answered."""
+    errors: int
+    """Calls that the server failed, for example because its database was locked."""
     pages_ms: dict[str, float]
 
 
@@ -107,13 +115,18 @@ def measured(work: Work, seconds: float) -> Measured:
     """Let all annotators work for some time."""
     taken: list[list[tuple[float, str]]] = [[] for _ in work.keys]
     failures: list[BaseException] = []
+    errors = [0] * len(work.keys)
     begin = time.perf_counter() + _WARM_S
 
     def annotate(number: int, key: str) -> None:
         connection = Connection(work.url, key)
         try:
             while (start := time.perf_counter()) < begin + seconds:
-                name = work.answer(connection)
+                try:
+                    name = work.answer(connection)
+                except ServerError:
+                    errors[number] += 1
+                    continue
                 taken[number].append((time.perf_counter() - start, name))
         except BaseException as error:
             failures.append(error)
@@ -138,6 +151,7 @@ def measured(work: Work, seconds: float) -> Measured:
         statistics.median(times),
         times[int(0.95 * (len(times) - 1))],
         len(names) - len(set(names)),
+        sum(errors),
         pages,
     )
 
@@ -285,13 +299,14 @@ def main() -> None:
             results[name] = vars(measured(work, seconds))
     print(f"{tasks:,} tasks, {annotators} annotators at once, {seconds:g} s each")
     print(
-        f"{'':14}{'answers/s':>11}{'CPU ms':>9}{'median ms':>11}{'p95 ms':>9}{'twice':>7}"
+        f"{'':14}{'answers/s':>11}{'CPU ms':>9}{'median ms':>11}{'p95 ms':>9}{'twice':>7}{'errors':>8}"
         f"{'list ms':>9}{'filter ms':>11}"
     )
     for name, row in results.items():
         pages: Any = row["pages_ms"]
         print(
-            f"{name:14}{row['per_s']:>11.1f}{row['cpu_ms']:>9.1f}{row['median_ms']:>11.1f}{row['p95_ms']:>9.1f}{row['twice']:>7}"
+            f"{name:14}{row['per_s']:>11.1f}{row['cpu_ms']:>9.1f}{row['median_ms']:>11.1f}{row['p95_ms']:>9.1f}"
+            f"{row['twice']:>7}{row['errors']:>8}"
             f"{pages['list']:>9.1f}{pages['filter']:>11.1f}"
         )
     if len(results) == 2:
