@@ -77,8 +77,8 @@ class Judge:
             case RewardKind.FUNCTION:
                 return functions.scores(reward.value, prompts, answers, faults)
             case RewardKind.REWARD_MODEL:
-                rewards_given: Values = self._models[reward.value].values(prompts, answers)
-                return rewards_given
+                by_model: Values = self._models[reward.value].values(prompts, answers)
+                return by_model
 
     def _matches(self, prompt: Prompt, text: str) -> bool:
         answer = parse(self._task, text)
