@@ -16,7 +16,7 @@ from ratoon.tasks.kind import Record, Role, Turn
 from ratoon.tasks.regress import Regress
 from ratoon_training.domain.recipes import Method, Recipe
 from ratoon_training.worker import numbers, objective, text
-from ratoon_training.worker.corpus import Corpus
+from ratoon_training.worker.corpus import Batch, Corpus
 from ratoon_training.worker.prepare import prepare
 
 from .conftest import TINY, Row, Task, train
@@ -130,6 +130,16 @@ def test_the_end_is_learned_after_any_number():
     assert (drawn[:, [0, 1, 2, 4]] == ids[:, [0, 1, 2, 4]]).all(), "a number of the question stays"
 
 
+def test_an_answer_that_is_no_number_is_as_wrong_as_can_be(monkeypatch):
+    logits = torch.tensor([[0.0, 0.0, 9.0, 1.0, 2.0], [9.0, 0.0, 1.0, 2.0, 3.0]])
+    monkeypatch.setattr(objective.forward, "hidden_states", lambda *_: torch.zeros(2, 1, 3))
+    monkeypatch.setattr(objective.forward, "logits", lambda *_: logits)
+    ids, two = torch.tensor([[1, 2], [1, 2]]), torch.tensor([2, 2])
+    batch = Batch(ids, two, two, two, torch.tensor([[True], [True]]))
+    right, answered = objective.numbers(None, batch, torch.tensor([2, 3, 4]))
+    assert (right.tolist(), answered.tolist()) == ([0, 0], [0, 2])
+
+
 def test_targets_are_shared_by_distance_and_other_tokens_keep_their_own():
     values = np.array([-1.0, 0.0, 1.0])
     shares = numbers.shared_targets(values, 1.0, squared=False)
@@ -141,7 +151,8 @@ def test_targets_are_shared_by_distance_and_other_tokens_keep_their_own():
     plain = torch.nn.functional.cross_entropy(logits, torch.tensor([3, 5]), reduction="none")
     losses = shared.losses(logits, torch.tensor([3, 5]), plain)
     target = torch.from_numpy(shares)[2]
-    expected = (target * (target.log() - logits[0].log_softmax(0)[[4, 2, 3]])).sum()
+    scores = logits[0].log_softmax(0)[[4, 2, 3]]
+    expected = (target * (target.log() - scores)).sum() - objective.OTHERS_WEIGHT * scores.logsumexp(0)
     assert losses.tolist() == pytest.approx([float(expected), float(plain[1])])
 
 

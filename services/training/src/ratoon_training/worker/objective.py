@@ -21,6 +21,11 @@ class Losses(NamedTuple):
     language: Tensor
 
 
+OTHERS_WEIGHT = 3.0
+"""Additional weight of the loss of tokens that are no numbers, where a number is right: each number of a scale has a
+few percent, and greedy decoding would prefer a token with a few more."""
+
+
 class SharedTargets:
     """Targets of the answers that are one number each: near numbers share them (see `numbers`).
 
@@ -53,7 +58,8 @@ class SharedTargets:
         numbers = matches[places].int().argmax(dim=1)
         scores = logits[places].float().log_softmax(dim=1)[:, self.tokens]
         divergences = -(self.shares[numbers] * scores).sum(dim=1) - self._entropies[numbers]
-        return plain.index_put((places,), divergences.to(plain.dtype))
+        others = -scores.logsumexp(dim=1)
+        return plain.index_put((places,), (divergences + OTHERS_WEIGHT * others).to(plain.dtype))
 
 
 def losses(
@@ -93,13 +99,19 @@ def answers(model: Any, batch: Batch, label_tokens: Tensor) -> Tensor:
 
 
 def numbers(model: Any, batch: Batch, number_tokens: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the right and the likeliest number of each answer that is one, as places in `number_tokens`."""
+    """Return the right and the answered number of each answer that is one, as places in `number_tokens`, by value.
+
+    Where a token that is no number is the likeliest one, the answer counts as the number farthest from the right one.
+    """
     answer, _ = batch.places()
     matches = batch.targets[answer].unsqueeze(1) == number_tokens
     known = matches.any(dim=1)
     hidden = forward.hidden_states(model, batch.model_inputs())[answer][known]
-    logits = forward.logits(model, hidden)[:, number_tokens]
-    return matches[known].int().argmax(dim=1), logits.argmax(dim=1)
+    logits = forward.logits(model, hidden)
+    right, last = matches[known].int().argmax(dim=1), len(number_tokens) - 1
+    farthest = torch.where(2 * right < last, last, 0)
+    is_number = torch.isin(logits.argmax(dim=1), number_tokens)
+    return right, torch.where(is_number, logits[:, number_tokens].argmax(dim=1), farthest)
 
 
 def _cross_entropy(

@@ -8,8 +8,9 @@ from ratoon.tasks import number_metrics
 LABEL_SCORES = ("loss", "accuracy", "macro_f1")
 """Scores of a model that answers with labels: mean loss of the answers in nats, and how often they are right."""
 NUMBER_SCORES = ("loss", "mae", "mse", "rmse", "r2", "spearman")
-"""Scores of a model whose answers are numbers of one token: mean loss of the answers' tokens, and the likeliest numbers
-against the right ones. A correlation that is not defined, because one side is constant, is 0."""
+"""Scores of a model whose answers are numbers of one token: mean loss of the answers' tokens, and the answered numbers
+against the right ones, where an answer that is no number is as wrong as can be. A correlation that is not defined,
+because one side is constant, is 0."""
 TEXT_SCORES = ("loss", "perplexity")
 """Scores of a model that answers with texts: mean loss of the answers' tokens in nats, and e to its power."""
 PAIR_SCORES = (
