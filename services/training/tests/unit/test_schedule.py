@@ -76,10 +76,10 @@ def test_the_last_epoch_is_published_unless_it_is_clearly_worse():
     assert schedule.published_epoch(0, [], 0.0) == 0
 
 
-def test_patience_lasts_for_some_steps_at_least():
-    assert schedule.patience_of(2, 285) == 2
-    assert schedule.patience_of(2, 30) == 7
-    assert schedule.patience_of(0, 30) == 0
+def test_a_run_ends_after_some_steps_without_a_gain_at_least():
+    assert schedule.epochs_without_gain(2, 285) == 2
+    assert schedule.epochs_without_gain(2, 30) == 7
+    assert schedule.epochs_without_gain(0, 30) == 0
 
 
 def test_errors_compare_by_their_share():

@@ -13,7 +13,7 @@ LOWERED = 0.5
 """Factor on the rate after an epoch that was worse than the one before."""
 
 
-PATIENT_STEPS = 200
+MIN_STEPS_WITHOUT_GAIN = 200
 """Steps without a gain after which a run at the earliest ends whose targets are shared by near numbers: such targets
 differ little at first, and a model needs steps, not epochs, to tell texts apart."""
 MIN_EPOCHS, MAX_EPOCHS = 3, 40
@@ -91,9 +91,9 @@ def judge(losses: Sequence[float], scores: Sequence[float], patience: int) -> Ve
     return Verdict(factor, since >= patience > 0, best)
 
 
-def patience_of(patience: int, steps: int) -> int:
+def epochs_without_gain(patience: int, steps: int) -> int:
     """Return after how many epochs of so many steps without a gain a run ends: a few steps decide nothing; 0: never."""
-    return max(patience, -(-PATIENT_STEPS // max(1, steps))) if patience else 0
+    return max(patience, -(-MIN_STEPS_WITHOUT_GAIN // max(1, steps))) if patience else 0
 
 
 def published_epoch(best: int, scores: Sequence[float], error: float) -> int:

@@ -253,7 +253,7 @@ class Session:
         scores = self.curves.validation_scores or [0.0] * len(losses)
         patience = self.recipe.patience
         if self._shared is not None:
-            patience = schedule.patience_of(patience, self.per_epoch)
+            patience = schedule.epochs_without_gain(patience, self.per_epoch)
         return schedule.judge(losses, scores, patience)
 
     def _end_epoch(self, checkpoints: Checkpoints, reporter: ProgressReporter) -> None:
