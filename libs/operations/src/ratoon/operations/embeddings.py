@@ -65,15 +65,15 @@ class Embedder:
             report(len(vectors))
         return np.stack([vectors[place] for place in range(len(texts))])
 
-    @torch.inference_mode()
     def _batch(self, texts: Sequence[str]) -> Vectors:
         tokens = self._tokenizer(
             list(texts), padding=True, truncation=True, max_length=self._max_tokens, return_tensors="pt"
         )
-        states = self._model(**tokens).last_hidden_state
-        mask = tokens["attention_mask"].unsqueeze(-1).to(states.dtype)
-        pooled = (states * mask).sum(1) / mask.sum(1).clamp(min=1.0)
-        vectors: Vectors = torch.nn.functional.normalize(pooled, dim=1).numpy()
+        with torch.inference_mode():
+            states = self._model(**tokens).last_hidden_state
+            mask = tokens["attention_mask"].unsqueeze(-1).to(states.dtype)
+            pooled = (states * mask).sum(1) / mask.sum(1).clamp(min=1.0)
+            vectors: Vectors = torch.nn.functional.normalize(pooled, dim=1).numpy()
         return vectors
 
 
