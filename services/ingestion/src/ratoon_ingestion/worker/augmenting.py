@@ -7,7 +7,7 @@ its original and names it in the attribute `copy_of`.
 import hashlib
 import random
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import replace
 from functools import lru_cache, partial
 from typing import Any
@@ -34,7 +34,7 @@ Synonyms = Mapping[str, tuple[str, ...]]
 
 
 def augmented(
-    rows: pa.Table, step: Step, synonyms: Synonyms, taken: Collection[str], key: bytes, seed: int
+    rows: pa.Table, step: Step, synonyms: Synonyms, taken: Container[str], key: bytes, seed: int
 ) -> pa.Table:
     """Return copies of the rows of a part; none of a row that is a copy already, or that would stay as it is.
 

@@ -41,7 +41,7 @@ from ratoon_ingestion.domain.mixtures import (
     repetitions,
 )
 from ratoon_ingestion.mixture_messages import mixture_of
-from ratoon_ingestion.worker.attachments import digests_of, with_attachments
+from ratoon_ingestion.worker.attachments import with_attachments
 from ratoon_ingestion.worker.batches import RECORDS, REJECTED
 from ratoon_ingestion.worker.curate import Progress, repeated
 from ratoon_ingestion.worker.duplicates import Clusters, near_duplicates
@@ -230,7 +230,7 @@ def _repeats_earlier(names: Names, version: Ints) -> npt.NDArray[np.bool_]:
 
 
 def _plan(
-    mixture: Mixture, rows: _Rows, cell: Ints, counts: Ints, max_budget: float, problem: str
+    mixture: Mixture, rows: _Rows, cell: Ints, counts: npt.NDArray[np.int32], max_budget: float, problem: str
 ) -> MixturePlan:
     tokens = rows.tokens * counts.astype(np.int64)
     sizes = tokens if mixture.unit is Unit.TOKENS else counts
@@ -265,7 +265,7 @@ def _plan(
     return plan
 
 
-def _left_out(cell: Ints, counts: Ints) -> dict[str, int]:
+def _left_out(cell: Ints, counts: npt.NDArray[np.int32]) -> dict[str, int]:
     left = {reason.value: int((cell == number).sum()) for reason, number in _LEFT_OUT.items()}
     left[LeftOut.NOT_SAMPLED.value] = int(((cell >= 0) & (counts == 0)).sum())
     return {reason: count for reason, count in left.items() if count}
@@ -401,13 +401,12 @@ def _write(
     report(0.75, "Looking for near duplicates", done=0, total=count, unit="records")
     clusters = _clusters(spilled, spec.threshold, folder)
     report(0.9, "Writing records", done=count, total=count, unit="records")
-    builder, writer, attached = ProfileBuilder(), RecordWriter(tree), set[str]()
+    builder, writer = ProfileBuilder(), RecordWriter(tree)
     positions = positions_of(spilled.ids)
     size = spilled.records.select(RECORDS.names).nbytes
     for table in in_order(_completed(spilled, clusters, positions), count, RECORDS, folder, size):
         builder.add(table)
         writer.add(table)
-        attached.update(digests_of(table.column("attributes")))
     writer.finish()
     write_rejected(tree, REJECTED.empty_table())
     profile = _profile(builder, plan, clusters)
@@ -416,7 +415,7 @@ def _write(
     root = merkle_root(in_digits(spilled.ids, order), in_digits(spilled.digests, order))
     write_json(tree, "manifest.json", _manifest(spec, root, count))
     result = CurationResult(
-        artifact_digest=with_attachments(store, store.put_tree(tree), attached),
+        artifact_digest=with_attachments(store, store.put_tree(tree), builder.attachments),
         merkle_root=root,
         items=count,
         records=count,

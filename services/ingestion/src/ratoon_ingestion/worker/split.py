@@ -31,7 +31,7 @@ from ratoon_ingestion.worker.label_sets import Labels, SortedNames
 from ratoon_ingestion.worker.labelled import Arrays, Labelled, labelled_records
 from ratoon_ingestion.worker.leakage import indexed, repeating, sketches_of
 from ratoon_ingestion.worker.names import Names, Numbers, names_of
-from ratoon_ingestion.worker.parts import PART, PartFile, merged
+from ratoon_ingestion.worker.parts import PART, PartFile, Take, merged
 from ratoon_ingestion.worker.references import sources_of_steps
 from ratoon_ingestion.worker.replay import Pool
 from ratoon_ingestion.worker.sorted_records import in_order, positions_of
@@ -229,7 +229,8 @@ def _with_others(
     """Return the training part with older training records and copies mixed in, and how many of either there are."""
     train = parts[Part.TRAIN]
     ids = records.ids[outcomes == outcome(Part.TRAIN)]
-    sources = [(ids, partial(local_records(train.path).take, columns=PART.names))]
+    take = partial(local_records(train.path).take, columns=PART.names)
+    sources: list[tuple[Names, Take]] = [(ids, take)]
     if spec.replay.count:
         pool = Pool(stored_records(store, spec.replay.train), Arrays(_subfolder(folder, "replay")))
         segments = tests.also(parts[Part.TEST], parts[Part.VALIDATION])
