@@ -69,17 +69,17 @@ def _table_message(value: Table) -> pb.Recipe.Table:
 
 
 def _table(message: pb.Recipe.Table) -> Table:
-    kinds = {
+    kinds: dict[str, Any] = {
         name: values(enum.Name(getattr(message, name)).removeprefix(f"{name.upper()}_"))
         for name, (enum, values) in _KINDS.items()
         if getattr(message, name)
     }
-    stated = {"sentinel": message.sentinel} if message.HasField("sentinel") else {}
+    if message.HasField("sentinel"):
+        kinds["sentinel"] = message.sentinel
     return Table(
         columns=tuple(message.columns),
         expressions=tuple(Expression(each.name, each.expression) for each in message.expressions),
         select=message.select,
         components=message.components,
         **kinds,
-        **stated,
     )

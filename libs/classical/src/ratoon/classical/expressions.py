@@ -66,7 +66,8 @@ class _Reader:
                     raise self._wrong(
                         f"{name} takes {count} value{'s' if count > 1 else ''}, not {len(args)}"
                     )
-                return function(*(self.read(each) for each in args))
+                computed: pl.Expr = function(*(self.read(each) for each in args))
+                return computed
         raise self._wrong(
             f"it may use numbers, columns, + - * / // % **, comparisons and {', '.join(_FUNCTIONS)}"
         )

@@ -360,7 +360,7 @@ def _folds(
             len(places), choice.selection_records, replace=False
         )
         places = np.sort(drawn).astype(np.int64)
-    own = np.array([groups[place] or f"#{place}" for place in places]) if any(groups) else None
+    own = np.array([groups[place] or f"#{place}" for place in places.tolist()]) if any(groups) else None
     stratified = not targets.is_number and not targets.multi
     values = targets.at(places)
     smallest = min(Counter(values.tolist()).values()) if stratified else len(places)

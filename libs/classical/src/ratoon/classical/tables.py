@@ -343,7 +343,9 @@ class _Fitting:
             return rows, data
         numbers = _numbers(data, table.numbers)
         inside = ~((numbers < np.array(table.low)) | (numbers > np.array(table.high))).any(axis=1)
-        return rows[inside], data.filter(pl.Series(inside))
+        return rows[inside], data.filter(
+            pl.Series(np.asarray(inside, dtype=np.bool_).tolist(), dtype=pl.Boolean)
+        )
 
     def _complete(
         self, table: FittedTable, rows: npt.NDArray[np.int64], data: pl.DataFrame

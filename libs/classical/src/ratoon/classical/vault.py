@@ -14,6 +14,7 @@ import sys
 import warnings
 import zipfile
 from collections.abc import Iterator
+from importlib.abc import MetaPathFinder
 from typing import Any
 
 import numpy as np
@@ -24,8 +25,10 @@ MAX_BYTES = 1 << 30
 """Bytes of all members of a file when they are unpacked."""
 _SCHEMA = "schema.json"
 _LEARNED = "sklearn."
-_LAZY = ("transformers", "vllm", "ray", "datasets", "peft", "accelerate", "trl")
+_HIDDEN = ("transformers", "vllm", "ray", "datasets", "peft", "accelerate", "trl")
 """Packages whose modules load others when one of their names is read."""
+_LAZY = (*_HIDDEN, "torch", "pandas", "pyarrow", "matplotlib")
+"""Packages that are not loaded meanwhile; those that are stay."""
 ALLOWED = frozenset(
     {
         ("DTypeNode", "numpy.dtype"),
@@ -129,17 +132,30 @@ def load(data: bytes, what: str = "The file") -> Any:
     return value
 
 
+class _Absent(MetaPathFinder):
+    """Lets packages look as if they were not installed."""
+
+    def find_spec(self, fullname: str, path: Any, target: Any = None) -> None:
+        """Raise ModuleNotFoundError for them; None leaves other modules to other finders."""
+        if fullname.partition(".")[0] in _LAZY:
+            raise ModuleNotFoundError(f"{fullname} is absent while skops is imported.")
+
+
 def _skops() -> Any:
-    """Return skops. When it is imported, it looks into every loaded module, and some load others when they are read."""
+    """Return skops. When it is imported, it looks into every loaded module, and some load others when they are read.
+
+    These stay absent meanwhile: reading them fails, and torch and pandas alone take 600 MB.
+    """
     if "skops.io" not in sys.modules:
-        packages = [name for name in _LAZY if name in sys.modules]
-        hidden = {name: sys.modules[name] for name in list(sys.modules) if name.partition(".")[0] in packages}
+        hidden = {name: sys.modules[name] for name in list(sys.modules) if name.partition(".")[0] in _HIDDEN}
         for name in hidden:
             del sys.modules[name]
-        sys.modules.update(dict.fromkeys(packages))  # type: ignore[arg-type]  # None means: cannot be imported
+        finder = _Absent()
+        sys.meta_path.insert(0, finder)
         try:
             importlib.import_module("skops.io")
         finally:
+            sys.meta_path.remove(finder)
             sys.modules.update(hidden)
     return sys.modules["skops.io"]
 

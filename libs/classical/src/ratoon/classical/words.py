@@ -69,7 +69,7 @@ class Weights:
 
     @staticmethod
     def of_counts(
-        terms: Terms, vocabulary: Sequence[str], counts: Any, columns: Sequence[int] | None = None
+        terms: Terms, vocabulary: Sequence[str], counts: Any, columns: npt.NDArray[np.int64] | None = None
     ) -> Weights:
         """Return the weights of the terms that counts of training texts have, (texts, terms).
 
@@ -77,7 +77,7 @@ class Weights:
         """
         from sklearn.feature_extraction.text import TfidfTransformer
 
-        chosen = occurring(counts) if columns is None else np.asarray(columns, dtype=np.int64)
+        chosen = occurring(counts) if columns is None else columns
         transformer = TfidfTransformer(sublinear_tf=True).fit(counts[:, chosen])
         return Weights(terms, tuple(vocabulary[column] for column in chosen), np.asarray(transformer.idf_))
 

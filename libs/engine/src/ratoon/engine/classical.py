@@ -247,7 +247,7 @@ async def _chat(request: Request) -> Response:
     choice = {"message": message, "logprobs": logprobs, "finish_reason": answered.finish}
     if not body.get("stream"):
         return JSONResponse(whole.of([choice] * whole.count, answered))
-    pieces = [
+    pieces: list[JSON] = [
         {"delta": {"role": "assistant", "content": ""}, "logprobs": None, "finish_reason": None},
         {"delta": {"content": answered.text}, "logprobs": logprobs, "finish_reason": None},
         {"delta": {}, "logprobs": None, "finish_reason": answered.finish},

@@ -78,7 +78,7 @@ def run(raw_spec: JSON, job: JobFolder) -> JSON:
     if texts:
         scores = [judging.added_to(each, *texts[each.domain]) for each in scores]
     measured = Measurements(tuple(scores), suites.scores())
-    return to_json(_concluded(spec, store, models.cards | _baseline_cards(fitted), measured))
+    return to_json(_concluded(spec, store, {**models.cards, **_baseline_cards(fitted)}, measured))
 
 
 @dataclass(frozen=True)

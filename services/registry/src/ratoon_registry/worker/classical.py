@@ -35,7 +35,7 @@ def record(model: ClassicalModel, texts: Sequence[str], count: int) -> dict[str,
         if whole
         else list(dict.fromkeys(text.encode()[:_PROMPT_BYTES].decode(errors="ignore") for text in texts))
     )
-    prompts = []
+    prompts: list[dict[str, Any]] = []
     cut = cut[: 4 * count]
     for text, tokens in zip(cut, answers(model, cut), strict=True):
         stable = tokens[:_DIGITS] if is_number else tokens
