@@ -194,12 +194,12 @@ def boxes(name: str, reports: Sequence[JSON]) -> Boxes | None:
 
 def _box(axis: _Axis, report: int, plot: JSON) -> Box:
     values = [float(plot.get(key, 0)) for key in _QUARTILES]
-    places = [round(axis.place(value), 1) for value in values]
+    lower, first, median, third, upper = (round(axis.place(value), 1) for value in values)
     tip = (
         f"{plot.get('label', '')}: {int(plot.get('valueCount', 0)):,} records, median {number(values[2])}, quartiles "
         f"{number(values[1])} and {number(values[3])}"
     )
-    return Box(plot.get("label", "")[:_LABEL_CHARS], *places, report, tip)
+    return Box(plot.get("label", "")[:_LABEL_CHARS], lower, first, median, third, upper, report, tip)
 
 
 def scatters(report: JSON) -> list[Scatter]:
