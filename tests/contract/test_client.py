@@ -271,6 +271,8 @@ def example_of(kind: Descriptor) -> Message:
 def scalar(field: FieldDescriptor) -> object:
     if field.enum_type is not None:
         return field.enum_type.values[-1].number
+    if field.type == FieldDescriptor.TYPE_BYTES:
+        return b"\x00bytes\xff"
     return {
         FieldDescriptor.CPPTYPE_STRING: "text ✓",
         FieldDescriptor.CPPTYPE_BOOL: True,

@@ -249,7 +249,9 @@ def test_a_refused_candidate_shows_its_wrong_answers_and_the_reading_is_logged(
 
 def test_viewers_see_neither_the_records_of_wrong_answers_nor_blobs_that_name_them(evaluation, state, splits):
     name = (
-        evaluation.ListEvaluationRuns(pb.ListEvaluationRunsRequest(parent="projects/p")).evaluation_runs[-1].name
+        evaluation.ListEvaluationRuns(pb.ListEvaluationRunsRequest(parent="projects/p"))
+        .evaluation_runs[-1]
+        .name
     )
     viewer = EvaluationServiceStub(state.as_role(Role.VIEWER, "evaluation"))
     logged = len(splits.readings)

@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from ratoon.operations.jobs import JobFolder
+from ratoon.process.sandbox.sandbox import SandboxMissing, run_program
 from ratoon.storage.models import ModelFolder
 from ratoon.tasks.kind import Record, Turn
 from ratoon_evaluation.domain.perturbations import Noise, Perturbation
@@ -19,7 +20,6 @@ from ratoon_evaluation.domain.suites import CodeTest
 from ratoon_evaluation.worker import job as evaluation_job
 from ratoon_evaluation.worker.generator import Completions, Generator
 from ratoon_evaluation.worker.parts import read_part
-from ratoon.process.sandbox.sandbox import SandboxMissing, run_program
 from ratoon_evaluation.worker.scorer import Scorer
 from ratoon_evaluation.worker.suites import code_test
 from ratoon_evaluation.worker.suites.code_test import read_problems

@@ -19,12 +19,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from ratoon.operations.jobs import JobFolder
+from ratoon.process.sandbox.sandbox import Limits, Outcome, SandboxMissing, run_program
 from ratoon.storage.artifacts import ArtifactStore
 from ratoon_evaluation.domain.pass_at_k import pass_at_k
 from ratoon_evaluation.domain.suites import CodeTest
 from ratoon_evaluation.harness_yaml import read_yaml
 from ratoon_evaluation.worker import job as evaluation_job
-from ratoon.process.sandbox.sandbox import Limits, Outcome, SandboxMissing, run_program
 from ratoon_evaluation.worker.suites.code_test import read_problems
 
 HERE = Path(__file__).parent

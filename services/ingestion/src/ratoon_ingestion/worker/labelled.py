@@ -193,7 +193,8 @@ def _codes(labels: pa.ChunkedArray, names: dict[str, int]) -> Numbers:
     """Return the index of each label in `names`, which grows."""
     encoded = labels.combine_chunks().dictionary_encode()
     numbers = [names.setdefault(name, len(names)) for name in encoded.dictionary.to_pylist()]
-    return np.array(numbers, np.int64)[encoded.indices.to_numpy()]
+    codes: Numbers = np.array(numbers, np.int64)[encoded.indices.to_numpy()]
+    return codes
 
 
 def _in_order(names: dict[str, int]) -> tuple[list[str], Numbers]:

@@ -1,5 +1,6 @@
-"""Engines in processes of this machine: forked by the fork server, or started alone for classical models. They outlive the
-platform.
+"""Engines in processes of this machine: forked by the fork server, or started alone for classical models.
+
+They outlive the platform.
 
 The directory of a process is authoritative: `engine.json` (its settings, while it is desired), `process.json` (pid and
 start time), `ready` (it answered once), `stop` (time of its termination). After a restart the platform takes over each

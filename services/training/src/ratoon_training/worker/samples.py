@@ -95,6 +95,7 @@ def save_samples(
         offsets=np.cumsum([0, *map(len, tokens)], dtype=np.int64),
         weights=np.asarray(weights, dtype=np.float32),
         record_ids=np.asarray(ids),
+        allow_pickle=False,
         **(more or {}),
     )
     return counts
