@@ -53,6 +53,7 @@ from ratoon_labeling import mapping as labeling_mapping
 from ratoon_labeling.adapters import tables as labeling_tables
 from ratoon_labeling.adapters.ledger import BulkLedger
 from ratoon_labeling.adapters.task_counts import SqlTaskCounts
+from ratoon_labeling.adapters.task_queue import SqlTaskQueue
 from ratoon_labeling.application import handlers as labeling
 from ratoon_labeling.application.commands import ClaimTask, CompleteTask
 from ratoon_labeling.domain.guidelines import ConflictPolicy
@@ -61,6 +62,7 @@ from ratoon_labeling.domain.tasks import Reason, Task
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 _IDLE_S = 1.5
+LABELS = Classify(("ham", "spam"))
 ANNOTATORS = 8
 CARDS = 24
 """Projects on the start page of the console, and the pipeline runs that each of them shows."""
@@ -180,6 +182,18 @@ def wait_of_a_run(store: Store, operations: Operations, observer: Observer, numb
         return 1000 * (observer.observed_at.get(name, begun + 60) - begun)
 
 
+class NoTexts:
+    """Dataset versions whose texts nobody reads: answers to `LABELS` do not depend on them."""
+
+    def artifact_of(self, dataset_version: str) -> str:
+        """Not read here."""
+        raise LookupError(dataset_version)
+
+    def text_of(self, dataset_version: str, record_id: str) -> str:
+        """Not read here."""
+        raise LookupError(record_id)
+
+
 def start_page(count: int, folder: Path) -> dict[tuple[str, str], float]:
     """Measure the reads behind one page of projects, the newest first, each with its newest runs."""
     with opened("flywheel", folder / "projects.db", flywheel_tables, flywheel_mapping) as store:
@@ -212,13 +226,17 @@ def annotators(count: int, folder: Path) -> dict[tuple[str, str], float]:
     with opened("labeling", folder / "tasks.db", labeling_tables, labeling_mapping) as store:
         put(store.database, labeling_tables.RESOURCES[Task], [task(number) for number in range(count)])
         names: list[str] = []
+        queue = SqlTaskQueue(store.database)
+        operations = Operations(store, labeling_tables.METADATA.tables["operations"], [], CLOCK)
 
         def claims() -> None:
             for annotator in range(ANNOTATORS):
-                claimed = labeling.claim_task(ClaimTask("projects/p", "", f"ann{annotator}"), store, CLOCK)
+                claim = ClaimTask("projects/p", "", f"ann{annotator}")
+                claimed = labeling.claim_task(claim, store, CLOCK, queue)
                 if claimed is not None:
                     names.append(claimed.name)
-                    labeling.complete_task(CompleteTask(claimed.name, "ham", f"ann{annotator}"), store, CLOCK)
+                    answer = CompleteTask(claimed.name, "ham", f"ann{annotator}")
+                    labeling.complete_task(answer, store, operations, NoTexts(), queue, CLOCK)
 
         answered = milliseconds(claims, 5) / ANNOTATORS
         summary = milliseconds(lambda: SqlTaskCounts(store.database, CLOCK).of("projects/p"), 3)
@@ -232,7 +250,7 @@ def annotators(count: int, folder: Path) -> dict[tuple[str, str], float]:
 def task(number: int) -> Task:
     """An open task."""
     name, version = f"projects/p/tasks/t{number:07}", "projects/p/datasets/d/versions/v1"
-    return Task(name, START, START, f"r{number}", "d", version, ("ham", "spam"), "ham", Reason.REVIEW_SAMPLE)
+    return Task(name, START, START, f"r{number}", "d", version, LABELS, "ham", Reason.REVIEW_SAMPLE)
 
 
 def label_set(count: int, folder: Path) -> dict[tuple[str, str], float]:
@@ -243,9 +261,15 @@ def label_set(count: int, folder: Path) -> dict[tuple[str, str], float]:
         lines = (json.dumps(line | {"record_id": f"r{number}"}).encode() for number in range(count))
         imported, none = artifacts.put_bytes(b"\n".join(lines)), artifacts.put_bytes(b"")
         version, guideline = "projects/p/datasets/d/versions/v1", "projects/p/guidelines/g"
-        names = ("ham", "spam")
         frozen = LabelSet(
-            "projects/p/labelSets/l", START, START, version, "d", guideline, names, ConflictPolicy.HUMAN_FIRST
+            "projects/p/labelSets/l",
+            START,
+            START,
+            version,
+            "d",
+            guideline,
+            LABELS,
+            ConflictPolicy.HUMAN_FIRST,
         )
         ledger = BulkLedger(store.database, artifacts, CLOCK)
         result = Frozen("d", imported, none, {"ham": count}, 0, 0, 0)
@@ -266,7 +290,7 @@ def wrong_answers(sizes: Sizes, folder: Path) -> dict[tuple[str, str], float]:
     before = pa.default_memory_pool()
     pa.set_memory_pool(pool)
     try:
-        spent = milliseconds(lambda: reader.texts(digest, ids[:50]), 3)
+        spent = milliseconds(lambda: reader.records(digest, ids[:50]), 3)
     finally:
         pa.set_memory_pool(before)
     peak = (pool.max_memory() or 0) / 2**20
