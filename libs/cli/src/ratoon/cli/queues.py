@@ -3,7 +3,7 @@
 import json
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,7 +13,9 @@ from ratoon.cli.documents import read_settings
 from ratoon.cli.names import name_argument
 from ratoon.cli.output import as_json, follow, say, show, show_newest
 from ratoon.cli.resources import LIMIT, Limit, Name, group
-from ratoon.client.types import AnnotationSource, ExchangeFormat
+
+if TYPE_CHECKING:
+    from ratoon.client.types import ExchangeFormat
 
 app = group("queues", "Queues of records to label.", deletes=True)
 _FORMATS = "label-studio, argilla, jsonl or csv."
@@ -153,6 +155,8 @@ def import_annotations(
     ] = False,
 ) -> None:
     """Store the answers in a file of another annotation tool as annotations."""
+    from ratoon.client.types import AnnotationSource
+
     chosen = session(context)
     result = chosen.client.annotations.import_file(
         chosen.parent(),
@@ -166,7 +170,9 @@ def import_annotations(
     show(result, chosen.output)
 
 
-def _format(name: str) -> ExchangeFormat:
+def _format(name: str) -> "ExchangeFormat":
+    from ratoon.client.types import ExchangeFormat
+
     try:
         return ExchangeFormat(f"EXCHANGE_FORMAT_{name.upper().replace('-', '_')}")
     except ValueError:
