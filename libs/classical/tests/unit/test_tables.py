@@ -159,6 +159,7 @@ def test_expressions_compute_columns(text, value):
         "unknown + 1",
         "a < b < c",
         "exp(a, **b)",
+        "9" * 400,
     ],
 )
 def test_an_expression_that_is_no_arithmetic_is_refused(text):

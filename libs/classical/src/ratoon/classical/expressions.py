@@ -49,7 +49,7 @@ class _Reader:
     def read(self, node: ast.expr) -> pl.Expr:
         match node:
             case ast.Constant(value=bool() | int() | float() as value):
-                return pl.lit(float(value))
+                return pl.lit(self._number(value))
             case ast.Name(id=name):
                 return self._column(self._quoted.get(name, name))
             case ast.UnaryOp(op=ast.USub(), operand=operand):
@@ -71,6 +71,12 @@ class _Reader:
         raise self._wrong(
             f"it may use numbers, columns, + - * / // % **, comparisons and {', '.join(_FUNCTIONS)}"
         )
+
+    def _number(self, value: float) -> float:
+        try:
+            return float(value)
+        except OverflowError:
+            raise self._wrong("it has a number beyond 1e308") from None
 
     def _column(self, name: str) -> pl.Expr:
         if name not in self._columns:
