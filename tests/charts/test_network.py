@@ -74,16 +74,16 @@ OPENINGS = {
         ("judges", "10.1.0.9/32", 18000),
     )
 }
-SPLIT_WORKERS = {
-    "global.workers.worker.services": ["ingestion", "labeling", "registry", "flywheel"],
-    "global.workers.worker-judging": {
+SPLIT_WORKERS = {"global.workers.worker.services": ["ingestion", "registry", "flywheel"]} | {
+    f"global.workers.worker-{service}": {
         "pool": "cpu",
         "replicas": 1,
         "devices": 0,
-        "services": ["evaluation"],
+        "services": [service],
         "resources": {},
         "storage": {"persistent": False, "size": "1Gi", "className": ""},
-    },
+    }
+    for service in ("evaluation", "labeling")
 }
 
 
@@ -91,7 +91,8 @@ def test_workers_reach_what_their_services_read_and_no_other_part_does(helm):
     closed = helm.with_values(NO_EXTERNAL_ADDRESSES)
     release = helm.with_values(NO_EXTERNAL_ADDRESSES | OPENINGS | SPLIT_WORKERS)
     reached = {port: outward(release, port) for port in (15432, 10443, 18000)}
-    assert reached == {15432: {"worker"}, 10443: {"worker"}, 18000: {"worker-judging"}}
+    judging = {"worker-evaluation", "worker-labeling"}
+    assert reached == {15432: {"worker"}, 10443: {"worker"}, 18000: judging}
     assert not any(outward(closed, port) for port in reached)
 
 

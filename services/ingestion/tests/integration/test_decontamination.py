@@ -97,7 +97,7 @@ def test_records_of_test_parts_and_benchmarks_are_removed_and_reported(rpc, stor
     assert second.record_count == first.record_count - tested + 1
     rejections = rpc.ListRejections(pb.ListRejectionsRequest(parent=second.name, page_size=100))
     details = [item.detail for item in rejections.rejections if item.reason == "CONTAMINATED"]
-    assert sum(detail.startswith("test_parts: ") for detail in details) == tested
+    assert not any(detail.startswith("test_parts: ") for detail in details)  # they repeat sealed records
     assert sum(detail.startswith("math: ") for detail in details) == 1
 
     only = version_of(rpc, leaks, benchmarks="math", test_parts="false")
