@@ -180,11 +180,8 @@ def test_wrong_answers_are_collected_into_a_dataset_version_and_a_labelling_queu
     assert status == 0, errors
     first = json.loads(printed)
     assert (first["name"], first["recordCount"]) == ("projects/sort/datasets/sort-bad-cases/versions/v1", "5")
-    records = json.loads(ratoon("list", "records", "--in", first["name"], "-o", "json")[1])
-    assert {each["sourceLabel"] for each in records} == {"spam"}
-    assert all(
-        {"domain": "new", "predicted": "ham"}.items() <= each["attributes"].items() for each in records
-    )
+    # Records of a test part stay sealed, wherever they are: lists leave them out.
+    assert json.loads(ratoon("list", "records", "--in", first["name"], "-o", "json")[1]) == []
     status, printed, errors = ratoon("evaluations", "collect", run, "--label", "-o", "json")
     assert status == 0, errors
     assert "Adding a version to projects/sort/datasets/sort-bad-cases." in errors
