@@ -38,7 +38,7 @@ def main() -> None:
     """Measure and print a table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="small sizes, ten seconds")
-    parser.add_argument("--json", type=Path, help="write the figures to this file")
+    parser.add_argument("--json", type=Path, help="write the results to this file")
     parser.add_argument("--tree", nargs=2, metavar=("STORE", "DIGEST"), help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.tree:

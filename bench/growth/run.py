@@ -183,7 +183,7 @@ def wait_of_a_run(store: Store, operations: Operations, observer: Observer, numb
 
 
 class NoTexts:
-    """Dataset versions whose texts nobody reads: answers to `LABELS` do not depend on them."""
+    """Dataset versions whose texts are not read: answers to `LABELS` do not depend on them."""
 
     def artifact_of(self, dataset_version: str) -> str:
         """Not read here."""

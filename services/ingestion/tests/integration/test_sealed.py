@@ -1,4 +1,4 @@
-"""Records of test parts: no method of the API shows their texts or that they are in a test part, whoever calls."""
+"""Records of test parts: no method of the API shows their texts or that they are in a test part, to no role."""
 
 import json
 from collections.abc import Iterator
@@ -162,7 +162,7 @@ def test_no_reading_method_shows_a_sealed_text_or_record(state: State, project: 
 
 
 PROFILED = ("GetDatasetVersion", "ListDatasetVersions", "WatchDatasetVersion")
-"""Methods whose profile of a version names a random sample of its records, sealed or not: that tells nothing."""
+"""Methods whose profile of a version names a random sample of its records, sealed or not: that reveals nothing."""
 
 
 def test_the_other_records_are_shown(state: State, project: Project):

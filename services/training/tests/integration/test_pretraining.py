@@ -26,7 +26,7 @@ PRETRAIN = replace(SFT, objective=Objective.PRETRAIN, epochs=3.0, max_tokens=64,
 
 
 def documents() -> list[str]:
-    """Return paragraphs that nobody wrote for this test: documentation strings of the standard library."""
+    """Return paragraphs that were not written for this test: documentation strings of the standard library."""
     modules = (json_module, random, textwrap, inspect)
     texts = [
         inspect.cleandoc(member.__doc__)

@@ -308,7 +308,7 @@ class _Fitting:
         notes = [f"The column {name} is constant in the training part, and is left out." for name in constant]
         if not numbers and not categories:
             raise CannotFit(
-                "No column of the training part has two values: a model has nothing to tell rows apart by. Add rows or "
+                "No column of the training part has two values: nothing distinguishes the rows. Add rows or "
                 "columns."
             )
         low, high = [], []
@@ -393,7 +393,7 @@ class _Fitting:
             scored = f_regression if answers.dtype.kind == "f" else f_classif
             codes = answers if answers.ndim == 1 else answers.argmax(axis=1)
             with warnings.catch_warnings():
-                # Of a column that tells all labels apart by itself, and of constant ones.
+                # Of a column that separates all labels by itself, and of constant ones.
                 warnings.simplefilter("ignore")
                 parts["select"] = SelectKBest(scored, k=settings.select).fit(wide, codes)
             wide = np.asarray(parts["select"].transform(wide), dtype=np.float64)

@@ -180,7 +180,7 @@ def _chosen_tests(run: EvaluationRun, suite: SuiteScores, name: str) -> Sequence
 
 
 def _sealed(run: EvaluationRun, listed: _Listed, rows: Sequence[WrongAnswer]) -> list[BadCase]:
-    """Return wrong answers without what tells which records of the sealed test part they are."""
+    """Return wrong answers without what identifies the records of the sealed test part."""
     has_texts = kinds.kind_of(run.question.spec).FREE_TEXT
     return [
         BadCase(

@@ -27,7 +27,7 @@ from ratoon_evaluation.harness_yaml import read_yaml
 Context = Any
 
 _SEALED_DIGESTS = ("predictions_digest", "wrong_answers_digest", "verdicts_digest", "answers_digest")
-"""Fields with digests of blobs that tell which records are in a test part."""
+"""Fields with digests of blobs that reveal which records are in a test part."""
 
 
 @dataclass(frozen=True)

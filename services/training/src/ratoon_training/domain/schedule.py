@@ -15,7 +15,7 @@ LOWERED = 0.5
 
 MIN_STEPS_WITHOUT_GAIN = 200
 """Steps without a gain after which a run at the earliest ends whose targets are shared by near numbers: such targets
-differ little at first, and a model needs steps, not epochs, to tell texts apart."""
+differ little at first, and a model needs steps, not epochs, to distinguish texts."""
 MIN_EPOCHS, MAX_EPOCHS = 3, 40
 """Bounds on the epochs that are chosen from the size of the data."""
 
