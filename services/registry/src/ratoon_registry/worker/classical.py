@@ -8,7 +8,7 @@ from typing import Any
 
 from ratoon.classical.errors import BadArtifact
 from ratoon.classical.model import TABLE, ClassicalModel
-from ratoon.classical.tokens import answers, encode, label_texts
+from ratoon.classical.tokens import Token, answers, encode, label_texts
 from ratoon_registry.worker.golden import NEAR_TIE, NoStablePrompt
 from ratoon_registry.worker.inspection import UnfitArtifact
 
@@ -28,33 +28,29 @@ def load(folder: Path) -> ClassicalModel:
 
 def record(model: ClassicalModel, texts: Sequence[str], count: int) -> dict[str, Any]:
     """Return up to `count` prompts with the tokens of their answers; raises NoStablePrompt if all are near-ties."""
-    is_number = not label_texts(model)
-    whole = model.about.features == TABLE
-    cut = (
-        texts
-        if whole
-        else list(dict.fromkeys(text.encode()[:_PROMPT_BYTES].decode(errors="ignore") for text in texts))
-    )
-    prompts: list[dict[str, Any]] = []
-    cut = cut[: 4 * count]
-    for text, tokens in zip(cut, answers(model, cut), strict=True):
-        stable = tokens[:_DIGITS] if is_number else tokens
-        if (
-            len(prompts) < count
-            and stable
-            and all(each.logprob - each.second >= NEAR_TIE for each in stable[:1])
-        ):
-            prompts.append(
-                {
-                    "prompt_token_ids": encode(text),
-                    "tokens": [each.id for each in stable],
-                    "logprobs": [each.logprob for each in stable],
-                    "second_logprobs": [min(each.second, each.logprob) for each in stable],
-                }
-            )
+    if model.about.features != TABLE:
+        texts = list(dict.fromkeys(text.encode()[:_PROMPT_BYTES].decode(errors="ignore") for text in texts))
+    tried = texts[: 4 * count]
+    compared = None if label_texts(model) else _DIGITS
+    found = (tokens[:compared] for tokens in answers(model, tried))
+    prompts = [_prompt(text, tokens) for text, tokens in zip(tried, found, strict=True) if _is_stable(tokens)]
     if not prompts:
         raise NoStablePrompt(
             "The model's two likeliest labels are almost equally likely on every text: label more "
             "records, or other ones."
         )
-    return {"dtype": "float32", "near_tie": NEAR_TIE, "prompts": prompts}
+    return {"dtype": "float32", "near_tie": NEAR_TIE, "prompts": prompts[:count]}
+
+
+def _is_stable(tokens: Sequence[Token]) -> bool:
+    """Return whether the first token of an answer leads clearly."""
+    return bool(tokens) and tokens[0].logprob - tokens[0].second >= NEAR_TIE
+
+
+def _prompt(text: str, tokens: Sequence[Token]) -> dict[str, Any]:
+    return {
+        "prompt_token_ids": encode(text),
+        "tokens": [each.id for each in tokens],
+        "logprobs": [each.logprob for each in tokens],
+        "second_logprobs": [min(each.second, each.logprob) for each in tokens],
+    }
