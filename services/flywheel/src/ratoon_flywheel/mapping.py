@@ -30,7 +30,6 @@ from ratoon.tasks.classify import Classify
 from ratoon.tasks.judges import Requirements
 from ratoon.tasks.kind import BadTask, Direction, Metric
 from ratoon.tasks.kinds import TaskSpec
-from ratoon.training.v1 import grpo_pb2
 from ratoon_flywheel.application.commands import (
     CompareVersions,
     CreateFeedback,
@@ -60,7 +59,6 @@ from ratoon_flywheel.domain.project_settings import (
     LabelQueue,
     MetricGate,
     PreferenceLoss,
-    Reward,
     ShadowSettings,
     StageCompute,
     TrainOn,
@@ -84,6 +82,7 @@ from ratoon_flywheel.domain.signals.feedback import Feedback, Implicit, Received
 from ratoon_flywheel.domain.signals.monitor import DriftDetected, DriftReport
 from ratoon_flywheel.domain.signals.records import Form
 from ratoon_flywheel.domain.signals.traffic import SegmentReceived, TrafficSegment
+from ratoon_flywheel.reward_messages import reward_message, reward_of
 
 _NEVER = datetime.fromtimestamp(0, UTC)
 """Stands for times that are not set yet."""
@@ -668,7 +667,7 @@ def _tuning_message(value: TuningDefaults) -> project_pb2.Project.TuningDefaults
         "train_on": kind.TrainOn.Value(train_on),
         "truncation": kind.Truncation.Value(truncation),
         "preference_loss": kind.PreferenceLoss.Value(loss),
-        "rewards": [_reward_message(reward) for reward in value.rewards],
+        "rewards": [reward_message(reward) for reward in value.rewards],
     }
     return kind(**{**vars(value), **named})
 
@@ -689,19 +688,8 @@ def _tuning(spec: project_pb2.Project.TuningDefaults) -> TuningDefaults:
         spec.preference_learning_rate,
         spec.beta,
         PreferenceLoss(loss) if spec.preference_loss else None,
-        tuple(_reward(reward) for reward in spec.rewards),
+        tuple(reward_of(reward) for reward in spec.rewards),
     )
-
-
-def _reward_message(value: Reward) -> grpo_pb2.Reward:
-    stated: dict[str, Any] = {value.kind: True if value.kind == Reward().kind else value.value}
-    return grpo_pb2.Reward(weight=value.weight, **stated)
-
-
-def _reward(message: grpo_pb2.Reward) -> Reward:
-    kind = message.WhichOneof("reward") or Reward().kind
-    value = "" if kind == Reward().kind else str(getattr(message, kind))
-    return Reward(kind, value, message.weight or 1.0)
 
 
 def _requirements_message(value: Requirements) -> project_pb2.Project.JudgeRequirements | None:

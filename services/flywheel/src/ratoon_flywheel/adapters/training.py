@@ -1,13 +1,11 @@
 """Training: runs on a split, from scratch or on from the artifact in production."""
 
-from typing import Any
-
 import grpc
 
 from ratoon.service.tasks import message_of
 from ratoon.tasks.compute import Dtype
 from ratoon.tasks.kinds import kind_of
-from ratoon.training.v1 import grpo_pb2, training_run_pb2
+from ratoon.training.v1 import training_run_pb2
 from ratoon.training.v1 import training_service_pb2 as pb
 from ratoon.training.v1.training_service_pb2_grpc import TrainingServiceStub
 from ratoon_flywheel.adapters.children import child, ensure_cancelled
@@ -15,8 +13,8 @@ from ratoon_flywheel.domain.pipelines.actions import Train
 from ratoon_flywheel.domain.pipelines.runs import Products
 from ratoon_flywheel.domain.pipelines.steps import Child
 from ratoon_flywheel.domain.pipelines.support import CLASSICAL, DEFAULT_RECIPE
-from ratoon_flywheel.domain.project_settings import Reward
 from ratoon_flywheel.domain.projects import Method, labels_of
+from ratoon_flywheel.reward_messages import reward_message
 
 _PRETRAINING = ("pretrain", "continued_pretrain")
 """Recipes that learn every token of plain texts."""
@@ -104,16 +102,11 @@ def _align(recipe: training_run_pb2.Recipe, spec: Train) -> None:
     recipe.objective = recipe.Objective.Value(f"OBJECTIVE_{spec.recipe.upper()}")
     recipe.learning_rate = tuning.preference_learning_rate
     if recipe.objective == recipe.OBJECTIVE_GRPO:
-        recipe.grpo.rewards.extend(_reward(reward) for reward in tuning.rewards)
+        recipe.grpo.rewards.extend(reward_message(reward) for reward in tuning.rewards)
         return
     recipe.beta = tuning.beta
     if tuning.preference_loss and recipe.objective == recipe.OBJECTIVE_DPO:
         recipe.preference_loss = recipe.PreferenceLoss.Value(f"PREFERENCE_LOSS_{tuning.preference_loss}")
-
-
-def _reward(reward: Reward) -> grpo_pb2.Reward:
-    stated: dict[str, Any] = {reward.kind: True if reward.kind == Reward().kind else reward.value}
-    return grpo_pb2.Reward(weight=reward.weight, **stated)
 
 
 def _tune(recipe: training_run_pb2.Recipe, spec: Train) -> None:
