@@ -32,8 +32,11 @@ def record(model: ClassicalModel, texts: Sequence[str], count: int) -> dict[str,
         texts = list(dict.fromkeys(text.encode()[:_PROMPT_BYTES].decode(errors="ignore") for text in texts))
     tried = texts[: 4 * count]
     compared = None if label_texts(model) else _DIGITS
-    found = (tokens[:compared] for tokens in answers(model, tried))
-    prompts = [_prompt(text, tokens) for text, tokens in zip(tried, found, strict=True) if _is_stable(tokens)]
+    prompts = [
+        _prompt(text, tokens[:compared])
+        for text, tokens in zip(tried, answers(model, tried), strict=True)
+        if _is_stable(tokens[:compared])
+    ]
     if not prompts:
         raise NoStablePrompt(
             "The model's two likeliest labels are almost equally likely on every text: label more "
