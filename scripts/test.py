@@ -13,7 +13,8 @@ import sys
 import time
 import tomllib
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -26,9 +27,10 @@ ROOT = Path(__file__).resolve().parent.parent
 class Tier:
     """Directories with tests, options of pytest for them, and how they run side by side.
 
-    Each of `lanes` is a marker expression. Several lanes run side by side, each with a process for every directory. A
-    single lane is one process, whose files are shared among `workers` of pytest-xdist. The quick form has
-    `quick_lanes` in their place. A tier that `joins` another one continues its last lane.
+    Each of `lanes` is a marker expression. Several lanes run side by side, each with a process for every directory; a
+    lane that has ended helps the first one. A single lane is one process, whose files are shared among `workers` of
+    pytest-xdist. The quick form has `quick_lanes` in their place. A tier that `joins` another one continues its last
+    lane.
     """
 
     folders: tuple[str, ...]
@@ -239,19 +241,34 @@ Repeats = Callable[[Process, Outcome], bool]
 
 
 def run(lanes: list[list[Process]], repeats: Repeats) -> list[Outcome]:
-    """Run the lanes of a stage side by side: the first prints as it goes, the others when all have ended."""
+    """Run the lanes of a stage side by side: the first prints as it goes, the others when all have ended.
+
+    A lane that has ended takes what the first one has left, from its end, so that no processor waits for the other.
+    """
     REPORTS.mkdir(exist_ok=True)
+    left = [deque(lane) for lane in lanes]
     with contextlib.ExitStack() as files:
         paths = [REPORTS / f"lane-{number}.log" for number in range(1, len(lanes))]
         outputs = [None, *(files.enter_context(path.open("w")) for path in paths)]
         with ThreadPoolExecutor(len(lanes)) as pool:
-            outcomes = list(pool.map(run_lane, lanes, outputs, [repeats] * len(lanes)))
+            taken = [in_turn(own, left[0]) for own in left]
+            outcomes = list(pool.map(run_lane, taken, outputs, [repeats] * len(lanes)))
     for path in paths:
         print(path.read_text(), flush=True)
     return [outcome for lane in outcomes for outcome in lane]
 
 
-def run_lane(processes: list[Process], output: TextIO | None, repeats: Repeats) -> list[Outcome]:
+def in_turn(own: "deque[Process]", first: "deque[Process]") -> Iterator[Process]:
+    """Yield the processes of a lane from its beginning, then those of the first lane from its end."""
+    with contextlib.suppress(IndexError):
+        while True:
+            yield own.popleft()
+    with contextlib.suppress(IndexError):
+        while True:
+            yield first.pop()
+
+
+def run_lane(processes: Iterable[Process], output: TextIO | None, repeats: Repeats) -> list[Outcome]:
     """Run processes one after the other."""
     outcomes = []
     for process in processes:

@@ -1,5 +1,6 @@
 """What `scripts/test.py` runs side by side: every test once; the quick form of a tier leaves thorough tests out."""
 
+from collections import deque
 from itertools import product
 
 MARKERS = ("engine", "ray", "kafka", "thorough")
@@ -29,6 +30,12 @@ def test_the_loops_run_after_the_tests_with_engines_and_beside_the_others(script
     assert not {"tests/e2e"} & {folder for process in light for folder in process.folders}
     names = [process.name for lane in stage.lanes for process in lane]
     assert len(set(names)) == len(names)
+
+
+def test_a_lane_that_has_ended_takes_the_last_processes_of_the_first(script):
+    first, second = deque(["a", "b", "c"]), deque(["engine", "loops"])
+    light, heavy = script.in_turn(first, first), script.in_turn(second, first)
+    assert [next(light), *heavy, *light] == ["a", "engine", "loops", "c", "b"]
 
 
 def test_a_tier_that_joins_another_runs_alone_too(script):
