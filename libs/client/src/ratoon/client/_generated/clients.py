@@ -18,6 +18,8 @@ if TYPE_CHECKING:
         SuitesResource,
     )
     from ratoon.client._generated.flywheel import (
+        AnswersResource,
+        AsyncAnswersResource,
         AsyncDriftReportsResource,
         AsyncExternalEventsResource,
         AsyncFeedbackResource,
@@ -107,7 +109,14 @@ if TYPE_CHECKING:
         EnginesResource,
         RolloutsResource,
     )
-    from ratoon.client._generated.training import AsyncTrainingRunsResource, TrainingRunsResource
+    from ratoon.client._generated.training import (
+        AsyncSweepsResource,
+        AsyncTrainingRunMetricsResource,
+        AsyncTrainingRunsResource,
+        SweepsResource,
+        TrainingRunMetricsResource,
+        TrainingRunsResource,
+    )
 
 
 class SyncResources:
@@ -135,6 +144,13 @@ class SyncResources:
         from ratoon.client._generated.labeling import AnnotationsResource
 
         return AnnotationsResource(self._transport)
+
+    @cached_property
+    def answers(self) -> "AnswersResource":
+        """Answers."""
+        from ratoon.client._generated.flywheel import AnswersResource
+
+        return AnswersResource(self._transport)
 
     @cached_property
     def api_keys(self) -> "ApiKeysResource":
@@ -440,6 +456,17 @@ class SyncResources:
         return SuitesResource(self._transport)
 
     @cached_property
+    def sweeps(self) -> "SweepsResource":
+        """Search for the settings of a training recipe.
+
+        Each trial is a training run with settings of its own; trials are compared by a metric of the
+        validation part. A sweep has no access to a test part.
+        """
+        from ratoon.client._generated.training import SweepsResource
+
+        return SweepsResource(self._transport)
+
+    @cached_property
     def tasks(self) -> "TasksResource":
         """Record that annotators are asked to answer, or whose answers they are asked to rate."""
         from ratoon.client._generated.labeling import TasksResource
@@ -459,6 +486,13 @@ class SyncResources:
         from ratoon.client._generated.flywheel import TrafficSegmentsResource
 
         return TrafficSegmentsResource(self._transport)
+
+    @cached_property
+    def training_run_metrics(self) -> "TrainingRunMetricsResource":
+        """Measurements of one name over the steps of a training run."""
+        from ratoon.client._generated.training import TrainingRunMetricsResource
+
+        return TrainingRunMetricsResource(self._transport)
 
     @cached_property
     def training_runs(self) -> "TrainingRunsResource":
@@ -493,6 +527,13 @@ class AsyncResources:
         from ratoon.client._generated.labeling import AsyncAnnotationsResource
 
         return AsyncAnnotationsResource(self._transport)
+
+    @cached_property
+    def answers(self) -> "AsyncAnswersResource":
+        """Answers."""
+        from ratoon.client._generated.flywheel import AsyncAnswersResource
+
+        return AsyncAnswersResource(self._transport)
 
     @cached_property
     def api_keys(self) -> "AsyncApiKeysResource":
@@ -798,6 +839,17 @@ class AsyncResources:
         return AsyncSuitesResource(self._transport)
 
     @cached_property
+    def sweeps(self) -> "AsyncSweepsResource":
+        """Search for the settings of a training recipe.
+
+        Each trial is a training run with settings of its own; trials are compared by a metric of the
+        validation part. A sweep has no access to a test part.
+        """
+        from ratoon.client._generated.training import AsyncSweepsResource
+
+        return AsyncSweepsResource(self._transport)
+
+    @cached_property
     def tasks(self) -> "AsyncTasksResource":
         """Record that annotators are asked to answer, or whose answers they are asked to rate."""
         from ratoon.client._generated.labeling import AsyncTasksResource
@@ -817,6 +869,13 @@ class AsyncResources:
         from ratoon.client._generated.flywheel import AsyncTrafficSegmentsResource
 
         return AsyncTrafficSegmentsResource(self._transport)
+
+    @cached_property
+    def training_run_metrics(self) -> "AsyncTrainingRunMetricsResource":
+        """Measurements of one name over the steps of a training run."""
+        from ratoon.client._generated.training import AsyncTrainingRunMetricsResource
+
+        return AsyncTrainingRunMetricsResource(self._transport)
 
     @cached_property
     def training_runs(self) -> "AsyncTrainingRunsResource":

@@ -2,7 +2,13 @@
 """Models of flywheel."""
 
 from ratoon.client._generated.common_types import Compute, Failure, Metric, Progress, ShadowAnalysis, TaskSpec
-from ratoon.client._generated.training_types import Reward
+from ratoon.client._generated.training_types import (
+    Distillation,
+    Lora,
+    Optimization,
+    RecipeArchitecture,
+    Reward,
+)
 from ratoon.client._models import Int64, Message, OpenEnum, Timestamp
 
 
@@ -105,6 +111,17 @@ class ProjectTrainingDefaults(Message):
 
     lora_rank: int = 0
     """Rank of a LoRA adapter, at most 256."""
+
+    optimization: Optimization | None = None
+    """Optimizer and learning-rate schedule. Training checks it when a run begins."""
+
+    architecture: RecipeArchitecture | None = None
+    """Architecture and tokenizer of a model that is trained from scratch; `hidden_size` and `layers`
+    take precedence.
+    """
+
+    lora: Lora | None = None
+    """Settings of a new LoRA adapter beyond its rank."""
 
 
 class ProjectRolloutDefaults(Message):
@@ -411,7 +428,7 @@ class ProjectTuningDefaults(Message):
     """
 
     preference_learning_rate: float = 0.0
-    """Learning rate of the recipes `dpo`, `kto` and `grpo`, at most 1.
+    """Learning rate of the recipes `dpo`, `kto`, `grpo` and `reward_model`, at most 1.
 
     `training.learning_rate` is that of the others.
     """
@@ -431,6 +448,9 @@ class ProjectTuningDefaults(Message):
     Empty: exact match. A project with rewards has a task that can be checked: `auto` then takes `grpo` in
     the place of `sft`.
     """
+
+    distillation: Distillation | None = None
+    """Teacher of the recipe `distillation`, and how it is learned from."""
 
 
 class ProjectJudgeRequirements(Message):
@@ -589,19 +609,21 @@ class Project(Message):
     recipes: list[str] = []
     """Recipes of the first version, in their order, for example `pretrain`, `sft`, `dpo`.
 
-    Empty: `sft`. Each training begins with the artifact of the one before it. Pipeline runs support
-    `pretrain`, `continued_pretrain`, `sft`, `dpo`, `kto` and `grpo` so far, and `classical` (a classical
-    model) alone.
+    Empty: `sft`. Each training begins with the artifact of the one before it: `pretrain`,
+    `continued_pretrain`, `sft`, `dpo`, `kto`, `grpo` and `distillation` (from the teacher in
+    `tuning.distillation`). `reward_model` trains a model that judges the answers of `dpo` or `grpo`, one
+    of which follows it. `classical` (a classical model) stands alone.
     """
 
     retraining_recipes: list[str] = []
-    """Recipe of later versions.
+    """Recipes of later versions, in their order.
 
-    Empty: `sft`. Retrainings support one of `sft` (right answers), `dpo` (preferences), `kto` (good and
-    bad answers), `grpo` (prompts whose answers `tuning.rewards` check), `classical` (right answers, of a
-    classical model) and `auto` so far: `auto` takes that one of the first three for which the most
-    feedback has come since the last retraining, and `grpo` in the place of `sft` if the project has
-    rewards.
+    Empty: `sft`. Each learns from feedback: `sft` and `distillation` from right answers, `dpo` and
+    `reward_model` from preferences, `kto` from good and bad answers, `grpo` from prompts whose answers
+    `tuning.rewards` check. A run leaves out the recipes that no feedback has come for since the last
+    retraining. `classical` (right answers, of a classical model) and `auto` stand alone: `auto` takes
+    that one of `sft`, `dpo` and `kto` for which the most feedback has come, and `grpo` in the place of
+    `sft` if the project has rewards.
     """
 
     curation: list[ProjectCurationStep] = []
@@ -1042,13 +1064,16 @@ class PipelineRun(Message):
 
     following_recipes: list[str] = []
     """Recipes of the trainings that follow the one of `recipe`, of a project that names several
-    (`recipes`).
+    (`recipes`, `retraining_recipes`).
+
+    Those that have no feedback to learn from go when the stage `dataset` has started.
     """
 
     trained_recipes: list[PipelineRunTrainedRecipe] = []
     """Trainings that have ended, of a project that names several recipes.
 
-    Each begins with the artifact of the one before it; the artifact of the last one is the candidate.
+    Each begins with the artifact of the one before it that writes answers (`reward_model` writes none);
+    the artifact of the last one is the candidate.
     """
 
 
@@ -1211,6 +1236,12 @@ class Feedback(Message):
     """User who gives the feedback, at most 256 characters.
 
     Default: the `user` of the request. It returns as a hash.
+    """
+
+    task: str = ""
+    """Resource name of the labeling task by which annotators gave the feedback.
+
+    Only services set it. Empty: a user gave the feedback.
     """
 
 
@@ -1389,6 +1420,78 @@ class ExportFeedbackResponse(Message):
     text for many prompts), `CAPPED` (too many of one user), `OTHER_FORM` (not requested), `NO_TEXT`
     (the text is deleted or erased, or is no answer of the task).
     """
+
+
+class CollectAnswersRequestSelection(OpenEnum):
+    """Answers to read."""
+
+    UNSPECIFIED = "SELECTION_UNSPECIFIED"
+    """Not set."""
+
+    ALL = "SELECTION_ALL"
+    """All answers to callers."""
+
+    REJECTED = "SELECTION_REJECTED"
+    """Answers with a thumb down or a low rating, and without a correction."""
+
+
+class CapturedAnswer(Message):
+    """Answer of a model to a caller, as the captured traffic holds it."""
+
+    answer_id: str = ""
+    """`id` of the answer."""
+
+    create_time: Timestamp | None = None
+    """Time of the answer, UTC."""
+
+    deployment: str = ""
+    """Resource name of the deployment."""
+
+    version: str = ""
+    """Resource name of the model version that answered."""
+
+    position: Int64 = 0
+    """Position of the answer, or of the feedback on it, in the order of arrival."""
+
+    text_digests: list[str] = []
+    """SHA-256 digests of the texts of the request without white space around them, the question first."""
+
+    text: str = ""
+    """Text of the last message of the user; in projects of free text the whole conversation.
+
+    Set if `answer_ids` names the answer.
+    """
+
+    label: str = ""
+    """The answer in canonical form.
+
+    Of free text set only if `answer_ids` names the answer. Empty: it is not valid.
+    """
+
+    confidence: float | None = None
+    """Geometric mean of the probabilities of the tokens of the answer, 0 to 1.
+
+    Not set: the request did not ask for them. Invalid answers and refusals have 0.
+    """
+
+    feedback: str = ""
+    """Resource name of the feedback that counts for the answer. Empty: none."""
+
+
+class CollectAnswersResponse(Message):
+    """Response of `CollectAnswers`."""
+
+    answers: list[CapturedAnswer] = []
+    """The answers, in the order of their positions."""
+
+    position: Int64 = 0
+    """Position up to which everything was looked at."""
+
+    forbidden_count: Int64 = 0
+    """Number of answers that may not be used for training."""
+
+    has_more: bool = False
+    """True if more has arrived after `position`."""
 
 
 class TrafficSegment(Message):

@@ -27,6 +27,7 @@ from ratoon.client._generated.labeling_types import (
     QueuePreLabels,
     QueueRefillRule,
     Refill,
+    SubmitTaskResponse,
     SummarizeQueueResponse,
     SummarizeRatingsResponse,
     SummarizeTasksResponse,
@@ -133,15 +134,34 @@ class AnnotationsResource:
             timeout,
         )
 
-    def get(self, name: str, *, timeout: float | None = None) -> Annotation:
+    def get(
+        self,
+        name: str,
+        *,
+        reader: str | None = None,
+        purpose: str | None = None,
+        timeout: float | None = None,
+    ) -> Annotation:
         """Return one annotation.
+
+        That of a sealed record does not exist for callers, except their own ones, unless an engineer sets
+        `reader` and `purpose`: the reading is then logged at the split.
 
         Args:
             name: Resource name of the annotation: `projects/{project}/annotations/{annotation}`.
+            reader: Reader of the annotation of a sealed record: a resource name, for example of a task.
+                Engineers alone may read them.
+            purpose: Purpose of the reading of sealed records. It is logged at the split.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
         return self._transport.call(
-            Annotation, Call("GET", expand("/v1/{name=projects/*/annotations/*}", name=name)), timeout
+            Annotation,
+            Call(
+                "GET",
+                expand("/v1/{name=projects/*/annotations/*}", name=name),
+                query=present({"reader": reader, "purpose": purpose}),
+            ),
+            timeout,
         )
 
     def import_file(
@@ -202,9 +222,14 @@ class AnnotationsResource:
         page_size: int | None = None,
         page_token: str | None = None,
         order_by: str | None = None,
+        reader: str | None = None,
+        purpose: str | None = None,
         timeout: float | None = None,
     ) -> SyncPage[Annotation]:
         """List the annotations of a project, oldest first.
+
+        Those of sealed records are left out, except the caller's own ones, unless an engineer sets `reader`
+        and `purpose`: the reading is then logged at the split.
 
         Args:
             parent: Resource name of the project: `projects/{project}`.
@@ -214,6 +239,9 @@ class AnnotationsResource:
                 listing is refused.
             order_by: Order of the items: `create_time` (default) or `create_time desc`. The token of another
                 order is refused.
+            reader: Reader of annotations of sealed records: a resource name, for example of a task. Engineers
+                alone may read them.
+            purpose: Purpose of the reading of sealed records. It is logged at the split.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
         return self._transport.page(
@@ -222,7 +250,15 @@ class AnnotationsResource:
             Call(
                 "GET",
                 expand("/v1/{parent=projects/*}/annotations", parent=parent),
-                query=present({"pageSize": page_size, "pageToken": page_token, "orderBy": order_by}),
+                query=present(
+                    {
+                        "pageSize": page_size,
+                        "pageToken": page_token,
+                        "orderBy": order_by,
+                        "reader": reader,
+                        "purpose": purpose,
+                    }
+                ),
             ),
             timeout,
         )
@@ -319,15 +355,34 @@ class AsyncAnnotationsResource:
             timeout,
         )
 
-    async def get(self, name: str, *, timeout: float | None = None) -> Annotation:
+    async def get(
+        self,
+        name: str,
+        *,
+        reader: str | None = None,
+        purpose: str | None = None,
+        timeout: float | None = None,
+    ) -> Annotation:
         """Return one annotation.
+
+        That of a sealed record does not exist for callers, except their own ones, unless an engineer sets
+        `reader` and `purpose`: the reading is then logged at the split.
 
         Args:
             name: Resource name of the annotation: `projects/{project}/annotations/{annotation}`.
+            reader: Reader of the annotation of a sealed record: a resource name, for example of a task.
+                Engineers alone may read them.
+            purpose: Purpose of the reading of sealed records. It is logged at the split.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
         return await self._transport.call(
-            Annotation, Call("GET", expand("/v1/{name=projects/*/annotations/*}", name=name)), timeout
+            Annotation,
+            Call(
+                "GET",
+                expand("/v1/{name=projects/*/annotations/*}", name=name),
+                query=present({"reader": reader, "purpose": purpose}),
+            ),
+            timeout,
         )
 
     async def import_file(
@@ -388,9 +443,14 @@ class AsyncAnnotationsResource:
         page_size: int | None = None,
         page_token: str | None = None,
         order_by: str | None = None,
+        reader: str | None = None,
+        purpose: str | None = None,
         timeout: float | None = None,
     ) -> AsyncPaginator[Annotation]:
         """List the annotations of a project, oldest first.
+
+        Those of sealed records are left out, except the caller's own ones, unless an engineer sets `reader`
+        and `purpose`: the reading is then logged at the split.
 
         Args:
             parent: Resource name of the project: `projects/{project}`.
@@ -400,6 +460,9 @@ class AsyncAnnotationsResource:
                 listing is refused.
             order_by: Order of the items: `create_time` (default) or `create_time desc`. The token of another
                 order is refused.
+            reader: Reader of annotations of sealed records: a resource name, for example of a task. Engineers
+                alone may read them.
+            purpose: Purpose of the reading of sealed records. It is logged at the split.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
         return self._transport.page(
@@ -408,7 +471,15 @@ class AsyncAnnotationsResource:
             Call(
                 "GET",
                 expand("/v1/{parent=projects/*}/annotations", parent=parent),
-                query=present({"pageSize": page_size, "pageToken": page_token, "orderBy": order_by}),
+                query=present(
+                    {
+                        "pageSize": page_size,
+                        "pageToken": page_token,
+                        "orderBy": order_by,
+                        "reader": reader,
+                        "purpose": purpose,
+                    }
+                ),
             ),
             timeout,
         )
@@ -1357,7 +1428,7 @@ class QueuesResource:
             parent: Resource name of the project: `projects/{project}`.
             dataset_version: Resource name of the dataset version whose records become tasks. It must belong
                 to the same project. Records that people have answered become no tasks, also those of an
-                earlier version of the dataset.
+                earlier version of the dataset. Empty: answers enter by `intake_rules` alone.
             filter: Filter of the records, for example `language = zh AND attributes.channel = web`. Fields:
                 `source`, `source_path`, `source_label`, `language`, `licence` and `attributes.{name}`. Empty:
                 all records.
@@ -1537,7 +1608,7 @@ class QueuesResource:
             name: Resource name: `projects/{project}/queues/{queue}`.
             dataset_version: Resource name of the dataset version whose records become tasks. It must belong
                 to the same project. Records that people have answered become no tasks, also those of an
-                earlier version of the dataset.
+                earlier version of the dataset. Empty: answers enter by `intake_rules` alone.
             filter: Filter of the records, for example `language = zh AND attributes.channel = web`. Fields:
                 `source`, `source_path`, `source_label`, `language`, `licence` and `attributes.{name}`. Empty:
                 all records.
@@ -1686,7 +1757,7 @@ class AsyncQueuesResource:
             parent: Resource name of the project: `projects/{project}`.
             dataset_version: Resource name of the dataset version whose records become tasks. It must belong
                 to the same project. Records that people have answered become no tasks, also those of an
-                earlier version of the dataset.
+                earlier version of the dataset. Empty: answers enter by `intake_rules` alone.
             filter: Filter of the records, for example `language = zh AND attributes.channel = web`. Fields:
                 `source`, `source_path`, `source_label`, `language`, `licence` and `attributes.{name}`. Empty:
                 all records.
@@ -1868,7 +1939,7 @@ class AsyncQueuesResource:
             name: Resource name: `projects/{project}/queues/{queue}`.
             dataset_version: Resource name of the dataset version whose records become tasks. It must belong
                 to the same project. Records that people have answered become no tasks, also those of an
-                earlier version of the dataset.
+                earlier version of the dataset. Empty: answers enter by `intake_rules` alone.
             filter: Filter of the records, for example `language = zh AND attributes.channel = web`. Fields:
                 `source`, `source_path`, `source_label`, `language`, `licence` and `attributes.{name}`. Empty:
                 all records.
@@ -2366,15 +2437,34 @@ class TasksResource:
             timeout,
         )
 
-    def get(self, name: str, *, timeout: float | None = None) -> Task:
+    def get(
+        self,
+        name: str,
+        *,
+        reader: str | None = None,
+        purpose: str | None = None,
+        timeout: float | None = None,
+    ) -> Task:
         """Return one task.
+
+        That of a sealed record does not exist for callers, unless they hold it or answered it, or an engineer
+        sets `reader` and `purpose`: the reading is then logged at the split.
 
         Args:
             name: Resource name of the task: `projects/{project}/tasks/{task}`.
+            reader: Reader of the task of a sealed record: a resource name, for example of a task. Engineers
+                alone may read them.
+            purpose: Purpose of the reading of sealed records. It is logged at the split.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
         return self._transport.call(
-            Task, Call("GET", expand("/v1/{name=projects/*/tasks/*}", name=name)), timeout
+            Task,
+            Call(
+                "GET",
+                expand("/v1/{name=projects/*/tasks/*}", name=name),
+                query=present({"reader": reader, "purpose": purpose}),
+            ),
+            timeout,
         )
 
     def list(
@@ -2385,9 +2475,14 @@ class TasksResource:
         page_token: str | None = None,
         order_by: str | None = None,
         filter: str | None = None,
+        reader: str | None = None,
+        purpose: str | None = None,
         timeout: float | None = None,
     ) -> SyncPage[Task]:
         """List the tasks of a project, oldest first.
+
+        Those of sealed records are left out, except those that the caller holds or answered, unless an
+        engineer sets `reader` and `purpose`: the reading is then logged at the split.
 
         Args:
             parent: Resource name of the project: `projects/{project}`.
@@ -2399,6 +2494,9 @@ class TasksResource:
                 order is refused.
             filter: Filter by `state` and `reason`, for example `state = OPEN AND reason = conflict`. Empty:
                 all tasks. The token of another filter is refused.
+            reader: Reader of tasks of sealed records: a resource name, for example of a task. Engineers alone
+                may read them.
+            purpose: Purpose of the reading of sealed records. It is logged at the split.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
         return self._transport.page(
@@ -2408,7 +2506,14 @@ class TasksResource:
                 "GET",
                 expand("/v1/{parent=projects/*}/tasks", parent=parent),
                 query=present(
-                    {"pageSize": page_size, "pageToken": page_token, "orderBy": order_by, "filter": filter}
+                    {
+                        "pageSize": page_size,
+                        "pageToken": page_token,
+                        "orderBy": order_by,
+                        "filter": filter,
+                        "reader": reader,
+                        "purpose": purpose,
+                    }
                 ),
             ),
             timeout,
@@ -2442,6 +2547,71 @@ class TasksResource:
                 "POST",
                 expand("/v1/{name=projects/*/tasks/*}:review", name=name),
                 body=present({"decision": decision, "label": label, "comment": comment}),
+            ),
+            timeout,
+        )
+
+    def submit(
+        self,
+        name: str,
+        *,
+        label: str | None = None,
+        request_id: str | None = None,
+        ratings: Mapping[str, int] | None = None,
+        preference: Preference | None = None,
+        comment: str | None = None,
+        skip_reason: str | None = None,
+        guideline_version: int | None = None,
+        claim_count: int | None = None,
+        other_than: Sequence[str] | None = None,
+        reason: str | None = None,
+        timeout: float | None = None,
+    ) -> SubmitTaskResponse:
+        """Answer a task and claim the next ones, in one transaction.
+
+        Tasks of a queue are followed by tasks of that queue, others by tasks that belong to no queue.
+        Refusals of `CompleteTask` apply. The same call again changes no answer and returns the same claims.
+        Where no task can be claimed, because the queue is paused or its deadline is over, the answer is
+        stored and no task is returned.
+
+        Args:
+            name: Resource name of the task: `projects/{project}/tasks/{task}`.
+            label: Answer to give: one of the labels of the guideline (several: one a line), a text or a
+                number. Empty: skip the task.
+            request_id: Marks the call as safe to retry. At most 256 characters.
+            ratings: Ratings of a task of the work RATE: 1 to 5 for each of its scales.
+            preference: The better one of the candidates of a task of the work COMPARE.
+            comment: Comment for reviewers and engineers, at most 4,096 characters. Empty: none.
+            skip_reason: Why the task is skipped, at most 200 characters. Refused with an answer.
+            guideline_version: Version of the guideline that the annotator read. Default: the version when the
+                task was claimed. An answer that a later version requests again is refused
+                (`GUIDELINE_CHANGED`).
+            claim_count: Number of tasks to claim, 0 to 20.
+            other_than: Names of tasks that are not claimed, at most 100: those in work.
+            reason: Reason for the next tasks, if the task belongs to no queue: `review-sample`, `conflict` or
+                `requested`. Empty: any.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return self._transport.call(
+            SubmitTaskResponse,
+            Call(
+                "POST",
+                expand("/v1/{name=projects/*/tasks/*}:submit", name=name),
+                body=present(
+                    {
+                        "label": label,
+                        "requestId": request_id or new_request_id(),
+                        "ratings": ratings,
+                        "preference": preference,
+                        "comment": comment,
+                        "skipReason": skip_reason,
+                        "guidelineVersion": guideline_version,
+                        "claimCount": claim_count,
+                        "otherThan": other_than,
+                        "reason": reason,
+                    }
+                ),
+                repeatable=True,
             ),
             timeout,
         )
@@ -2624,15 +2794,34 @@ class AsyncTasksResource:
             timeout,
         )
 
-    async def get(self, name: str, *, timeout: float | None = None) -> Task:
+    async def get(
+        self,
+        name: str,
+        *,
+        reader: str | None = None,
+        purpose: str | None = None,
+        timeout: float | None = None,
+    ) -> Task:
         """Return one task.
+
+        That of a sealed record does not exist for callers, unless they hold it or answered it, or an engineer
+        sets `reader` and `purpose`: the reading is then logged at the split.
 
         Args:
             name: Resource name of the task: `projects/{project}/tasks/{task}`.
+            reader: Reader of the task of a sealed record: a resource name, for example of a task. Engineers
+                alone may read them.
+            purpose: Purpose of the reading of sealed records. It is logged at the split.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
         return await self._transport.call(
-            Task, Call("GET", expand("/v1/{name=projects/*/tasks/*}", name=name)), timeout
+            Task,
+            Call(
+                "GET",
+                expand("/v1/{name=projects/*/tasks/*}", name=name),
+                query=present({"reader": reader, "purpose": purpose}),
+            ),
+            timeout,
         )
 
     def list(
@@ -2643,9 +2832,14 @@ class AsyncTasksResource:
         page_token: str | None = None,
         order_by: str | None = None,
         filter: str | None = None,
+        reader: str | None = None,
+        purpose: str | None = None,
         timeout: float | None = None,
     ) -> AsyncPaginator[Task]:
         """List the tasks of a project, oldest first.
+
+        Those of sealed records are left out, except those that the caller holds or answered, unless an
+        engineer sets `reader` and `purpose`: the reading is then logged at the split.
 
         Args:
             parent: Resource name of the project: `projects/{project}`.
@@ -2657,6 +2851,9 @@ class AsyncTasksResource:
                 order is refused.
             filter: Filter by `state` and `reason`, for example `state = OPEN AND reason = conflict`. Empty:
                 all tasks. The token of another filter is refused.
+            reader: Reader of tasks of sealed records: a resource name, for example of a task. Engineers alone
+                may read them.
+            purpose: Purpose of the reading of sealed records. It is logged at the split.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
         return self._transport.page(
@@ -2666,7 +2863,14 @@ class AsyncTasksResource:
                 "GET",
                 expand("/v1/{parent=projects/*}/tasks", parent=parent),
                 query=present(
-                    {"pageSize": page_size, "pageToken": page_token, "orderBy": order_by, "filter": filter}
+                    {
+                        "pageSize": page_size,
+                        "pageToken": page_token,
+                        "orderBy": order_by,
+                        "filter": filter,
+                        "reader": reader,
+                        "purpose": purpose,
+                    }
                 ),
             ),
             timeout,
@@ -2700,6 +2904,71 @@ class AsyncTasksResource:
                 "POST",
                 expand("/v1/{name=projects/*/tasks/*}:review", name=name),
                 body=present({"decision": decision, "label": label, "comment": comment}),
+            ),
+            timeout,
+        )
+
+    async def submit(
+        self,
+        name: str,
+        *,
+        label: str | None = None,
+        request_id: str | None = None,
+        ratings: Mapping[str, int] | None = None,
+        preference: Preference | None = None,
+        comment: str | None = None,
+        skip_reason: str | None = None,
+        guideline_version: int | None = None,
+        claim_count: int | None = None,
+        other_than: Sequence[str] | None = None,
+        reason: str | None = None,
+        timeout: float | None = None,
+    ) -> SubmitTaskResponse:
+        """Answer a task and claim the next ones, in one transaction.
+
+        Tasks of a queue are followed by tasks of that queue, others by tasks that belong to no queue.
+        Refusals of `CompleteTask` apply. The same call again changes no answer and returns the same claims.
+        Where no task can be claimed, because the queue is paused or its deadline is over, the answer is
+        stored and no task is returned.
+
+        Args:
+            name: Resource name of the task: `projects/{project}/tasks/{task}`.
+            label: Answer to give: one of the labels of the guideline (several: one a line), a text or a
+                number. Empty: skip the task.
+            request_id: Marks the call as safe to retry. At most 256 characters.
+            ratings: Ratings of a task of the work RATE: 1 to 5 for each of its scales.
+            preference: The better one of the candidates of a task of the work COMPARE.
+            comment: Comment for reviewers and engineers, at most 4,096 characters. Empty: none.
+            skip_reason: Why the task is skipped, at most 200 characters. Refused with an answer.
+            guideline_version: Version of the guideline that the annotator read. Default: the version when the
+                task was claimed. An answer that a later version requests again is refused
+                (`GUIDELINE_CHANGED`).
+            claim_count: Number of tasks to claim, 0 to 20.
+            other_than: Names of tasks that are not claimed, at most 100: those in work.
+            reason: Reason for the next tasks, if the task belongs to no queue: `review-sample`, `conflict` or
+                `requested`. Empty: any.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return await self._transport.call(
+            SubmitTaskResponse,
+            Call(
+                "POST",
+                expand("/v1/{name=projects/*/tasks/*}:submit", name=name),
+                body=present(
+                    {
+                        "label": label,
+                        "requestId": request_id or new_request_id(),
+                        "ratings": ratings,
+                        "preference": preference,
+                        "comment": comment,
+                        "skipReason": skip_reason,
+                        "guidelineVersion": guideline_version,
+                        "claimCount": claim_count,
+                        "otherThan": other_than,
+                        "reason": reason,
+                    }
+                ),
+                repeatable=True,
             ),
             timeout,
         )

@@ -612,7 +612,9 @@ class Task(Message):
     """Current answer. Empty: none."""
 
     reason: str = ""
-    """Reason for the task: `review-sample`, `conflict`, `requested` or `queue`."""
+    """Reason for the task: `review-sample`, `conflict`, `requested`, `queue` or `intake` (by a rule of
+    the queue).
+    """
 
     label: str = ""
     """Answer that was given.
@@ -708,7 +710,35 @@ class Task(Message):
     suggested_label: str = ""
     """Label that is more probable than the current answer, which is `proposed_label`.
 
-    Set in queues of the strategy LABEL_ERRORS only.
+    Set in queues of the strategy LABEL_ERRORS, and of bad cases to the answer of the model.
+    """
+
+    intake_rule: str = ""
+    """ID of the rule of the queue by which the task came. Empty: none."""
+
+    answer_id: str = ""
+    """`id` of the answer that the task is about.
+
+    `record_id` is the same, and `dataset_version` is empty. Empty: the task is about a record.
+    """
+
+    model_version: str = ""
+    """Resource name of the model version that answered, of a task that came by a rule."""
+
+    evaluation_run: str = ""
+    """Resource name of the evaluation run whose bad case the task is about. Empty: none."""
+
+    text: str = ""
+    """Text that the answer answers.
+
+    Set by `ClaimTask` and `GetTask` for the holder of the lease and for engineers, as long as the
+    captured traffic holds it.
+    """
+
+    feedback: str = ""
+    """Resource name of the feedback by which the answer of people returned to the model's answer.
+
+    Empty: none.
     """
 
 
@@ -840,6 +870,16 @@ class ClaimTaskResponse(Message):
 
     task: Task | None = None
     """The claimed task. Not set: no task is open that another annotator has not claimed."""
+
+
+class SubmitTaskResponse(Message):
+    """Response of `SubmitTask`."""
+
+    task: Task | None = None
+    """The answered task."""
+
+    next_tasks: list[Task] = []
+    """The claimed tasks, at most `claim_count`."""
 
 
 class QueueState(OpenEnum):
@@ -1009,6 +1049,128 @@ class QueueStopReason(OpenEnum):
     """More labels improve the score by less than `min_gain`, with 95 % confidence."""
 
 
+class QueueIntakeRuleChoice(OpenEnum):
+    """Choice of answers."""
+
+    UNSPECIFIED = "CHOICE_UNSPECIFIED"
+    """Not set."""
+
+    RANDOM = "CHOICE_RANDOM"
+    """At random."""
+
+    LEAST_CERTAIN = "CHOICE_LEAST_CERTAIN"
+    """The answers of which the model is least certain, by the probabilities of their tokens: only
+    answers to requests that ask for them (`logprobs`) have one.
+
+    Invalid answers and refusals count as the least certain ones.
+    """
+
+
+class QueueIntakeRuleTraffic(Message):
+    """Answers of a deployment from the creation of the rule on.
+
+    What people answer returns as feedback on the answer.
+    """
+
+    deployment: str = ""
+    """Resource name of the deployment, or its last segment.
+
+    Empty: all deployments of the project.
+    """
+
+    share: float = 0.0
+    """Share of the answers, above 0 and at most 1. Default: 0.01."""
+
+    choice: QueueIntakeRuleChoice = QueueIntakeRuleChoice.UNSPECIFIED
+    """Choice of the answers. Default: RANDOM."""
+
+
+class QueueIntakeRuleLowRated(Message):
+    """Answers that users rejected, from the creation of the rule on.
+
+    What people answer returns as feedback on the answer.
+    """
+
+    deployment: str = ""
+    """Resource name of the deployment, or its last segment.
+
+    Empty: all deployments of the project.
+    """
+
+    max_rating: int = 0
+    """Answers with a thumb down, or with at most this rating, 1 to 4. Default: 2."""
+
+    conflicts: bool = False
+    """Also answers to one text whose corrections differ."""
+
+
+class QueueIntakeRuleBadCases(Message):
+    """Wrong answers of evaluation runs on domains, at most 1,000 of a run.
+
+    Each reading of a test part is logged at the split. What people answer counts in the next label set.
+    """
+
+    evaluation_run: str = ""
+    """Resource name of the evaluation run.
+
+    Empty: each run of the project that succeeds from the creation of the rule on.
+    """
+
+    domain: str = ""
+    """Name of the domain. Empty: all domains."""
+
+
+class QueueIntakeRule(Message):
+    """Rule by which answers of models enter the queue.
+
+    An answer enters it once. An answer enters only if its user permits training; without feedback, the
+    project's `default_consent` decides.
+    """
+
+    id: str = ""
+    """ID of the rule in the queue: 1 to 63 characters of `a-z`, `0-9` and `-`."""
+
+    traffic: QueueIntakeRuleTraffic | None = None
+    """Answers of a deployment."""
+
+    low_rated: QueueIntakeRuleLowRated | None = None
+    """Answers that users rejected."""
+
+    bad_cases: QueueIntakeRuleBadCases | None = None
+    """Wrong answers of evaluation runs."""
+
+    max_per_day: int = 0
+    """Number of tasks a day (UTC), 1 to 10,000.
+
+    Default: 100. Low-rated answers and bad cases beyond it wait for the next day; others are left out.
+    """
+
+    max_tasks: int = 0
+    """Number of tasks in all, 1 to 1,000,000. Default: 1,000."""
+
+
+class QueueIntakeCount(Message):
+    """Tasks that came by a rule."""
+
+    rule: str = ""
+    """ID of the rule."""
+
+    task_count: Int64 = 0
+    """Number of tasks in all."""
+
+    day_count: Int64 = 0
+    """Number of tasks on the last day with one (UTC)."""
+
+    day: str = ""
+    """That day, as `YYYY-MM-DD`."""
+
+    returned_count: Int64 = 0
+    """Number of these answers that people labelled and that returned as feedback."""
+
+    problem: str = ""
+    """Why the last intake failed. Empty: it did not."""
+
+
 class Queue(Message):
     """Records that people label: a source of records, rules by which they become tasks, and the counts
     of these tasks.
@@ -1039,7 +1201,7 @@ class Queue(Message):
     """Resource name of the dataset version whose records become tasks.
 
     It must belong to the same project. Records that people have answered become no tasks, also those of
-    an earlier version of the dataset.
+    an earlier version of the dataset. Empty: answers enter by `intake_rules` alone.
     """
 
     filter: str = ""
@@ -1116,6 +1278,29 @@ class Queue(Message):
     """Spans or boxes that annotators mark: those of the guideline.
 
     Not set: `task` says what an answer is.
+    """
+
+    intake_rules: list[QueueIntakeRule] = []
+    """Rules by which answers of models enter the queue by themselves, at most 20.
+
+    A queue with rules may leave `dataset_version` out; then records are not drawn.
+    """
+
+    intake_counts: list[QueueIntakeCount] = []
+    """Number of tasks that came by each rule. Set by the server."""
+
+    work: TaskWork = TaskWork.UNSPECIFIED
+    """What annotators do with a record.
+
+    RATE and COMPARE need a task of the kind `generate`, and the strategy RANDOM without proposed answers:
+    RATE takes records with an answer, COMPARE those with two different answers (the first two of several,
+    or the chosen and the rejected one of a preference). Default: ANSWER. It cannot be changed.
+    """
+
+    scales: list[str] = []
+    """Scales from 1 to 5 of the work RATE, at most 10.
+
+    Default: `fluency`, `relevance` and `factuality`.
     """
 
 
@@ -1324,6 +1509,14 @@ class ExchangeFormat(OpenEnum):
 
     CSV = "EXCHANGE_FORMAT_CSV"
     """CSV after RFC 4180 in UTF-8 with the same columns."""
+
+    PREFERENCES = "EXCHANGE_FORMAT_PREFERENCES"
+    """JSON Lines of what people decided in a queue of the work COMPARE or RATE, in the columns that
+    training reads: `prompt`, `chosen` and `rejected`, or `prompt`, `completion`, `label` (true from a
+    mean rating of 4 on, false up to 2) and `ratings`.
+
+    Ties and ratings between them are left out. Export only.
+    """
 
 
 class ExportQueueResponse(Message):

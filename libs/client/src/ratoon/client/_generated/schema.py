@@ -188,7 +188,7 @@ METHODS: tuple[Method, ...] = (
         http="GET",
         path="/v1/{name=projects/*/annotations/*}",
         role="viewer",
-        comment="Return one annotation.",
+        comment="Return one annotation. That of a sealed record does not exist for callers, except their own ones, unless an engineer sets `reader` and `purpose`: the reading is then logged at the split.",
         arguments=(
             Field(
                 "name",
@@ -196,7 +196,16 @@ METHODS: tuple[Method, ...] = (
                 "Resource name of the annotation: `projects/{project}/annotations/{annotation}`.",
             ),
         ),
-        fields=(),
+        fields=(
+            Field(
+                "reader",
+                "string",
+                "Reader of the annotation of a sealed record: a resource name, for example of a task. Engineers alone may read them.",
+            ),
+            Field(
+                "purpose", "string", "Purpose of the reading of sealed records. It is logged at the split."
+            ),
+        ),
         result="Annotation",
     ),
     Method(
@@ -243,7 +252,7 @@ METHODS: tuple[Method, ...] = (
         http="GET",
         path="/v1/{parent=projects/*}/annotations",
         role="viewer",
-        comment="List the annotations of a project, oldest first.",
+        comment="List the annotations of a project, oldest first. Those of sealed records are left out, except the caller's own ones, unless an engineer sets `reader` and `purpose`: the reading is then logged at the split.",
         arguments=(Field("parent", "string", "Resource name of the project: `projects/{project}`."),),
         fields=(
             Field(
@@ -261,8 +270,50 @@ METHODS: tuple[Method, ...] = (
                 "string",
                 "Order of the items: `create_time` (default) or `create_time desc`. The token of another order is refused.",
             ),
+            Field(
+                "reader",
+                "string",
+                "Reader of annotations of sealed records: a resource name, for example of a task. Engineers alone may read them.",
+            ),
+            Field(
+                "purpose", "string", "Purpose of the reading of sealed records. It is logged at the split."
+            ),
         ),
         items="Annotation",
+    ),
+    Method(
+        resource="answers",
+        name="collect",
+        service="flywheel",
+        rpc="CollectAnswers",
+        http="GET",
+        path="/v1/{parent=projects/*}/answers:collect",
+        role="engineer",
+        comment="Read captured answers that may be used for training, in the order in which they, or the feedback on them, arrived. Others are left out. Texts are read only of the answers that `answer_ids` names. A selection that does not exist and values out of range are refused (`BAD_FEEDBACK`).",
+        arguments=(Field("parent", "string", "Resource name of the project: `projects/{project}`."),),
+        fields=(
+            Field("deployment", "string", "Resource name of the deployment. Empty: all deployments."),
+            Field("selection", "CollectAnswersRequestSelection", "Answers to read. Default: ALL."),
+            Field("max_rating", "integer", "Highest rating of a rejected answer, 1 to 4. Default: 2."),
+            Field(
+                "conflicts",
+                "bool",
+                "Also answers to one text whose corrections differ, with the selection REJECTED.",
+            ),
+            Field(
+                "position",
+                "integer",
+                "Read what arrived after this position: `position` of the previous response. -1: return the newest position alone.",
+            ),
+            Field("page_size", "integer", "Maximum number of answers to look at, 1 to 1,000. Default: 200."),
+            Field(
+                "answer_ids",
+                "string",
+                "IDs of answers to read with their texts, at most 100, in place of what arrived. Those that do not exist, or may not be used, are left out.",
+                repeated=True,
+            ),
+        ),
+        result="CollectAnswersResponse",
     ),
     Method(
         resource="api_keys",
@@ -2408,6 +2459,11 @@ METHODS: tuple[Method, ...] = (
                 "User who gives the feedback, at most 256 characters. Default: the `user` of the request. It returns as a hash.",
             ),
             Field(
+                "task",
+                "string",
+                "Resource name of the labeling task by which annotators gave the feedback. Only services set it. Empty: a user gave the feedback.",
+            ),
+            Field(
                 "feedback_id",
                 "string",
                 "Last segment of the resource name: 1 to 63 characters of `a-z`, `0-9`, `-` and `.`; the first and the last one are a letter or a digit. Empty: the server generates a UUIDv7.",
@@ -3902,6 +3958,27 @@ METHODS: tuple[Method, ...] = (
     ),
     Method(
         resource="projects",
+        name="apply_sweep",
+        service="flywheel",
+        rpc="ApplySweep",
+        http="POST",
+        path="/v1/{name=projects/*}:applySweep",
+        role="engineer",
+        comment="Make the settings of the best trial of a sweep the training settings of the project; pipeline runs use them from then on. Refused: a sweep without a completed trial (`NO_TRIAL`), a setting that projects do not have (`SETTING_NOT_SUPPORTED`), a stale `etag`.",
+        arguments=(Field("name", "string", "Resource name of the project: `projects/{project}`."),),
+        fields=(
+            Field("sweep", "string", "Resource name of the sweep: `projects/{project}/sweeps/{sweep}`."),
+            Field("trial", "integer", "Number of the trial. 0: the best one."),
+            Field(
+                "etag",
+                "string",
+                "`etag` that was read with the project. A stale value is refused; an empty value is not checked.",
+            ),
+        ),
+        result="Project",
+    ),
+    Method(
+        resource="projects",
         name="create",
         service="flywheel",
         rpc="CreateProject",
@@ -3958,13 +4035,13 @@ METHODS: tuple[Method, ...] = (
             Field(
                 "recipes",
                 "string",
-                "Recipes of the first version, in their order, for example `pretrain`, `sft`, `dpo`. Empty: `sft`. Each training begins with the artifact of the one before it. Pipeline runs support `pretrain`, `continued_pretrain`, `sft`, `dpo`, `kto` and `grpo` so far, and `classical` (a classical model) alone.",
+                "Recipes of the first version, in their order, for example `pretrain`, `sft`, `dpo`. Empty: `sft`. Each training begins with the artifact of the one before it: `pretrain`, `continued_pretrain`, `sft`, `dpo`, `kto`, `grpo` and `distillation` (from the teacher in `tuning.distillation`). `reward_model` trains a model that judges the answers of `dpo` or `grpo`, one of which follows it. `classical` (a classical model) stands alone.",
                 repeated=True,
             ),
             Field(
                 "retraining_recipes",
                 "string",
-                "Recipe of later versions. Empty: `sft`. Retrainings support one of `sft` (right answers), `dpo` (preferences), `kto` (good and bad answers), `grpo` (prompts whose answers `tuning.rewards` check), `classical` (right answers, of a classical model) and `auto` so far: `auto` takes that one of the first three for which the most feedback has come since the last retraining, and `grpo` in the place of `sft` if the project has rewards.",
+                "Recipes of later versions, in their order. Empty: `sft`. Each learns from feedback: `sft` and `distillation` from right answers, `dpo` and `reward_model` from preferences, `kto` from good and bad answers, `grpo` from prompts whose answers `tuning.rewards` check. A run leaves out the recipes that no feedback has come for since the last retraining. `classical` (right answers, of a classical model) and `auto` stand alone: `auto` takes that one of `sft`, `dpo` and `kto` for which the most feedback has come, and `grpo` in the place of `sft` if the project has rewards.",
                 repeated=True,
             ),
             Field(
@@ -4157,13 +4234,13 @@ METHODS: tuple[Method, ...] = (
             Field(
                 "recipes",
                 "string",
-                "Recipes of the first version, in their order, for example `pretrain`, `sft`, `dpo`. Empty: `sft`. Each training begins with the artifact of the one before it. Pipeline runs support `pretrain`, `continued_pretrain`, `sft`, `dpo`, `kto` and `grpo` so far, and `classical` (a classical model) alone.",
+                "Recipes of the first version, in their order, for example `pretrain`, `sft`, `dpo`. Empty: `sft`. Each training begins with the artifact of the one before it: `pretrain`, `continued_pretrain`, `sft`, `dpo`, `kto`, `grpo` and `distillation` (from the teacher in `tuning.distillation`). `reward_model` trains a model that judges the answers of `dpo` or `grpo`, one of which follows it. `classical` (a classical model) stands alone.",
                 repeated=True,
             ),
             Field(
                 "retraining_recipes",
                 "string",
-                "Recipe of later versions. Empty: `sft`. Retrainings support one of `sft` (right answers), `dpo` (preferences), `kto` (good and bad answers), `grpo` (prompts whose answers `tuning.rewards` check), `classical` (right answers, of a classical model) and `auto` so far: `auto` takes that one of the first three for which the most feedback has come since the last retraining, and `grpo` in the place of `sft` if the project has rewards.",
+                "Recipes of later versions, in their order. Empty: `sft`. Each learns from feedback: `sft` and `distillation` from right answers, `dpo` and `reward_model` from preferences, `kto` from good and bad answers, `grpo` from prompts whose answers `tuning.rewards` check. A run leaves out the recipes that no feedback has come for since the last retraining. `classical` (right answers, of a classical model) and `auto` stand alone: `auto` takes that one of `sft`, `dpo` and `kto` for which the most feedback has come, and `grpo` in the place of `sft` if the project has rewards.",
                 repeated=True,
             ),
             Field(
@@ -4257,7 +4334,7 @@ METHODS: tuple[Method, ...] = (
             Field(
                 "dataset_version",
                 "string",
-                "Resource name of the dataset version whose records become tasks. It must belong to the same project. Records that people have answered become no tasks, also those of an earlier version of the dataset.",
+                "Resource name of the dataset version whose records become tasks. It must belong to the same project. Records that people have answered become no tasks, also those of an earlier version of the dataset. Empty: answers enter by `intake_rules` alone.",
             ),
             Field(
                 "filter",
@@ -4422,7 +4499,7 @@ METHODS: tuple[Method, ...] = (
             Field(
                 "dataset_version",
                 "string",
-                "Resource name of the dataset version whose records become tasks. It must belong to the same project. Records that people have answered become no tasks, also those of an earlier version of the dataset.",
+                "Resource name of the dataset version whose records become tasks. It must belong to the same project. Records that people have answered become no tasks, also those of an earlier version of the dataset. Empty: answers enter by `intake_rules` alone.",
             ),
             Field(
                 "filter",
@@ -5831,6 +5908,218 @@ METHODS: tuple[Method, ...] = (
         result="Suite",
     ),
     Method(
+        resource="sweeps",
+        name="cancel",
+        service="training",
+        rpc="CancelSweep",
+        http="POST",
+        path="/v1/{name=projects/*/sweeps/*}:cancel",
+        role="engineer",
+        comment="Request the cancellation of a sweep and of its trials in progress. A sweep that has ended is returned unchanged.",
+        arguments=(
+            Field("name", "string", "Resource name of the sweep: `projects/{project}/sweeps/{sweep}`."),
+        ),
+        fields=(),
+        result="Sweep",
+    ),
+    Method(
+        resource="sweeps",
+        name="create",
+        service="training",
+        rpc="CreateSweep",
+        http="POST",
+        path="/v1/{parent=projects/*}/sweeps",
+        role="engineer",
+        comment="Start a sweep. Its trials are training runs of the project. Refused: a recipe, a part or a base model that `CreateTrainingRun` refuses, and a search that cannot be done (`BAD_SWEEP`); the error names the field.",
+        arguments=(Field("parent", "string", "Resource name of the project: `projects/{project}`."),),
+        fields=(
+            Field(
+                "train_digest",
+                "string",
+                "Digest of the training part of the split (a Parquet blob). Required without `folds`, refused with them.",
+            ),
+            Field(
+                "validation_digest",
+                "string",
+                "Digest of the validation part of the split (a Parquet blob). Required without `folds`, refused with them.",
+            ),
+            Field(
+                "base_artifact_digest",
+                "string",
+                "Digest of the model artifact from which each trial starts. Empty: training from scratch.",
+            ),
+            Field(
+                "recipe",
+                "Recipe",
+                "Recipe of the trials: what no parameter sets. Classical models compare their candidates themselves and are refused.",
+            ),
+            Field("resources", "Resources", "Compute resources of each trial."),
+            Field("kind", "SweepKind", "What is searched. Default: SEARCH."),
+            Field(
+                "parameters",
+                "SweepParameter",
+                "Parameters of a SEARCH, 1 to 20. The other kinds have parameters of their own and take none.",
+                repeated=True,
+            ),
+            Field("sampler", "SweepSampler", "Choice of the next settings in a SEARCH. Default: TPE."),
+            Field(
+                "seed",
+                "integer",
+                "Random seed of the sampler, 0 to 2^31-1. Trials of one sweep that run one after another are a function of it.",
+            ),
+            Field("pruning", "SweepPruning", "Early end of trials. Default: none."),
+            Field(
+                "metric",
+                "string",
+                "Metric of the validation part by which trials are compared, for example `macro_f1`, `mae` or `loss`. Default: `selection_metric` of the recipe.",
+            ),
+            Field(
+                "direction",
+                "SweepDirection",
+                "Direction of the metric. Default: the one in which the metric is better. A direction that contradicts it is refused.",
+            ),
+            Field(
+                "budget",
+                "SweepBudget",
+                "Limits. A limit that is reached ends the sweep; its best trial so far stays.",
+            ),
+            Field(
+                "parallel_trials",
+                "integer",
+                "Number of trials in progress at the same time, 1 to 64. Default: 1.",
+            ),
+            Field(
+                "folds",
+                "SweepFold",
+                "Folds of cross-validation, 2 to 20: each trial trains on every fold, and its value is the mean of the folds.",
+                repeated=True,
+            ),
+            Field(
+                "train_parts",
+                "SweepTrainPart",
+                "Training parts to choose between, for example of different mixtures, in the place of `train_digest`: 2 to 100. The parameter `train_part` has their names as values. All of them are compared on one validation part.",
+                repeated=True,
+            ),
+            Field(
+                "sweep_id",
+                "string",
+                "Last segment of the resource name: 1 to 63 characters of `a-z`, `0-9`, `-` and `.`; the first and the last one are a letter or a digit. Empty: the server generates a UUIDv7.",
+            ),
+            Field(
+                "request_id",
+                "string",
+                "Makes a retry safe: the identical request with the same ID returns the resource that it created first. A different request with the same ID is refused. At most 256 characters.",
+            ),
+        ),
+        message="Sweep",
+        result="Sweep",
+    ),
+    Method(
+        resource="sweeps",
+        name="delete",
+        service="training",
+        rpc="DeleteSweep",
+        http="DELETE",
+        path="/v1/{name=projects/*/sweeps/*}",
+        role="engineer",
+        comment="Delete a sweep that has ended. Its training runs stay. Refused while it is in progress (`IN_USE`).",
+        arguments=(
+            Field("name", "string", "Resource name of the sweep: `projects/{project}/sweeps/{sweep}`."),
+        ),
+        fields=(
+            Field(
+                "allow_missing",
+                "bool",
+                "If true, the deletion of a sweep that does not exist succeeds, so that a retry does.",
+            ),
+        ),
+    ),
+    Method(
+        resource="sweeps",
+        name="get",
+        service="training",
+        rpc="GetSweep",
+        http="GET",
+        path="/v1/{name=projects/*/sweeps/*}",
+        role="viewer",
+        comment="Return one sweep with its trials.",
+        arguments=(
+            Field("name", "string", "Resource name of the sweep: `projects/{project}/sweeps/{sweep}`."),
+        ),
+        fields=(),
+        result="Sweep",
+    ),
+    Method(
+        resource="sweeps",
+        name="list",
+        service="training",
+        rpc="ListSweeps",
+        http="GET",
+        path="/v1/{parent=projects/*}/sweeps",
+        role="viewer",
+        comment="List the sweeps of a project, oldest first.",
+        arguments=(Field("parent", "string", "Resource name of the project: `projects/{project}`."),),
+        fields=(
+            Field(
+                "page_size",
+                "integer",
+                "Maximum number of items to return. 0: 100. Values above 1000 are reduced to 1000; negative values are refused. A page may hold fewer items.",
+            ),
+            Field(
+                "page_token",
+                "string",
+                "`next_page_token` of the previous page. Empty: the first page. The token of another listing is refused.",
+            ),
+            Field(
+                "order_by",
+                "string",
+                "Order of the items: `create_time` (default) or `create_time desc`. The token of another order is refused.",
+            ),
+        ),
+        items="Sweep",
+    ),
+    Method(
+        resource="sweeps",
+        name="resume",
+        service="training",
+        rpc="ResumeSweep",
+        http="POST",
+        path="/v1/{name=projects/*/sweeps/*}:resume",
+        role="engineer",
+        comment="Continue a sweep that has ended: cancelled trials run again with their settings, then the search goes on after the last trial. Refused while it is in progress (`SWEEP_IN_PROGRESS`), and if its budget leaves no trial (`BUDGET_SPENT`).",
+        arguments=(
+            Field("name", "string", "Resource name of the sweep: `projects/{project}/sweeps/{sweep}`."),
+        ),
+        fields=(
+            Field(
+                "budget", "SweepBudget", "New limits; they replace the former ones. Not set: the limits stay."
+            ),
+        ),
+        result="Sweep",
+    ),
+    Method(
+        resource="sweeps",
+        name="watch",
+        service="training",
+        rpc="WatchSweep",
+        http="GET",
+        path="/v1/{name=projects/*/sweeps/*}:watch",
+        role="viewer",
+        comment="Stream a sweep: its current state, then each change. States between two reads may be skipped. The stream ends after a final state.",
+        arguments=(
+            Field("name", "string", "Resource name of the sweep: `projects/{project}/sweeps/{sweep}`."),
+        ),
+        fields=(
+            Field(
+                "revision",
+                "integer",
+                "Send only states with a higher revision, for example than the last one that was received; no revision is too old. 0: start with the current state.",
+            ),
+        ),
+        result="Sweep",
+        can_wait=True,
+    ),
+    Method(
         resource="tasks",
         name="batch_create",
         service="labeling",
@@ -5942,9 +6231,18 @@ METHODS: tuple[Method, ...] = (
         http="GET",
         path="/v1/{name=projects/*/tasks/*}",
         role="viewer",
-        comment="Return one task.",
+        comment="Return one task. That of a sealed record does not exist for callers, unless they hold it or answered it, or an engineer sets `reader` and `purpose`: the reading is then logged at the split.",
         arguments=(Field("name", "string", "Resource name of the task: `projects/{project}/tasks/{task}`."),),
-        fields=(),
+        fields=(
+            Field(
+                "reader",
+                "string",
+                "Reader of the task of a sealed record: a resource name, for example of a task. Engineers alone may read them.",
+            ),
+            Field(
+                "purpose", "string", "Purpose of the reading of sealed records. It is logged at the split."
+            ),
+        ),
         result="Task",
     ),
     Method(
@@ -5955,7 +6253,7 @@ METHODS: tuple[Method, ...] = (
         http="GET",
         path="/v1/{parent=projects/*}/tasks",
         role="viewer",
-        comment="List the tasks of a project, oldest first.",
+        comment="List the tasks of a project, oldest first. Those of sealed records are left out, except those that the caller holds or answered, unless an engineer sets `reader` and `purpose`: the reading is then logged at the split.",
         arguments=(Field("parent", "string", "Resource name of the project: `projects/{project}`."),),
         fields=(
             Field(
@@ -5977,6 +6275,14 @@ METHODS: tuple[Method, ...] = (
                 "filter",
                 "string",
                 "Filter by `state` and `reason`, for example `state = OPEN AND reason = conflict`. Empty: all tasks. The token of another filter is refused.",
+            ),
+            Field(
+                "reader",
+                "string",
+                "Reader of tasks of sealed records: a resource name, for example of a task. Engineers alone may read them.",
+            ),
+            Field(
+                "purpose", "string", "Purpose of the reading of sealed records. It is logged at the split."
             ),
         ),
         items="Task",
@@ -6001,6 +6307,62 @@ METHODS: tuple[Method, ...] = (
             ),
         ),
         result="Task",
+    ),
+    Method(
+        resource="tasks",
+        name="submit",
+        service="labeling",
+        rpc="SubmitTask",
+        http="POST",
+        path="/v1/{name=projects/*/tasks/*}:submit",
+        role="annotator",
+        comment="Answer a task and claim the next ones, in one transaction. Tasks of a queue are followed by tasks of that queue, others by tasks that belong to no queue. Refusals of `CompleteTask` apply. The same call again changes no answer and returns the same claims. Where no task can be claimed, because the queue is paused or its deadline is over, the answer is stored and no task is returned.",
+        arguments=(Field("name", "string", "Resource name of the task: `projects/{project}/tasks/{task}`."),),
+        fields=(
+            Field(
+                "label",
+                "string",
+                "Answer to give: one of the labels of the guideline (several: one a line), a text or a number. Empty: skip the task.",
+            ),
+            Field("request_id", "string", "Marks the call as safe to retry. At most 256 characters."),
+            Field(
+                "ratings",
+                "integer",
+                "Ratings of a task of the work RATE: 1 to 5 for each of its scales.",
+                key="string",
+            ),
+            Field(
+                "preference", "Preference", "The better one of the candidates of a task of the work COMPARE."
+            ),
+            Field(
+                "comment",
+                "string",
+                "Comment for reviewers and engineers, at most 4,096 characters. Empty: none.",
+            ),
+            Field(
+                "skip_reason",
+                "string",
+                "Why the task is skipped, at most 200 characters. Refused with an answer.",
+            ),
+            Field(
+                "guideline_version",
+                "integer",
+                "Version of the guideline that the annotator read. Default: the version when the task was claimed. An answer that a later version requests again is refused (`GUIDELINE_CHANGED`).",
+            ),
+            Field("claim_count", "integer", "Number of tasks to claim, 0 to 20."),
+            Field(
+                "other_than",
+                "string",
+                "Names of tasks that are not claimed, at most 100: those in work.",
+                repeated=True,
+            ),
+            Field(
+                "reason",
+                "string",
+                "Reason for the next tasks, if the task belongs to no queue: `review-sample`, `conflict` or `requested`. Empty: any.",
+            ),
+        ),
+        result="SubmitTaskResponse",
     ),
     Method(
         resource="tasks",
@@ -6084,6 +6446,41 @@ METHODS: tuple[Method, ...] = (
         items="TrafficSegment",
     ),
     Method(
+        resource="training_run_metrics",
+        name="list",
+        service="training",
+        rpc="ListTrainingRunMetrics",
+        http="GET",
+        path="/v1/{parent=projects/*/trainingRuns/*}/metrics",
+        role="viewer",
+        comment="List the measurements of a training run by name, while it is in progress and after its end. Series are thinned evenly; `curves_digest` of the run holds the exact curves.",
+        arguments=(
+            Field(
+                "parent",
+                "string",
+                "Resource name of the training run: `projects/{project}/trainingRuns/{training_run}`.",
+            ),
+        ),
+        fields=(
+            Field(
+                "page_size",
+                "integer",
+                "Maximum number of series to return. 0: 100. Values above 1000 are reduced to 1000; negative values are refused. A page may hold fewer items.",
+            ),
+            Field(
+                "page_token",
+                "string",
+                "`next_page_token` of the previous page. Empty: the first page. The token of another listing is refused.",
+            ),
+            Field(
+                "max_points",
+                "integer",
+                "Maximum number of points of a series, 2 to 1,000. Of each span of steps the lowest and the highest value stay. 0: 200.",
+            ),
+        ),
+        items="MetricSeries",
+    ),
+    Method(
         resource="training_runs",
         name="cancel",
         service="training",
@@ -6104,6 +6501,54 @@ METHODS: tuple[Method, ...] = (
     ),
     Method(
         resource="training_runs",
+        name="clone",
+        service="training",
+        rpc="CloneTrainingRun",
+        http="POST",
+        path="/v1/{name=projects/*/trainingRuns/*}:clone",
+        role="engineer",
+        comment="Start a new training run with the recipe, resources and data of another one, except for the fields in the request. The new run may continue from the model of the other one.",
+        arguments=(
+            Field(
+                "name",
+                "string",
+                "Resource name of the training run to clone: `projects/{project}/trainingRuns/{training_run}`.",
+            ),
+        ),
+        fields=(
+            Field(
+                "training_run_id",
+                "string",
+                "Last segment of the name of the new run: 1 to 63 characters of `a-z`, `0-9`, `-` and `.`; the first and the last one are a letter or a digit. Empty: the server generates a UUIDv7.",
+            ),
+            Field(
+                "recipe",
+                "Recipe",
+                "Changes of the recipe. Fields that are set take the place of those of the run; the others stay.",
+            ),
+            Field("resources", "Resources", "Changes of the compute resources, in the same way."),
+            Field("train_digest", "string", "Digest of another training part. Empty: that of the run."),
+            Field(
+                "validation_digest", "string", "Digest of another validation part. Empty: that of the run."
+            ),
+            Field(
+                "continue_training",
+                "bool",
+                "Start from the model of the run instead of from where the run started: the method becomes CONTINUE, or LORA if the model is an adapter. Refused if the run has no model (`NO_CHECKPOINT`).",
+            ),
+            Field(
+                "request_id",
+                "string",
+                "Makes a retry safe: the identical request with the same ID returns the resource that it created first. A different request with the same ID is refused. At most 256 characters.",
+            ),
+            Field(
+                "validate_only", "bool", "Plan the new run without starting it, as in `CreateTrainingRun`."
+            ),
+        ),
+        result="TrainingRun",
+    ),
+    Method(
+        resource="training_runs",
         name="create",
         service="training",
         rpc="CreateTrainingRun",
@@ -6120,7 +6565,7 @@ METHODS: tuple[Method, ...] = (
             Field(
                 "base_artifact_digest",
                 "string",
-                "Digest of the model artifact from which training continues. Empty: training from scratch. Required by the methods CONTINUE and LORA, refused with FROM_SCRATCH and CLASSICAL.",
+                "Digest of the model artifact from which training continues. Empty: training from scratch. Required by the methods CONTINUE and LORA, refused with FROM_SCRATCH and CLASSICAL. Optional with NEURAL.",
             ),
             Field("recipe", "Recipe", "Training recipe. In a response, all defaults are filled in."),
             Field("resources", "Resources", "Compute resources."),
@@ -6133,6 +6578,11 @@ METHODS: tuple[Method, ...] = (
                 "request_id",
                 "string",
                 "Makes a retry safe: the identical request with the same ID returns the resource that it created first. A different request with the same ID is refused. At most 256 characters.",
+            ),
+            Field(
+                "validate_only",
+                "bool",
+                "Check the request, read a sample of the data and plan the run, without starting it. The answer is the run as it would be created, with `plan.estimate` and `plan.problems`. Nothing is stored.",
             ),
         ),
         message="TrainingRun",
@@ -6228,6 +6678,44 @@ METHODS: tuple[Method, ...] = (
             ),
         ),
         result="ResourcePlan",
+    ),
+    Method(
+        resource="training_runs",
+        name="resume",
+        service="training",
+        rpc="ResumeTrainingRun",
+        http="POST",
+        path="/v1/{name=projects/*/trainingRuns/*}:resume",
+        role="engineer",
+        comment="Resume a training run that failed or was cancelled, from its last checkpoint. A run in progress is returned unchanged. Refused for one that succeeded (`RUN_SUCCEEDED`). Without a checkpoint it begins again.",
+        arguments=(
+            Field(
+                "name",
+                "string",
+                "Resource name of the training run: `projects/{project}/trainingRuns/{training_run}`.",
+            ),
+        ),
+        fields=(),
+        result="TrainingRun",
+    ),
+    Method(
+        resource="training_runs",
+        name="stop",
+        service="training",
+        rpc="StopTrainingRun",
+        http="POST",
+        path="/v1/{name=projects/*/trainingRuns/*}:stop",
+        role="engineer",
+        comment="Stop a training run early: it validates, and its best weights so far become its result. A run that has ended is returned unchanged. Refused before the first step and for a classical model, which have no weights yet (`NO_CHECKPOINT`).",
+        arguments=(
+            Field(
+                "name",
+                "string",
+                "Resource name of the training run: `projects/{project}/trainingRuns/{training_run}`.",
+            ),
+        ),
+        fields=(),
+        result="TrainingRun",
     ),
     Method(
         resource="training_runs",
@@ -6513,6 +7001,45 @@ MESSAGES: dict[str, Message] = {
             ),
         ),
     ),
+    "CapturedAnswer": Message(
+        "CapturedAnswer",
+        "Answer of a model to a caller, as the captured traffic holds it.",
+        (
+            Field("answer_id", "string", "`id` of the answer."),
+            Field("create_time", "time", "Time of the answer, UTC."),
+            Field("deployment", "string", "Resource name of the deployment."),
+            Field("version", "string", "Resource name of the model version that answered."),
+            Field(
+                "position",
+                "integer",
+                "Position of the answer, or of the feedback on it, in the order of arrival.",
+            ),
+            Field(
+                "text_digests",
+                "string",
+                "SHA-256 digests of the texts of the request without white space around them, the question first.",
+                repeated=True,
+            ),
+            Field(
+                "text",
+                "string",
+                "Text of the last message of the user; in projects of free text the whole conversation. Set if `answer_ids` names the answer.",
+            ),
+            Field(
+                "label",
+                "string",
+                "The answer in canonical form. Of free text set only if `answer_ids` names the answer. Empty: it is not valid.",
+            ),
+            Field(
+                "confidence",
+                "number",
+                "Geometric mean of the probabilities of the tokens of the answer, 0 to 1. Not set: the request did not ask for them. Invalid answers and refusals have 0.",
+            ),
+            Field(
+                "feedback", "string", "Resource name of the feedback that counts for the answer. Empty: none."
+            ),
+        ),
+    ),
     "ClaimTaskResponse": Message(
         "ClaimTaskResponse",
         "Response of `ClaimTask`.",
@@ -6558,6 +7085,18 @@ MESSAGES: dict[str, Message] = {
             Field("max_tokens", "integer", "Tokens of an answer at most. 0: 256."),
             Field("timeout_s", "number", "Seconds that a program may run, at most 60. 0: 10."),
             Field("limit", "integer", "Number of problems to score, from the first on. 0: all."),
+        ),
+    ),
+    "CollectAnswersResponse": Message(
+        "CollectAnswersResponse",
+        "Response of `CollectAnswers`.",
+        (
+            Field(
+                "answers", "CapturedAnswer", "The answers, in the order of their positions.", repeated=True
+            ),
+            Field("position", "integer", "Position up to which everything was looked at."),
+            Field("forbidden_count", "integer", "Number of answers that may not be used for training."),
+            Field("has_more", "bool", "True if more has arrived after `position`."),
         ),
     ),
     "Comparison": Message(
@@ -7197,10 +7736,12 @@ MESSAGES: dict[str, Message] = {
     ),
     "Distillation": Message(
         "Distillation",
-        "Settings of distillation: the model, the student, learns from another one, its teacher. A zero value selects the default.",
+        "Settings of distillation: the model, the student, learns from another one, its teacher: a model artifact, or a model behind an endpoint. A zero value selects the default.",
         (
             Field(
-                "teacher_artifact_digest", "string", "Digest of the model artifact of the teacher. Required."
+                "teacher_artifact_digest",
+                "string",
+                "Digest of the model artifact of the teacher. Required unless `base_url` is set.",
             ),
             Field("level", "DistillationLevel", "What the student learns of its teacher. Default: LOGITS."),
             Field(
@@ -7217,6 +7758,16 @@ MESSAGES: dict[str, Message] = {
                 "max_new_tokens",
                 "integer",
                 "Maximum number of tokens of an answer that the teacher writes. Only with SEQUENCE. Default: that of the task, else 256.",
+            ),
+            Field(
+                "base_url",
+                "string",
+                "Base URL of the OpenAI-compatible endpoint of a teacher that is no artifact, for example `http://127.0.0.1:8080/v1`. Only with SEQUENCE. The operator lists the endpoints in `RATOON_TRAINING_ENDPOINTS`; others are refused (`ENDPOINT_NOT_ALLOWED`).",
+            ),
+            Field(
+                "model",
+                "string",
+                "Name of the model at the endpoint, at most 256 characters. Required with `base_url`.",
             ),
         ),
     ),
@@ -7844,6 +8395,11 @@ MESSAGES: dict[str, Message] = {
                 "string",
                 "User who gives the feedback, at most 256 characters. Default: the `user` of the request. It returns as a hash.",
             ),
+            Field(
+                "task",
+                "string",
+                "Resource name of the labeling task by which annotators gave the feedback. Only services set it. Empty: a user gave the feedback.",
+            ),
         ),
     ),
     "GateRule": Message(
@@ -8444,6 +9000,43 @@ MESSAGES: dict[str, Message] = {
             ),
         ),
     ),
+    "Lora": Message(
+        "Lora",
+        "Settings of a new LoRA adapter beyond its rank. A zero value selects the default. An adapter that training continues keeps its own.",
+        (
+            Field(
+                "alpha",
+                "number",
+                "Scale of the adapter: its product is multiplied by alpha / rank. Above 0, at most 4,096. Default: twice the rank.",
+            ),
+            Field(
+                "dropout",
+                "number",
+                "Share of the inputs of the adapter that a step sets to zero, 0 to below 1. Refused with DPO, KTO and GRPO. Default: 0.",
+            ),
+            Field(
+                "targets",
+                "string",
+                "Names of the linear layers that get an adapter, as the last parts of their names in the model (`q_proj`), at most 64. Default: all linear layers of the decoder.",
+                repeated=True,
+            ),
+            Field(
+                "rank_stabilized",
+                "bool",
+                "Multiply by alpha / sqrt(rank) instead (rsLoRA), which keeps the effect of high ranks.",
+            ),
+            Field(
+                "dora",
+                "bool",
+                "Learn magnitude and direction of the weights apart (DoRA). Engines load no such adapter: `merge` is required.",
+            ),
+            Field(
+                "merge",
+                "bool",
+                "Publish the whole model with the adapter merged into its base instead of the adapter. It is published only if it answers prompts of the validation part with the same tokens as base and adapter do (`MERGE_DIFFERS`).",
+            ),
+        ),
+    ),
     "MarkSpec": Message(
         "MarkSpec",
         "Marks that annotators set in a record. The answer is a JSON list of them; an empty list says that there are none.",
@@ -8486,6 +9079,31 @@ MESSAGES: dict[str, Message] = {
                 "MetricDirection",
                 "Which values are better. A value that contradicts the metric is refused.",
             ),
+        ),
+    ),
+    "MetricSeries": Message(
+        "MetricSeries",
+        "Measurements of one name over the steps of a training run.",
+        (
+            Field(
+                "name",
+                "string",
+                "Resource name: `projects/{project}/trainingRuns/{training_run}/metrics/{metric}`.",
+            ),
+            Field(
+                "metric",
+                "string",
+                "Name of the measurement: `loss`, `validation_loss`, `learning_rate`, `gradient_norm`, `tokens_per_second`, `memory_bytes` and others.",
+            ),
+            Field("points", "MetricSeriesPoint", "Measurements in the order of the steps.", repeated=True),
+        ),
+    ),
+    "MetricSeriesPoint": Message(
+        "MetricSeriesPoint",
+        "Measurement at one step.",
+        (
+            Field("step", "integer", "Number of the step."),
+            Field("value", "number", "Measured value."),
         ),
     ),
     "Mixture": Message(
@@ -8716,6 +9334,72 @@ MESSAGES: dict[str, Message] = {
             Field("reading", "SplitReading", "The logged reading."),
         ),
     ),
+    "Optimization": Message(
+        "Optimization",
+        "Optimizer and learning-rate schedule of a training run. A value that is not set selects the default.",
+        (
+            Field(
+                "optimizer",
+                "OptimizationOptimizer",
+                "Optimizer. Default: ADAMW. Where a request states no learning rate, that of the recipe is multiplied: by 50 for SGD, by 5 for ADAGRAD.",
+            ),
+            Field(
+                "momentum",
+                "number",
+                "Momentum of SGD, RMSPROP and MUON, 0 to below 1. Default: 0.9 for SGD, 0.95 for MUON, 0 for RMSPROP.",
+            ),
+            Field(
+                "schedule",
+                "OptimizationSchedule",
+                "Course of the learning rate after the warm-up. Default: COSINE.",
+            ),
+            Field(
+                "warmup",
+                "number",
+                "Share of the steps in which the learning rate rises, 0 to 1. Default: 0.05.",
+            ),
+            Field(
+                "warmup_steps",
+                "integer",
+                "Number of steps in which the learning rate rises, at most 1,000,000, in place of `warmup`. 0: `warmup` decides.",
+            ),
+            Field(
+                "decay_share",
+                "number",
+                "Share of the steps at the end in which the learning rate falls, above 0 and at most 1. Only with WARMUP_STABLE_DECAY. Default: 0.2.",
+            ),
+            Field(
+                "weight_decay",
+                "number",
+                "Share of a weight that a step takes away, times the learning rate: 0 to 1. Biases and the scales of norms do not decay. ADAM, RMSPROP, ADAGRAD and SGD add it to the gradient instead (L2). Default: 0.1; 0 for these four.",
+            ),
+            Field(
+                "clip_norm",
+                "number",
+                "Maximum norm of the gradient, at most 1,000,000; a longer one is scaled down. Default: 1.",
+            ),
+            Field(
+                "dropout",
+                "number",
+                "Share of the attention weights, and of the outputs of dropout layers where the architecture has some, that a step sets to zero: 0 to below 1. Refused with DPO, KTO and GRPO, which compare two passes. Default: that of the base model; 0 from scratch.",
+            ),
+            Field(
+                "l1",
+                "number",
+                "Weight of the sum of the magnitudes of all weights but biases and the scales of norms, 0 to 1. Default: 0.",
+            ),
+            Field(
+                "patience",
+                "integer",
+                "Number of epochs without a gain on the validation part after which a run ends, at most 1,000. 0: never. Default: 2.",
+            ),
+            Field(
+                "token_budget",
+                "integer",
+                "Maximum number of tokens of the training part that a run reads, repetitions included, at most 10^15: it shortens `epochs`. 0: no limit.",
+            ),
+        ),
+    ),
     "PipelineRun": Message(
         "PipelineRun",
         "One run of the pipeline: from data to a served model version, or to a refusal.",
@@ -8778,13 +9462,13 @@ MESSAGES: dict[str, Message] = {
             Field(
                 "following_recipes",
                 "string",
-                "Recipes of the trainings that follow the one of `recipe`, of a project that names several (`recipes`).",
+                "Recipes of the trainings that follow the one of `recipe`, of a project that names several (`recipes`, `retraining_recipes`). Those that have no feedback to learn from go when the stage `dataset` has started.",
                 repeated=True,
             ),
             Field(
                 "trained_recipes",
                 "PipelineRunTrainedRecipe",
-                "Trainings that have ended, of a project that names several recipes. Each begins with the artifact of the one before it; the artifact of the last one is the candidate.",
+                "Trainings that have ended, of a project that names several recipes. Each begins with the artifact of the one before it that writes answers (`reward_model` writes none); the artifact of the last one is the candidate.",
                 repeated=True,
             ),
         ),
@@ -9414,13 +10098,13 @@ MESSAGES: dict[str, Message] = {
             Field(
                 "recipes",
                 "string",
-                "Recipes of the first version, in their order, for example `pretrain`, `sft`, `dpo`. Empty: `sft`. Each training begins with the artifact of the one before it. Pipeline runs support `pretrain`, `continued_pretrain`, `sft`, `dpo`, `kto` and `grpo` so far, and `classical` (a classical model) alone.",
+                "Recipes of the first version, in their order, for example `pretrain`, `sft`, `dpo`. Empty: `sft`. Each training begins with the artifact of the one before it: `pretrain`, `continued_pretrain`, `sft`, `dpo`, `kto`, `grpo` and `distillation` (from the teacher in `tuning.distillation`). `reward_model` trains a model that judges the answers of `dpo` or `grpo`, one of which follows it. `classical` (a classical model) stands alone.",
                 repeated=True,
             ),
             Field(
                 "retraining_recipes",
                 "string",
-                "Recipe of later versions. Empty: `sft`. Retrainings support one of `sft` (right answers), `dpo` (preferences), `kto` (good and bad answers), `grpo` (prompts whose answers `tuning.rewards` check), `classical` (right answers, of a classical model) and `auto` so far: `auto` takes that one of the first three for which the most feedback has come since the last retraining, and `grpo` in the place of `sft` if the project has rewards.",
+                "Recipes of later versions, in their order. Empty: `sft`. Each learns from feedback: `sft` and `distillation` from right answers, `dpo` and `reward_model` from preferences, `kto` from good and bad answers, `grpo` from prompts whose answers `tuning.rewards` check. A run leaves out the recipes that no feedback has come for since the last retraining. `classical` (right answers, of a classical model) and `auto` stand alone: `auto` takes that one of `sft`, `dpo` and `kto` for which the most feedback has come, and `grpo` in the place of `sft` if the project has rewards.",
                 repeated=True,
             ),
             Field(
@@ -9747,6 +10431,17 @@ MESSAGES: dict[str, Message] = {
                 "Approximate number of tokens to which texts are cut when `max_chars` is 0. At most 32,768.",
             ),
             Field("lora_rank", "integer", "Rank of a LoRA adapter, at most 256."),
+            Field(
+                "optimization",
+                "Optimization",
+                "Optimizer and learning-rate schedule. Training checks it when a run begins.",
+            ),
+            Field(
+                "architecture",
+                "RecipeArchitecture",
+                "Architecture and tokenizer of a model that is trained from scratch; `hidden_size` and `layers` take precedence.",
+            ),
+            Field("lora", "Lora", "Settings of a new LoRA adapter beyond its rank."),
         ),
     ),
     "ProjectTuningDefaults": Message(
@@ -9790,7 +10485,7 @@ MESSAGES: dict[str, Message] = {
             Field(
                 "preference_learning_rate",
                 "number",
-                "Learning rate of the recipes `dpo`, `kto` and `grpo`, at most 1. `training.learning_rate` is that of the others.",
+                "Learning rate of the recipes `dpo`, `kto`, `grpo` and `reward_model`, at most 1. `training.learning_rate` is that of the others.",
             ),
             Field(
                 "beta",
@@ -9803,6 +10498,11 @@ MESSAGES: dict[str, Message] = {
                 "Reward",
                 "Rewards of answers in `grpo`, at most 8. Empty: exact match. A project with rewards has a task that can be checked: `auto` then takes `grpo` in the place of `sft`.",
                 repeated=True,
+            ),
+            Field(
+                "distillation",
+                "Distillation",
+                "Teacher of the recipe `distillation`, and how it is learned from.",
             ),
         ),
     ),
@@ -9823,7 +10523,7 @@ MESSAGES: dict[str, Message] = {
             Field(
                 "dataset_version",
                 "string",
-                "Resource name of the dataset version whose records become tasks. It must belong to the same project. Records that people have answered become no tasks, also those of an earlier version of the dataset.",
+                "Resource name of the dataset version whose records become tasks. It must belong to the same project. Records that people have answered become no tasks, also those of an earlier version of the dataset. Empty: answers enter by `intake_rules` alone.",
             ),
             Field(
                 "filter",
@@ -9887,6 +10587,29 @@ MESSAGES: dict[str, Message] = {
                 "MarkSpec",
                 "Spans or boxes that annotators mark: those of the guideline. Not set: `task` says what an answer is.",
             ),
+            Field(
+                "intake_rules",
+                "QueueIntakeRule",
+                "Rules by which answers of models enter the queue by themselves, at most 20. A queue with rules may leave `dataset_version` out; then records are not drawn.",
+                repeated=True,
+            ),
+            Field(
+                "intake_counts",
+                "QueueIntakeCount",
+                "Number of tasks that came by each rule. Set by the server.",
+                repeated=True,
+            ),
+            Field(
+                "work",
+                "TaskWork",
+                "What annotators do with a record. RATE and COMPARE need a task of the kind `generate`, and the strategy RANDOM without proposed answers: RATE takes records with an answer, COMPARE those with two different answers (the first two of several, or the chosen and the rejected one of a preference). Default: ANSWER. It cannot be changed.",
+            ),
+            Field(
+                "scales",
+                "string",
+                "Scales from 1 to 5 of the work RATE, at most 10. Default: `fluency`, `relevance` and `factuality`.",
+                repeated=True,
+            ),
         ),
     ),
     "QueueEndpoint": Message(
@@ -9908,6 +10631,80 @@ MESSAGES: dict[str, Message] = {
                 "bool",
                 "Send the text of the record alone, as callers of a deployment do. Default: the guideline comes before it.",
             ),
+        ),
+    ),
+    "QueueIntakeCount": Message(
+        "QueueIntakeCount",
+        "Tasks that came by a rule.",
+        (
+            Field("rule", "string", "ID of the rule."),
+            Field("task_count", "integer", "Number of tasks in all."),
+            Field("day_count", "integer", "Number of tasks on the last day with one (UTC)."),
+            Field("day", "string", "That day, as `YYYY-MM-DD`."),
+            Field(
+                "returned_count",
+                "integer",
+                "Number of these answers that people labelled and that returned as feedback.",
+            ),
+            Field("problem", "string", "Why the last intake failed. Empty: it did not."),
+        ),
+    ),
+    "QueueIntakeRule": Message(
+        "QueueIntakeRule",
+        "Rule by which answers of models enter the queue. An answer enters it once. An answer enters only if its user permits training; without feedback, the project's `default_consent` decides.",
+        (
+            Field("id", "string", "ID of the rule in the queue: 1 to 63 characters of `a-z`, `0-9` and `-`."),
+            Field("traffic", "QueueIntakeRuleTraffic", "Answers of a deployment."),
+            Field("low_rated", "QueueIntakeRuleLowRated", "Answers that users rejected."),
+            Field("bad_cases", "QueueIntakeRuleBadCases", "Wrong answers of evaluation runs."),
+            Field(
+                "max_per_day",
+                "integer",
+                "Number of tasks a day (UTC), 1 to 10,000. Default: 100. Low-rated answers and bad cases beyond it wait for the next day; others are left out.",
+            ),
+            Field("max_tasks", "integer", "Number of tasks in all, 1 to 1,000,000. Default: 1,000."),
+        ),
+    ),
+    "QueueIntakeRuleBadCases": Message(
+        "QueueIntakeRuleBadCases",
+        "Wrong answers of evaluation runs on domains, at most 1,000 of a run. Each reading of a test part is logged at the split. What people answer counts in the next label set.",
+        (
+            Field(
+                "evaluation_run",
+                "string",
+                "Resource name of the evaluation run. Empty: each run of the project that succeeds from the creation of the rule on.",
+            ),
+            Field("domain", "string", "Name of the domain. Empty: all domains."),
+        ),
+    ),
+    "QueueIntakeRuleLowRated": Message(
+        "QueueIntakeRuleLowRated",
+        "Answers that users rejected, from the creation of the rule on. What people answer returns as feedback on the answer.",
+        (
+            Field(
+                "deployment",
+                "string",
+                "Resource name of the deployment, or its last segment. Empty: all deployments of the project.",
+            ),
+            Field(
+                "max_rating",
+                "integer",
+                "Answers with a thumb down, or with at most this rating, 1 to 4. Default: 2.",
+            ),
+            Field("conflicts", "bool", "Also answers to one text whose corrections differ."),
+        ),
+    ),
+    "QueueIntakeRuleTraffic": Message(
+        "QueueIntakeRuleTraffic",
+        "Answers of a deployment from the creation of the rule on. What people answer returns as feedback on the answer.",
+        (
+            Field(
+                "deployment",
+                "string",
+                "Resource name of the deployment, or its last segment. Empty: all deployments of the project.",
+            ),
+            Field("share", "number", "Share of the answers, above 0 and at most 1. Default: 0.01."),
+            Field("choice", "QueueIntakeRuleChoice", "Choice of the answers. Default: RANDOM."),
         ),
     ),
     "QueuePreLabels": Message(
@@ -10132,21 +10929,95 @@ MESSAGES: dict[str, Message] = {
                 "Metric of the validation part by which epochs are compared: the best one is published, and the run ends after two without a gain. One label: `macro_f1`, `accuracy`; numbers: `mae`, `mse`, `rmse`, `r2`, `spearman`; any: `loss`. Several labels, free texts, and numbers that are no single tokens of the model are compared by the loss. Default: `macro_f1`, `mae`, else `loss`.",
             ),
             Field("classical", "RecipeClassical", "Candidates of a classical model. Only with CLASSICAL."),
+            Field("optimization", "Optimization", "Optimizer and learning-rate schedule."),
+            Field("lora", "Lora", "Settings of a new adapter. Only with LORA."),
+            Field(
+                "domain_tokens",
+                "integer",
+                "Number of words of the training part to add to the tokenizer and the embeddings of the base model, at most 10,000: those whose tokens become fewest by it, and words that the tokenizer does not know. Only with CONTINUE. The metrics of the run state tokens a word (`fertility`) and the share of unknown tokens (`unknown_share`) of the validation part, and both before.",
+            ),
+            Field(
+                "expert_growth",
+                "RecipeExpertGrowth",
+                "Experts to add to a base model with experts. Only with CONTINUE. The run trains the new experts and their rows of the routers; all other weights stay as they are.",
+            ),
+            Field(
+                "neural",
+                "RecipeNeural",
+                "Architecture and training of a small neural model. Only with NEURAL.",
+            ),
         ),
     ),
     "RecipeArchitecture": Message(
         "RecipeArchitecture",
-        "Architecture of a Llama model that is trained from scratch. A zero value selects the default.",
+        "Architecture of a model that is trained from scratch. A zero value selects the default, or that of the preset.",
         (
-            Field("vocab_size", "integer", "Size of the vocabulary, 300 to 262,144. Default: 4096."),
+            Field(
+                "vocab_size",
+                "integer",
+                "Size of the vocabulary, 300 to 262,144; from 16 for the tokenizers WORD and CHARACTER. Default: 4096.",
+            ),
             Field("hidden_size", "integer", "Hidden size. Default: 128."),
             Field("layers", "integer", "Number of layers, 1 to 128. Default: 3."),
             Field(
                 "heads",
                 "integer",
-                "Number of attention heads. It must divide the hidden size into heads of a multiple of 32. Default: 4.",
+                "Number of attention heads. Without `head_size`, it must divide the hidden size into heads of a multiple of 32. Default: one for 32 of the hidden size.",
             ),
             Field("max_positions", "integer", "Context length in tokens, 128 to 131,072. Default: 2048."),
+            Field("family", "RecipeArchitectureFamily", "Family of the architecture. Default: LLAMA."),
+            Field(
+                "key_value_heads",
+                "integer",
+                "Number of heads of keys and values, which divides that of queries (grouped-query attention). Default: as many.",
+            ),
+            Field(
+                "head_size",
+                "integer",
+                "Width of a head, a multiple of 32, at most 256. Default: the hidden size divided by the heads.",
+            ),
+            Field(
+                "intermediate_size",
+                "integer",
+                "Width of the gated layer, or of each expert, 32 to 262,144. Default: 8/3 of the hidden size, down to a multiple of 32.",
+            ),
+            Field("rope_theta", "number", "Base of the rotary positions, 1 to 10^9. Default: 10,000."),
+            Field(
+                "rope_scaling",
+                "RecipeArchitectureRopeScaling",
+                "Scaling of the rotary positions for long contexts. Default: none.",
+            ),
+            Field(
+                "rope_factor",
+                "number",
+                "Factor by which `max_positions` exceeds the unscaled positions, above 1 and at most 1,024. Only with `rope_scaling`.",
+            ),
+            Field(
+                "sliding_window",
+                "integer",
+                "Number of tokens that a token attends to, itself included: 16 to 131,072. Only MISTRAL and MIXTRAL. 0: all before.",
+            ),
+            Field("tied", "bool", "Input and output embeddings are the same matrix. Default: true."),
+            Field(
+                "experts",
+                "integer",
+                "Number of experts of a layer, 2 to 256. Required of MIXTRAL, QWEN3_MOE and OLMOE, refused of others.",
+            ),
+            Field(
+                "experts_per_token",
+                "integer",
+                "Number of experts that a token uses, at most `experts`. Default: 2.",
+            ),
+            Field(
+                "tokenizer",
+                "RecipeArchitectureTokenizer",
+                "Tokenizer that is trained on the training part. Default: BYTE_BPE.",
+            ),
+            Field(
+                "preset",
+                "RecipeArchitecturePreset",
+                "Published architecture to take all values from that the request does not state. Default: none.",
+            ),
         ),
     ),
     "RecipeClassical": Message(
@@ -10167,6 +11038,90 @@ MESSAGES: dict[str, Message] = {
             ),
             Field(
                 "table", "RecipeTable", "Preparation of the rows of a table. Only with the features TABLE."
+            ),
+        ),
+    ),
+    "RecipeExpertGrowth": Message(
+        "RecipeExpertGrowth",
+        "Experts to add to each layer that has some.",
+        (
+            Field("experts", "integer", "Number of experts that a layer gets in addition, 1 to 256."),
+            Field("source", "RecipeExpertGrowthSource", "What a new expert begins as. Default: COPY."),
+        ),
+    ),
+    "RecipeNeural": Message(
+        "RecipeNeural",
+        "Architecture and training of a small neural model. `learning_rate`, `epochs`, `batch_size` and `selection_metric` of the recipe apply as well. A run with a neural base keeps its architecture and its tokenizer.",
+        (
+            Field("network", "RecipeNeuralNetwork", "Architecture. Default: CNN."),
+            Field(
+                "encoder",
+                "RecipeNeuralEncoder",
+                "Kind of the encoder. Only with the network ENCODER and without a base. Default: BERT.",
+            ),
+            Field(
+                "vocab_size",
+                "integer",
+                "Number of tokens of the tokenizer, which is trained on the training part: 300 to 65,536. Default: 8,192.",
+            ),
+            Field(
+                "hidden_size",
+                "integer",
+                "Length of the vectors of tokens and of hidden states, 8 to 2,048. Of an encoder a multiple of `heads`. Default: 128.",
+            ),
+            Field(
+                "layers",
+                "integer",
+                "Number of recurrent, hidden or encoder layers, 1 to 24. Default: 1, of an encoder 2.",
+            ),
+            Field("heads", "integer", "Number of attention heads of an encoder. Default: 4."),
+            Field(
+                "max_tokens", "integer", "Number of tokens that are read of a text, 8 to 8,192. Default: 256."
+            ),
+            Field(
+                "widths",
+                "integer",
+                "Widths of the convolutions of a CNN in tokens, 1 to 16 each. Default: 3, 4 and 5.",
+                repeated=True,
+            ),
+            Field(
+                "bidirectional",
+                "bool",
+                "Read texts backwards as well. Only with RNN, LSTM and GRU. Default: true.",
+            ),
+            Field(
+                "activation",
+                "RecipeNeuralActivation",
+                "Function after hidden layers and convolutions. Default: RELU.",
+            ),
+            Field(
+                "dropout",
+                "number",
+                "Share of values that a training step leaves out, from 0 to below 1. Default: 0.3, of an encoder 0.1.",
+            ),
+            Field(
+                "l1",
+                "number",
+                "Weight of the sum of the absolute weights in the loss, at least 0. Default: 0.",
+            ),
+            Field(
+                "l2",
+                "number",
+                "Weight of half the sum of the squared weights in the loss, at least 0. Default: 0.",
+            ),
+            Field(
+                "class_weights", "RecipeNeuralClassWeights", "Weights of labels in the loss. Default: NONE."
+            ),
+            Field("clip_norm", "number", "Maximum norm of the gradient, above 0. Default: 1."),
+            Field(
+                "patience",
+                "integer",
+                "Number of epochs without a gain on the validation part after which a run ends, 1 to 1,000. Default: 3.",
+            ),
+            Field(
+                "any_base",
+                "bool",
+                "Begin from scratch instead of refusing a base that is neither a neural model of the same task nor an encoder. For pipelines whose version in production may be a model of another kind.",
             ),
         ),
     ),
@@ -10569,6 +11524,60 @@ MESSAGES: dict[str, Message] = {
                 "Explanation with the numbers, and what to change if the run is not admitted.",
             ),
             Field("machine_families", "string", "Suitable machine families, best first.", repeated=True),
+            Field(
+                "estimate",
+                "ResourcePlanEstimate",
+                "Estimate of the work. Only in the answer to a request with `validate_only`.",
+            ),
+            Field(
+                "problems",
+                "ResourcePlanProblem",
+                "Why the run would be refused or would fail, and what deserves attention. Only with `validate_only`.",
+                repeated=True,
+            ),
+        ),
+    ),
+    "ResourcePlanEstimate": Message(
+        "ResourcePlanEstimate",
+        "Estimate of the work of a run, from a sample of its records.",
+        (
+            Field("steps", "integer", "Maximum number of training steps. A run ends earlier without a gain."),
+            Field("epochs", "number", "Maximum number of epochs."),
+            Field("records", "integer", "Number of records in the training part."),
+            Field("samples", "integer", "Number of samples in an epoch. A record may give several or none."),
+            Field("tokens_per_epoch", "integer", "Number of tokens in an epoch."),
+            Field("tokens", "integer", "Number of tokens of all steps."),
+            Field(
+                "cut_samples",
+                "integer",
+                "Number of samples that are cut, because they are longer than the recipe allows.",
+            ),
+            Field("longest_tokens", "integer", "Number of tokens of the longest sample, before it is cut."),
+            Field("parameters", "integer", "Number of parameters of the model."),
+            Field("trained_parameters", "integer", "Number of parameters that are trained."),
+            Field(
+                "seconds", "number", "Duration in seconds, from the start of the workers to the stored model."
+            ),
+            Field("basis", "string", "Origin of the speed that `seconds` is computed with, in one sentence."),
+            Field("device", "string", "Workers, accelerator and threads, in words."),
+            Field("device_hours", "number", "Hours of one worker: workers times duration."),
+            Field(
+                "cost",
+                "number",
+                "Cost: device hours times the price of the accelerator in the settings of training. 0 without a price.",
+            ),
+            Field("sampled_records", "integer", "Number of records that were read for this estimate."),
+        ),
+    ),
+    "ResourcePlanProblem": Message(
+        "ResourcePlanProblem",
+        "Property of a request or of its data that needs attention.",
+        (
+            Field("reason", "string", "Stable reason code in UPPER_SNAKE_CASE."),
+            Field("message", "string", "Description, with what to change."),
+            Field(
+                "blocking", "bool", "True if the run would be refused, or would fail before its first step."
+            ),
         ),
     ),
     "Resources": Message(
@@ -11447,6 +12456,14 @@ MESSAGES: dict[str, Message] = {
             ),
         ),
     ),
+    "SubmitTaskResponse": Message(
+        "SubmitTaskResponse",
+        "Response of `SubmitTask`.",
+        (
+            Field("task", "Task", "The answered task."),
+            Field("next_tasks", "Task", "The claimed tasks, at most `claim_count`.", repeated=True),
+        ),
+    ),
     "Suite": Message(
         "Suite",
         "Named list of tests that evaluation runs apply to models in addition to the test parts of their domains. A run uses the suite as it was when the run was created.",
@@ -11825,6 +12842,268 @@ MESSAGES: dict[str, Message] = {
             Field("count", "integer", "Number of tasks."),
         ),
     ),
+    "Sweep": Message(
+        "Sweep",
+        "Search for the settings of a training recipe. Each trial is a training run with settings of its own; trials are compared by a metric of the validation part. A sweep has no access to a test part.",
+        (
+            Field("name", "string", "Resource name: `projects/{project}/sweeps/{sweep}`."),
+            Field("revision", "integer", "Increases with every stored change."),
+            Field("create_time", "time", "Time of creation, UTC. Set by the server."),
+            Field("update_time", "time", "Time of the last change, UTC. Set by the server."),
+            Field("state", "SweepState", "Current state."),
+            Field(
+                "train_digest",
+                "string",
+                "Digest of the training part of the split (a Parquet blob). Required without `folds`, refused with them.",
+            ),
+            Field(
+                "validation_digest",
+                "string",
+                "Digest of the validation part of the split (a Parquet blob). Required without `folds`, refused with them.",
+            ),
+            Field(
+                "base_artifact_digest",
+                "string",
+                "Digest of the model artifact from which each trial starts. Empty: training from scratch.",
+            ),
+            Field(
+                "recipe",
+                "Recipe",
+                "Recipe of the trials: what no parameter sets. Classical models compare their candidates themselves and are refused.",
+            ),
+            Field("resources", "Resources", "Compute resources of each trial."),
+            Field("kind", "SweepKind", "What is searched. Default: SEARCH."),
+            Field(
+                "parameters",
+                "SweepParameter",
+                "Parameters of a SEARCH, 1 to 20. The other kinds have parameters of their own and take none.",
+                repeated=True,
+            ),
+            Field("sampler", "SweepSampler", "Choice of the next settings in a SEARCH. Default: TPE."),
+            Field(
+                "seed",
+                "integer",
+                "Random seed of the sampler, 0 to 2^31-1. Trials of one sweep that run one after another are a function of it.",
+            ),
+            Field("pruning", "SweepPruning", "Early end of trials. Default: none."),
+            Field(
+                "metric",
+                "string",
+                "Metric of the validation part by which trials are compared, for example `macro_f1`, `mae` or `loss`. Default: `selection_metric` of the recipe.",
+            ),
+            Field(
+                "direction",
+                "SweepDirection",
+                "Direction of the metric. Default: the one in which the metric is better. A direction that contradicts it is refused.",
+            ),
+            Field(
+                "budget",
+                "SweepBudget",
+                "Limits. A limit that is reached ends the sweep; its best trial so far stays.",
+            ),
+            Field(
+                "parallel_trials",
+                "integer",
+                "Number of trials in progress at the same time, 1 to 64. Default: 1.",
+            ),
+            Field(
+                "folds",
+                "SweepFold",
+                "Folds of cross-validation, 2 to 20: each trial trains on every fold, and its value is the mean of the folds.",
+                repeated=True,
+            ),
+            Field("progress", "Progress", "Progress of the work."),
+            Field("failure", "Failure", "Why the sweep failed. Set in the state FAILED only."),
+            Field(
+                "trials",
+                "SweepTrial",
+                "The trials, in the order of their numbers. Set by the server.",
+                repeated=True,
+            ),
+            Field(
+                "best_trial",
+                "integer",
+                "Number of the best trial that completed. 0: none. Set by the server.",
+            ),
+            Field(
+                "correction",
+                "SweepCorrection",
+                "Value of the best trial without the optimism of a best of several: the expected value on records that did not choose it. Set by the server when the sweep ends, if the trials have comparable scores of records or folds.",
+            ),
+            Field("usage", "SweepUsage", "What the sweep has used. Set by the server."),
+            Field(
+                "train_parts",
+                "SweepTrainPart",
+                "Training parts to choose between, for example of different mixtures, in the place of `train_digest`: 2 to 100. The parameter `train_part` has their names as values. All of them are compared on one validation part.",
+                repeated=True,
+            ),
+        ),
+    ),
+    "SweepBudget": Message(
+        "SweepBudget",
+        "Limits of a sweep.",
+        (
+            Field(
+                "max_trials",
+                "integer",
+                "Number of trials with a value or a pruned end, 1 to 500. Default: 20 of a SEARCH; a grid and the other kinds end by themselves. Failed trials do not count.",
+            ),
+            Field(
+                "max_failures",
+                "integer",
+                "Number of failed trials after which the sweep ends, 1 to 500. Default: 5.",
+            ),
+            Field(
+                "max_hours",
+                "number",
+                "Total duration of the training runs in hours, at most 100,000; a trial in progress is stopped when it is reached. 0: no limit.",
+            ),
+            Field(
+                "max_cost",
+                "number",
+                "Total cost, at most 1,000,000,000, in the currency of `hourly_cost`. 0: no limit.",
+            ),
+            Field("hourly_cost", "number", "Cost of a worker for an hour. Required with `max_cost`."),
+        ),
+    ),
+    "SweepCorrection": Message(
+        "SweepCorrection",
+        "Value of the best trial, corrected for the choice among several.",
+        (
+            Field("value", "number", "Corrected value."),
+            Field(
+                "optimism",
+                "number",
+                "Optimism: how much better than `value` the best trial looks, in the unit of the metric.",
+            ),
+            Field(
+                "method",
+                "string",
+                "`bootstrap` (BBC-CV, Tsamardinos et al. 2018, over records) or `folds` (Tibshirani and Tibshirani 2009).",
+            ),
+            Field("low", "number", "Ends of a 95 % interval of `value`. Only of `bootstrap`."),
+            Field("high", "number", "Upper end."),
+            Field(
+                "units", "integer", "Number of records, or of folds, and of trials that it was computed of."
+            ),
+            Field("trials", "integer", "Number of trials."),
+        ),
+    ),
+    "SweepFold": Message(
+        "SweepFold",
+        "Fold of cross-validation: the parts of a split of the dataset version.",
+        (
+            Field("train_digest", "string", "Digest of the training part."),
+            Field("validation_digest", "string", "Digest of the validation part."),
+        ),
+    ),
+    "SweepParameter": Message(
+        "SweepParameter",
+        "One setting of the recipe and the values that it may have.",
+        (
+            Field(
+                "name",
+                "string",
+                "Field of the recipe with a number, a boolean or an enum value, as in the API: `learning_rate`, `lora_rank`, `architecture.layers`, `preference_loss`.",
+            ),
+            Field("min", "number", "Smallest value of a range."),
+            Field(
+                "max",
+                "number",
+                "Largest value of a range. `min` and `max` are both 0: the parameter has `values`.",
+            ),
+            Field("log", "bool", "Search a range by its logarithm. `min` must be above 0. Default: false."),
+            Field(
+                "step",
+                "number",
+                "Distance of neighbouring values of a range; not with `log`. 0: any value, of an integer field 1.",
+            ),
+            Field(
+                "values",
+                "string",
+                "Values to choose from, 1 to 1,000, as text. Instead of a range.",
+                repeated=True,
+            ),
+        ),
+    ),
+    "SweepPruning": Message(
+        "SweepPruning",
+        "Early end of trials that are unlikely to become the best.",
+        (
+            Field("method", "SweepPruningMethod", "Rule. Default: NONE."),
+            Field(
+                "min_epochs",
+                "integer",
+                "Epochs that a trial has before ASHA judges it, at least 1. Default: 1.",
+            ),
+            Field(
+                "reduction_factor",
+                "integer",
+                "ASHA keeps one of this many trials at each rung, and rungs are this many times longer, 2 to 16. Default: 3.",
+            ),
+            Field(
+                "threshold",
+                "number",
+                "WILCOXON ends a trial that is worse than the best one on the folds so far with this probability of error, above 0 and at most 0.5. Default: 0.1.",
+            ),
+        ),
+    ),
+    "SweepTrainPart": Message(
+        "SweepTrainPart",
+        "Training part that trials may have.",
+        (
+            Field("name", "string", "Name: 1 to 63 characters of `a-z`, `0-9`, `-` and `.`."),
+            Field("train_digest", "string", "Digest of the training part."),
+        ),
+    ),
+    "SweepTrial": Message(
+        "SweepTrial",
+        "Settings that are tried.",
+        (
+            Field("number", "integer", "Number, from 1."),
+            Field("state", "SweepTrialState", "State of the trial."),
+            Field("settings", "string", "Values by parameter, as text.", key="string"),
+            Field(
+                "training_runs",
+                "string",
+                "Resource names of its training runs: one, or one for each fold so far.",
+                repeated=True,
+            ),
+            Field(
+                "value",
+                "number",
+                "Value of the metric: of the epoch that the run published, or the mean of the folds. Of a pruned trial the last one that was known.",
+            ),
+            Field("reports", "SweepTrialReport", "Values during the trial.", repeated=True),
+            Field("message", "string", "Why the trial failed or was pruned, in one sentence."),
+            Field("reason", "string", "Reason code of a failure."),
+            Field("seconds", "number", "Duration of its training runs in seconds."),
+            Field(
+                "trend",
+                "string",
+                "Course of the training loss in a sweep LEARNING_RATE: `FALLS`, `SWINGS`, `DIVERGES` or `FLAT`.",
+            ),
+        ),
+    ),
+    "SweepTrialReport": Message(
+        "SweepTrialReport",
+        "Value of the metric during a trial.",
+        (
+            Field("step", "integer", "Number of epochs, or of the fold."),
+            Field("value", "number", "Value."),
+        ),
+    ),
+    "SweepUsage": Message(
+        "SweepUsage",
+        "What a sweep has used.",
+        (
+            Field("completed_trials", "integer", "Number of trials that completed."),
+            Field("pruned_trials", "integer", "Number of trials that were pruned."),
+            Field("failed_trials", "integer", "Number of trials that failed."),
+            Field("hours", "number", "Total duration of the training runs in hours."),
+            Field("cost", "number", "Total cost by `budget.hourly_cost`."),
+        ),
+    ),
     "Task": Message(
         "Task",
         "Record that annotators are asked to answer, or whose answers they are asked to rate.",
@@ -11841,7 +13120,7 @@ MESSAGES: dict[str, Message] = {
             Field(
                 "reason",
                 "string",
-                "Reason for the task: `review-sample`, `conflict`, `requested` or `queue`.",
+                "Reason for the task: `review-sample`, `conflict`, `requested`, `queue` or `intake` (by a rule of the queue).",
             ),
             Field(
                 "label",
@@ -11944,7 +13223,35 @@ MESSAGES: dict[str, Message] = {
             Field(
                 "suggested_label",
                 "string",
-                "Label that is more probable than the current answer, which is `proposed_label`. Set in queues of the strategy LABEL_ERRORS only.",
+                "Label that is more probable than the current answer, which is `proposed_label`. Set in queues of the strategy LABEL_ERRORS, and of bad cases to the answer of the model.",
+            ),
+            Field(
+                "intake_rule", "string", "ID of the rule of the queue by which the task came. Empty: none."
+            ),
+            Field(
+                "answer_id",
+                "string",
+                "`id` of the answer that the task is about. `record_id` is the same, and `dataset_version` is empty. Empty: the task is about a record.",
+            ),
+            Field(
+                "model_version",
+                "string",
+                "Resource name of the model version that answered, of a task that came by a rule.",
+            ),
+            Field(
+                "evaluation_run",
+                "string",
+                "Resource name of the evaluation run whose bad case the task is about. Empty: none.",
+            ),
+            Field(
+                "text",
+                "string",
+                "Text that the answer answers. Set by `ClaimTask` and `GetTask` for the holder of the lease and for engineers, as long as the captured traffic holds it.",
+            ),
+            Field(
+                "feedback",
+                "string",
+                "Resource name of the feedback by which the answer of people returned to the model's answer. Empty: none.",
             ),
         ),
     ),
@@ -12049,7 +13356,7 @@ MESSAGES: dict[str, Message] = {
             Field(
                 "base_artifact_digest",
                 "string",
-                "Digest of the model artifact from which training continues. Empty: training from scratch. Required by the methods CONTINUE and LORA, refused with FROM_SCRATCH and CLASSICAL.",
+                "Digest of the model artifact from which training continues. Empty: training from scratch. Required by the methods CONTINUE and LORA, refused with FROM_SCRATCH and CLASSICAL. Optional with NEURAL.",
             ),
             Field("recipe", "Recipe", "Training recipe. In a response, all defaults are filled in."),
             Field("resources", "Resources", "Compute resources."),
@@ -12058,22 +13365,18 @@ MESSAGES: dict[str, Message] = {
             Field(
                 "artifact_digest",
                 "string",
-                "Digest of the trained model artifact (a tree). Empty until the run has succeeded.",
+                "Digest of the trained model artifact (a tree). Empty until the run has succeeded. Of a run that failed while it trained: the model of its last good checkpoint, if it had one.",
             ),
             Field(
                 "curves_digest",
                 "string",
-                "Digest of the training curves (a JSON blob). Empty until the run has succeeded.",
+                "Digest of the training curves (a JSON blob). Empty without an artifact.",
             ),
-            Field(
-                "parameter_count",
-                "integer",
-                "Number of parameters of the model. 0 until the run has succeeded.",
-            ),
+            Field("parameter_count", "integer", "Number of parameters of the model. 0 without an artifact."),
             Field(
                 "diagnosis",
                 "TrainingRunDiagnosis",
-                "Diagnosis of the training curves. Not set until the run has succeeded.",
+                "Diagnosis of the training curves. Not set until the run has ended after its first step.",
             ),
             Field(
                 "metrics",
@@ -12098,6 +13401,22 @@ MESSAGES: dict[str, Message] = {
                 "TrainingRunPromptLimit",
                 "Length to which the chat template cuts texts of users. Not set until the run has succeeded.",
             ),
+            Field(
+                "sweep",
+                "string",
+                "Resource name of the sweep that the run is a trial of: `projects/{project}/sweeps/{sweep}`. Empty: none. Set by the server.",
+            ),
+            Field("trial", "integer", "Number of the trial. 0: the run is none. Set by the server."),
+            Field(
+                "stop_requested",
+                "bool",
+                "A stop was requested: the run ends early, and its best weights so far are its result.",
+            ),
+            Field(
+                "origin",
+                "string",
+                "Training run that this one is a clone or a continuation of. Empty: neither.",
+            ),
         ),
     ),
     "TrainingRunCurvePoint": Message(
@@ -12115,9 +13434,25 @@ MESSAGES: dict[str, Message] = {
             Field(
                 "verdict",
                 "string",
-                "`underfit`, `still-improving`, `overfit`, `vanishing-gradients`, `exploding-gradients` or `healthy`.",
+                "Verdict of the most severe finding: `loss-not-finite`, `rate-too-high`, `exploding-gradients`, `vanishing-gradients`, `dead-units`, `rate-too-low`, `underfit`, `overfit`, `still-improving` or `healthy`.",
             ),
             Field("remedy", "string", "Recommended remedy, in one sentence."),
+            Field("evidence", "string", "Measurements that the verdict follows from, in one sentence."),
+            Field(
+                "findings",
+                "TrainingRunDiagnosisFinding",
+                "All findings, the most severe one first.",
+                repeated=True,
+            ),
+        ),
+    ),
+    "TrainingRunDiagnosisFinding": Message(
+        "TrainingRunDiagnosisFinding",
+        "One property of the curves.",
+        (
+            Field("verdict", "string", "The same words as `verdict` of the diagnosis."),
+            Field("remedy", "string", "Recommended remedy, in one sentence."),
+            Field("evidence", "string", "Measurements that the verdict follows from, in one sentence."),
         ),
     ),
     "TrainingRunPromptLimit": Message(
@@ -12198,6 +13533,15 @@ ENUMS: dict[str, tuple[EnumValue, ...]] = {
         EnumValue("IMPORT", "SOURCE_IMPORT", "The label came with the data."),
         EnumValue("HUMAN", "SOURCE_HUMAN", "A person gave the label."),
         EnumValue("FEEDBACK", "SOURCE_FEEDBACK", "A user corrected or confirmed an answer."),
+    ),
+    "CollectAnswersRequestSelection": (
+        EnumValue("UNSPECIFIED", "SELECTION_UNSPECIFIED", "Not set."),
+        EnumValue("ALL", "SELECTION_ALL", "All answers to callers."),
+        EnumValue(
+            "REJECTED",
+            "SELECTION_REJECTED",
+            "Answers with a thumb down or a low rating, and without a correction.",
+        ),
     ),
     "ComputeAccelerator": (
         EnumValue("UNSPECIFIED", "ACCELERATOR_UNSPECIFIED", "Not set: CPU."),
@@ -12343,6 +13687,11 @@ ENUMS: dict[str, tuple[EnumValue, ...]] = {
             "JSON Lines in UTF-8 with `record_id` or `text`, and `label`, `annotator` and `time`.",
         ),
         EnumValue("CSV", "EXCHANGE_FORMAT_CSV", "CSV after RFC 4180 in UTF-8 with the same columns."),
+        EnumValue(
+            "PREFERENCES",
+            "EXCHANGE_FORMAT_PREFERENCES",
+            "JSON Lines of what people decided in a queue of the work COMPARE or RATE, in the columns that training reads: `prompt`, `chosen` and `rejected`, or `prompt`, `completion`, `label` (true from a mean rating of 4 on, false up to 2) and `ratings`. Ties and ratings between them are left out. Export only.",
+        ),
     ),
     "ExportFeedbackRequestForm": (
         EnumValue("UNSPECIFIED", "FORM_UNSPECIFIED", "Not set."),
@@ -12574,6 +13923,30 @@ ENUMS: dict[str, tuple[EnumValue, ...]] = {
         EnumValue("CANCELLING", "STATE_CANCELLING", "Cancellation was requested; the work is stopping."),
         EnumValue("CANCELLED", "STATE_CANCELLED", "Cancelled before the work completed."),
     ),
+    "OptimizationOptimizer": (
+        EnumValue("UNSPECIFIED", "OPTIMIZER_UNSPECIFIED", "Not set."),
+        EnumValue("ADAMW", "OPTIMIZER_ADAMW", "Adam with decoupled weight decay."),
+        EnumValue("ADAM", "OPTIMIZER_ADAM", "Adam."),
+        EnumValue("SGD", "OPTIMIZER_SGD", "Stochastic gradient descent with momentum."),
+        EnumValue("RMSPROP", "OPTIMIZER_RMSPROP", "RMSprop."),
+        EnumValue("ADAGRAD", "OPTIMIZER_ADAGRAD", "Adagrad."),
+        EnumValue(
+            "MUON",
+            "OPTIMIZER_MUON",
+            "Muon for the matrices of the layers, with steps as large as those of AdamW; AdamW for embeddings, the output layer, stacked experts and vectors.",
+        ),
+    ),
+    "OptimizationSchedule": (
+        EnumValue("UNSPECIFIED", "SCHEDULE_UNSPECIFIED", "Not set."),
+        EnumValue("COSINE", "SCHEDULE_COSINE", "Falls to zero as half a cosine."),
+        EnumValue("LINEAR", "SCHEDULE_LINEAR", "Falls to zero along a line."),
+        EnumValue("CONSTANT", "SCHEDULE_CONSTANT", "Stays."),
+        EnumValue(
+            "WARMUP_STABLE_DECAY",
+            "SCHEDULE_WARMUP_STABLE_DECAY",
+            "Stays, then falls to zero along a line in the last steps.",
+        ),
+    ),
     "Part": (
         EnumValue("UNSPECIFIED", "PART_UNSPECIFIED", "Not set."),
         EnumValue("TRAIN", "PART_TRAIN", "Training part."),
@@ -12668,6 +14041,15 @@ ENUMS: dict[str, tuple[EnumValue, ...]] = {
         EnumValue("SEGMENT", "TRUNCATION_SEGMENT", "Train on its parts as samples of their own."),
         EnumValue("REFUSE", "TRUNCATION_REFUSE", "Refuse the training run."),
     ),
+    "QueueIntakeRuleChoice": (
+        EnumValue("UNSPECIFIED", "CHOICE_UNSPECIFIED", "Not set."),
+        EnumValue("RANDOM", "CHOICE_RANDOM", "At random."),
+        EnumValue(
+            "LEAST_CERTAIN",
+            "CHOICE_LEAST_CERTAIN",
+            "The answers of which the model is least certain, by the probabilities of their tokens: only answers to requests that ask for them (`logprobs`) have one. Invalid answers and refusals count as the least certain ones.",
+        ),
+    ),
     "QueuePreLabelsOrigin": (
         EnumValue("UNSPECIFIED", "ORIGIN_UNSPECIFIED", "Not set: tasks propose no answer."),
         EnumValue("RULES", "ORIGIN_RULES", "Keywords and patterns."),
@@ -12716,6 +14098,38 @@ ENUMS: dict[str, tuple[EnumValue, ...]] = {
             "Records whose current label is probably wrong, by confident learning: the labels of a cross-validated classical model against those that count. All records of the version that have a label are candidates.",
         ),
     ),
+    "RecipeArchitectureFamily": (
+        EnumValue("UNSPECIFIED", "FAMILY_UNSPECIFIED", "Not set."),
+        EnumValue("LLAMA", "FAMILY_LLAMA", "Llama: SwiGLU, RMS norms, rotary positions."),
+        EnumValue("QWEN3", "FAMILY_QWEN3", "Qwen 3: as Llama, with norms of queries and keys."),
+        EnumValue("MISTRAL", "FAMILY_MISTRAL", "Mistral: as Llama, with a sliding window if one is stated."),
+        EnumValue("GEMMA", "FAMILY_GEMMA", "Gemma: GeGLU, scaled embeddings."),
+        EnumValue("MIXTRAL", "FAMILY_MIXTRAL", "Mixtral: Mistral with experts."),
+        EnumValue("QWEN3_MOE", "FAMILY_QWEN3_MOE", "Qwen 3 with experts."),
+        EnumValue("OLMOE", "FAMILY_OLMOE", "OLMoE: experts, with norms of queries and keys over all heads."),
+    ),
+    "RecipeArchitecturePreset": (
+        EnumValue("UNSPECIFIED", "PRESET_UNSPECIFIED", "Not set: none."),
+        EnumValue("TINY", "PRESET_TINY", "1 million weights, the default values of all fields."),
+        EnumValue("SMOLLM2_135M", "PRESET_SMOLLM2_135M", "SmolLM2-135M, with 134,515,008 weights."),
+        EnumValue("SMOLLM2_360M", "PRESET_SMOLLM2_360M", "SmolLM2-360M, with 361,821,120 weights."),
+        EnumValue("QWEN3_600M", "PRESET_QWEN3_600M", "Qwen3-0.6B, with 596,049,920 weights."),
+    ),
+    "RecipeArchitectureRopeScaling": (
+        EnumValue("UNSPECIFIED", "ROPE_SCALING_UNSPECIFIED", "Not set: none."),
+        EnumValue("LINEAR", "ROPE_SCALING_LINEAR", "Positions divided by the factor."),
+        EnumValue("DYNAMIC", "ROPE_SCALING_DYNAMIC", "The base grows with the length of a text."),
+        EnumValue("YARN", "ROPE_SCALING_YARN", "YaRN: low frequencies are divided, high ones stay."),
+        EnumValue("LLAMA3", "ROPE_SCALING_LLAMA3", "As Llama 3.1 scales them."),
+    ),
+    "RecipeArchitectureTokenizer": (
+        EnumValue("UNSPECIFIED", "TOKENIZER_UNSPECIFIED", "Not set."),
+        EnumValue("BYTE_BPE", "TOKENIZER_BYTE_BPE", "Byte-pair encoding of bytes: no text is unknown to it."),
+        EnumValue("UNIGRAM", "TOKENIZER_UNIGRAM", "Unigram language model of pieces."),
+        EnumValue("WORDPIECE", "TOKENIZER_WORDPIECE", "WordPiece: the longest known pieces of a word."),
+        EnumValue("WORD", "TOKENIZER_WORD", "Whole words, signs and spaces."),
+        EnumValue("CHARACTER", "TOKENIZER_CHARACTER", "Single characters."),
+    ),
     "RecipeClassicalEstimator": (
         EnumValue("UNSPECIFIED", "ESTIMATOR_UNSPECIFIED", "Not set."),
         EnumValue(
@@ -12749,9 +14163,18 @@ ENUMS: dict[str, tuple[EnumValue, ...]] = {
             "16 bits with the range of float32. The weights of a base model below an adapter are held in it as well.",
         ),
     ),
+    "RecipeExpertGrowthSource": (
+        EnumValue("UNSPECIFIED", "SOURCE_UNSPECIFIED", "Not set."),
+        EnumValue(
+            "COPY",
+            "SOURCE_COPY",
+            "A copy, with a little noise, of the experts that the router of the layer gives the most tokens of the training part, and of their rows of the router.",
+        ),
+        EnumValue("NOISE", "SOURCE_NOISE", "Weights at random."),
+    ),
     "RecipeMethod": (
         EnumValue("UNSPECIFIED", "METHOD_UNSPECIFIED", "Not set."),
-        EnumValue("FROM_SCRATCH", "METHOD_FROM_SCRATCH", "Train a new tokenizer and a new Llama model."),
+        EnumValue("FROM_SCRATCH", "METHOD_FROM_SCRATCH", "Train a new tokenizer and a new model."),
         EnumValue(
             "CONTINUE",
             "METHOD_CONTINUE",
@@ -12765,6 +14188,51 @@ ENUMS: dict[str, tuple[EnumValue, ...]] = {
             "METHOD_CLASSICAL",
             "Fit a classical model by scikit-learn, such as a logistic regression or a random forest. Only `task`, `labels`, `seed` and `classical` apply. Of the tasks `classify` and `regress`.",
         ),
+        EnumValue(
+            "NEURAL",
+            "METHOD_NEURAL",
+            "Train a small neural model: a network of `neural` with a head, without a base, on from a neural model, or on top of an encoder in the layout of Hugging Face. Of the tasks `classify` and `regress`.",
+        ),
+    ),
+    "RecipeNeuralActivation": (
+        EnumValue("UNSPECIFIED", "ACTIVATION_UNSPECIFIED", "Not set."),
+        EnumValue("RELU", "ACTIVATION_RELU", "Rectified linear units."),
+        EnumValue("GELU", "ACTIVATION_GELU", "Gaussian error linear units."),
+        EnumValue("TANH", "ACTIVATION_TANH", "Hyperbolic tangent."),
+    ),
+    "RecipeNeuralClassWeights": (
+        EnumValue("UNSPECIFIED", "CLASS_WEIGHTS_UNSPECIFIED", "Not set."),
+        EnumValue("NONE", "CLASS_WEIGHTS_NONE", "All records count the same."),
+        EnumValue(
+            "BALANCED",
+            "CLASS_WEIGHTS_BALANCED",
+            "All labels count the same: a record of a rare label counts more. Of several labels a record, at most ten times.",
+        ),
+    ),
+    "RecipeNeuralEncoder": (
+        EnumValue("UNSPECIFIED", "ENCODER_UNSPECIFIED", "Not set."),
+        EnumValue("BERT", "ENCODER_BERT", "BERT (Devlin et al. 2019)."),
+        EnumValue("DISTILBERT", "ENCODER_DISTILBERT", "DistilBERT (Sanh et al. 2019)."),
+        EnumValue("MODERNBERT", "ENCODER_MODERNBERT", "ModernBERT (Warner et al. 2024)."),
+    ),
+    "RecipeNeuralNetwork": (
+        EnumValue("UNSPECIFIED", "NETWORK_UNSPECIFIED", "Not set."),
+        EnumValue(
+            "ENCODER", "NETWORK_ENCODER", "Transformer encoder of the library transformers, with a head."
+        ),
+        EnumValue(
+            "CNN", "NETWORK_CNN", "Convolutions over tokens, and their maxima over the text (Kim 2014)."
+        ),
+        EnumValue(
+            "RNN", "NETWORK_RNN", "Recurrent network (Elman 1990) and the maxima of its states over the text."
+        ),
+        EnumValue(
+            "LSTM",
+            "NETWORK_LSTM",
+            "Long short-term memory (Hochreiter and Schmidhuber 1997), pooled in the same way.",
+        ),
+        EnumValue("GRU", "NETWORK_GRU", "Gated recurrent units (Cho et al. 2014), pooled in the same way."),
+        EnumValue("MLP", "NETWORK_MLP", "Hidden layers over the mean of the vectors of tokens."),
     ),
     "RecipeObjective": (
         EnumValue("UNSPECIFIED", "OBJECTIVE_UNSPECIFIED", "Not set."),
@@ -13081,6 +14549,75 @@ ENUMS: dict[str, tuple[EnumValue, ...]] = {
         EnumValue("AMBIGUOUS", "KIND_AMBIGUOUS", "Prompts with more than one reading."),
         EnumValue("LONG_CONTEXT", "KIND_LONG_CONTEXT", "Long prompts."),
         EnumValue("NOISE", "KIND_NOISE", "Prompts with errors."),
+    ),
+    "SweepDirection": (
+        EnumValue("UNSPECIFIED", "DIRECTION_UNSPECIFIED", "Not set."),
+        EnumValue("MAXIMIZE", "DIRECTION_MAXIMIZE", "Higher values are better."),
+        EnumValue("MINIMIZE", "DIRECTION_MINIMIZE", "Lower values are better."),
+    ),
+    "SweepKind": (
+        EnumValue("UNSPECIFIED", "KIND_UNSPECIFIED", "Not set."),
+        EnumValue("SEARCH", "KIND_SEARCH", "The best settings in the space of `parameters`."),
+        EnumValue(
+            "LEARNING_RATE",
+            "KIND_LEARNING_RATE",
+            "The learning rate: 0.01 first, a tenth of it while the training loss swings or diverges, at most four trials. The best trial is the first whose loss falls steadily.",
+        ),
+        EnumValue(
+            "BATCH_LADDER",
+            "KIND_BATCH_LADDER",
+            "The batch size: powers of two from 16 to 512, up to the first that does not fit the memory.",
+        ),
+    ),
+    "SweepPruningMethod": (
+        EnumValue("UNSPECIFIED", "METHOD_UNSPECIFIED", "Not set."),
+        EnumValue("NONE", "METHOD_NONE", "Every trial runs to its end."),
+        EnumValue(
+            "ASHA",
+            "METHOD_ASHA",
+            "Asynchronous successive halving over epochs (Li et al. 2020). Refused with `folds`.",
+        ),
+        EnumValue(
+            "WILCOXON",
+            "METHOD_WILCOXON",
+            "Signed-rank test against the best trial, over folds. Needs `folds`.",
+        ),
+    ),
+    "SweepSampler": (
+        EnumValue("UNSPECIFIED", "SAMPLER_UNSPECIFIED", "Not set."),
+        EnumValue("TPE", "SAMPLER_TPE", "Tree-structured Parzen estimator, after ten random trials."),
+        EnumValue("RANDOM", "SAMPLER_RANDOM", "Independent random settings."),
+        EnumValue(
+            "GRID",
+            "SAMPLER_GRID",
+            "Every combination, in order. Ranges need a `step`, or are stated as `values`.",
+        ),
+    ),
+    "SweepState": (
+        EnumValue("UNSPECIFIED", "STATE_UNSPECIFIED", "Not set."),
+        EnumValue("QUEUED", "STATE_QUEUED", "Waiting to start."),
+        EnumValue("RUNNING", "STATE_RUNNING", "Trials are in progress."),
+        EnumValue("SUCCEEDED", "STATE_SUCCEEDED", "The search is complete, or the budget is used."),
+        EnumValue(
+            "FAILED",
+            "STATE_FAILED",
+            "The sweep ended without a usable trial, or too many trials failed; `failure` holds the reason.",
+        ),
+        EnumValue("CANCELLING", "STATE_CANCELLING", "Cancellation was requested; trials are stopping."),
+        EnumValue(
+            "CANCELLED",
+            "STATE_CANCELLED",
+            "Cancelled before the search was complete. `ResumeSweep` continues it.",
+        ),
+    ),
+    "SweepTrialState": (
+        EnumValue("UNSPECIFIED", "STATE_UNSPECIFIED", "Not set."),
+        EnumValue("RUNNING", "STATE_RUNNING", "Its training run is in progress."),
+        EnumValue("COMPLETED", "STATE_COMPLETED", "It has a value."),
+        EnumValue("PRUNED", "STATE_PRUNED", "It was ended early."),
+        EnumValue("FAILED", "STATE_FAILED", "Its training run failed, or its value is no finite number."),
+        EnumValue("CANCELLED", "STATE_CANCELLED", "It was cancelled with the sweep, or by the budget."),
+        EnumValue("QUEUED", "STATE_QUEUED", "It was cancelled, and runs again with its settings."),
     ),
     "TaskReviewDecision": (
         EnumValue("UNSPECIFIED", "DECISION_UNSPECIFIED", "Not set."),

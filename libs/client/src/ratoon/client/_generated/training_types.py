@@ -5,6 +5,346 @@ from ratoon.client._generated.common_types import Failure, Progress, TaskSpec
 from ratoon.client._models import Int64, Message, OpenEnum, Timestamp
 
 
+class OptimizationOptimizer(OpenEnum):
+    """Optimizer."""
+
+    UNSPECIFIED = "OPTIMIZER_UNSPECIFIED"
+    """Not set."""
+
+    ADAMW = "OPTIMIZER_ADAMW"
+    """Adam with decoupled weight decay."""
+
+    ADAM = "OPTIMIZER_ADAM"
+    """Adam."""
+
+    SGD = "OPTIMIZER_SGD"
+    """Stochastic gradient descent with momentum."""
+
+    RMSPROP = "OPTIMIZER_RMSPROP"
+    """RMSprop."""
+
+    ADAGRAD = "OPTIMIZER_ADAGRAD"
+    """Adagrad."""
+
+    MUON = "OPTIMIZER_MUON"
+    """Muon for the matrices of the layers, with steps as large as those of AdamW; AdamW for embeddings,
+    the output layer, stacked experts and vectors.
+    """
+
+
+class OptimizationSchedule(OpenEnum):
+    """Course of the learning rate after the warm-up."""
+
+    UNSPECIFIED = "SCHEDULE_UNSPECIFIED"
+    """Not set."""
+
+    COSINE = "SCHEDULE_COSINE"
+    """Falls to zero as half a cosine."""
+
+    LINEAR = "SCHEDULE_LINEAR"
+    """Falls to zero along a line."""
+
+    CONSTANT = "SCHEDULE_CONSTANT"
+    """Stays."""
+
+    WARMUP_STABLE_DECAY = "SCHEDULE_WARMUP_STABLE_DECAY"
+    """Stays, then falls to zero along a line in the last steps."""
+
+
+class Optimization(Message):
+    """Optimizer and learning-rate schedule of a training run.
+
+    A value that is not set selects the default.
+    """
+
+    optimizer: OptimizationOptimizer = OptimizationOptimizer.UNSPECIFIED
+    """Optimizer.
+
+    Default: ADAMW. Where a request states no learning rate, that of the recipe is multiplied: by 50 for
+    SGD, by 5 for ADAGRAD.
+    """
+
+    momentum: float | None = None
+    """Momentum of SGD, RMSPROP and MUON, 0 to below 1.
+
+    Default: 0.9 for SGD, 0.95 for MUON, 0 for RMSPROP.
+    """
+
+    schedule: OptimizationSchedule = OptimizationSchedule.UNSPECIFIED
+    """Course of the learning rate after the warm-up. Default: COSINE."""
+
+    warmup: float | None = None
+    """Share of the steps in which the learning rate rises, 0 to 1. Default: 0.05."""
+
+    warmup_steps: int = 0
+    """Number of steps in which the learning rate rises, at most 1,000,000, in place of `warmup`.
+
+    0: `warmup` decides.
+    """
+
+    decay_share: float = 0.0
+    """Share of the steps at the end in which the learning rate falls, above 0 and at most 1.
+
+    Only with WARMUP_STABLE_DECAY. Default: 0.2.
+    """
+
+    weight_decay: float | None = None
+    """Share of a weight that a step takes away, times the learning rate: 0 to 1.
+
+    Biases and the scales of norms do not decay. ADAM, RMSPROP, ADAGRAD and SGD add it to the gradient
+    instead (L2). Default: 0.1; 0 for these four.
+    """
+
+    clip_norm: float = 0.0
+    """Maximum norm of the gradient, at most 1,000,000; a longer one is scaled down. Default: 1."""
+
+    dropout: float | None = None
+    """Share of the attention weights, and of the outputs of dropout layers where the architecture has
+    some, that a step sets to zero: 0 to below 1.
+
+    Refused with DPO, KTO and GRPO, which compare two passes. Default: that of the base model; 0 from
+    scratch.
+    """
+
+    l1: float = 0.0
+    """Weight of the sum of the magnitudes of all weights but biases and the scales of norms, 0 to 1.
+
+    Default: 0.
+    """
+
+    patience: int | None = None
+    """Number of epochs without a gain on the validation part after which a run ends, at most 1,000.
+
+    0: never. Default: 2.
+    """
+
+    token_budget: Int64 = 0
+    """Maximum number of tokens of the training part that a run reads, repetitions included, at most
+    10^15: it shortens `epochs`.
+
+    0: no limit.
+    """
+
+
+class RecipeArchitectureFamily(OpenEnum):
+    """Family of the architecture: a class of transformers that engines serve as well."""
+
+    UNSPECIFIED = "FAMILY_UNSPECIFIED"
+    """Not set."""
+
+    LLAMA = "FAMILY_LLAMA"
+    """Llama: SwiGLU, RMS norms, rotary positions."""
+
+    QWEN3 = "FAMILY_QWEN3"
+    """Qwen 3: as Llama, with norms of queries and keys."""
+
+    MISTRAL = "FAMILY_MISTRAL"
+    """Mistral: as Llama, with a sliding window if one is stated."""
+
+    GEMMA = "FAMILY_GEMMA"
+    """Gemma: GeGLU, scaled embeddings."""
+
+    MIXTRAL = "FAMILY_MIXTRAL"
+    """Mixtral: Mistral with experts."""
+
+    QWEN3_MOE = "FAMILY_QWEN3_MOE"
+    """Qwen 3 with experts."""
+
+    OLMOE = "FAMILY_OLMOE"
+    """OLMoE: experts, with norms of queries and keys over all heads."""
+
+
+class RecipeArchitectureRopeScaling(OpenEnum):
+    """Scaling of the rotary positions."""
+
+    UNSPECIFIED = "ROPE_SCALING_UNSPECIFIED"
+    """Not set: none."""
+
+    LINEAR = "ROPE_SCALING_LINEAR"
+    """Positions divided by the factor."""
+
+    DYNAMIC = "ROPE_SCALING_DYNAMIC"
+    """The base grows with the length of a text."""
+
+    YARN = "ROPE_SCALING_YARN"
+    """YaRN: low frequencies are divided, high ones stay."""
+
+    LLAMA3 = "ROPE_SCALING_LLAMA3"
+    """As Llama 3.1 scales them."""
+
+
+class RecipeArchitectureTokenizer(OpenEnum):
+    """Tokenizer."""
+
+    UNSPECIFIED = "TOKENIZER_UNSPECIFIED"
+    """Not set."""
+
+    BYTE_BPE = "TOKENIZER_BYTE_BPE"
+    """Byte-pair encoding of bytes: no text is unknown to it."""
+
+    UNIGRAM = "TOKENIZER_UNIGRAM"
+    """Unigram language model of pieces."""
+
+    WORDPIECE = "TOKENIZER_WORDPIECE"
+    """WordPiece: the longest known pieces of a word."""
+
+    WORD = "TOKENIZER_WORD"
+    """Whole words, signs and spaces."""
+
+    CHARACTER = "TOKENIZER_CHARACTER"
+    """Single characters."""
+
+
+class RecipeArchitecturePreset(OpenEnum):
+    """Published architecture."""
+
+    UNSPECIFIED = "PRESET_UNSPECIFIED"
+    """Not set: none."""
+
+    TINY = "PRESET_TINY"
+    """1 million weights, the default values of all fields."""
+
+    SMOLLM2_135M = "PRESET_SMOLLM2_135M"
+    """SmolLM2-135M, with 134,515,008 weights."""
+
+    SMOLLM2_360M = "PRESET_SMOLLM2_360M"
+    """SmolLM2-360M, with 361,821,120 weights."""
+
+    QWEN3_600M = "PRESET_QWEN3_600M"
+    """Qwen3-0.6B, with 596,049,920 weights."""
+
+
+class RecipeArchitecture(Message):
+    """Architecture of a model that is trained from scratch.
+
+    A zero value selects the default, or that of the preset.
+    """
+
+    vocab_size: int = 0
+    """Size of the vocabulary, 300 to 262,144; from 16 for the tokenizers WORD and CHARACTER.
+
+    Default: 4096.
+    """
+
+    hidden_size: int = 0
+    """Hidden size. Default: 128."""
+
+    layers: int = 0
+    """Number of layers, 1 to 128. Default: 3."""
+
+    heads: int = 0
+    """Number of attention heads.
+
+    Without `head_size`, it must divide the hidden size into heads of a multiple of 32. Default: one for
+    32 of the hidden size.
+    """
+
+    max_positions: int = 0
+    """Context length in tokens, 128 to 131,072. Default: 2048."""
+
+    family: RecipeArchitectureFamily = RecipeArchitectureFamily.UNSPECIFIED
+    """Family of the architecture. Default: LLAMA."""
+
+    key_value_heads: int = 0
+    """Number of heads of keys and values, which divides that of queries (grouped-query attention).
+
+    Default: as many.
+    """
+
+    head_size: int = 0
+    """Width of a head, a multiple of 32, at most 256.
+
+    Default: the hidden size divided by the heads.
+    """
+
+    intermediate_size: int = 0
+    """Width of the gated layer, or of each expert, 32 to 262,144.
+
+    Default: 8/3 of the hidden size, down to a multiple of 32.
+    """
+
+    rope_theta: float = 0.0
+    """Base of the rotary positions, 1 to 10^9. Default: 10,000."""
+
+    rope_scaling: RecipeArchitectureRopeScaling = RecipeArchitectureRopeScaling.UNSPECIFIED
+    """Scaling of the rotary positions for long contexts. Default: none."""
+
+    rope_factor: float = 0.0
+    """Factor by which `max_positions` exceeds the unscaled positions, above 1 and at most 1,024.
+
+    Only with `rope_scaling`.
+    """
+
+    sliding_window: int = 0
+    """Number of tokens that a token attends to, itself included: 16 to 131,072.
+
+    Only MISTRAL and MIXTRAL. 0: all before.
+    """
+
+    tied: bool | None = None
+    """Input and output embeddings are the same matrix. Default: true."""
+
+    experts: int = 0
+    """Number of experts of a layer, 2 to 256.
+
+    Required of MIXTRAL, QWEN3_MOE and OLMOE, refused of others.
+    """
+
+    experts_per_token: int = 0
+    """Number of experts that a token uses, at most `experts`. Default: 2."""
+
+    tokenizer: RecipeArchitectureTokenizer = RecipeArchitectureTokenizer.UNSPECIFIED
+    """Tokenizer that is trained on the training part. Default: BYTE_BPE."""
+
+    preset: RecipeArchitecturePreset = RecipeArchitecturePreset.UNSPECIFIED
+    """Published architecture to take all values from that the request does not state.
+
+    Default: none.
+    """
+
+
+class Lora(Message):
+    """Settings of a new LoRA adapter beyond its rank.
+
+    A zero value selects the default. An adapter that training continues keeps its own.
+    """
+
+    alpha: float = 0.0
+    """Scale of the adapter: its product is multiplied by alpha / rank.
+
+    Above 0, at most 4,096. Default: twice the rank.
+    """
+
+    dropout: float = 0.0
+    """Share of the inputs of the adapter that a step sets to zero, 0 to below 1.
+
+    Refused with DPO, KTO and GRPO. Default: 0.
+    """
+
+    targets: list[str] = []
+    """Names of the linear layers that get an adapter, as the last parts of their names in the model
+    (`q_proj`), at most 64.
+
+    Default: all linear layers of the decoder.
+    """
+
+    rank_stabilized: bool = False
+    """Multiply by alpha / sqrt(rank) instead (rsLoRA), which keeps the effect of high ranks."""
+
+    dora: bool = False
+    """Learn magnitude and direction of the weights apart (DoRA).
+
+    Engines load no such adapter: `merge` is required.
+    """
+
+    merge: bool = False
+    """Publish the whole model with the adapter merged into its base instead of the adapter.
+
+    It is published only if it answers prompts of the validation part with the same tokens as base and
+    adapter do (`MERGE_DIFFERS`).
+    """
+
+
 class Reward(Message):
     """Reward of an answer."""
 
@@ -38,6 +378,70 @@ class Reward(Message):
 
     weight: float = 0.0
     """Weight of the reward, at most 1,000; below 0 it is a penalty. Default: 1."""
+
+
+class DistillationLevel(OpenEnum):
+    """What a student learns of its teacher."""
+
+    UNSPECIFIED = "LEVEL_UNSPECIFIED"
+    """Not set."""
+
+    LOGITS = "LEVEL_LOGITS"
+    """The probabilities of all tokens at each place of the right answers.
+
+    Both models need the same tokens; a student from scratch takes the tokenizer of its teacher.
+    """
+
+    SEQUENCE = "LEVEL_SEQUENCE"
+    """Answers that the teacher writes to the prompts, in the place of the right ones.
+
+    The tokenizers may differ.
+    """
+
+
+class Distillation(Message):
+    """Settings of distillation: the model, the student, learns from another one, its teacher: a model
+    artifact, or a model behind an endpoint.
+
+    A zero value selects the default.
+    """
+
+    teacher_artifact_digest: str = ""
+    """Digest of the model artifact of the teacher. Required unless `base_url` is set."""
+
+    level: DistillationLevel = DistillationLevel.UNSPECIFIED
+    """What the student learns of its teacher. Default: LOGITS."""
+
+    temperature: float = 0.0
+    """Temperature that divides the logits of both models, 0.01 to 100.
+
+    Default: 2. With SEQUENCE, the temperature at which the teacher writes, 0 to 100; default: 0, its
+    likeliest tokens.
+    """
+
+    weight: float = 0.0
+    """Weight of the divergence from the teacher, above 0 and at most 1; the rest is that of the right
+    answers.
+
+    Only with LOGITS. Default: 0.5.
+    """
+
+    max_new_tokens: int = 0
+    """Maximum number of tokens of an answer that the teacher writes.
+
+    Only with SEQUENCE. Default: that of the task, else 256.
+    """
+
+    base_url: str = ""
+    """Base URL of the OpenAI-compatible endpoint of a teacher that is no artifact, for example
+    `http://127.0.0.1:8080/v1`.
+
+    Only with SEQUENCE. The operator lists the endpoints in `RATOON_TRAINING_ENDPOINTS`; others are
+    refused (`ENDPOINT_NOT_ALLOWED`).
+    """
+
+    model: str = ""
+    """Name of the model at the endpoint, at most 256 characters. Required with `base_url`."""
 
 
 class TrainingRunState(OpenEnum):
@@ -75,7 +479,7 @@ class RecipeMethod(OpenEnum):
     """Not set."""
 
     FROM_SCRATCH = "METHOD_FROM_SCRATCH"
-    """Train a new tokenizer and a new Llama model."""
+    """Train a new tokenizer and a new model."""
 
     CONTINUE = "METHOD_CONTINUE"
     """Train all weights of a base model; of an adapter, those of the model that its base is with it
@@ -91,30 +495,12 @@ class RecipeMethod(OpenEnum):
     Only `task`, `labels`, `seed` and `classical` apply. Of the tasks `classify` and `regress`.
     """
 
+    NEURAL = "METHOD_NEURAL"
+    """Train a small neural model: a network of `neural` with a head, without a base, on from a neural
+    model, or on top of an encoder in the layout of Hugging Face.
 
-class RecipeArchitecture(Message):
-    """Architecture of a Llama model that is trained from scratch.
-
-    A zero value selects the default.
+    Of the tasks `classify` and `regress`.
     """
-
-    vocab_size: int = 0
-    """Size of the vocabulary, 300 to 262,144. Default: 4096."""
-
-    hidden_size: int = 0
-    """Hidden size. Default: 128."""
-
-    layers: int = 0
-    """Number of layers, 1 to 128. Default: 3."""
-
-    heads: int = 0
-    """Number of attention heads.
-
-    It must divide the hidden size into heads of a multiple of 32. Default: 4.
-    """
-
-    max_positions: int = 0
-    """Context length in tokens, 128 to 131,072. Default: 2048."""
 
 
 class RecipeTrainOn(OpenEnum):
@@ -321,58 +707,6 @@ class Grpo(Message):
     REWARD_FAILED: above 0, at most 1.
 
     Default: 0.5.
-    """
-
-
-class DistillationLevel(OpenEnum):
-    """What a student learns of its teacher."""
-
-    UNSPECIFIED = "LEVEL_UNSPECIFIED"
-    """Not set."""
-
-    LOGITS = "LEVEL_LOGITS"
-    """The probabilities of all tokens at each place of the right answers.
-
-    Both models need the same tokens; a student from scratch takes the tokenizer of its teacher.
-    """
-
-    SEQUENCE = "LEVEL_SEQUENCE"
-    """Answers that the teacher writes to the prompts, in the place of the right ones.
-
-    The tokenizers may differ.
-    """
-
-
-class Distillation(Message):
-    """Settings of distillation: the model, the student, learns from another one, its teacher.
-
-    A zero value selects the default.
-    """
-
-    teacher_artifact_digest: str = ""
-    """Digest of the model artifact of the teacher. Required."""
-
-    level: DistillationLevel = DistillationLevel.UNSPECIFIED
-    """What the student learns of its teacher. Default: LOGITS."""
-
-    temperature: float = 0.0
-    """Temperature that divides the logits of both models, 0.01 to 100.
-
-    Default: 2. With SEQUENCE, the temperature at which the teacher writes, 0 to 100; default: 0, its
-    likeliest tokens.
-    """
-
-    weight: float = 0.0
-    """Weight of the divergence from the teacher, above 0 and at most 1; the rest is that of the right
-    answers.
-
-    Only with LOGITS. Default: 0.5.
-    """
-
-    max_new_tokens: int = 0
-    """Maximum number of tokens of an answer that the teacher writes.
-
-    Only with SEQUENCE. Default: that of the task, else 256.
     """
 
 
@@ -584,6 +918,182 @@ class RecipeClassical(Message):
     """Preparation of the rows of a table. Only with the features TABLE."""
 
 
+class RecipeExpertGrowthSource(OpenEnum):
+    """What a new expert begins as."""
+
+    UNSPECIFIED = "SOURCE_UNSPECIFIED"
+    """Not set."""
+
+    COPY = "SOURCE_COPY"
+    """A copy, with a little noise, of the experts that the router of the layer gives the most tokens of
+    the training part, and of their rows of the router.
+    """
+
+    NOISE = "SOURCE_NOISE"
+    """Weights at random."""
+
+
+class RecipeExpertGrowth(Message):
+    """Experts to add to each layer that has some."""
+
+    experts: int = 0
+    """Number of experts that a layer gets in addition, 1 to 256."""
+
+    source: RecipeExpertGrowthSource = RecipeExpertGrowthSource.UNSPECIFIED
+    """What a new expert begins as. Default: COPY."""
+
+
+class RecipeNeuralNetwork(OpenEnum):
+    """Architecture of a small neural model."""
+
+    UNSPECIFIED = "NETWORK_UNSPECIFIED"
+    """Not set."""
+
+    ENCODER = "NETWORK_ENCODER"
+    """Transformer encoder of the library transformers, with a head."""
+
+    CNN = "NETWORK_CNN"
+    """Convolutions over tokens, and their maxima over the text (Kim 2014)."""
+
+    RNN = "NETWORK_RNN"
+    """Recurrent network (Elman 1990) and the maxima of its states over the text."""
+
+    LSTM = "NETWORK_LSTM"
+    """Long short-term memory (Hochreiter and Schmidhuber 1997), pooled in the same way."""
+
+    GRU = "NETWORK_GRU"
+    """Gated recurrent units (Cho et al. 2014), pooled in the same way."""
+
+    MLP = "NETWORK_MLP"
+    """Hidden layers over the mean of the vectors of tokens."""
+
+
+class RecipeNeuralEncoder(OpenEnum):
+    """Kind of an encoder."""
+
+    UNSPECIFIED = "ENCODER_UNSPECIFIED"
+    """Not set."""
+
+    BERT = "ENCODER_BERT"
+    """BERT (Devlin et al. 2019)."""
+
+    DISTILBERT = "ENCODER_DISTILBERT"
+    """DistilBERT (Sanh et al. 2019)."""
+
+    MODERNBERT = "ENCODER_MODERNBERT"
+    """ModernBERT (Warner et al. 2024)."""
+
+
+class RecipeNeuralActivation(OpenEnum):
+    """Function after hidden layers and convolutions.
+
+    It decides about the initial weights: He before RELU and GELU, Xavier before TANH.
+    """
+
+    UNSPECIFIED = "ACTIVATION_UNSPECIFIED"
+    """Not set."""
+
+    RELU = "ACTIVATION_RELU"
+    """Rectified linear units."""
+
+    GELU = "ACTIVATION_GELU"
+    """Gaussian error linear units."""
+
+    TANH = "ACTIVATION_TANH"
+    """Hyperbolic tangent."""
+
+
+class RecipeNeuralClassWeights(OpenEnum):
+    """Weights of labels in the loss."""
+
+    UNSPECIFIED = "CLASS_WEIGHTS_UNSPECIFIED"
+    """Not set."""
+
+    NONE = "CLASS_WEIGHTS_NONE"
+    """All records count the same."""
+
+    BALANCED = "CLASS_WEIGHTS_BALANCED"
+    """All labels count the same: a record of a rare label counts more.
+
+    Of several labels a record, at most ten times.
+    """
+
+
+class RecipeNeural(Message):
+    """Architecture and training of a small neural model.
+
+    `learning_rate`, `epochs`, `batch_size` and `selection_metric` of the recipe apply as well. A run with
+    a neural base keeps its architecture and its tokenizer.
+    """
+
+    network: RecipeNeuralNetwork = RecipeNeuralNetwork.UNSPECIFIED
+    """Architecture. Default: CNN."""
+
+    encoder: RecipeNeuralEncoder = RecipeNeuralEncoder.UNSPECIFIED
+    """Kind of the encoder. Only with the network ENCODER and without a base. Default: BERT."""
+
+    vocab_size: int = 0
+    """Number of tokens of the tokenizer, which is trained on the training part: 300 to 65,536.
+
+    Default: 8,192.
+    """
+
+    hidden_size: int = 0
+    """Length of the vectors of tokens and of hidden states, 8 to 2,048.
+
+    Of an encoder a multiple of `heads`. Default: 128.
+    """
+
+    layers: int = 0
+    """Number of recurrent, hidden or encoder layers, 1 to 24. Default: 1, of an encoder 2."""
+
+    heads: int = 0
+    """Number of attention heads of an encoder. Default: 4."""
+
+    max_tokens: int = 0
+    """Number of tokens that are read of a text, 8 to 8,192. Default: 256."""
+
+    widths: list[int] = []
+    """Widths of the convolutions of a CNN in tokens, 1 to 16 each. Default: 3, 4 and 5."""
+
+    bidirectional: bool | None = None
+    """Read texts backwards as well. Only with RNN, LSTM and GRU. Default: true."""
+
+    activation: RecipeNeuralActivation = RecipeNeuralActivation.UNSPECIFIED
+    """Function after hidden layers and convolutions. Default: RELU."""
+
+    dropout: float | None = None
+    """Share of values that a training step leaves out, from 0 to below 1.
+
+    Default: 0.3, of an encoder 0.1.
+    """
+
+    l1: float = 0.0
+    """Weight of the sum of the absolute weights in the loss, at least 0. Default: 0."""
+
+    l2: float = 0.0
+    """Weight of half the sum of the squared weights in the loss, at least 0. Default: 0."""
+
+    class_weights: RecipeNeuralClassWeights = RecipeNeuralClassWeights.UNSPECIFIED
+    """Weights of labels in the loss. Default: NONE."""
+
+    clip_norm: float = 0.0
+    """Maximum norm of the gradient, above 0. Default: 1."""
+
+    patience: int = 0
+    """Number of epochs without a gain on the validation part after which a run ends, 1 to 1,000.
+
+    Default: 3.
+    """
+
+    any_base: bool = False
+    """Begin from scratch instead of refusing a base that is neither a neural model of the same task nor
+    an encoder.
+
+    For pipelines whose version in production may be a model of another kind.
+    """
+
+
 class Recipe(Message):
     """Training recipe. A zero value selects the default."""
 
@@ -764,6 +1274,31 @@ class Recipe(Message):
     classical: RecipeClassical | None = None
     """Candidates of a classical model. Only with CLASSICAL."""
 
+    optimization: Optimization | None = None
+    """Optimizer and learning-rate schedule."""
+
+    lora: Lora | None = None
+    """Settings of a new adapter. Only with LORA."""
+
+    domain_tokens: int = 0
+    """Number of words of the training part to add to the tokenizer and the embeddings of the base model,
+    at most 10,000: those whose tokens become fewest by it, and words that the tokenizer does not
+    know.
+
+    Only with CONTINUE. The metrics of the run state tokens a word (`fertility`) and the share of unknown
+    tokens (`unknown_share`) of the validation part, and both before.
+    """
+
+    expert_growth: RecipeExpertGrowth | None = None
+    """Experts to add to a base model with experts.
+
+    Only with CONTINUE. The run trains the new experts and their rows of the routers; all other weights
+    stay as they are.
+    """
+
+    neural: RecipeNeural | None = None
+    """Architecture and training of a small neural model. Only with NEURAL."""
+
 
 class ResourcesAccelerator(OpenEnum):
     """Accelerator of the workers."""
@@ -797,16 +1332,104 @@ class Resources(Message):
     """
 
 
+class TrainingRunDiagnosisFinding(Message):
+    """One property of the curves."""
+
+    verdict: str = ""
+    """The same words as `verdict` of the diagnosis."""
+
+    remedy: str = ""
+    """Recommended remedy, in one sentence."""
+
+    evidence: str = ""
+    """Measurements that the verdict follows from, in one sentence."""
+
+
 class TrainingRunDiagnosis(Message):
     """Diagnosis of the training curves."""
 
     verdict: str = ""
-    """`underfit`, `still-improving`, `overfit`, `vanishing-gradients`, `exploding-gradients` or
+    """Verdict of the most severe finding: `loss-not-finite`, `rate-too-high`, `exploding-gradients`,
+    `vanishing-gradients`, `dead-units`, `rate-too-low`, `underfit`, `overfit`, `still-improving` or
     `healthy`.
     """
 
     remedy: str = ""
     """Recommended remedy, in one sentence."""
+
+    evidence: str = ""
+    """Measurements that the verdict follows from, in one sentence."""
+
+    findings: list[TrainingRunDiagnosisFinding] = []
+    """All findings, the most severe one first."""
+
+
+class ResourcePlanEstimate(Message):
+    """Estimate of the work of a run, from a sample of its records."""
+
+    steps: Int64 = 0
+    """Maximum number of training steps. A run ends earlier without a gain."""
+
+    epochs: float = 0.0
+    """Maximum number of epochs."""
+
+    records: Int64 = 0
+    """Number of records in the training part."""
+
+    samples: Int64 = 0
+    """Number of samples in an epoch. A record may give several or none."""
+
+    tokens_per_epoch: Int64 = 0
+    """Number of tokens in an epoch."""
+
+    tokens: Int64 = 0
+    """Number of tokens of all steps."""
+
+    cut_samples: Int64 = 0
+    """Number of samples that are cut, because they are longer than the recipe allows."""
+
+    longest_tokens: Int64 = 0
+    """Number of tokens of the longest sample, before it is cut."""
+
+    parameters: Int64 = 0
+    """Number of parameters of the model."""
+
+    trained_parameters: Int64 = 0
+    """Number of parameters that are trained."""
+
+    seconds: float = 0.0
+    """Duration in seconds, from the start of the workers to the stored model."""
+
+    basis: str = ""
+    """Origin of the speed that `seconds` is computed with, in one sentence."""
+
+    device: str = ""
+    """Workers, accelerator and threads, in words."""
+
+    device_hours: float = 0.0
+    """Hours of one worker: workers times duration."""
+
+    cost: float = 0.0
+    """Cost: device hours times the price of the accelerator in the settings of training.
+
+    0 without a price.
+    """
+
+    sampled_records: Int64 = 0
+    """Number of records that were read for this estimate."""
+
+
+class ResourcePlanProblem(Message):
+    """Property of a request or of its data that needs attention."""
+
+    reason: str = ""
+    """Stable reason code in UPPER_SNAKE_CASE."""
+
+    message: str = ""
+    """Description, with what to change."""
+
+    blocking: bool = False
+    """True if the run would be refused, or would fail before its first step."""
 
 
 class ResourcePlan(Message):
@@ -835,6 +1458,15 @@ class ResourcePlan(Message):
 
     machine_families: list[str] = []
     """Suitable machine families, best first."""
+
+    estimate: ResourcePlanEstimate | None = None
+    """Estimate of the work. Only in the answer to a request with `validate_only`."""
+
+    problems: list[ResourcePlanProblem] = []
+    """Why the run would be refused or would fail, and what deserves attention.
+
+    Only with `validate_only`.
+    """
 
 
 class TrainingRunCurvePoint(Message):
@@ -894,7 +1526,7 @@ class TrainingRun(Message):
     """Digest of the model artifact from which training continues.
 
     Empty: training from scratch. Required by the methods CONTINUE and LORA, refused with FROM_SCRATCH and
-    CLASSICAL.
+    CLASSICAL. Optional with NEURAL.
     """
 
     recipe: Recipe | None = None
@@ -910,16 +1542,20 @@ class TrainingRun(Message):
     """Why the work failed. Set in the state FAILED only."""
 
     artifact_digest: str = ""
-    """Digest of the trained model artifact (a tree). Empty until the run has succeeded."""
+    """Digest of the trained model artifact (a tree).
+
+    Empty until the run has succeeded. Of a run that failed while it trained: the model of its last good
+    checkpoint, if it had one.
+    """
 
     curves_digest: str = ""
-    """Digest of the training curves (a JSON blob). Empty until the run has succeeded."""
+    """Digest of the training curves (a JSON blob). Empty without an artifact."""
 
     parameter_count: Int64 = 0
-    """Number of parameters of the model. 0 until the run has succeeded."""
+    """Number of parameters of the model. 0 without an artifact."""
 
     diagnosis: TrainingRunDiagnosis | None = None
-    """Diagnosis of the training curves. Not set until the run has succeeded."""
+    """Diagnosis of the training curves. Not set until the run has ended after its first step."""
 
     metrics: dict[str, float] = {}
     """Final measurements by name (`train_loss`, `validation_loss`, `seconds`, `tokens_per_second`,
@@ -955,4 +1591,470 @@ class TrainingRun(Message):
     """Length to which the chat template cuts texts of users.
 
     Not set until the run has succeeded.
+    """
+
+    sweep: str = ""
+    """Resource name of the sweep that the run is a trial of: `projects/{project}/sweeps/{sweep}`.
+
+    Empty: none. Set by the server.
+    """
+
+    trial: int = 0
+    """Number of the trial. 0: the run is none. Set by the server."""
+
+    stop_requested: bool = False
+    """A stop was requested: the run ends early, and its best weights so far are its result."""
+
+    origin: str = ""
+    """Training run that this one is a clone or a continuation of. Empty: neither."""
+
+
+class MetricSeriesPoint(Message):
+    """Measurement at one step."""
+
+    step: Int64 = 0
+    """Number of the step."""
+
+    value: float = 0.0
+    """Measured value."""
+
+
+class MetricSeries(Message):
+    """Measurements of one name over the steps of a training run."""
+
+    name: str = ""
+    """Resource name: `projects/{project}/trainingRuns/{training_run}/metrics/{metric}`."""
+
+    metric: str = ""
+    """Name of the measurement: `loss`, `validation_loss`, `learning_rate`, `gradient_norm`,
+    `tokens_per_second`, `memory_bytes` and others.
+    """
+
+    points: list[MetricSeriesPoint] = []
+    """Measurements in the order of the steps."""
+
+
+class SweepState(OpenEnum):
+    """State of a sweep."""
+
+    UNSPECIFIED = "STATE_UNSPECIFIED"
+    """Not set."""
+
+    QUEUED = "STATE_QUEUED"
+    """Waiting to start."""
+
+    RUNNING = "STATE_RUNNING"
+    """Trials are in progress."""
+
+    SUCCEEDED = "STATE_SUCCEEDED"
+    """The search is complete, or the budget is used."""
+
+    FAILED = "STATE_FAILED"
+    """The sweep ended without a usable trial, or too many trials failed; `failure` holds the reason."""
+
+    CANCELLING = "STATE_CANCELLING"
+    """Cancellation was requested; trials are stopping."""
+
+    CANCELLED = "STATE_CANCELLED"
+    """Cancelled before the search was complete. `ResumeSweep` continues it."""
+
+
+class SweepKind(OpenEnum):
+    """What is searched."""
+
+    UNSPECIFIED = "KIND_UNSPECIFIED"
+    """Not set."""
+
+    SEARCH = "KIND_SEARCH"
+    """The best settings in the space of `parameters`."""
+
+    LEARNING_RATE = "KIND_LEARNING_RATE"
+    """The learning rate: 0.01 first, a tenth of it while the training loss swings or diverges, at most
+    four trials.
+
+    The best trial is the first whose loss falls steadily.
+    """
+
+    BATCH_LADDER = "KIND_BATCH_LADDER"
+    """The batch size: powers of two from 16 to 512, up to the first that does not fit the memory."""
+
+
+class SweepParameter(Message):
+    """One setting of the recipe and the values that it may have."""
+
+    name: str = ""
+    """Field of the recipe with a number, a boolean or an enum value, as in the API: `learning_rate`,
+    `lora_rank`, `architecture.layers`, `preference_loss`.
+    """
+
+    min: float = 0.0
+    """Smallest value of a range."""
+
+    max: float = 0.0
+    """Largest value of a range. `min` and `max` are both 0: the parameter has `values`."""
+
+    log: bool = False
+    """Search a range by its logarithm. `min` must be above 0. Default: false."""
+
+    step: float = 0.0
+    """Distance of neighbouring values of a range; not with `log`.
+
+    0: any value, of an integer field 1.
+    """
+
+    values: list[str] = []
+    """Values to choose from, 1 to 1,000, as text. Instead of a range."""
+
+
+class SweepSampler(OpenEnum):
+    """Choice of the next settings."""
+
+    UNSPECIFIED = "SAMPLER_UNSPECIFIED"
+    """Not set."""
+
+    TPE = "SAMPLER_TPE"
+    """Tree-structured Parzen estimator, after ten random trials."""
+
+    RANDOM = "SAMPLER_RANDOM"
+    """Independent random settings."""
+
+    GRID = "SAMPLER_GRID"
+    """Every combination, in order. Ranges need a `step`, or are stated as `values`."""
+
+
+class SweepPruningMethod(OpenEnum):
+    """Rule of an early end."""
+
+    UNSPECIFIED = "METHOD_UNSPECIFIED"
+    """Not set."""
+
+    NONE = "METHOD_NONE"
+    """Every trial runs to its end."""
+
+    ASHA = "METHOD_ASHA"
+    """Asynchronous successive halving over epochs (Li et al. 2020). Refused with `folds`."""
+
+    WILCOXON = "METHOD_WILCOXON"
+    """Signed-rank test against the best trial, over folds. Needs `folds`."""
+
+
+class SweepPruning(Message):
+    """Early end of trials that are unlikely to become the best."""
+
+    method: SweepPruningMethod = SweepPruningMethod.UNSPECIFIED
+    """Rule. Default: NONE."""
+
+    min_epochs: int = 0
+    """Epochs that a trial has before ASHA judges it, at least 1. Default: 1."""
+
+    reduction_factor: int = 0
+    """ASHA keeps one of this many trials at each rung, and rungs are this many times longer, 2 to 16.
+
+    Default: 3.
+    """
+
+    threshold: float = 0.0
+    """WILCOXON ends a trial that is worse than the best one on the folds so far with this probability of
+    error, above 0 and at most 0.5.
+
+    Default: 0.1.
+    """
+
+
+class SweepDirection(OpenEnum):
+    """Direction of a metric."""
+
+    UNSPECIFIED = "DIRECTION_UNSPECIFIED"
+    """Not set."""
+
+    MAXIMIZE = "DIRECTION_MAXIMIZE"
+    """Higher values are better."""
+
+    MINIMIZE = "DIRECTION_MINIMIZE"
+    """Lower values are better."""
+
+
+class SweepBudget(Message):
+    """Limits of a sweep."""
+
+    max_trials: int = 0
+    """Number of trials with a value or a pruned end, 1 to 500.
+
+    Default: 20 of a SEARCH; a grid and the other kinds end by themselves. Failed trials do not count.
+    """
+
+    max_failures: int = 0
+    """Number of failed trials after which the sweep ends, 1 to 500. Default: 5."""
+
+    max_hours: float = 0.0
+    """Total duration of the training runs in hours, at most 100,000; a trial in progress is stopped when
+    it is reached.
+
+    0: no limit.
+    """
+
+    max_cost: float = 0.0
+    """Total cost, at most 1,000,000,000, in the currency of `hourly_cost`. 0: no limit."""
+
+    hourly_cost: float = 0.0
+    """Cost of a worker for an hour. Required with `max_cost`."""
+
+
+class SweepFold(Message):
+    """Fold of cross-validation: the parts of a split of the dataset version."""
+
+    train_digest: str = ""
+    """Digest of the training part."""
+
+    validation_digest: str = ""
+    """Digest of the validation part."""
+
+
+class SweepTrialState(OpenEnum):
+    """State of a trial."""
+
+    UNSPECIFIED = "STATE_UNSPECIFIED"
+    """Not set."""
+
+    RUNNING = "STATE_RUNNING"
+    """Its training run is in progress."""
+
+    COMPLETED = "STATE_COMPLETED"
+    """It has a value."""
+
+    PRUNED = "STATE_PRUNED"
+    """It was ended early."""
+
+    FAILED = "STATE_FAILED"
+    """Its training run failed, or its value is no finite number."""
+
+    CANCELLED = "STATE_CANCELLED"
+    """It was cancelled with the sweep, or by the budget."""
+
+    QUEUED = "STATE_QUEUED"
+    """It was cancelled, and runs again with its settings."""
+
+
+class SweepTrialReport(Message):
+    """Value of the metric during a trial."""
+
+    step: int = 0
+    """Number of epochs, or of the fold."""
+
+    value: float = 0.0
+    """Value."""
+
+
+class SweepTrial(Message):
+    """Settings that are tried."""
+
+    number: int = 0
+    """Number, from 1."""
+
+    state: SweepTrialState = SweepTrialState.UNSPECIFIED
+    """State of the trial."""
+
+    settings: dict[str, str] = {}
+    """Values by parameter, as text."""
+
+    training_runs: list[str] = []
+    """Resource names of its training runs: one, or one for each fold so far."""
+
+    value: float | None = None
+    """Value of the metric: of the epoch that the run published, or the mean of the folds.
+
+    Of a pruned trial the last one that was known.
+    """
+
+    reports: list[SweepTrialReport] = []
+    """Values during the trial."""
+
+    message: str = ""
+    """Why the trial failed or was pruned, in one sentence."""
+
+    reason: str = ""
+    """Reason code of a failure."""
+
+    seconds: float = 0.0
+    """Duration of its training runs in seconds."""
+
+    trend: str = ""
+    """Course of the training loss in a sweep LEARNING_RATE: `FALLS`, `SWINGS`, `DIVERGES` or `FLAT`."""
+
+
+class SweepCorrection(Message):
+    """Value of the best trial, corrected for the choice among several."""
+
+    value: float = 0.0
+    """Corrected value."""
+
+    optimism: float = 0.0
+    """Optimism: how much better than `value` the best trial looks, in the unit of the metric."""
+
+    method: str = ""
+    """`bootstrap` (BBC-CV, Tsamardinos et al.
+
+    2018, over records) or `folds` (Tibshirani and Tibshirani 2009).
+    """
+
+    low: float | None = None
+    """Ends of a 95 % interval of `value`. Only of `bootstrap`."""
+
+    high: float | None = None
+    """Upper end."""
+
+    units: int = 0
+    """Number of records, or of folds, and of trials that it was computed of."""
+
+    trials: int = 0
+    """Number of trials."""
+
+
+class SweepUsage(Message):
+    """What a sweep has used."""
+
+    completed_trials: int = 0
+    """Number of trials that completed."""
+
+    pruned_trials: int = 0
+    """Number of trials that were pruned."""
+
+    failed_trials: int = 0
+    """Number of trials that failed."""
+
+    hours: float = 0.0
+    """Total duration of the training runs in hours."""
+
+    cost: float = 0.0
+    """Total cost by `budget.hourly_cost`."""
+
+
+class SweepTrainPart(Message):
+    """Training part that trials may have."""
+
+    name: str = ""
+    """Name: 1 to 63 characters of `a-z`, `0-9`, `-` and `.`."""
+
+    train_digest: str = ""
+    """Digest of the training part."""
+
+
+class Sweep(Message):
+    """Search for the settings of a training recipe.
+
+    Each trial is a training run with settings of its own; trials are compared by a metric of the
+    validation part. A sweep has no access to a test part.
+    """
+
+    name: str = ""
+    """Resource name: `projects/{project}/sweeps/{sweep}`."""
+
+    revision: Int64 = 0
+    """Increases with every stored change."""
+
+    create_time: Timestamp | None = None
+    """Time of creation, UTC. Set by the server."""
+
+    update_time: Timestamp | None = None
+    """Time of the last change, UTC. Set by the server."""
+
+    state: SweepState = SweepState.UNSPECIFIED
+    """Current state."""
+
+    train_digest: str = ""
+    """Digest of the training part of the split (a Parquet blob).
+
+    Required without `folds`, refused with them.
+    """
+
+    validation_digest: str = ""
+    """Digest of the validation part of the split (a Parquet blob).
+
+    Required without `folds`, refused with them.
+    """
+
+    base_artifact_digest: str = ""
+    """Digest of the model artifact from which each trial starts. Empty: training from scratch."""
+
+    recipe: Recipe | None = None
+    """Recipe of the trials: what no parameter sets.
+
+    Classical models compare their candidates themselves and are refused.
+    """
+
+    resources: Resources | None = None
+    """Compute resources of each trial."""
+
+    kind: SweepKind = SweepKind.UNSPECIFIED
+    """What is searched. Default: SEARCH."""
+
+    parameters: list[SweepParameter] = []
+    """Parameters of a SEARCH, 1 to 20.
+
+    The other kinds have parameters of their own and take none.
+    """
+
+    sampler: SweepSampler = SweepSampler.UNSPECIFIED
+    """Choice of the next settings in a SEARCH. Default: TPE."""
+
+    seed: int = 0
+    """Random seed of the sampler, 0 to 2^31-1.
+
+    Trials of one sweep that run one after another are a function of it.
+    """
+
+    pruning: SweepPruning | None = None
+    """Early end of trials. Default: none."""
+
+    metric: str = ""
+    """Metric of the validation part by which trials are compared, for example `macro_f1`, `mae` or
+    `loss`.
+
+    Default: `selection_metric` of the recipe.
+    """
+
+    direction: SweepDirection = SweepDirection.UNSPECIFIED
+    """Direction of the metric.
+
+    Default: the one in which the metric is better. A direction that contradicts it is refused.
+    """
+
+    budget: SweepBudget | None = None
+    """Limits. A limit that is reached ends the sweep; its best trial so far stays."""
+
+    parallel_trials: int = 0
+    """Number of trials in progress at the same time, 1 to 64. Default: 1."""
+
+    folds: list[SweepFold] = []
+    """Folds of cross-validation, 2 to 20: each trial trains on every fold, and its value is the mean of
+    the folds.
+    """
+
+    progress: Progress | None = None
+    """Progress of the work."""
+
+    failure: Failure | None = None
+    """Why the sweep failed. Set in the state FAILED only."""
+
+    trials: list[SweepTrial] = []
+    """The trials, in the order of their numbers. Set by the server."""
+
+    best_trial: int = 0
+    """Number of the best trial that completed. 0: none. Set by the server."""
+
+    correction: SweepCorrection | None = None
+    """Value of the best trial without the optimism of a best of several: the expected value on records
+    that did not choose it.
+
+    Set by the server when the sweep ends, if the trials have comparable scores of records or folds.
+    """
+
+    usage: SweepUsage | None = None
+    """What the sweep has used. Set by the server."""
+
+    train_parts: list[SweepTrainPart] = []
+    """Training parts to choose between, for example of different mixtures, in the place of
+    `train_digest`: 2 to 100.
+
+    The parameter `train_part` has their names as values. All of them are compared on one validation part.
     """

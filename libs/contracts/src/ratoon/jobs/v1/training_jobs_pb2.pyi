@@ -62,6 +62,10 @@ class TrainingSpec(_message.Message):
     PODS_FIELD_NUMBER: _builtins.int
     CHECKPOINT_EVERY_S_FIELD_NUMBER: _builtins.int
     MEMORY_LIMIT_BYTES_FIELD_NUMBER: _builtins.int
+    RECORD_SCORES_FIELD_NUMBER: _builtins.int
+    ESTIMATE_FIELD_NUMBER: _builtins.int
+    ENDPOINT_LISTED_FIELD_NUMBER: _builtins.int
+    ENDPOINT_KEY_VARIABLE_FIELD_NUMBER: _builtins.int
     fence: _builtins.int
     """Fencing number: checkpoints and artifacts of a lower one are refused."""
     train: _builtins.str
@@ -76,6 +80,14 @@ class TrainingSpec(_message.Message):
     """Interval between two checkpoints, in seconds. Not set: 5."""
     memory_limit_bytes: _builtins.int
     """Limit of the memory of a worker, in bytes. 0: no limit."""
+    record_scores: _builtins.bool
+    """Store the answers of the published weights to each validation record: the run is a trial. Not set: no."""
+    estimate: _builtins.bool
+    """Estimate the work from a sample of the data instead of training; the result is a `TrainingEstimate`."""
+    endpoint_listed: _builtins.bool
+    """True if the operator listed the endpoint of the teacher of a distillation."""
+    endpoint_key_variable: _builtins.str
+    """Environment variable of the key of that endpoint. Empty: none."""
     @_builtins.property
     def recipe(self) -> Global___TrainingRecipe:
         """Recipe of the run."""
@@ -96,14 +108,23 @@ class TrainingSpec(_message.Message):
         pods: _builtins.str = ...,
         checkpoint_every_s: _builtins.float | None = ...,
         memory_limit_bytes: _builtins.int = ...,
+        record_scores: _builtins.bool | None = ...,
+        estimate: _builtins.bool = ...,
+        endpoint_listed: _builtins.bool = ...,
+        endpoint_key_variable: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_checkpoint_every_s", b"_checkpoint_every_s", "checkpoint_every_s", b"checkpoint_every_s", "recipe", b"recipe", "resources", b"resources"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_checkpoint_every_s", b"_checkpoint_every_s", "_record_scores", b"_record_scores", "checkpoint_every_s", b"checkpoint_every_s", "recipe", b"recipe", "record_scores", b"record_scores", "resources", b"resources"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_checkpoint_every_s", b"_checkpoint_every_s", "base", b"base", "checkpoint_every_s", b"checkpoint_every_s", "fence", b"fence", "memory_limit_bytes", b"memory_limit_bytes", "pods", b"pods", "recipe", b"recipe", "resources", b"resources", "train", b"train", "validation", b"validation"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_checkpoint_every_s", b"_checkpoint_every_s", "_record_scores", b"_record_scores", "base", b"base", "checkpoint_every_s", b"checkpoint_every_s", "endpoint_key_variable", b"endpoint_key_variable", "endpoint_listed", b"endpoint_listed", "estimate", b"estimate", "fence", b"fence", "memory_limit_bytes", b"memory_limit_bytes", "pods", b"pods", "recipe", b"recipe", "record_scores", b"record_scores", "resources", b"resources", "train", b"train", "validation", b"validation"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__checkpoint_every_s: _TypeAlias = _typing.Literal["checkpoint_every_s"]  # noqa: Y015
     _WhichOneofArgType__checkpoint_every_s: _TypeAlias = _typing.Literal["_checkpoint_every_s", b"_checkpoint_every_s"]  # noqa: Y015
+    _WhichOneofReturnType__record_scores: _TypeAlias = _typing.Literal["record_scores"]  # noqa: Y015
+    _WhichOneofArgType__record_scores: _TypeAlias = _typing.Literal["_record_scores", b"_record_scores"]  # noqa: Y015
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__checkpoint_every_s) -> _WhichOneofReturnType__checkpoint_every_s | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__record_scores) -> _WhichOneofReturnType__record_scores | None: ...
 
 Global___TrainingSpec: _TypeAlias = TrainingSpec  # noqa: Y015
 
@@ -112,6 +133,310 @@ class TrainingRecipe(_message.Message):
     """Recipe of a training run. A field that is not set has its default."""
 
     DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class Optimization(_message.Message):
+        """Optimizer and schedule, as `ratoon.training.v1.Optimization` has them."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        OPTIMIZER_FIELD_NUMBER: _builtins.int
+        MOMENTUM_FIELD_NUMBER: _builtins.int
+        SCHEDULE_FIELD_NUMBER: _builtins.int
+        WARMUP_STEPS_FIELD_NUMBER: _builtins.int
+        DECAY_SHARE_FIELD_NUMBER: _builtins.int
+        DROPOUT_FIELD_NUMBER: _builtins.int
+        L1_FIELD_NUMBER: _builtins.int
+        TOKEN_BUDGET_FIELD_NUMBER: _builtins.int
+        optimizer: _builtins.str
+        """Optimizer: the name of an `Optimizer` without its prefix."""
+        momentum: _builtins.float
+        """Momentum. Not set: that of the optimizer."""
+        schedule: _builtins.str
+        """Schedule: the name of a `Schedule` without its prefix."""
+        warmup_steps: _builtins.int
+        """Number of steps in which the learning rate rises. 0: `warmup` decides."""
+        decay_share: _builtins.float
+        """Share of the steps in which the learning rate falls at the end."""
+        dropout: _builtins.float
+        """Share that a step sets to zero. Not set: that of the base model."""
+        l1: _builtins.float
+        """Weight of the magnitudes of the weights."""
+        token_budget: _builtins.int
+        """Maximum number of tokens that a run reads. 0: no limit."""
+        def __init__(
+            self,
+            *,
+            optimizer: _builtins.str | None = ...,
+            momentum: _builtins.float | None = ...,
+            schedule: _builtins.str | None = ...,
+            warmup_steps: _builtins.int | None = ...,
+            decay_share: _builtins.float | None = ...,
+            dropout: _builtins.float | None = ...,
+            l1: _builtins.float | None = ...,
+            token_budget: _builtins.int | None = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _typing.Literal["_decay_share", b"_decay_share", "_dropout", b"_dropout", "_l1", b"_l1", "_momentum", b"_momentum", "_optimizer", b"_optimizer", "_schedule", b"_schedule", "_token_budget", b"_token_budget", "_warmup_steps", b"_warmup_steps", "decay_share", b"decay_share", "dropout", b"dropout", "l1", b"l1", "momentum", b"momentum", "optimizer", b"optimizer", "schedule", b"schedule", "token_budget", b"token_budget", "warmup_steps", b"warmup_steps"]  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["_decay_share", b"_decay_share", "_dropout", b"_dropout", "_l1", b"_l1", "_momentum", b"_momentum", "_optimizer", b"_optimizer", "_schedule", b"_schedule", "_token_budget", b"_token_budget", "_warmup_steps", b"_warmup_steps", "decay_share", b"decay_share", "dropout", b"dropout", "l1", b"l1", "momentum", b"momentum", "optimizer", b"optimizer", "schedule", b"schedule", "token_budget", b"token_budget", "warmup_steps", b"warmup_steps"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        _WhichOneofReturnType__decay_share: _TypeAlias = _typing.Literal["decay_share"]  # noqa: Y015
+        _WhichOneofArgType__decay_share: _TypeAlias = _typing.Literal["_decay_share", b"_decay_share"]  # noqa: Y015
+        _WhichOneofReturnType__dropout: _TypeAlias = _typing.Literal["dropout"]  # noqa: Y015
+        _WhichOneofArgType__dropout: _TypeAlias = _typing.Literal["_dropout", b"_dropout"]  # noqa: Y015
+        _WhichOneofReturnType__l1: _TypeAlias = _typing.Literal["l1"]  # noqa: Y015
+        _WhichOneofArgType__l1: _TypeAlias = _typing.Literal["_l1", b"_l1"]  # noqa: Y015
+        _WhichOneofReturnType__momentum: _TypeAlias = _typing.Literal["momentum"]  # noqa: Y015
+        _WhichOneofArgType__momentum: _TypeAlias = _typing.Literal["_momentum", b"_momentum"]  # noqa: Y015
+        _WhichOneofReturnType__optimizer: _TypeAlias = _typing.Literal["optimizer"]  # noqa: Y015
+        _WhichOneofArgType__optimizer: _TypeAlias = _typing.Literal["_optimizer", b"_optimizer"]  # noqa: Y015
+        _WhichOneofReturnType__schedule: _TypeAlias = _typing.Literal["schedule"]  # noqa: Y015
+        _WhichOneofArgType__schedule: _TypeAlias = _typing.Literal["_schedule", b"_schedule"]  # noqa: Y015
+        _WhichOneofReturnType__token_budget: _TypeAlias = _typing.Literal["token_budget"]  # noqa: Y015
+        _WhichOneofArgType__token_budget: _TypeAlias = _typing.Literal["_token_budget", b"_token_budget"]  # noqa: Y015
+        _WhichOneofReturnType__warmup_steps: _TypeAlias = _typing.Literal["warmup_steps"]  # noqa: Y015
+        _WhichOneofArgType__warmup_steps: _TypeAlias = _typing.Literal["_warmup_steps", b"_warmup_steps"]  # noqa: Y015
+        @_typing.overload
+        def WhichOneof(self, oneof_group: _WhichOneofArgType__decay_share) -> _WhichOneofReturnType__decay_share | None: ...
+        @_typing.overload
+        def WhichOneof(self, oneof_group: _WhichOneofArgType__dropout) -> _WhichOneofReturnType__dropout | None: ...
+        @_typing.overload
+        def WhichOneof(self, oneof_group: _WhichOneofArgType__l1) -> _WhichOneofReturnType__l1 | None: ...
+        @_typing.overload
+        def WhichOneof(self, oneof_group: _WhichOneofArgType__momentum) -> _WhichOneofReturnType__momentum | None: ...
+        @_typing.overload
+        def WhichOneof(self, oneof_group: _WhichOneofArgType__optimizer) -> _WhichOneofReturnType__optimizer | None: ...
+        @_typing.overload
+        def WhichOneof(self, oneof_group: _WhichOneofArgType__schedule) -> _WhichOneofReturnType__schedule | None: ...
+        @_typing.overload
+        def WhichOneof(self, oneof_group: _WhichOneofArgType__token_budget) -> _WhichOneofReturnType__token_budget | None: ...
+        @_typing.overload
+        def WhichOneof(self, oneof_group: _WhichOneofArgType__warmup_steps) -> _WhichOneofReturnType__warmup_steps | None: ...
+
+    @_typing.final
+    class Lora(_message.Message):
+        """Settings of a new adapter, as `ratoon.training.v1.Lora` has them."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        ALPHA_FIELD_NUMBER: _builtins.int
+        DROPOUT_FIELD_NUMBER: _builtins.int
+        TARGETS_FIELD_NUMBER: _builtins.int
+        RANK_STABILIZED_FIELD_NUMBER: _builtins.int
+        DORA_FIELD_NUMBER: _builtins.int
+        MERGE_FIELD_NUMBER: _builtins.int
+        alpha: _builtins.float
+        """Scale. 0: twice the rank."""
+        dropout: _builtins.float
+        """Share of the inputs that a step sets to zero."""
+        rank_stabilized: _builtins.bool
+        """Scale by the root of the rank."""
+        dora: _builtins.bool
+        """Magnitude and direction apart."""
+        merge: _builtins.bool
+        """Publish the merged model."""
+        @_builtins.property
+        def targets(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+            """Names of the layers. Empty: all linear layers."""
+
+        def __init__(
+            self,
+            *,
+            alpha: _builtins.float | None = ...,
+            dropout: _builtins.float | None = ...,
+            targets: _abc.Iterable[_builtins.str] | None = ...,
+            rank_stabilized: _builtins.bool | None = ...,
+            dora: _builtins.bool | None = ...,
+            merge: _builtins.bool | None = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _typing.Literal["_alpha", b"_alpha", "_dora", b"_dora", "_dropout", b"_dropout", "_merge", b"_merge", "_rank_stabilized", b"_rank_stabilized", "alpha", b"alpha", "dora", b"dora", "dropout", b"dropout", "merge", b"merge", "rank_stabilized", b"rank_stabilized"]  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["_alpha", b"_alpha", "_dora", b"_dora", "_dropout", b"_dropout", "_merge", b"_merge", "_rank_stabilized", b"_rank_stabilized", "alpha", b"alpha", "dora", b"dora", "dropout", b"dropout", "merge", b"merge", "rank_stabilized", b"rank_stabilized", "targets", b"targets"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        _WhichOneofReturnType__alpha: _TypeAlias = _typing.Literal["alpha"]  # noqa: Y015
+        _WhichOneofArgType__alpha: _TypeAlias = _typing.Literal["_alpha", b"_alpha"]  # noqa: Y015
+        _WhichOneofReturnType__dora: _TypeAlias = _typing.Literal["dora"]  # noqa: Y015
+        _WhichOneofArgType__dora: _TypeAlias = _typing.Literal["_dora", b"_dora"]  # noqa: Y015
+        _WhichOneofReturnType__dropout: _TypeAlias = _typing.Literal["dropout"]  # noqa: Y015
+        _WhichOneofArgType__dropout: _TypeAlias = _typing.Literal["_dropout", b"_dropout"]  # noqa: Y015
+        _WhichOneofReturnType__merge: _TypeAlias = _typing.Literal["merge"]  # noqa: Y015
+        _WhichOneofArgType__merge: _TypeAlias = _typing.Literal["_merge", b"_merge"]  # noqa: Y015
+        _WhichOneofReturnType__rank_stabilized: _TypeAlias = _typing.Literal["rank_stabilized"]  # noqa: Y015
+        _WhichOneofArgType__rank_stabilized: _TypeAlias = _typing.Literal["_rank_stabilized", b"_rank_stabilized"]  # noqa: Y015
+        @_typing.overload
+        def WhichOneof(self, oneof_group: _WhichOneofArgType__alpha) -> _WhichOneofReturnType__alpha | None: ...
+        @_typing.overload
+        def WhichOneof(self, oneof_group: _WhichOneofArgType__dora) -> _WhichOneofReturnType__dora | None: ...
+        @_typing.overload
+        def WhichOneof(self, oneof_group: _WhichOneofArgType__dropout) -> _WhichOneofReturnType__dropout | None: ...
+        @_typing.overload
+        def WhichOneof(self, oneof_group: _WhichOneofArgType__merge) -> _WhichOneofReturnType__merge | None: ...
+        @_typing.overload
+        def WhichOneof(self, oneof_group: _WhichOneofArgType__rank_stabilized) -> _WhichOneofReturnType__rank_stabilized | None: ...
+
+    @_typing.final
+    class ExpertGrowth(_message.Message):
+        """Experts to add, as `ratoon.training.v1.Recipe.ExpertGrowth` has them."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        EXPERTS_FIELD_NUMBER: _builtins.int
+        SOURCE_FIELD_NUMBER: _builtins.int
+        experts: _builtins.int
+        """Number of experts that a layer gets."""
+        source: _builtins.str
+        """What they begin as: the name of a `Source` without its prefix."""
+        def __init__(
+            self,
+            *,
+            experts: _builtins.int | None = ...,
+            source: _builtins.str | None = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _typing.Literal["_experts", b"_experts", "_source", b"_source", "experts", b"experts", "source", b"source"]  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["_experts", b"_experts", "_source", b"_source", "experts", b"experts", "source", b"source"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        _WhichOneofReturnType__experts: _TypeAlias = _typing.Literal["experts"]  # noqa: Y015
+        _WhichOneofArgType__experts: _TypeAlias = _typing.Literal["_experts", b"_experts"]  # noqa: Y015
+        _WhichOneofReturnType__source: _TypeAlias = _typing.Literal["source"]  # noqa: Y015
+        _WhichOneofArgType__source: _TypeAlias = _typing.Literal["_source", b"_source"]  # noqa: Y015
+        @_typing.overload
+        def WhichOneof(self, oneof_group: _WhichOneofArgType__experts) -> _WhichOneofReturnType__experts | None: ...
+        @_typing.overload
+        def WhichOneof(self, oneof_group: _WhichOneofArgType__source) -> _WhichOneofReturnType__source | None: ...
+
+    @_typing.final
+    class Neural(_message.Message):
+        """Settings of a small neural model: names of enums of `Recipe.Neural` without their prefixes."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        NETWORK_FIELD_NUMBER: _builtins.int
+        ENCODER_FIELD_NUMBER: _builtins.int
+        VOCAB_SIZE_FIELD_NUMBER: _builtins.int
+        HIDDEN_SIZE_FIELD_NUMBER: _builtins.int
+        LAYERS_FIELD_NUMBER: _builtins.int
+        HEADS_FIELD_NUMBER: _builtins.int
+        MAX_TOKENS_FIELD_NUMBER: _builtins.int
+        WIDTHS_FIELD_NUMBER: _builtins.int
+        BIDIRECTIONAL_FIELD_NUMBER: _builtins.int
+        ACTIVATION_FIELD_NUMBER: _builtins.int
+        DROPOUT_FIELD_NUMBER: _builtins.int
+        L1_FIELD_NUMBER: _builtins.int
+        L2_FIELD_NUMBER: _builtins.int
+        CLASS_WEIGHTS_FIELD_NUMBER: _builtins.int
+        CLIP_NORM_FIELD_NUMBER: _builtins.int
+        PATIENCE_FIELD_NUMBER: _builtins.int
+        ANY_BASE_FIELD_NUMBER: _builtins.int
+        network: _builtins.str
+        """Architecture."""
+        encoder: _builtins.str
+        """Kind of the encoder."""
+        vocab_size: _builtins.int
+        """Number of tokens of the tokenizer."""
+        hidden_size: _builtins.int
+        """Length of vectors."""
+        layers: _builtins.int
+        """Number of layers."""
+        heads: _builtins.int
+        """Number of attention heads."""
+        max_tokens: _builtins.int
+        """Number of tokens that are read of a text."""
+        bidirectional: _builtins.bool
+        """Texts are read backwards as well."""
+        activation: _builtins.str
+        """Function after hidden layers."""
+        dropout: _builtins.float
+        """Share of values that a step leaves out."""
+        l1: _builtins.float
+        """Weight of absolute weights."""
+        l2: _builtins.float
+        """Weight of squared weights."""
+        class_weights: _builtins.str
+        """Weights of labels."""
+        clip_norm: _builtins.float
+        """Maximum norm of the gradient."""
+        patience: _builtins.int
+        """Epochs without a gain after which a run ends."""
+        any_base: _builtins.bool
+        """Begin from scratch if the base is no neural model."""
+        @_builtins.property
+        def widths(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+            """Widths of convolutions."""
+
+        def __init__(
+            self,
+            *,
+            network: _builtins.str = ...,
+            encoder: _builtins.str = ...,
+            vocab_size: _builtins.int | None = ...,
+            hidden_size: _builtins.int | None = ...,
+            layers: _builtins.int | None = ...,
+            heads: _builtins.int | None = ...,
+            max_tokens: _builtins.int | None = ...,
+            widths: _abc.Iterable[_builtins.int] | None = ...,
+            bidirectional: _builtins.bool | None = ...,
+            activation: _builtins.str = ...,
+            dropout: _builtins.float | None = ...,
+            l1: _builtins.float | None = ...,
+            l2: _builtins.float | None = ...,
+            class_weights: _builtins.str = ...,
+            clip_norm: _builtins.float | None = ...,
+            patience: _builtins.int | None = ...,
+            any_base: _builtins.bool | None = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _typing.Literal["_any_base", b"_any_base", "_bidirectional", b"_bidirectional", "_clip_norm", b"_clip_norm", "_dropout", b"_dropout", "_heads", b"_heads", "_hidden_size", b"_hidden_size", "_l1", b"_l1", "_l2", b"_l2", "_layers", b"_layers", "_max_tokens", b"_max_tokens", "_patience", b"_patience", "_vocab_size", b"_vocab_size", "any_base", b"any_base", "bidirectional", b"bidirectional", "clip_norm", b"clip_norm", "dropout", b"dropout", "heads", b"heads", "hidden_size", b"hidden_size", "l1", b"l1", "l2", b"l2", "layers", b"layers", "max_tokens", b"max_tokens", "patience", b"patience", "vocab_size", b"vocab_size"]  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["_any_base", b"_any_base", "_bidirectional", b"_bidirectional", "_clip_norm", b"_clip_norm", "_dropout", b"_dropout", "_heads", b"_heads", "_hidden_size", b"_hidden_size", "_l1", b"_l1", "_l2", b"_l2", "_layers", b"_layers", "_max_tokens", b"_max_tokens", "_patience", b"_patience", "_vocab_size", b"_vocab_size", "activation", b"activation", "any_base", b"any_base", "bidirectional", b"bidirectional", "class_weights", b"class_weights", "clip_norm", b"clip_norm", "dropout", b"dropout", "encoder", b"encoder", "heads", b"heads", "hidden_size", b"hidden_size", "l1", b"l1", "l2", b"l2", "layers", b"layers", "max_tokens", b"max_tokens", "network", b"network", "patience", b"patience", "vocab_size", b"vocab_size", "widths", b"widths"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        _WhichOneofReturnType__any_base: _TypeAlias = _typing.Literal["any_base"]  # noqa: Y015
+        _WhichOneofArgType__any_base: _TypeAlias = _typing.Literal["_any_base", b"_any_base"]  # noqa: Y015
+        _WhichOneofReturnType__bidirectional: _TypeAlias = _typing.Literal["bidirectional"]  # noqa: Y015
+        _WhichOneofArgType__bidirectional: _TypeAlias = _typing.Literal["_bidirectional", b"_bidirectional"]  # noqa: Y015
+        _WhichOneofReturnType__clip_norm: _TypeAlias = _typing.Literal["clip_norm"]  # noqa: Y015
+        _WhichOneofArgType__clip_norm: _TypeAlias = _typing.Literal["_clip_norm", b"_clip_norm"]  # noqa: Y015
+        _WhichOneofReturnType__dropout: _TypeAlias = _typing.Literal["dropout"]  # noqa: Y015
+        _WhichOneofArgType__dropout: _TypeAlias = _typing.Literal["_dropout", b"_dropout"]  # noqa: Y015
+        _WhichOneofReturnType__heads: _TypeAlias = _typing.Literal["heads"]  # noqa: Y015
+        _WhichOneofArgType__heads: _TypeAlias = _typing.Literal["_heads", b"_heads"]  # noqa: Y015
+        _WhichOneofReturnType__hidden_size: _TypeAlias = _typing.Literal["hidden_size"]  # noqa: Y015
+        _WhichOneofArgType__hidden_size: _TypeAlias = _typing.Literal["_hidden_size", b"_hidden_size"]  # noqa: Y015
+        _WhichOneofReturnType__l1: _TypeAlias = _typing.Literal["l1"]  # noqa: Y015
+        _WhichOneofArgType__l1: _TypeAlias = _typing.Literal["_l1", b"_l1"]  # noqa: Y015
+        _WhichOneofReturnType__l2: _TypeAlias = _typing.Literal["l2"]  # noqa: Y015
+        _WhichOneofArgType__l2: _TypeAlias = _typing.Literal["_l2", b"_l2"]  # noqa: Y015
+        _WhichOneofReturnType__layers: _TypeAlias = _typing.Literal["layers"]  # noqa: Y015
+        _WhichOneofArgType__layers: _TypeAlias = _typing.Literal["_layers", b"_layers"]  # noqa: Y015
+        _WhichOneofReturnType__max_tokens: _TypeAlias = _typing.Literal["max_tokens"]  # noqa: Y015
+        _WhichOneofArgType__max_tokens: _TypeAlias = _typing.Literal["_max_tokens", b"_max_tokens"]  # noqa: Y015
+        _WhichOneofReturnType__patience: _TypeAlias = _typing.Literal["patience"]  # noqa: Y015
+        _WhichOneofArgType__patience: _TypeAlias = _typing.Literal["_patience", b"_patience"]  # noqa: Y015
+        _WhichOneofReturnType__vocab_size: _TypeAlias = _typing.Literal["vocab_size"]  # noqa: Y015
+        _WhichOneofArgType__vocab_size: _TypeAlias = _typing.Literal["_vocab_size", b"_vocab_size"]  # noqa: Y015
+        @_typing.overload
+        def WhichOneof(self, oneof_group: _WhichOneofArgType__any_base) -> _WhichOneofReturnType__any_base | None: ...
+        @_typing.overload
+        def WhichOneof(self, oneof_group: _WhichOneofArgType__bidirectional) -> _WhichOneofReturnType__bidirectional | None: ...
+        @_typing.overload
+        def WhichOneof(self, oneof_group: _WhichOneofArgType__clip_norm) -> _WhichOneofReturnType__clip_norm | None: ...
+        @_typing.overload
+        def WhichOneof(self, oneof_group: _WhichOneofArgType__dropout) -> _WhichOneofReturnType__dropout | None: ...
+        @_typing.overload
+        def WhichOneof(self, oneof_group: _WhichOneofArgType__heads) -> _WhichOneofReturnType__heads | None: ...
+        @_typing.overload
+        def WhichOneof(self, oneof_group: _WhichOneofArgType__hidden_size) -> _WhichOneofReturnType__hidden_size | None: ...
+        @_typing.overload
+        def WhichOneof(self, oneof_group: _WhichOneofArgType__l1) -> _WhichOneofReturnType__l1 | None: ...
+        @_typing.overload
+        def WhichOneof(self, oneof_group: _WhichOneofArgType__l2) -> _WhichOneofReturnType__l2 | None: ...
+        @_typing.overload
+        def WhichOneof(self, oneof_group: _WhichOneofArgType__layers) -> _WhichOneofReturnType__layers | None: ...
+        @_typing.overload
+        def WhichOneof(self, oneof_group: _WhichOneofArgType__max_tokens) -> _WhichOneofReturnType__max_tokens | None: ...
+        @_typing.overload
+        def WhichOneof(self, oneof_group: _WhichOneofArgType__patience) -> _WhichOneofReturnType__patience | None: ...
+        @_typing.overload
+        def WhichOneof(self, oneof_group: _WhichOneofArgType__vocab_size) -> _WhichOneofReturnType__vocab_size | None: ...
 
     @_typing.final
     class Classical(_message.Message):
@@ -244,6 +569,8 @@ class TrainingRecipe(_message.Message):
         TEMPERATURE_FIELD_NUMBER: _builtins.int
         WEIGHT_FIELD_NUMBER: _builtins.int
         MAX_NEW_TOKENS_FIELD_NUMBER: _builtins.int
+        BASE_URL_FIELD_NUMBER: _builtins.int
+        MODEL_FIELD_NUMBER: _builtins.int
         teacher: _builtins.str
         """Digest of the teacher."""
         level: _builtins.str
@@ -254,6 +581,10 @@ class TrainingRecipe(_message.Message):
         """Weight of the divergence from the teacher."""
         max_new_tokens: _builtins.int
         """Maximum number of tokens of an answer of the teacher."""
+        base_url: _builtins.str
+        """Base URL of the endpoint of the teacher. Empty: it is an artifact."""
+        model: _builtins.str
+        """Name of the model at the endpoint."""
         def __init__(
             self,
             *,
@@ -262,15 +593,21 @@ class TrainingRecipe(_message.Message):
             temperature: _builtins.float | None = ...,
             weight: _builtins.float | None = ...,
             max_new_tokens: _builtins.int | None = ...,
+            base_url: _builtins.str | None = ...,
+            model: _builtins.str | None = ...,
         ) -> None: ...
-        _HasFieldArgType: _TypeAlias = _typing.Literal["_level", b"_level", "_max_new_tokens", b"_max_new_tokens", "_teacher", b"_teacher", "_temperature", b"_temperature", "_weight", b"_weight", "level", b"level", "max_new_tokens", b"max_new_tokens", "teacher", b"teacher", "temperature", b"temperature", "weight", b"weight"]  # noqa: Y015
+        _HasFieldArgType: _TypeAlias = _typing.Literal["_base_url", b"_base_url", "_level", b"_level", "_max_new_tokens", b"_max_new_tokens", "_model", b"_model", "_teacher", b"_teacher", "_temperature", b"_temperature", "_weight", b"_weight", "base_url", b"base_url", "level", b"level", "max_new_tokens", b"max_new_tokens", "model", b"model", "teacher", b"teacher", "temperature", b"temperature", "weight", b"weight"]  # noqa: Y015
         def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-        _ClearFieldArgType: _TypeAlias = _typing.Literal["_level", b"_level", "_max_new_tokens", b"_max_new_tokens", "_teacher", b"_teacher", "_temperature", b"_temperature", "_weight", b"_weight", "level", b"level", "max_new_tokens", b"max_new_tokens", "teacher", b"teacher", "temperature", b"temperature", "weight", b"weight"]  # noqa: Y015
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["_base_url", b"_base_url", "_level", b"_level", "_max_new_tokens", b"_max_new_tokens", "_model", b"_model", "_teacher", b"_teacher", "_temperature", b"_temperature", "_weight", b"_weight", "base_url", b"base_url", "level", b"level", "max_new_tokens", b"max_new_tokens", "model", b"model", "teacher", b"teacher", "temperature", b"temperature", "weight", b"weight"]  # noqa: Y015
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        _WhichOneofReturnType__base_url: _TypeAlias = _typing.Literal["base_url"]  # noqa: Y015
+        _WhichOneofArgType__base_url: _TypeAlias = _typing.Literal["_base_url", b"_base_url"]  # noqa: Y015
         _WhichOneofReturnType__level: _TypeAlias = _typing.Literal["level"]  # noqa: Y015
         _WhichOneofArgType__level: _TypeAlias = _typing.Literal["_level", b"_level"]  # noqa: Y015
         _WhichOneofReturnType__max_new_tokens: _TypeAlias = _typing.Literal["max_new_tokens"]  # noqa: Y015
         _WhichOneofArgType__max_new_tokens: _TypeAlias = _typing.Literal["_max_new_tokens", b"_max_new_tokens"]  # noqa: Y015
+        _WhichOneofReturnType__model: _TypeAlias = _typing.Literal["model"]  # noqa: Y015
+        _WhichOneofArgType__model: _TypeAlias = _typing.Literal["_model", b"_model"]  # noqa: Y015
         _WhichOneofReturnType__teacher: _TypeAlias = _typing.Literal["teacher"]  # noqa: Y015
         _WhichOneofArgType__teacher: _TypeAlias = _typing.Literal["_teacher", b"_teacher"]  # noqa: Y015
         _WhichOneofReturnType__temperature: _TypeAlias = _typing.Literal["temperature"]  # noqa: Y015
@@ -278,9 +615,13 @@ class TrainingRecipe(_message.Message):
         _WhichOneofReturnType__weight: _TypeAlias = _typing.Literal["weight"]  # noqa: Y015
         _WhichOneofArgType__weight: _TypeAlias = _typing.Literal["_weight", b"_weight"]  # noqa: Y015
         @_typing.overload
+        def WhichOneof(self, oneof_group: _WhichOneofArgType__base_url) -> _WhichOneofReturnType__base_url | None: ...
+        @_typing.overload
         def WhichOneof(self, oneof_group: _WhichOneofArgType__level) -> _WhichOneofReturnType__level | None: ...
         @_typing.overload
         def WhichOneof(self, oneof_group: _WhichOneofArgType__max_new_tokens) -> _WhichOneofReturnType__max_new_tokens | None: ...
+        @_typing.overload
+        def WhichOneof(self, oneof_group: _WhichOneofArgType__model) -> _WhichOneofReturnType__model | None: ...
         @_typing.overload
         def WhichOneof(self, oneof_group: _WhichOneofArgType__teacher) -> _WhichOneofReturnType__teacher | None: ...
         @_typing.overload
@@ -449,7 +790,7 @@ class TrainingRecipe(_message.Message):
 
     @_typing.final
     class Architecture(_message.Message):
-        """Shape of a Llama."""
+        """Shape of a model from scratch."""
 
         DESCRIPTOR: _descriptor.Descriptor
 
@@ -459,6 +800,17 @@ class TrainingRecipe(_message.Message):
         HEADS_FIELD_NUMBER: _builtins.int
         MAX_POSITIONS_FIELD_NUMBER: _builtins.int
         TIED_FIELD_NUMBER: _builtins.int
+        FAMILY_FIELD_NUMBER: _builtins.int
+        KEY_VALUE_HEADS_FIELD_NUMBER: _builtins.int
+        HEAD_SIZE_FIELD_NUMBER: _builtins.int
+        GATE_SIZE_FIELD_NUMBER: _builtins.int
+        ROPE_THETA_FIELD_NUMBER: _builtins.int
+        ROPE_SCALING_FIELD_NUMBER: _builtins.int
+        ROPE_FACTOR_FIELD_NUMBER: _builtins.int
+        SLIDING_WINDOW_FIELD_NUMBER: _builtins.int
+        EXPERTS_FIELD_NUMBER: _builtins.int
+        EXPERTS_PER_TOKEN_FIELD_NUMBER: _builtins.int
+        TOKENIZER_FIELD_NUMBER: _builtins.int
         vocab_size: _builtins.int
         """Number of tokens of the vocabulary."""
         hidden_size: _builtins.int
@@ -471,6 +823,28 @@ class TrainingRecipe(_message.Message):
         """Maximum number of positions."""
         tied: _builtins.bool
         """Input and output embeddings are the same."""
+        family: _builtins.str
+        """Family: the name of a `Family` without its prefix."""
+        key_value_heads: _builtins.int
+        """Number of heads of keys and values. 0: as many as of queries."""
+        head_size: _builtins.int
+        """Width of a head. 0: the hidden size divided by the heads."""
+        gate_size: _builtins.int
+        """Width of the gated layer. 0: 8/3 of the hidden size."""
+        rope_theta: _builtins.float
+        """Base of the rotary positions."""
+        rope_scaling: _builtins.str
+        """Scaling of the rotary positions: the name of a `RopeScaling` without its prefix. Empty: none."""
+        rope_factor: _builtins.float
+        """Factor of the scaling."""
+        sliding_window: _builtins.int
+        """Number of tokens that a token attends to. 0: all before it."""
+        experts: _builtins.int
+        """Number of experts of a layer. 0: none."""
+        experts_per_token: _builtins.int
+        """Number of experts that a token uses."""
+        tokenizer: _builtins.str
+        """Tokenizer: the name of a `Tokenizer` without its prefix."""
         def __init__(
             self,
             *,
@@ -480,33 +854,88 @@ class TrainingRecipe(_message.Message):
             heads: _builtins.int | None = ...,
             max_positions: _builtins.int | None = ...,
             tied: _builtins.bool | None = ...,
+            family: _builtins.str | None = ...,
+            key_value_heads: _builtins.int | None = ...,
+            head_size: _builtins.int | None = ...,
+            gate_size: _builtins.int | None = ...,
+            rope_theta: _builtins.float | None = ...,
+            rope_scaling: _builtins.str | None = ...,
+            rope_factor: _builtins.float | None = ...,
+            sliding_window: _builtins.int | None = ...,
+            experts: _builtins.int | None = ...,
+            experts_per_token: _builtins.int | None = ...,
+            tokenizer: _builtins.str | None = ...,
         ) -> None: ...
-        _HasFieldArgType: _TypeAlias = _typing.Literal["_heads", b"_heads", "_hidden_size", b"_hidden_size", "_layers", b"_layers", "_max_positions", b"_max_positions", "_tied", b"_tied", "_vocab_size", b"_vocab_size", "heads", b"heads", "hidden_size", b"hidden_size", "layers", b"layers", "max_positions", b"max_positions", "tied", b"tied", "vocab_size", b"vocab_size"]  # noqa: Y015
+        _HasFieldArgType: _TypeAlias = _typing.Literal["_experts", b"_experts", "_experts_per_token", b"_experts_per_token", "_family", b"_family", "_gate_size", b"_gate_size", "_head_size", b"_head_size", "_heads", b"_heads", "_hidden_size", b"_hidden_size", "_key_value_heads", b"_key_value_heads", "_layers", b"_layers", "_max_positions", b"_max_positions", "_rope_factor", b"_rope_factor", "_rope_scaling", b"_rope_scaling", "_rope_theta", b"_rope_theta", "_sliding_window", b"_sliding_window", "_tied", b"_tied", "_tokenizer", b"_tokenizer", "_vocab_size", b"_vocab_size", "experts", b"experts", "experts_per_token", b"experts_per_token", "family", b"family", "gate_size", b"gate_size", "head_size", b"head_size", "heads", b"heads", "hidden_size", b"hidden_size", "key_value_heads", b"key_value_heads", "layers", b"layers", "max_positions", b"max_positions", "rope_factor", b"rope_factor", "rope_scaling", b"rope_scaling", "rope_theta", b"rope_theta", "sliding_window", b"sliding_window", "tied", b"tied", "tokenizer", b"tokenizer", "vocab_size", b"vocab_size"]  # noqa: Y015
         def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-        _ClearFieldArgType: _TypeAlias = _typing.Literal["_heads", b"_heads", "_hidden_size", b"_hidden_size", "_layers", b"_layers", "_max_positions", b"_max_positions", "_tied", b"_tied", "_vocab_size", b"_vocab_size", "heads", b"heads", "hidden_size", b"hidden_size", "layers", b"layers", "max_positions", b"max_positions", "tied", b"tied", "vocab_size", b"vocab_size"]  # noqa: Y015
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["_experts", b"_experts", "_experts_per_token", b"_experts_per_token", "_family", b"_family", "_gate_size", b"_gate_size", "_head_size", b"_head_size", "_heads", b"_heads", "_hidden_size", b"_hidden_size", "_key_value_heads", b"_key_value_heads", "_layers", b"_layers", "_max_positions", b"_max_positions", "_rope_factor", b"_rope_factor", "_rope_scaling", b"_rope_scaling", "_rope_theta", b"_rope_theta", "_sliding_window", b"_sliding_window", "_tied", b"_tied", "_tokenizer", b"_tokenizer", "_vocab_size", b"_vocab_size", "experts", b"experts", "experts_per_token", b"experts_per_token", "family", b"family", "gate_size", b"gate_size", "head_size", b"head_size", "heads", b"heads", "hidden_size", b"hidden_size", "key_value_heads", b"key_value_heads", "layers", b"layers", "max_positions", b"max_positions", "rope_factor", b"rope_factor", "rope_scaling", b"rope_scaling", "rope_theta", b"rope_theta", "sliding_window", b"sliding_window", "tied", b"tied", "tokenizer", b"tokenizer", "vocab_size", b"vocab_size"]  # noqa: Y015
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        _WhichOneofReturnType__experts: _TypeAlias = _typing.Literal["experts"]  # noqa: Y015
+        _WhichOneofArgType__experts: _TypeAlias = _typing.Literal["_experts", b"_experts"]  # noqa: Y015
+        _WhichOneofReturnType__experts_per_token: _TypeAlias = _typing.Literal["experts_per_token"]  # noqa: Y015
+        _WhichOneofArgType__experts_per_token: _TypeAlias = _typing.Literal["_experts_per_token", b"_experts_per_token"]  # noqa: Y015
+        _WhichOneofReturnType__family: _TypeAlias = _typing.Literal["family"]  # noqa: Y015
+        _WhichOneofArgType__family: _TypeAlias = _typing.Literal["_family", b"_family"]  # noqa: Y015
+        _WhichOneofReturnType__gate_size: _TypeAlias = _typing.Literal["gate_size"]  # noqa: Y015
+        _WhichOneofArgType__gate_size: _TypeAlias = _typing.Literal["_gate_size", b"_gate_size"]  # noqa: Y015
+        _WhichOneofReturnType__head_size: _TypeAlias = _typing.Literal["head_size"]  # noqa: Y015
+        _WhichOneofArgType__head_size: _TypeAlias = _typing.Literal["_head_size", b"_head_size"]  # noqa: Y015
         _WhichOneofReturnType__heads: _TypeAlias = _typing.Literal["heads"]  # noqa: Y015
         _WhichOneofArgType__heads: _TypeAlias = _typing.Literal["_heads", b"_heads"]  # noqa: Y015
         _WhichOneofReturnType__hidden_size: _TypeAlias = _typing.Literal["hidden_size"]  # noqa: Y015
         _WhichOneofArgType__hidden_size: _TypeAlias = _typing.Literal["_hidden_size", b"_hidden_size"]  # noqa: Y015
+        _WhichOneofReturnType__key_value_heads: _TypeAlias = _typing.Literal["key_value_heads"]  # noqa: Y015
+        _WhichOneofArgType__key_value_heads: _TypeAlias = _typing.Literal["_key_value_heads", b"_key_value_heads"]  # noqa: Y015
         _WhichOneofReturnType__layers: _TypeAlias = _typing.Literal["layers"]  # noqa: Y015
         _WhichOneofArgType__layers: _TypeAlias = _typing.Literal["_layers", b"_layers"]  # noqa: Y015
         _WhichOneofReturnType__max_positions: _TypeAlias = _typing.Literal["max_positions"]  # noqa: Y015
         _WhichOneofArgType__max_positions: _TypeAlias = _typing.Literal["_max_positions", b"_max_positions"]  # noqa: Y015
+        _WhichOneofReturnType__rope_factor: _TypeAlias = _typing.Literal["rope_factor"]  # noqa: Y015
+        _WhichOneofArgType__rope_factor: _TypeAlias = _typing.Literal["_rope_factor", b"_rope_factor"]  # noqa: Y015
+        _WhichOneofReturnType__rope_scaling: _TypeAlias = _typing.Literal["rope_scaling"]  # noqa: Y015
+        _WhichOneofArgType__rope_scaling: _TypeAlias = _typing.Literal["_rope_scaling", b"_rope_scaling"]  # noqa: Y015
+        _WhichOneofReturnType__rope_theta: _TypeAlias = _typing.Literal["rope_theta"]  # noqa: Y015
+        _WhichOneofArgType__rope_theta: _TypeAlias = _typing.Literal["_rope_theta", b"_rope_theta"]  # noqa: Y015
+        _WhichOneofReturnType__sliding_window: _TypeAlias = _typing.Literal["sliding_window"]  # noqa: Y015
+        _WhichOneofArgType__sliding_window: _TypeAlias = _typing.Literal["_sliding_window", b"_sliding_window"]  # noqa: Y015
         _WhichOneofReturnType__tied: _TypeAlias = _typing.Literal["tied"]  # noqa: Y015
         _WhichOneofArgType__tied: _TypeAlias = _typing.Literal["_tied", b"_tied"]  # noqa: Y015
+        _WhichOneofReturnType__tokenizer: _TypeAlias = _typing.Literal["tokenizer"]  # noqa: Y015
+        _WhichOneofArgType__tokenizer: _TypeAlias = _typing.Literal["_tokenizer", b"_tokenizer"]  # noqa: Y015
         _WhichOneofReturnType__vocab_size: _TypeAlias = _typing.Literal["vocab_size"]  # noqa: Y015
         _WhichOneofArgType__vocab_size: _TypeAlias = _typing.Literal["_vocab_size", b"_vocab_size"]  # noqa: Y015
+        @_typing.overload
+        def WhichOneof(self, oneof_group: _WhichOneofArgType__experts) -> _WhichOneofReturnType__experts | None: ...
+        @_typing.overload
+        def WhichOneof(self, oneof_group: _WhichOneofArgType__experts_per_token) -> _WhichOneofReturnType__experts_per_token | None: ...
+        @_typing.overload
+        def WhichOneof(self, oneof_group: _WhichOneofArgType__family) -> _WhichOneofReturnType__family | None: ...
+        @_typing.overload
+        def WhichOneof(self, oneof_group: _WhichOneofArgType__gate_size) -> _WhichOneofReturnType__gate_size | None: ...
+        @_typing.overload
+        def WhichOneof(self, oneof_group: _WhichOneofArgType__head_size) -> _WhichOneofReturnType__head_size | None: ...
         @_typing.overload
         def WhichOneof(self, oneof_group: _WhichOneofArgType__heads) -> _WhichOneofReturnType__heads | None: ...
         @_typing.overload
         def WhichOneof(self, oneof_group: _WhichOneofArgType__hidden_size) -> _WhichOneofReturnType__hidden_size | None: ...
         @_typing.overload
+        def WhichOneof(self, oneof_group: _WhichOneofArgType__key_value_heads) -> _WhichOneofReturnType__key_value_heads | None: ...
+        @_typing.overload
         def WhichOneof(self, oneof_group: _WhichOneofArgType__layers) -> _WhichOneofReturnType__layers | None: ...
         @_typing.overload
         def WhichOneof(self, oneof_group: _WhichOneofArgType__max_positions) -> _WhichOneofReturnType__max_positions | None: ...
         @_typing.overload
+        def WhichOneof(self, oneof_group: _WhichOneofArgType__rope_factor) -> _WhichOneofReturnType__rope_factor | None: ...
+        @_typing.overload
+        def WhichOneof(self, oneof_group: _WhichOneofArgType__rope_scaling) -> _WhichOneofReturnType__rope_scaling | None: ...
+        @_typing.overload
+        def WhichOneof(self, oneof_group: _WhichOneofArgType__rope_theta) -> _WhichOneofReturnType__rope_theta | None: ...
+        @_typing.overload
+        def WhichOneof(self, oneof_group: _WhichOneofArgType__sliding_window) -> _WhichOneofReturnType__sliding_window | None: ...
+        @_typing.overload
         def WhichOneof(self, oneof_group: _WhichOneofArgType__tied) -> _WhichOneofReturnType__tied | None: ...
+        @_typing.overload
+        def WhichOneof(self, oneof_group: _WhichOneofArgType__tokenizer) -> _WhichOneofReturnType__tokenizer | None: ...
         @_typing.overload
         def WhichOneof(self, oneof_group: _WhichOneofArgType__vocab_size) -> _WhichOneofReturnType__vocab_size | None: ...
 
@@ -547,6 +976,11 @@ class TrainingRecipe(_message.Message):
     BAD_WEIGHT_FIELD_NUMBER: _builtins.int
     SELECTION_METRIC_FIELD_NUMBER: _builtins.int
     CLASSICAL_FIELD_NUMBER: _builtins.int
+    OPTIMIZATION_FIELD_NUMBER: _builtins.int
+    LORA_FIELD_NUMBER: _builtins.int
+    DOMAIN_TOKENS_FIELD_NUMBER: _builtins.int
+    EXPERT_GROWTH_FIELD_NUMBER: _builtins.int
+    NEURAL_FIELD_NUMBER: _builtins.int
     GRPO_FIELD_NUMBER: _builtins.int
     DISTILLATION_FIELD_NUMBER: _builtins.int
     REWARD_MODEL_FIELD_NUMBER: _builtins.int
@@ -614,6 +1048,8 @@ class TrainingRecipe(_message.Message):
     """Weight of the loss of bad answers."""
     selection_metric: _builtins.str
     """Metric of the validation part by which epochs are compared; empty: the default of the kind of task."""
+    domain_tokens: _builtins.int
+    """Number of words of the training part to add to the vocabulary."""
     reward_model: _builtins.str
     """Digest of a reward model that judges the preferences. Empty: none."""
     @_builtins.property
@@ -635,6 +1071,22 @@ class TrainingRecipe(_message.Message):
     @_builtins.property
     def classical(self) -> Global___TrainingRecipe.Classical:
         """Candidates of a classical model. Not set: another method."""
+
+    @_builtins.property
+    def optimization(self) -> Global___TrainingRecipe.Optimization:
+        """Optimizer and schedule. Not set: the defaults."""
+
+    @_builtins.property
+    def lora(self) -> Global___TrainingRecipe.Lora:
+        """Settings of a new adapter. Not set: the defaults."""
+
+    @_builtins.property
+    def expert_growth(self) -> Global___TrainingRecipe.ExpertGrowth:
+        """Experts to add. Not set: none."""
+
+    @_builtins.property
+    def neural(self) -> Global___TrainingRecipe.Neural:
+        """Settings of a small neural model. Not set: another method."""
 
     @_builtins.property
     def grpo(self) -> Global___TrainingRecipe.Grpo:
@@ -684,13 +1136,18 @@ class TrainingRecipe(_message.Message):
         bad_weight: _builtins.float | None = ...,
         selection_metric: _builtins.str | None = ...,
         classical: Global___TrainingRecipe.Classical | None = ...,
+        optimization: Global___TrainingRecipe.Optimization | None = ...,
+        lora: Global___TrainingRecipe.Lora | None = ...,
+        domain_tokens: _builtins.int | None = ...,
+        expert_growth: Global___TrainingRecipe.ExpertGrowth | None = ...,
+        neural: Global___TrainingRecipe.Neural | None = ...,
         grpo: Global___TrainingRecipe.Grpo | None = ...,
         distillation: Global___TrainingRecipe.Distillation | None = ...,
         reward_model: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_averaging", b"_averaging", "_bad_weight", b"_bad_weight", "_batch_size", b"_batch_size", "_beta", b"_beta", "_clip_norm", b"_clip_norm", "_distillation", b"_distillation", "_dtype", b"_dtype", "_epochs", b"_epochs", "_good_weight", b"_good_weight", "_gradient_accumulation", b"_gradient_accumulation", "_gradient_checkpointing", b"_gradient_checkpointing", "_grpo", b"_grpo", "_label_prior", b"_label_prior", "_label_smoothing", b"_label_smoothing", "_language_model_epochs", b"_language_model_epochs", "_language_model_weight", b"_language_model_weight", "_learning_rate", b"_learning_rate", "_lora_rank", b"_lora_rank", "_max_chars", b"_max_chars", "_max_tokens", b"_max_tokens", "_method", b"_method", "_new_tokens", b"_new_tokens", "_objective", b"_objective", "_packed", b"_packed", "_patience", b"_patience", "_preference_loss", b"_preference_loss", "_prompt_tokens", b"_prompt_tokens", "_reward_model", b"_reward_model", "_seed", b"_seed", "_selection_metric", b"_selection_metric", "_sweep", b"_sweep", "_token_dropout", b"_token_dropout", "_train_on", b"_train_on", "_truncation", b"_truncation", "_warmup", b"_warmup", "_weight_decay", b"_weight_decay", "architecture", b"architecture", "averaging", b"averaging", "bad_weight", b"bad_weight", "batch_size", b"batch_size", "beta", b"beta", "classical", b"classical", "clip_norm", b"clip_norm", "distillation", b"distillation", "dtype", b"dtype", "epochs", b"epochs", "good_weight", b"good_weight", "gradient_accumulation", b"gradient_accumulation", "gradient_checkpointing", b"gradient_checkpointing", "grpo", b"grpo", "label_prior", b"label_prior", "label_smoothing", b"label_smoothing", "language_model_epochs", b"language_model_epochs", "language_model_weight", b"language_model_weight", "learning_rate", b"learning_rate", "lora_rank", b"lora_rank", "max_chars", b"max_chars", "max_tokens", b"max_tokens", "method", b"method", "new_tokens", b"new_tokens", "objective", b"objective", "packed", b"packed", "patience", b"patience", "preference_loss", b"preference_loss", "prompt_tokens", b"prompt_tokens", "reward_model", b"reward_model", "seed", b"seed", "selection_metric", b"selection_metric", "sweep", b"sweep", "task", b"task", "token_dropout", b"token_dropout", "train_on", b"train_on", "truncation", b"truncation", "warmup", b"warmup", "weight_decay", b"weight_decay"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_averaging", b"_averaging", "_bad_weight", b"_bad_weight", "_batch_size", b"_batch_size", "_beta", b"_beta", "_clip_norm", b"_clip_norm", "_distillation", b"_distillation", "_domain_tokens", b"_domain_tokens", "_dtype", b"_dtype", "_epochs", b"_epochs", "_good_weight", b"_good_weight", "_gradient_accumulation", b"_gradient_accumulation", "_gradient_checkpointing", b"_gradient_checkpointing", "_grpo", b"_grpo", "_label_prior", b"_label_prior", "_label_smoothing", b"_label_smoothing", "_language_model_epochs", b"_language_model_epochs", "_language_model_weight", b"_language_model_weight", "_learning_rate", b"_learning_rate", "_lora_rank", b"_lora_rank", "_max_chars", b"_max_chars", "_max_tokens", b"_max_tokens", "_method", b"_method", "_new_tokens", b"_new_tokens", "_objective", b"_objective", "_packed", b"_packed", "_patience", b"_patience", "_preference_loss", b"_preference_loss", "_prompt_tokens", b"_prompt_tokens", "_reward_model", b"_reward_model", "_seed", b"_seed", "_selection_metric", b"_selection_metric", "_sweep", b"_sweep", "_token_dropout", b"_token_dropout", "_train_on", b"_train_on", "_truncation", b"_truncation", "_warmup", b"_warmup", "_weight_decay", b"_weight_decay", "architecture", b"architecture", "averaging", b"averaging", "bad_weight", b"bad_weight", "batch_size", b"batch_size", "beta", b"beta", "classical", b"classical", "clip_norm", b"clip_norm", "distillation", b"distillation", "domain_tokens", b"domain_tokens", "dtype", b"dtype", "epochs", b"epochs", "expert_growth", b"expert_growth", "good_weight", b"good_weight", "gradient_accumulation", b"gradient_accumulation", "gradient_checkpointing", b"gradient_checkpointing", "grpo", b"grpo", "label_prior", b"label_prior", "label_smoothing", b"label_smoothing", "language_model_epochs", b"language_model_epochs", "language_model_weight", b"language_model_weight", "learning_rate", b"learning_rate", "lora", b"lora", "lora_rank", b"lora_rank", "max_chars", b"max_chars", "max_tokens", b"max_tokens", "method", b"method", "neural", b"neural", "new_tokens", b"new_tokens", "objective", b"objective", "optimization", b"optimization", "packed", b"packed", "patience", b"patience", "preference_loss", b"preference_loss", "prompt_tokens", b"prompt_tokens", "reward_model", b"reward_model", "seed", b"seed", "selection_metric", b"selection_metric", "sweep", b"sweep", "task", b"task", "token_dropout", b"token_dropout", "train_on", b"train_on", "truncation", b"truncation", "warmup", b"warmup", "weight_decay", b"weight_decay"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_averaging", b"_averaging", "_bad_weight", b"_bad_weight", "_batch_size", b"_batch_size", "_beta", b"_beta", "_clip_norm", b"_clip_norm", "_distillation", b"_distillation", "_dtype", b"_dtype", "_epochs", b"_epochs", "_good_weight", b"_good_weight", "_gradient_accumulation", b"_gradient_accumulation", "_gradient_checkpointing", b"_gradient_checkpointing", "_grpo", b"_grpo", "_label_prior", b"_label_prior", "_label_smoothing", b"_label_smoothing", "_language_model_epochs", b"_language_model_epochs", "_language_model_weight", b"_language_model_weight", "_learning_rate", b"_learning_rate", "_lora_rank", b"_lora_rank", "_max_chars", b"_max_chars", "_max_tokens", b"_max_tokens", "_method", b"_method", "_new_tokens", b"_new_tokens", "_objective", b"_objective", "_packed", b"_packed", "_patience", b"_patience", "_preference_loss", b"_preference_loss", "_prompt_tokens", b"_prompt_tokens", "_reward_model", b"_reward_model", "_seed", b"_seed", "_selection_metric", b"_selection_metric", "_sweep", b"_sweep", "_token_dropout", b"_token_dropout", "_train_on", b"_train_on", "_truncation", b"_truncation", "_warmup", b"_warmup", "_weight_decay", b"_weight_decay", "architecture", b"architecture", "averaging", b"averaging", "bad_weight", b"bad_weight", "batch_size", b"batch_size", "beta", b"beta", "classical", b"classical", "clip_norm", b"clip_norm", "distillation", b"distillation", "dtype", b"dtype", "epochs", b"epochs", "good_weight", b"good_weight", "gradient_accumulation", b"gradient_accumulation", "gradient_checkpointing", b"gradient_checkpointing", "grpo", b"grpo", "label_prior", b"label_prior", "label_smoothing", b"label_smoothing", "labels", b"labels", "language_model_epochs", b"language_model_epochs", "language_model_weight", b"language_model_weight", "learning_rate", b"learning_rate", "lora_rank", b"lora_rank", "max_chars", b"max_chars", "max_tokens", b"max_tokens", "method", b"method", "new_tokens", b"new_tokens", "objective", b"objective", "packed", b"packed", "patience", b"patience", "preference_loss", b"preference_loss", "prompt_tokens", b"prompt_tokens", "reward_model", b"reward_model", "seed", b"seed", "selection_metric", b"selection_metric", "sweep", b"sweep", "task", b"task", "token_dropout", b"token_dropout", "train_on", b"train_on", "truncation", b"truncation", "warmup", b"warmup", "weight_decay", b"weight_decay"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_averaging", b"_averaging", "_bad_weight", b"_bad_weight", "_batch_size", b"_batch_size", "_beta", b"_beta", "_clip_norm", b"_clip_norm", "_distillation", b"_distillation", "_domain_tokens", b"_domain_tokens", "_dtype", b"_dtype", "_epochs", b"_epochs", "_good_weight", b"_good_weight", "_gradient_accumulation", b"_gradient_accumulation", "_gradient_checkpointing", b"_gradient_checkpointing", "_grpo", b"_grpo", "_label_prior", b"_label_prior", "_label_smoothing", b"_label_smoothing", "_language_model_epochs", b"_language_model_epochs", "_language_model_weight", b"_language_model_weight", "_learning_rate", b"_learning_rate", "_lora_rank", b"_lora_rank", "_max_chars", b"_max_chars", "_max_tokens", b"_max_tokens", "_method", b"_method", "_new_tokens", b"_new_tokens", "_objective", b"_objective", "_packed", b"_packed", "_patience", b"_patience", "_preference_loss", b"_preference_loss", "_prompt_tokens", b"_prompt_tokens", "_reward_model", b"_reward_model", "_seed", b"_seed", "_selection_metric", b"_selection_metric", "_sweep", b"_sweep", "_token_dropout", b"_token_dropout", "_train_on", b"_train_on", "_truncation", b"_truncation", "_warmup", b"_warmup", "_weight_decay", b"_weight_decay", "architecture", b"architecture", "averaging", b"averaging", "bad_weight", b"bad_weight", "batch_size", b"batch_size", "beta", b"beta", "classical", b"classical", "clip_norm", b"clip_norm", "distillation", b"distillation", "domain_tokens", b"domain_tokens", "dtype", b"dtype", "epochs", b"epochs", "expert_growth", b"expert_growth", "good_weight", b"good_weight", "gradient_accumulation", b"gradient_accumulation", "gradient_checkpointing", b"gradient_checkpointing", "grpo", b"grpo", "label_prior", b"label_prior", "label_smoothing", b"label_smoothing", "labels", b"labels", "language_model_epochs", b"language_model_epochs", "language_model_weight", b"language_model_weight", "learning_rate", b"learning_rate", "lora", b"lora", "lora_rank", b"lora_rank", "max_chars", b"max_chars", "max_tokens", b"max_tokens", "method", b"method", "neural", b"neural", "new_tokens", b"new_tokens", "objective", b"objective", "optimization", b"optimization", "packed", b"packed", "patience", b"patience", "preference_loss", b"preference_loss", "prompt_tokens", b"prompt_tokens", "reward_model", b"reward_model", "seed", b"seed", "selection_metric", b"selection_metric", "sweep", b"sweep", "task", b"task", "token_dropout", b"token_dropout", "train_on", b"train_on", "truncation", b"truncation", "warmup", b"warmup", "weight_decay", b"weight_decay"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__averaging: _TypeAlias = _typing.Literal["averaging"]  # noqa: Y015
     _WhichOneofArgType__averaging: _TypeAlias = _typing.Literal["_averaging", b"_averaging"]  # noqa: Y015
@@ -704,6 +1161,8 @@ class TrainingRecipe(_message.Message):
     _WhichOneofArgType__clip_norm: _TypeAlias = _typing.Literal["_clip_norm", b"_clip_norm"]  # noqa: Y015
     _WhichOneofReturnType__distillation: _TypeAlias = _typing.Literal["distillation"]  # noqa: Y015
     _WhichOneofArgType__distillation: _TypeAlias = _typing.Literal["_distillation", b"_distillation"]  # noqa: Y015
+    _WhichOneofReturnType__domain_tokens: _TypeAlias = _typing.Literal["domain_tokens"]  # noqa: Y015
+    _WhichOneofArgType__domain_tokens: _TypeAlias = _typing.Literal["_domain_tokens", b"_domain_tokens"]  # noqa: Y015
     _WhichOneofReturnType__dtype: _TypeAlias = _typing.Literal["dtype"]  # noqa: Y015
     _WhichOneofArgType__dtype: _TypeAlias = _typing.Literal["_dtype", b"_dtype"]  # noqa: Y015
     _WhichOneofReturnType__epochs: _TypeAlias = _typing.Literal["epochs"]  # noqa: Y015
@@ -776,6 +1235,8 @@ class TrainingRecipe(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__clip_norm) -> _WhichOneofReturnType__clip_norm | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__distillation) -> _WhichOneofReturnType__distillation | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__domain_tokens) -> _WhichOneofReturnType__domain_tokens | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__dtype) -> _WhichOneofReturnType__dtype | None: ...
     @_typing.overload
@@ -873,19 +1334,29 @@ class TrainingResult(_message.Message):
 
         VERDICT_FIELD_NUMBER: _builtins.int
         REMEDY_FIELD_NUMBER: _builtins.int
+        EVIDENCE_FIELD_NUMBER: _builtins.int
+        FINDINGS_FIELD_NUMBER: _builtins.int
         verdict: _builtins.str
         """What the curves show."""
         remedy: _builtins.str
         """What to change."""
+        evidence: _builtins.str
+        """Measurements that the verdict follows from."""
+        @_builtins.property
+        def findings(self) -> _containers.RepeatedCompositeFieldContainer[Global___TrainingResult.Diagnosis]:
+            """All findings, the most severe one first."""
+
         def __init__(
             self,
             *,
             verdict: _builtins.str = ...,
             remedy: _builtins.str = ...,
+            evidence: _builtins.str = ...,
+            findings: _abc.Iterable[Global___TrainingResult.Diagnosis] | None = ...,
         ) -> None: ...
         _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
         def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-        _ClearFieldArgType: _TypeAlias = _typing.Literal["remedy", b"remedy", "verdict", b"verdict"]  # noqa: Y015
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["evidence", b"evidence", "findings", b"findings", "remedy", b"remedy", "verdict", b"verdict"]  # noqa: Y015
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -923,12 +1394,15 @@ class TrainingResult(_message.Message):
     DIAGNOSIS_FIELD_NUMBER: _builtins.int
     METRICS_FIELD_NUMBER: _builtins.int
     PROMPT_LIMIT_FIELD_NUMBER: _builtins.int
+    SCORES_DIGEST_FIELD_NUMBER: _builtins.int
     artifact_digest: _builtins.str
     """Digest of the model artifact."""
     curves_digest: _builtins.str
     """Digest of the learning curves."""
     parameter_count: _builtins.int
     """Number of parameters."""
+    scores_digest: _builtins.str
+    """Digest of the answers to each validation record. Empty: none."""
     @_builtins.property
     def diagnosis(self) -> Global___TrainingResult.Diagnosis:
         """Diagnosis of the learning curves."""
@@ -950,11 +1424,92 @@ class TrainingResult(_message.Message):
         diagnosis: Global___TrainingResult.Diagnosis | None = ...,
         metrics: _abc.Mapping[_builtins.str, _builtins.float] | None = ...,
         prompt_limit: Global___TrainingResult.PromptLimit | None = ...,
+        scores_digest: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["diagnosis", b"diagnosis", "prompt_limit", b"prompt_limit"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["artifact_digest", b"artifact_digest", "curves_digest", b"curves_digest", "diagnosis", b"diagnosis", "metrics", b"metrics", "parameter_count", b"parameter_count", "prompt_limit", b"prompt_limit"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["artifact_digest", b"artifact_digest", "curves_digest", b"curves_digest", "diagnosis", b"diagnosis", "metrics", b"metrics", "parameter_count", b"parameter_count", "prompt_limit", b"prompt_limit", "scores_digest", b"scores_digest"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___TrainingResult: _TypeAlias = TrainingResult  # noqa: Y015
+
+@_typing.final
+class TrainingEstimate(_message.Message):
+    """Estimate of the work of a training run, from a sample of its data."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class Problem(_message.Message):
+        """Property of the data that needs attention."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        REASON_FIELD_NUMBER: _builtins.int
+        MESSAGE_FIELD_NUMBER: _builtins.int
+        BLOCKING_FIELD_NUMBER: _builtins.int
+        reason: _builtins.str
+        """Stable reason in UPPER_SNAKE_CASE."""
+        message: _builtins.str
+        """Sentence with what to change."""
+        blocking: _builtins.bool
+        """The run would fail before its first step."""
+        def __init__(
+            self,
+            *,
+            reason: _builtins.str = ...,
+            message: _builtins.str = ...,
+            blocking: _builtins.bool = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["blocking", b"blocking", "message", b"message", "reason", b"reason"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    RECORDS_FIELD_NUMBER: _builtins.int
+    VALIDATION_RECORDS_FIELD_NUMBER: _builtins.int
+    SAMPLED_RECORDS_FIELD_NUMBER: _builtins.int
+    SAMPLES_FIELD_NUMBER: _builtins.int
+    TOKENS_FIELD_NUMBER: _builtins.int
+    CUT_SAMPLES_FIELD_NUMBER: _builtins.int
+    LONGEST_TOKENS_FIELD_NUMBER: _builtins.int
+    PROBLEMS_FIELD_NUMBER: _builtins.int
+    records: _builtins.int
+    """Number of records in the training part."""
+    validation_records: _builtins.int
+    """Number of records in the validation part."""
+    sampled_records: _builtins.int
+    """Number of records of the training part that were read."""
+    samples: _builtins.int
+    """Number of samples of these records, as a step draws them."""
+    tokens: _builtins.int
+    """Number of tokens of these samples."""
+    cut_samples: _builtins.int
+    """Number of these samples that are cut."""
+    longest_tokens: _builtins.int
+    """Number of tokens of the longest sample, before it is cut."""
+    @_builtins.property
+    def problems(self) -> _containers.RepeatedCompositeFieldContainer[Global___TrainingEstimate.Problem]:
+        """Properties of the data that need attention."""
+
+    def __init__(
+        self,
+        *,
+        records: _builtins.int = ...,
+        validation_records: _builtins.int = ...,
+        sampled_records: _builtins.int = ...,
+        samples: _builtins.int = ...,
+        tokens: _builtins.int = ...,
+        cut_samples: _builtins.int = ...,
+        longest_tokens: _builtins.int = ...,
+        problems: _abc.Iterable[Global___TrainingEstimate.Problem] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cut_samples", b"cut_samples", "longest_tokens", b"longest_tokens", "problems", b"problems", "records", b"records", "sampled_records", b"sampled_records", "samples", b"samples", "tokens", b"tokens", "validation_records", b"validation_records"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TrainingEstimate: _TypeAlias = TrainingEstimate  # noqa: Y015

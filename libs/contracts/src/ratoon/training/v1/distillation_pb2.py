@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%ratoon/training/v1/distillation.proto\x12\x12ratoon.training.v1\"\xe9\x01\n\x0c\x44istillation\x12\x1f\n\x17teacher_artifact_digest\x18\x01 \x01(\t\x12\x35\n\x05level\x18\x02 \x01(\x0e\x32&.ratoon.training.v1.Distillation.Level\x12\x13\n\x0btemperature\x18\x03 \x01(\x01\x12\x0e\n\x06weight\x18\x04 \x01(\x01\x12\x16\n\x0emax_new_tokens\x18\x05 \x01(\x05\"D\n\x05Level\x12\x15\n\x11LEVEL_UNSPECIFIED\x10\x00\x12\x10\n\x0cLEVEL_LOGITS\x10\x01\x12\x12\n\x0eLEVEL_SEQUENCE\x10\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%ratoon/training/v1/distillation.proto\x12\x12ratoon.training.v1\"\x8a\x02\n\x0c\x44istillation\x12\x1f\n\x17teacher_artifact_digest\x18\x01 \x01(\t\x12\x35\n\x05level\x18\x02 \x01(\x0e\x32&.ratoon.training.v1.Distillation.Level\x12\x13\n\x0btemperature\x18\x03 \x01(\x01\x12\x0e\n\x06weight\x18\x04 \x01(\x01\x12\x16\n\x0emax_new_tokens\x18\x05 \x01(\x05\x12\x10\n\x08\x62\x61se_url\x18\x06 \x01(\t\x12\r\n\x05model\x18\x07 \x01(\t\"D\n\x05Level\x12\x15\n\x11LEVEL_UNSPECIFIED\x10\x00\x12\x10\n\x0cLEVEL_LOGITS\x10\x01\x12\x12\n\x0eLEVEL_SEQUENCE\x10\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,7 +32,7 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'ratoon.training.v1.distilla
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_DISTILLATION']._serialized_start=62
-  _globals['_DISTILLATION']._serialized_end=295
-  _globals['_DISTILLATION_LEVEL']._serialized_start=227
-  _globals['_DISTILLATION_LEVEL']._serialized_end=295
+  _globals['_DISTILLATION']._serialized_end=328
+  _globals['_DISTILLATION_LEVEL']._serialized_start=260
+  _globals['_DISTILLATION_LEVEL']._serialized_end=328
 # @@protoc_insertion_point(module_scope)

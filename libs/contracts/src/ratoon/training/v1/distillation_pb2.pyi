@@ -19,8 +19,8 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class Distillation(_message.Message):
-    """Settings of distillation: the model, the student, learns from another one, its teacher. A zero value selects the
-    default.
+    """Settings of distillation: the model, the student, learns from another one, its teacher: a model artifact, or a model
+    behind an endpoint. A zero value selects the default.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -57,8 +57,10 @@ class Distillation(_message.Message):
     TEMPERATURE_FIELD_NUMBER: _builtins.int
     WEIGHT_FIELD_NUMBER: _builtins.int
     MAX_NEW_TOKENS_FIELD_NUMBER: _builtins.int
+    BASE_URL_FIELD_NUMBER: _builtins.int
+    MODEL_FIELD_NUMBER: _builtins.int
     teacher_artifact_digest: _builtins.str
-    """Digest of the model artifact of the teacher. Required."""
+    """Digest of the model artifact of the teacher. Required unless `base_url` is set."""
     level: Global___Distillation.Level.ValueType
     """What the student learns of its teacher. Default: LOGITS."""
     temperature: _builtins.float
@@ -73,6 +75,13 @@ class Distillation(_message.Message):
     """Maximum number of tokens of an answer that the teacher writes. Only with SEQUENCE. Default: that of the task, else
     256.
     """
+    base_url: _builtins.str
+    """Base URL of the OpenAI-compatible endpoint of a teacher that is no artifact, for example
+    `http://127.0.0.1:8080/v1`. Only with SEQUENCE. The operator lists the endpoints in `RATOON_TRAINING_ENDPOINTS`;
+    others are refused (`ENDPOINT_NOT_ALLOWED`).
+    """
+    model: _builtins.str
+    """Name of the model at the endpoint, at most 256 characters. Required with `base_url`."""
     def __init__(
         self,
         *,
@@ -81,10 +90,12 @@ class Distillation(_message.Message):
         temperature: _builtins.float = ...,
         weight: _builtins.float = ...,
         max_new_tokens: _builtins.int = ...,
+        base_url: _builtins.str = ...,
+        model: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["level", b"level", "max_new_tokens", b"max_new_tokens", "teacher_artifact_digest", b"teacher_artifact_digest", "temperature", b"temperature", "weight", b"weight"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["base_url", b"base_url", "level", b"level", "max_new_tokens", b"max_new_tokens", "model", b"model", "teacher_artifact_digest", b"teacher_artifact_digest", "temperature", b"temperature", "weight", b"weight"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

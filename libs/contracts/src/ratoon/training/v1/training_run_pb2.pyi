@@ -13,6 +13,8 @@ from ratoon.common.v1 import progress_pb2 as _progress_pb2
 from ratoon.common.v1 import task_pb2 as _task_pb2
 from ratoon.training.v1 import distillation_pb2 as _distillation_pb2
 from ratoon.training.v1 import grpo_pb2 as _grpo_pb2
+from ratoon.training.v1 import lora_pb2 as _lora_pb2
+from ratoon.training.v1 import optimization_pb2 as _optimization_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -99,21 +101,61 @@ class TrainingRun(_message.Message):
 
         DESCRIPTOR: _descriptor.Descriptor
 
+        @_typing.final
+        class Finding(_message.Message):
+            """One property of the curves."""
+
+            DESCRIPTOR: _descriptor.Descriptor
+
+            VERDICT_FIELD_NUMBER: _builtins.int
+            REMEDY_FIELD_NUMBER: _builtins.int
+            EVIDENCE_FIELD_NUMBER: _builtins.int
+            verdict: _builtins.str
+            """The same words as `verdict` of the diagnosis."""
+            remedy: _builtins.str
+            """Recommended remedy, in one sentence."""
+            evidence: _builtins.str
+            """Measurements that the verdict follows from, in one sentence."""
+            def __init__(
+                self,
+                *,
+                verdict: _builtins.str = ...,
+                remedy: _builtins.str = ...,
+                evidence: _builtins.str = ...,
+            ) -> None: ...
+            _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+            def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+            _ClearFieldArgType: _TypeAlias = _typing.Literal["evidence", b"evidence", "remedy", b"remedy", "verdict", b"verdict"]  # noqa: Y015
+            def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+            def WhichOneof(self, oneof_group: _Never) -> None: ...
+
         VERDICT_FIELD_NUMBER: _builtins.int
         REMEDY_FIELD_NUMBER: _builtins.int
+        EVIDENCE_FIELD_NUMBER: _builtins.int
+        FINDINGS_FIELD_NUMBER: _builtins.int
         verdict: _builtins.str
-        """`underfit`, `still-improving`, `overfit`, `vanishing-gradients`, `exploding-gradients` or `healthy`."""
+        """Verdict of the most severe finding: `loss-not-finite`, `rate-too-high`, `exploding-gradients`,
+        `vanishing-gradients`, `dead-units`, `rate-too-low`, `underfit`, `overfit`, `still-improving` or `healthy`.
+        """
         remedy: _builtins.str
         """Recommended remedy, in one sentence."""
+        evidence: _builtins.str
+        """Measurements that the verdict follows from, in one sentence."""
+        @_builtins.property
+        def findings(self) -> _containers.RepeatedCompositeFieldContainer[Global___TrainingRun.Diagnosis.Finding]:
+            """All findings, the most severe one first."""
+
         def __init__(
             self,
             *,
             verdict: _builtins.str = ...,
             remedy: _builtins.str = ...,
+            evidence: _builtins.str = ...,
+            findings: _abc.Iterable[Global___TrainingRun.Diagnosis.Finding] | None = ...,
         ) -> None: ...
         _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
         def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-        _ClearFieldArgType: _TypeAlias = _typing.Literal["remedy", b"remedy", "verdict", b"verdict"]  # noqa: Y015
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["evidence", b"evidence", "findings", b"findings", "remedy", b"remedy", "verdict", b"verdict"]  # noqa: Y015
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -214,6 +256,10 @@ class TrainingRun(_message.Message):
     ATTEMPT_FIELD_NUMBER: _builtins.int
     CURVE_FIELD_NUMBER: _builtins.int
     PROMPT_LIMIT_FIELD_NUMBER: _builtins.int
+    SWEEP_FIELD_NUMBER: _builtins.int
+    TRIAL_FIELD_NUMBER: _builtins.int
+    STOP_REQUESTED_FIELD_NUMBER: _builtins.int
+    ORIGIN_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Resource name: `projects/{project}/trainingRuns/{training_run}`."""
     revision: _builtins.int
@@ -226,16 +272,28 @@ class TrainingRun(_message.Message):
     """Digest of the validation part of the split (a Parquet blob)."""
     base_artifact_digest: _builtins.str
     """Digest of the model artifact from which training continues. Empty: training from scratch. Required by the methods
-    CONTINUE and LORA, refused with FROM_SCRATCH and CLASSICAL.
+    CONTINUE and LORA, refused with FROM_SCRATCH and CLASSICAL. Optional with NEURAL.
     """
     artifact_digest: _builtins.str
-    """Digest of the trained model artifact (a tree). Empty until the run has succeeded."""
+    """Digest of the trained model artifact (a tree). Empty until the run has succeeded. Of a run that failed while it
+    trained: the model of its last good checkpoint, if it had one.
+    """
     curves_digest: _builtins.str
-    """Digest of the training curves (a JSON blob). Empty until the run has succeeded."""
+    """Digest of the training curves (a JSON blob). Empty without an artifact."""
     parameter_count: _builtins.int
-    """Number of parameters of the model. 0 until the run has succeeded."""
+    """Number of parameters of the model. 0 without an artifact."""
     attempt: _builtins.int
     """Number of times that the workers were started. A later attempt resumes from the last checkpoint."""
+    sweep: _builtins.str
+    """Resource name of the sweep that the run is a trial of: `projects/{project}/sweeps/{sweep}`. Empty: none. Set by the
+    server.
+    """
+    trial: _builtins.int
+    """Number of the trial. 0: the run is none. Set by the server."""
+    stop_requested: _builtins.bool
+    """A stop was requested: the run ends early, and its best weights so far are its result."""
+    origin: _builtins.str
+    """Training run that this one is a clone or a continuation of. Empty: neither."""
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """Time of creation, UTC. Set by the server."""
@@ -262,7 +320,7 @@ class TrainingRun(_message.Message):
 
     @_builtins.property
     def diagnosis(self) -> Global___TrainingRun.Diagnosis:
-        """Diagnosis of the training curves. Not set until the run has succeeded."""
+        """Diagnosis of the training curves. Not set until the run has ended after its first step."""
 
     @_builtins.property
     def metrics(self) -> _containers.ScalarMap[_builtins.str, _builtins.float]:
@@ -314,10 +372,14 @@ class TrainingRun(_message.Message):
         attempt: _builtins.int = ...,
         curve: _abc.Iterable[Global___TrainingRun.CurvePoint] | None = ...,
         prompt_limit: Global___TrainingRun.PromptLimit | None = ...,
+        sweep: _builtins.str = ...,
+        trial: _builtins.int = ...,
+        stop_requested: _builtins.bool = ...,
+        origin: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "diagnosis", b"diagnosis", "failure", b"failure", "plan", b"plan", "progress", b"progress", "prompt_limit", b"prompt_limit", "recipe", b"recipe", "resources", b"resources", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["artifact_digest", b"artifact_digest", "attempt", b"attempt", "base_artifact_digest", b"base_artifact_digest", "create_time", b"create_time", "curve", b"curve", "curves_digest", b"curves_digest", "diagnosis", b"diagnosis", "failure", b"failure", "metrics", b"metrics", "name", b"name", "parameter_count", b"parameter_count", "plan", b"plan", "progress", b"progress", "prompt_limit", b"prompt_limit", "recipe", b"recipe", "resources", b"resources", "revision", b"revision", "state", b"state", "train_digest", b"train_digest", "update_time", b"update_time", "validation_digest", b"validation_digest"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["artifact_digest", b"artifact_digest", "attempt", b"attempt", "base_artifact_digest", b"base_artifact_digest", "create_time", b"create_time", "curve", b"curve", "curves_digest", b"curves_digest", "diagnosis", b"diagnosis", "failure", b"failure", "metrics", b"metrics", "name", b"name", "origin", b"origin", "parameter_count", b"parameter_count", "plan", b"plan", "progress", b"progress", "prompt_limit", b"prompt_limit", "recipe", b"recipe", "resources", b"resources", "revision", b"revision", "state", b"state", "stop_requested", b"stop_requested", "sweep", b"sweep", "train_digest", b"train_digest", "trial", b"trial", "update_time", b"update_time", "validation_digest", b"validation_digest"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -505,7 +567,7 @@ class Recipe(_message.Message):
         METHOD_UNSPECIFIED: Recipe._Method.ValueType  # 0
         """Not set."""
         METHOD_FROM_SCRATCH: Recipe._Method.ValueType  # 1
-        """Train a new tokenizer and a new Llama model."""
+        """Train a new tokenizer and a new model."""
         METHOD_CONTINUE: Recipe._Method.ValueType  # 2
         """Train all weights of a base model; of an adapter, those of the model that its base is with it merged."""
         METHOD_LORA: Recipe._Method.ValueType  # 3
@@ -514,6 +576,10 @@ class Recipe(_message.Message):
         """Fit a classical model by scikit-learn, such as a logistic regression or a random forest. Only `task`, `labels`,
         `seed` and `classical` apply. Of the tasks `classify` and `regress`.
         """
+        METHOD_NEURAL: Recipe._Method.ValueType  # 5
+        """Train a small neural model: a network of `neural` with a head, without a base, on from a neural model, or on top
+        of an encoder in the layout of Hugging Face. Of the tasks `classify` and `regress`.
+        """
 
     class Method(_Method, metaclass=_MethodEnumTypeWrapper):
         """Training method."""
@@ -521,7 +587,7 @@ class Recipe(_message.Message):
     METHOD_UNSPECIFIED: Recipe.Method.ValueType  # 0
     """Not set."""
     METHOD_FROM_SCRATCH: Recipe.Method.ValueType  # 1
-    """Train a new tokenizer and a new Llama model."""
+    """Train a new tokenizer and a new model."""
     METHOD_CONTINUE: Recipe.Method.ValueType  # 2
     """Train all weights of a base model; of an adapter, those of the model that its base is with it merged."""
     METHOD_LORA: Recipe.Method.ValueType  # 3
@@ -530,6 +596,278 @@ class Recipe(_message.Message):
     """Fit a classical model by scikit-learn, such as a logistic regression or a random forest. Only `task`, `labels`,
     `seed` and `classical` apply. Of the tasks `classify` and `regress`.
     """
+    METHOD_NEURAL: Recipe.Method.ValueType  # 5
+    """Train a small neural model: a network of `neural` with a head, without a base, on from a neural model, or on top
+    of an encoder in the layout of Hugging Face. Of the tasks `classify` and `regress`.
+    """
+
+    @_typing.final
+    class ExpertGrowth(_message.Message):
+        """Experts to add to each layer that has some."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        class _Source:
+            ValueType = _typing.NewType("ValueType", _builtins.int)
+            V: _TypeAlias = ValueType  # noqa: Y015
+
+        class _SourceEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[Recipe.ExpertGrowth._Source.ValueType], _builtins.type):
+            DESCRIPTOR: _descriptor.EnumDescriptor
+            SOURCE_UNSPECIFIED: Recipe.ExpertGrowth._Source.ValueType  # 0
+            """Not set."""
+            SOURCE_COPY: Recipe.ExpertGrowth._Source.ValueType  # 1
+            """A copy, with a little noise, of the experts that the router of the layer gives the most tokens of the training
+            part, and of their rows of the router.
+            """
+            SOURCE_NOISE: Recipe.ExpertGrowth._Source.ValueType  # 2
+            """Weights at random."""
+
+        class Source(_Source, metaclass=_SourceEnumTypeWrapper):
+            """What a new expert begins as."""
+
+        SOURCE_UNSPECIFIED: Recipe.ExpertGrowth.Source.ValueType  # 0
+        """Not set."""
+        SOURCE_COPY: Recipe.ExpertGrowth.Source.ValueType  # 1
+        """A copy, with a little noise, of the experts that the router of the layer gives the most tokens of the training
+        part, and of their rows of the router.
+        """
+        SOURCE_NOISE: Recipe.ExpertGrowth.Source.ValueType  # 2
+        """Weights at random."""
+
+        EXPERTS_FIELD_NUMBER: _builtins.int
+        SOURCE_FIELD_NUMBER: _builtins.int
+        experts: _builtins.int
+        """Number of experts that a layer gets in addition, 1 to 256."""
+        source: Global___Recipe.ExpertGrowth.Source.ValueType
+        """What a new expert begins as. Default: COPY."""
+        def __init__(
+            self,
+            *,
+            experts: _builtins.int = ...,
+            source: Global___Recipe.ExpertGrowth.Source.ValueType = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["experts", b"experts", "source", b"source"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    @_typing.final
+    class Neural(_message.Message):
+        """Architecture and training of a small neural model. `learning_rate`, `epochs`, `batch_size` and `selection_metric`
+        of the recipe apply as well. A run with a neural base keeps its architecture and its tokenizer.
+        """
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        class _Network:
+            ValueType = _typing.NewType("ValueType", _builtins.int)
+            V: _TypeAlias = ValueType  # noqa: Y015
+
+        class _NetworkEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[Recipe.Neural._Network.ValueType], _builtins.type):
+            DESCRIPTOR: _descriptor.EnumDescriptor
+            NETWORK_UNSPECIFIED: Recipe.Neural._Network.ValueType  # 0
+            """Not set."""
+            NETWORK_ENCODER: Recipe.Neural._Network.ValueType  # 1
+            """Transformer encoder of the library transformers, with a head."""
+            NETWORK_CNN: Recipe.Neural._Network.ValueType  # 2
+            """Convolutions over tokens, and their maxima over the text (Kim 2014)."""
+            NETWORK_RNN: Recipe.Neural._Network.ValueType  # 3
+            """Recurrent network (Elman 1990) and the maxima of its states over the text."""
+            NETWORK_LSTM: Recipe.Neural._Network.ValueType  # 4
+            """Long short-term memory (Hochreiter and Schmidhuber 1997), pooled in the same way."""
+            NETWORK_GRU: Recipe.Neural._Network.ValueType  # 5
+            """Gated recurrent units (Cho et al. 2014), pooled in the same way."""
+            NETWORK_MLP: Recipe.Neural._Network.ValueType  # 6
+            """Hidden layers over the mean of the vectors of tokens."""
+
+        class Network(_Network, metaclass=_NetworkEnumTypeWrapper):
+            """Architecture of a small neural model."""
+
+        NETWORK_UNSPECIFIED: Recipe.Neural.Network.ValueType  # 0
+        """Not set."""
+        NETWORK_ENCODER: Recipe.Neural.Network.ValueType  # 1
+        """Transformer encoder of the library transformers, with a head."""
+        NETWORK_CNN: Recipe.Neural.Network.ValueType  # 2
+        """Convolutions over tokens, and their maxima over the text (Kim 2014)."""
+        NETWORK_RNN: Recipe.Neural.Network.ValueType  # 3
+        """Recurrent network (Elman 1990) and the maxima of its states over the text."""
+        NETWORK_LSTM: Recipe.Neural.Network.ValueType  # 4
+        """Long short-term memory (Hochreiter and Schmidhuber 1997), pooled in the same way."""
+        NETWORK_GRU: Recipe.Neural.Network.ValueType  # 5
+        """Gated recurrent units (Cho et al. 2014), pooled in the same way."""
+        NETWORK_MLP: Recipe.Neural.Network.ValueType  # 6
+        """Hidden layers over the mean of the vectors of tokens."""
+
+        class _Encoder:
+            ValueType = _typing.NewType("ValueType", _builtins.int)
+            V: _TypeAlias = ValueType  # noqa: Y015
+
+        class _EncoderEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[Recipe.Neural._Encoder.ValueType], _builtins.type):
+            DESCRIPTOR: _descriptor.EnumDescriptor
+            ENCODER_UNSPECIFIED: Recipe.Neural._Encoder.ValueType  # 0
+            """Not set."""
+            ENCODER_BERT: Recipe.Neural._Encoder.ValueType  # 1
+            """BERT (Devlin et al. 2019)."""
+            ENCODER_DISTILBERT: Recipe.Neural._Encoder.ValueType  # 2
+            """DistilBERT (Sanh et al. 2019)."""
+            ENCODER_MODERNBERT: Recipe.Neural._Encoder.ValueType  # 3
+            """ModernBERT (Warner et al. 2024)."""
+
+        class Encoder(_Encoder, metaclass=_EncoderEnumTypeWrapper):
+            """Kind of an encoder."""
+
+        ENCODER_UNSPECIFIED: Recipe.Neural.Encoder.ValueType  # 0
+        """Not set."""
+        ENCODER_BERT: Recipe.Neural.Encoder.ValueType  # 1
+        """BERT (Devlin et al. 2019)."""
+        ENCODER_DISTILBERT: Recipe.Neural.Encoder.ValueType  # 2
+        """DistilBERT (Sanh et al. 2019)."""
+        ENCODER_MODERNBERT: Recipe.Neural.Encoder.ValueType  # 3
+        """ModernBERT (Warner et al. 2024)."""
+
+        class _Activation:
+            ValueType = _typing.NewType("ValueType", _builtins.int)
+            V: _TypeAlias = ValueType  # noqa: Y015
+
+        class _ActivationEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[Recipe.Neural._Activation.ValueType], _builtins.type):
+            DESCRIPTOR: _descriptor.EnumDescriptor
+            ACTIVATION_UNSPECIFIED: Recipe.Neural._Activation.ValueType  # 0
+            """Not set."""
+            ACTIVATION_RELU: Recipe.Neural._Activation.ValueType  # 1
+            """Rectified linear units."""
+            ACTIVATION_GELU: Recipe.Neural._Activation.ValueType  # 2
+            """Gaussian error linear units."""
+            ACTIVATION_TANH: Recipe.Neural._Activation.ValueType  # 3
+            """Hyperbolic tangent."""
+
+        class Activation(_Activation, metaclass=_ActivationEnumTypeWrapper):
+            """Function after hidden layers and convolutions. It decides about the initial weights: He before RELU and GELU,
+            Xavier before TANH.
+            """
+
+        ACTIVATION_UNSPECIFIED: Recipe.Neural.Activation.ValueType  # 0
+        """Not set."""
+        ACTIVATION_RELU: Recipe.Neural.Activation.ValueType  # 1
+        """Rectified linear units."""
+        ACTIVATION_GELU: Recipe.Neural.Activation.ValueType  # 2
+        """Gaussian error linear units."""
+        ACTIVATION_TANH: Recipe.Neural.Activation.ValueType  # 3
+        """Hyperbolic tangent."""
+
+        class _ClassWeights:
+            ValueType = _typing.NewType("ValueType", _builtins.int)
+            V: _TypeAlias = ValueType  # noqa: Y015
+
+        class _ClassWeightsEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[Recipe.Neural._ClassWeights.ValueType], _builtins.type):
+            DESCRIPTOR: _descriptor.EnumDescriptor
+            CLASS_WEIGHTS_UNSPECIFIED: Recipe.Neural._ClassWeights.ValueType  # 0
+            """Not set."""
+            CLASS_WEIGHTS_NONE: Recipe.Neural._ClassWeights.ValueType  # 1
+            """All records count the same."""
+            CLASS_WEIGHTS_BALANCED: Recipe.Neural._ClassWeights.ValueType  # 2
+            """All labels count the same: a record of a rare label counts more. Of several labels a record, at most ten times."""
+
+        class ClassWeights(_ClassWeights, metaclass=_ClassWeightsEnumTypeWrapper):
+            """Weights of labels in the loss."""
+
+        CLASS_WEIGHTS_UNSPECIFIED: Recipe.Neural.ClassWeights.ValueType  # 0
+        """Not set."""
+        CLASS_WEIGHTS_NONE: Recipe.Neural.ClassWeights.ValueType  # 1
+        """All records count the same."""
+        CLASS_WEIGHTS_BALANCED: Recipe.Neural.ClassWeights.ValueType  # 2
+        """All labels count the same: a record of a rare label counts more. Of several labels a record, at most ten times."""
+
+        NETWORK_FIELD_NUMBER: _builtins.int
+        ENCODER_FIELD_NUMBER: _builtins.int
+        VOCAB_SIZE_FIELD_NUMBER: _builtins.int
+        HIDDEN_SIZE_FIELD_NUMBER: _builtins.int
+        LAYERS_FIELD_NUMBER: _builtins.int
+        HEADS_FIELD_NUMBER: _builtins.int
+        MAX_TOKENS_FIELD_NUMBER: _builtins.int
+        WIDTHS_FIELD_NUMBER: _builtins.int
+        BIDIRECTIONAL_FIELD_NUMBER: _builtins.int
+        ACTIVATION_FIELD_NUMBER: _builtins.int
+        DROPOUT_FIELD_NUMBER: _builtins.int
+        L1_FIELD_NUMBER: _builtins.int
+        L2_FIELD_NUMBER: _builtins.int
+        CLASS_WEIGHTS_FIELD_NUMBER: _builtins.int
+        CLIP_NORM_FIELD_NUMBER: _builtins.int
+        PATIENCE_FIELD_NUMBER: _builtins.int
+        ANY_BASE_FIELD_NUMBER: _builtins.int
+        network: Global___Recipe.Neural.Network.ValueType
+        """Architecture. Default: CNN."""
+        encoder: Global___Recipe.Neural.Encoder.ValueType
+        """Kind of the encoder. Only with the network ENCODER and without a base. Default: BERT."""
+        vocab_size: _builtins.int
+        """Number of tokens of the tokenizer, which is trained on the training part: 300 to 65,536. Default: 8,192."""
+        hidden_size: _builtins.int
+        """Length of the vectors of tokens and of hidden states, 8 to 2,048. Of an encoder a multiple of `heads`.
+        Default: 128.
+        """
+        layers: _builtins.int
+        """Number of recurrent, hidden or encoder layers, 1 to 24. Default: 1, of an encoder 2."""
+        heads: _builtins.int
+        """Number of attention heads of an encoder. Default: 4."""
+        max_tokens: _builtins.int
+        """Number of tokens that are read of a text, 8 to 8,192. Default: 256."""
+        bidirectional: _builtins.bool
+        """Read texts backwards as well. Only with RNN, LSTM and GRU. Default: true."""
+        activation: Global___Recipe.Neural.Activation.ValueType
+        """Function after hidden layers and convolutions. Default: RELU."""
+        dropout: _builtins.float
+        """Share of values that a training step leaves out, from 0 to below 1. Default: 0.3, of an encoder 0.1."""
+        l1: _builtins.float
+        """Weight of the sum of the absolute weights in the loss, at least 0. Default: 0."""
+        l2: _builtins.float
+        """Weight of half the sum of the squared weights in the loss, at least 0. Default: 0."""
+        class_weights: Global___Recipe.Neural.ClassWeights.ValueType
+        """Weights of labels in the loss. Default: NONE."""
+        clip_norm: _builtins.float
+        """Maximum norm of the gradient, above 0. Default: 1."""
+        patience: _builtins.int
+        """Number of epochs without a gain on the validation part after which a run ends, 1 to 1,000. Default: 3."""
+        any_base: _builtins.bool
+        """Begin from scratch instead of refusing a base that is neither a neural model of the same task nor an encoder. For
+        pipelines whose version in production may be a model of another kind.
+        """
+        @_builtins.property
+        def widths(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+            """Widths of the convolutions of a CNN in tokens, 1 to 16 each. Default: 3, 4 and 5."""
+
+        def __init__(
+            self,
+            *,
+            network: Global___Recipe.Neural.Network.ValueType = ...,
+            encoder: Global___Recipe.Neural.Encoder.ValueType = ...,
+            vocab_size: _builtins.int = ...,
+            hidden_size: _builtins.int = ...,
+            layers: _builtins.int = ...,
+            heads: _builtins.int = ...,
+            max_tokens: _builtins.int = ...,
+            widths: _abc.Iterable[_builtins.int] | None = ...,
+            bidirectional: _builtins.bool | None = ...,
+            activation: Global___Recipe.Neural.Activation.ValueType = ...,
+            dropout: _builtins.float | None = ...,
+            l1: _builtins.float = ...,
+            l2: _builtins.float = ...,
+            class_weights: Global___Recipe.Neural.ClassWeights.ValueType = ...,
+            clip_norm: _builtins.float = ...,
+            patience: _builtins.int = ...,
+            any_base: _builtins.bool = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _typing.Literal["_bidirectional", b"_bidirectional", "_dropout", b"_dropout", "bidirectional", b"bidirectional", "dropout", b"dropout"]  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["_bidirectional", b"_bidirectional", "_dropout", b"_dropout", "activation", b"activation", "any_base", b"any_base", "bidirectional", b"bidirectional", "class_weights", b"class_weights", "clip_norm", b"clip_norm", "dropout", b"dropout", "encoder", b"encoder", "heads", b"heads", "hidden_size", b"hidden_size", "l1", b"l1", "l2", b"l2", "layers", b"layers", "max_tokens", b"max_tokens", "network", b"network", "patience", b"patience", "vocab_size", b"vocab_size", "widths", b"widths"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        _WhichOneofReturnType__bidirectional: _TypeAlias = _typing.Literal["bidirectional"]  # noqa: Y015
+        _WhichOneofArgType__bidirectional: _TypeAlias = _typing.Literal["_bidirectional", b"_bidirectional"]  # noqa: Y015
+        _WhichOneofReturnType__dropout: _TypeAlias = _typing.Literal["dropout"]  # noqa: Y015
+        _WhichOneofArgType__dropout: _TypeAlias = _typing.Literal["_dropout", b"_dropout"]  # noqa: Y015
+        @_typing.overload
+        def WhichOneof(self, oneof_group: _WhichOneofArgType__bidirectional) -> _WhichOneofReturnType__bidirectional | None: ...
+        @_typing.overload
+        def WhichOneof(self, oneof_group: _WhichOneofArgType__dropout) -> _WhichOneofReturnType__dropout | None: ...
 
     @_typing.final
     class Classical(_message.Message):
@@ -875,25 +1213,210 @@ class Recipe(_message.Message):
 
     @_typing.final
     class Architecture(_message.Message):
-        """Architecture of a Llama model that is trained from scratch. A zero value selects the default."""
+        """Architecture of a model that is trained from scratch. A zero value selects the default, or that of the preset."""
 
         DESCRIPTOR: _descriptor.Descriptor
+
+        class _Family:
+            ValueType = _typing.NewType("ValueType", _builtins.int)
+            V: _TypeAlias = ValueType  # noqa: Y015
+
+        class _FamilyEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[Recipe.Architecture._Family.ValueType], _builtins.type):
+            DESCRIPTOR: _descriptor.EnumDescriptor
+            FAMILY_UNSPECIFIED: Recipe.Architecture._Family.ValueType  # 0
+            """Not set."""
+            FAMILY_LLAMA: Recipe.Architecture._Family.ValueType  # 1
+            """Llama: SwiGLU, RMS norms, rotary positions."""
+            FAMILY_QWEN3: Recipe.Architecture._Family.ValueType  # 2
+            """Qwen 3: as Llama, with norms of queries and keys."""
+            FAMILY_MISTRAL: Recipe.Architecture._Family.ValueType  # 3
+            """Mistral: as Llama, with a sliding window if one is stated."""
+            FAMILY_GEMMA: Recipe.Architecture._Family.ValueType  # 4
+            """Gemma: GeGLU, scaled embeddings."""
+            FAMILY_MIXTRAL: Recipe.Architecture._Family.ValueType  # 5
+            """Mixtral: Mistral with experts."""
+            FAMILY_QWEN3_MOE: Recipe.Architecture._Family.ValueType  # 6
+            """Qwen 3 with experts."""
+            FAMILY_OLMOE: Recipe.Architecture._Family.ValueType  # 7
+            """OLMoE: experts, with norms of queries and keys over all heads."""
+
+        class Family(_Family, metaclass=_FamilyEnumTypeWrapper):
+            """Family of the architecture: a class of transformers that engines serve as well."""
+
+        FAMILY_UNSPECIFIED: Recipe.Architecture.Family.ValueType  # 0
+        """Not set."""
+        FAMILY_LLAMA: Recipe.Architecture.Family.ValueType  # 1
+        """Llama: SwiGLU, RMS norms, rotary positions."""
+        FAMILY_QWEN3: Recipe.Architecture.Family.ValueType  # 2
+        """Qwen 3: as Llama, with norms of queries and keys."""
+        FAMILY_MISTRAL: Recipe.Architecture.Family.ValueType  # 3
+        """Mistral: as Llama, with a sliding window if one is stated."""
+        FAMILY_GEMMA: Recipe.Architecture.Family.ValueType  # 4
+        """Gemma: GeGLU, scaled embeddings."""
+        FAMILY_MIXTRAL: Recipe.Architecture.Family.ValueType  # 5
+        """Mixtral: Mistral with experts."""
+        FAMILY_QWEN3_MOE: Recipe.Architecture.Family.ValueType  # 6
+        """Qwen 3 with experts."""
+        FAMILY_OLMOE: Recipe.Architecture.Family.ValueType  # 7
+        """OLMoE: experts, with norms of queries and keys over all heads."""
+
+        class _RopeScaling:
+            ValueType = _typing.NewType("ValueType", _builtins.int)
+            V: _TypeAlias = ValueType  # noqa: Y015
+
+        class _RopeScalingEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[Recipe.Architecture._RopeScaling.ValueType], _builtins.type):
+            DESCRIPTOR: _descriptor.EnumDescriptor
+            ROPE_SCALING_UNSPECIFIED: Recipe.Architecture._RopeScaling.ValueType  # 0
+            """Not set: none."""
+            ROPE_SCALING_LINEAR: Recipe.Architecture._RopeScaling.ValueType  # 1
+            """Positions divided by the factor."""
+            ROPE_SCALING_DYNAMIC: Recipe.Architecture._RopeScaling.ValueType  # 2
+            """The base grows with the length of a text."""
+            ROPE_SCALING_YARN: Recipe.Architecture._RopeScaling.ValueType  # 3
+            """YaRN: low frequencies are divided, high ones stay."""
+            ROPE_SCALING_LLAMA3: Recipe.Architecture._RopeScaling.ValueType  # 4
+            """As Llama 3.1 scales them."""
+
+        class RopeScaling(_RopeScaling, metaclass=_RopeScalingEnumTypeWrapper):
+            """Scaling of the rotary positions."""
+
+        ROPE_SCALING_UNSPECIFIED: Recipe.Architecture.RopeScaling.ValueType  # 0
+        """Not set: none."""
+        ROPE_SCALING_LINEAR: Recipe.Architecture.RopeScaling.ValueType  # 1
+        """Positions divided by the factor."""
+        ROPE_SCALING_DYNAMIC: Recipe.Architecture.RopeScaling.ValueType  # 2
+        """The base grows with the length of a text."""
+        ROPE_SCALING_YARN: Recipe.Architecture.RopeScaling.ValueType  # 3
+        """YaRN: low frequencies are divided, high ones stay."""
+        ROPE_SCALING_LLAMA3: Recipe.Architecture.RopeScaling.ValueType  # 4
+        """As Llama 3.1 scales them."""
+
+        class _Tokenizer:
+            ValueType = _typing.NewType("ValueType", _builtins.int)
+            V: _TypeAlias = ValueType  # noqa: Y015
+
+        class _TokenizerEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[Recipe.Architecture._Tokenizer.ValueType], _builtins.type):
+            DESCRIPTOR: _descriptor.EnumDescriptor
+            TOKENIZER_UNSPECIFIED: Recipe.Architecture._Tokenizer.ValueType  # 0
+            """Not set."""
+            TOKENIZER_BYTE_BPE: Recipe.Architecture._Tokenizer.ValueType  # 1
+            """Byte-pair encoding of bytes: no text is unknown to it."""
+            TOKENIZER_UNIGRAM: Recipe.Architecture._Tokenizer.ValueType  # 2
+            """Unigram language model of pieces."""
+            TOKENIZER_WORDPIECE: Recipe.Architecture._Tokenizer.ValueType  # 3
+            """WordPiece: the longest known pieces of a word."""
+            TOKENIZER_WORD: Recipe.Architecture._Tokenizer.ValueType  # 4
+            """Whole words, signs and spaces."""
+            TOKENIZER_CHARACTER: Recipe.Architecture._Tokenizer.ValueType  # 5
+            """Single characters."""
+
+        class Tokenizer(_Tokenizer, metaclass=_TokenizerEnumTypeWrapper):
+            """Tokenizer."""
+
+        TOKENIZER_UNSPECIFIED: Recipe.Architecture.Tokenizer.ValueType  # 0
+        """Not set."""
+        TOKENIZER_BYTE_BPE: Recipe.Architecture.Tokenizer.ValueType  # 1
+        """Byte-pair encoding of bytes: no text is unknown to it."""
+        TOKENIZER_UNIGRAM: Recipe.Architecture.Tokenizer.ValueType  # 2
+        """Unigram language model of pieces."""
+        TOKENIZER_WORDPIECE: Recipe.Architecture.Tokenizer.ValueType  # 3
+        """WordPiece: the longest known pieces of a word."""
+        TOKENIZER_WORD: Recipe.Architecture.Tokenizer.ValueType  # 4
+        """Whole words, signs and spaces."""
+        TOKENIZER_CHARACTER: Recipe.Architecture.Tokenizer.ValueType  # 5
+        """Single characters."""
+
+        class _Preset:
+            ValueType = _typing.NewType("ValueType", _builtins.int)
+            V: _TypeAlias = ValueType  # noqa: Y015
+
+        class _PresetEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[Recipe.Architecture._Preset.ValueType], _builtins.type):
+            DESCRIPTOR: _descriptor.EnumDescriptor
+            PRESET_UNSPECIFIED: Recipe.Architecture._Preset.ValueType  # 0
+            """Not set: none."""
+            PRESET_TINY: Recipe.Architecture._Preset.ValueType  # 1
+            """1 million weights, the default values of all fields."""
+            PRESET_SMOLLM2_135M: Recipe.Architecture._Preset.ValueType  # 2
+            """SmolLM2-135M, with 134,515,008 weights."""
+            PRESET_SMOLLM2_360M: Recipe.Architecture._Preset.ValueType  # 3
+            """SmolLM2-360M, with 361,821,120 weights."""
+            PRESET_QWEN3_600M: Recipe.Architecture._Preset.ValueType  # 4
+            """Qwen3-0.6B, with 596,049,920 weights."""
+
+        class Preset(_Preset, metaclass=_PresetEnumTypeWrapper):
+            """Published architecture."""
+
+        PRESET_UNSPECIFIED: Recipe.Architecture.Preset.ValueType  # 0
+        """Not set: none."""
+        PRESET_TINY: Recipe.Architecture.Preset.ValueType  # 1
+        """1 million weights, the default values of all fields."""
+        PRESET_SMOLLM2_135M: Recipe.Architecture.Preset.ValueType  # 2
+        """SmolLM2-135M, with 134,515,008 weights."""
+        PRESET_SMOLLM2_360M: Recipe.Architecture.Preset.ValueType  # 3
+        """SmolLM2-360M, with 361,821,120 weights."""
+        PRESET_QWEN3_600M: Recipe.Architecture.Preset.ValueType  # 4
+        """Qwen3-0.6B, with 596,049,920 weights."""
 
         VOCAB_SIZE_FIELD_NUMBER: _builtins.int
         HIDDEN_SIZE_FIELD_NUMBER: _builtins.int
         LAYERS_FIELD_NUMBER: _builtins.int
         HEADS_FIELD_NUMBER: _builtins.int
         MAX_POSITIONS_FIELD_NUMBER: _builtins.int
+        FAMILY_FIELD_NUMBER: _builtins.int
+        KEY_VALUE_HEADS_FIELD_NUMBER: _builtins.int
+        HEAD_SIZE_FIELD_NUMBER: _builtins.int
+        INTERMEDIATE_SIZE_FIELD_NUMBER: _builtins.int
+        ROPE_THETA_FIELD_NUMBER: _builtins.int
+        ROPE_SCALING_FIELD_NUMBER: _builtins.int
+        ROPE_FACTOR_FIELD_NUMBER: _builtins.int
+        SLIDING_WINDOW_FIELD_NUMBER: _builtins.int
+        TIED_FIELD_NUMBER: _builtins.int
+        EXPERTS_FIELD_NUMBER: _builtins.int
+        EXPERTS_PER_TOKEN_FIELD_NUMBER: _builtins.int
+        TOKENIZER_FIELD_NUMBER: _builtins.int
+        PRESET_FIELD_NUMBER: _builtins.int
         vocab_size: _builtins.int
-        """Size of the vocabulary, 300 to 262,144. Default: 4096."""
+        """Size of the vocabulary, 300 to 262,144; from 16 for the tokenizers WORD and CHARACTER. Default: 4096."""
         hidden_size: _builtins.int
         """Hidden size. Default: 128."""
         layers: _builtins.int
         """Number of layers, 1 to 128. Default: 3."""
         heads: _builtins.int
-        """Number of attention heads. It must divide the hidden size into heads of a multiple of 32. Default: 4."""
+        """Number of attention heads. Without `head_size`, it must divide the hidden size into heads of a multiple of 32.
+        Default: one for 32 of the hidden size.
+        """
         max_positions: _builtins.int
         """Context length in tokens, 128 to 131,072. Default: 2048."""
+        family: Global___Recipe.Architecture.Family.ValueType
+        """Family of the architecture. Default: LLAMA."""
+        key_value_heads: _builtins.int
+        """Number of heads of keys and values, which divides that of queries (grouped-query attention). Default: as many."""
+        head_size: _builtins.int
+        """Width of a head, a multiple of 32, at most 256. Default: the hidden size divided by the heads."""
+        intermediate_size: _builtins.int
+        """Width of the gated layer, or of each expert, 32 to 262,144. Default: 8/3 of the hidden size, down to a multiple
+        of 32.
+        """
+        rope_theta: _builtins.float
+        """Base of the rotary positions, 1 to 10^9. Default: 10,000."""
+        rope_scaling: Global___Recipe.Architecture.RopeScaling.ValueType
+        """Scaling of the rotary positions for long contexts. Default: none."""
+        rope_factor: _builtins.float
+        """Factor by which `max_positions` exceeds the unscaled positions, above 1 and at most 1,024. Only with
+        `rope_scaling`.
+        """
+        sliding_window: _builtins.int
+        """Number of tokens that a token attends to, itself included: 16 to 131,072. Only MISTRAL and MIXTRAL. 0: all before."""
+        tied: _builtins.bool
+        """Input and output embeddings are the same matrix. Default: true."""
+        experts: _builtins.int
+        """Number of experts of a layer, 2 to 256. Required of MIXTRAL, QWEN3_MOE and OLMOE, refused of others."""
+        experts_per_token: _builtins.int
+        """Number of experts that a token uses, at most `experts`. Default: 2."""
+        tokenizer: Global___Recipe.Architecture.Tokenizer.ValueType
+        """Tokenizer that is trained on the training part. Default: BYTE_BPE."""
+        preset: Global___Recipe.Architecture.Preset.ValueType
+        """Published architecture to take all values from that the request does not state. Default: none."""
         def __init__(
             self,
             *,
@@ -902,12 +1425,27 @@ class Recipe(_message.Message):
             layers: _builtins.int = ...,
             heads: _builtins.int = ...,
             max_positions: _builtins.int = ...,
+            family: Global___Recipe.Architecture.Family.ValueType = ...,
+            key_value_heads: _builtins.int = ...,
+            head_size: _builtins.int = ...,
+            intermediate_size: _builtins.int = ...,
+            rope_theta: _builtins.float = ...,
+            rope_scaling: Global___Recipe.Architecture.RopeScaling.ValueType = ...,
+            rope_factor: _builtins.float = ...,
+            sliding_window: _builtins.int = ...,
+            tied: _builtins.bool | None = ...,
+            experts: _builtins.int = ...,
+            experts_per_token: _builtins.int = ...,
+            tokenizer: Global___Recipe.Architecture.Tokenizer.ValueType = ...,
+            preset: Global___Recipe.Architecture.Preset.ValueType = ...,
         ) -> None: ...
-        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        _HasFieldArgType: _TypeAlias = _typing.Literal["_tied", b"_tied", "tied", b"tied"]  # noqa: Y015
         def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-        _ClearFieldArgType: _TypeAlias = _typing.Literal["heads", b"heads", "hidden_size", b"hidden_size", "layers", b"layers", "max_positions", b"max_positions", "vocab_size", b"vocab_size"]  # noqa: Y015
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["_tied", b"_tied", "experts", b"experts", "experts_per_token", b"experts_per_token", "family", b"family", "head_size", b"head_size", "heads", b"heads", "hidden_size", b"hidden_size", "intermediate_size", b"intermediate_size", "key_value_heads", b"key_value_heads", "layers", b"layers", "max_positions", b"max_positions", "preset", b"preset", "rope_factor", b"rope_factor", "rope_scaling", b"rope_scaling", "rope_theta", b"rope_theta", "sliding_window", b"sliding_window", "tied", b"tied", "tokenizer", b"tokenizer", "vocab_size", b"vocab_size"]  # noqa: Y015
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-        def WhichOneof(self, oneof_group: _Never) -> None: ...
+        _WhichOneofReturnType__tied: _TypeAlias = _typing.Literal["tied"]  # noqa: Y015
+        _WhichOneofArgType__tied: _TypeAlias = _typing.Literal["_tied", b"_tied"]  # noqa: Y015
+        def WhichOneof(self, oneof_group: _WhichOneofArgType__tied) -> _WhichOneofReturnType__tied | None: ...
 
     METHOD_FIELD_NUMBER: _builtins.int
     LABELS_FIELD_NUMBER: _builtins.int
@@ -942,6 +1480,11 @@ class Recipe(_message.Message):
     REWARD_MODEL_ARTIFACT_DIGEST_FIELD_NUMBER: _builtins.int
     SELECTION_METRIC_FIELD_NUMBER: _builtins.int
     CLASSICAL_FIELD_NUMBER: _builtins.int
+    OPTIMIZATION_FIELD_NUMBER: _builtins.int
+    LORA_FIELD_NUMBER: _builtins.int
+    DOMAIN_TOKENS_FIELD_NUMBER: _builtins.int
+    EXPERT_GROWTH_FIELD_NUMBER: _builtins.int
+    NEURAL_FIELD_NUMBER: _builtins.int
     method: Global___Recipe.Method.ValueType
     """Training method. Default: FROM_SCRATCH without a base model, LORA on top of an adapter, otherwise CONTINUE."""
     seed: _builtins.int
@@ -1027,6 +1570,12 @@ class Recipe(_message.Message):
     `loss`. Several labels, free texts, and numbers that are no single tokens of the model are compared
     by the loss. Default: `macro_f1`, `mae`, else `loss`.
     """
+    domain_tokens: _builtins.int
+    """Number of words of the training part to add to the tokenizer and the embeddings of the base model, at most 10,000:
+    those whose tokens become fewest by it, and words that the tokenizer does not know. Only with CONTINUE. The metrics
+    of the run state tokens a word (`fertility`) and the share of unknown tokens (`unknown_share`) of the validation
+    part, and both before.
+    """
     @_builtins.property
     def labels(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The same as `task.classify.labels`: at least two of at most 64 characters each. In a model trained from scratch,
@@ -1059,6 +1608,24 @@ class Recipe(_message.Message):
     @_builtins.property
     def classical(self) -> Global___Recipe.Classical:
         """Candidates of a classical model. Only with CLASSICAL."""
+
+    @_builtins.property
+    def optimization(self) -> _optimization_pb2.Optimization:
+        """Optimizer and learning-rate schedule."""
+
+    @_builtins.property
+    def lora(self) -> _lora_pb2.Lora:
+        """Settings of a new adapter. Only with LORA."""
+
+    @_builtins.property
+    def expert_growth(self) -> Global___Recipe.ExpertGrowth:
+        """Experts to add to a base model with experts. Only with CONTINUE. The run trains the new experts and their rows of
+        the routers; all other weights stay as they are.
+        """
+
+    @_builtins.property
+    def neural(self) -> Global___Recipe.Neural:
+        """Architecture and training of a small neural model. Only with NEURAL."""
 
     def __init__(
         self,
@@ -1096,10 +1663,15 @@ class Recipe(_message.Message):
         reward_model_artifact_digest: _builtins.str = ...,
         selection_metric: _builtins.str = ...,
         classical: Global___Recipe.Classical | None = ...,
+        optimization: _optimization_pb2.Optimization | None = ...,
+        lora: _lora_pb2.Lora | None = ...,
+        domain_tokens: _builtins.int = ...,
+        expert_growth: Global___Recipe.ExpertGrowth | None = ...,
+        neural: Global___Recipe.Neural | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_bad_weight", b"_bad_weight", "_good_weight", b"_good_weight", "_label_smoothing", b"_label_smoothing", "_language_model_epochs", b"_language_model_epochs", "_language_model_weight", b"_language_model_weight", "architecture", b"architecture", "bad_weight", b"bad_weight", "classical", b"classical", "distillation", b"distillation", "good_weight", b"good_weight", "grpo", b"grpo", "label_smoothing", b"label_smoothing", "language_model_epochs", b"language_model_epochs", "language_model_weight", b"language_model_weight", "task", b"task"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_bad_weight", b"_bad_weight", "_good_weight", b"_good_weight", "_label_smoothing", b"_label_smoothing", "_language_model_epochs", b"_language_model_epochs", "_language_model_weight", b"_language_model_weight", "architecture", b"architecture", "bad_weight", b"bad_weight", "classical", b"classical", "distillation", b"distillation", "expert_growth", b"expert_growth", "good_weight", b"good_weight", "grpo", b"grpo", "label_smoothing", b"label_smoothing", "language_model_epochs", b"language_model_epochs", "language_model_weight", b"language_model_weight", "lora", b"lora", "neural", b"neural", "optimization", b"optimization", "task", b"task"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_bad_weight", b"_bad_weight", "_good_weight", b"_good_weight", "_label_smoothing", b"_label_smoothing", "_language_model_epochs", b"_language_model_epochs", "_language_model_weight", b"_language_model_weight", "architecture", b"architecture", "bad_weight", b"bad_weight", "batch_size", b"batch_size", "beta", b"beta", "classical", b"classical", "distillation", b"distillation", "dtype", b"dtype", "epochs", b"epochs", "good_weight", b"good_weight", "gradient_accumulation", b"gradient_accumulation", "gradient_checkpointing", b"gradient_checkpointing", "grpo", b"grpo", "label_smoothing", b"label_smoothing", "labels", b"labels", "language_model_epochs", b"language_model_epochs", "language_model_weight", b"language_model_weight", "learning_rate", b"learning_rate", "lora_rank", b"lora_rank", "max_chars", b"max_chars", "max_tokens", b"max_tokens", "method", b"method", "new_tokens", b"new_tokens", "objective", b"objective", "packed", b"packed", "preference_loss", b"preference_loss", "prompt_tokens", b"prompt_tokens", "reward_model_artifact_digest", b"reward_model_artifact_digest", "seed", b"seed", "selection_metric", b"selection_metric", "sweep", b"sweep", "task", b"task", "train_on", b"train_on", "truncation", b"truncation"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_bad_weight", b"_bad_weight", "_good_weight", b"_good_weight", "_label_smoothing", b"_label_smoothing", "_language_model_epochs", b"_language_model_epochs", "_language_model_weight", b"_language_model_weight", "architecture", b"architecture", "bad_weight", b"bad_weight", "batch_size", b"batch_size", "beta", b"beta", "classical", b"classical", "distillation", b"distillation", "domain_tokens", b"domain_tokens", "dtype", b"dtype", "epochs", b"epochs", "expert_growth", b"expert_growth", "good_weight", b"good_weight", "gradient_accumulation", b"gradient_accumulation", "gradient_checkpointing", b"gradient_checkpointing", "grpo", b"grpo", "label_smoothing", b"label_smoothing", "labels", b"labels", "language_model_epochs", b"language_model_epochs", "language_model_weight", b"language_model_weight", "learning_rate", b"learning_rate", "lora", b"lora", "lora_rank", b"lora_rank", "max_chars", b"max_chars", "max_tokens", b"max_tokens", "method", b"method", "neural", b"neural", "new_tokens", b"new_tokens", "objective", b"objective", "optimization", b"optimization", "packed", b"packed", "preference_loss", b"preference_loss", "prompt_tokens", b"prompt_tokens", "reward_model_artifact_digest", b"reward_model_artifact_digest", "seed", b"seed", "selection_metric", b"selection_metric", "sweep", b"sweep", "task", b"task", "train_on", b"train_on", "truncation", b"truncation"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__bad_weight: _TypeAlias = _typing.Literal["bad_weight"]  # noqa: Y015
     _WhichOneofArgType__bad_weight: _TypeAlias = _typing.Literal["_bad_weight", b"_bad_weight"]  # noqa: Y015
@@ -1189,12 +1761,122 @@ class ResourcePlan(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    @_typing.final
+    class Estimate(_message.Message):
+        """Estimate of the work of a run, from a sample of its records."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        STEPS_FIELD_NUMBER: _builtins.int
+        EPOCHS_FIELD_NUMBER: _builtins.int
+        RECORDS_FIELD_NUMBER: _builtins.int
+        SAMPLES_FIELD_NUMBER: _builtins.int
+        TOKENS_PER_EPOCH_FIELD_NUMBER: _builtins.int
+        TOKENS_FIELD_NUMBER: _builtins.int
+        CUT_SAMPLES_FIELD_NUMBER: _builtins.int
+        LONGEST_TOKENS_FIELD_NUMBER: _builtins.int
+        PARAMETERS_FIELD_NUMBER: _builtins.int
+        TRAINED_PARAMETERS_FIELD_NUMBER: _builtins.int
+        SECONDS_FIELD_NUMBER: _builtins.int
+        BASIS_FIELD_NUMBER: _builtins.int
+        DEVICE_FIELD_NUMBER: _builtins.int
+        DEVICE_HOURS_FIELD_NUMBER: _builtins.int
+        COST_FIELD_NUMBER: _builtins.int
+        SAMPLED_RECORDS_FIELD_NUMBER: _builtins.int
+        steps: _builtins.int
+        """Maximum number of training steps. A run ends earlier without a gain."""
+        epochs: _builtins.float
+        """Maximum number of epochs."""
+        records: _builtins.int
+        """Number of records in the training part."""
+        samples: _builtins.int
+        """Number of samples in an epoch. A record may give several or none."""
+        tokens_per_epoch: _builtins.int
+        """Number of tokens in an epoch."""
+        tokens: _builtins.int
+        """Number of tokens of all steps."""
+        cut_samples: _builtins.int
+        """Number of samples that are cut, because they are longer than the recipe allows."""
+        longest_tokens: _builtins.int
+        """Number of tokens of the longest sample, before it is cut."""
+        parameters: _builtins.int
+        """Number of parameters of the model."""
+        trained_parameters: _builtins.int
+        """Number of parameters that are trained."""
+        seconds: _builtins.float
+        """Duration in seconds, from the start of the workers to the stored model."""
+        basis: _builtins.str
+        """Origin of the speed that `seconds` is computed with, in one sentence."""
+        device: _builtins.str
+        """Workers, accelerator and threads, in words."""
+        device_hours: _builtins.float
+        """Hours of one worker: workers times duration."""
+        cost: _builtins.float
+        """Cost: device hours times the price of the accelerator in the settings of training. 0 without a price."""
+        sampled_records: _builtins.int
+        """Number of records that were read for this estimate."""
+        def __init__(
+            self,
+            *,
+            steps: _builtins.int = ...,
+            epochs: _builtins.float = ...,
+            records: _builtins.int = ...,
+            samples: _builtins.int = ...,
+            tokens_per_epoch: _builtins.int = ...,
+            tokens: _builtins.int = ...,
+            cut_samples: _builtins.int = ...,
+            longest_tokens: _builtins.int = ...,
+            parameters: _builtins.int = ...,
+            trained_parameters: _builtins.int = ...,
+            seconds: _builtins.float = ...,
+            basis: _builtins.str = ...,
+            device: _builtins.str = ...,
+            device_hours: _builtins.float = ...,
+            cost: _builtins.float = ...,
+            sampled_records: _builtins.int = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["basis", b"basis", "cost", b"cost", "cut_samples", b"cut_samples", "device", b"device", "device_hours", b"device_hours", "epochs", b"epochs", "longest_tokens", b"longest_tokens", "parameters", b"parameters", "records", b"records", "sampled_records", b"sampled_records", "samples", b"samples", "seconds", b"seconds", "steps", b"steps", "tokens", b"tokens", "tokens_per_epoch", b"tokens_per_epoch", "trained_parameters", b"trained_parameters"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    @_typing.final
+    class Problem(_message.Message):
+        """Property of a request or of its data that needs attention."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        REASON_FIELD_NUMBER: _builtins.int
+        MESSAGE_FIELD_NUMBER: _builtins.int
+        BLOCKING_FIELD_NUMBER: _builtins.int
+        reason: _builtins.str
+        """Stable reason code in UPPER_SNAKE_CASE."""
+        message: _builtins.str
+        """Description, with what to change."""
+        blocking: _builtins.bool
+        """True if the run would be refused, or would fail before its first step."""
+        def __init__(
+            self,
+            *,
+            reason: _builtins.str = ...,
+            message: _builtins.str = ...,
+            blocking: _builtins.bool = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["blocking", b"blocking", "message", b"message", "reason", b"reason"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     RULE_OF_THUMB_BYTES_FIELD_NUMBER: _builtins.int
     MEASURED_BYTES_FIELD_NUMBER: _builtins.int
     AVAILABLE_BYTES_FIELD_NUMBER: _builtins.int
     ADMITTED_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
     MACHINE_FAMILIES_FIELD_NUMBER: _builtins.int
+    ESTIMATE_FIELD_NUMBER: _builtins.int
+    PROBLEMS_FIELD_NUMBER: _builtins.int
     rule_of_thumb_bytes: _builtins.int
     """Memory requirement by rule of thumb, in bytes. For comparison only."""
     measured_bytes: _builtins.int
@@ -1209,6 +1891,14 @@ class ResourcePlan(_message.Message):
     def machine_families(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Suitable machine families, best first."""
 
+    @_builtins.property
+    def estimate(self) -> Global___ResourcePlan.Estimate:
+        """Estimate of the work. Only in the answer to a request with `validate_only`."""
+
+    @_builtins.property
+    def problems(self) -> _containers.RepeatedCompositeFieldContainer[Global___ResourcePlan.Problem]:
+        """Why the run would be refused or would fail, and what deserves attention. Only with `validate_only`."""
+
     def __init__(
         self,
         *,
@@ -1218,11 +1908,71 @@ class ResourcePlan(_message.Message):
         admitted: _builtins.bool = ...,
         reason: _builtins.str = ...,
         machine_families: _abc.Iterable[_builtins.str] | None = ...,
+        estimate: Global___ResourcePlan.Estimate | None = ...,
+        problems: _abc.Iterable[Global___ResourcePlan.Problem] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["estimate", b"estimate"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["admitted", b"admitted", "available_bytes", b"available_bytes", "machine_families", b"machine_families", "measured_bytes", b"measured_bytes", "reason", b"reason", "rule_of_thumb_bytes", b"rule_of_thumb_bytes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["admitted", b"admitted", "available_bytes", b"available_bytes", "estimate", b"estimate", "machine_families", b"machine_families", "measured_bytes", b"measured_bytes", "problems", b"problems", "reason", b"reason", "rule_of_thumb_bytes", b"rule_of_thumb_bytes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ResourcePlan: _TypeAlias = ResourcePlan  # noqa: Y015
+
+@_typing.final
+class MetricSeries(_message.Message):
+    """Measurements of one name over the steps of a training run."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class Point(_message.Message):
+        """Measurement at one step."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        STEP_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        step: _builtins.int
+        """Number of the step."""
+        value: _builtins.float
+        """Measured value."""
+        def __init__(
+            self,
+            *,
+            step: _builtins.int = ...,
+            value: _builtins.float = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["step", b"step", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    NAME_FIELD_NUMBER: _builtins.int
+    METRIC_FIELD_NUMBER: _builtins.int
+    POINTS_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Resource name: `projects/{project}/trainingRuns/{training_run}/metrics/{metric}`."""
+    metric: _builtins.str
+    """Name of the measurement: `loss`, `validation_loss`, `learning_rate`, `gradient_norm`, `tokens_per_second`,
+    `memory_bytes` and others.
+    """
+    @_builtins.property
+    def points(self) -> _containers.RepeatedCompositeFieldContainer[Global___MetricSeries.Point]:
+        """Measurements in the order of the steps."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        metric: _builtins.str = ...,
+        points: _abc.Iterable[Global___MetricSeries.Point] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["metric", b"metric", "name", b"name", "points", b"points"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MetricSeries: _TypeAlias = MetricSeries  # noqa: Y015

@@ -7,6 +7,7 @@ from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
+from ratoon.training.v1 import sweep_pb2 as _sweep_pb2
 from ratoon.training.v1 import training_run_pb2 as _training_run_pb2
 import builtins as _builtins
 import sys
@@ -29,6 +30,7 @@ class CreateTrainingRunRequest(_message.Message):
     TRAINING_RUN_ID_FIELD_NUMBER: _builtins.int
     TRAINING_RUN_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
     parent: _builtins.str
     """Resource name of the project: `projects/{project}`."""
     training_run_id: _builtins.str
@@ -38,6 +40,10 @@ class CreateTrainingRunRequest(_message.Message):
     request_id: _builtins.str
     """Makes a retry safe: the identical request with the same ID returns the resource that it created first. A different
     request with the same ID is refused. At most 256 characters.
+    """
+    validate_only: _builtins.bool
+    """Check the request, read a sample of the data and plan the run, without starting it. The answer is the run as it
+    would be created, with `plan.estimate` and `plan.problems`. Nothing is stored.
     """
     @_builtins.property
     def training_run(self) -> _training_run_pb2.TrainingRun:
@@ -52,10 +58,11 @@ class CreateTrainingRunRequest(_message.Message):
         training_run_id: _builtins.str = ...,
         training_run: _training_run_pb2.TrainingRun | None = ...,
         request_id: _builtins.str = ...,
+        validate_only: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["training_run", b"training_run"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["parent", b"parent", "request_id", b"request_id", "training_run", b"training_run", "training_run_id", b"training_run_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["parent", b"parent", "request_id", b"request_id", "training_run", b"training_run", "training_run_id", b"training_run_id", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -198,6 +205,180 @@ class CancelTrainingRunRequest(_message.Message):
 Global___CancelTrainingRunRequest: _TypeAlias = CancelTrainingRunRequest  # noqa: Y015
 
 @_typing.final
+class StopTrainingRunRequest(_message.Message):
+    """Request of `StopTrainingRun`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Resource name of the training run: `projects/{project}/trainingRuns/{training_run}`."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StopTrainingRunRequest: _TypeAlias = StopTrainingRunRequest  # noqa: Y015
+
+@_typing.final
+class ResumeTrainingRunRequest(_message.Message):
+    """Request of `ResumeTrainingRun`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Resource name of the training run: `projects/{project}/trainingRuns/{training_run}`."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ResumeTrainingRunRequest: _TypeAlias = ResumeTrainingRunRequest  # noqa: Y015
+
+@_typing.final
+class CloneTrainingRunRequest(_message.Message):
+    """Request of `CloneTrainingRun`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    TRAINING_RUN_ID_FIELD_NUMBER: _builtins.int
+    RECIPE_FIELD_NUMBER: _builtins.int
+    RESOURCES_FIELD_NUMBER: _builtins.int
+    TRAIN_DIGEST_FIELD_NUMBER: _builtins.int
+    VALIDATION_DIGEST_FIELD_NUMBER: _builtins.int
+    CONTINUE_TRAINING_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Resource name of the training run to clone: `projects/{project}/trainingRuns/{training_run}`."""
+    training_run_id: _builtins.str
+    """Last segment of the name of the new run: 1 to 63 characters of `a-z`, `0-9`, `-` and `.`; the first and the last
+    one are a letter or a digit. Empty: the server generates a UUIDv7.
+    """
+    train_digest: _builtins.str
+    """Digest of another training part. Empty: that of the run."""
+    validation_digest: _builtins.str
+    """Digest of another validation part. Empty: that of the run."""
+    continue_training: _builtins.bool
+    """Start from the model of the run instead of from where the run started: the method becomes CONTINUE, or LORA if the
+    model is an adapter. Refused if the run has no model (`NO_CHECKPOINT`).
+    """
+    request_id: _builtins.str
+    """Makes a retry safe: the identical request with the same ID returns the resource that it created first. A different
+    request with the same ID is refused. At most 256 characters.
+    """
+    validate_only: _builtins.bool
+    """Plan the new run without starting it, as in `CreateTrainingRun`."""
+    @_builtins.property
+    def recipe(self) -> _training_run_pb2.Recipe:
+        """Changes of the recipe. Fields that are set take the place of those of the run; the others stay."""
+
+    @_builtins.property
+    def resources(self) -> _training_run_pb2.Resources:
+        """Changes of the compute resources, in the same way."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        training_run_id: _builtins.str = ...,
+        recipe: _training_run_pb2.Recipe | None = ...,
+        resources: _training_run_pb2.Resources | None = ...,
+        train_digest: _builtins.str = ...,
+        validation_digest: _builtins.str = ...,
+        continue_training: _builtins.bool = ...,
+        request_id: _builtins.str = ...,
+        validate_only: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["recipe", b"recipe", "resources", b"resources"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["continue_training", b"continue_training", "name", b"name", "recipe", b"recipe", "request_id", b"request_id", "resources", b"resources", "train_digest", b"train_digest", "training_run_id", b"training_run_id", "validate_only", b"validate_only", "validation_digest", b"validation_digest"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CloneTrainingRunRequest: _TypeAlias = CloneTrainingRunRequest  # noqa: Y015
+
+@_typing.final
+class ListTrainingRunMetricsRequest(_message.Message):
+    """Request of `ListTrainingRunMetrics`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PARENT_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    MAX_POINTS_FIELD_NUMBER: _builtins.int
+    parent: _builtins.str
+    """Resource name of the training run: `projects/{project}/trainingRuns/{training_run}`."""
+    page_size: _builtins.int
+    """Maximum number of series to return. 0: 100. Values above 1000 are reduced to 1000; negative values are refused. A
+    page may hold fewer items.
+    """
+    page_token: _builtins.str
+    """`next_page_token` of the previous page. Empty: the first page. The token of another listing is refused."""
+    max_points: _builtins.int
+    """Maximum number of points of a series, 2 to 1,000. Of each span of steps the lowest and the highest value stay. 0:
+    200.
+    """
+    def __init__(
+        self,
+        *,
+        parent: _builtins.str = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+        max_points: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["max_points", b"max_points", "page_size", b"page_size", "page_token", b"page_token", "parent", b"parent"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListTrainingRunMetricsRequest: _TypeAlias = ListTrainingRunMetricsRequest  # noqa: Y015
+
+@_typing.final
+class ListTrainingRunMetricsResponse(_message.Message):
+    """One page of the measurements of a training run."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SERIES_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Token of the next page. Empty on the last page."""
+    @_builtins.property
+    def series(self) -> _containers.RepeatedCompositeFieldContainer[_training_run_pb2.MetricSeries]:
+        """The series of this page, by name."""
+
+    def __init__(
+        self,
+        *,
+        series: _abc.Iterable[_training_run_pb2.MetricSeries] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "series", b"series"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListTrainingRunMetricsResponse: _TypeAlias = ListTrainingRunMetricsResponse  # noqa: Y015
+
+@_typing.final
 class DeleteTrainingRunRequest(_message.Message):
     """Request of `DeleteTrainingRun`."""
 
@@ -267,3 +448,250 @@ class PlanTrainingRequest(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___PlanTrainingRequest: _TypeAlias = PlanTrainingRequest  # noqa: Y015
+
+@_typing.final
+class CreateSweepRequest(_message.Message):
+    """Request of `CreateSweep`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PARENT_FIELD_NUMBER: _builtins.int
+    SWEEP_ID_FIELD_NUMBER: _builtins.int
+    SWEEP_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    parent: _builtins.str
+    """Resource name of the project: `projects/{project}`."""
+    sweep_id: _builtins.str
+    """Last segment of the resource name: 1 to 63 characters of `a-z`, `0-9`, `-` and `.`; the first and the last one are
+    a letter or a digit. Empty: the server generates a UUIDv7.
+    """
+    request_id: _builtins.str
+    """Makes a retry safe: the identical request with the same ID returns the resource that it created first. A different
+    request with the same ID is refused. At most 256 characters.
+    """
+    @_builtins.property
+    def sweep(self) -> _sweep_pb2.Sweep:
+        """The sweep to create. Fields that the server sets are not read."""
+
+    def __init__(
+        self,
+        *,
+        parent: _builtins.str = ...,
+        sweep_id: _builtins.str = ...,
+        sweep: _sweep_pb2.Sweep | None = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["sweep", b"sweep"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["parent", b"parent", "request_id", b"request_id", "sweep", b"sweep", "sweep_id", b"sweep_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CreateSweepRequest: _TypeAlias = CreateSweepRequest  # noqa: Y015
+
+@_typing.final
+class GetSweepRequest(_message.Message):
+    """Request of `GetSweep`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Resource name of the sweep: `projects/{project}/sweeps/{sweep}`."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetSweepRequest: _TypeAlias = GetSweepRequest  # noqa: Y015
+
+@_typing.final
+class ListSweepsRequest(_message.Message):
+    """Request of `ListSweeps`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PARENT_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    ORDER_BY_FIELD_NUMBER: _builtins.int
+    parent: _builtins.str
+    """Resource name of the project: `projects/{project}`."""
+    page_size: _builtins.int
+    """Maximum number of items to return. 0: 100. Values above 1000 are reduced to 1000; negative values are refused. A
+    page may hold fewer items.
+    """
+    page_token: _builtins.str
+    """`next_page_token` of the previous page. Empty: the first page. The token of another listing is refused."""
+    order_by: _builtins.str
+    """Order of the items: `create_time` (default) or `create_time desc`. The token of another order is refused."""
+    def __init__(
+        self,
+        *,
+        parent: _builtins.str = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+        order_by: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["order_by", b"order_by", "page_size", b"page_size", "page_token", b"page_token", "parent", b"parent"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListSweepsRequest: _TypeAlias = ListSweepsRequest  # noqa: Y015
+
+@_typing.final
+class ListSweepsResponse(_message.Message):
+    """One page of sweeps."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SWEEPS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Token of the next page. Empty on the last page."""
+    @_builtins.property
+    def sweeps(self) -> _containers.RepeatedCompositeFieldContainer[_sweep_pb2.Sweep]:
+        """The sweeps of this page."""
+
+    def __init__(
+        self,
+        *,
+        sweeps: _abc.Iterable[_sweep_pb2.Sweep] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "sweeps", b"sweeps"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListSweepsResponse: _TypeAlias = ListSweepsResponse  # noqa: Y015
+
+@_typing.final
+class WatchSweepRequest(_message.Message):
+    """Request of `WatchSweep`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Resource name of the sweep: `projects/{project}/sweeps/{sweep}`."""
+    revision: _builtins.int
+    """Send only states with a higher revision, for example than the last one that was received; no revision is too old.
+    0: start with the current state.
+    """
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        revision: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "revision", b"revision"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WatchSweepRequest: _TypeAlias = WatchSweepRequest  # noqa: Y015
+
+@_typing.final
+class CancelSweepRequest(_message.Message):
+    """Request of `CancelSweep`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Resource name of the sweep: `projects/{project}/sweeps/{sweep}`."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CancelSweepRequest: _TypeAlias = CancelSweepRequest  # noqa: Y015
+
+@_typing.final
+class ResumeSweepRequest(_message.Message):
+    """Request of `ResumeSweep`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    BUDGET_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Resource name of the sweep: `projects/{project}/sweeps/{sweep}`."""
+    @_builtins.property
+    def budget(self) -> _sweep_pb2.Sweep.Budget:
+        """New limits; they replace the former ones. Not set: the limits stay."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        budget: _sweep_pb2.Sweep.Budget | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["budget", b"budget"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["budget", b"budget", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ResumeSweepRequest: _TypeAlias = ResumeSweepRequest  # noqa: Y015
+
+@_typing.final
+class DeleteSweepRequest(_message.Message):
+    """Request of `DeleteSweep`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    ALLOW_MISSING_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Resource name of the sweep: `projects/{project}/sweeps/{sweep}`."""
+    allow_missing: _builtins.bool
+    """If true, the deletion of a sweep that does not exist succeeds, so that a retry does."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        allow_missing: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["allow_missing", b"allow_missing", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteSweepRequest: _TypeAlias = DeleteSweepRequest  # noqa: Y015
+
+@_typing.final
+class DeleteSweepResponse(_message.Message):
+    """Empty response of `DeleteSweep`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteSweepResponse: _TypeAlias = DeleteSweepResponse  # noqa: Y015

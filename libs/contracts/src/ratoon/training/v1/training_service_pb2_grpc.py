@@ -3,6 +3,7 @@
 import grpc
 import warnings
 
+from ratoon.training.v1 import sweep_pb2 as ratoon_dot_training_dot_v1_dot_sweep__pb2
 from ratoon.training.v1 import training_run_pb2 as ratoon_dot_training_dot_v1_dot_training__run__pb2
 from ratoon.training.v1 import training_service_pb2 as ratoon_dot_training_dot_v1_dot_training__service__pb2
 
@@ -66,10 +67,65 @@ class TrainingServiceStub:
                 request_serializer=ratoon_dot_training_dot_v1_dot_training__service__pb2.CancelTrainingRunRequest.SerializeToString,
                 response_deserializer=ratoon_dot_training_dot_v1_dot_training__run__pb2.TrainingRun.FromString,
                 _registered_method=True)
+        self.StopTrainingRun = channel.unary_unary(
+                '/ratoon.training.v1.TrainingService/StopTrainingRun',
+                request_serializer=ratoon_dot_training_dot_v1_dot_training__service__pb2.StopTrainingRunRequest.SerializeToString,
+                response_deserializer=ratoon_dot_training_dot_v1_dot_training__run__pb2.TrainingRun.FromString,
+                _registered_method=True)
+        self.ResumeTrainingRun = channel.unary_unary(
+                '/ratoon.training.v1.TrainingService/ResumeTrainingRun',
+                request_serializer=ratoon_dot_training_dot_v1_dot_training__service__pb2.ResumeTrainingRunRequest.SerializeToString,
+                response_deserializer=ratoon_dot_training_dot_v1_dot_training__run__pb2.TrainingRun.FromString,
+                _registered_method=True)
+        self.CloneTrainingRun = channel.unary_unary(
+                '/ratoon.training.v1.TrainingService/CloneTrainingRun',
+                request_serializer=ratoon_dot_training_dot_v1_dot_training__service__pb2.CloneTrainingRunRequest.SerializeToString,
+                response_deserializer=ratoon_dot_training_dot_v1_dot_training__run__pb2.TrainingRun.FromString,
+                _registered_method=True)
+        self.ListTrainingRunMetrics = channel.unary_unary(
+                '/ratoon.training.v1.TrainingService/ListTrainingRunMetrics',
+                request_serializer=ratoon_dot_training_dot_v1_dot_training__service__pb2.ListTrainingRunMetricsRequest.SerializeToString,
+                response_deserializer=ratoon_dot_training_dot_v1_dot_training__service__pb2.ListTrainingRunMetricsResponse.FromString,
+                _registered_method=True)
         self.PlanTraining = channel.unary_unary(
                 '/ratoon.training.v1.TrainingService/PlanTraining',
                 request_serializer=ratoon_dot_training_dot_v1_dot_training__service__pb2.PlanTrainingRequest.SerializeToString,
                 response_deserializer=ratoon_dot_training_dot_v1_dot_training__run__pb2.ResourcePlan.FromString,
+                _registered_method=True)
+        self.CreateSweep = channel.unary_unary(
+                '/ratoon.training.v1.TrainingService/CreateSweep',
+                request_serializer=ratoon_dot_training_dot_v1_dot_training__service__pb2.CreateSweepRequest.SerializeToString,
+                response_deserializer=ratoon_dot_training_dot_v1_dot_sweep__pb2.Sweep.FromString,
+                _registered_method=True)
+        self.GetSweep = channel.unary_unary(
+                '/ratoon.training.v1.TrainingService/GetSweep',
+                request_serializer=ratoon_dot_training_dot_v1_dot_training__service__pb2.GetSweepRequest.SerializeToString,
+                response_deserializer=ratoon_dot_training_dot_v1_dot_sweep__pb2.Sweep.FromString,
+                _registered_method=True)
+        self.ListSweeps = channel.unary_unary(
+                '/ratoon.training.v1.TrainingService/ListSweeps',
+                request_serializer=ratoon_dot_training_dot_v1_dot_training__service__pb2.ListSweepsRequest.SerializeToString,
+                response_deserializer=ratoon_dot_training_dot_v1_dot_training__service__pb2.ListSweepsResponse.FromString,
+                _registered_method=True)
+        self.WatchSweep = channel.unary_stream(
+                '/ratoon.training.v1.TrainingService/WatchSweep',
+                request_serializer=ratoon_dot_training_dot_v1_dot_training__service__pb2.WatchSweepRequest.SerializeToString,
+                response_deserializer=ratoon_dot_training_dot_v1_dot_sweep__pb2.Sweep.FromString,
+                _registered_method=True)
+        self.CancelSweep = channel.unary_unary(
+                '/ratoon.training.v1.TrainingService/CancelSweep',
+                request_serializer=ratoon_dot_training_dot_v1_dot_training__service__pb2.CancelSweepRequest.SerializeToString,
+                response_deserializer=ratoon_dot_training_dot_v1_dot_sweep__pb2.Sweep.FromString,
+                _registered_method=True)
+        self.ResumeSweep = channel.unary_unary(
+                '/ratoon.training.v1.TrainingService/ResumeSweep',
+                request_serializer=ratoon_dot_training_dot_v1_dot_training__service__pb2.ResumeSweepRequest.SerializeToString,
+                response_deserializer=ratoon_dot_training_dot_v1_dot_sweep__pb2.Sweep.FromString,
+                _registered_method=True)
+        self.DeleteSweep = channel.unary_unary(
+                '/ratoon.training.v1.TrainingService/DeleteSweep',
+                request_serializer=ratoon_dot_training_dot_v1_dot_training__service__pb2.DeleteSweepRequest.SerializeToString,
+                response_deserializer=ratoon_dot_training_dot_v1_dot_training__service__pb2.DeleteSweepResponse.FromString,
                 _registered_method=True)
 
 
@@ -124,9 +180,95 @@ class TrainingServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def StopTrainingRun(self, request, context):
+        """Stop a training run early: it validates, and its best weights so far become its result. A run that has ended is
+        returned unchanged. Refused before the first step and for a classical model, which have no weights yet
+        (`NO_CHECKPOINT`).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ResumeTrainingRun(self, request, context):
+        """Resume a training run that failed or was cancelled, from its last checkpoint. A run in progress is returned
+        unchanged. Refused for one that succeeded (`RUN_SUCCEEDED`). Without a checkpoint it begins again.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CloneTrainingRun(self, request, context):
+        """Start a new training run with the recipe, resources and data of another one, except for the fields in the request.
+        The new run may continue from the model of the other one.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListTrainingRunMetrics(self, request, context):
+        """List the measurements of a training run by name, while it is in progress and after its end. Series are thinned
+        evenly; `curves_digest` of the run holds the exact curves.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def PlanTraining(self, request, context):
         """Compute the resource requirements of a training run without starting it. Recipe, resources and base model are
         checked as by `CreateTrainingRun`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CreateSweep(self, request, context):
+        """Start a sweep. Its trials are training runs of the project. Refused: a recipe, a part or a base model that
+        `CreateTrainingRun` refuses, and a search that cannot be done (`BAD_SWEEP`); the error names the field.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetSweep(self, request, context):
+        """Return one sweep with its trials.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListSweeps(self, request, context):
+        """List the sweeps of a project, oldest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def WatchSweep(self, request, context):
+        """Stream a sweep: its current state, then each change. States between two reads may be skipped. The stream ends after a
+        final state.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CancelSweep(self, request, context):
+        """Request the cancellation of a sweep and of its trials in progress. A sweep that has ended is returned unchanged.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ResumeSweep(self, request, context):
+        """Continue a sweep that has ended: cancelled trials run again with their settings, then the search goes on after the
+        last trial. Refused while it is in progress (`SWEEP_IN_PROGRESS`), and if its budget leaves no trial
+        (`BUDGET_SPENT`).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteSweep(self, request, context):
+        """Delete a sweep that has ended. Its training runs stay. Refused while it is in progress (`IN_USE`).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -165,10 +307,65 @@ def add_TrainingServiceServicer_to_server(servicer, server):
                     request_deserializer=ratoon_dot_training_dot_v1_dot_training__service__pb2.CancelTrainingRunRequest.FromString,
                     response_serializer=ratoon_dot_training_dot_v1_dot_training__run__pb2.TrainingRun.SerializeToString,
             ),
+            'StopTrainingRun': grpc.unary_unary_rpc_method_handler(
+                    servicer.StopTrainingRun,
+                    request_deserializer=ratoon_dot_training_dot_v1_dot_training__service__pb2.StopTrainingRunRequest.FromString,
+                    response_serializer=ratoon_dot_training_dot_v1_dot_training__run__pb2.TrainingRun.SerializeToString,
+            ),
+            'ResumeTrainingRun': grpc.unary_unary_rpc_method_handler(
+                    servicer.ResumeTrainingRun,
+                    request_deserializer=ratoon_dot_training_dot_v1_dot_training__service__pb2.ResumeTrainingRunRequest.FromString,
+                    response_serializer=ratoon_dot_training_dot_v1_dot_training__run__pb2.TrainingRun.SerializeToString,
+            ),
+            'CloneTrainingRun': grpc.unary_unary_rpc_method_handler(
+                    servicer.CloneTrainingRun,
+                    request_deserializer=ratoon_dot_training_dot_v1_dot_training__service__pb2.CloneTrainingRunRequest.FromString,
+                    response_serializer=ratoon_dot_training_dot_v1_dot_training__run__pb2.TrainingRun.SerializeToString,
+            ),
+            'ListTrainingRunMetrics': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListTrainingRunMetrics,
+                    request_deserializer=ratoon_dot_training_dot_v1_dot_training__service__pb2.ListTrainingRunMetricsRequest.FromString,
+                    response_serializer=ratoon_dot_training_dot_v1_dot_training__service__pb2.ListTrainingRunMetricsResponse.SerializeToString,
+            ),
             'PlanTraining': grpc.unary_unary_rpc_method_handler(
                     servicer.PlanTraining,
                     request_deserializer=ratoon_dot_training_dot_v1_dot_training__service__pb2.PlanTrainingRequest.FromString,
                     response_serializer=ratoon_dot_training_dot_v1_dot_training__run__pb2.ResourcePlan.SerializeToString,
+            ),
+            'CreateSweep': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateSweep,
+                    request_deserializer=ratoon_dot_training_dot_v1_dot_training__service__pb2.CreateSweepRequest.FromString,
+                    response_serializer=ratoon_dot_training_dot_v1_dot_sweep__pb2.Sweep.SerializeToString,
+            ),
+            'GetSweep': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetSweep,
+                    request_deserializer=ratoon_dot_training_dot_v1_dot_training__service__pb2.GetSweepRequest.FromString,
+                    response_serializer=ratoon_dot_training_dot_v1_dot_sweep__pb2.Sweep.SerializeToString,
+            ),
+            'ListSweeps': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListSweeps,
+                    request_deserializer=ratoon_dot_training_dot_v1_dot_training__service__pb2.ListSweepsRequest.FromString,
+                    response_serializer=ratoon_dot_training_dot_v1_dot_training__service__pb2.ListSweepsResponse.SerializeToString,
+            ),
+            'WatchSweep': grpc.unary_stream_rpc_method_handler(
+                    servicer.WatchSweep,
+                    request_deserializer=ratoon_dot_training_dot_v1_dot_training__service__pb2.WatchSweepRequest.FromString,
+                    response_serializer=ratoon_dot_training_dot_v1_dot_sweep__pb2.Sweep.SerializeToString,
+            ),
+            'CancelSweep': grpc.unary_unary_rpc_method_handler(
+                    servicer.CancelSweep,
+                    request_deserializer=ratoon_dot_training_dot_v1_dot_training__service__pb2.CancelSweepRequest.FromString,
+                    response_serializer=ratoon_dot_training_dot_v1_dot_sweep__pb2.Sweep.SerializeToString,
+            ),
+            'ResumeSweep': grpc.unary_unary_rpc_method_handler(
+                    servicer.ResumeSweep,
+                    request_deserializer=ratoon_dot_training_dot_v1_dot_training__service__pb2.ResumeSweepRequest.FromString,
+                    response_serializer=ratoon_dot_training_dot_v1_dot_sweep__pb2.Sweep.SerializeToString,
+            ),
+            'DeleteSweep': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteSweep,
+                    request_deserializer=ratoon_dot_training_dot_v1_dot_training__service__pb2.DeleteSweepRequest.FromString,
+                    response_serializer=ratoon_dot_training_dot_v1_dot_training__service__pb2.DeleteSweepResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -345,6 +542,114 @@ class TrainingService:
             _registered_method=True)
 
     @staticmethod
+    def StopTrainingRun(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ratoon.training.v1.TrainingService/StopTrainingRun',
+            ratoon_dot_training_dot_v1_dot_training__service__pb2.StopTrainingRunRequest.SerializeToString,
+            ratoon_dot_training_dot_v1_dot_training__run__pb2.TrainingRun.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ResumeTrainingRun(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ratoon.training.v1.TrainingService/ResumeTrainingRun',
+            ratoon_dot_training_dot_v1_dot_training__service__pb2.ResumeTrainingRunRequest.SerializeToString,
+            ratoon_dot_training_dot_v1_dot_training__run__pb2.TrainingRun.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CloneTrainingRun(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ratoon.training.v1.TrainingService/CloneTrainingRun',
+            ratoon_dot_training_dot_v1_dot_training__service__pb2.CloneTrainingRunRequest.SerializeToString,
+            ratoon_dot_training_dot_v1_dot_training__run__pb2.TrainingRun.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListTrainingRunMetrics(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ratoon.training.v1.TrainingService/ListTrainingRunMetrics',
+            ratoon_dot_training_dot_v1_dot_training__service__pb2.ListTrainingRunMetricsRequest.SerializeToString,
+            ratoon_dot_training_dot_v1_dot_training__service__pb2.ListTrainingRunMetricsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def PlanTraining(request,
             target,
             options=(),
@@ -361,6 +666,195 @@ class TrainingService:
             '/ratoon.training.v1.TrainingService/PlanTraining',
             ratoon_dot_training_dot_v1_dot_training__service__pb2.PlanTrainingRequest.SerializeToString,
             ratoon_dot_training_dot_v1_dot_training__run__pb2.ResourcePlan.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateSweep(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ratoon.training.v1.TrainingService/CreateSweep',
+            ratoon_dot_training_dot_v1_dot_training__service__pb2.CreateSweepRequest.SerializeToString,
+            ratoon_dot_training_dot_v1_dot_sweep__pb2.Sweep.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetSweep(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ratoon.training.v1.TrainingService/GetSweep',
+            ratoon_dot_training_dot_v1_dot_training__service__pb2.GetSweepRequest.SerializeToString,
+            ratoon_dot_training_dot_v1_dot_sweep__pb2.Sweep.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListSweeps(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ratoon.training.v1.TrainingService/ListSweeps',
+            ratoon_dot_training_dot_v1_dot_training__service__pb2.ListSweepsRequest.SerializeToString,
+            ratoon_dot_training_dot_v1_dot_training__service__pb2.ListSweepsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WatchSweep(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/ratoon.training.v1.TrainingService/WatchSweep',
+            ratoon_dot_training_dot_v1_dot_training__service__pb2.WatchSweepRequest.SerializeToString,
+            ratoon_dot_training_dot_v1_dot_sweep__pb2.Sweep.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CancelSweep(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ratoon.training.v1.TrainingService/CancelSweep',
+            ratoon_dot_training_dot_v1_dot_training__service__pb2.CancelSweepRequest.SerializeToString,
+            ratoon_dot_training_dot_v1_dot_sweep__pb2.Sweep.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ResumeSweep(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ratoon.training.v1.TrainingService/ResumeSweep',
+            ratoon_dot_training_dot_v1_dot_training__service__pb2.ResumeSweepRequest.SerializeToString,
+            ratoon_dot_training_dot_v1_dot_sweep__pb2.Sweep.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteSweep(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ratoon.training.v1.TrainingService/DeleteSweep',
+            ratoon_dot_training_dot_v1_dot_training__service__pb2.DeleteSweepRequest.SerializeToString,
+            ratoon_dot_training_dot_v1_dot_training__service__pb2.DeleteSweepResponse.FromString,
             options,
             channel_credentials,
             insecure,

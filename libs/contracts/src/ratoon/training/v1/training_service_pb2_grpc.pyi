@@ -5,6 +5,7 @@ isort:skip_file
 
 from collections import abc as _abc
 from grpc import aio as _aio
+from ratoon.training.v1 import sweep_pb2 as _sweep_pb2
 from ratoon.training.v1 import training_run_pb2 as _training_run_pb2
 from ratoon.training.v1 import training_service_pb2 as _training_service_pb2
 import abc as _abc_1
@@ -54,10 +55,48 @@ class TrainingServiceStub:
     """
     CancelTrainingRun: _grpc.UnaryUnaryMultiCallable[_training_service_pb2.CancelTrainingRunRequest, _training_run_pb2.TrainingRun]
     """Request the cancellation of a training run. A run that has ended is returned unchanged."""
+    StopTrainingRun: _grpc.UnaryUnaryMultiCallable[_training_service_pb2.StopTrainingRunRequest, _training_run_pb2.TrainingRun]
+    """Stop a training run early: it validates, and its best weights so far become its result. A run that has ended is
+    returned unchanged. Refused before the first step and for a classical model, which have no weights yet
+    (`NO_CHECKPOINT`).
+    """
+    ResumeTrainingRun: _grpc.UnaryUnaryMultiCallable[_training_service_pb2.ResumeTrainingRunRequest, _training_run_pb2.TrainingRun]
+    """Resume a training run that failed or was cancelled, from its last checkpoint. A run in progress is returned
+    unchanged. Refused for one that succeeded (`RUN_SUCCEEDED`). Without a checkpoint it begins again.
+    """
+    CloneTrainingRun: _grpc.UnaryUnaryMultiCallable[_training_service_pb2.CloneTrainingRunRequest, _training_run_pb2.TrainingRun]
+    """Start a new training run with the recipe, resources and data of another one, except for the fields in the request.
+    The new run may continue from the model of the other one.
+    """
+    ListTrainingRunMetrics: _grpc.UnaryUnaryMultiCallable[_training_service_pb2.ListTrainingRunMetricsRequest, _training_service_pb2.ListTrainingRunMetricsResponse]
+    """List the measurements of a training run by name, while it is in progress and after its end. Series are thinned
+    evenly; `curves_digest` of the run holds the exact curves.
+    """
     PlanTraining: _grpc.UnaryUnaryMultiCallable[_training_service_pb2.PlanTrainingRequest, _training_run_pb2.ResourcePlan]
     """Compute the resource requirements of a training run without starting it. Recipe, resources and base model are
     checked as by `CreateTrainingRun`.
     """
+    CreateSweep: _grpc.UnaryUnaryMultiCallable[_training_service_pb2.CreateSweepRequest, _sweep_pb2.Sweep]
+    """Start a sweep. Its trials are training runs of the project. Refused: a recipe, a part or a base model that
+    `CreateTrainingRun` refuses, and a search that cannot be done (`BAD_SWEEP`); the error names the field.
+    """
+    GetSweep: _grpc.UnaryUnaryMultiCallable[_training_service_pb2.GetSweepRequest, _sweep_pb2.Sweep]
+    """Return one sweep with its trials."""
+    ListSweeps: _grpc.UnaryUnaryMultiCallable[_training_service_pb2.ListSweepsRequest, _training_service_pb2.ListSweepsResponse]
+    """List the sweeps of a project, oldest first."""
+    WatchSweep: _grpc.UnaryStreamMultiCallable[_training_service_pb2.WatchSweepRequest, _sweep_pb2.Sweep]
+    """Stream a sweep: its current state, then each change. States between two reads may be skipped. The stream ends after a
+    final state.
+    """
+    CancelSweep: _grpc.UnaryUnaryMultiCallable[_training_service_pb2.CancelSweepRequest, _sweep_pb2.Sweep]
+    """Request the cancellation of a sweep and of its trials in progress. A sweep that has ended is returned unchanged."""
+    ResumeSweep: _grpc.UnaryUnaryMultiCallable[_training_service_pb2.ResumeSweepRequest, _sweep_pb2.Sweep]
+    """Continue a sweep that has ended: cancelled trials run again with their settings, then the search goes on after the
+    last trial. Refused while it is in progress (`SWEEP_IN_PROGRESS`), and if its budget leaves no trial
+    (`BUDGET_SPENT`).
+    """
+    DeleteSweep: _grpc.UnaryUnaryMultiCallable[_training_service_pb2.DeleteSweepRequest, _training_service_pb2.DeleteSweepResponse]
+    """Delete a sweep that has ended. Its training runs stay. Refused while it is in progress (`IN_USE`)."""
 
 @_typing.type_check_only
 class TrainingServiceAsyncStub(TrainingServiceStub):
@@ -84,10 +123,48 @@ class TrainingServiceAsyncStub(TrainingServiceStub):
     """
     CancelTrainingRun: _aio.UnaryUnaryMultiCallable[_training_service_pb2.CancelTrainingRunRequest, _training_run_pb2.TrainingRun]  # type: ignore[assignment]
     """Request the cancellation of a training run. A run that has ended is returned unchanged."""
+    StopTrainingRun: _aio.UnaryUnaryMultiCallable[_training_service_pb2.StopTrainingRunRequest, _training_run_pb2.TrainingRun]  # type: ignore[assignment]
+    """Stop a training run early: it validates, and its best weights so far become its result. A run that has ended is
+    returned unchanged. Refused before the first step and for a classical model, which have no weights yet
+    (`NO_CHECKPOINT`).
+    """
+    ResumeTrainingRun: _aio.UnaryUnaryMultiCallable[_training_service_pb2.ResumeTrainingRunRequest, _training_run_pb2.TrainingRun]  # type: ignore[assignment]
+    """Resume a training run that failed or was cancelled, from its last checkpoint. A run in progress is returned
+    unchanged. Refused for one that succeeded (`RUN_SUCCEEDED`). Without a checkpoint it begins again.
+    """
+    CloneTrainingRun: _aio.UnaryUnaryMultiCallable[_training_service_pb2.CloneTrainingRunRequest, _training_run_pb2.TrainingRun]  # type: ignore[assignment]
+    """Start a new training run with the recipe, resources and data of another one, except for the fields in the request.
+    The new run may continue from the model of the other one.
+    """
+    ListTrainingRunMetrics: _aio.UnaryUnaryMultiCallable[_training_service_pb2.ListTrainingRunMetricsRequest, _training_service_pb2.ListTrainingRunMetricsResponse]  # type: ignore[assignment]
+    """List the measurements of a training run by name, while it is in progress and after its end. Series are thinned
+    evenly; `curves_digest` of the run holds the exact curves.
+    """
     PlanTraining: _aio.UnaryUnaryMultiCallable[_training_service_pb2.PlanTrainingRequest, _training_run_pb2.ResourcePlan]  # type: ignore[assignment]
     """Compute the resource requirements of a training run without starting it. Recipe, resources and base model are
     checked as by `CreateTrainingRun`.
     """
+    CreateSweep: _aio.UnaryUnaryMultiCallable[_training_service_pb2.CreateSweepRequest, _sweep_pb2.Sweep]  # type: ignore[assignment]
+    """Start a sweep. Its trials are training runs of the project. Refused: a recipe, a part or a base model that
+    `CreateTrainingRun` refuses, and a search that cannot be done (`BAD_SWEEP`); the error names the field.
+    """
+    GetSweep: _aio.UnaryUnaryMultiCallable[_training_service_pb2.GetSweepRequest, _sweep_pb2.Sweep]  # type: ignore[assignment]
+    """Return one sweep with its trials."""
+    ListSweeps: _aio.UnaryUnaryMultiCallable[_training_service_pb2.ListSweepsRequest, _training_service_pb2.ListSweepsResponse]  # type: ignore[assignment]
+    """List the sweeps of a project, oldest first."""
+    WatchSweep: _aio.UnaryStreamMultiCallable[_training_service_pb2.WatchSweepRequest, _sweep_pb2.Sweep]  # type: ignore[assignment]
+    """Stream a sweep: its current state, then each change. States between two reads may be skipped. The stream ends after a
+    final state.
+    """
+    CancelSweep: _aio.UnaryUnaryMultiCallable[_training_service_pb2.CancelSweepRequest, _sweep_pb2.Sweep]  # type: ignore[assignment]
+    """Request the cancellation of a sweep and of its trials in progress. A sweep that has ended is returned unchanged."""
+    ResumeSweep: _aio.UnaryUnaryMultiCallable[_training_service_pb2.ResumeSweepRequest, _sweep_pb2.Sweep]  # type: ignore[assignment]
+    """Continue a sweep that has ended: cancelled trials run again with their settings, then the search goes on after the
+    last trial. Refused while it is in progress (`SWEEP_IN_PROGRESS`), and if its budget leaves no trial
+    (`BUDGET_SPENT`).
+    """
+    DeleteSweep: _aio.UnaryUnaryMultiCallable[_training_service_pb2.DeleteSweepRequest, _training_service_pb2.DeleteSweepResponse]  # type: ignore[assignment]
+    """Delete a sweep that has ended. Its training runs stay. Refused while it is in progress (`IN_USE`)."""
 
 class TrainingServiceServicer(metaclass=_abc_1.ABCMeta):
     """Training runs and their resource requirements."""
@@ -149,6 +226,47 @@ class TrainingServiceServicer(metaclass=_abc_1.ABCMeta):
         """Request the cancellation of a training run. A run that has ended is returned unchanged."""
 
     @_abc_1.abstractmethod
+    def StopTrainingRun(
+        self,
+        request: _training_service_pb2.StopTrainingRunRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_training_run_pb2.TrainingRun, _abc.Awaitable[_training_run_pb2.TrainingRun]]:
+        """Stop a training run early: it validates, and its best weights so far become its result. A run that has ended is
+        returned unchanged. Refused before the first step and for a classical model, which have no weights yet
+        (`NO_CHECKPOINT`).
+        """
+
+    @_abc_1.abstractmethod
+    def ResumeTrainingRun(
+        self,
+        request: _training_service_pb2.ResumeTrainingRunRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_training_run_pb2.TrainingRun, _abc.Awaitable[_training_run_pb2.TrainingRun]]:
+        """Resume a training run that failed or was cancelled, from its last checkpoint. A run in progress is returned
+        unchanged. Refused for one that succeeded (`RUN_SUCCEEDED`). Without a checkpoint it begins again.
+        """
+
+    @_abc_1.abstractmethod
+    def CloneTrainingRun(
+        self,
+        request: _training_service_pb2.CloneTrainingRunRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_training_run_pb2.TrainingRun, _abc.Awaitable[_training_run_pb2.TrainingRun]]:
+        """Start a new training run with the recipe, resources and data of another one, except for the fields in the request.
+        The new run may continue from the model of the other one.
+        """
+
+    @_abc_1.abstractmethod
+    def ListTrainingRunMetrics(
+        self,
+        request: _training_service_pb2.ListTrainingRunMetricsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_training_service_pb2.ListTrainingRunMetricsResponse, _abc.Awaitable[_training_service_pb2.ListTrainingRunMetricsResponse]]:
+        """List the measurements of a training run by name, while it is in progress and after its end. Series are thinned
+        evenly; `curves_digest` of the run holds the exact curves.
+        """
+
+    @_abc_1.abstractmethod
     def PlanTraining(
         self,
         request: _training_service_pb2.PlanTrainingRequest,
@@ -157,5 +275,68 @@ class TrainingServiceServicer(metaclass=_abc_1.ABCMeta):
         """Compute the resource requirements of a training run without starting it. Recipe, resources and base model are
         checked as by `CreateTrainingRun`.
         """
+
+    @_abc_1.abstractmethod
+    def CreateSweep(
+        self,
+        request: _training_service_pb2.CreateSweepRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_sweep_pb2.Sweep, _abc.Awaitable[_sweep_pb2.Sweep]]:
+        """Start a sweep. Its trials are training runs of the project. Refused: a recipe, a part or a base model that
+        `CreateTrainingRun` refuses, and a search that cannot be done (`BAD_SWEEP`); the error names the field.
+        """
+
+    @_abc_1.abstractmethod
+    def GetSweep(
+        self,
+        request: _training_service_pb2.GetSweepRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_sweep_pb2.Sweep, _abc.Awaitable[_sweep_pb2.Sweep]]:
+        """Return one sweep with its trials."""
+
+    @_abc_1.abstractmethod
+    def ListSweeps(
+        self,
+        request: _training_service_pb2.ListSweepsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_training_service_pb2.ListSweepsResponse, _abc.Awaitable[_training_service_pb2.ListSweepsResponse]]:
+        """List the sweeps of a project, oldest first."""
+
+    @_abc_1.abstractmethod
+    def WatchSweep(
+        self,
+        request: _training_service_pb2.WatchSweepRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_sweep_pb2.Sweep], _abc.AsyncIterator[_sweep_pb2.Sweep]]:
+        """Stream a sweep: its current state, then each change. States between two reads may be skipped. The stream ends after a
+        final state.
+        """
+
+    @_abc_1.abstractmethod
+    def CancelSweep(
+        self,
+        request: _training_service_pb2.CancelSweepRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_sweep_pb2.Sweep, _abc.Awaitable[_sweep_pb2.Sweep]]:
+        """Request the cancellation of a sweep and of its trials in progress. A sweep that has ended is returned unchanged."""
+
+    @_abc_1.abstractmethod
+    def ResumeSweep(
+        self,
+        request: _training_service_pb2.ResumeSweepRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_sweep_pb2.Sweep, _abc.Awaitable[_sweep_pb2.Sweep]]:
+        """Continue a sweep that has ended: cancelled trials run again with their settings, then the search goes on after the
+        last trial. Refused while it is in progress (`SWEEP_IN_PROGRESS`), and if its budget leaves no trial
+        (`BUDGET_SPENT`).
+        """
+
+    @_abc_1.abstractmethod
+    def DeleteSweep(
+        self,
+        request: _training_service_pb2.DeleteSweepRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_training_service_pb2.DeleteSweepResponse, _abc.Awaitable[_training_service_pb2.DeleteSweepResponse]]:
+        """Delete a sweep that has ended. Its training runs stay. Refused while it is in progress (`IN_USE`)."""
 
 def add_TrainingServiceServicer_to_server(servicer: TrainingServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
