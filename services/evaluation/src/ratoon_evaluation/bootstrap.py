@@ -11,6 +11,7 @@ from ratoon_evaluation.adapters import tables
 from ratoon_evaluation.adapters.agreements import JsonCases, agreement_jobs
 from ratoon_evaluation.adapters.answers import ParquetAnswers
 from ratoon_evaluation.adapters.exports import JsonLinesExports
+from ratoon_evaluation.adapters.models import StoredModels
 from ratoon_evaluation.adapters.people import LabelingPeople, LabelingTasks
 from ratoon_evaluation.adapters.scoring import Effort, scoring_jobs
 from ratoon_evaluation.adapters.splits import IngestionSplits
@@ -41,7 +42,7 @@ def build(settings: Settings, platform: Platform) -> App:
     operations = base.operations(
         store,
         [
-            run_procedure(store, splits, scoring, people),
+            run_procedure(store, splits, scoring, people, StoredModels(artifacts)),
             judge_procedure(store, people, JsonCases(artifacts), agreements),
         ],
     )

@@ -32,6 +32,7 @@ from ratoon_evaluation.adapters import tables
 from ratoon_evaluation.adapters.agreements import JsonCases, agreement_jobs
 from ratoon_evaluation.adapters.answers import ParquetAnswers
 from ratoon_evaluation.adapters.exports import JsonLinesExports
+from ratoon_evaluation.adapters.models import StoredModels
 from ratoon_evaluation.adapters.scoring import Effort, scoring_jobs
 from ratoon_evaluation.application.judges import judge_procedure
 from ratoon_evaluation.application.ports import Parts
@@ -104,7 +105,7 @@ def build(settings: Settings, scoring, splits, people=None, jobs=None, endpoints
         jobs or base.jobs(), JobEnvironment(artifacts=settings.artifacts_url), endpoints or {}
     )
     procedures = (
-        run_procedure(store, splits, scoring, people),
+        run_procedure(store, splits, scoring, people, StoredModels(artifacts)),
         judge_procedure(store, people, JsonCases(artifacts), agreements),
     )
     operations = base.operations(store, procedures)

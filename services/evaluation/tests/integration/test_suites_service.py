@@ -252,6 +252,11 @@ def test_wrong_answers_to_tests_are_shown_with_their_texts(evaluation, store, ta
         wrong(evaluation, run, suite="gone", test="rows")
     assert refused.value.reason == "NOT_EVALUATED"
     assert list(wrong(evaluation, run, suite="gone").bad_cases) == []
+    store.seal("p", part.digest)
+    sealed = wrong(evaluation, run, suite="wrong", test="of-split").bad_cases
+    assert [(case.text, case.record_id, case.test) for case in sealed] == [("", "", "of-split")] * len(spam)
+    with pytest.raises(InvalidArgument, match="are a test part, whose reading is logged"):
+        evaluation.ExportBadCases(whole)
 
 
 def test_a_suite_of_another_project_is_refused(evaluation, store):

@@ -32,18 +32,26 @@ def run(query: Question, candidate: str, reference: str) -> EvaluationRun:
 
 def test_stored_predictions_of_a_candidate_serve_a_later_reference():
     earlier = run(question(NEW, OLD), "new said", "old said")
-    assert stored_predictions(question(NEXT, NEW), [earlier]) == {(NEW, PART, ""): "new said"}
-    assert stored_predictions(question(NEXT, OLD), [earlier]) == {(OLD, PART, ""): "old said"}
-    assert stored_predictions(question(NEXT, ""), [earlier]) == {}
+    assert stored_predictions(question(NEXT, NEW), [earlier], str) == {(NEW, PART, ""): "new said"}
+    assert stored_predictions(question(NEXT, OLD), [earlier], str) == {(OLD, PART, ""): "old said"}
+    assert stored_predictions(question(NEXT, ""), [earlier], str) == {}
+
+
+def test_a_model_is_known_again_by_what_it_answers_from():
+    earlier = run(question(NEW, ""), "new said", "")
+    registered = {NEW: "weights", NEXT: "weights"}
+    assert stored_predictions(question(OLD, NEXT), [earlier], lambda model: registered.get(model, model)) == {
+        (NEXT, PART, ""): "new said"
+    }
 
 
 def test_the_latest_counts_and_other_labels_and_runs_without_an_end_do_not():
     earlier = run(question(OLD, ""), "at first", "")
     later = run(question(OLD, ""), "then", "")
     other = run(question(OLD, "", ("spam", "ham")), "of others", "")
-    assert stored_predictions(question(NEW, OLD), [earlier, later, other, replace(later, scored=None)]) == {
-        (OLD, PART, ""): "then"
-    }
+    assert stored_predictions(
+        question(NEW, OLD), [earlier, later, other, replace(later, scored=None)], str
+    ) == {(OLD, PART, ""): "then"}
 
 
 def test_answers_of_other_settings_are_other_answers_and_those_of_the_base_model_are_reused():
@@ -54,8 +62,8 @@ def test_answers_of_other_settings_are_other_answers_and_those_of_the_base_model
     baselines = {"zero_shot": zero, "few_shot": few, "nearest_reference": scores("")}
     measured = Measurements((replace(domain, baselines=baselines),))
     earlier = replace(earlier, scored=Scored(Outcome(measured, Verdict(False, ())), "", ""))
-    assert stored_predictions(replace(query, candidate=NEXT), [earlier]) == {
+    assert stored_predictions(replace(query, candidate=NEXT), [earlier], str) == {
         (OLD, PART, "zero"): "zero",
         (OLD, PART, "few"): "few",
     }
-    assert stored_predictions(replace(query, task=Generate(stop=("x",))), [earlier]) == {}
+    assert stored_predictions(replace(query, task=Generate(stop=("x",))), [earlier], str) == {}

@@ -22,5 +22,6 @@ def test_every_model_that_reads_a_test_part_is_logged():
     empty = SimpleNamespace(read=lambda: nullcontext(SimpleNamespace(all=lambda *_: [])))
     question = Question("a" * 64, "", (Domain("new", "s"),), (), (), task=Generate(), base="b" * 64)
     run = EvaluationRun("projects/p/evaluationRuns/r", NOW, NOW, question)
-    scoring_job(empty, SimpleNamespace(open=open_split), SimpleNamespace(), run)
+    models = SimpleNamespace(content=lambda model: model)
+    scoring_job(empty, SimpleNamespace(open=open_split), SimpleNamespace(), models, run)
     assert opened == [("s", ["a" * 64, "b" * 64], "Evaluation projects/p/evaluationRuns/r")]

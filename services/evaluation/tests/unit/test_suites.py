@@ -241,9 +241,9 @@ def test_answers_to_tests_are_known_to_later_runs_of_the_same_models():
     run = EvaluationRun(
         "projects/p/evaluationRuns/r", NOW, NOW, question, State.SUCCEEDED, scored=Scored(outcome, "", "")
     )
-    assert stored_predictions(question, [run]) == {
+    assert stored_predictions(question, [run], str) == {
         (DIGEST, "suites", "k"): "b" * 64,
         ("e" * 64, "suites", "k"): "c" * 64,
     }
     other = replace(question, candidate="e" * 64, reference="")
-    assert stored_predictions(other, [run]) == {("e" * 64, "suites", "k"): "c" * 64}
+    assert stored_predictions(other, [run], str) == {("e" * 64, "suites", "k"): "c" * 64}

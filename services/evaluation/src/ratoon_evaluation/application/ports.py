@@ -88,6 +88,14 @@ Scoring = JobRunner[ScoringJob, Scored]
 """The heavy work: models are scored, compared and held against the gate."""
 
 
+class Models(Protocol):
+    """Stored models."""
+
+    def content(self, model: str) -> str:
+        """Return a digest of what a model answers from; two artifacts with the same one give the same answers."""
+        ...
+
+
 class People(Protocol):
     """Human ratings of a project, and the records that they are about."""
 
@@ -137,6 +145,10 @@ class Answers(Protocol):
 
     def wrong(self, digest: str, start: int, limit: int) -> tuple[Sequence[WrongAnswer], bool]:
         """At most `limit` rows of a wrong-answers blob, the surest first, from `start` on; and whether more follow."""
+        ...
+
+    def is_sealed(self, project: str, part: str) -> bool:
+        """Return whether a part is one that callers of a project cannot download, such as the test part of a split."""
         ...
 
     def records(self, part: str, record_ids: Sequence[str]) -> Mapping[str, AnsweredRecord]:

@@ -7,7 +7,7 @@ from ratoon.storage.names import parent_of
 from ratoon.storage.store import Store
 from ratoon.tasks.judges import JudgeKind
 from ratoon_evaluation.application.judges import stored_verdicts
-from ratoon_evaluation.application.ports import People, Scoring, ScoringJob, Splits
+from ratoon_evaluation.application.ports import Models, People, Scoring, ScoringJob, Splits
 from ratoon_evaluation.domain.human import HumanVerdicts, verdicts_of
 from ratoon_evaluation.domain.predictions import stored_predictions
 from ratoon_evaluation.domain.runs import EvaluationRun, Scored, step
@@ -16,15 +16,16 @@ _POLL_INTERVAL_S = 0.3
 
 
 def run_procedure(
-    store: Store, splits: Splits, scoring: Scoring, people: People
+    store: Store, splits: Splits, scoring: Scoring, people: People, models: Models
 ) -> JobProcedure[EvaluationRun, ScoringJob, Scored]:
     """Return the procedure behind CreateEvaluationRun."""
-    return JobProcedure(
-        EvaluationRun, "score", scoring, partial(scoring_job, store, splits, people), step, _POLL_INTERVAL_S
-    )
+    job = partial(scoring_job, store, splits, people, models)
+    return JobProcedure(EvaluationRun, "score", scoring, job, step, _POLL_INTERVAL_S)
 
 
-def scoring_job(store: Store, splits: Splits, people: People, run: EvaluationRun) -> ScoringJob:
+def scoring_job(
+    store: Store, splits: Splits, people: People, models: Models, run: EvaluationRun
+) -> ScoringJob:
     """Return the input of a scoring job; opens the test parts, which is logged."""
     question = run.question
     readers = [digest for digest in (question.candidate, question.reference, question.base) if digest]
@@ -33,8 +34,9 @@ def scoring_job(store: Store, splits: Splits, people: People, run: EvaluationRun
         for domain in question.domains
     }
     with store.read() as tx:
-        stored = stored_predictions(question, tx.all(EvaluationRun, parent_of(run.name)))
+        earlier = list(tx.all(EvaluationRun, parent_of(run.name)))
         verdicts = stored_verdicts(tx, parent_of(run.name)) if question.judges else {}
+    stored = stored_predictions(question, earlier, models.content)
     return ScoringJob(run, parts, stored, verdicts, _human(people, run))
 
 

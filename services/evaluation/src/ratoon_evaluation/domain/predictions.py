@@ -3,7 +3,7 @@
 It knows neither models nor storage.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from ratoon_evaluation.domain.runs import EvaluationRun, Question
 from ratoon_evaluation.domain.scores import Scores
@@ -17,27 +17,39 @@ Answers to tests of suites name no test part: `suites` stands for it.
 _SUITES = "suites"
 
 
-def stored_predictions(question: Question, runs: Iterable[EvaluationRun]) -> StoredPredictions:
-    """Return what these runs, oldest first, stored for the models of a question, for the same task."""
+def stored_predictions(
+    question: Question, runs: Iterable[EvaluationRun], content: Callable[[str], str]
+) -> StoredPredictions:
+    """Return what these runs, oldest first, stored for the models of a question, for the same task.
+
+    `content` returns by a model's digest what it answers from: a model that is registered gets a card, and with it
+    another digest, and answers as before.
+    """
     models = {question.candidate, question.reference, question.base} - {""}
+
+    def asked(model: str) -> list[str]:
+        return [each for each in models if model and content(each) == content(model)]
+
     known = list(runs)
-    return _stored_parts(question, known, models) | {
-        (model, _SUITES, settings): answers
+    return _stored_parts(question, known, asked) | {
+        (same, _SUITES, settings): answers
         for run in known
         for model, settings, answers in _tested(run)
-        if model in models and settings and answers
+        if settings and answers
+        for same in asked(model)
     }
 
 
 def _stored_parts(
-    question: Question, runs: Iterable[EvaluationRun], models: Collection[str]
+    question: Question, runs: Iterable[EvaluationRun], asked: Callable[[str], Iterable[str]]
 ) -> dict[tuple[str, str, str], str]:
     return {
-        (model, part, scores.answer_settings): scores.predictions
+        (same, part, scores.answer_settings): scores.predictions
         for run in runs
         if run.question.spec == question.spec
         for model, part, scores in _scored(run)
-        if model in models and scores.predictions
+        if scores.predictions
+        for same in asked(model)
     }
 
 
