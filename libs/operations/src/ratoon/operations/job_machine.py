@@ -44,6 +44,8 @@ class Action(StrEnum):
     START = "START"
     RESTART = "RESTART"
     STOP = "STOP"
+    FINISH = "FINISH"
+    """Ask the job to end early with the result that it has so far. A service that needs it requests it."""
     APPLY = "APPLY"
     """Apply a result outside the resource, before the resource is done."""
     CLEAN = "CLEAN"

@@ -116,9 +116,13 @@ class JobFolder:
         """End well."""
         write_json(self.path / "result.json", result)
 
-    def fail(self, reason: str, message: str) -> None:
-        """End badly: a stable UPPER_SNAKE reason and a sentence that says what to do."""
-        write_json(self.path / "error.json", {"reason": reason, "message": message})
+    def fail(self, reason: str, message: str, result: JSON | None = None) -> None:
+        """End badly: a stable UPPER_SNAKE reason and a sentence that says what to do.
+
+        `result` is the part of the result that the job retained.
+        """
+        retained = {"result": result} if result else {}
+        write_json(self.path / "error.json", {"reason": reason, "message": message, **retained})
 
     def failure(self) -> str:
         """The reason why it ended badly; empty when it did not."""
@@ -215,9 +219,8 @@ class LocalJobs:
             if error["reason"] in _PASSING:
                 self.forget(job_id)
                 raise Unavailable(str(error["message"]), reason=str(error["reason"]))
-            return JobStatus(
-                JobState.FAILED, _progress(folder), {}, str(error["reason"]), str(error["message"])
-            )
+            reason, message = str(error["reason"]), str(error["message"])
+            return JobStatus(JobState.FAILED, _progress(folder), error.get("result", {}), reason, message)
         return JobStatus(JobState.LOST, _progress(folder), {}, "WORKER_LOST", _last_words(folder))
 
     def stop(self, job_id: str, grace_s: float = 10.0) -> None:

@@ -103,7 +103,7 @@ def execute(entry: str, job: JobFolder) -> int:
         if (fault := storage_fault(error)) is not None:
             job.fail(fault.reason, fault.message)
         elif reason := own_reason(error):
-            job.fail(reason, str(error) or type(error).__name__)
+            job.fail(reason, str(error) or type(error).__name__, getattr(error, "result", None))
         else:
             job.fail(
                 "WORKER_FAILED", f"The job ended in an internal error ({type(error).__name__}); see its log."
