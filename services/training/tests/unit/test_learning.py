@@ -26,7 +26,17 @@ STABLE = [1.0] * 100
         (FALLING, STABLE, [2.0, 1.0, 1.5], "overfit"),
         ([5.0] * 100, [1e-7] * 100, [5.0], "vanishing-gradients"),
         (FALLING, [1.0] * 75 + [900.0] * 25, [5.0], "exploding-gradients"),
-        ([*FALLING, math.nan], STABLE, [5.0], "exploding-gradients"),
+        ([*FALLING, math.nan], STABLE, [5.0], "loss-not-finite"),
+        ([1.0 + step / 50 for step in range(100)], STABLE, [5.0], "rate-too-high"),
+        (
+            [*[2.0 - step / 50 for step in range(50)], *[1.0 + step / 60 for step in range(50)]],
+            STABLE,
+            [],
+            "rate-too-high",
+        ),
+        ([9.0 if step // 10 % 2 else 4.0 for step in range(100)], STABLE, [5.0], "rate-too-high"),
+        ([5.0 - step / 400 for step in range(100)], STABLE, [5.0], "rate-too-low"),
+        ([-0.1 + step / 500 for step in range(100)], STABLE, [], "healthy"),
         (FALLING, [500.0] * 100, [5.0], "exploding-gradients"),
         ([], [], [], "underfit"),
     ],
@@ -34,6 +44,17 @@ STABLE = [1.0] * 100
 def test_the_curves_say_what_is_wrong_and_what_to_do(losses, norms, validation, verdict):
     diagnosis = diagnose(losses, norms, validation)
     assert (diagnosis.verdict, diagnosis.remedy) == (verdict, REMEDIES[verdict])
+    first = diagnosis.findings[0]
+    assert (first.verdict, first.remedy, first.evidence) == (verdict, diagnosis.remedy, diagnosis.evidence)
+    assert diagnosis.evidence or not losses or min(losses) < 0
+
+
+def test_all_findings_are_listed_the_most_severe_one_first():
+    several = diagnose([5.0] * 100, [500.0] * 100, [5.0, 5.0], dead_share=0.6)
+    assert [each.verdict for each in several.findings] == ["exploding-gradients", "dead-units", "underfit"]
+    assert "60%" in several.findings[1].evidence
+    assert "500" in several.evidence
+    assert diagnose(FALLING, STABLE, [5.0], dead_share=0.1).verdict == "healthy"
 
 
 def test_the_rate_starts_at_a_hundredth_and_is_divided_by_ten_until_the_loss_falls_steadily():

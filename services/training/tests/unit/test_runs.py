@@ -29,6 +29,7 @@ from ratoon_training.domain.runs import (
     State,
     Trained,
     TrainingRun,
+    resumed,
     step,
 )
 
@@ -153,6 +154,52 @@ def test_cancelling_asks_until_the_job_is_gone():
         step(replace(QUEUED, cancel_requested=True), observed(Phase.ABSENT), NOW).resource.state
         is State.CANCELLED
     )
+
+
+def test_a_run_that_is_to_stop_is_asked_until_its_result_comes():
+    stopping = replace(RUNNING, stop_requested=True)
+    asked = step(stopping, observed(Phase.RUNNING, Progress(0.3, done=3, total=10)), NOW)
+    assert (asked.resource.state, asked.actions) == (State.RUNNING, (Action.FINISH,))
+    ended = step(asked.resource, observed(Phase.SUCCEEDED, trained=TRAINED), NOW).resource
+    assert (ended.state, ended.trained) == (State.SUCCEEDED, TRAINED)
+    assert ended.progress.message.startswith("Stopped on request after 3 of 10 steps")
+
+
+def test_a_run_that_fails_keeps_its_last_good_checkpoint():
+    failed = step(
+        RUNNING, observed(Phase.FAILED, trained=TRAINED, reason="LOSS_NOT_FINITE", message="NaN."), NOW
+    )
+    assert (failed.resource.state, failed.resource.trained) == (State.FAILED, TRAINED)
+    assert failed.resource.diagnosis is None
+    lost = step(RUNNING, observed(Phase.FAILED, trained=TRAINED, reason="STOPPED", message="Killed."), LATER)
+    assert (lost.resource.state, lost.resource.trained) == (State.RUNNING, None)
+
+
+def test_a_run_that_fails_without_a_model_is_diagnosed_by_its_reports():
+    run = RUNNING
+    for number in range(1, 21):
+        run = reported(run, number, loss=1.0 + number, total=20)
+    failed = step(run, observed(Phase.FAILED, reason="LOSS_NOT_FINITE", message="NaN."), NOW).resource
+    assert failed.diagnosis is not None
+    verdicts = [each.verdict for each in failed.diagnosis.findings]
+    assert verdicts[:2] == ["loss-not-finite", "rate-too-high"]
+    assert (
+        step(RUNNING, observed(Phase.FAILED, reason="DATA_EMPTY", message="m"), NOW).resource.diagnosis
+        is None
+    )
+
+
+def test_a_run_that_resumes_is_planned_again_and_may_lose_its_worker_as_often_as_before():
+    failed = replace(RUNNING, attempt=5, state=State.FAILED, failure_reason="DISK_FULL", failure_message="m")
+    waiting = resumed(replace(failed, cancel_requested=True, trained=TRAINED))
+    assert (waiting.state, waiting.attempt, waiting.failure_reason) == (State.QUEUED, 6, "")
+    assert (waiting.trained, waiting.cancel_requested) == (None, False)
+    started = step(waiting, observed(Phase.ABSENT, plan=FITS), NOW)
+    assert (started.resource.state, started.actions) == (State.PREPARING, (Action.START,))
+    again = step(started.resource, observed(Phase.LOST, message="Killed."), LATER)
+    assert (again.resource.state, again.resource.attempt) == (State.PREPARING, 7)
+    last = replace(again.resource, attempt=10)
+    assert step(last, observed(Phase.LOST, message="Killed."), LATER).resource.state is State.FAILED
 
 
 observations = st.builds(

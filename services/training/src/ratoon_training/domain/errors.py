@@ -12,10 +12,16 @@ TrainingError
 │   └── BadChatTemplate   its chat template does not render the records as they are
 ├── SampleTooLong         a sample is longer than the recipe allows, and must not be cut
 ├── RewardFailed          answers have no rewards to learn from
+├── TeacherFailed         the endpoint of a teacher gives no answers
+├── EndpointNotAllowed    the operator has not listed the endpoint of a teacher
 ├── Stopped               the run was asked to stop
 ├── StaleWorker           a newer attempt has taken this run over
 ├── WorkersLost           the worker group died again and again
-└── RunInUse              the run to delete is in progress, or others build on its result
+├── RunInUse              the run to delete is in progress, or others build on its result
+├── BadSweep              a search that cannot be done
+├── NoCheckpoint          the run has no weights to end with, or to continue from
+├── RunSucceeded          nothing of the run is left to resume
+└── SweepRefused          the sweep is in progress, or has no budget left
 """
 
 
@@ -48,7 +54,13 @@ class OutOfMemory(TrainingError):
     code, reason = "RESOURCE_EXHAUSTED", "OUT_OF_MEMORY"
 
 
-class LossNotFinite(TrainingError):
+class EndedEarly(TrainingError):
+    """Training cannot go on after a step; `result` is that of the last good checkpoint, if there is one."""
+
+    result: dict[str, object] | None = None
+
+
+class LossNotFinite(EndedEarly):
     """The loss is no finite number."""
 
     reason = "LOSS_NOT_FINITE"
@@ -95,10 +107,32 @@ class SampleTooLong(TrainingError):
     code, reason = "INVALID_ARGUMENT", "SAMPLE_TOO_LONG"
 
 
-class RewardFailed(TrainingError):
+class RewardFailed(EndedEarly):
     """Answers have no rewards to learn from: a reward raises, hangs, or returns no number too often."""
 
     reason = "REWARD_FAILED"
+
+
+class TeacherFailed(TrainingError):
+    """The endpoint of a teacher may not be called, or gives too few answers."""
+
+    reason = "TEACHER_FAILED"
+
+
+class EndpointNotAllowed(TrainingError):
+    """The operator has not listed the endpoint of a teacher."""
+
+    code, reason = "INVALID_ARGUMENT", "ENDPOINT_NOT_ALLOWED"
+
+    def __init__(self, message: str, field: str) -> None:
+        super().__init__(message)
+        self.field = field
+
+
+class MergeDiffers(TrainingError):
+    """A merged model does not answer as its base and adapter do."""
+
+    reason = "MERGE_DIFFERS"
 
 
 class Stopped(TrainingError):
@@ -123,3 +157,33 @@ class RunInUse(TrainingError):
     """The run to delete is in progress, or others build on its result."""
 
     code, reason = "FAILED_PRECONDITION", "IN_USE"
+
+
+class BadSweep(TrainingError):
+    """A search that cannot be done; `field` names the fault."""
+
+    code, reason = "INVALID_ARGUMENT", "BAD_SWEEP"
+
+    def __init__(self, message: str, field: str = "sweep") -> None:
+        super().__init__(message)
+        self.field = field
+
+
+class SweepRefused(TrainingError):
+    """The sweep is in progress, or has no budget left; `reason` says which."""
+
+    def __init__(self, message: str, reason: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+class NoCheckpoint(TrainingError):
+    """The run has no weights to end with, or to continue from."""
+
+    reason = "NO_CHECKPOINT"
+
+
+class RunSucceeded(TrainingError):
+    """Nothing of the run is left to resume."""
+
+    reason = "RUN_SUCCEEDED"

@@ -13,6 +13,10 @@ class Place:
     """CPUs of each pod."""
 
 
+FINISH = "finish"
+"""File of the scratch store that requests a run to end early, with its best weights so far."""
+
+
 def scratch_name(work: str) -> str:
     """Return the name of the scratch store of the run whose work directory has this name."""
     return f"training/{work}"

@@ -8,9 +8,11 @@ A lost worker is started again under the next attempt, and resumes from the run'
 `job_machine.step`, a run is admitted by a plan first and each attempt is a job of its own, fenced from those before it.
 """
 
+import math
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
+from itertools import pairwise
 from typing import Self, cast
 
 from ratoon.operations.job_machine import (
@@ -25,7 +27,7 @@ from ratoon.operations.job_machine import (
 )
 from ratoon.operations.job_machine import Progress as JobProgress
 from ratoon.operations.job_machine import fail as job_fail
-from ratoon_training.domain.diagnosis import Diagnosis
+from ratoon_training.domain.diagnosis import Diagnosis, diagnose
 from ratoon_training.domain.lengths import PromptLimit
 from ratoon_training.domain.plan import ResourcePlan
 from ratoon_training.domain.recipes import Recipe, Resources
@@ -33,6 +35,8 @@ from ratoon_training.domain.shapes import ModelShape
 
 RETRIED = frozenset({"WORKER_LOST", "WORKERS_LOST", "STOPPED", "STALE_WORKER"})
 """Reasons of a failed job that another attempt may fix."""
+NOT_FINITE = "LOSS_NOT_FINITE"
+"""Reason of a run whose loss is no number; the reports before it are all finite."""
 
 
 MAX_CURVE_POINTS = 120
@@ -80,6 +84,8 @@ class Trained:
     diagnosis: Diagnosis
     metrics: dict[str, float]
     prompt_limit: PromptLimit = PromptLimit()
+    scores_digest: str = ""
+    """Validation scores of each record, of a run that is a trial; empty: none."""
 
 
 @dataclass(frozen=True)
@@ -114,6 +120,17 @@ class TrainingRun:
     failure_reason: str = ""
     failure_message: str = ""
     cancel_requested: bool = False
+    stop_requested: bool = False
+    """True if the run ends early, with its best weights so far."""
+    origin: str = ""
+    """Run that this one is a clone or a continuation of."""
+    diagnosis: Diagnosis | None = None
+    """Diagnosis of a run that failed without a model; `trained` has that of the others."""
+    earlier_attempts: int = 0
+    """Attempts before the run was resumed."""
+    sweep: str = ""
+    """Name of the sweep that the run is a trial of; empty: none."""
+    trial: int = 0
     revision: int = 0
 
     @property
@@ -156,8 +173,37 @@ def step(run: TrainingRun, observation: Observation, now: datetime) -> Transitio
 
 
 def fail(run: TrainingRun, reason: str, message: str) -> Transition[TrainingRun]:
-    """Return the run as one that ended without a model."""
-    return job_fail(run, Failure(reason, message))
+    """Return the run as one that failed. It keeps the model of its last good checkpoint if it has one."""
+    return job_fail(replace(run, diagnosis=_diagnosed(run, reason)), Failure(reason, message))
+
+
+def resumed(run: TrainingRun) -> TrainingRun:
+    """Return a run that failed or was cancelled as one that waits to go on from its last checkpoint."""
+    return replace(
+        run,
+        state=State.QUEUED,
+        attempt=run.attempt + 1,
+        earlier_attempts=run.attempt,
+        cancel_requested=False,
+        stop_requested=False,
+        trained=None,
+        diagnosis=None,
+        failure_reason="",
+        failure_message="",
+        progress=replace(run.progress, message="Waiting to resume from the last checkpoint."),
+    )
+
+
+def _diagnosed(run: TrainingRun, reason: str) -> Diagnosis | None:
+    """Return the diagnosis of a run that failed; None before its first report."""
+    if run.trained is not None or not run.curve:
+        return None
+    reports = [point.metrics for point in run.curve]
+    losses = [each.get("answer_loss", each.get("loss", 0.0)) for each in reports]
+    norms = [each["gradient_norm"] for each in reports if "gradient_norm" in each]
+    validation = [each["validation_loss"] for each in reports if "validation_loss" in each]
+    changes = [after for before, after in pairwise([None, *validation]) if after != before]
+    return diagnose([*losses, math.nan] if reason == NOT_FINITE else losses, norms, changes)
 
 
 def _step(run: TrainingRun, observation: Observation, now: datetime) -> Transition[TrainingRun]:
@@ -178,7 +224,8 @@ def _step(run: TrainingRun, observation: Observation, now: datetime) -> Transiti
     if job.failure.reason in RETRIED:
         return _again(run, job.failure, now)
     reason = job.failure.reason or "WORKER_FAILED"
-    return fail(run, reason, job.failure.message or "The worker ended without a model.")
+    retained = replace(run, trained=job.result)
+    return fail(retained, reason, job.failure.message or "The worker ended without a model.")
 
 
 def _admitted(run: TrainingRun, plan: ResourcePlan | None) -> Transition[TrainingRun]:
@@ -194,7 +241,7 @@ def _running(run: TrainingRun, progress: Progress) -> Transition[TrainingRun]:
     reported = replace(run, progress=progress, curve=_extended(run.curve, progress))
     if run.state is State.PREPARING and progress.done > 0:
         return Transition(replace(reported, state=State.RUNNING), events=(Started(),))
-    return Transition(reported)
+    return Transition(reported, (Action.FINISH,) if run.stop_requested else ())
 
 
 def _extended(curve: tuple[CurvePoint, ...], progress: Progress) -> tuple[CurvePoint, ...]:
@@ -213,16 +260,22 @@ def _extended(curve: tuple[CurvePoint, ...], progress: Progress) -> tuple[CurveP
 
 
 def _succeeded(run: TrainingRun, trained: Trained) -> Transition[TrainingRun]:
-    progress = replace(run.progress, fraction=1.0, message="Trained and stored.", remaining_s=0.0)
+    message = "Trained and stored."
+    if run.stop_requested:
+        message = (
+            f"Stopped on request after {run.progress.done:,} of {run.progress.total:,} steps, and stored."
+        )
+    progress = replace(run.progress, fraction=1.0, message=message, remaining_s=0.0)
     succeeded = replace(run, state=State.SUCCEEDED, trained=trained, progress=progress)
     return Transition(succeeded, events=(Completed(trained.artifact_digest),))
 
 
 def _again(run: TrainingRun, failure: Failure, now: datetime) -> Transition[TrainingRun]:
-    if run.attempt >= MAX_ATTEMPTS:
-        message = f"Started {run.attempt} times, and lost each time. {failure.message}"
+    starts = run.attempt - run.earlier_attempts
+    if starts >= MAX_ATTEMPTS:
+        message = f"Started {starts} times, and lost each time. {failure.message}"
         return fail(run, failure.reason, message)
-    if delay := restart_delay_s(run.attempt, run.update_time, now):
+    if delay := restart_delay_s(starts, run.update_time, now):
         return Transition(run, wake_after=delay)
     message = f"Attempt {run.attempt} was lost; resuming from the last checkpoint."
     progress = replace(run.progress, message=message)

@@ -65,10 +65,13 @@ class Curves:
         last = self.epochs[-1][len(EPOCH_COLUMNS) :] if self.epochs else []
         return {f"validation_{name}": value for name, value in zip(self.scores, last, strict=False)}
 
-    def diagnosis(self) -> Diagnosis:
-        """Return the diagnosis of the rows. Losses are compared by the answer's, which every epoch has."""
+    def diagnosis(self, dead_units: float = 0.0) -> Diagnosis:
+        """Return the diagnosis of the rows. Losses are compared by the answer's, which every epoch has.
+
+        `dead_units` is the share of units without an activation.
+        """
         losses, norms = [row[2] for row in self.steps], [row[4] for row in self.steps]
-        return diagnose(losses, norms, self.validation_losses)
+        return diagnose(losses, norms, self.validation_losses, dead_units)
 
     def as_json(self) -> dict[str, Any]:
         """Columns and rows."""
