@@ -30,6 +30,7 @@ from ratoon_labeling.worker import job as labeling_job
 from ratoon_labeling.worker import records
 from ratoon_training.adapters.drivers import recipe_message
 from ratoon_training.application.commands import RecipeSpec, recipe_of
+from ratoon_training.domain.architectures import Architecture
 from ratoon_training.worker.prepare import prepare
 from ratoon_training.worker.running import execute
 from ratoon_training.worker.task_queue import TrainingTask, read_outcome
@@ -42,6 +43,7 @@ CLASSIFIERS = {
     "Typing :: Typed": "typed",
 }
 TASK = Classify(tuple(CLASSIFIERS.values()), multi_label=True)
+SHAPE = Architecture(vocab_size=1024, hidden_size=64, layers=2, heads=2)
 
 
 def rows() -> list[dict[str, Any]]:
@@ -121,7 +123,7 @@ def parts(store: ArtifactStore, dataset: str, label_set: dict[str, Any]) -> dict
 @pytest.fixture(scope="module")
 def model(store: ArtifactStore, folder: Path, parts: dict[str, Any]) -> str:
     recipe = recipe_of(
-        RecipeSpec(task=TASK, hidden_size=64, layers=2, vocab_size=1024, max_tokens=160, epochs=6), None
+        RecipeSpec(task=TASK, architecture=SHAPE, max_tokens=160, epochs=6), None
     )
     spec = {
         "artifacts": store.url,

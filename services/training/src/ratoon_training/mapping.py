@@ -11,12 +11,21 @@ from ratoon.operations.job_machine import Cancelled, Failed
 from ratoon.runtime.timestamps import timestamp
 from ratoon.service.events import record_of
 from ratoon.service.tasks import message_of, requested_task
+from ratoon.training.v1 import sweep_pb2
 from ratoon.training.v1 import training_events_pb2 as events_pb
 from ratoon.training.v1 import training_run_pb2 as pb
 from ratoon.training.v1 import training_service_pb2 as service_pb
 from ratoon_training import classical_messages as classical
-from ratoon_training import distillation_messages, grpo_messages
-from ratoon_training.application.commands import CreateRun, RecipeSpec, RunSpec
+from ratoon_training import (
+    distillation_messages,
+    grpo_messages,
+    recipe_messages,
+    run_messages,
+    sweep_messages,
+)
+from ratoon_training import neural_messages as neural
+from ratoon_training.application.commands import CreateRun, CreateSweep, RecipeSpec, RunSpec
+from ratoon_training.domain.estimates import PlannedRun
 from ratoon_training.domain.plan import ResourcePlan
 from ratoon_training.domain.recipes import (
     Accelerator,
@@ -30,6 +39,8 @@ from ratoon_training.domain.recipes import (
     Truncation,
 )
 from ratoon_training.domain.runs import Completed, Progress, Started, TrainingRun
+from ratoon_training.domain.series import Series
+from ratoon_training.domain.sweeps import Sweep, SweepBudget
 
 
 def run(value: TrainingRun) -> pb.TrainingRun:
@@ -48,18 +59,21 @@ def run(value: TrainingRun) -> pb.TrainingRun:
         progress=_progress(value.progress),
         plan=plan(value.plan),
         attempt=value.attempt,
+        stop_requested=value.stop_requested,
+        origin=value.origin,
+        sweep=value.sweep,
+        trial=value.trial,
         curve=[pb.TrainingRun.CurvePoint(step=each.step, metrics=each.metrics) for each in value.curve],
     )
     if value.failure_reason:
         message.failure.reason, message.failure.message = value.failure_reason, value.failure_message
+    if value.diagnosis is not None:
+        message.diagnosis.CopyFrom(run_messages.diagnosis_message(value.diagnosis))
     if value.trained is not None:
         trained = value.trained
         message.artifact_digest, message.curves_digest = trained.artifact_digest, trained.curves_digest
         message.parameter_count = trained.parameter_count
-        message.diagnosis.verdict, message.diagnosis.remedy = (
-            trained.diagnosis.verdict,
-            trained.diagnosis.remedy,
-        )
+        message.diagnosis.CopyFrom(run_messages.diagnosis_message(trained.diagnosis))
         message.metrics.update(trained.metrics)
         if trained.prompt_limit.max_tokens:
             message.prompt_limit.CopyFrom(pb.TrainingRun.PromptLimit(**asdict(trained.prompt_limit)))
@@ -78,19 +92,59 @@ def create_run(request: service_pb.CreateTrainingRunRequest) -> CreateRun:
     )
 
 
+def sweep(value: Sweep) -> sweep_pb2.Sweep:
+    """Return a sweep as callers see it."""
+    return sweep_messages.message_of(value)
+
+
+def create_sweep(request: service_pb.CreateSweepRequest) -> CreateSweep:
+    """Return the command of a request."""
+    requested = request.sweep
+    value, direction = sweep_messages.sweep_of(requested, _requested_resources(requested.resources))
+    return CreateSweep(request.parent, request.sweep_id, value, direction, request.request_id)
+
+
+def resumed_budget(request: service_pb.ResumeSweepRequest) -> SweepBudget | None:
+    """Return the new limits of a sweep; None: they stay."""
+    return sweep_messages.budget_of(request.budget) if request.HasField("budget") else None
+
+
+def planned_run(value: PlannedRun) -> pb.TrainingRun:
+    """Return a run that is not stored, with its estimate and its problems."""
+    message = run(value.run)
+    run_messages.add_estimate(message, value)
+    return message
+
+
+def clone_run(request: service_pb.CloneTrainingRunRequest, source: TrainingRun) -> CreateRun:
+    """Return the command that makes the requested run of another one."""
+    spec = run_spec(run_messages.cloned(run(source), request))
+    parent = source.name.partition("/trainingRuns/")[0]
+    return CreateRun(parent, request.training_run_id, spec, request.request_id, source.name)
+
+
+def metrics_page(parent: str, page: list[Series], token: str) -> service_pb.ListTrainingRunMetricsResponse:
+    """Return a page of the series of a run."""
+    series = [run_messages.series_message(parent, each) for each in page]
+    return service_pb.ListTrainingRunMetricsResponse(series=series, next_page_token=token)
+
+
 def run_spec(message: pb.TrainingRun) -> RunSpec:
     """Return the specification of a requested run."""
-    resources = message.resources
     return RunSpec(
         train_digest=message.train_digest,
         validation_digest=message.validation_digest,
         base_artifact_digest=message.base_artifact_digest,
         recipe=_recipe_spec(message.recipe),
-        resources=Resources(
-            accelerator=_accelerator(resources.accelerator),
-            workers=resources.workers or 1,
-            threads=resources.threads_per_worker,
-        ),
+        resources=_requested_resources(message.resources),
+    )
+
+
+def _requested_resources(message: pb.Resources) -> Resources:
+    return Resources(
+        accelerator=_accelerator(message.accelerator),
+        workers=message.workers or 1,
+        threads=message.threads_per_worker,
     )
 
 
@@ -118,7 +172,6 @@ def _envelope(happened: object, name: str, revision: int) -> Message:
 
 
 def _recipe(value: Recipe) -> pb.Recipe:
-    shape = value.architecture
     if value.classical is not None:
         return pb.Recipe(
             method=pb.Recipe.METHOD_CLASSICAL,
@@ -126,6 +179,18 @@ def _recipe(value: Recipe) -> pb.Recipe:
             task=message_of(value.spec),
             seed=value.seed,
             classical=classical.message_of(value.classical),
+        )
+    if value.neural is not None:
+        return pb.Recipe(
+            method=pb.Recipe.METHOD_NEURAL,
+            labels=value.labels,
+            task=message_of(value.spec),
+            seed=value.seed,
+            learning_rate=value.learning_rate,
+            epochs=value.epochs,
+            batch_size=value.batch_size,
+            selection_metric=value.selection,
+            neural=neural.message_of(value.neural),
         )
     return pb.Recipe(
         method=pb.Recipe.Method.Value(f"METHOD_{value.method}"),
@@ -137,13 +202,8 @@ def _recipe(value: Recipe) -> pb.Recipe:
         batch_size=value.batch_size,
         max_chars=value.max_chars,
         prompt_tokens=value.prompt_tokens,
-        architecture=pb.Recipe.Architecture(
-            vocab_size=shape.vocab_size,
-            hidden_size=shape.hidden_size,
-            layers=shape.layers,
-            heads=shape.heads,
-            max_positions=shape.max_positions,
-        ),
+        architecture=recipe_messages.architecture_message(value),
+        optimization=recipe_messages.optimization_message(value),
         language_model_weight=value.language_model_weight,
         label_smoothing=value.label_smoothing,
         language_model_epochs=value.language_model_epochs,
@@ -155,9 +215,21 @@ def _recipe(value: Recipe) -> pb.Recipe:
         gradient_checkpointing=value.gradient_checkpointing,
         new_tokens=value.new_tokens,
         selection_metric=value.selection,
+        domain_tokens=value.domain_tokens,
+        **_adaptation(value),
         **_text_settings(value),
         **_objective_settings(value),
     )
+
+
+def _adaptation(value: Recipe) -> dict[str, Any]:
+    """Return the settings of an adapter, and of new experts, where there are any."""
+    settings: dict[str, Any] = {}
+    if value.method is Method.LORA:
+        settings["lora"] = recipe_messages.lora_message(value)
+    if value.expert_growth.experts:
+        settings["expert_growth"] = recipe_messages.growth_message(value.expert_growth)
+    return settings
 
 
 def _text_settings(value: Recipe) -> dict[str, Any]:
@@ -190,7 +262,6 @@ def _objective_settings(value: Recipe) -> dict[str, Any]:
 
 
 def _recipe_spec(message: pb.Recipe) -> RecipeSpec:
-    shape = message.architecture
     return RecipeSpec(
         method=Method(pb.Recipe.Method.Name(message.method).removeprefix("METHOD_"))
         if message.method
@@ -202,11 +273,11 @@ def _recipe_spec(message: pb.Recipe) -> RecipeSpec:
         batch_size=message.batch_size,
         max_chars=message.max_chars,
         prompt_tokens=message.prompt_tokens,
-        vocab_size=shape.vocab_size,
-        hidden_size=shape.hidden_size,
-        layers=shape.layers,
-        heads=shape.heads,
-        max_positions=shape.max_positions,
+        architecture=recipe_messages.requested_architecture(message.architecture),
+        optimization=recipe_messages.requested_optimization(message.optimization),
+        lora=recipe_messages.requested_lora(message.lora),
+        domain_tokens=message.domain_tokens,
+        expert_growth=recipe_messages.requested_growth(message.expert_growth),
         language_model_weight=message.language_model_weight
         if message.HasField("language_model_weight")
         else None,
@@ -246,6 +317,7 @@ def _recipe_spec(message: pb.Recipe) -> RecipeSpec:
         if message.HasField("distillation")
         else None,
         classical=classical.recipe_of(message.classical) if message.HasField("classical") else None,
+        neural=neural.settings_of(message.neural) if message.HasField("neural") else None,
     )
 
 

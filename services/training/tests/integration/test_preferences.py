@@ -24,7 +24,7 @@ from ratoon.tasks.kind import Record, Role, Turn
 from ratoon.tasks.records import messages, prompt_text, to_json
 from ratoon_training.domain.errors import DataEmpty, SampleTooLong
 from ratoon_training.domain.recipes import Method, Objective, PreferenceLoss, Recipe, Truncation
-from ratoon_training.worker import models, text
+from ratoon_training.worker import decoders, models, text
 from ratoon_training.worker.comparisons import ComparisonCounts, save_comparisons
 from ratoon_training.worker.context import WorkerContext
 from ratoon_training.worker.corpus import Corpus
@@ -266,12 +266,12 @@ def test_loss_and_gradients_are_those_of_the_formula(
     """Also T18: a step without a good answer has a finite loss, and gradients."""
     recipe = replace(DPO, batch_size=8, packed=packed, gradient_accumulation=parts, clip_norm=1e9, **changes)
     part = corpus(learner, tmp_path, recipe, records)
-    model = models.from_scratch(SFT.architecture)
+    model = decoders.from_scratch(SFT.architecture)
     if packed:
         models.packing.allow(model)
     session = session_of(recipe, model, Data(part, part), WorkerContext())
     assert isinstance(session, ComparisonSession)
-    exact = models.from_scratch(SFT.architecture).double()
+    exact = decoders.from_scratch(SFT.architecture).double()
     exact.load_state_dict(model.state_dict())
     reference = log_probabilities(exact, part).detach()
     assert torch.allclose(session.references.train.double(), reference[:, 0], atol=1e-4)
@@ -292,7 +292,7 @@ def test_loss_and_gradients_are_those_of_the_formula(
 
 def test_a_model_that_has_not_changed_has_no_rewards(learner, tmp_path):
     part = corpus(learner, tmp_path, DPO, PAIRS)
-    model = models.from_scratch(SFT.architecture)
+    model = decoders.from_scratch(SFT.architecture)
     session = session_of(DPO, model, Data(part, part), WorkerContext())
     loss, margin, _ = (float(each) for each in session._learn([0, 1, 2]).numbers)
     assert loss == pytest.approx(np.log(2), abs=1e-5)

@@ -15,7 +15,7 @@ from ratoon.tasks.kind import Record
 from ratoon.tasks.records import messages
 from ratoon_training.domain.errors import BadBaseModel, BadRecipe
 from ratoon_training.domain.recipes import Method, Objective
-from ratoon_training.worker import models, reward_models, text
+from ratoon_training.worker import decoders, models, reward_models, text
 from ratoon_training.worker.context import WorkerContext
 from ratoon_training.worker.session import Data
 from ratoon_training.worker.sessions import session_of
@@ -146,8 +146,8 @@ def bradley_terry(model: Any, tokens: Sequence[list[int]], weights: Tensor, shar
 def test_loss_and_gradients_are_those_of_the_formula(learner, tmp_path, parts, share):
     recipe = replace(REWARD, batch_size=8, gradient_accumulation=parts, label_smoothing=share)
     part = corpus(learner, tmp_path, recipe, PAIRS)
-    model = reward_models.with_head(models.from_scratch(SFT.architecture), 0)
-    exact = reward_models.with_head(models.from_scratch(SFT.architecture), 0).double()
+    model = reward_models.with_head(decoders.from_scratch(SFT.architecture), 0)
+    exact = reward_models.with_head(decoders.from_scratch(SFT.architecture), 0).double()
     with torch.no_grad():
         model.score.weight.mul_(20)
     exact.load_state_dict(model.state_dict())

@@ -18,7 +18,7 @@ from ratoon.testkit.models import tiny_llama
 from ratoon_training.domain.errors import ConstantWeights, DataEmpty, DataMalformed, StaleWorker
 from ratoon_training.domain.lengths import RESERVED_POSITIONS
 from ratoon_training.domain.recipes import Method
-from ratoon_training.worker import models, objective, packing, text
+from ratoon_training.worker import decoders, models, objective, packing, text
 from ratoon_training.worker.checkpoints import Checkpoints
 from ratoon_training.worker.corpus import Corpus
 from ratoon_training.worker.prepare import prepare
@@ -412,7 +412,7 @@ def test_the_learning_rate_procedure_leaves_its_trace(task):
 
 def test_weights_begin_by_the_procedures():
     torch.manual_seed(0)
-    model = models.from_scratch(replace(RECIPE.architecture, hidden_size=128, heads=4))
+    model = decoders.from_scratch(replace(RECIPE.architecture, hidden_size=128, heads=4))
     layer = model.model.layers[0]
     assert float(layer.mlp.gate_proj.weight.detach().std()) == pytest.approx(math.sqrt(2 / 128), rel=0.05)
     assert float(layer.self_attn.q_proj.weight.detach().std()) == pytest.approx(0.02, rel=0.05)

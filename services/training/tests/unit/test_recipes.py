@@ -96,8 +96,14 @@ def test_what_a_caller_gives_counts_even_when_it_is_zero():
         (RecipeSpec(task=Classify(LABELS), epochs=-1), "recipe.epochs"),
         (RecipeSpec(task=Classify(LABELS), sweep="random"), "recipe.sweep"),
         (RecipeSpec(task=Classify(LABELS), prompt_tokens=7), "recipe.prompt_tokens"),
-        (RecipeSpec(task=Classify(LABELS), hidden_size=100), "recipe.architecture.heads"),
-        (RecipeSpec(task=Classify(LABELS), vocab_size=100), "recipe.architecture.vocab_size"),
+        (
+            RecipeSpec(task=Classify(LABELS), architecture=Architecture(hidden_size=100, heads=3)),
+            "recipe.architecture.heads",
+        ),
+        (
+            RecipeSpec(task=Classify(LABELS), architecture=Architecture(vocab_size=100)),
+            "recipe.architecture.vocab_size",
+        ),
     ],
 )
 def test_a_bad_value_is_refused_by_name(spec: RecipeSpec, field: str):

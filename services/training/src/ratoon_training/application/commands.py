@@ -1,16 +1,19 @@
 """Commands of training."""
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 from ratoon.tasks.classify import Classify
 from ratoon.tasks.generate import Generate
 from ratoon.tasks.kinds import TaskSpec, supported
+from ratoon_training.domain.architectures import Architecture, ExpertGrowth
 from ratoon_training.domain.classical import Classical
 from ratoon_training.domain.distillation import Distillation
 from ratoon_training.domain.kinds.table import KINDS
+from ratoon_training.domain.neural import FINE_TUNING_RATE, Neural
+from ratoon_training.domain.optimization import Lora, Optimization
 from ratoon_training.domain.recipes import (
     USUAL_MAX_TOKENS,
-    Architecture,
     Dtype,
     Method,
     Objective,
@@ -23,6 +26,18 @@ from ratoon_training.domain.recipes import (
 )
 from ratoon_training.domain.rewards import Grpo
 from ratoon_training.domain.shapes import ModelShape
+from ratoon_training.domain.sweeps import Direction, Sweep
+
+
+@dataclass(frozen=True)
+class OptimizationSpec:
+    """Optimizer and schedule of a request: zeros and None take the defaults."""
+
+    settings: Optimization = Optimization()
+    warmup: float | None = None
+    weight_decay: float | None = None
+    clip_norm: float = 0.0
+    patience: int | None = None
 
 
 @dataclass(frozen=True)
@@ -37,11 +52,8 @@ class RecipeSpec:
     batch_size: int = 0
     max_chars: int = 0
     prompt_tokens: int = 0
-    vocab_size: int = 0
-    hidden_size: int = 0
-    layers: int = 0
-    heads: int = 0
-    max_positions: int = 0
+    architecture: Architecture = Architecture()
+    """Architecture of a model from scratch."""
     language_model_weight: float | None = None
     label_smoothing: float | None = None
     language_model_epochs: float | None = None
@@ -66,6 +78,11 @@ class RecipeSpec:
     grpo: Grpo | None = None
     """Settings of GRPO; a maximum of 0 tokens takes that of the task."""
     classical: Classical | None = None
+    optimization: OptimizationSpec = OptimizationSpec()
+    lora: Lora = Lora()
+    domain_tokens: int = 0
+    expert_growth: ExpertGrowth = ExpertGrowth()
+    neural: Neural | None = None
 
 
 @dataclass(frozen=True)
@@ -86,6 +103,22 @@ class CreateRun:
     parent: str
     run_id: str
     spec: RunSpec
+    request_id: str = ""
+    origin: str = ""
+    """Run that this one is a clone or a continuation of."""
+    sweep: str = ""
+    """Name of the sweep that the run is a trial of; empty: none."""
+    trial: int = 0
+
+
+@dataclass(frozen=True)
+class CreateSweep:
+    """Search in `parent` (projects/{project}). `sweep` has no name, and no metric if the recipe's own is meant."""
+
+    parent: str
+    sweep_id: str
+    sweep: Sweep
+    direction: Direction | None = None
     request_id: str = ""
 
 
@@ -125,6 +158,14 @@ class BaseModel:
         )
 
 
+@dataclass(frozen=True)
+class NeuralBase:
+    """What a small neural model is trained on from: one of its kind, or an encoder that has no head yet."""
+
+    task: TaskSpec | None = None
+    """Task of a neural model; None: an encoder."""
+
+
 def recipe_of(spec: RecipeSpec, base: BaseModel | None, teacher: BaseModel | None = None) -> Recipe:
     """Return the complete, checked recipe: the request's values, else those of the base model or the method.
 
@@ -132,12 +173,14 @@ def recipe_of(spec: RecipeSpec, base: BaseModel | None, teacher: BaseModel | Non
     """
     if spec.method is Method.CLASSICAL:
         return _classical(spec)
+    if spec.method is Method.NEURAL:
+        return neural_recipe(spec, None)
     usual = Recipe()
-    shape = base.architecture if base else _shape(spec)
+    shape = base.architecture if base else spec.architecture
     if base is None and teacher is not None:
         shape = replace(shape, vocab_size=teacher.architecture.vocab_size)
     if base:
-        shape = replace(shape, vocab_size=base.rows_with(len(spec.new_tokens)))
+        shape = replace(shape, vocab_size=base.rows_with(len(spec.new_tokens) + spec.domain_tokens))
     method = spec.method or _method_for(base)
     task = base.task if base and base.task and spec.task == Classify() else spec.task
     kind = supported(KINDS, task, "Training")
@@ -158,7 +201,7 @@ def recipe_of(spec: RecipeSpec, base: BaseModel | None, teacher: BaseModel | Non
         method=method,
         labels=() if texts else kind.labels(task) or (base.labels if base else ()),
         seed=spec.seed,
-        learning_rate=spec.learning_rate or defaults.learning_rate,
+        learning_rate=spec.learning_rate or _rate(spec, defaults.learning_rate),
         epochs=spec.epochs or defaults.epochs,
         batch_size=spec.batch_size or usual.batch_size,
         max_chars=0 if texts else (base.max_chars if base else 0) or spec.max_chars,
@@ -192,7 +235,31 @@ def recipe_of(spec: RecipeSpec, base: BaseModel | None, teacher: BaseModel | Non
         ),
         distillation=_distillation(spec.distillation or usual.distillation, task),
         reward_model=spec.reward_model,
+        **_optimization(spec),
+        lora=spec.lora,
+        domain_tokens=spec.domain_tokens,
+        expert_growth=spec.expert_growth,
     ).checked()
+
+
+def _rate(spec: RecipeSpec, usual: float) -> float:
+    """Return the learning rate of the optimizer where AdamW has the usual one."""
+    factor = spec.optimization.settings.optimizer.rate_factor
+    return usual if factor == 1 else min(1.0, float(f"{usual * factor:.6g}"))
+
+
+def _optimization(spec: RecipeSpec) -> dict[str, Any]:
+    """Return the settings of optimizer and schedule as a recipe has them; L2 has no default."""
+    usual, stated = Recipe(), spec.optimization
+    decays = stated.settings.optimizer.decouples_decay and not spec.expert_growth.experts
+    decay = usual.weight_decay if decays else 0.0
+    return {
+        "optimization": stated.settings,
+        "warmup": usual.warmup if stated.warmup is None else stated.warmup,
+        "weight_decay": decay if stated.weight_decay is None else stated.weight_decay,
+        "clip_norm": stated.clip_norm or usual.clip_norm,
+        "patience": usual.patience if stated.patience is None else stated.patience,
+    }
 
 
 def _classical(spec: RecipeSpec) -> Recipe:
@@ -205,6 +272,27 @@ def _classical(spec: RecipeSpec) -> Recipe:
         task=spec.task if texts else None,
         seed=spec.seed,
         classical=spec.classical or Classical(),
+    ).checked()
+
+
+def neural_recipe(spec: RecipeSpec, base: NeuralBase | None) -> Recipe:
+    """Return the recipe of a small neural model; an encoder that was trained before learns at a low rate."""
+    task = base.task if base and base.task and spec.task == Classify() else spec.task
+    kind = supported(KINDS, task, "Training")
+    texts = kind.answers_are_texts(task)
+    neural = (spec.neural or Neural()).complete()
+    usual = FINE_TUNING_RATE if base and base.task is None else neural.usual_rate
+    return Recipe(
+        method=Method.NEURAL,
+        labels=() if texts else kind.labels(task),
+        task=task if texts else None,
+        seed=spec.seed,
+        learning_rate=spec.learning_rate or usual,
+        epochs=spec.epochs,
+        batch_size=spec.batch_size or 32,
+        selection_metric=spec.selection_metric,
+        weight_decay=0.01,
+        neural=neural,
     ).checked()
 
 
@@ -226,14 +314,3 @@ def _method_for(base: BaseModel | None) -> Method:
     if base is None:
         return Method.FROM_SCRATCH
     return Method.LORA if base.lora_rank else Method.CONTINUE
-
-
-def _shape(spec: RecipeSpec) -> Architecture:
-    usual = Architecture()
-    return Architecture(
-        vocab_size=spec.vocab_size or usual.vocab_size,
-        hidden_size=spec.hidden_size or usual.hidden_size,
-        layers=spec.layers or usual.layers,
-        heads=spec.heads or max(1, (spec.hidden_size or usual.hidden_size) // 32),
-        max_positions=spec.max_positions or usual.max_positions,
-    )

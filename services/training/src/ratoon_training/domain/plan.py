@@ -11,6 +11,8 @@ from fractions import Fraction
 
 from ratoon_training.domain.lengths import MAX_PROMPT_TOKENS
 from ratoon_training.domain.machines import MachineFamily, best_for, work_of
+from ratoon_training.domain.neural import Neural
+from ratoon_training.domain.optimization import Optimizer
 from ratoon_training.domain.recipes import (
     BATCH_LADDER,
     USUAL_MAX_TOKENS,
@@ -130,11 +132,13 @@ def measured(
     trained: int | None = None,
     dtype: Dtype = Dtype.FLOAT32,
     recomputed: bool = False,
+    states: int = 2,
     calibration: Calibration = CALIBRATION,
 ) -> Needs:
     """Return a worker's memory for `batch` samples of `tokens` tokens; `trained` weights move (None: all).
 
-    With activations that are `recomputed`, a layer keeps its input alone, and one layer at a time all else.
+    The optimizer holds `states` numbers for each of these. With activations that are `recomputed`, a layer keeps its
+    input alone, and one layer at a time all else.
     """
     size = shape if isinstance(shape, ModelShape) else ModelShape.of(shape)
     moving = size.parameters if trained is None else trained
@@ -146,7 +150,7 @@ def measured(
     return Needs(
         weights=_weight_bytes(size.parameters, trained, dtype),
         gradients=FLOAT32 * moving,
-        optimiser=2 * FLOAT32 * moving,
+        optimiser=states * FLOAT32 * moving,
         activations=round(FLOAT32 * rows * layers),
         logits=round(FLOAT32 * rows * size.vocab_size * calibration.logit_copies),
         process=calibration.process_bytes,
@@ -181,7 +185,10 @@ def plan(
 ) -> ResourcePlan:
     """Return the plan of a run on a machine with this much free memory; `shape` is that of a base model."""
     if recipe.classical is not None:
-        return _classical_plan(available_bytes)
+        return _small_plan("A classical model", CLASSICAL_BYTES, available_bytes)
+    if recipe.neural is not None:
+        needs = _neural_bytes(recipe.neural, recipe.batch_size)
+        return _small_plan("A small neural model of this shape", needs, available_bytes)
     size = shape or ModelShape.of(recipe.architecture)
     needs = _needs(recipe, resources, size)
     total = needs * resources.workers
@@ -198,10 +205,17 @@ def plan(
     )
 
 
-def _classical_plan(available: int) -> ResourcePlan:
-    """Return the plan of a classical model: one process, whose memory the bounds of its training part limit."""
-    needs = CLASSICAL_BYTES
-    reason = f"A classical model needs up to {_mebi(needs)} of memory, and {_mebi(available)} are free"
+def _neural_bytes(neural: Neural, batch_size: int) -> int:
+    """Return the memory of a training: weights, the best ones, gradients, two moments, a checkpoint, activations."""
+    each = FLOAT32 * (5 + 4)
+    return (
+        CALIBRATION.process_bytes + each * neural.parameters + FLOAT32 * neural.activation_floats(batch_size)
+    )
+
+
+def _small_plan(what: str, needs: int, available: int) -> ResourcePlan:
+    """Return the plan of a small model: one process."""
+    reason = f"{what} needs up to {_mebi(needs)} of memory, and {_mebi(available)} are free"
     admitted = needs <= available
     return ResourcePlan(
         measured_bytes=needs,
@@ -231,6 +245,7 @@ def _needs(recipe: Recipe, resources: Resources, shape: ModelShape) -> int:
         share *= recipe.grpo.group_size
     part = -(-share // recipe.gradient_accumulation)
     trained = shape.adapter_parameters(recipe.lora_rank) if recipe.method is Method.LORA else None
+    settings = recipe.optimization
     needs = measured(
         shape,
         2 * part if recipe.objective.of_pairs else part,
@@ -238,8 +253,11 @@ def _needs(recipe: Recipe, resources: Resources, shape: ModelShape) -> int:
         trained=trained,
         dtype=recipe.dtype,
         recomputed=recipe.gradient_checkpointing,
+        states=settings.optimizer.states(settings.momentum),
     )
-    return needs.total
+    muon = settings.optimizer is Optimizer.MUON and trained is None
+    # Muon leaves embeddings to AdamW, which holds a second number for each.
+    return needs.total + (FLOAT32 * shape.vocab_size * shape.hidden_size if muon else 0)
 
 
 def _tokens(recipe: Recipe) -> int:

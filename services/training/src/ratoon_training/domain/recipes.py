@@ -11,12 +11,16 @@ from ratoon.tasks.classify import Classify
 from ratoon.tasks.generate import Form, Generate, Sampling
 from ratoon.tasks.kind import Kind
 from ratoon.tasks.kinds import SPECS, TaskSpec, kind_of, supported
+from ratoon_training.domain import architectures, rewards
 from ratoon_training.domain import distillation as distilling
-from ratoon_training.domain import rewards
+from ratoon_training.domain.architectures import Architecture as Architecture
+from ratoon_training.domain.architectures import ExpertGrowth
 from ratoon_training.domain.classical import Classical
 from ratoon_training.domain.distillation import Distillation, Level
 from ratoon_training.domain.errors import AcceleratorRefused, BadRecipe
 from ratoon_training.domain.kinds.table import KINDS
+from ratoon_training.domain.neural import Neural
+from ratoon_training.domain.optimization import USUAL_DECAY, Lora, Optimization, Optimizer
 from ratoon_training.domain.rewards import Grpo
 
 BATCH_LADDER = (16, 32, 64, 128, 256, 512)
@@ -27,6 +31,8 @@ LOSS = "loss"
 """Mean loss of the validation part, by which the epochs of any training can be compared."""
 CLASSICAL = "classical"
 """Recipe of a kind of task for which there are classical models."""
+NEURAL = "neural"
+"""Recipe of a kind of task for which there are small neural models."""
 USUAL_MAX_TOKENS = 1024
 """Default maximum of the tokens of a sample."""
 MAX_NEW_TOKENS = 10_000
@@ -62,6 +68,13 @@ class Method(StrEnum):
     """A low-rank adapter of a base model that does not change."""
     CLASSICAL = "CLASSICAL"
     """A classical model by scikit-learn, which has neither tokens nor a base model."""
+    NEURAL = "NEURAL"
+    """A small neural model with a head, from scratch or on from another one."""
+
+    @property
+    def is_small(self) -> bool:
+        """Return True if the model is served without vLLM, and is trained in one process of its own."""
+        return self in (Method.CLASSICAL, Method.NEURAL)
 
     @property
     def defaults(self) -> Defaults:
@@ -215,30 +228,6 @@ def preference_defaults(objective: Objective, method: Method, parameters: int) -
 
 
 @dataclass(frozen=True)
-class Architecture:
-    """The shape of a Llama from scratch. Zero takes the default."""
-
-    vocab_size: int = 4096
-    hidden_size: int = 128
-    layers: int = 3
-    heads: int = 4
-    max_positions: int = 2048
-    tied: bool = True
-
-    @property
-    def intermediate_size(self) -> int:
-        """Width of the gated layer: 8/3 of the hidden size, down to a multiple of 32."""
-        return self.hidden_size * 8 // 3 // 32 * 32
-
-    @property
-    def parameters(self) -> int:
-        """Number of weights."""
-        attention, gated = 4 * self.hidden_size**2, 3 * self.hidden_size * self.intermediate_size
-        embeddings = self.vocab_size * self.hidden_size * (1 if self.tied else 2)
-        return embeddings + self.layers * (attention + gated + 2 * self.hidden_size) + self.hidden_size
-
-
-@dataclass(frozen=True)
 class Recipe:
     """Recipe of a training run. Rates are per step of AdamW; the chat template cuts the user's text at `max_chars`.
 
@@ -258,7 +247,7 @@ class Recipe:
     label_smoothing: float = 0.0
     """Share of an answer's target that is spread over all tokens."""
     language_model_epochs: float = 1.0
-    weight_decay: float = 0.1
+    weight_decay: float = USUAL_DECAY
     clip_norm: float = 1.0
     warmup: float = 0.05
     patience: int = 2
@@ -301,6 +290,13 @@ class Recipe:
 
     classical: Classical | None = None
     """Candidates of a classical model; None: the method is another one."""
+    optimization: Optimization = Optimization()
+    lora: Lora = Lora()
+    domain_tokens: int = 0
+    """Number of words of the training part that the base model's tokenizer and embeddings get in addition."""
+    expert_growth: ExpertGrowth = ExpertGrowth()
+    neural: Neural | None = None
+    """Settings of a small neural model; None: the method is another one."""
 
     @property
     def spec(self) -> TaskSpec:
@@ -339,7 +335,7 @@ class Recipe:
         fields = dict(value)
         fields["method"] = Method(fields["method"])
         fields["labels"] = tuple(fields["labels"])
-        fields["architecture"] = Architecture(**fields["architecture"])
+        fields["architecture"] = Architecture.parse(fields["architecture"])
         tokens = fields.get("new_tokens") or ()
         fields["new_tokens"] = tuple(tokens["tokens"] if isinstance(tokens, dict) else tokens)
         fields["dtype"] = Dtype(fields.get("dtype", Dtype.FLOAT32))
@@ -347,10 +343,17 @@ class Recipe:
         fields["preference_loss"] = PreferenceLoss(fields.get("preference_loss", PreferenceLoss.SIGMOID))
         if fields.get("classical") is not None:
             fields["classical"] = Classical.parse(fields["classical"])
+        if fields.get("neural") is not None:
+            fields["neural"] = Neural.parse(fields["neural"])
         if fields.get("grpo") is not None:
             fields["grpo"] = Grpo.parse(fields["grpo"])
         if fields.get("distillation") is not None:
             fields["distillation"] = Distillation.parse(fields["distillation"])
+        for name, kind in _NESTED.items():
+            if fields.get(name) is not None:
+                fields[name] = kind.parse(fields[name])
+            else:
+                fields.pop(name, None)
         if fields.get("task"):
             fields["task"] = task_of_json(fields["task"])
             fields["train_on"] = TrainOn(fields["train_on"])
@@ -363,6 +366,10 @@ class Recipe:
         Settings of the computation are left out at their defaults, so that earlier recipes have the same bytes.
         """
         fields = {**asdict(self), "labels": list(self.labels), "method": self.method.value}
+        fields["architecture"] = self.architecture.as_json()
+        for name, kind in _NESTED.items():
+            value = getattr(self, name)
+            fields[name] = None if value == kind() else asdict(value)
         fields["grpo"] = self.grpo.as_json() if self.objective is Objective.GRPO else None
         distils = self.objective is Objective.DISTILLATION
         fields["distillation"] = self.distillation.as_json() if distils else None
@@ -374,9 +381,9 @@ class Recipe:
     def checked(self) -> "Recipe":
         """Return this recipe if it is valid; BadRecipe or BadTask name the field otherwise."""
         supported(KINDS, self.spec, "Training").check(self.spec)
-        for name, wrong, says in _limits(self):
-            if wrong:
-                raise BadRecipe(f"recipe.{name} {says}.", f"recipe.{name}")
+        faults = [(f"recipe.{name}", says) for name, wrong, says in _limits(self) if wrong]
+        if faults:
+            raise BadRecipe(" ".join(f"{name} {says}." for name, says in faults), faults[0][0])
         return self
 
 
@@ -396,7 +403,19 @@ _COMPUTATION: dict[str, object] = {
     "distillation": None,
     "reward_model": "",
     "classical": None,
+    "optimization": None,
+    "lora": None,
+    "domain_tokens": 0,
+    "expert_growth": None,
+    "neural": None,
 }
+
+_NESTED: dict[str, type[Optimization] | type[Lora] | type[ExpertGrowth]] = {
+    "optimization": Optimization,
+    "lora": Lora,
+    "expert_growth": ExpertGrowth,
+}
+"""Settings that have values of their own; at their defaults they are left out."""
 
 
 def task_of_json(value: dict[str, Any]) -> TaskSpec:
@@ -441,8 +460,18 @@ def _limits(recipe: Recipe) -> list[tuple[str, bool, str]]:
     """Field, whether it is out of its limits, and what they are; a base model's shape is what it is."""
     if recipe.classical is not None:
         return [*_classical_limits(recipe, recipe.classical), *_training_limits(recipe)]
-    shape = _shape_limits(recipe.architecture) if recipe.method is Method.FROM_SCRATCH else []
-    return [*_training_limits(recipe), *_objective_limits(recipe), *_token_limits(recipe), *shape]
+    if recipe.neural is not None:
+        return [*_neural_limits(recipe, recipe.neural), *_training_limits(recipe)]
+    shape = architectures.limits(recipe.architecture) if recipe.method is Method.FROM_SCRATCH else []
+    return [
+        *_training_limits(recipe),
+        *_objective_limits(recipe),
+        *_token_limits(recipe),
+        *_optimization_limits(recipe),
+        *_lora_limits(recipe),
+        *_growth_limits(recipe),
+        *shape,
+    ]
 
 
 def _classical_limits(recipe: Recipe, classical: Classical) -> list[tuple[str, bool, str]]:
@@ -454,6 +483,24 @@ def _classical_limits(recipe: Recipe, classical: Classical) -> list[tuple[str, b
             "CLASSICAL needs a task with labels or numbers (classify, regress): choose another method",
         ),
         *((f"classical.{name}", wrong, says) for name, wrong, says in classical.faults()),
+    ]
+
+
+def _neural_limits(recipe: Recipe, neural: Neural) -> list[tuple[str, bool, str]]:
+    known = kind_of(recipe.spec)
+    metrics = ("", LOSS, *known.SELECTION)
+    return [
+        (
+            "method",
+            NEURAL not in known.RECIPES,
+            "NEURAL needs a task with labels or numbers (classify, regress): choose another method",
+        ),
+        (
+            "selection_metric",
+            recipe.selection_metric not in metrics,
+            f"must be empty or one of {', '.join(metrics[1:])}",
+        ),
+        *((f"neural.{name}", wrong, says) for name, wrong, says in neural.faults()),
     ]
 
 
@@ -552,8 +599,8 @@ def _distillation_limits(recipe: Recipe) -> list[tuple[str, bool, str]]:
         ),
         (
             "new_tokens",
-            bool(recipe.new_tokens) and not writes,
-            "must be empty: teacher and student share their tokens",
+            bool(recipe.new_tokens or recipe.domain_tokens) and not writes,
+            "must be empty, and domain_tokens 0: teacher and student share their tokens",
         ),
         *((f"distillation.{name}", wrong, says) for name, wrong, says in distilling.limits(settings)),
     ]
@@ -582,6 +629,16 @@ def _token_limits(recipe: Recipe) -> list[tuple[str, bool, str]]:
             "own, and a model from scratch learns its own tokenizer",
         ),
         ("new_tokens", len(tokens) > MAX_NEW_TOKENS, f"must be at most {MAX_NEW_TOKENS:,} tokens"),
+        (
+            "domain_tokens",
+            not 0 <= recipe.domain_tokens <= MAX_NEW_TOKENS,
+            f"must be 0 to {MAX_NEW_TOKENS:,}",
+        ),
+        (
+            "domain_tokens",
+            bool(recipe.domain_tokens) and recipe.method is not Method.CONTINUE,
+            "needs the method CONTINUE, which trains the embeddings",
+        ),
         ("new_tokens", len(set(tokens)) < len(tokens), "must not name a token twice"),
         (
             "new_tokens",
@@ -633,15 +690,65 @@ def _training_limits(recipe: Recipe) -> list[tuple[str, bool, str]]:
     ]
 
 
-def _shape_limits(shape: Architecture) -> list[tuple[str, bool, str]]:
-    head = shape.hidden_size // shape.heads if shape.heads > 0 else 0
+def _optimization_limits(recipe: Recipe) -> list[tuple[str, bool, str]]:
+    settings = recipe.optimization
     return [
-        ("architecture.vocab_size", not 300 <= shape.vocab_size <= 262_144, "must be 300 to 262,144"),
-        ("architecture.layers", not 1 <= shape.layers <= 128, "must be 1 to 128"),
-        ("architecture.max_positions", not 128 <= shape.max_positions <= 131_072, "must be 128 to 131,072"),
+        *((f"optimization.{name}", wrong, says) for name, wrong, says in settings.limits()),
+        ("optimization.weight_decay", not 0 <= recipe.weight_decay <= 1, "must be 0 to 1"),
         (
-            "architecture.heads",
-            shape.heads < 1 or head * shape.heads != shape.hidden_size or head % 32 != 0,
-            "must divide hidden_size into heads of 32, 64, 96 … (engines take no others)",
+            "optimization.clip_norm",
+            not 0 < recipe.clip_norm <= 1_000_000,
+            "must be above 0 and at most 1,000,000",
+        ),
+        ("optimization.warmup", not 0 <= recipe.warmup <= 1, "must be 0 to 1"),
+        ("optimization.patience", not 0 <= recipe.patience <= 1000, "must be 0 (never) to 1,000"),
+        (
+            "optimization.dropout",
+            bool(settings.dropout) and (recipe.objective.compares or recipe.objective is Objective.GRPO),
+            f"must be 0 with {recipe.objective}, which compares two passes of the same model",
+        ),
+    ]
+
+
+def _lora_limits(recipe: Recipe) -> list[tuple[str, bool, str]]:
+    lora = recipe.lora
+    if recipe.method is not Method.LORA:
+        return [("lora", lora != Lora(), "needs the method LORA")]
+    return [
+        *((f"lora.{name}", wrong, says) for name, wrong, says in lora.limits()),
+        (
+            "lora.dropout",
+            lora.dropout > 0 and (recipe.objective.compares or recipe.objective is Objective.GRPO),
+            f"must be 0 with {recipe.objective}, which compares two passes of the same model",
+        ),
+        (
+            "lora.merge",
+            lora.merge and recipe.objective is Objective.REWARD_MODEL,
+            "does not go with REWARD_MODEL, whose head is a part of the adapter",
+        ),
+    ]
+
+
+def _growth_limits(recipe: Recipe) -> list[tuple[str, bool, str]]:
+    growth = recipe.expert_growth
+    if not growth.experts:
+        return [("expert_growth", growth != ExpertGrowth(), "needs a number of experts")]
+    return [
+        ("expert_growth.experts", not 1 <= growth.experts <= 256, "must be 1 to 256"),
+        ("expert_growth", recipe.method is not Method.CONTINUE, "needs the method CONTINUE"),
+        (
+            "optimization.weight_decay",
+            recipe.weight_decay > 0,
+            "must be 0 with expert_growth, which leaves the other weights as they are",
+        ),
+        (
+            "expert_growth",
+            bool(recipe.new_tokens or recipe.domain_tokens),
+            "does not go with new tokens, whose embeddings it would not train: add them in a run of their own",
+        ),
+        (
+            "expert_growth",
+            recipe.optimization.optimizer is Optimizer.MUON,
+            "does not go with MUON, whose steps mix the rows of a matrix: choose ADAMW",
         ),
     ]

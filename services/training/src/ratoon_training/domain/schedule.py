@@ -5,6 +5,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ratoon_training.domain.optimization import Schedule
+from ratoon_training.domain.recipes import Recipe
+
 WINDOW = 8
 """Batches whose samples are sorted by length together, so that little is padded and much stays shuffled."""
 SIGNIFICANT = 0.005
@@ -28,12 +31,38 @@ def chosen_epochs(samples: int, shown: int) -> int:
     return max(MIN_EPOCHS, min(MAX_EPOCHS, round(shown / max(1, samples))))
 
 
-def learning_rate(step: int, steps: int, peak: float, warmup: float) -> float:
-    """The rate of a step (counted from 0): linear warm-up over a share of the steps, then a cosine to zero."""
+def scheduled_rate(recipe: Recipe, step: int, steps: int, peak: float) -> float:
+    """Return the rate of a step (counted from 0) by the schedule of a recipe."""
+    settings = recipe.optimization
+    warmup = min(1.0, settings.warmup_steps / steps) or recipe.warmup
+    return learning_rate(step, steps, peak, warmup, settings.schedule, settings.decay_share)
+
+
+def learning_rate(
+    step: int,
+    steps: int,
+    peak: float,
+    warmup: float,
+    schedule: Schedule = Schedule.COSINE,
+    decay_share: float = 0.2,
+) -> float:
+    """Return the rate of a step (counted from 0): linear warm-up over a share of the steps, then the schedule.
+
+    The schedules are those of transformers' `get_scheduler`, whose warm-up begins with a step at the rate 0.
+    """
     rising = max(1, round(steps * warmup))
     if step < rising:
         return peak * (step + 1) / rising
-    return peak * 0.5 * (1 + math.cos(math.pi * (step - rising) / max(1, steps - rising)))
+    done = (step - rising) / max(1, steps - rising)
+    match schedule:
+        case Schedule.CONSTANT:
+            return peak
+        case Schedule.LINEAR:
+            return peak * (1 - done)
+        case Schedule.WARMUP_STABLE_DECAY:
+            falling = min(steps - rising, max(1, round(steps * decay_share)))
+            return peak * min(1.0, (steps - step) / falling)
+    return peak * 0.5 * (1 + math.cos(math.pi * done))
 
 
 def order_key(seed: int, epoch: int, record_id: str) -> bytes:

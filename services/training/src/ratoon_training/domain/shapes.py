@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from ratoon_training.domain.recipes import Architecture
+from ratoon_training.domain.architectures import Architecture
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class ModelShape:
 
     @staticmethod
     def of(architecture: Architecture) -> "ModelShape":
-        """Return the shape of a Llama from scratch."""
+        """Return the shape of a model from scratch. Experts that a token uses lie next to each other."""
         hidden, intermediate = architecture.hidden_size, architecture.intermediate_size
         return ModelShape(
             parameters=architecture.parameters,
@@ -34,10 +34,11 @@ class ModelShape:
             hidden_size=hidden,
             layers=architecture.layers,
             heads=architecture.heads,
-            intermediate_size=intermediate,
-            query_width=hidden,
-            key_value_width=hidden,
-            linear_widths=architecture.layers * (8 * hidden + 3 * (hidden + intermediate)),
+            intermediate_size=intermediate * max(1, architecture.experts_per_token),
+            query_width=architecture.query_width,
+            key_value_width=architecture.key_value_width,
+            linear_widths=architecture.layers
+            * (architecture.attention_widths + (0 if architecture.experts else 3 * (hidden + intermediate))),
         )
 
     def adapter_parameters(self, rank: int) -> int:

@@ -131,7 +131,8 @@ class GrpoSession(Session):
         switch_dropout_off(model)
         self.grpo = recipe.grpo
         for group in self.optimiser.param_groups:
-            group["betas"] = _BETAS
+            if "betas" in group:
+                group["betas"] = _BETAS
         self.per_epoch, self.steps = (
             number * self.grpo.iterations for number in (self.per_epoch, self.steps)
         )

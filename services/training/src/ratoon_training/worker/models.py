@@ -14,21 +14,18 @@ from ratoon.operations.warm import hidden
 from ratoon.storage.model_tree import ADAPTER_WEIGHTS
 from ratoon.tasks.regress import Regress
 from ratoon_training.domain.errors import BadBaseModel, BadRecipe
-from ratoon_training.domain.initialisation import LINEAR_DEVIATION, refuse_constant, standard_deviation
-from ratoon_training.domain.recipes import Architecture, Dtype, Method, Objective, Recipe
+from ratoon_training.domain.initialisation import LINEAR_DEVIATION, refuse_constant
+from ratoon_training.domain.recipes import Dtype, Method, Objective, Recipe
 
 with hidden("sklearn", "scipy", "pandas", "torchvision", "kernels", "librosa", "soundfile"):
-    from transformers import LlamaConfig
     from transformers.models.llama.modeling_llama import LlamaForCausalLM
     from transformers.pytorch_utils import Conv1D
 
-    from ratoon_training.worker import forward, packing, reward_models
+    from ratoon_training.worker import decoders, forward, growth, packing, reward_models
 from ratoon_training.worker import text
 from ratoon_training.worker.corpus import Corpus
 from ratoon_training.worker.vocabulary import added_tokens
 
-_ACTIVATIONS = {"gate_proj": "silu"}
-"""Activation after a layer, by its name; the others have none."""
 _SOME = 5
 """Names that a sentence lists."""
 
@@ -36,22 +33,12 @@ _SOME = 5
 def build(recipe: Recipe, prepared: Path) -> Any:
     """The model that a recipe trains; its trainable parameters are float32, and marked as such."""
     torch.manual_seed(recipe.seed)
-    if recipe.method is Method.FROM_SCRATCH:
-        model = from_scratch(recipe.architecture)
-        if recipe.objective is Objective.DISTILLATION:
-            _name_special(model, text.of_base(prepared / "tokenizer"))
-        if recipe.label_prior:
-            _begin_with_odds(model, Corpus(prepared / "train.npz"), recipe.label_prior)
-        if isinstance(recipe.spec, Regress):
-            _begin_in_order(model, Corpus(prepared / "train.npz"))
-    else:
-        model = _of_base(prepared / "base", _held_in(recipe))
-        if recipe.method is Method.CONTINUE and (prepared / "adapter").exists():
-            model = _merged(model, prepared / "adapter")
-        _extend(model, prepared)
-        forward.check(model)
+    is_new = recipe.method is Method.FROM_SCRATCH
+    model = _from_scratch(recipe, prepared) if is_new else _from_base(recipe, prepared)
     if recipe.objective is Objective.REWARD_MODEL:
         model = reward_models.with_head(model, text.pad_token(text.of_base(prepared / "tokenizer")))
+    if recipe.optimization.dropout is not None:
+        set_dropout(model, recipe.optimization.dropout)
     if recipe.packed:
         _pack(model)
     if recipe.gradient_checkpointing:
@@ -59,6 +46,30 @@ def build(recipe: Recipe, prepared: Path) -> Any:
     for name, weights in model.state_dict().items():
         refuse_constant(name, float(weights.min()), float(weights.max()), weights.shape)
     return _with_adapter(model, recipe, prepared / "adapter") if recipe.method is Method.LORA else model
+
+
+def _from_scratch(recipe: Recipe, prepared: Path) -> Any:
+    """Return a new model."""
+    model = decoders.from_scratch(recipe.architecture)
+    if recipe.objective is Objective.DISTILLATION:
+        _name_special(model, text.of_base(prepared / "tokenizer"))
+    if recipe.label_prior:
+        _begin_with_odds(model, Corpus(prepared / "train.npz"), recipe.label_prior)
+    if isinstance(recipe.spec, Regress):
+        _begin_in_order(model, Corpus(prepared / "train.npz"))
+    return model
+
+
+def _from_base(recipe: Recipe, prepared: Path) -> Any:
+    """Return the base model, with an adapter merged, new tokens and new experts."""
+    model = _of_base(prepared / "base", _held_in(recipe))
+    if recipe.method is Method.CONTINUE and (prepared / "adapter").exists():
+        model = _merged(model, prepared / "adapter")
+    _extend(model, prepared)
+    if recipe.expert_growth.experts:
+        growth.grow(model, recipe.expert_growth, Corpus(prepared / "train.npz"))
+    forward.check(model)
+    return model
 
 
 def _extend(model: Any, prepared: Path) -> None:
@@ -91,12 +102,17 @@ def _pack(model: Any) -> None:
 
 def switch_dropout_off(model: nn.Module) -> None:
     """Switch all dropout off, whether it is a layer or a number that attention reads."""
+    set_dropout(model, 0.0)
+
+
+def set_dropout(model: nn.Module, share: float) -> None:
+    """Let a step set this share of attention weights, and of the outputs of dropout layers, to 0."""
     for module in model.modules():
         if isinstance(module, nn.Dropout):
-            module.p = 0.0
+            module.p = share
         for name in ("attention_dropout", "dropout"):
-            if isinstance(getattr(module, name, None), float):
-                setattr(module, name, 0.0)
+            if isinstance(getattr(module, name, None), int | float):
+                setattr(module, name, share)
 
 
 def whole(folder: Path, base: Path | None) -> Any:
@@ -113,27 +129,6 @@ def core(model: Any) -> Any:
     return model.get_base_model() if hasattr(model, "get_base_model") else model
 
 
-def from_scratch(shape: Architecture) -> Any:
-    """A Llama with random weights, a function of torch's seed."""
-    config = LlamaConfig(
-        vocab_size=shape.vocab_size,
-        hidden_size=shape.hidden_size,
-        intermediate_size=shape.intermediate_size,
-        num_hidden_layers=shape.layers,
-        num_attention_heads=shape.heads,
-        num_key_value_heads=shape.heads,
-        max_position_embeddings=shape.max_positions,
-        tie_word_embeddings=shape.tied,
-        pad_token_id=0,
-        bos_token_id=1,
-        eos_token_id=2,
-        dtype="float32",
-    )
-    model = LlamaForCausalLM(config)
-    initialise(model)
-    return model
-
-
 def _name_special(model: Any, speech: text.Speech) -> None:
     """Let the configuration of a model name the special tokens of a tokenizer that it was given."""
     model.config.pad_token_id = text.pad_token(speech)
@@ -141,19 +136,10 @@ def _name_special(model: Any, speech: text.Speech) -> None:
     model.config.eos_token_id = speech.end
 
 
-def initialise(model: nn.Module) -> None:
-    """Draw the weights: He before SiLU, small numbers where no such function follows, biases 0, scales 1."""
-    for name, module in model.named_modules():
-        if isinstance(module, nn.Linear) and not name.endswith("lm_head"):
-            activation = _ACTIVATIONS.get(name.rpartition(".")[2], "linear")
-            deviation = standard_deviation(activation, module.in_features, module.out_features)
-        elif isinstance(module, nn.Embedding):
-            deviation = standard_deviation("linear", 1, module.embedding_dim)
-        else:
-            continue
-        nn.init.normal_(module.weight, std=deviation)
-        if getattr(module, "bias", None) is not None:
-            nn.init.zeros_(module.bias)
+def embeddings(model: Any) -> set[int]:
+    """Return the ids of the parameters of embeddings and output layer."""
+    ends = model.get_input_embeddings(), model.get_output_embeddings()
+    return {id(parameter) for end in ends if end is not None for parameter in end.parameters()}
 
 
 def _begin_with_odds(model: Any, train: Corpus, strength: float) -> None:
@@ -194,7 +180,7 @@ def _held_in(recipe: Recipe) -> torch.dtype:
 def _of_base(folder: Path, dtype: torch.dtype) -> Any:
     """Return the base model; BadBaseModel unless each of its tensors has a place, and each place a tensor."""
     try:
-        model, info = _loader(config_kind(folder)).from_pretrained(
+        model, info = loader(config_kind(folder)).from_pretrained(
             folder, dtype=dtype, use_safetensors=True, local_files_only=True, output_loading_info=True
         )
     except Exception as error:
@@ -235,7 +221,8 @@ def config_kind(folder: Path) -> str:
         return "unknown"
 
 
-def _loader(kind: str) -> Any:
+def loader(kind: str) -> Any:
+    """Return the class that makes and loads models of this type."""
     if kind == "llama":
         return LlamaForCausalLM
     from transformers import AutoModelForCausalLM
@@ -255,14 +242,34 @@ def _with_adapter(model: Any, recipe: Recipe, adapter: Path) -> Any:
         return _trainable(_adapted_with_head(model, adapter) if of_rewards else _adapted(model, adapter))
     config = LoraConfig(
         r=recipe.lora_rank,
-        lora_alpha=2 * recipe.lora_rank,
-        lora_dropout=0.0,
-        target_modules="all-linear",
+        lora_alpha=recipe.lora.alpha or 2 * recipe.lora_rank,
+        lora_dropout=recipe.lora.dropout,
+        use_rslora=recipe.lora.rank_stabilized,
+        use_dora=recipe.lora.dora,
+        target_modules=_targets(model, recipe.lora.targets),
         fan_in_fan_out=any(isinstance(module, Conv1D) for module in model.modules()),
         task_type="SEQ_CLS" if of_rewards else "CAUSAL_LM",
         modules_to_save=[reward_models.HEAD] if of_rewards else None,
     )
     return _trainable(get_peft_model(model, config))
+
+
+def _targets(model: Any, names: tuple[str, ...]) -> str | list[str]:
+    """Return the layers that get an adapter; BadRecipe for a name that no linear layer of the decoder has."""
+    if not names:
+        return "all-linear"
+    linear = {
+        name.rpartition(".")[2]
+        for name, module in model.named_modules()
+        if isinstance(module, nn.Linear | Conv1D) and module is not model.get_output_embeddings()
+    }
+    if unknown := sorted(set(names) - linear):
+        raise BadRecipe(
+            f"recipe.lora.targets names {', '.join(unknown[:_SOME])}, which {model.config.model_type} does not have: "
+            f"choose of {', '.join(sorted(linear))}.",
+            "recipe.lora.targets",
+        )
+    return sorted(names)
 
 
 def _adapted(model: Any, adapter: Path) -> Any:
@@ -296,12 +303,16 @@ def _adapted_with_head(model: Any, adapter: Path) -> Any:
 
 def _merged(model: Any, adapter: Path) -> Any:
     """Return the whole model that a base is with an adapter: all of its weights are trained."""
-    adapted = _adapted(model, adapter)
-    _untie(adapted.get_base_model())
-    merged = adapted.merge_and_unload()
-    for parameter in merged.parameters():
+    whole = merged(_adapted(model, adapter))
+    for parameter in whole.parameters():
         parameter.requires_grad_(True)
-    return merged
+    return whole
+
+
+def merged(adapted: Any) -> Any:
+    """Return the whole model that an adapted one is."""
+    _untie(adapted.get_base_model())
+    return adapted.merge_and_unload()
 
 
 def _untie(model: Any) -> None:

@@ -9,6 +9,7 @@ import shutil
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -33,8 +34,9 @@ from ratoon_training.worker.comparisons import save_comparisons
 from ratoon_training.worker.documents import save_documents
 from ratoon_training.worker.prompts import save_prompts
 from ratoon_training.worker.samples import Counts, save_samples
+from ratoon_training.worker.taught import PROMPTS, EndpointAccess, answers_of_endpoint, save_answers
 from ratoon_training.worker.text import Speech
-from ratoon_training.worker.vocabulary import add_tokens
+from ratoon_training.worker.vocabulary import add_tokens, domain_words, save_measured
 
 COLUMNS = ("record_id", "text", "label")
 TEACHER = "teacher"
@@ -65,25 +67,47 @@ def prepare(raw_spec: dict[str, Any], recipe: Recipe, folder: Path, report: Repo
     building = folder.with_name(f".{folder.name}.{uuid.uuid4().hex}")
     building.mkdir(parents=True)
     try:
-        report("Reading the split.")
-        train = read_part(store, spec.train, recipe, building, "training")
-        validation = read_part(store, spec.validation, recipe, building, "validation")
-        speech = _speech(spec, store, recipe, train, building, report)
-        if recipe.taught_answers:
+        tokenize(spec, store, recipe, building, report)
+        if recipe.taught_answers and recipe.distillation.teacher:
             _fetch_teacher(store, recipe, building, report)
         for digest in recipe.reward_models:
             report("Fetching the reward model.")
             fetch_model(store, digest, building / REWARD_MODELS)
-        report("Turning text into tokens.")
-        if recipe.task is not None:
-            _save_texts(building, speech, recipe, train, validation)
-        else:
-            _save_tokens(building / "train.npz", speech, recipe, train)
-            _save_tokens(building / "validation.npz", speech, recipe, validation)
+        if recipe.taught_answers and recipe.distillation.base_url:
+            access = EndpointAccess(spec.endpoint_listed, spec.endpoint_key_variable)
+            texts = answers_of_endpoint(building, recipe, access, partial(_report_answers, report))
+            save_answers(building, recipe, texts)
         building.rename(folder)
     finally:
         shutil.rmtree(building, ignore_errors=True)
     return folder
+
+
+def _report_answers(report: Report, done: int, total: int) -> None:
+    report(f"Waiting for the teacher: {done:,} of {total:,} answers.")
+
+
+def _start(folder: Path) -> Path:
+    """Return the directory of the artifact that the run starts from, with its tokenizer as it was."""
+    adapter = folder / "adapter"
+    return adapter if adapter.exists() else folder / "base"
+
+
+def tokenize(spec: TrainingSpec, store: ArtifactStore, recipe: Recipe, folder: Path, report: Report) -> None:
+    """Write the tokens of both parts, with the tokenizer and the base model, into a directory."""
+    report("Reading the split.")
+    train = read_part(store, spec.train, recipe, folder, "training")
+    validation = read_part(store, spec.validation, recipe, folder, "validation")
+    speech = _speech(spec, store, recipe, train, folder, report)
+    if recipe.new_tokens or recipe.domain_tokens:
+        texts = list(map(encodable, _corpus(validation)))
+        save_measured(text.of_base(_start(folder)).tokenizer, speech.tokenizer, texts, folder)
+    report("Turning text into tokens.")
+    if recipe.task is not None:
+        _save_texts(folder, speech, recipe, train, validation)
+    else:
+        _save_tokens(folder / "train.npz", speech, recipe, train)
+        _save_tokens(folder / "validation.npz", speech, recipe, validation)
 
 
 def _fetch_teacher(store: ArtifactStore, recipe: Recipe, folder: Path, report: Report) -> Path:
@@ -177,10 +201,11 @@ def _speech(
     shape = recipe.architecture
     if recipe.task is not None:
         scale = numbers.scale_of(recipe.spec, train.records)
-        speech = text.for_conversations(list(map(encodable, _corpus(train))), shape.vocab_size, scale)
+        texts = list(map(encodable, _corpus(train)))
+        speech = text.for_conversations(texts, shape.vocab_size, scale, shape.tokenizer)
         text.save(speech, folder / "tokenizer", shape.max_positions)
         return speech
-    tokenizer = text.train_tokenizer(train.texts, recipe.labels, shape.vocab_size)
+    tokenizer = text.train_tokenizer(train.texts, recipe.labels, shape.vocab_size, shape.tokenizer)
     limit = _limit(tokenizer, recipe, train)
     speech = text.from_scratch(tokenizer, limit.max_characters)
     text.save(speech, folder / "tokenizer", shape.max_positions)
@@ -223,7 +248,9 @@ def _speech_of_base(base: Path, recipe: Recipe, train: Rows, folder: Path) -> Sp
     """The base's tokenizer and template; the template of a model from elsewhere is changed to cut texts."""
     speech = text.of_base(base)
     text.copy(base, folder)
-    add_tokens(folder, recipe.new_tokens, folder.parent)
+    chosen = list(map(encodable, _corpus(train))) if recipe.domain_tokens else []
+    words = domain_words(speech.tokenizer, chosen, recipe.domain_tokens) if chosen else []
+    add_tokens(folder, recipe.new_tokens, folder.parent, words)
     speech = replace(speech, tokenizer=text.of_base(folder).tokenizer)
     if recipe.task is not None:
         (folder / "chat_template.jinja").write_text(speech.template)
@@ -255,7 +282,7 @@ def _save_texts(folder: Path, speech: Speech, recipe: Recipe, train: Rows, valid
         elif recipe.objective is Objective.PRETRAIN:
             counts = save_documents(path, speech, recipe, pairs, part)
         elif recipe.taught_answers and rows is train:
-            path = folder / "prompts.npz"
+            path = folder / PROMPTS
             counts = save_prompts(path, speech, recipe, pairs, part)
         elif recipe.objective.of_answers:
             counts = save_comparisons(path, speech, recipe, pairs, part)

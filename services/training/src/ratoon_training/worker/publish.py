@@ -16,6 +16,7 @@ from ratoon.tasks.kinds import supported
 from ratoon_training.domain.kinds.table import KINDS
 from ratoon_training.domain.learning_rate import Trial
 from ratoon_training.domain.recipes import Method, Objective, Recipe
+from ratoon_training.worker.merging import save_merged
 from ratoon_training.worker.samples import end_tokens
 from ratoon_training.worker.session import Session
 from ratoon_training.worker.task_queue import TrainingTask
@@ -45,10 +46,13 @@ def publish(task: TrainingTask, session: Session, trials: list[Trial]) -> dict[s
 
 
 def _save_weights(session: Session, prepared: Path, folder: Path) -> None:
-    """The model, or for LoRA the adapter alone, with the configuration of the base that it goes with."""
+    """The model, or for LoRA the adapter alone or merged, with the configuration of the base that it goes with."""
     model = session.model
     if session.recipe.method is not Method.LORA:
         model.save_pretrained(folder, safe_serialization=True)
+        return
+    if session.recipe.lora.merge:
+        session.model = save_merged(model, session.data.validation, folder)
         return
     model.peft_config["default"].base_model_name_or_path = ""
     model.peft_config["default"].inference_mode = True
@@ -107,7 +111,7 @@ def _training(session: Session, trials: list[Trial]) -> dict[str, Any]:
     """Curves, diagnosis and the trace of the learning-rate procedure."""
     return {
         "curves": session.curves.as_json(),
-        "diagnosis": asdict(session.curves.diagnosis()),
+        "diagnosis": asdict(session.diagnosis()),
         "learning_rate_trials": [_trial(trial) for trial in trials],
         "samples": len(session.units),
         "parameters": session.parameter_count,

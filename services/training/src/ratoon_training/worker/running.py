@@ -1,6 +1,7 @@
 """Execution of a task on one worker of a group: model, training, artifact, and the reason of a failure."""
 
 import errno
+import json
 import resource
 import traceback
 from collections.abc import Iterator
@@ -12,15 +13,19 @@ from typing import Any
 import torch
 
 from ratoon.operations.jobs import JobFolder
+from ratoon.storage.artifacts import ArtifactStore
 from ratoon.storage.scratch import ScratchStore
-from ratoon_training.domain.errors import LossNotFinite, OutOfMemory, RewardFailed, Stopped, TrainingError
-from ratoon_training.worker import models
+from ratoon_training.domain.errors import EndedEarly, OutOfMemory, Stopped, TrainingError
+from ratoon_training.domain.learning_rate import Trial
+from ratoon_training.domain.places import scratch_name
+from ratoon_training.worker import models, vocabulary
 from ratoon_training.worker.checkpoints import Checkpoints
 from ratoon_training.worker.context import WorkerContext, set_up_worker
 from ratoon_training.worker.curves import TOKENS
 from ratoon_training.worker.grpo import GrpoSession
 from ratoon_training.worker.judging import contradicted_pairs
 from ratoon_training.worker.publish import publish
+from ratoon_training.worker.record_scores import record_scores
 from ratoon_training.worker.remote_checkpoints import RemoteCheckpoints
 from ratoon_training.worker.reporting import ProgressReporter
 from ratoon_training.worker.samples import learned
@@ -29,8 +34,9 @@ from ratoon_training.worker.session import Session
 from ratoon_training.worker.sessions import data_of, session_of
 from ratoon_training.worker.task_queue import TrainingTask, write_outcome
 from ratoon_training.worker.text import limit_of
+from ratoon_training.worker.units import dead_share
 
-_TOGETHER = (LossNotFinite, RewardFailed, Stopped)
+_TOGETHER = (EndedEarly, Stopped)
 """Failures that every worker of a group has at the same step."""
 
 
@@ -51,7 +57,8 @@ def execute(task: TrainingTask, rank: int, world_size: int, job: JobFolder | Non
         if named is None and world_size > 1:
             raise
         reason, message = named or ("WORKER_FAILED", f"{type(error).__name__}: {error}")
-        write_outcome(Path(task.job), {"reason": reason, "message": message})
+        retained = {"result": error.result} if isinstance(error, EndedEarly) and error.result else {}
+        write_outcome(Path(task.job), {"reason": reason, "message": message, **retained})
         if world_size > 1 and not isinstance(error, _TOGETHER):
             raise
 
@@ -75,7 +82,8 @@ def named_error(error: Exception) -> tuple[str, str] | None:
 
 def _train(task: TrainingTask, context: WorkerContext, job: JobFolder) -> dict[str, Any]:
     checkpoints = _checkpoints(task)
-    reporter = ProgressReporter(job if context.leads else None)
+    scratch = ScratchStore(task.artifacts, scratch_name(Path(task.work).name))
+    reporter = ProgressReporter(job, scratch) if context.leads else ProgressReporter(None)
     try:
         if context.leads:
             checkpoints.claim()
@@ -84,18 +92,43 @@ def _train(task: TrainingTask, context: WorkerContext, job: JobFolder) -> dict[s
         model = models.build(task.recipe, task.prepared).to(context.device)
         recipe, trials = searched(task.recipe, model, data, context)
         session = session_of(recipe, model, data, context)
-        session.run(checkpoints, task.checkpoint_every_s, reporter)
-        metrics = {**_metrics(session, reporter, context), **_counts(task.prepared), **contradictions}
+        try:
+            session.run(checkpoints, task.checkpoint_every_s, reporter)
+        except EndedEarly as error:
+            if context.leads and session.take_last_good(checkpoints):
+                error.result = _retained(task, session, reporter, trials)
+            raise
+        answers = record_scores(session) if task.record_scores else {}
+        counts = {**_counts(task.prepared), **vocabulary.measured(task.prepared)}
+        metrics = {**_metrics(session, reporter, context), **counts, **contradictions}
         if isinstance(session, GrpoSession):
             metrics["writing_seconds"] = session.writing_seconds
         if not context.leads:
             return {}
         limit = asdict(limit_of(task.prepared / "tokenizer"))
+        session.dead_units = dead_share(session)
         digests = publish(task, session, trials)
+        if answers:
+            stored = ArtifactStore(task.artifacts).put_bytes(json.dumps(answers).encode())
+            digests["scores_digest"] = stored
         return {**digests, **_description(session), "metrics": metrics, "prompt_limit": limit}
     finally:
         checkpoints.close()
         reporter.close()
+
+
+def _retained(
+    task: TrainingTask, session: Session, reporter: ProgressReporter, trials: list[Trial]
+) -> dict[str, Any]:
+    """Publish the last good checkpoint of a run that failed; return the result that the run keeps."""
+    metrics = {
+        **session.curves.validation,
+        "steps": float(session.step),
+        "training_seconds": reporter.seconds,
+    }
+    limit = asdict(limit_of(task.prepared / "tokenizer"))
+    digests = publish(task, session, trials)
+    return {**digests, **_description(session), "metrics": metrics, "prompt_limit": limit}
 
 
 def _checkpoints(task: TrainingTask) -> Checkpoints:
@@ -106,10 +139,9 @@ def _checkpoints(task: TrainingTask) -> Checkpoints:
 
 
 def _description(session: Session) -> dict[str, Any]:
-    diagnosis = session.curves.diagnosis()
     return {
         "parameter_count": session.parameter_count,
-        "diagnosis": {"verdict": diagnosis.verdict, "remedy": diagnosis.remedy},
+        "diagnosis": asdict(session.diagnosis()),
     }
 
 
@@ -123,6 +155,7 @@ def _metrics(session: Session, reporter: ProgressReporter, context: WorkerContex
         "train_loss": last[1],
         **session.curves.validation,
         "learning_rate": session.recipe.learning_rate,
+        "published_epoch": float(session.published_epoch),
         "steps": float(session.step),
         "epochs": session.step / session.per_epoch,
         "samples": float(sum(1 for _ in session.curves.steps) * session.recipe.batch_size),

@@ -6,10 +6,12 @@ position, and a run that resumes ends with the bits of one that was never interr
 """
 
 import math
+import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,9 +19,10 @@ import torch
 from torch import Tensor
 
 from ratoon_training.domain import schedule
+from ratoon_training.domain.diagnosis import Diagnosis
 from ratoon_training.domain.errors import LossNotFinite, Stopped
-from ratoon_training.domain.recipes import Recipe
-from ratoon_training.worker import models, objective
+from ratoon_training.domain.recipes import Method, Recipe
+from ratoon_training.worker import balance, growth, models, objective, optimizers
 from ratoon_training.worker.checkpoints import Checkpoint, Checkpoints
 from ratoon_training.worker.context import WorkerContext
 from ratoon_training.worker.corpus import Batch, Corpus
@@ -37,7 +40,6 @@ from ratoon_training.worker.scores import (
     standard_error,
 )
 
-_BETAS = (0.9, 0.95)
 _VALIDATION_ROWS = 64
 
 
@@ -75,7 +77,9 @@ class Session:
         self.recipe, self.data, self.context = recipe, data, context
         self.model, self.core = model, models.core(model)
         self.trainable = {name: p for name, p in model.named_parameters() if p.requires_grad}
-        self.optimiser = _optimiser(list(self.trainable.values()), recipe)
+        self.optimiser = optimizers.build(self.trainable, recipe, models.embeddings(self.core))
+        self._growth = growth.of(self.model)
+        self._balance = balance.of(self.core) if recipe.method is not Method.LORA else None
         self.curves, self.step = self._curves(), 0
         self._shared = _shared_targets(recipe, data.train, context.device)
         self.units = self._units(data.train)
@@ -83,9 +87,22 @@ class Session:
         epochs = recipe.epochs or schedule.chosen_epochs(
             len(self.units), recipe.method.defaults.samples_shown
         )
-        self.steps = max(1, round(self.per_epoch * epochs))
+        self.steps = self._affordable(max(1, round(self.per_epoch * epochs)))
         self._average = {name: p.detach().clone() for name, p in self.trainable.items() if recipe.averaging}
         self._epoch, self._plan = -1, list[list[int]]()
+        self.dead_units = 0.0
+        """Share of units without an activation at the end."""
+        self._not_finite = False
+        self._finishes = False
+        self.published_epoch = 0
+        """Epoch whose weights are published, counted from 1; 0 before the end."""
+
+    def _affordable(self, steps: int) -> int:
+        """Return the steps that the token budget allows, at least one."""
+        budget, tokens = self.recipe.optimization.token_budget, sum(self.data.train.lengths)
+        if not budget or not tokens:
+            return steps
+        return max(1, min(steps, round(self.per_epoch * budget / tokens)))
 
     @property
     def parameter_count(self) -> int:
@@ -100,26 +117,37 @@ class Session:
         reporter.begin(self)
         while self.step < self.steps and not self._verdict().stop:
             self._guarded_step(checkpoints, reporter)
-            if self.step % self.per_epoch == 0 or self.step == self.steps:
+            if self.step % self.per_epoch == 0 or self.step == self.steps or self._finishes:
                 self._end_epoch(checkpoints, reporter)
+            if self._finishes:
+                break
             if self.context.leads and time.monotonic() - saved >= every_s:
                 checkpoints.save_later(self.step, self._tensors(), self._state())
                 saved = time.monotonic()
         checkpoints.wait()
         self._take_best(checkpoints)
 
-    def train_step(self, rate: float, *, stop: bool = False) -> list[float]:
-        """Train one step at this rate; return the curve's row. Stopped if any worker stops, before weights change."""
+    def train_step(self, rate: float, *, stop: bool = False, finish: bool = False) -> list[float]:
+        """Train one step at this rate; return the curve's row. Stopped if any worker stops, before weights change.
+
+        It is the last step of all workers if it has to `finish` on any of them.
+        """
         learned = self._learn(self._batch(self.step))
-        stop_requested = learned.numbers[0].new_tensor(float(stop))
-        sums = self._reduce([*learned.numbers, stop_requested])
+        requests = [learned.numbers[0].new_tensor(float(each)) for each in (stop, finish)]
+        sums = self._reduce([*learned.numbers, *requests])
+        if self.recipe.optimization.l1:
+            optimizers.penalise(self.trainable, self.recipe.optimization.l1)
+        if self._growth is not None:
+            self._growth.mask()
         gradient = torch.nn.utils.clip_grad_norm_(self.trainable.values(), self.recipe.clip_norm)
         # One wait for a GPU, not one for each number.
-        *measured, stopping, norm = torch.stack([*sums, gradient]).tolist()
+        *measured, stopping, finishing, norm = torch.stack([*sums, gradient]).tolist()
         if stopping:
             raise Stopped(f"Stopped on request after {self.step} of {self.steps} steps.")
+        self._finishes = bool(finishing)
         loss, answer, language, *measures = self._losses(measured)
         if not math.isfinite(loss) or not math.isfinite(norm):
+            self._not_finite = True
             raise LossNotFinite(
                 f"The loss is {loss:g} at step {self.step} (rate {rate:g}): "
                 f"lower recipe.learning_rate, or let recipe.sweep lr-procedure find one."
@@ -160,15 +188,48 @@ class Session:
         answer, language = measured
         return [answer + self._language_weight() * language, answer, language]
 
+    def diagnosis(self) -> Diagnosis:
+        """Return the diagnosis of the run so far."""
+        curves = self.curves
+        if self._not_finite:
+            curves = replace(curves, steps=[*curves.steps, _not_finite(self.step + 1)])
+        return curves.diagnosis(self.dead_units)
+
+    def take_last_good(self, checkpoints: Checkpoints) -> bool:
+        """Take the weights of the best epoch, else those of the last checkpoint; False if neither has finite ones."""
+        best = checkpoints.named(_best_name(self._verdict().best)) if self.curves.epochs else None
+        latest = checkpoints.latest() if best is None else None
+        if best is not None:
+            weights = best.tensors
+        elif latest is not None and int(latest.state["step"]):
+            weights = {name: latest.tensors[f"weight.{name}"] for name in self.trainable}
+        else:
+            return False
+        if not all(bool(torch.isfinite(weight).all()) for weight in weights.values()):
+            return False
+        with torch.no_grad():
+            for name, parameter in self.trainable.items():
+                parameter.copy_(weights[name])
+        return True
+
+    def memory_bytes(self) -> int:
+        """Return the memory of this worker: of a GPU what its tensors hold, else the resident memory of the process."""
+        if self.context.device.type == "cuda":
+            return int(torch.cuda.memory_allocated(self.context.device))
+        resident = int(Path("/proc/self/statm").read_text().split()[1])
+        return resident * os.sysconf("SC_PAGE_SIZE")
+
     def remaining_tokens(self) -> int:
         """Tokens of the steps to come, about."""
         return round(sum(self.data.train.lengths) / self.per_epoch * (self.steps - self.step))
 
     def _guarded_step(self, checkpoints: Checkpoints, reporter: ProgressReporter) -> None:
         peak = self.recipe.learning_rate * self._verdict().rate_factor
-        rate = schedule.learning_rate(self.step, self.steps, peak, self.recipe.warmup)
+        rate = schedule.scheduled_rate(self.recipe, self.step, self.steps, peak)
         try:
-            row = self.train_step(rate, stop=self.context.leads and reporter.stop_requested())
+            stop = self.context.leads and reporter.stop_requested()
+            finish = self.context.leads and reporter.finish_requested()
+            row = self.train_step(rate, stop=stop, finish=finish)
         except Stopped:
             if self.context.leads:
                 checkpoints.save_later(self.step, self._tensors(), self._state())
@@ -213,7 +274,10 @@ class Session:
                 sums = objective.losses(
                     self.core, batch, language=weight > 0, smoothing=smoothing, shared=self._shared
                 )
-            (sums.answer / norms[0] + weight * sums.language / norms[1]).backward()
+            loss = sums.answer / norms[0] + weight * sums.language / norms[1]
+            if self._balance is not None:
+                loss = loss + len(part) / len(train) * self._balance.loss(batch)
+            loss.backward()
             answer, language = answer + sums.answer.detach(), language + sums.language.detach()
         return answer, language
 
@@ -338,15 +402,13 @@ class Session:
         return {name: parameter.detach().cpu().contiguous() for name, parameter in weights.items()}
 
     def _tensors(self) -> dict[str, Tensor]:
-        """Weights, their moving average and AdamW's two moments of each."""
+        """Weights, their moving average and what the optimizer holds of each."""
         tensors: dict[str, Tensor] = {}
         for name, parameter in self.trainable.items():
             tensors[f"weight.{name}"] = parameter.detach()
             if name in self._average:
                 tensors[f"average.{name}"] = self._average[name]
-            if state := self.optimiser.state.get(parameter):
-                tensors[f"mean.{name}"], tensors[f"square.{name}"] = state["exp_avg"], state["exp_avg_sq"]
-        return tensors
+        return {**tensors, **dict(optimizers.tensors(self.optimiser, self.trainable))}
 
     def _state(self) -> dict[str, Any]:
         return {"step": self.step, "steps": self.curves.steps, "epochs": self.curves.epochs}
@@ -360,12 +422,8 @@ class Session:
                 parameter.copy_(checkpoint.tensors[f"weight.{name}"])
                 if name in self._average:
                     self._average[name].copy_(checkpoint.tensors[f"average.{name}"])
-                if self.step:
-                    self.optimiser.state[parameter] = {
-                        "step": torch.tensor(float(self.step), device=parameter.device),
-                        "exp_avg": checkpoint.tensors[f"mean.{name}"].to(parameter.device),
-                        "exp_avg_sq": checkpoint.tensors[f"square.{name}"].to(parameter.device),
-                    }
+        if self.step:
+            optimizers.restore(self.optimiser, self.trainable, checkpoint.tensors, self.step)
 
     def _take_best(self, checkpoints: Checkpoints) -> None:
         """Take the weights to publish; the last epoch's are in the model already, or in their average."""
@@ -374,6 +432,7 @@ class Session:
             scores, records = self.curves.validation_scores, len(self._units(self.data.validation))
             error = standard_error(self.curves.decisive, scores[best], records) if scores else 0.0
             best = schedule.published_epoch(best, scores, error)
+        self.published_epoch = best + 1
         if best == len(self.curves.epochs) - 1:
             for name, average in self._average.items():
                 self.trainable[name].data.copy_(average)
@@ -383,16 +442,6 @@ class Session:
             with torch.no_grad():
                 for name, parameter in self.trainable.items():
                     parameter.copy_(checkpoint.tensors[name])
-
-
-def _optimiser(parameters: list[torch.nn.Parameter], recipe: Recipe) -> torch.optim.AdamW:
-    """AdamW; matrices decay, vectors (norm scales, biases) do not."""
-    groups = [
-        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": recipe.weight_decay},
-        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
-    ]
-    filled = [group for group in groups if group["params"]]
-    return torch.optim.AdamW(filled, lr=recipe.learning_rate, betas=_BETAS, fused=True)
 
 
 def _shared_targets(recipe: Recipe, train: Corpus, device: torch.device) -> SharedTargets | None:
@@ -413,6 +462,11 @@ def parts_of(share: list[int], count: int) -> list[list[int]]:
 def _split(flat: Tensor, like: list[Tensor]) -> list[Tensor]:
     parts = flat.split([tensor.numel() for tensor in like])
     return [part.view_as(tensor) for part, tensor in zip(parts, like, strict=True)]
+
+
+def _not_finite(step: int) -> list[float]:
+    """Return the row of a step whose loss is no number."""
+    return [float(step), math.nan, math.nan, math.nan, math.nan, math.nan, 0.0]
 
 
 def _step_seed(seed: int, step: int, rank: int) -> int:

@@ -5,7 +5,6 @@ Jinja alone render the same tokens as `tokenizer.apply_chat_template`, which a t
 """
 
 import json
-import re
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -14,21 +13,14 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from tokenizers import (
-    AddedToken,
-    Regex,
-    Tokenizer,
-    decoders,
-    models,
-    normalizers,
-    pre_tokenizers,
-    trainers,
-)
+from tokenizers import AddedToken, Regex, Tokenizer, normalizers, pre_tokenizers
 
 from ratoon_training.domain import lengths
+from ratoon_training.domain.architectures import TokenizerKind
 from ratoon_training.domain.errors import BadBaseModel
 from ratoon_training.domain.lengths import PromptLimit
 from ratoon_training.worker.templates import Message, render
+from ratoon_training.worker.tokenizer_kinds import UNKNOWN, trained
 
 PAD, BOS, EOS, USER, ASSISTANT = "<pad>", "<s>", "</s>", "<|user|>", "<|assistant|>"
 """Special tokens, with ids 0 to 4 in this order; the label tokens follow."""
@@ -69,10 +61,6 @@ INVISIBLE = (
 """Characters that a tokenizer from scratch does not see; joiners stay, which emoji and some scripts need."""
 LIMIT_FILE = "ratoon.json"
 """File of a model directory that states where its template cuts texts."""
-_DENSE = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]")
-_DENSE_SHARE, _DENSE_CHARS = 0.3, 200
-_DENSE_TOKEN_BYTES = 9
-"""Longest token of texts without spaces between words, three ideographs: longer ones are clauses that never return."""
 _SAMPLED = 5000
 """Texts whose lengths are measured to choose a limit."""
 _ENCODED = 1000
@@ -166,14 +154,18 @@ class Speech:
         return [*ids, self.end]
 
 
-def train_tokenizer(texts: Sequence[str], labels: Sequence[str], vocab_size: int) -> Tokenizer:
-    """A byte-level BPE of the corpus, each label one token; a function of its arguments alone.
+def train_tokenizer(
+    texts: Sequence[str],
+    labels: Sequence[str],
+    vocab_size: int,
+    kind: TokenizerKind = TokenizerKind.BYTE_BPE,
+) -> Tokenizer:
+    """A tokenizer of the corpus, each label one token; a function of its arguments alone.
 
     Its normaliser folds what does not matter to the task (width, compatibility forms, case, white space), so that a
     prompt is folded as the training text was: by the tokenizer itself.
     """
-    tokenizer = Tokenizer(models.BPE())
-    tokenizer.normalizer = normalizers.Sequence(
+    folded = normalizers.Sequence(
         [
             normalizers.NFKC(),
             normalizers.Lowercase(),
@@ -181,16 +173,8 @@ def train_tokenizer(texts: Sequence[str], labels: Sequence[str], vocab_size: int
             normalizers.Replace(Regex(r"\s+"), " "),
         ]
     )
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tokenizer.decoder = decoders.ByteLevel()
-    trainer = trainers.BpeTrainer(
-        vocab_size=vocab_size,
-        special_tokens=[PAD, BOS, EOS, USER, ASSISTANT, *labels],
-        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-        show_progress=False,
-        max_token_length=_DENSE_TOKEN_BYTES if _dense(texts) else None,
-    )
-    tokenizer.train_from_iterator((text[:CORPUS_CHARS] for text in texts), trainer)
+    special = [PAD, BOS, EOS, USER, ASSISTANT, *labels]
+    tokenizer = trained(kind, [text[:CORPUS_CHARS] for text in texts], vocab_size, special, normalizer=folded)
     # A label is an answer, so it must not vanish with the special tokens when an answer is decoded.
     tokenizer.add_tokens(
         [AddedToken(label, single_word=True, normalized=False, special=False) for label in labels]
@@ -198,28 +182,27 @@ def train_tokenizer(texts: Sequence[str], labels: Sequence[str], vocab_size: int
     return tokenizer
 
 
-def for_conversations(texts: Sequence[str], vocab_size: int, numbers: Sequence[str] = ()) -> Speech:
-    """Return a byte-level BPE of the texts, which folds nothing and splits numbers into digits, with our template.
+def for_conversations(
+    texts: Sequence[str],
+    vocab_size: int,
+    numbers: Sequence[str] = (),
+    kind: TokenizerKind = TokenizerKind.BYTE_BPE,
+) -> Speech:
+    """Return a tokenizer of the texts, which folds nothing and splits numbers into digits, with our template.
 
     Each of `numbers` is one token, if the vocabulary has room for them.
     """
-    base = len(_SPEAKING) + len(pre_tokenizers.ByteLevel.alphabet())
-    if base + len(numbers) > vocab_size:
+    alphabet = pre_tokenizers.ByteLevel.alphabet() if kind is TokenizerKind.BYTE_BPE else []
+    if len(_SPEAKING) + len(alphabet) + len(numbers) > vocab_size:
         numbers = ()
-    tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
-        [pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)]
-    )
-    tokenizer.decoder = decoders.ByteLevel()
-    trainer = trainers.BpeTrainer(
-        vocab_size=vocab_size,
+    tokenizer = trained(
+        kind,
+        [text[:CORPUS_CHARS] for text in texts],
+        vocab_size,
+        [*_SPEAKING, *numbers],
         min_frequency=_min_frequency(len(texts)),
-        special_tokens=[*_SPEAKING, *numbers],
-        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-        show_progress=False,
-        max_token_length=_DENSE_TOKEN_BYTES if _dense(texts) else None,
+        digits=True,
     )
-    tokenizer.train_from_iterator((text[:CORPUS_CHARS] for text in texts), trainer)
     # As labels, numbers are answers, which must not vanish with the special tokens when an answer is decoded.
     tokenizer.add_tokens(
         [AddedToken(number, single_word=True, normalized=False, special=False) for number in numbers]
@@ -230,12 +213,6 @@ def for_conversations(texts: Sequence[str], vocab_size: int, numbers: Sequence[s
 def _min_frequency(texts: int) -> int:
     """Return how often a token must occur in so many texts: a model does not learn one that it hardly sees."""
     return max(1, min(_MAX_FREQUENCY, texts // _TEXTS_A_FREQUENCY))
-
-
-def _dense(texts: Sequence[str]) -> bool:
-    """Return True if the texts are mostly of a script without spaces between words: Chinese, or Japanese."""
-    sample = "".join(text[:_DENSE_CHARS] for text in texts[:_SAMPLED])
-    return len(_DENSE.findall(sample)) > _DENSE_SHARE * len(sample)
 
 
 def cut_for(tokenizer: Tokenizer, texts: Sequence[str], prompt_tokens: int) -> int:
@@ -385,6 +362,7 @@ def save(speech: Speech, folder: Path, max_positions: int) -> None:
         "bos_token": BOS,
         "eos_token": EOS,
         "pad_token": PAD,
+        **({"unk_token": UNKNOWN} if speech.tokenizer.token_to_id(UNKNOWN) is not None else {}),
         "additional_special_tokens": _turn_tokens(speech.tokenizer),
         "model_max_length": max_positions,
         "clean_up_tokenization_spaces": False,
