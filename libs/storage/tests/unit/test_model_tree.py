@@ -301,3 +301,15 @@ def test_a_classical_model_needs_no_tokenizer_and_is_no_base(tmp_path):
     (tmp_path / "estimator.skops").unlink()
     (tmp_path / "classical.json").write_text("[")
     assert [problem.reason for problem in inspected(tmp_path).problems] == ["FILE_MISSING", "JSON_DAMAGED"]
+
+
+def test_a_small_neural_model_has_three_files_and_is_no_base_of_a_language_model(tmp_path):
+    (tmp_path / "neural.json").write_text("{}")
+    (tmp_path / "model.safetensors").write_bytes(b"x")
+    (tmp_path / "tokenizer.json").write_text("{}")
+    (tmp_path / "optimizer.pt").write_bytes(b"x")
+    inspection = inspected(tmp_path)
+    assert inspection.is_neural and not inspection.problems and inspection.left_out == ("optimizer.pt",)
+    assert [problem.reason for problem in inspection.base_problems] == ["NEURAL_MODEL"]
+    (tmp_path / "tokenizer.json").unlink()
+    assert [problem.reason for problem in inspected(tmp_path).problems] == ["FILE_MISSING"]

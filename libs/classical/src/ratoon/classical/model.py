@@ -81,6 +81,34 @@ class Answers:
     """Why a record has no answer, by its position; its text is empty."""
 
 
+class SmallModel(Protocol):
+    """A model that is served without vLLM: it answers with labels or numbers."""
+
+    @property
+    def task(self) -> Task:
+        """Task that it answers."""
+        ...
+
+    @property
+    def parameters(self) -> int:
+        """Number of the numbers that it learned."""
+        ...
+
+    @property
+    def reads_rows(self) -> bool:
+        """True if a record is a row of a table, which is not cut."""
+        ...
+
+    @property
+    def library(self) -> str:
+        """Library that its card names."""
+        ...
+
+    def answer(self, texts: Sequence[str]) -> Answers:
+        """Answers to texts."""
+        ...
+
+
 class Features(Protocol):
     """Columns of records."""
 
@@ -112,6 +140,21 @@ class ClassicalModel:
             return answered
         known = [("" if place in faults else text) for place, text in enumerate(answered.texts)]
         return replace(answered, texts=tuple(known), faults=faults)
+
+    @property
+    def task(self) -> Task:
+        """Return the task that it answers."""
+        return self.about.task
+
+    @property
+    def reads_rows(self) -> bool:
+        """Return True if a record is a row of a table."""
+        return self.about.features == TABLE
+
+    @property
+    def library(self) -> str:
+        """Return the library that its card names."""
+        return "scikit-learn"
 
     @property
     def parameters(self) -> int:
@@ -319,6 +362,7 @@ __all__ = [
     "ClassicalModel",
     "Description",
     "Estimator",
+    "SmallModel",
     "Task",
     "Terms",
     "Trial",

@@ -1,4 +1,4 @@
-"""Tokens of a classical model, so that engines and golden prompts speak of it as of a language model.
+"""Tokens of a small model, so that engines and golden prompts speak of it as of a language model.
 
 A prompt is its UTF-8 bytes: tokens 0 to 255. Each label is one token from 256 on, in the order of the task; the one
 after them ends an answer. A number is its bytes.
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from ratoon.classical.model import ClassicalModel
+from ratoon.classical.model import SmallModel
 from ratoon.tasks.classify import Classify, members
 
 FIRST_LABEL = 256
@@ -43,13 +43,13 @@ def decode(tokens: Sequence[int]) -> tuple[str, int]:
     return bytes(own).decode(errors="replace"), len(tokens) - len(own)
 
 
-def label_texts(model: ClassicalModel) -> tuple[str, ...]:
+def label_texts(model: SmallModel) -> tuple[str, ...]:
     """Return the labels of a model; none of numbers."""
-    task = model.about.task
+    task = model.task
     return task.labels if isinstance(task, Classify) else ()
 
 
-def answers(model: ClassicalModel, texts: Sequence[str]) -> list[list[Token]]:
+def answers(model: SmallModel, texts: Sequence[str]) -> list[list[Token]]:
     """Return the tokens of the answers to texts, without the end; none where a text has no answer."""
     answered, labels = model.answer(texts), label_texts(model)
     if not labels:

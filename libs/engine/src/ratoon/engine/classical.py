@@ -1,7 +1,7 @@
-"""Engine of classical models: the HTTP surface of vLLM over scikit-learn, in one small process.
+"""Engine of small models, classical and neural: the HTTP surface of vLLM in one small process.
 
 It stands behind the same middleware and control API as vLLM. Files are hashed against the signed manifest as they are
-read. It imports neither vLLM nor torch.
+read. It does not import vLLM, and torch for neural models alone.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from ratoon.classical.model import ClassicalModel
+from ratoon.classical.model import SmallModel
 from ratoon.classical.records import text_of
 from ratoon.classical.tokens import FIRST_LABEL, Token, answers, decode, encode, label_texts
 from ratoon.engine.manifest import SignedManifest, files_of, tree_digest
 from ratoon.engine.middleware import EngineMiddleware
 from ratoon.engine.settings import EngineSettings
+from ratoon.neural import small
 from ratoon.storage.artifacts import TreeFile
-from ratoon.storage.models import CLASSICAL_CONFIG
 from ratoon.tasks.kind import Turn
 
 JSON = dict[str, Any]
@@ -128,13 +128,13 @@ class Model:
                 for (_, future), tokens in zip(batch, answered, strict=True):
                     if not future.done():
                         future.set_result(tokens)
-            except Exception as error:  # whatever scikit-learn raises, the requests of this batch fail
+            except Exception as error:  # whatever the library raises, the requests of this batch fail
                 for _, future in batch:
                     if not future.done():
                         future.set_exception(error)
         self._busy = False
 
-    def _read(self, folder: Path) -> tuple[ClassicalModel, Loaded]:
+    def _read(self, folder: Path) -> tuple[SmallModel, Loaded]:
         """Load a directory; each byte that becomes a model was hashed before."""
         started = time.perf_counter()
         manifest = SignedManifest.next_to(folder, Path(self._settings.public_key))
@@ -147,14 +147,9 @@ class Model:
             manifest.check(path, digest)
             contents[path] = data
             rows.append(TreeFile(path, digest, len(data)))
-        model = ClassicalModel.of_files(contents)
+        model = small.of_files(contents)
         size = sum(row.size for row in rows)
         return model, Loaded(tree_digest(rows), size, time.perf_counter() - started)
-
-
-def is_classical(folder: Path) -> bool:
-    """Return whether a directory holds a classical model."""
-    return (folder / CLASSICAL_CONFIG).exists()
 
 
 def serve(settings: EngineSettings) -> None:
@@ -354,7 +349,7 @@ async def _json(request: Request) -> JSON:
     kind = (body.get("response_format") or {}).get("type", "text")
     if kind != "text" or body.get("structured_outputs"):
         raise BadRequest(
-            "A classical model answers with labels or numbers and follows no schema: leave the response format out."
+            "This model answers with labels or numbers and follows no schema: leave the response format out."
         )
     names = {each.name for each in request.app.state.openai_serving_models.base_model_paths}
     if names and body.get("model") and body["model"] not in names:
@@ -373,7 +368,7 @@ def _content(value: Any) -> str:
     if isinstance(value, list):
         parts = [each for each in value if isinstance(each, dict)]
         if any(each.get("type") != "text" for each in parts):
-            raise BadRequest("A classical model reads texts alone: leave images and audio out.")
+            raise BadRequest("This model reads texts alone: leave images and audio out.")
         return "\n".join(str(each.get("text", "")) for each in parts)
     return "" if value is None else str(value)
 

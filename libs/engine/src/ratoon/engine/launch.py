@@ -1,4 +1,4 @@
-"""Start an engine in this process: verify its files, then run the API server of vLLM, or that of classical models.
+"""Start an engine in this process: verify its files, then run the API server of vLLM, or that of small models.
 
 On a CPU, vLLM spawns an engine core and a worker, and each imports all modules again. Here the core is forked from the
 process that has imported them, and contains the worker: two processes instead of three, and one import.
@@ -22,7 +22,7 @@ from ratoon.engine.settings import SETTINGS_VARIABLE, EngineSettings
 from ratoon.engine.sockets import PREFIX, SOCKETS_FILE, remove_sockets
 from ratoon.storage.artifacts import file_digest
 from ratoon.storage.model_tree import FolderFiles, model_positions
-from ratoon.storage.models import CLASSICAL_CONFIG
+from ratoon.storage.models import is_small
 
 ENVIRONMENT = {
     "HF_HUB_OFFLINE": "1",
@@ -119,7 +119,7 @@ def launch(settings_file: Path) -> None:
     verify(settings)
     os.environ.update({**ENVIRONMENT, **TRACES})
     os.environ[SETTINGS_VARIABLE] = str(settings_file)
-    if (Path(settings.model) / CLASSICAL_CONFIG).exists():
+    if is_small(Path(settings.model)):
         from ratoon.engine import classical
 
         classical.serve(settings)

@@ -2,8 +2,9 @@
 
 It reads JSON files and the headers of safetensors files, never a tensor. A whole model needs `config.json`, a
 tokenizer, a chat template and safetensors; an adapter needs `adapter_config.json` and `adapter_model.safetensors`, and
-takes the rest from its base. A classical model needs `classical.json` and `estimator.skops`; what is in them is checked
-where it is loaded. It does not know who asks, and whether transformers knows the architecture.
+takes the rest from its base. A classical model needs `classical.json` and `estimator.skops`, a small neural model
+`neural.json`, `model.safetensors` and `tokenizer.json`; what is in them is checked where they are loaded. It does not
+know who asks, and whether transformers knows the architecture.
 """
 
 import json
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 
 from ratoon.storage.adapter_rules import adapter_problems
 from ratoon.storage.model_problem import Problem
-from ratoon.storage.models import ADAPTER_CONFIG, CLASSICAL_CONFIG
+from ratoon.storage.models import ADAPTER_CONFIG, CLASSICAL_CONFIG, NEURAL_CONFIG
 from ratoon.storage.safetensors_header import LFS_POINTER, DamagedFile, Tensor, read_header
 
 if TYPE_CHECKING:
@@ -63,6 +64,10 @@ CLASSICAL = frozenset(
     }
 )
 """Files of a classical model; every other file is left out."""
+NEURAL = frozenset(
+    {NEURAL_CONFIG, "README.md", "recipe.json", "tokenizer.json", "training.json", "model.safetensors"}
+)
+"""Files of a small neural model; every other file is left out."""
 _DOCUMENTS = re.compile(
     r"(.*\.(md|txt|png|jpe?g|gif|svg|pdf)|licen[cs]e|notice|use_policy|\.git.*)", re.IGNORECASE
 )
@@ -158,6 +163,7 @@ class Inspection:
     rank: int = 0
     """An adapter's rank."""
     is_classical: bool = False
+    is_neural: bool = False
 
     @property
     def positions(self) -> int:
@@ -176,6 +182,9 @@ class Inspection:
         if self.is_classical:
             message = "It is a classical model, which no training continues: train a new one with the recipe classical."
             return (*self.problems, Problem("CLASSICAL_MODEL", message))
+        if self.is_neural:
+            message = "It is a small neural model, which the recipe neural alone continues: train with it."
+            return (*self.problems, Problem("NEURAL_MODEL", message))
         if not strange:
             return self.problems
         message = (
@@ -188,21 +197,34 @@ class Inspection:
 def inspect_model_tree(files: ModelFiles, base: Inspection | None = None) -> Inspection:
     """Inspect a whole model, or an adapter, with its base if that is known."""
     sizes = files.sizes()
-    return _classical(files, sizes) if CLASSICAL_CONFIG in sizes else _Inspector(files, base).inspection()
+    if CLASSICAL_CONFIG in sizes:
+        return _classical(files, sizes)
+    return _neural(files, sizes) if NEURAL_CONFIG in sizes else _Inspector(files, base).inspection()
 
 
 def _classical(files: ModelFiles, sizes: Mapping[str, int]) -> Inspection:
     """Return the inspection of a classical model."""
-    problems = [
-        Problem(
-            "FILE_MISSING", f"{name} is missing: train the classical model again, or copy all of its files."
-        )
-        for name in (ESTIMATOR,)
+    problems = _small_problems(files, sizes, CLASSICAL_CONFIG, (ESTIMATOR,))
+    return Inspection(problems, tuple(partition_files(sizes)[1]), is_classical=True)
+
+
+def _neural(files: ModelFiles, sizes: Mapping[str, int]) -> Inspection:
+    """Return the inspection of a small neural model."""
+    problems = _small_problems(files, sizes, NEURAL_CONFIG, ("model.safetensors", "tokenizer.json"))
+    return Inspection(problems, tuple(partition_files(sizes)[1]), is_neural=True)
+
+
+def _small_problems(
+    files: ModelFiles, sizes: Mapping[str, int], config: str, needed: Iterable[str]
+) -> tuple[Problem, ...]:
+    missing = [
+        Problem("FILE_MISSING", f"{name} is missing: train the model again, or copy all of its files.")
+        for name in needed
         if not sizes.get(name)
     ]
-    if _object_or_none(files, CLASSICAL_CONFIG) is None:
-        problems.append(Problem("JSON_DAMAGED", f"{CLASSICAL_CONFIG} holds no JSON object: copy it again."))
-    return Inspection(tuple(problems), tuple(partition_files(sizes)[1]), is_classical=True)
+    if _object_or_none(files, config) is None:
+        missing.append(Problem("JSON_DAMAGED", f"{config} holds no JSON object: copy it again."))
+    return tuple(missing)
 
 
 def inspect_stored_model(store: "ArtifactStore", digest: str) -> Inspection:
@@ -226,10 +248,9 @@ def model_positions(files: ModelFiles) -> int:
 def partition_files(names: Iterable[str]) -> tuple[list[str], list[str]]:
     """Files of a model, and the others."""
     ordered = sorted(names)
-    if CLASSICAL_CONFIG in ordered:
-        return [name for name in ordered if name in CLASSICAL], [
-            name for name in ordered if name not in CLASSICAL
-        ]
+    for config, own in ((CLASSICAL_CONFIG, CLASSICAL), (NEURAL_CONFIG, NEURAL)):
+        if config in ordered:
+            return [name for name in ordered if name in own], [name for name in ordered if name not in own]
     known = [name for name in ordered if name in KNOWN or WEIGHTS.fullmatch(name)]
     return known, [name for name in ordered if name not in set(known)]
 

@@ -14,6 +14,10 @@ ADAPTER_CONFIG = "adapter_config.json"
 """File that distinguishes an adapter from a whole model."""
 CLASSICAL_CONFIG = "classical.json"
 """File that distinguishes a classical model from a language model."""
+NEURAL_CONFIG = "neural.json"
+"""File that distinguishes a small neural model from a language model."""
+SMALL_CONFIGS = (CLASSICAL_CONFIG, NEURAL_CONFIG)
+"""Files that distinguish small models, which are served without vLLM."""
 
 
 @dataclass(frozen=True)
@@ -25,14 +29,19 @@ class ModelFolder:
     base_digest: str = ""
 
     @property
-    def is_classical(self) -> bool:
-        """Return whether it is a classical model, which has neither tokens nor layers."""
-        return (self.path / CLASSICAL_CONFIG).exists()
+    def is_small(self) -> bool:
+        """Return whether it is a classical or a small neural model, which writes no texts."""
+        return is_small(self.path)
 
     @property
     def whole(self) -> Path:
         """The directory with all weights: the base model's, or the model's own."""
         return self.base or self.path
+
+
+def is_small(folder: Path) -> bool:
+    """Return whether a directory holds a classical or a small neural model."""
+    return any((folder / name).exists() for name in SMALL_CONFIGS)
 
 
 def base_digest(folder: Path) -> str:

@@ -95,7 +95,7 @@ class AnswerEvaluator(ABC):
 
     def load(self, folder: ModelFolder) -> Writer:
         """Return a model that answers."""
-        if folder.is_classical:
+        if folder.is_small:
             return ClassicalWriter(folder)
         if self._spec.generation.engine == Engine.VLLM:
             return VllmGenerator(folder, self._decoding, self._spec.threads, self._compute)

@@ -11,7 +11,7 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
-from ratoon.storage.models import CLASSICAL_CONFIG, ModelFolder
+from ratoon.storage.models import CLASSICAL_CONFIG, NEURAL_CONFIG, ModelFolder
 
 JSON = dict[str, Any]
 
@@ -51,6 +51,7 @@ def read_card(model: ModelFolder, digest: str) -> Card:
     folder = model.path
     config = _json(folder / "config.json")
     classical = _json(folder / CLASSICAL_CONFIG)
+    neural = _json(folder / NEURAL_CONFIG)
     diagnosis = _json(folder / "training.json").get("diagnosis", "")
     return Card(
         digest=digest,
@@ -59,6 +60,9 @@ def read_card(model: ModelFolder, digest: str) -> Card:
         architecture={
             **{name: config[name] for name in _ARCHITECTURE if name in config},
             **{name: classical[name] for name in ("features", "estimator", "columns") if name in classical},
+            **(
+                {"network": neural["network"], **flat(neural.get("shape", {}))} if "network" in neural else {}
+            ),
         },
         recipe=flat(_json(folder / "recipe.json")),
         diagnosis=diagnosis if isinstance(diagnosis, str) else json.dumps(diagnosis, sort_keys=True),

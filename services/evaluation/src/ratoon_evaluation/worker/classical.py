@@ -1,4 +1,4 @@
-"""Classical models in an evaluation, as candidate and as reference.
+"""Small models in an evaluation, classical or neural, as candidate and as reference.
 
 They have no tokens: a prompt is the bytes of its text, the text has no likelihood, and none is too long.
 """
@@ -10,9 +10,10 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from ratoon.classical.errors import BadArtifact
-from ratoon.classical.model import ClassicalModel
+from ratoon.classical.model import SmallModel
 from ratoon.classical.records import text_of
 from ratoon.classical.tokens import decode, encode
+from ratoon.neural import small
 from ratoon.storage.models import ModelFolder
 from ratoon.tasks.classify import Classify
 from ratoon.tasks.kind import Record
@@ -24,10 +25,10 @@ from ratoon_evaluation.worker.scorer import Answers
 _BATCH = 256
 
 
-def load(folder: ModelFolder) -> ClassicalModel:
+def load(folder: ModelFolder) -> SmallModel:
     """Return the model of a directory; UnusablePart if its files may not be loaded."""
     try:
-        return ClassicalModel.load(folder.path)
+        return small.load(folder.path)
     except BadArtifact as error:
         raise UnusablePart(str(error)) from error
 
@@ -42,7 +43,7 @@ class ClassicalScorer:
         self, texts: Sequence[str], advance: Callable[[int], None], openings: Sequence[str] = ()
     ) -> Answers:
         """Answer every text; the openings of answers mean nothing to it."""
-        task = self._model.about.task
+        task = self._model.task
         known = (
             {label: place for place, label in enumerate(task.labels)} if isinstance(task, Classify) else {}
         )

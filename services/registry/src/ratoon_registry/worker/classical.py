@@ -1,4 +1,4 @@
-"""Verification of a classical model: it is loaded with checks, and golden prompts are recorded in its own tokens."""
+"""Verification of a small model: it is loaded with checks, and golden prompts are recorded in its own tokens."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from ratoon.classical.errors import BadArtifact
-from ratoon.classical.model import TABLE, ClassicalModel
+from ratoon.classical.model import SmallModel
 from ratoon.classical.tokens import Token, answers, encode, label_texts
+from ratoon.neural import small
 from ratoon_registry.worker.golden import NEAR_TIE, NoStablePrompt
 from ratoon_registry.worker.inspection import UnfitArtifact
 
@@ -18,17 +19,17 @@ _DIGITS = 4
 """Bytes of a number that are compared: the last ones may differ between processors."""
 
 
-def load(folder: Path) -> ClassicalModel:
+def load(folder: Path) -> SmallModel:
     """Return the model of a directory; UnfitArtifact if its files are none, or could run code."""
     try:
-        return ClassicalModel.load(folder)
+        return small.load(folder)
     except BadArtifact as error:
         raise UnfitArtifact(error.reason, str(error)) from error
 
 
-def record(model: ClassicalModel, texts: Sequence[str], count: int) -> dict[str, Any]:
+def record(model: SmallModel, texts: Sequence[str], count: int) -> dict[str, Any]:
     """Return up to `count` prompts with the tokens of their answers; raises NoStablePrompt if all are near-ties."""
-    if model.about.features != TABLE:
+    if not model.reads_rows:
         texts = list(dict.fromkeys(text.encode()[:_PROMPT_BYTES].decode(errors="ignore") for text in texts))
     tried = texts[: 4 * count]
     compared = None if label_texts(model) else _DIGITS

@@ -66,8 +66,8 @@ def _verified(
     folder = fetched.path
     texts = read_texts(store, spec.golden_source_digest)
     _report(job, 0.3, "Reloading the model")
-    if fetched.is_classical:
-        return _verified_classical(spec, job, store, fetched, texts)
+    if fetched.is_small:
+        return _verified_small(spec, job, store, fetched, texts)
     model = Reloaded(fetched, spec.threads, device_of(compute_of(spec.compute).accelerator))
     _report(job, 0.6, "Recording golden prompts")
     recorded = golden.record(model, texts, spec.golden_count or _GOLDEN_COUNT)
@@ -93,7 +93,7 @@ def _verified(
     )
 
 
-def _verified_classical(
+def _verified_small(
     spec: VerificationSpec, job: JobFolder, store: ArtifactStore, fetched: ModelFolder, texts: list[str]
 ) -> VerificationResult:
     from ratoon_registry.worker import classical
@@ -106,7 +106,7 @@ def _verified_classical(
     size_bytes = sum(
         path.stat().st_size for path in folder.rglob("*") if path.is_file() and path.name != CARD
     )
-    card = model_card(folder, spec.card, model.parameters, size_bytes, library="scikit-learn")
+    card = model_card(folder, spec.card, model.parameters, size_bytes, library=model.library)
     (folder / CARD).write_text(card, encoding="utf-8")
     key = Path(spec.signing_key or signature.passing_key(job.path / "passing.pem"))
     signed = signature.sign(folder, key, job.path / "model.sig")

@@ -1,4 +1,4 @@
-"""Processes of engines of classical models: `python -m ratoon.engine`, without a fork server and without vLLM."""
+"""Processes of engines of small models: `python -m ratoon.engine`, without a fork server and without vLLM."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""Engines in processes of this machine: forked by the fork server, or started alone for classical models.
+"""Engines in processes of this machine: forked by the fork server, or started alone for small models.
 
 They outlive the platform.
 
@@ -24,7 +24,7 @@ from ratoon.process.errors import FailedPrecondition, Unavailable
 from ratoon.process.identity import ProcessIdentity
 from ratoon.service.compute import has_nvidia_gpu
 from ratoon.storage.artifacts import ArtifactStore
-from ratoon.storage.models import CLASSICAL_CONFIG
+from ratoon.storage.models import is_small
 from ratoon.tasks.compute import Accelerator, Compute
 from ratoon_serving.adapters.classical_process import ClassicalProcesses
 from ratoon_serving.adapters.engine_file import EngineFile, engine_file, served_names
@@ -262,9 +262,9 @@ class LocalEngineHost:
         return self._observe(engine, folder)
 
     def _fork(self, folder: Path) -> EngineView:
-        if (Path(_read(folder).get("model", "")) / CLASSICAL_CONFIG).exists():
+        if is_small(Path(_read(folder).get("model", ""))):
             self._classical.start(folder)
-            return EngineView(EngineState.STARTING, message="it is importing scikit-learn")
+            return EngineView(EngineState.STARTING, message="it is importing the library of its model")
         waiting = EngineView(
             EngineState.STARTING, message="the fork server is importing the modules that engines share"
         )

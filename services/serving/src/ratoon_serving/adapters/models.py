@@ -12,7 +12,7 @@ from ratoon.registry.v1 import model_version_pb2
 from ratoon.registry.v1 import registry_service_pb2 as pb
 from ratoon.registry.v1.registry_service_pb2_grpc import RegistryServiceStub
 from ratoon.storage.artifacts import ArtifactStore
-from ratoon.storage.models import ADAPTER_CONFIG, CLASSICAL_CONFIG
+from ratoon.storage.models import ADAPTER_CONFIG, SMALL_CONFIGS
 from ratoon.tasks.compute import Dtype
 from ratoon_serving.application.ports import ServableVersion
 from ratoon_serving.domain.attestation import Recording, recording
@@ -91,8 +91,7 @@ def model_spec(artifacts: ArtifactStore, artifact_digest: str, base_digest: str 
     rank = _rank(artifacts, artifact_digest) if base_digest else 0
     read = {**files, **own}
     shape = ":".join(read[path].sha256 if path in read else "" for path in _SHAPE)
-    if CLASSICAL_CONFIG in own:
-        shape = CLASSICAL_CONFIG
+    shape = next((name for name in SMALL_CONFIGS if name in own), shape)
     size = sum(file.size for path, file in files.items() if path.endswith(".safetensors"))
     return ModelSpec(hashlib.sha256(shape.encode()).hexdigest(), base_digest, size, rank)
 

@@ -75,7 +75,7 @@ class LabelEvaluator:
 
     def load(self, folder: ModelFolder) -> Scorer | ClassicalScorer:
         """Return a model that answers."""
-        if folder.is_classical:
+        if folder.is_small:
             return ClassicalScorer(folder, self._labels)
         return Scorer(folder, self._labels, self._spec.threads, self._compute)
 
