@@ -9,13 +9,10 @@ import resource
 import shutil
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from io import BytesIO
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from ratoon.classical.analysis import association_rules, clusters, items_of
 from ratoon.classical.columns import row_of
@@ -23,7 +20,6 @@ from ratoon.classical.errors import ClassicalError
 from ratoon.classical.estimators import Estimator
 from ratoon.classical.fitting import Choice, Examples, fit_table, fit_texts
 from ratoon.classical.model import Answers, ClassicalModel, Task, title
-from ratoon.classical.records import text_of
 from ratoon.classical.tables import FittedTable, Preparation, frame
 from ratoon.classical.words import Terms
 from ratoon.jobs.v1.job_pb2 import JobEnvironment
@@ -33,22 +29,15 @@ from ratoon.operations.jobs import JobFolder
 from ratoon.storage.artifacts import ArtifactStore
 from ratoon.tasks import regress
 from ratoon.tasks.classify import Classify
-from ratoon.tasks.records import BadRecord, record_of
 from ratoon.tasks.regress import Regress
 from ratoon_training.domain.classical import Classical
-from ratoon_training.domain.errors import DataEmpty, DataMalformed, Stopped, TrainingError
+from ratoon_training.domain.errors import Stopped, TrainingError
 from ratoon_training.domain.recipes import Recipe
+from ratoon_training.worker.labelled import check_disjoint, read_part
 from ratoon_training.worker.task_queue import TrainingTask
+from ratoon_training.worker.unread import unread_attachments
 
 _ANALYSED_ROWS = 5_000
-_COLUMNS = ("record_id", "text", "label")
-
-
-@dataclass(frozen=True)
-class Part(Examples):
-    """A part of the split."""
-
-    ids: tuple[str, ...] = ()
 
 
 class NotFitted(TrainingError):
@@ -69,9 +58,10 @@ def run(spec: dict[str, Any], job: JobFolder) -> dict[str, Any]:
     assert isinstance(kind, Classify | Regress) and recipe.classical is not None
     report = _reporter(job)
     report("Reading the split.")
-    train = _examples(store, str(spec["train"]), "training")
-    validation = _examples(store, str(spec["validation"]), "validation")
-    _check_disjoint(train, validation)
+    part = read_part(store, str(spec["train"]), "training")
+    validation = read_part(store, str(spec["validation"]), "validation")
+    check_disjoint(part, validation)
+    train = Examples(part.texts, part.answers, part.groups)
     try:
         model = _fitted(kind, recipe, recipe.classical, train, report)
         report("Answering the validation part.")
@@ -86,6 +76,7 @@ def run(spec: dict[str, Any], job: JobFolder) -> dict[str, Any]:
     digests = _published(store, job, recipe, model, {"validation": metrics, **analysed})
     measured = {
         **metrics,
+        **unread_attachments(store, str(spec["train"])),
         "records": float(len(train.texts)),
         "columns": float(model.about.columns),
         "core_seconds_per_million_answers": 1e6 * answering / len(validation.texts),
@@ -119,47 +110,6 @@ def _fitted(task: Task, recipe: Recipe, classical: Classical, train: Examples, r
         return fit_table(task, train, preparation, Choice(estimators=estimators, seed=recipe.seed), report)
     terms = tuple(Terms(each.lower()) for each in classical.features) or tuple(Terms)
     return fit_texts(task, train, Choice(terms, estimators, recipe.seed), report)
-
-
-def _examples(store: ArtifactStore, digest: str, part: str) -> Part:
-    """Return the records of a part in the order of their ids."""
-    try:
-        table = pq.read_table(BytesIO(store.read(digest)))
-        table = table.sort_by("record_id")
-        ids, texts, labels = (table.column(name).to_pylist() for name in _COLUMNS)
-    except (pa.ArrowInvalid, KeyError) as error:
-        first = str(error).splitlines()[0]
-        raise DataMalformed(
-            f"The {part} part is not a Parquet file with the columns {', '.join(_COLUMNS)}: {first}"
-        ) from None
-    if not ids:
-        raise DataEmpty(
-            f"The {part} part of the split has no record: the labelled records are too few for its share. Add labelled "
-            "records (6 or more of at least two labels at shares of 0.1), or raise the share."
-        )
-    names = set(table.column_names)
-    examples = table.column("example").to_pylist() if "example" in names else [None] * len(ids)
-    clusters = table.column("cluster").to_pylist() if "cluster" in names else []
-    try:
-        records = [record_of(t or "", y, e) for t, y, e in zip(texts, labels, examples, strict=True)]
-    except BadRecord as error:
-        raise DataMalformed(f"A record of the {part} part cannot be read: {error}") from None
-    answers = [_answer(record.answers) for record in records]
-    own = [text_of(record.turns) for record in records]
-    return Part(own, answers, [each or "" for each in clusters], tuple(ids))
-
-
-def _check_disjoint(train: Part, validation: Part) -> None:
-    """Raise DataMalformed if a record is in both parts: the validation part would measure what was learned by heart."""
-    if shared := set(train.ids) & set(validation.ids):
-        raise DataMalformed(
-            f"{len(shared):,} records are in the training part and in the validation part, such as "
-            f"{min(shared)[:12]}: make a split of the dataset, whose parts share none."
-        )
-
-
-def _answer(answers: Sequence[str]) -> str:
-    return "\n".join(answers)
 
 
 def _metrics(task: Task, right: Sequence[str], answers: Answers) -> dict[str, float]:

@@ -1,0 +1,254 @@
+"""A run that trains a small neural model: one process, without Ray.
+
+Every byte of the artifact is a function of the split, the recipe, the base and the number of threads. A killed run
+goes on from its last checkpoint to the same bytes.
+"""
+
+import json
+import os
+import resource
+import shutil
+import time
+from collections import Counter
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ratoon.jobs.v1.job_pb2 import JobEnvironment
+from ratoon.jobs.v1.training_jobs_pb2 import TrainingResult
+from ratoon.neural.model import NeuralModel
+from ratoon.operations.job_messages import from_json, to_json
+from ratoon.operations.jobs import JobFolder
+from ratoon.storage.artifacts import ArtifactStore
+from ratoon.tasks import regress
+from ratoon.tasks.classify import Classify
+from ratoon.tasks.regress import Regress
+from ratoon_training.domain.errors import AcceleratorRefused, DataMalformed
+from ratoon_training.domain.recipes import Accelerator, Recipe
+from ratoon_training.worker.checkpoints import Checkpoints
+from ratoon_training.worker.curves import CurveFile
+from ratoon_training.worker.labelled import Part, check_disjoint, read_part
+from ratoon_training.worker.neural_networks import continued, from_scratch
+from ratoon_training.worker.neural_training import Data, NeuralTraining, Reports
+from ratoon_training.worker.task_queue import TrainingTask
+from ratoon_training.worker.unread import unread_attachments
+
+_EVERY_S = 0.5
+_PREPARED, _TRAINED = 0.05, 0.97
+
+
+def run(spec: dict[str, Any], job: JobFolder) -> dict[str, Any]:
+    """Train a model; the result, or an error with its reason."""
+    begun = time.monotonic()
+    task = TrainingTask.of_spec(spec, job.path)
+    store = ArtifactStore(from_json(JobEnvironment, spec).artifacts)
+    device = _device(task)
+    job.progress(0.01, "Reading the split.")
+    train = read_part(store, str(spec["train"]), "training")
+    held = read_part(store, str(spec["validation"]), "validation")
+    check_disjoint(train, held)
+    checkpoints = Checkpoints(Path(task.work) / "checkpoints", task.fence)
+    curve = CurveFile(job.path / "curve.jsonl")
+    try:
+        checkpoints.claim()
+        job.progress(0.02, "Preparing texts and network.")
+        model, origin = _model(task, train, held, store, job.path)
+        model.module.to(device)
+        training = NeuralTraining(
+            task.recipe,
+            model,
+            Data.of(model, train.ids, train.texts, train.answers),
+            Data.of(model, held.ids, held.texts, held.answers),
+            curve,
+        )
+        training.run(checkpoints, task.checkpoint_every_s, _JobReports(job))
+    finally:
+        checkpoints.close()
+        curve.close()
+    job.progress(_TRAINED, "Storing the model.")
+    model.module.cpu()
+    saved = _saved(model, len(train.ids))
+    digests = _published(store, job, task, saved, training, origin)
+    started = time.process_time()
+    saved.answer(held.texts)
+    answering = time.process_time() - started
+    measured = {
+        **_validation(training),
+        **unread_attachments(store, str(spec["train"])),
+        "records": float(len(train.texts)),
+        "epochs": float(len(training.curves.epochs)),
+        "best_epoch": float(training.best_epoch),
+        "tokens_per_second": training.tokens / max(1e-9, training.seconds),
+        "core_seconds_per_million_answers": 1e6 * answering / len(held.texts),
+        "seconds": time.monotonic() - begun,
+        "peak_memory_bytes": float(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss) * 1024,
+    }
+    result = {
+        **digests,
+        "parameter_count": saved.parameters,
+        "diagnosis": _diagnosis(training, origin),
+        "metrics": measured,
+    }
+    return to_json(from_json(TrainingResult, result))
+
+
+class _JobReports(Reports):
+    """Reports of a training in the job's folder."""
+
+    def __init__(self, job: JobFolder) -> None:
+        self._job, self._reported = job, 0.0
+
+    def stop_requested(self) -> bool:
+        """Return True if the platform asked the run to stop."""
+        return self._job.stop_requested()
+
+    def step(self, training: NeuralTraining) -> None:
+        """Report a step, at most twice a second."""
+        if time.monotonic() - self._reported < _EVERY_S:
+            return
+        self._reported = time.monotonic()
+        last, done = training.curves.steps[-1], training.step / training.steps
+        rate = training.tokens / max(1e-9, training.seconds)
+        self._job.progress(
+            _PREPARED + (_TRAINED - _PREPARED) * done,
+            f"step {training.step} of {training.steps}, loss {last[1]:.2f}, {rate:,.0f} tokens/s",
+            done=training.step,
+            total=training.steps,
+            unit="steps",
+            metrics={
+                "loss": last[1],
+                "answer_loss": last[2],
+                "gradient_norm": last[4],
+                "learning_rate": last[5],
+                "tokens_per_second": rate,
+                "epoch": training.step / training.per_epoch,
+                **training.curves.validation,
+            },
+        )
+
+
+def _device(task: TrainingTask) -> torch.device:
+    """Return the device, with computations that give the same bits each time."""
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.use_deterministic_algorithms(True)
+    if task.resources.threads:
+        torch.set_num_threads(task.resources.threads)
+    if task.resources.workers > 1:
+        raise AcceleratorRefused("A small neural model is trained by one worker: set resources.workers to 1.")
+    if task.resources.accelerator is not Accelerator.CUDA:
+        return torch.device("cpu")
+    if not torch.cuda.is_available():
+        raise AcceleratorRefused(
+            "No CUDA device is available: choose the accelerator CPU, or another machine."
+        )
+    return torch.device("cuda")
+
+
+def _model(
+    task: TrainingTask, train: Part, held: Part, store: ArtifactStore, folder: Path
+) -> tuple[NeuralModel, str]:
+    """Return the model before its first step, and what it begins with, for people."""
+    recipe = task.recipe
+    kind, neural = recipe.spec, recipe.neural
+    assert isinstance(kind, Classify | Regress) and neural is not None
+    numbers: list[float] = []
+    if isinstance(kind, Classify):
+        _check_labels(kind, train, held)
+    else:
+        numbers = _checked_numbers(kind, train)
+        _checked_numbers(kind, held)
+    if task.base:
+        base = store.fetch_tree(task.base, folder / "base")
+        model = continued(base, neural, kind, numbers, recipe.seed)
+        shutil.rmtree(folder / "base", ignore_errors=True)
+        if model is not None:
+            return model, f"Trained on from {task.base[:12]}."
+    model = from_scratch(neural, kind, train.texts, numbers, recipe.seed)
+    if task.base:
+        return model, f"From scratch: {task.base[:12]} is no small neural model."
+    return model, ""
+
+
+def _checked_numbers(task: Regress, part: Part) -> list[float]:
+    """Return the right numbers of a part; DataMalformed if one is none."""
+    numbers = [regress.number(task, answer) for answer in part.answers]
+    wrong = [answer for answer, number in zip(part.answers, numbers, strict=True) if number is None]
+    if wrong:
+        raise DataMalformed(f"{wrong[0][:40]!r} is not a number: correct the answers of the dataset.")
+    return [number for number in numbers if number is not None]
+
+
+def _check_labels(task: Classify, train: Part, held: Part) -> None:
+    """Raise DataMalformed unless the labels of the parts are the task's, and the training part has at least two."""
+    counts = Counter(label for answer in train.answers for label in answer.split("\n"))
+    labels = {*counts, *(label for answer in held.answers for label in answer.split("\n"))}
+    if strange := sorted(labels - set(task.labels)):
+        raise DataMalformed(
+            f"Records have the label {strange[0][:64]!r}, which is none of recipe.labels: add it to the labels, or "
+            "correct the records."
+        )
+    if len(counts) < 2 and not task.multi_label:
+        raise DataMalformed(
+            f"All {len(train.answers):,} records of the training part have the label {next(iter(counts))!r}: there is "
+            "nothing to distinguish. Add records of another label."
+        )
+
+
+def _saved(model: NeuralModel, records: int) -> NeuralModel:
+    """Return the model as it is read from its files, on which all that follows is measured."""
+    about = replace(model.about, records=records)
+    return NeuralModel.of_files(NeuralModel(about, model.module, model.tokenizer).files())
+
+
+def _validation(training: NeuralTraining) -> dict[str, float]:
+    """Return the scores of the epoch that is published."""
+    row = training.curves.epochs[training.best_epoch - 1][2:]
+    return {f"validation_{name}": value for name, value in zip(training.curves.scores, row, strict=True)}
+
+
+def _diagnosis(training: NeuralTraining, origin: str) -> dict[str, str]:
+    diagnosis = training.curves.diagnosis()
+    return {"verdict": diagnosis.verdict, "remedy": f"{diagnosis.remedy} {origin}".strip()}
+
+
+def _published(
+    store: ArtifactStore,
+    job: JobFolder,
+    task: TrainingTask,
+    model: NeuralModel,
+    training: NeuralTraining,
+    origin: str,
+) -> dict[str, str]:
+    folder = job.path / "model"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    curves = {**training.curves.as_json(), "diagnosis": _diagnosis(training, origin)["remedy"]}
+    try:
+        model.save(folder)
+        (folder / "recipe.json").write_text(_json(_stated(task.recipe, task.base, model)))
+        (folder / "training.json").write_text(_json(curves))
+        digest = store.put_tree(folder)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    return {"artifact_digest": digest, "curves_digest": store.put_bytes(_json(curves).encode())}
+
+
+def _stated(recipe: Recipe, base: str, model: NeuralModel) -> dict[str, Any]:
+    """Return the recipe as the artifact states it."""
+    assert recipe.neural is not None
+    return {
+        "method": recipe.method.value,
+        "seed": recipe.seed,
+        "task": asdict(model.task),
+        "base_artifact_digest": base,
+        "learning_rate": recipe.learning_rate,
+        "epochs": recipe.epochs,
+        "batch_size": recipe.batch_size,
+        "neural": asdict(recipe.neural),
+    }
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, indent=1, ensure_ascii=False) + os.linesep
