@@ -5,6 +5,10 @@ from sqlalchemy import Table
 from ratoon.service.events import service_metadata
 from ratoon.storage.store import resource_table
 from ratoon_training.domain.runs import TrainingRun
+from ratoon_training.domain.sweeps import Sweep
 
 METADATA = service_metadata()
-RESOURCES: dict[type, Table] = {TrainingRun: resource_table(METADATA, "training_runs")}
+RESOURCES: dict[type, Table] = {
+    TrainingRun: resource_table(METADATA, "training_runs"),
+    Sweep: resource_table(METADATA, "sweeps"),
+}

@@ -9,6 +9,7 @@ from ratoon.tasks.kinds import TaskSpec, supported
 from ratoon_training.domain.architectures import Architecture, ExpertGrowth
 from ratoon_training.domain.classical import Classical
 from ratoon_training.domain.distillation import Distillation
+from ratoon_training.domain.errors import BadBaseModel
 from ratoon_training.domain.kinds.table import KINDS
 from ratoon_training.domain.neural import FINE_TUNING_RATE, Neural
 from ratoon_training.domain.optimization import Lora, Optimization
@@ -182,6 +183,10 @@ def recipe_of(spec: RecipeSpec, base: BaseModel | None, teacher: BaseModel | Non
     if base:
         shape = replace(shape, vocab_size=base.rows_with(len(spec.new_tokens) + spec.domain_tokens))
     method = spec.method or _method_for(base)
+    if method is Method.MERGE and base is not None and not base.lora_rank:
+        raise BadBaseModel(
+            "The artifact to merge is a whole model: name an adapter as base_artifact_digest.", "NO_ADAPTER"
+        )
     task = base.task if base and base.task and spec.task == Classify() else spec.task
     kind = supported(KINDS, task, "Training")
     texts = kind.answers_are_texts(task)
@@ -236,7 +241,7 @@ def recipe_of(spec: RecipeSpec, base: BaseModel | None, teacher: BaseModel | Non
         distillation=_distillation(spec.distillation or usual.distillation, task),
         reward_model=spec.reward_model,
         **_optimization(spec),
-        lora=spec.lora,
+        lora=replace(spec.lora, merge=True) if method is Method.MERGE else spec.lora,
         domain_tokens=spec.domain_tokens,
         expert_growth=spec.expert_growth,
     ).checked()

@@ -39,6 +39,8 @@ class TrainingTask:
     """Name of the scratch store that holds checkpoints; empty: they are in the work directory."""
     prepared_digest: str = ""
     """Digest of the prepared tree, for workers that do not share the work directory."""
+    record_scores: bool = False
+    """True if the answers to each validation record are stored."""
 
     @staticmethod
     def of_spec(raw_spec: dict[str, Any], job: Path) -> "TrainingTask":
@@ -56,6 +58,7 @@ class TrainingTask:
             checkpoint_every_s=spec.checkpoint_every_s if stated else CHECKPOINT_EVERY_S,
             memory_limit_bytes=spec.memory_limit_bytes,
             pods=spec.pods,
+            record_scores=spec.record_scores,
         )
 
     @property
