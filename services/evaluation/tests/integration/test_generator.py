@@ -73,6 +73,20 @@ def test_answers_are_those_of_transformers(folder, loaded, prompts):
         assert answers.nll_tokens[row] == len(prompt.reference)
 
 
+@pytest.mark.parametrize("penalty", [1.0, 1.3])
+def test_what_all_prompts_begin_with_is_read_once(loaded, prompts, penalty, monkeypatch):
+    examples = [prompts[-1].tokens[at % len(prompts[-1].tokens)] for at in range(200)]
+    few_shot = [Prompt(examples + each.tokens, each.reference) for each in prompts[:9]]
+    generator, read = Generator(loaded, Decoding(16, repetition_penalty=penalty)), []
+    alone = [generator.answer([each], ignore) for each in few_shot]
+    padded = LoadedModel.padded
+    monkeypatch.setattr(LoadedModel, "padded", lambda self, rows: read.extend(rows) or padded(self, rows))
+    together = generator.answer(few_shot, ignore)
+    assert max(map(len, read)) < 200
+    assert together.texts == tuple(each.texts[0] for each in alone)
+    assert together.nll == pytest.approx([each.nll[0] for each in alone], rel=1e-4)
+
+
 def architecture(name):
     """A small configuration: grouped heads, parallel residuals, a sliding window, windows in every second layer."""
     import transformers

@@ -1,11 +1,12 @@
 """Answers in free text by transformers: batches of left-padded prompts over a key-value cache.
 
-Prompts are sorted by length, and rows that ended leave the batch. An answer does not depend on the other prompts of
-its batch. It knows prompts as tokens, and no score.
+What all prompts begin with (instructions, examples) is read once. Prompts are sorted by length, and rows that ended
+leave the batch. An answer does not depend on the other prompts of its batch. It knows prompts as tokens, and no score.
 """
 
 from __future__ import annotations
 
+import copy
 import inspect
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -26,6 +27,8 @@ _LOGITS = 1 << 25
 """At most so many logits of references are computed at once: 128 MiB."""
 _WIDEST = 64
 """Prompts a batch at most."""
+_SHARED = 16
+"""So many tokens that all prompts begin with are worth reading once."""
 
 
 @dataclass(frozen=True)
@@ -76,8 +79,9 @@ class Generator:
         ]
         fitting = [row for row in rows if row.limit > 0]
         done = len(rows) - len(fitting)
+        beginning = self._beginning(fitting)
         for batch in self._batches(fitting):
-            self._complete(batch)
+            self._complete(batch, beginning)
             done += len(batch)
             advance(done)
         return Completions(
@@ -116,15 +120,23 @@ class Generator:
         return {"logits_to_keep": 1} if "logits_to_keep" in known else {}
 
     @torch.inference_mode()
-    def _complete(self, rows: list[Row]) -> None:
-        ids, mask = self._loaded.padded([row.prompt.tokens for row in rows])
-        logits, cache = self._prefill(ids, mask)
+    def _beginning(self, rows: Sequence[Row]) -> _Beginning:
+        """Read what all prompts begin with; nothing, if that is little or the cache takes no pads after it."""
+        shared = _common_prefix([row.prompt.tokens[:-1] for row in rows])
+        if len(rows) < 2 or len(shared) < _SHARED:
+            return _Beginning()
+        cache = self._loaded.model(torch.tensor([shared]), use_cache=True, **self._last_only).past_key_values
+        return _Beginning(len(shared), cache) if _takes_changes(cache) else _Beginning()
+
+    @torch.inference_mode()
+    def _complete(self, rows: list[Row], beginning: _Beginning) -> None:
+        logits, cache, mask = self._prefill(rows, beginning)
         if added := self._read_references(rows, logits, cache, mask):
-            if cache.is_croppable and not any(cache.is_sliding):
+            if _takes_changes(cache):
                 cache.crop(-added)
             else:
-                logits, cache = self._prefill(ids, mask)
-        seen = self._seen(ids, mask)
+                logits, cache, mask = self._prefill(rows, beginning)
+        seen = self._seen(rows)
         while True:
             chosen = self._choose(logits, seen, rows)
             going = [
@@ -145,11 +157,20 @@ class Generator:
             mask = torch.cat([mask, torch.ones_like(fed)], dim=1)
             logits = self._forward(fed, mask, cache)[:, -1]
 
-    def _prefill(self, ids: Any, mask: Any) -> tuple[Any, Any]:
+    def _prefill(self, rows: Sequence[Row], beginning: _Beginning) -> tuple[Any, Any, Any]:
+        """Read prompts; returns the logits after them, the cache, and which of its places hold tokens."""
+        ids, mask = self._loaded.padded([row.prompt.tokens[beginning.length :] for row in rows])
+        if beginning.length:
+            mask = torch.cat([torch.ones(len(rows), beginning.length, dtype=mask.dtype), mask], dim=1)
         out = self._loaded.model(
-            ids, attention_mask=mask, position_ids=positions(mask), use_cache=True, **self._last_only
+            ids,
+            attention_mask=mask,
+            position_ids=positions(mask)[:, beginning.length :],
+            past_key_values=beginning.repeated(len(rows)),
+            use_cache=True,
+            **self._last_only,
         )
-        return out.logits[:, -1], out.past_key_values
+        return out.logits[:, -1], out.past_key_values, mask
 
     def _forward(self, fed: Any, mask: Any, cache: Any) -> Any:
         """Return the logits after each fed token; `mask` covers what the cache holds, and them."""
@@ -161,13 +182,13 @@ class Generator:
             use_cache=True,
         ).logits
 
-    def _seen(self, ids: Any, mask: Any) -> Any:
+    def _seen(self, rows: Sequence[Row]) -> Any:
         """Return which tokens (rows, vocabulary) a penalty of repetition concerns; None without one."""
         if self._decoding.repetition_penalty == 1:
             return None
-        seen = torch.zeros(len(ids), self._loaded.vocabulary, dtype=torch.bool)
-        for row, (tokens, known) in enumerate(zip(ids, mask, strict=True)):
-            seen[row, tokens[known.bool()]] = True
+        seen = torch.zeros(len(rows), self._loaded.vocabulary, dtype=torch.bool)
+        for place, row in zip(seen, rows, strict=True):
+            place[row.prompt.tokens] = True
         return seen
 
     def _choose(self, logits: Any, seen: Any, rows: Sequence[Row]) -> list[int]:
@@ -228,6 +249,21 @@ class Generator:
         return row.prompt.reference if fits else []
 
 
+@dataclass(frozen=True)
+class _Beginning:
+    """Tokens that all prompts begin with, as one row of a cache; without a cache none."""
+
+    length: int = 0
+    cache: Any = None
+
+    def repeated(self, rows: int) -> Any:
+        """Return a cache of so many rows to add to; None if nothing is shared."""
+        cache = copy.deepcopy(self.cache)
+        if cache is not None:
+            cache.batch_repeat_interleave(rows)
+        return cache
+
+
 @dataclass
 class Row:
     """An answer while it is written."""
@@ -250,6 +286,17 @@ def first_stop(text: str, stop: Sequence[str]) -> str | None:
     begin = len(text) - len(text.lstrip())
     places = [place for each in stop if (place := text.find(each, begin)) >= 0]
     return text[: min(places)] if places else None
+
+
+def _common_prefix(rows: Sequence[list[int]]) -> list[int]:
+    first, last = min(rows, default=[]), max(rows, default=[])
+    differs = (place for place, (one, other) in enumerate(zip(first, last, strict=False)) if one != other)
+    return first[: next(differs, len(first))]
+
+
+def _takes_changes(cache: Any) -> bool:
+    """Return whether a cache holds every token at its place: it can be cut, and tokens of other rows can follow."""
+    return bool(cache.is_croppable and not any(cache.is_sliding))
 
 
 def _losses(logits: Any, targets: Any) -> Any:
