@@ -197,9 +197,9 @@ def test_what_an_older_version_stored_is_given_to_its_projects_once(artifacts):
     work.start()
     work._thread.join()
     assert [artifacts.owned(project, digest) for project in ("p0", "p1", "p2")] == [True, True, False]
-    assert artifacts.noted("stored-training") is not None
+    assert artifacts.noted("sealed-training") is not None
     again = StoredOwners("training", store, artifacts)
-    os.utime(artifacts.folder / "owners" / ".stored-training", (0, 0))
+    os.utime(artifacts.folder / "owners" / ".sealed-training", (0, 0))
     again.grant_all = pytest.fail
     again.start()
     again.stop()
@@ -223,7 +223,7 @@ def test_owners_are_noted_once_the_object_store_is_there(artifacts, monkeypatch)
     work.start()
     work._thread.join()
     assert artifacts.owned("p", digest)
-    assert artifacts.noted("stored-training") is not None
+    assert artifacts.noted("sealed-training") is not None
 
 
 @pytest.mark.parametrize("count", [1, 40_000])
@@ -265,3 +265,32 @@ def test_garbage_collection_follows_every_form_of_a_manifest(artifacts):
     for form in ('{"files":[%s]}', ' { "files" : [ %s ] }'):
         tree = artifacts.put_bytes((form % row).encode())
         assert gc_items.with_content(artifacts, [tree]) == {tree, file}
+
+
+@dataclass(frozen=True)
+class Frozen:
+    name: str
+    artifact_digest: str = ""
+    answers: str = field(default="", metadata={"artifact": True, "sealed": True})
+    parts: Mapping[str, Result] = field(default_factory=dict)
+
+    @property
+    def sealed_blobs(self) -> tuple[str, ...]:
+        return (self.artifact_digest, "")
+
+
+def test_what_a_resource_seals_is_withheld_from_callers_of_its_project_until_the_blob_is_gone(
+    artifacts, monkeypatch
+):
+    tree, answers, part = (artifacts.put_bytes(each) for each in (b"tree", b"answers", b"part"))
+    frozen = Frozen("projects/p/sets/s", tree, answers, {"train": Result(part)})
+    Owners(artifacts).grant(frozen)
+    assert [artifacts.is_sealed("p", each) for each in (tree, answers, part)] == [True, True, False]
+    assert [artifacts.is_sealed("q", each) for each in (tree, answers)] == [False, False]
+    assert artifacts.is_sealed("-", tree)
+    assert artifacts.owned("p", tree)
+    monkeypatch.setattr(artifacts_module, "_YOUNG_S", -1.0)
+    artifacts.delete(tree)
+    artifacts.disown(tree)
+    assert not artifacts.is_sealed("p", tree)
+    assert not artifacts.owned("q", tree)

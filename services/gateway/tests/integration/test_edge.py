@@ -211,6 +211,11 @@ def test_blobs_are_resumable_and_proven(stack):
     assert engineer.head(path).headers["upload-offset"] == "0"
     assert engineer.put(path, content=data).status_code == 201
     assert viewer.get(path).content == data
+    ArtifactStore(str(stack.folder / "artifacts")).seal("p", digest)
+    for caller in (viewer, engineer, http):
+        sealed = caller.get(path)
+        assert (sealed.status_code, sealed.json()["reason"]) == (403, "BLOB_SEALED")
+        assert "Create an export" in sealed.json()["detail"]
 
 
 def test_grpc_callers_reach_every_service_through_one_port(stack):

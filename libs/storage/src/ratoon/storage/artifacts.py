@@ -37,6 +37,8 @@ _CHUNK = 1 << 20
 _REMEMBERED_S, _REMEMBERED = 600.0, 100_000
 """Seconds, and number, of marks of ownership that are known without a query of the store."""
 _LONGEST_PATH, _LONGEST_NAME = 1024, 255
+_OWNERS, _SEALS = "owners", "seals"
+"""Directories of marks of blobs by project."""
 _YOUNG_S = 1800.0
 """Age in seconds above which a reference to an object resets its age; the shortest grace period is an hour."""
 
@@ -65,6 +67,7 @@ class ArtifactStore:
         """Inode, size and time of change of the files whose bytes were checked, by digest."""
         self._owned: dict[tuple[str, str], float] = {}
         """Time at which a project was marked as an owner of a digest (seconds of the monotonic clock)."""
+        self._sealed: set[tuple[str, str]] = set()
 
     def put_bytes(self, data: bytes) -> str:
         """Store these bytes; returns their digest. A damaged blob of this digest is replaced."""
@@ -235,16 +238,36 @@ class ArtifactStore:
                     reason="TREE_FILE_MISSING",
                 )
 
+    def seal(self, project: str, digest: str) -> None:
+        """Withhold a blob from callers of a project, whatever its owner: it holds records of test parts."""
+        if (
+            (project, digest) in self._sealed
+            or not _PROJECT.fullmatch(project)
+            or not _DIGEST.fullmatch(digest)
+        ):
+            return
+        if len(self._sealed) >= _REMEMBERED:
+            self._sealed.clear()
+        self._put_empty(self._marker(project, digest, _SEALS))
+        self._sealed.add((project, digest))
+
+    def is_sealed(self, project: str, digest: str) -> bool:
+        """Return whether a blob is withheld from callers of a project; `-`: of any project."""
+        if _PROJECT.fullmatch(project):
+            return bool(self._fs.exists(self._marker(project, digest, _SEALS)))
+        return bool(self._fs.exists(self._marker("", digest, _SEALS).rstrip("/")))
+
     def disown(self, digest: str) -> None:
-        """Forget the owners of a blob that is gone, except those that were marked just now."""
-        folder = self._marker("", digest).rstrip("/")
-        with suppress(FileNotFoundError):
-            for path in self._fs.find(folder):
-                if (age := self._age(path)) is not None and age > _YOUNG_S:
-                    self._fs.rm_file(path)
-        if self._local:
-            with suppress(OSError):  # marked concurrently
-                Path(folder).rmdir()
+        """Forget the owners and the seals of a blob that is gone, except those that were marked just now."""
+        for kind in (_OWNERS, _SEALS):
+            folder = self._marker("", digest, kind).rstrip("/")
+            with suppress(FileNotFoundError):
+                for path in self._fs.find(folder):
+                    if (age := self._age(path)) is not None and age > _YOUNG_S:
+                        self._fs.rm_file(path)
+            if self._local:
+                with suppress(OSError):  # marked concurrently
+                    Path(folder).rmdir()
 
     def note(self, name: str) -> None:
         """Remember that something was done for the whole store."""
@@ -292,9 +315,9 @@ class ArtifactStore:
         else:
             self._fs.pipe_file(path, b"")
 
-    def _marker(self, project: str, digest: str) -> str:
+    def _marker(self, project: str, digest: str, kind: str = _OWNERS) -> str:
         self._path(digest)  # refuses what is no digest
-        return f"{self._root}/owners/{digest[:2]}/{digest}/{project}"
+        return f"{self._root}/{kind}/{digest[:2]}/{digest}/{project}"
 
     def delete(self, digest: str) -> None:
         """Remove the blob; none there is no error."""

@@ -19,6 +19,8 @@ from ratoon.storage.names import project_of
 from ratoon.storage.store import Store
 
 _LOG = logging.getLogger(__name__)
+_MARK = "sealed"
+"""Beginning of the note that all stored resources were gone through; `stored` in releases that sealed no blobs."""
 _AGAIN_S = 60.0
 """Seconds until it is tried again after a fault."""
 _SETTLED_S = 24 * 3600.0
@@ -63,6 +65,28 @@ def digests_of(value: object) -> Iterator[str]:
             yield from digests_of(each)
 
 
+def sealed_in(value: object) -> Iterator[str]:
+    """Yield the digests of a resource that hold records of test parts, or reveal which records are in them.
+
+    Their fields are marked by `field(metadata={"sealed": True})`, or the property `sealed_blobs` of a dataclass names
+    them.
+    """
+    if is_dataclass(value):
+        yield from filter(None, getattr(value, "sealed_blobs", ()))
+        for field in fields(value):
+            content = getattr(value, field.name)
+            if not field.metadata.get("sealed"):
+                yield from sealed_in(content)
+            elif content:
+                yield content
+    elif isinstance(value, Mapping):
+        for each in value.values():
+            yield from sealed_in(each)
+    elif isinstance(value, list | tuple):
+        for each in value:
+            yield from sealed_in(each)
+
+
 class Owners:
     """Gives artifacts to the projects whose resources refer to them."""
 
@@ -70,8 +94,13 @@ class Owners:
         self._artifacts = artifacts
 
     def grant(self, resource: object) -> None:
-        """Let what a resource refers to belong to its project; a resource of no project owns nothing."""
+        """Let what a resource refers to belong to its project; a resource of no project owns nothing.
+
+        Callers cannot download what is sealed.
+        """
         if project := project_of(getattr(resource, "name", "")):
+            for digest in sealed_in(resource):
+                self._artifacts.seal(project, digest)
             for digest in digests_of(resource):
                 self._artifacts.grant(project, digest)
 
@@ -80,7 +109,7 @@ class StoredOwners:
     """Gives, on a thread of its own, the artifacts of resources of an older version to their projects."""
 
     def __init__(self, service: str, store: Store, artifacts: ArtifactStore) -> None:
-        self._mark, self._store, self._artifacts = f"stored-{service}", store, artifacts
+        self._mark, self._store, self._artifacts = f"{_MARK}-{service}", store, artifacts
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"{service}-owners", daemon=True)
 

@@ -25,6 +25,7 @@ from ratoon_evaluation.domain.errors import (
     JudgeInUse,
     JudgeNotTrusted,
 )
+from ratoon_evaluation.domain.scores import SEALED
 
 MAX_CRITERIA_CHARS, MAX_MODEL_CHARS, MAX_URL_CHARS = 4000, 200, 500
 MAX_TOKENS, MAX_MAX_TOKENS = 512, 8192
@@ -68,7 +69,7 @@ class Agreement:
     unparsable: int = 0
     failed: int = 0
     missing: int = 0
-    verdicts: str = field(default="", metadata={"artifact": True})
+    verdicts: str = field(default="", metadata=SEALED)
     """Digest of the verdicts (parquet)."""
 
 

@@ -21,6 +21,10 @@ CLASSICAL = "classical"
 BASELINE_TITLES = classify.BASELINE_TITLES
 
 
+SEALED = {"artifact": True, "sealed": True}
+"""Metadata of fields whose artifact holds or names records of test parts: callers cannot download it."""
+
+
 @dataclass(frozen=True)
 class Interval:
     """A measured value and its confidence interval."""
@@ -68,7 +72,7 @@ class Scores:
     slices: tuple[SliceScore, ...] = ()
     unfit: int = 0
     """Records whose text does not fit the model's positions; they count as wrong."""
-    predictions: str = field(default="", metadata={"artifact": True})
+    predictions: str = field(default="", metadata=SEALED)
     """Digest of the predictions, record by record (parquet); baselines that are no models have none."""
     metrics: Mapping[str, Interval] = field(default_factory=dict)
     """Metrics by name, each with its interval."""
@@ -123,7 +127,7 @@ class JudgeScores:
     longer: int = 0
     shorter_win_rate: Interval | None = None
     shorter: int = 0
-    verdicts: str = field(default="", metadata={"artifact": True})
+    verdicts: str = field(default="", metadata=SEALED)
     """Digest of the verdicts (parquet)."""
 
 
@@ -161,7 +165,7 @@ class DomainScores:
     """Name of the baseline that did best on held-out records of the training part; empty: none was fitted."""
     baseline_difference: Interval | None = None
     """Macro-F1 of the candidate minus the best baseline's on the same records, by paired bootstrap."""
-    wrong: str = field(default="", metadata={"artifact": True})
+    wrong: str = field(default="", metadata=SEALED)
     """Digest of the candidate's wrong answers (parquet)."""
     wrong_count: int = 0
     differences: Mapping[str, Interval] = field(default_factory=dict)
@@ -201,7 +205,7 @@ class StepByStepScores:
     """Metrics with reasoning minus those without, on the same records, paired."""
     unmeasured: Mapping[str, str] = field(default_factory=dict)
     unanswered: int = 0
-    answers: str = field(default="", metadata={"artifact": True})
+    answers: str = field(default="", metadata=SEALED)
     """Digest of the reasoning and the answers (parquet)."""
 
 
@@ -224,9 +228,9 @@ class TestScores:
     """Metrics of the candidate minus the reference's on the same records, paired."""
     unmeasured: Mapping[str, str] = field(default_factory=dict)
     """Why a metric has no value, by its name; the empty name stands for the whole test."""
-    answers: str = field(default="", metadata={"artifact": True})
+    answers: str = field(default="", metadata=SEALED)
     """Digest of the candidate's answers (parquet)."""
-    reference_answers: str = field(default="", metadata={"artifact": True})
+    reference_answers: str = field(default="", metadata=SEALED)
     """Digest of the reference's answers (parquet); empty: there is none."""
     answer_settings: str = ""
     """Digest of all that the answers depend on beside the model; empty: the answers are not used again."""
@@ -234,7 +238,7 @@ class TestScores:
     """Answers from which nothing could be extracted."""
     step_by_step: StepByStepScores | None = None
     """None: the test asks for no reasoning."""
-    wrong: str = field(default="", metadata={"artifact": True})
+    wrong: str = field(default="", metadata=SEALED)
     """Digest of the candidate's wrong answers (parquet); empty: none were stored."""
     wrong_count: int = 0
     wrong_part: str = field(default="", metadata={"artifact": True})

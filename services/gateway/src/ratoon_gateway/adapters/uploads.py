@@ -25,6 +25,10 @@ class Uploads:
             return None
         return self._artifacts.size(digest) if self._artifacts.intact(digest) else None
 
+    def is_sealed(self, project: str, digest: str) -> bool:
+        """Return whether a blob holds records of test parts of a project; `-`: of any project."""
+        return self._artifacts.is_sealed(project, digest)
+
     def offset(self, project: str, digest: str) -> int:
         """Return the stored bytes of an unfinished upload."""
         path = self._path(project, digest)

@@ -232,6 +232,10 @@ class BlobStore(Protocol):
         """Return the size of a project's whole blob; None where it has none."""
         ...
 
+    def is_sealed(self, project: str, digest: str) -> bool:
+        """Return whether a blob holds records of test parts, so that callers cannot download it."""
+        ...
+
     def read(self, digest: str, offset: int, size: int) -> bytes:
         """Return a piece of a blob."""
         ...

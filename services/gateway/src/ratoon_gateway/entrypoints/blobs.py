@@ -14,7 +14,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Request, Response
 from fastapi.responses import JSONResponse, StreamingResponse
 
-from ratoon.process.errors import InvalidArgument, NotFound
+from ratoon.process.errors import InvalidArgument, NotFound, PermissionDenied
 from ratoon.runtime.server import Threads
 from ratoon.security.identity import ANY_PROJECT, Role
 from ratoon_gateway.application.authenticator import Authenticator
@@ -121,7 +121,7 @@ class Blobs:
     async def get(self, sha256: Digest, request: Request) -> Response:
         """Return a file, or the part of it that `Range: bytes=100-` names.
 
-        Role: viewer.
+        Refused for blobs of dataset versions, test parts, label sets and predictions: create an export. Role: viewer.
         """
         digest = self._digest(sha256, request)
         project = self._authenticator.caller(bearer(request.scope), Role.VIEWER).project
@@ -129,6 +129,13 @@ class Blobs:
         if size is None:
             where = "" if project == ANY_PROJECT else f" in projects/{project}"
             raise NotFound(f"There is no blob {digest}{where}.", reason="ARTIFACT_NOT_FOUND")
+        if await self._threads(self._uploads.is_sealed, project, digest):
+            raise PermissionDenied(
+                f"The blob {digest} holds records of sealed test parts, or reveals which records are in them. Create "
+                "an export: of a dataset version without these records, or of the test part with `reader` and "
+                "`purpose`.",
+                reason="BLOB_SEALED",
+            )
         start, end = _range(request, size)
         headers, status = {"content-length": str(end - start)}, 200
         if (start, end) != (0, size):

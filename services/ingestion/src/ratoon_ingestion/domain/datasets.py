@@ -71,6 +71,11 @@ class DatasetVersion(Work):
     """Composition from other versions, in place of a curation of the sources."""
 
     @property
+    def sealed_blobs(self) -> tuple[str, ...]:
+        """Return the trees, which hold the records of test parts too: callers export a version without these."""
+        return self.artifact_digest, self.redacted_digest
+
+    @property
     def readable_digest(self) -> str:
         """The tree whose records can be read."""
         return self.redacted_digest or self.artifact_digest

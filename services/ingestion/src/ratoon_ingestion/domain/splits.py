@@ -85,6 +85,12 @@ class Split(Work):
     folds: Folds = Folds()
     cross_validation: CrossValidation | None = None
 
+    @property
+    def sealed_blobs(self) -> tuple[str, ...]:
+        """Return the blobs of the test part."""
+        test = self.parts.get(Part.TEST)
+        return (test.digest, test.redacted_digest) if test else ()
+
 
 @dataclass(frozen=True)
 class SplitReading:

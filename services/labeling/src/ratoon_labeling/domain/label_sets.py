@@ -112,6 +112,11 @@ class LabelSet:
     """Annotators who answer each task."""
 
     @property
+    def sealed_blobs(self) -> tuple[str, ...]:
+        """Return the blobs that hold records of test parts, or their labels."""
+        return self.digest, self.dataset_digest
+
+    @property
     def labelled(self) -> int:
         """Return the number of records with an answer; older releases stored the numbers by label alone."""
         return self.label_count or sum(self.class_counts.values())
