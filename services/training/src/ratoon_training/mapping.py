@@ -225,7 +225,7 @@ def _recipe(value: Recipe) -> pb.Recipe:
 def _adaptation(value: Recipe) -> dict[str, Any]:
     """Return the settings of an adapter, and of new experts, where there are any."""
     settings: dict[str, Any] = {}
-    if value.method is Method.LORA:
+    if value.method.adapts:
         settings["lora"] = recipe_messages.lora_message(value)
     if value.expert_growth.experts:
         settings["expert_growth"] = recipe_messages.growth_message(value.expert_growth)

@@ -55,11 +55,11 @@ def test_the_plan_knows_the_exact_number_of_weights(name):
     assert weights(model) == shape.parameters
     gates = [p for key, p in model.named_parameters() if key.endswith("gate_proj.weight")]
     stacked = [p.chunk(2, dim=1)[0] for key, p in model.named_parameters() if key.endswith("gate_up_proj")]
-    for gate in (*gates, *stacked):
+    for gate in (each.detach() for each in (*gates, *stacked)):
         assert float(gate.std()) == pytest.approx((2 / shape.hidden_size) ** 0.5, rel=0.05), "He before SiLU"
     for key, parameter in model.named_parameters():
         if parameter.ndim > 1:
-            assert float(parameter.min()) < float(parameter.max()), key
+            assert not torch.equal(parameter.min(), parameter.max()), key
 
 
 @pytest.mark.parametrize("preset", [Preset.SMOLLM2_135M, Preset.QWEN3_600M])
@@ -325,6 +325,30 @@ def test_a_merged_adapter_is_published_as_a_whole_model(task, tmp_path, lora, ki
         if not torch.equal(tensor, original.state_dict()[name])
     }
     assert changed == set(lora.targets) if lora.targets else len(changed) == 7
+
+
+def test_an_adapter_is_merged_without_training(task, tmp_path):
+    """The whole model has the logits of base and adapter (T24); it is the one that training would have published."""
+    base = task.store.put_tree(tiny(tmp_path / "base", "qwen3"))
+    recipe = replace(RECIPE, method=Method.LORA, lora_rank=4, learning_rate=0.01)
+    adapter = train(task, "to-merge", recipe, base=base)["result"]["artifact_digest"]
+    merge = replace(RECIPE, method=Method.MERGE, lora=Lora(merge=True)).checked()
+    result = train(task, "merge", merge, base=adapter)["result"]
+    assert result["metrics"]["steps"] == 0
+    assert 0 <= result["metrics"]["validation_accuracy"] <= 1
+    merged = models.whole(task.fetch(result["artifact_digest"], "merge"), None)
+    expected = models.whole(task.fetch(adapter, "to-merge"), tmp_path / "base")
+    for name, tensor in expected.state_dict().items():
+        assert torch.equal(merged.state_dict()[name], tensor), name
+    again = train(task, "merge-again", merge, base=adapter)["result"]
+    assert again["artifact_digest"] == result["artifact_digest"]
+
+
+def test_a_merge_that_differs_is_not_published(task, tmp_path, monkeypatch):
+    base = task.store.put_tree(tiny(tmp_path / "base", "llama"))
+    recipe = replace(RECIPE, method=Method.LORA, lora_rank=4, learning_rate=0.05, lora=Lora(merge=True))
+    monkeypatch.setattr(models, "merged", lambda adapted: adapted.unload())
+    assert train(task, "differs", recipe, base=base)["reason"] == "MERGE_DIFFERS"
 
 
 def test_a_rank_stabilized_adapter_has_its_scale(task, tmp_path):

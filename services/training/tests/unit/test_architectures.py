@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from ratoon.tasks.classify import Classify
 from ratoon.training.v1 import training_run_pb2 as pb
 from ratoon_training.application.commands import RecipeSpec, recipe_of
 from ratoon_training.domain.architectures import (
@@ -118,4 +119,4 @@ def test_heads_follow_the_hidden_size():
 )
 def test_growth_needs_a_base(growth, changes, match):
     with pytest.raises(BadRecipe, match=match):
-        recipe_of(RecipeSpec(expert_growth=growth, **changes), None)
+        recipe_of(RecipeSpec(task=Classify(("a", "b")), expert_growth=growth, **changes), None)

@@ -138,6 +138,8 @@ CHAT = Recipe(
 def test_a_recipe_survives_its_message(recipe, tmp_path):
     values = to_json(recipe_message(recipe))
     written = {name: value for name, value in values.items() if value is not None}
+    shape = {name: value for name, value in written["architecture"].items() if value is not None}
+    written["architecture"] = shape
     assert recipe.task or written == recipe.as_json()
     assert TrainingTask.of_spec(SPEC_OF_0_1 | {"recipe": written}, tmp_path).recipe == recipe
 

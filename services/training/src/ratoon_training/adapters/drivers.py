@@ -1,24 +1,34 @@
 """Runs as jobs: `python -m ratoon_training.worker`, which hands them to the driver."""
 
 import hashlib
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from ratoon.jobs.v1.job_pb2 import JobEnvironment
-from ratoon.jobs.v1.training_jobs_pb2 import TrainingRecipe, TrainingResult, TrainingSpec
+from ratoon.jobs.v1.training_jobs_pb2 import (
+    TrainingEstimate,
+    TrainingRecipe,
+    TrainingResult,
+    TrainingSpec,
+)
 from ratoon.operations.job_machine import JobObservation
 from ratoon.operations.job_messages import JSON, from_json, spec_json
-from ratoon.operations.job_procedure import observed
+from ratoon.operations.job_procedure import WorkerJobs, observed
 from ratoon.operations.jobs import Jobs
 from ratoon.service.tasks import message_of
 from ratoon.storage.scratch import ScratchStore
-from ratoon_training.domain.diagnosis import Diagnosis
+from ratoon_training import run_messages
+from ratoon_training.domain.diagnosis import Diagnosis, Finding
+from ratoon_training.domain.estimates import DataSample
 from ratoon_training.domain.lengths import PromptLimit
-from ratoon_training.domain.places import Place, scratch_name
+from ratoon_training.domain.places import FINISH, Place, scratch_name
 from ratoon_training.domain.recipes import Recipe
 from ratoon_training.domain.runs import Progress, Trained, TrainingRun
 
 WORKER = "ratoon_training.worker"
+_CLAIMS = 1_000_000
+"""Bound on the claims of a run between two resumptions, whose fencing numbers begin at 1 again."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +41,8 @@ class DriverOptions:
     idle_s: float = 180.0
     checkpoint_every_s: float = 5.0
     memory_limit_bytes: int = 0
+    endpoints: Mapping[str, str] = field(default_factory=dict)
+    """Listed endpoints of teachers, each with the variable of its key."""
 
 
 class JobDrivers:
@@ -47,31 +59,44 @@ class JobDrivers:
 
     def start(self, job_id: str, run: TrainingRun, place: Place, fence: int) -> None:
         """Start the job, unless it was started before."""
+        if not run.stop_requested:
+            self._scratch(run).remove(FINISH)
         self._jobs.start(job_id, WORKER, self._spec(run, place, fence))
 
     def stop(self, job_id: str) -> None:
         """Ask the job to end; kill it after a grace."""
         self._jobs.stop(job_id)
 
+    def finish(self, run: TrainingRun) -> None:
+        """Ask the run to end early, with its best weights so far."""
+        self._scratch(run).put(FINISH, b"")
+
     def clean(self, run: TrainingRun) -> None:
         """Remove the run's tokens and checkpoints."""
         self._jobs.clear(self._work(run))
-        ScratchStore(self._options.artifacts_url, scratch_name(self._work(run).name)).clear()
+        self._scratch(run).clear()
+
+    def estimate_spec(self, run: TrainingRun) -> JSON:
+        """Return the spec of the job that reads a sample of the run's data, in a process of its own."""
+        return {**self._spec(run, Place(), 0), "warm": "", "work": "", "estimate": True}
+
+    def _scratch(self, run: TrainingRun) -> ScratchStore:
+        return ScratchStore(self._options.artifacts_url, scratch_name(self._work(run).name))
 
     def _work(self, run: TrainingRun) -> Path:
         return work_folder(self._options.work, run.name)
 
     def _spec(self, run: TrainingRun, place: Place, fence: int) -> JSON:
-        """Return the job's spec. A run in dedicated pods and a classical model have a process of their own."""
+        """Return the job's spec. A run in dedicated pods and a small model have a process of their own."""
         options, resources = self._options, run.resources
         environment = JobEnvironment(
-            warm="" if place.pods or run.recipe.classical else str(options.warm),
+            warm="" if place.pods or run.recipe.method.is_small else str(options.warm),
             warm_idle_s=options.idle_s,
             artifacts=options.artifacts_url,
             work=str(self._work(run)),
         )
         spec = TrainingSpec(
-            fence=fence,
+            fence=fence + run.earlier_attempts * _CLAIMS,
             train=run.train_digest,
             validation=run.validation_digest,
             base=run.base_artifact_digest,
@@ -84,10 +109,32 @@ class JobDrivers:
             pods=place.pods,
             checkpoint_every_s=options.checkpoint_every_s,
             memory_limit_bytes=options.memory_limit_bytes,
+            endpoint_listed=run.recipe.distillation.base_url in options.endpoints,
+            endpoint_key_variable=options.endpoints.get(run.recipe.distillation.base_url, ""),
         )
+        if run.sweep:
+            spec.record_scores = True
         stored = spec_json(environment, spec)
-        stated = {name: value for name, value in stored["recipe"].items() if value is not None}
+        stated = _stated(stored["recipe"])
+        if "architecture" in stated:
+            stated["architecture"] = _stated(stated["architecture"])
         return {**stored, "recipe": stated}
+
+
+def estimate_jobs(jobs: Jobs, options: DriverOptions) -> WorkerJobs[TrainingRun, DataSample]:
+    """Return the jobs that read a sample of the data of a run that is not stored."""
+    drivers = JobDrivers(jobs, options)
+    return WorkerJobs(
+        jobs,
+        WORKER,
+        drivers.estimate_spec,
+        lambda result: run_messages.sample_of(from_json(TrainingEstimate, result)),
+    )
+
+
+def _stated(value: JSON) -> JSON:
+    """Return the fields that are set: workers of an earlier release know no others."""
+    return {name: each for name, each in value.items() if each is not None}
 
 
 def recipe_message(recipe: Recipe) -> TrainingRecipe:
@@ -112,7 +159,13 @@ def _trained(result: TrainingResult) -> Trained:
         artifact_digest=result.artifact_digest,
         curves_digest=result.curves_digest,
         parameter_count=result.parameter_count,
-        diagnosis=Diagnosis(diagnosis.verdict, diagnosis.remedy),
+        diagnosis=Diagnosis(
+            diagnosis.verdict,
+            diagnosis.remedy,
+            diagnosis.evidence,
+            tuple(Finding(each.verdict, each.remedy, each.evidence) for each in diagnosis.findings),
+        ),
         metrics=dict(sorted(result.metrics.items())),
+        scores_digest=result.scores_digest,
         prompt_limit=PromptLimit(limit.max_tokens, limit.max_characters, limit.cut_share),
     )

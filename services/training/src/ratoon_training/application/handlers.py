@@ -1,13 +1,15 @@
 """One function a use case: the message first, the ports after."""
 
+from collections.abc import Collection
+
 from ratoon.operations.operations import Operations
 from ratoon.process.clock import Clock
 from ratoon.process.errors import InvalidArgument
 from ratoon.storage.names import checked_id, matched
 from ratoon.storage.store import Store
-from ratoon_training.application.commands import CreateRun, RunSpec, recipe_of
-from ratoon_training.application.ports import BaseModels, Machine, Parts, References
-from ratoon_training.domain.distillation import Level
+from ratoon_training.application.commands import CreateRun, RunSpec, neural_recipe, recipe_of
+from ratoon_training.application.ports import BaseModels, Drivers, Machine, Parts, References
+from ratoon_training.domain.distillation import Level, check_endpoint
 from ratoon_training.domain.errors import RunInUse
 from ratoon_training.domain.plan import ResourcePlan, plan
 from ratoon_training.domain.recipes import Method, Recipe
@@ -24,18 +26,28 @@ def create_run(
     clock: Clock,
     bases: BaseModels,
     parts: Parts,
+    endpoints: Collection[str] = (),
 ) -> TrainingRun:
-    """Queue a run; work begins with the commit. Parts that held erased records are refused."""
+    """Queue a run; work begins with the commit. Parts that held erased records are refused.
+
+    So is a teacher behind an endpoint that is not one of `endpoints`.
+    """
+    run = new_run(command, clock, bases, parts, endpoints)
+    with store.write() as tx:
+        run, new = tx.create(run, command.request_id)
+        if new:
+            operations.begin(tx, run)
+    return run
+
+
+def new_run(
+    command: CreateRun, clock: Clock, bases: BaseModels, parts: Parts, endpoints: Collection[str] = ()
+) -> TrainingRun:
+    """Return the run of a command, which is not stored; raise what it is refused for."""
     matched(command.parent, "projects/*", "parent")
     spec, now = command.spec, clock.now()
-    for field in ("train_digest", "validation_digest"):
-        if not getattr(spec, field):
-            raise InvalidArgument(
-                f"{field} is missing: name a part of a split.", reason="DIGEST_MISSING", field=field
-            )
-        parts.check_not_erased(getattr(spec, field))
-    recipe, shape = _recipe(spec, bases)
-    run = TrainingRun(
+    recipe, shape = _checked(spec, bases, parts, endpoints)
+    return TrainingRun(
         name=f"{command.parent}/trainingRuns/{checked_id(command.run_id, 'training_run_id')}",
         create_time=now,
         update_time=now,
@@ -45,16 +57,39 @@ def create_run(
         recipe=recipe,
         resources=spec.resources.checked(),
         base_shape=shape,
+        origin=command.origin,
+        sweep=command.sweep,
+        trial=command.trial,
     )
-    with store.write() as tx:
-        run, new = tx.create(run, command.request_id)
-        if new:
-            operations.begin(tx, run)
-    return run
 
 
-def delete_run(name: str, allow_missing: bool, store: Store, references: References) -> None:
-    """Delete a run that has ended; RunInUse if it is in progress, or if it succeeded and other resources name it."""
+def checked_recipe(spec: RunSpec, bases: BaseModels, parts: Parts, endpoints: Collection[str] = ()) -> Recipe:
+    """Return the complete recipe of a run; raise what `create_run` would refuse it for."""
+    spec.resources.checked()
+    return _checked(spec, bases, parts, endpoints)[0]
+
+
+def _checked(
+    spec: RunSpec, bases: BaseModels, parts: Parts, endpoints: Collection[str]
+) -> tuple[Recipe, ModelShape | None]:
+    for field in ("train_digest", "validation_digest"):
+        if not getattr(spec, field):
+            raise InvalidArgument(
+                f"{field} is missing: name a part of a split.", reason="DIGEST_MISSING", field=field
+            )
+        parts.check_not_erased(getattr(spec, field))
+    recipe, shape = _recipe(spec, bases)
+    check_endpoint(recipe.distillation, endpoints)
+    return recipe, shape
+
+
+def delete_run(
+    name: str, allow_missing: bool, store: Store, references: References, drivers: Drivers
+) -> None:
+    """Delete a run that has ended, with the checkpoints that it kept.
+
+    RunInUse if it is in progress, or if it succeeded and other resources name it.
+    """
     matched(name, RUN)
     with store.read() as tx:
         run = tx.find(TrainingRun, name) if allow_missing else tx.get(TrainingRun, name)
@@ -66,6 +101,7 @@ def delete_run(name: str, allow_missing: bool, store: Store, references: Referen
         raise RunInUse(f"{name} is used by {', '.join(users)}. Delete what uses it first.")
     with store.write() as tx:
         tx.retire(run)
+    drivers.clean(run)
 
 
 def plan_run(parent: str, spec: RunSpec, machine: Machine, bases: BaseModels) -> ResourcePlan:
@@ -82,7 +118,7 @@ def _recipe(spec: RunSpec, bases: BaseModels) -> tuple[Recipe, ModelShape | None
     A method that needs a base model is refused without one, and the reverse.
     """
     method, base = spec.recipe.method, spec.base_artifact_digest
-    if method in (Method.CONTINUE, Method.LORA) and not base:
+    if method in (Method.CONTINUE, Method.LORA, Method.MERGE) and not base:
         raise InvalidArgument(
             f"{method} needs base_artifact_digest: name the model to start from.",
             reason="BASE_MISSING",
@@ -95,6 +131,9 @@ def _recipe(spec: RunSpec, bases: BaseModels) -> tuple[Recipe, ModelShape | None
             reason="BASE_NOT_WANTED",
             field="base_artifact_digest",
         )
+    if method is Method.NEURAL:
+        any_base = spec.recipe.neural is not None and spec.recipe.neural.any_base
+        return neural_recipe(spec.recipe, bases.describe_neural(base, any_base) if base else None), None
     described = bases.describe(base) if base else None
     distillation = spec.recipe.distillation
     teacher = bases.describe(distillation.teacher) if distillation and distillation.teacher else None

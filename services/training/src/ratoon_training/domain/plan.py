@@ -244,7 +244,7 @@ def _needs(recipe: Recipe, resources: Resources, shape: ModelShape) -> int:
     if recipe.objective is Objective.GRPO:
         share *= recipe.grpo.group_size
     part = -(-share // recipe.gradient_accumulation)
-    trained = shape.adapter_parameters(recipe.lora_rank) if recipe.method is Method.LORA else None
+    trained = shape.adapter_parameters(recipe.lora_rank) if recipe.method.adapts else None
     settings = recipe.optimization
     needs = measured(
         shape,

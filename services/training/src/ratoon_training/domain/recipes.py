@@ -70,6 +70,13 @@ class Method(StrEnum):
     """A classical model by scikit-learn, which has neither tokens nor a base model."""
     NEURAL = "NEURAL"
     """A small neural model with a head, from scratch or on from another one."""
+    MERGE = "MERGE"
+    """A low-rank adapter that becomes a part of its base. Nothing is trained."""
+
+    @property
+    def adapts(self) -> bool:
+        """Return True if the model is a base with an adapter."""
+        return self in (Method.LORA, Method.MERGE)
 
     @property
     def is_small(self) -> bool:
@@ -113,6 +120,7 @@ _DEFAULTS = {
         averaging=0.99,
     ),
     Method.LORA: Defaults(learning_rate=2e-4, epochs=1.0, language_model_weight=0.0),
+    Method.MERGE: Defaults(learning_rate=2e-4, epochs=1.0, language_model_weight=0.0),
 }
 """Chosen by `bench/quality`: a continued model need not learn again what it has learned of texts."""
 _TEXT_DEFAULTS = {
@@ -121,6 +129,7 @@ _TEXT_DEFAULTS = {
     ),
     Method.CONTINUE: Defaults(learning_rate=5e-4, epochs=0.0, language_model_weight=0.0),
     Method.LORA: Defaults(learning_rate=2e-4, epochs=1.0, language_model_weight=0.0),
+    Method.MERGE: Defaults(learning_rate=2e-4, epochs=1.0, language_model_weight=0.0),
 }
 """Defaults where answers are texts: every token of a text counts, so none is dropped or smoothed."""
 
@@ -712,9 +721,14 @@ def _optimization_limits(recipe: Recipe) -> list[tuple[str, bool, str]]:
 
 def _lora_limits(recipe: Recipe) -> list[tuple[str, bool, str]]:
     lora = recipe.lora
-    if recipe.method is not Method.LORA:
+    if not recipe.method.adapts:
         return [("lora", lora != Lora(), "needs the method LORA")]
     return [
+        (
+            "method",
+            recipe.method is Method.MERGE and (recipe.objective is not Objective.SFT or bool(recipe.sweep)),
+            "MERGE trains nothing: leave objective and sweep out",
+        ),
         *((f"lora.{name}", wrong, says) for name, wrong, says in lora.limits()),
         (
             "lora.dropout",

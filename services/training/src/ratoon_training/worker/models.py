@@ -45,7 +45,7 @@ def build(recipe: Recipe, prepared: Path) -> Any:
         model.gradient_checkpointing_enable({"use_reentrant": False})
     for name, weights in model.state_dict().items():
         refuse_constant(name, float(weights.min()), float(weights.max()), weights.shape)
-    return _with_adapter(model, recipe, prepared / "adapter") if recipe.method is Method.LORA else model
+    return _with_adapter(model, recipe, prepared / "adapter") if recipe.method.adapts else model
 
 
 def _from_scratch(recipe: Recipe, prepared: Path) -> Any:
@@ -173,7 +173,7 @@ def _begin_in_order(model: Any, train: Corpus) -> None:
 
 def _held_in(recipe: Recipe) -> torch.dtype:
     """Return the number format of a base's weights: those that are trained are float32."""
-    frozen = recipe.method is Method.LORA
+    frozen = recipe.method.adapts
     return torch.bfloat16 if frozen and recipe.dtype is Dtype.BFLOAT16 else torch.float32
 
 

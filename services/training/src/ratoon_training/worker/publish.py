@@ -48,7 +48,7 @@ def publish(task: TrainingTask, session: Session, trials: list[Trial]) -> dict[s
 def _save_weights(session: Session, prepared: Path, folder: Path) -> None:
     """The model, or for LoRA the adapter alone or merged, with the configuration of the base that it goes with."""
     model = session.model
-    if session.recipe.method is not Method.LORA:
+    if not session.recipe.method.adapts:
         model.save_pretrained(folder, safe_serialization=True)
         return
     if session.recipe.lora.merge:

@@ -149,7 +149,7 @@ def _metrics(session: Session, reporter: ProgressReporter, context: WorkerContex
     """Final measurements, peak memory summed over the workers."""
     peak = torch.tensor([float(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)], device=context.device)
     memory = float(context.sum(peak)[0]) * 1024
-    last = session.curves.steps[-1]
+    last = session.curves.steps[-1] if session.curves.steps else [0.0, 0.0]
     tokens = sum(row[TOKENS] for row in session.curves.steps)
     return {
         "train_loss": last[1],

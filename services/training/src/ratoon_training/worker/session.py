@@ -79,7 +79,7 @@ class Session:
         self.trainable = {name: p for name, p in model.named_parameters() if p.requires_grad}
         self.optimiser = optimizers.build(self.trainable, recipe, models.embeddings(self.core))
         self._growth = growth.of(self.model)
-        self._balance = balance.of(self.core) if recipe.method is not Method.LORA else None
+        self._balance = balance.of(self.core) if not recipe.method.adapts else None
         self.curves, self.step = self._curves(), 0
         self._shared = _shared_targets(recipe, data.train, context.device)
         self.units = self._units(data.train)
@@ -87,7 +87,8 @@ class Session:
         epochs = recipe.epochs or schedule.chosen_epochs(
             len(self.units), recipe.method.defaults.samples_shown
         )
-        self.steps = self._affordable(max(1, round(self.per_epoch * epochs)))
+        self.trains = recipe.method is not Method.MERGE
+        self.steps = self._affordable(max(1, round(self.per_epoch * epochs))) if self.trains else 0
         self._average = {name: p.detach().clone() for name, p in self.trainable.items() if recipe.averaging}
         self._epoch, self._plan = -1, list[list[int]]()
         self.dead_units = 0.0
@@ -124,6 +125,8 @@ class Session:
             if self.context.leads and time.monotonic() - saved >= every_s:
                 checkpoints.save_later(self.step, self._tensors(), self._state())
                 saved = time.monotonic()
+        if not self.trains:
+            self.curves.epochs.append(self._validate())
         checkpoints.wait()
         self._take_best(checkpoints)
 
