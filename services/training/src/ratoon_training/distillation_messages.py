@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from ratoon.service.chat_endpoints import normalized_url
 from ratoon.training.v1 import distillation_pb2 as pb
 from ratoon_training.domain.distillation import Distillation, Level
 
@@ -14,6 +15,8 @@ def message_of(value: Distillation) -> pb.Distillation:
         temperature=value.temperature,
         weight=value.weight,
         max_new_tokens=value.max_new_tokens,
+        base_url=value.base_url,
+        model=value.model,
     )
 
 
@@ -29,4 +32,6 @@ def settings_of(message: pb.Distillation) -> Distillation:
         level,
         **{**usual, **stated},
         max_new_tokens=message.max_new_tokens,
+        base_url=normalized_url(message.base_url),
+        model=message.model.strip(),
     )

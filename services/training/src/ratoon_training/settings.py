@@ -17,6 +17,11 @@ class Settings(ClusterSettings):
     failed_run_days: float = Field(
         90.0, ge=0, description="Days to keep training runs that failed or were cancelled; 0: for ever."
     )
+    endpoints: dict[str, str] = Field(
+        {},
+        description="JSON object of base URLs of OpenAI-compatible endpoints that may be teachers, each with the "
+        "environment variable of its API key where runs are prepared, or an empty text. They get prompts of records.",
+    )
     idle_s: float = Field(
         300.0, description="Seconds that an idle driver keeps its Ray and its workers for the next run."
     )

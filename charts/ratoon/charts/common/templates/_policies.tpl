@@ -139,14 +139,14 @@ spec:
 
 {{/*
 Egress of workers to places outside of the release that their services read: connections and crawls of ingestion, judges of
-evaluation, endpoints of labeling. Arguments: (dict "root" . "services" list).
+evaluation, endpoints of labeling, teachers of training. Arguments: (dict "root" . "services" list).
 */}}
 {{- define "common.readingEgress" -}}
 {{- $root := .root -}}
 {{- $outside := .root.Values.global.networkPolicies.outside -}}
 {{- $openings := list -}}
 {{- if has "ingestion" .services }}{{ $openings = concat $openings $outside.connections $outside.crawls }}{{ end -}}
-{{- if or (has "evaluation" .services) (has "labeling" .services) }}{{ $openings = concat $openings $outside.judges }}{{ end -}}
+{{- if or (has "evaluation" .services) (has "labeling" .services) (has "training" .services) }}{{ $openings = concat $openings $outside.judges }}{{ end -}}
 {{- $rules := list -}}
 {{- range $openings }}{{ $rules = append $rules (include "common.rule" (dict "root" $root "way" "to" "peers" .peers "ports" .ports)) }}{{ end -}}
 {{- join "\n" $rules -}}

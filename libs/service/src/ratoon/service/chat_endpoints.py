@@ -67,11 +67,12 @@ class ChatEndpoint:
     max_tokens: int = 256
     log_probabilities: bool = False
     """Request the probability of each token."""
+    temperature: float = 0.0
     backoff: Backoff = BACKOFF
     pause: Callable[[float], None] = time.sleep
 
     def reply(self, messages: Sequence[Message]) -> Reply:
-        """Return the reply to messages at temperature 0; raises NoReply."""
+        """Return the reply to messages; raises NoReply."""
         failures = 0
         while True:
             try:
@@ -86,7 +87,7 @@ class ChatEndpoint:
         body = {
             "model": self.model,
             "messages": [dict(each) for each in messages],
-            "temperature": 0,
+            "temperature": self.temperature,
             "max_tokens": self.max_tokens,
             **({"logprobs": True} if self.log_probabilities else {}),
         }

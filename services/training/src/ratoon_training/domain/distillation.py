@@ -1,9 +1,14 @@
 """Settings of distillation: a model learns from the answers, or from the probabilities, of another one."""
 
 import math
+from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
+
+from ratoon_training.domain.errors import EndpointNotAllowed
+
+MAX_MODEL_CHARS = 256
 
 
 class Level(StrEnum):
@@ -17,7 +22,10 @@ class Level(StrEnum):
 
 @dataclass(frozen=True)
 class Distillation:
-    """Settings of distillation; `teacher` is the digest of its artifact."""
+    """Settings of distillation.
+
+    The teacher is the artifact with the digest `teacher`, or the model `model` behind the endpoint `base_url`.
+    """
 
     teacher: str = ""
     level: Level = Level.LOGITS
@@ -27,6 +35,8 @@ class Distillation:
     """Weight of the divergence from the teacher; the rest is that of the right answers."""
     max_new_tokens: int = 256
     """Maximum number of tokens of an answer that the teacher writes."""
+    base_url: str = ""
+    model: str = ""
 
     def as_json(self) -> dict[str, Any]:
         """Return a JSON object that `parse` reads."""
@@ -41,11 +51,35 @@ class Distillation:
         return Distillation(**fields)
 
 
+def check_endpoint(settings: Distillation, listed: Collection[str]) -> None:
+    """Raise EndpointNotAllowed unless the operator listed the endpoint of the teacher."""
+    if settings.base_url and settings.base_url not in listed:
+        raise EndpointNotAllowed(
+            f"{settings.base_url} is not one of the endpoints of RATOON_TRAINING_ENDPOINTS: add it there, or choose "
+            "another teacher.",
+            "recipe.distillation.base_url",
+        )
+
+
 def limits(settings: Distillation) -> list[tuple[str, bool, str]]:
     """Return field, whether it is out of its limits, and what they are."""
     writes = settings.level is Level.SEQUENCE
     return [
-        ("teacher_artifact_digest", not settings.teacher, "is missing: name the artifact of the teacher"),
+        (
+            "teacher_artifact_digest",
+            bool(settings.teacher) == bool(settings.base_url),
+            "or base_url names the teacher: give one of them",
+        ),
+        (
+            "base_url",
+            bool(settings.base_url) and not writes,
+            "needs the level SEQUENCE: endpoints give no probabilities of all tokens",
+        ),
+        (
+            "model",
+            bool(settings.model) != bool(settings.base_url) or len(settings.model) > MAX_MODEL_CHARS,
+            f"has 1 to {MAX_MODEL_CHARS} characters with base_url, and is empty without",
+        ),
         (
             "temperature",
             not (

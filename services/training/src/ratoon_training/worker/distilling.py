@@ -4,10 +4,8 @@ Both read the same tokens where it learns probabilities; an embedding of spare r
 Answers are written before the first step, once for all attempts, and are a function of the teacher and the prompts.
 """
 
-import json
-import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +14,6 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ratoon.storage.models import base_digest
-from ratoon.tasks.kind import Record
-from ratoon.tasks.records import from_json
-from ratoon_training.domain.errors import DataEmpty
 from ratoon_training.domain.recipes import Recipe
 from ratoon_training.worker import forward, models, packing
 from ratoon_training.worker.context import WorkerContext
@@ -27,9 +22,9 @@ from ratoon_training.worker.curves import Curves
 from ratoon_training.worker.generation import Decoding, answers
 from ratoon_training.worker.prepare import TEACHER
 from ratoon_training.worker.prompts import Prompt, read_prompts
-from ratoon_training.worker.samples import learned, save_samples
 from ratoon_training.worker.scores import DISTILLED_SCORES, perplexity
 from ratoon_training.worker.session import Data, Session, parts_of
+from ratoon_training.worker.taught import PROMPTS, prompt_tokens, save_answers
 from ratoon_training.worker.text import Speech, of_base
 
 _AT_ONCE = 64
@@ -135,42 +130,22 @@ def _weighted(batch: Batch | Packed, each: Tensor) -> Tensor:
 def distilled(recipe: Recipe, prepared: Path, context: WorkerContext) -> Data:
     """Return the parts of a run whose training answers are the teacher's: written at the first attempt.
 
-    The validation part keeps its right answers, so that its loss is that of supervised training.
+    Those of an endpoint were written when the run was prepared. The validation part keeps its right answers, so that
+    its loss is that of supervised training.
     """
     path = prepared / "train.npz"
     if not path.exists():
         teacher = teacher_of(recipe, prepared).to(context.device)
         own = of_base(prepared / TEACHER / recipe.distillation.teacher)
-        written = _written(recipe, teacher, own, read_prompts(prepared / "prompts.npz"))
-        speech = of_base(prepared / "tokenizer")
-        names = Corpus(prepared / "prompts.npz").record_ids
-        rows = [
-            (name, record) for name, record in zip(names, written, strict=True) if record.answers[0].strip()
-        ]
-        if not rows:
-            raise DataEmpty(
-                "The teacher answers nothing to every prompt of the training part: choose another one."
-            )
-        building = path.with_name(f".{uuid.uuid4().hex}.npz")
-        counts = save_samples(building, speech, recipe, rows, "training")
-        counts.rejected_answers = learned(prepared)["counts"].get("rejected_answers", 0)
-        counts.save(prepared)
-        building.rename(path)
+        save_answers(prepared, recipe, _written(recipe, teacher, own, read_prompts(prepared / PROMPTS)))
     return Data(Corpus(path), Corpus(prepared / "validation.npz"))
 
 
-def _written(recipe: Recipe, teacher: Any, speech: Speech, prompts: Sequence[Prompt]) -> list[Record]:
-    """Return the records with the teacher's answers, written in its own tokens and template."""
+def _written(recipe: Recipe, teacher: Any, speech: Speech, prompts: Sequence[Prompt]) -> list[str]:
+    """Return the teacher's answers, written in its own tokens and template."""
     settings = recipe.distillation
     decoding = Decoding(frozenset({speech.end}), settings.max_new_tokens, settings.temperature)
-    tokens = [
-        speech.encode(
-            speech.rendered(
-                prompt.messages, json.loads(prompt.tools) if prompt.tools else [], add_generation_prompt=True
-            )
-        )
-        for prompt in prompts
-    ]
+    tokens = prompt_tokens(speech, prompts)
     order = sorted(range(len(tokens)), key=lambda at: (len(tokens[at]), at))
     texts = [""] * len(tokens)
     for number, start in enumerate(range(0, len(order), _AT_ONCE)):
@@ -178,9 +153,4 @@ def _written(recipe: Recipe, teacher: Any, speech: Speech, prompts: Sequence[Pro
         written = answers(teacher, [tokens[at] for at in places], decoding, recipe.seed * 1_000_003 + number)
         for at, answer in zip(places, written, strict=True):
             texts[at] = speech.tokenizer.decode(answer.ids, skip_special_tokens=True)
-    return [_answered(prompt, text) for prompt, text in zip(prompts, texts, strict=True)]
-
-
-def _answered(prompt: Prompt, text: str) -> Record:
-    turns = from_json(json.dumps({"messages": prompt.messages})).turns
-    return replace(Record(turns, (text,)), tools=prompt.tools)
+    return texts

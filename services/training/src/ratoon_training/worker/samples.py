@@ -39,6 +39,8 @@ class Counts:
     samples_without_targets: int = 0
     """Samples of which nothing is learned: without an answer, or with one that was cut away. They are left out."""
     learned_tokens: int = 0
+    unanswered_prompts: int = 0
+    """Prompts to which a teacher gave no answer. They are left out."""
     faults: Counter[str] = field(default_factory=Counter)
     """Sentences on records that are not valid, with their numbers."""
 
