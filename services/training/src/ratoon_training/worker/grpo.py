@@ -108,8 +108,11 @@ class Rollout:
 class PolicyCurves(Curves):
     """Curves whose losses say nothing: what counts is the reward on the validation part."""
 
-    def diagnosis(self) -> Diagnosis:
-        """Return whether the gradients explode, and whether the reward rose over that of the base, and still rises."""
+    def diagnosis(self, dead_units: float = 0.0) -> Diagnosis:
+        """Return whether the gradients explode, and whether the reward rose over that of the base, and still rises.
+
+        Rewards decide, whatever the share of units without an activation.
+        """
         gradients = diagnose([], [row[4] for row in self.steps], [])
         rewards_, before = [row[3] for row in self.epochs], [row[4] for row in self.epochs]
         if gradients.verdict == "exploding-gradients":
