@@ -14,7 +14,11 @@ from ratoon.common.v1 import metric_pb2 as _metric_pb2
 from ratoon.common.v1 import shadow_pb2 as _shadow_pb2
 from ratoon.common.v1 import task_pb2 as _task_pb2
 from ratoon.flywheel.v1 import signal_pb2 as _signal_pb2
+from ratoon.training.v1 import distillation_pb2 as _distillation_pb2
 from ratoon.training.v1 import grpo_pb2 as _grpo_pb2
+from ratoon.training.v1 import lora_pb2 as _lora_pb2
+from ratoon.training.v1 import optimization_pb2 as _optimization_pb2
+from ratoon.training.v1 import training_run_pb2 as _training_run_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -119,6 +123,10 @@ class Project(_message.Message):
         BATCH_SIZE_FIELD_NUMBER: _builtins.int
         PROMPT_TOKENS_FIELD_NUMBER: _builtins.int
         LORA_RANK_FIELD_NUMBER: _builtins.int
+        OPTIMIZATION_FIELD_NUMBER: _builtins.int
+        ARCHITECTURE_FIELD_NUMBER: _builtins.int
+        LORA_FIELD_NUMBER: _builtins.int
+        NEURAL_FIELD_NUMBER: _builtins.int
         seed: _builtins.int
         """Random seed of training, 0 to 2^53."""
         epochs: _builtins.float
@@ -153,6 +161,22 @@ class Project(_message.Message):
         """Approximate number of tokens to which texts are cut when `max_chars` is 0. At most 32,768."""
         lora_rank: _builtins.int
         """Rank of a LoRA adapter, at most 256."""
+        @_builtins.property
+        def optimization(self) -> _optimization_pb2.Optimization:
+            """Optimizer and learning-rate schedule. Training checks it when a run begins."""
+
+        @_builtins.property
+        def architecture(self) -> _training_run_pb2.Recipe.Architecture:
+            """Architecture and tokenizer of a model that is trained from scratch; `hidden_size` and `layers` take precedence."""
+
+        @_builtins.property
+        def lora(self) -> _lora_pb2.Lora:
+            """Settings of a new LoRA adapter beyond its rank."""
+
+        @_builtins.property
+        def neural(self) -> _training_run_pb2.Recipe.Neural:
+            """Network and training of the recipe `neural`. Training checks it when a run begins."""
+
         def __init__(
             self,
             *,
@@ -170,10 +194,14 @@ class Project(_message.Message):
             batch_size: _builtins.int = ...,
             prompt_tokens: _builtins.int = ...,
             lora_rank: _builtins.int = ...,
+            optimization: _optimization_pb2.Optimization | None = ...,
+            architecture: _training_run_pb2.Recipe.Architecture | None = ...,
+            lora: _lora_pb2.Lora | None = ...,
+            neural: _training_run_pb2.Recipe.Neural | None = ...,
         ) -> None: ...
-        _HasFieldArgType: _TypeAlias = _typing.Literal["_replay_count", b"_replay_count", "replay_count", b"replay_count"]  # noqa: Y015
+        _HasFieldArgType: _TypeAlias = _typing.Literal["_replay_count", b"_replay_count", "architecture", b"architecture", "lora", b"lora", "neural", b"neural", "optimization", b"optimization", "replay_count", b"replay_count"]  # noqa: Y015
         def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-        _ClearFieldArgType: _TypeAlias = _typing.Literal["_replay_count", b"_replay_count", "base_artifact_digest", b"base_artifact_digest", "batch_size", b"batch_size", "continue_epochs", b"continue_epochs", "epochs", b"epochs", "hidden_size", b"hidden_size", "layers", b"layers", "learning_rate", b"learning_rate", "lora_rank", b"lora_rank", "max_chars", b"max_chars", "method", b"method", "prompt_tokens", b"prompt_tokens", "replay_count", b"replay_count", "seed", b"seed", "workers", b"workers"]  # noqa: Y015
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["_replay_count", b"_replay_count", "architecture", b"architecture", "base_artifact_digest", b"base_artifact_digest", "batch_size", b"batch_size", "continue_epochs", b"continue_epochs", "epochs", b"epochs", "hidden_size", b"hidden_size", "layers", b"layers", "learning_rate", b"learning_rate", "lora", b"lora", "lora_rank", b"lora_rank", "max_chars", b"max_chars", "method", b"method", "neural", b"neural", "optimization", b"optimization", "prompt_tokens", b"prompt_tokens", "replay_count", b"replay_count", "seed", b"seed", "workers", b"workers"]  # noqa: Y015
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         _WhichOneofReturnType__replay_count: _TypeAlias = _typing.Literal["replay_count"]  # noqa: Y015
         _WhichOneofArgType__replay_count: _TypeAlias = _typing.Literal["_replay_count", b"_replay_count"]  # noqa: Y015
@@ -277,6 +305,8 @@ class Project(_message.Message):
         BETA_FIELD_NUMBER: _builtins.int
         PREFERENCE_LOSS_FIELD_NUMBER: _builtins.int
         REWARDS_FIELD_NUMBER: _builtins.int
+        DISTILLATION_FIELD_NUMBER: _builtins.int
+        DOMAIN_TOKENS_FIELD_NUMBER: _builtins.int
         train_on: Global___Project.TuningDefaults.TrainOn.ValueType
         """Turns of a conversation whose tokens the model learns."""
         truncation: Global___Project.TuningDefaults.Truncation.ValueType
@@ -292,11 +322,17 @@ class Project(_message.Message):
         gradient_checkpointing: _builtins.bool
         """Recompute activations in the backward pass instead of keeping them: less memory, more time. Default: false."""
         preference_learning_rate: _builtins.float
-        """Learning rate of the recipes `dpo`, `kto` and `grpo`, at most 1. `training.learning_rate` is that of the others."""
+        """Learning rate of the recipes `dpo`, `kto`, `grpo` and `reward_model`, at most 1. `training.learning_rate` is that
+        of the others.
+        """
         beta: _builtins.float
         """Strength of the tie of `dpo` and `kto` to the model that training starts from, at most 100. Default: 0.1."""
         preference_loss: Global___Project.TuningDefaults.PreferenceLoss.ValueType
         """Loss of a preference in `dpo`."""
+        domain_tokens: _builtins.int
+        """Number of words of the training part to add to the vocabulary of the base model of a first version, at most
+        10,000. They need `training.method` METHOD_FULL.
+        """
         @_builtins.property
         def new_tokens(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
             """Tokens to add to the vocabulary of the base model, at most 10,000 of at most 64 characters each. They need
@@ -308,6 +344,10 @@ class Project(_message.Message):
             """Rewards of answers in `grpo`, at most 8. Empty: exact match. A project with rewards has a task that can be
             checked: `auto` then takes `grpo` in the place of `sft`.
             """
+
+        @_builtins.property
+        def distillation(self) -> _distillation_pb2.Distillation:
+            """Teacher of the recipe `distillation`, and how it is learned from."""
 
         def __init__(
             self,
@@ -323,10 +363,12 @@ class Project(_message.Message):
             beta: _builtins.float = ...,
             preference_loss: Global___Project.TuningDefaults.PreferenceLoss.ValueType = ...,
             rewards: _abc.Iterable[_grpo_pb2.Reward] | None = ...,
+            distillation: _distillation_pb2.Distillation | None = ...,
+            domain_tokens: _builtins.int = ...,
         ) -> None: ...
-        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        _HasFieldArgType: _TypeAlias = _typing.Literal["distillation", b"distillation"]  # noqa: Y015
         def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-        _ClearFieldArgType: _TypeAlias = _typing.Literal["beta", b"beta", "gradient_accumulation", b"gradient_accumulation", "gradient_checkpointing", b"gradient_checkpointing", "max_tokens", b"max_tokens", "new_tokens", b"new_tokens", "packed", b"packed", "preference_learning_rate", b"preference_learning_rate", "preference_loss", b"preference_loss", "rewards", b"rewards", "train_on", b"train_on", "truncation", b"truncation"]  # noqa: Y015
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["beta", b"beta", "distillation", b"distillation", "domain_tokens", b"domain_tokens", "gradient_accumulation", b"gradient_accumulation", "gradient_checkpointing", b"gradient_checkpointing", "max_tokens", b"max_tokens", "new_tokens", b"new_tokens", "packed", b"packed", "preference_learning_rate", b"preference_learning_rate", "preference_loss", b"preference_loss", "rewards", b"rewards", "train_on", b"train_on", "truncation", b"truncation"]  # noqa: Y015
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -923,16 +965,20 @@ class Project(_message.Message):
     @_builtins.property
     def recipes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Recipes of the first version, in their order, for example `pretrain`, `sft`, `dpo`. Empty: `sft`. Each training
-        begins with the artifact of the one before it. Pipeline runs support `pretrain`, `continued_pretrain`, `sft`,
-        `dpo`, `kto` and `grpo` so far, and `classical` (a classical model) alone.
+        begins with the artifact of the one before it: `pretrain`, `continued_pretrain`, `sft`, `dpo`, `kto`, `grpo` and
+        `distillation` (from the teacher in `tuning.distillation`). `reward_model` trains a model that judges the answers of
+        `dpo` or `grpo`, one of which follows it. `classical` (a classical model) and `neural` (a small neural
+        model) stand alone.
         """
 
     @_builtins.property
     def retraining_recipes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Recipe of later versions. Empty: `sft`. Retrainings support one of `sft` (right answers), `dpo` (preferences),
-        `kto` (good and bad answers), `grpo` (prompts whose answers `tuning.rewards` check), `classical` (right answers, of
-        a classical model) and `auto` so far: `auto` takes that one of the first three for which the most feedback has come
-        since the last retraining, and `grpo` in the place of `sft` if the project has rewards.
+        """Recipes of later versions, in their order. Empty: `sft`. Each learns from feedback: `sft` and `distillation` from
+        right answers, `dpo` and `reward_model` from preferences, `kto` from good and bad answers, `grpo` from prompts whose
+        answers `tuning.rewards` check. A run leaves out the recipes that no feedback has come for since the last
+        retraining. `classical` and `neural` (right answers, of a classical model and of a small neural one) and `auto`
+        stand alone: `auto` takes that one of `sft`, `dpo` and `kto` for which the most feedback has come, and `grpo` in the
+        place of `sft` if the project has rewards.
         """
 
     @_builtins.property

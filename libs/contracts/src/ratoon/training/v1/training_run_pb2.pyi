@@ -580,6 +580,10 @@ class Recipe(_message.Message):
         """Train a small neural model: a network of `neural` with a head, without a base, on from a neural model, or on top
         of an encoder in the layout of Hugging Face. Of the tasks `classify` and `regress`.
         """
+        METHOD_MERGE: Recipe._Method.ValueType  # 6
+        """Merge the LoRA adapter that `base_artifact_digest` names into its base, and publish the whole model as `lora.merge`
+        does. Nothing is trained: the validation part gives the prompts of the comparison.
+        """
 
     class Method(_Method, metaclass=_MethodEnumTypeWrapper):
         """Training method."""
@@ -599,6 +603,10 @@ class Recipe(_message.Message):
     METHOD_NEURAL: Recipe.Method.ValueType  # 5
     """Train a small neural model: a network of `neural` with a head, without a base, on from a neural model, or on top
     of an encoder in the layout of Hugging Face. Of the tasks `classify` and `regress`.
+    """
+    METHOD_MERGE: Recipe.Method.ValueType  # 6
+    """Merge the LoRA adapter that `base_artifact_digest` names into its base, and publish the whole model as `lora.merge`
+    does. Nothing is trained: the validation part gives the prompts of the comparison.
     """
 
     @_typing.final
@@ -1270,11 +1278,9 @@ class Recipe(_message.Message):
             """Not set: none."""
             ROPE_SCALING_LINEAR: Recipe.Architecture._RopeScaling.ValueType  # 1
             """Positions divided by the factor."""
-            ROPE_SCALING_DYNAMIC: Recipe.Architecture._RopeScaling.ValueType  # 2
-            """The base grows with the length of a text."""
-            ROPE_SCALING_YARN: Recipe.Architecture._RopeScaling.ValueType  # 3
+            ROPE_SCALING_YARN: Recipe.Architecture._RopeScaling.ValueType  # 2
             """YaRN: low frequencies are divided, high ones stay."""
-            ROPE_SCALING_LLAMA3: Recipe.Architecture._RopeScaling.ValueType  # 4
+            ROPE_SCALING_LLAMA3: Recipe.Architecture._RopeScaling.ValueType  # 3
             """As Llama 3.1 scales them."""
 
         class RopeScaling(_RopeScaling, metaclass=_RopeScalingEnumTypeWrapper):
@@ -1284,11 +1290,9 @@ class Recipe(_message.Message):
         """Not set: none."""
         ROPE_SCALING_LINEAR: Recipe.Architecture.RopeScaling.ValueType  # 1
         """Positions divided by the factor."""
-        ROPE_SCALING_DYNAMIC: Recipe.Architecture.RopeScaling.ValueType  # 2
-        """The base grows with the length of a text."""
-        ROPE_SCALING_YARN: Recipe.Architecture.RopeScaling.ValueType  # 3
+        ROPE_SCALING_YARN: Recipe.Architecture.RopeScaling.ValueType  # 2
         """YaRN: low frequencies are divided, high ones stay."""
-        ROPE_SCALING_LLAMA3: Recipe.Architecture.RopeScaling.ValueType  # 4
+        ROPE_SCALING_LLAMA3: Recipe.Architecture.RopeScaling.ValueType  # 3
         """As Llama 3.1 scales them."""
 
         class _Tokenizer:
