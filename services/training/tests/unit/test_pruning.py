@@ -37,7 +37,7 @@ def test_trials_end_where_optuna_ends_them(maximize):
     assert min(ended) == 1 and max(ended) == 9
 
 
-def test_a_rung_is_judged_by_the_first_report_after_it():
+def test_the_value_at_a_rung_is_the_first_report_after_it():
     assert [rung_epochs(rung, 2, 3) for rung in range(3)] == [2, 6, 18]
     assert rung_value([(1, 0.5), (3, 0.7)], 2) == 0.7
     assert rung_value([(1, 0.5)], 2) is None

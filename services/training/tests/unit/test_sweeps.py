@@ -1,5 +1,6 @@
 """Sweeps: trials one after another and in parallel, pruning, folds, budgets, failures, cancellation and resumption."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -125,7 +126,9 @@ class World:
             return TrialRun()
         values = self.values(trial.settings, len(trial.runs) - 1)
         done = min(self.epochs[name], len(values))
-        reports = tuple(Report(epoch, value) for epoch, value in enumerate(values[:done], 1))
+        reports = tuple(
+            Report(epoch, value) for epoch, value in enumerate(values[:done], 1) if math.isfinite(value)
+        )
         running = TrialRun(exists=True, has_workers=True, reports=reports)
         if name in self.cancelled:
             return replace(running, outcome="CANCELLED")
@@ -254,7 +257,7 @@ def test_the_signed_rank_test_ends_trials_that_are_worse_on_the_folds():
 
 def test_the_budget_of_hours_holds():
     world = World(replace(SWEEP, budget=SweepBudget(max_trials=100, max_hours=5 / 60)))
-    world.values = lambda settings, fold: [score(settings)] * 3
+    world.values = lambda settings, fold: [score(settings)] * 4
     sweep = world.run()
     assert sweep.state is State.SUCCEEDED and "hours" in sweep.note
     assert sweep.hours <= 7 / 60

@@ -91,10 +91,10 @@ def _scores(weights: "Numbers", right: Any, predicted: Any, labels: int, metric:
         return shares
     names = np.arange(labels)
     true = weights @ (right[:, None] == names)
-    given = weights @ (predicted[:, None] == names)
+    answered = weights @ (predicted[:, None] == names)
     hit = weights @ ((right[:, None] == names) & (predicted[:, None] == names))
     present = true > 0
-    f1 = np.where(present, 2 * hit / np.maximum(true + given, 1), 0.0)
+    f1 = np.where(present, 2 * hit / np.maximum(true + answered, 1), 0.0)
     means: Numbers = f1.sum(axis=1) / np.maximum(present.sum(axis=1), 1)
     return means
 

@@ -1,6 +1,6 @@
 """Tree-structured Parzen estimator by Optuna, over the trials that are stored with a sweep.
 
-The study is made anew for each proposal: what is stored is all that a restart needs, and settings are a function of
+The study is built again for each proposal: what is stored is all that a restart needs, and settings are a function of
 the trials and the seed. Optuna is imported with the first proposal; it takes a second and some 50 MB.
 """
 
@@ -35,14 +35,13 @@ class TpeModel:
             n_startup_trials=0,
             multivariate=True,
             constant_liar=True,
-            warn_independent_sampling=False,
         )
         direction = "maximize" if sweep.maximizes else "minimize"
         study = optuna.create_study(sampler=sampler, direction=direction)
         space = {each.name: _distribution(optuna, each) for each in sweep.parameters}
         study.add_trials([_frozen(optuna, space, sweep, trial) for trial in sweep.trials])
-        asked = study.ask(space)
-        return {each.name: _text(each, asked.params[each.name]) for each in sweep.parameters}
+        proposal = study.ask(space)
+        return {each.name: _text(each, proposal.params[each.name]) for each in sweep.parameters}
 
 
 def _distribution(optuna: Any, parameter: Parameter) -> Any:

@@ -1,9 +1,8 @@
 """Use cases of sweeps, and their procedure: the domain decides, training runs execute."""
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from types import MappingProxyType
 
 from ratoon.operations.job_machine import Failure
 from ratoon.operations.operations import Claim, Operations, Step
@@ -62,7 +61,7 @@ class TrialRuns:
     parts: Parts
     specs: TrialSpecs
     endpoints: Collection[str] = ()
-    hourly_prices: Mapping[str, float] = MappingProxyType({})
+    hourly_prices: Mapping[str, float] = field(default_factory=dict)
     """Price of an hour of each kind of device, as the operator states it."""
 
     def recipe(self, spec: RunSpec) -> Recipe:

@@ -46,7 +46,7 @@ class Parameter:
             return "needs min above 0 and no step, with log"
         if self.step < 0 or self.step > self.max - self.min:
             return "needs a step of at most the width of the range"
-        if self.is_integer and any(not each.is_integer() for each in (self.min, self.max, self.step)):
+        if self.is_integer and any(not float(each).is_integer() for each in (self.min, self.max, self.step)):
             return "is an integer: min, max and step must be integers"
         return ""
 

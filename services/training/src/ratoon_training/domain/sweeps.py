@@ -142,6 +142,11 @@ class State(StrEnum):
         """True if the sweep will not change any more, unless it is resumed."""
         return self in (State.SUCCEEDED, State.FAILED, State.CANCELLED)
 
+    @property
+    def without_result(self) -> bool:
+        """Return True if the sweep ended without a result; its trials may have some."""
+        return self in (State.FAILED, State.CANCELLED)
+
 
 class TrialState(StrEnum):
     """State of a trial."""
@@ -638,7 +643,7 @@ def _followed(
     )
     if run.outcome:
         return _ended(trial, run), None
-    return _judged(sweep, trial)
+    return _at_rungs(sweep, trial)
 
 
 def _last(trial: Trial, run: TrialRun) -> float | None:
@@ -696,7 +701,7 @@ def _worse_on_folds(sweep: Sweep, trial: Trial) -> str:
     return f"Worse than trial {best.number} on {len(values)} folds (p = {probability:.3f})."
 
 
-def _judged(sweep: Sweep, trial: Trial) -> tuple[Trial, StartRun | CancelRun | None]:
+def _at_rungs(sweep: Sweep, trial: Trial) -> tuple[Trial, StartRun | CancelRun | None]:
     """Return a trial in progress after the rungs that it has reached: it goes on, or is pruned."""
     rule = sweep.pruning
     while rule.method is PruningMethod.ASHA:
