@@ -1,0 +1,52 @@
+"""`ratoon sweeps`: parts of splits, trials as a table, a larger budget, the best settings for the project."""
+
+import json
+
+SWEEP = "projects/p/sweeps/rate"
+TRIALS = [
+    {
+        "number": 1,
+        "state": "STATE_COMPLETED",
+        "value": 0.5,
+        "settings": {"learning_rate": "0.0123456", "batch_size": "8"},
+    },
+    {"number": 2, "state": "STATE_FAILED", "message": "No value.", "settings": {"dtype": "BFLOAT16"}},
+]
+
+
+def test_a_sweep_is_created_of_a_file_and_the_parts_of_a_split(ratoon, server, tmp_path):
+    file = tmp_path / "sweep.yaml"
+    file.write_text(
+        "recipe: {labels: [ham, spam]}\nparameters: [{name: learning_rate, min: 0.001, max: 0.1, log: true}]\n"
+    )
+    server.answers["GET", "projects/p/datasets/p/splits/s1"] = {
+        "trainDigest": "1" * 64,
+        "validationDigest": "2" * 64,
+    }
+    status, _, _ = ratoon("sweeps", "create", "-f", str(file), "--split", "s1", "--id", "rate")
+    assert status == 0
+    (method, path, query, body) = server.sent("POST")[0]
+    assert (method, path, query) == ("POST", "projects/p/sweeps", {"sweepId": "rate"})
+    assert body["trainDigest"] == "1" * 64 and body["validationDigest"] == "2" * 64
+    assert body["parameters"] == [{"name": "learning_rate", "min": 0.001, "max": 0.1, "log": True}]
+
+
+def test_trials_are_listed_with_their_settings(ratoon, server):
+    server.answers["GET", SWEEP] = {"name": SWEEP, "trials": TRIALS}
+    status, shown, _ = ratoon("sweeps", "trials", "rate", "-o", "json")
+    assert status == 0
+    rows = json.loads(shown)
+    assert [row["settings"] for row in rows] == ["batch_size=8, learning_rate=0.01235", "dtype=BFLOAT16"]
+
+
+def test_a_larger_budget_keeps_the_other_limits(ratoon, server):
+    server.answers["GET", SWEEP] = {"name": SWEEP, "budget": {"maxTrials": 5, "maxHours": 2.0}}
+    assert ratoon("sweeps", "resume", "rate", "--max-trials", "9")[0] == 0
+    assert server.sent("POST")[0][3] == {"budget": {"maxTrials": 9, "maxHours": 2.0}}
+
+
+def test_the_best_settings_become_those_of_the_project_that_was_read(ratoon, server):
+    server.answers["GET", "projects/p"] = {"name": "projects/p", "etag": "e7"}
+    assert ratoon("sweeps", "apply", "rate")[0] == 0
+    (_, path, _, body) = server.sent("POST")[0]
+    assert (path, body) == ("projects/p:applySweep", {"sweep": SWEEP, "etag": "e7"})
