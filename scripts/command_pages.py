@@ -23,10 +23,12 @@ ROOT = Path(__file__).resolve().parent.parent
 CONSOLE_SOURCES = ROOT / "services/console/src/ratoon_console"
 CONSOLE = {
     "AbortRollout": "abort_rollout",
+    "ApplySweep": "apply_sweep",
     "ApprovePipelineRun": ":approve",
     "CancelEvaluationRun": ":cancel",
     "CancelJudge": ":cancel",
     "CancelPipelineRun": ":cancel",
+    "CancelSweep": ":cancel",
     "CancelTrainingRun": ":cancel",
     "ClaimTask": "/tasks:claim",
     "CompareVersions": "/feedback:compare",
@@ -50,6 +52,7 @@ CONSOLE = {
     "DeletePolicy": "delete_policy",
     "DeleteSource": "delete_source",
     "DeleteSuite": "delete_suite",
+    "DeleteSweep": "delete_ended",
     "DeleteTrainingRun": "delete_ended",
     "ExportBadCases": "/badCases:export",
     "ExportFeedback": "/feedback:export",
@@ -68,6 +71,7 @@ CONSOLE = {
     "GetRollout": "/rollouts/{",
     "GetSource": "/sources/{",
     "GetSuite": "/suites/{place.path['suite']}",
+    "GetSweep": "/sweeps/{",
     "GetTrainingRun": "/trainingRuns/{",
     "IssueToken": "/v1/token",
     "ListAliasChanges": "/aliasChanges",
@@ -95,11 +99,13 @@ CONSOLE = {
     "ListSuites": 'f"{place.parent}/suites"',
     "ListTasks": "/tasks",
     "ListTrafficSegments": '"trafficSegments"',
+    "ListSweeps": "/sweeps",
     "ListTrainingRuns": "/trainingRuns",
     "PauseRollout": "pause_rollout",
     "PreviewSource": "/sources:preview",
     "RejectPipelineRun": ":reject",
     "ResumeRollout": "resume_rollout",
+    "ResumeSweep": "resume_sweep",
     "SetAlias": ":set",
     "SummarizeRatings": "/tasks:summarizeRatings",
     "SummarizeTasks": "/tasks:summarize",
@@ -112,6 +118,7 @@ CONSOLE = {
     "WatchJudge": ":watch",
     "WatchPipelineRun": ":watch",
     "WatchRollout": ":watch",
+    "WatchSweep": ":watch",
     "WatchTrainingRun": ":watch",
     "AppendRecords": ":append",
     "CreateConnection": "create_connection",
@@ -168,6 +175,7 @@ _INSTALLATION = "administration of the installation: use the command line"
 _SHOWN = "the page shows it in the list of its parent"
 CONSOLE_REASONS = {
     "ListDeadLetters": "the page of a connection shows their number; the command line lists them",
+    "CreateSweep": _SHELL,
     "OpenExport": "exports of sealed test parts are opened by the command line",
     "RequestRatings": "the command line creates the tasks; the labelling page shows them",
     **dict.fromkeys(

@@ -177,6 +177,22 @@ class Suites(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class TrialSettings:
+    """Settings of a trial of a sweep by name, as text, and the objective of its recipe (`SFT`, `DPO`, …)."""
+
+    settings: Mapping[str, str]
+    objective: str = "SFT"
+
+
+class Sweeps(Protocol):
+    """Searches for the settings of recipes."""
+
+    def trial(self, sweep: str, number: int) -> TrialSettings:
+        """Return a trial that completed, the best one if the number is 0; NoTrial if there is none."""
+        ...
+
+
 class Deployments(Protocol):
     """What serves a project's models."""
 
@@ -448,6 +464,34 @@ class AnswerIndex(ShadowIndex, Protocol):
 
     def latest(self, tx: Transaction, project: str, since: datetime | None, limit: int) -> list[Answer]:
         """The newest answers later than `since`, newest first; features are left empty."""
+        ...
+
+    def arrived(
+        self, tx: Transaction, project: str, deployment: str, after: int, limit: int
+    ) -> list[tuple[int, Answer]]:
+        """Return answers that arrived after a position, oldest first, each with its position, without features.
+
+        Empty `deployment`: of all deployments. A few answers before the position may be returned again.
+        """
+        ...
+
+    def feedback_arrived(
+        self, tx: Transaction, project: str, after: int, limit: int
+    ) -> list[tuple[int, Answer | None, FeedbackLabel]]:
+        """Return feedback that arrived after a position, oldest first, with its position and its answer.
+
+        None: the segment of the answer has not arrived. Some before the position may be returned again.
+        """
+        ...
+
+    def feedback_of(
+        self, tx: Transaction, project: str, answer_ids: Sequence[str]
+    ) -> dict[str, FeedbackLabel]:
+        """Return the feedback that counts for each of these answers, by the answer's id."""
+        ...
+
+    def contested(self, tx: Transaction, project: str, content_digests: Sequence[str]) -> set[str]:
+        """Return those of these texts, by their digests, whose answers have corrections that differ."""
         ...
 
     def features(self, tx: Transaction, project: str, answers: Sequence[Answer]) -> list[ExchangeFeatures]:

@@ -5,6 +5,7 @@ FlywheelError
 ├── JudgeNotTrusted     a gate names a metric of a judge that does not agree with people
 ├── LabelServed         the label to remove is in use in production
 ├── SettingNotSupported a setting of a project that pipeline runs do not apply yet
+├── NoTrial             a sweep has no such trial, or the trial did not complete
 ├── NoBaseModel         the first version starts from a base model, and the project has none
 ├── LicenseNotAllowed   a source has a license that the project does not allow
 ├── BudgetSpent         the pipeline runs of the project used its budget
@@ -60,6 +61,12 @@ class SettingNotSupported(FlywheelError):
     """Pipeline runs do not apply a setting of the project yet."""
 
     reason = "SETTING_NOT_SUPPORTED"
+
+
+class NoTrial(FlywheelError):
+    """A sweep has no such trial, or the trial did not complete."""
+
+    reason = "NO_TRIAL"
 
 
 class NoBaseModel(FlywheelError):
