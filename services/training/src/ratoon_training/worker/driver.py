@@ -22,6 +22,7 @@ from ratoon_training.worker import cluster
 from ratoon_training.worker.prepare import prepare
 from ratoon_training.worker.reporting import PREPARED
 from ratoon_training.worker.task_queue import TrainingTask, read_outcome
+from ratoon_training.worker.unread import unread_attachments
 from ratoon_training.worker.worker_group import WorkerGroup
 
 _POLL_S = 0.05
@@ -60,7 +61,8 @@ def run(spec: dict[str, Any], job: JobFolder) -> dict[str, Any]:
     number = group.submit(task)
     result = _wait(job, group, number)
     seconds = time.monotonic() - begun
-    metrics = {**result["metrics"], "seconds": seconds, "preparing_seconds": preparing}
+    unread = unread_attachments(ArtifactStore(task.artifacts), str(spec["train"]))
+    metrics = {**result["metrics"], **unread, "seconds": seconds, "preparing_seconds": preparing}
     return to_json(from_json(TrainingResult, {**result, "metrics": metrics}))
 
 
