@@ -10,9 +10,12 @@ import pytest
 from ratoon.jobs.v1 import ingestion_jobs_pb2 as pb
 from ratoon.storage.artifacts import ArtifactStore
 from ratoon.testkit.object_store import BUCKET, ObjectStore, object_store
+from ratoon_ingestion.domain.curation import Rejected
+from ratoon_ingestion.domain.sources import Format
 from ratoon_ingestion.worker.connections import files
 from ratoon_ingestion.worker.connections.common import ReadingFailed
 from ratoon_ingestion.worker.connections.reading import read_connection
+from ratoon_ingestion.worker.readers import Item, Rejection, SourceSpec, read_source
 
 __all__ = ["object_store"]
 JSONL = pb.SourceSpec(name="projects/p/connections/c", format="JSONL")
@@ -81,6 +84,40 @@ def test_new_and_changed_objects_are_read_and_deleted_ones_are_said(bucket, tmp_
     second = read(tmp_path, bucket, first.cursor)
     assert [(blob.title, blob.records) for blob in second.blobs] == [("1.jsonl", 1), ("3.jsonl", 2)]
     assert "1 objects that were read before are gone" in second.notes[0]
+
+
+@pytest.mark.parametrize("format", ["JSONL", "TEXT_ARCHIVE"])
+def test_objects_that_vanish_or_change_are_withdrawn(bucket, tmp_path, format):
+    store, source = ArtifactStore(f"{tmp_path}/artifacts"), pb.SourceSpec(name="projects/p/c", format=format)
+    settings = {"vanished": "withdraw", "source": source}
+
+    def put(number: int, text: str) -> None:
+        data = json.dumps({"text": text}) if format == "JSONL" else text
+        bucket.fs.pipe_file(f"{bucket.prefix}/deep/{number}.txt", data.encode())
+
+    for number in range(3):
+        put(number, f"text {number}")
+    first = read(tmp_path, bucket, reading="first", **settings)
+    put(1, "changed")
+    bucket.fs.rm_file(f"{bucket.prefix}/deep/2.txt")
+    second = read(tmp_path, bucket, first.cursor, reading="second", **settings)
+    assert (second.vanished, sum(each.added for each in second.withdrawn)) == (1, 2)
+    assert "1 of them are withdrawn" in second.notes[0]
+    lists = {each.blob: each.digest for each in second.withdrawn}
+    entries = [
+        entry
+        for number, blob in enumerate(first.blobs)
+        for entry in read_source(
+            SourceSpec("s", blob.digest, Format(format), withdrawn=lists.get(f"first-{number}", "")), store
+        )
+    ]
+    assert [each.payload for each in entries if isinstance(each, Item)] == [b"text 0"]
+    assert [each.reason for each in entries if isinstance(each, Rejection)] == [Rejected.WITHDRAWN] * 2
+    for number in range(2):
+        bucket.fs.rm_file(f"{bucket.prefix}/deep/{number}.txt")
+    third = read(tmp_path, bucket, second.cursor, reading="third", **settings)
+    assert not third.withdrawn
+    assert any("The place is empty" in note for note in third.notes)
 
 
 def test_an_object_that_changes_while_it_is_read_is_read_again_later(bucket, tmp_path, monkeypatch):
