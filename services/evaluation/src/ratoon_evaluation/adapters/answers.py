@@ -35,6 +35,10 @@ class ParquetAnswers:
             answers = [_wrong_answer(row) for row in islice(rows, limit + 1)]
         return answers[:limit], len(answers) > limit
 
+    def is_sealed(self, project: str, part: str) -> bool:
+        """Return whether a part is one that callers of a project cannot download, such as the test part of a split."""
+        return self._artifacts.is_sealed(project, part)
+
     def records(self, part: str, record_ids: Sequence[str]) -> Mapping[str, AnsweredRecord]:
         """Return these records of a part by record id; of long texts the start."""
         missing = set(record_ids)

@@ -92,7 +92,7 @@ def list_bad_cases(
         return Page([])
     rows, more_here = answers.wrong(listed[place].wrong, offset, limit)
     chosen = listed[place]
-    if chosen.split and not query.is_permitted:
+    if (chosen.split and not query.is_permitted) or _is_sealed(run, chosen, answers):
         cases = _sealed(run, chosen, rows)
     else:
         cases = _with_records(run, chosen, rows, query.principal, answers, splits)
@@ -102,12 +102,21 @@ def list_bad_cases(
     return Page(cases, tokens.seal(listing, following) if more else "")
 
 
-def export_bad_cases(query: ExportBadCases, store: Store, exports: Exports, splits: Splits) -> Export:
+def export_bad_cases(
+    query: ExportBadCases, store: Store, exports: Exports, splits: Splits, answers: Answers
+) -> Export:
     """Store the records of the candidate's wrong answers; the reading of each test part is logged."""
     run, measured = evaluated_run(query.parent, store)
     if not 0 <= query.max_count <= MAX_EXPORTED:
         raise BadEvaluation(
             f"max_record_count must be 0 to {MAX_EXPORTED:,}, not {query.max_count:,}.", "max_record_count"
+        )
+    chosen = _chosen(run, measured, query)
+    if sealed := [each.test for each in chosen if _is_sealed(run, each, answers)]:
+        raise BadEvaluation(
+            f"The records of the test {sealed[0]} are a test part, whose reading is logged at its split: export the "
+            "wrong answers of a domain on this split.",
+            "test",
         )
     purpose = f"Wrong answers exported by {query.principal}"
     parts = [
@@ -116,7 +125,7 @@ def export_bad_cases(query: ExportBadCases, store: Store, exports: Exports, spli
             each.wrong,
             splits.open(each.split, [run.name], purpose).test if each.split else each.part,
         )
-        for each in _chosen(run, measured, query)
+        for each in chosen
     ]
     free_text = kinds.kind_of(run.question.spec).FREE_TEXT
     limit = query.max_count or MAX_EXPORTED
@@ -179,6 +188,11 @@ def _chosen_tests(run: EvaluationRun, suite: SuiteScores, name: str) -> Sequence
     return tests
 
 
+def _is_sealed(run: EvaluationRun, listed: _Listed, answers: Answers) -> bool:
+    """Return whether the texts of a test of a suite are those of a test part: no split is named to log a reading at."""
+    return not listed.split and bool(listed.part) and answers.is_sealed(run.name.split("/")[1], listed.part)
+
+
 def _sealed(run: EvaluationRun, listed: _Listed, rows: Sequence[WrongAnswer]) -> list[BadCase]:
     """Return wrong answers without what identifies the records of the sealed test part."""
     has_texts = kinds.kind_of(run.question.spec).FREE_TEXT
@@ -193,6 +207,8 @@ def _sealed(run: EvaluationRun, listed: _Listed, rows: Sequence[WrongAnswer]) ->
                 score=row.score,
             ),
             AnsweredRecord(),
+            listed.suite,
+            listed.test,
         )
         for row in rows
     ]

@@ -143,7 +143,7 @@ class EvaluationServicer(EvaluationServiceServicer):
         ports = self._ports
         query = mapping.export_bad_cases(request, caller().name)
         export = await ports.threads(
-            bad_cases.export_bad_cases, query, ports.store, ports.exports, ports.splits
+            bad_cases.export_bad_cases, query, ports.store, ports.exports, ports.splits, ports.answers
         )
         return pb.ExportBadCasesResponse(digest=export.digest, record_count=export.records)
 
