@@ -19,7 +19,7 @@ from ratoon.ingestion.v1 import (
 from ratoon.ingestion.v1 import ingestion_service_pb2 as pb
 from ratoon.ingestion.v1.ingestion_service_pb2_grpc import IngestionServiceStub
 from ratoon.operations import warm
-from ratoon.process.errors import NotFound
+from ratoon.process.errors import NotFound, PermissionDenied
 from ratoon.security.identity import Role
 from ratoon.storage.artifacts import ArtifactStore
 from ratoon.testkit.services import State, running
@@ -200,6 +200,47 @@ def test_the_lineage_of_a_sealed_record_is_that_of_an_unknown_one(project):
     assert not lineage.dataset_versions and not lineage.placements
     opened = pb.GetRecordLineageRequest(parent=PROJECT, record_id=sealed, reader="erasure", purpose="request")
     assert split_pb2.PART_TEST in [each.part for each in project.rpc.GetRecordLineage(opened).placements]
+
+
+def test_the_blobs_that_hold_sealed_records_are_withheld(state, project):
+    engineer = IngestionServiceStub(state.as_role(Role.ENGINEER, "ingestion", "p"))
+    version = engineer.GetDatasetVersion(pb.GetDatasetVersionRequest(name=project.after))
+    test = engineer.OpenSplit(
+        pb.OpenSplitRequest(
+            name=project.split.name, part=split_pb2.PART_TEST, reader="tests", purpose="seals"
+        )
+    )
+    training = engineer.OpenSplit(
+        pb.OpenSplitRequest(
+            name=project.split.name, part=split_pb2.PART_TRAIN, reader="tests", purpose="seals"
+        )
+    )
+    assert project.store.is_sealed("p", version.artifact_digest)
+    assert project.store.is_sealed("p", test.digest)
+    assert project.store.is_sealed("-", test.digest)
+    assert not project.store.is_sealed("p", training.digest)
+    assert not project.store.is_sealed("other", test.digest)
+    assert not engineer.GetSource(pb.GetSourceRequest(name=version.sources[0])).digest
+
+
+def test_services_ask_which_records_are_sealed_and_their_reading_is_logged(state, project):
+    service = IngestionServiceStub(state.as_role(Role.SERVICE, "ingestion"))
+    first = service.ListRecords(pb.ListRecordsRequest(parent=project.after, page_size=1)).records[0]
+    sealed, identity = next(iter(project.sealed)), pb.CheckSealedRecordsRequest.RecordIdentity
+    records = [identity(record_id=first.record_id), identity(record_id=sealed), identity(record_id="none")]
+    readings = pb.ListSplitReadingsRequest(parent=project.split.name)
+    before = len(project.rpc.ListSplitReadings(readings).readings)
+    request = pb.CheckSealedRecordsRequest(parent=PROJECT, records=records)
+    assert list(service.CheckSealedRecords(request).sealed) == [False, True, False]
+    assert len(project.rpc.ListSplitReadings(readings).readings) == before
+    request.MergeFrom(pb.CheckSealedRecordsRequest(reader="r", purpose="a dispute", principal="keys/k"))
+    service.CheckSealedRecords(request)
+    logged = project.rpc.ListSplitReadings(readings).readings
+    assert len(logged) == before + 1
+    assert (logged[-1].purpose, logged[-1].principal) == ("a dispute", "keys/k")
+    engineer = IngestionServiceStub(state.as_role(Role.ENGINEER, "ingestion", "p"))
+    with pytest.raises(PermissionDenied):
+        engineer.CheckSealedRecords(request)
 
 
 def test_an_export_of_a_version_leaves_sealed_records_out(project):

@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 
+from ratoon.process.errors import InvalidArgument
 from ratoon.storage.names import matched
 from ratoon.storage.paging import Page, PageTokens, page_size
 from ratoon.storage.store import Store, Transaction
@@ -13,6 +14,7 @@ from ratoon_ingestion.application.sealing import (
     SealedReader,
     Seals,
     are_sealed,
+    checked_sealed,
     identities,
     may_read,
     sealed_digests,
@@ -26,6 +28,8 @@ from ratoon_ingestion.domain.splits import Split
 
 _OTHER = re.compile(r"stays: ([0-9a-f]{64})")
 """The record that an item repeats, in the detail of its rejection."""
+MAX_CHECKED = 1_000
+"""Records of a request that are checked at most."""
 _TEST_PARTS, _SUBSTRING = "test_parts", "SUBSTRING_DUPLICATE"
 
 
@@ -84,6 +88,20 @@ def get_record(parent: str, record_id: str, records: Records, reader: SealedRead
             "logged at the split."
         )
     return record
+
+
+def check_sealed_records(
+    parent: str, records: Sequence[Sequence[str]], reader: SealedReader, seals: Seals
+) -> list[bool]:
+    """Return for the identities of each record of a project if it is sealed; a reading is logged at the splits."""
+    matched(parent, PROJECT, "parent")
+    if len(records) > MAX_CHECKED:
+        raise InvalidArgument(
+            f"records has {len(records):,} items; give at most {MAX_CHECKED:,}.",
+            reason="BAD_BATCH",
+            field="records",
+        )
+    return checked_sealed(parent, records, reader, seals)
 
 
 def record_lineage(

@@ -71,21 +71,30 @@ def are_sealed(project: str, records: Iterable[Sequence[str]], seals: Seals) -> 
 
 def may_read(project: str, record: Sequence[str], reader: SealedReader, seals: Seals) -> bool:
     """Return whether a record may be read; the reading of a sealed one is logged at each split that seals it."""
+    is_sealed = any(checked_sealed(project, [record], reader, seals))
+    return reader.opens or not is_sealed
+
+
+def checked_sealed(
+    project: str, records: Sequence[Sequence[str]], reader: SealedReader, seals: Seals
+) -> list[bool]:
+    """Return for the identities of each record if it is sealed.
+
+    If the reader may read them, one reading is logged at each split that seals any of them.
+    """
     with seals.store.read() as tx:
         splits = sealed_splits(tx, project)
-    sealing = [
-        split.name
-        for split in splits
-        if seals.parts.holds([split.parts[Part.TEST].readable_digest], [record])[0]
-    ]
-    if not sealing:
-        return True
-    if not reader.opens:
-        return False
-    with seals.store.write() as tx:
-        for name in sealing:
-            log_reading(tx, name, reader, seals.clock)
-    return True
+    sealed, sealing = [False] * len(records), list[str]()
+    for split in splits:
+        held = seals.parts.holds([split.parts[Part.TEST].readable_digest], records)
+        if any(held):
+            sealing.append(split.name)
+            sealed = [before or now for before, now in zip(sealed, held, strict=True)]
+    if sealing and reader.opens:
+        with seals.store.write() as tx:
+            for name in sealing:
+                log_reading(tx, name, reader, seals.clock)
+    return sealed
 
 
 def log_reading(tx: Transaction, split: str, reader: SealedReader, clock: Clock) -> SplitReading:

@@ -77,7 +77,7 @@ class IngestionServicer(StreamMethods, CrawlMethods, ExportMethods, ProfileMetho
         self._ports, self._threads = ports, ports.threads
         self._store, self._operations, self._clock = ports.store, ports.operations, ports.clock
         store, threads = ports.store, ports.threads
-        shown_source = restricted(mapping.source, ("digest",), Role.ENGINEER)
+        shown_source = restricted(mapping.source, ("digest",), Role.OPERATOR)
         shown_version = restricted(mapping.version, ("artifact_digest", "redacted_digest"), Role.ENGINEER)
         self._sources = StandardMethods(store, threads, Source, handlers.SOURCE, shown_source)
         self._connections = StandardMethods(
@@ -377,6 +377,19 @@ class IngestionServicer(StreamMethods, CrawlMethods, ExportMethods, ProfileMetho
                 self._ports.seals,
             )
         )
+
+    async def CheckSealedRecords(
+        self, request: pb.CheckSealedRecordsRequest, context: Context
+    ) -> pb.CheckSealedRecordsResponse:
+        """Which records are in a test part."""
+        sealed = await self._threads(
+            browsing.check_sealed_records,
+            request.parent,
+            [(each.record_id, each.content_digest) for each in request.records],
+            SealedReader(request.reader, request.purpose, request.principal, is_permitted=True),
+            self._ports.seals,
+        )
+        return pb.CheckSealedRecordsResponse(sealed=sealed)
 
     async def CreateSplit(self, request: pb.CreateSplitRequest, context: Context) -> split_pb2.Split:
         """Start a split."""

@@ -1122,6 +1122,94 @@ class ListRejectionsResponse(_message.Message):
 Global___ListRejectionsResponse: _TypeAlias = ListRejectionsResponse  # noqa: Y015
 
 @_typing.final
+class CheckSealedRecordsRequest(_message.Message):
+    """Request of `CheckSealedRecords`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class RecordIdentity(_message.Message):
+        """What a record is recognised by."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        RECORD_ID_FIELD_NUMBER: _builtins.int
+        CONTENT_DIGEST_FIELD_NUMBER: _builtins.int
+        record_id: _builtins.str
+        """ID of the record: 64 hexadecimal digits."""
+        content_digest: _builtins.str
+        """SHA-256 of its curated text. Empty: not known."""
+        def __init__(
+            self,
+            *,
+            record_id: _builtins.str = ...,
+            content_digest: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["content_digest", b"content_digest", "record_id", b"record_id"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    PARENT_FIELD_NUMBER: _builtins.int
+    RECORDS_FIELD_NUMBER: _builtins.int
+    READER_FIELD_NUMBER: _builtins.int
+    PURPOSE_FIELD_NUMBER: _builtins.int
+    PRINCIPAL_FIELD_NUMBER: _builtins.int
+    parent: _builtins.str
+    """Resource name of the project: `projects/{project}`."""
+    reader: _builtins.str
+    """Reader of sealed records: a resource name. Empty: nothing is read."""
+    purpose: _builtins.str
+    """Purpose of the reading. It is logged."""
+    principal: _builtins.str
+    """Caller on whose behalf the service reads: a resource name of an API key."""
+    @_builtins.property
+    def records(self) -> _containers.RepeatedCompositeFieldContainer[Global___CheckSealedRecordsRequest.RecordIdentity]:
+        """The records, at most 1,000."""
+
+    def __init__(
+        self,
+        *,
+        parent: _builtins.str = ...,
+        records: _abc.Iterable[Global___CheckSealedRecordsRequest.RecordIdentity] | None = ...,
+        reader: _builtins.str = ...,
+        purpose: _builtins.str = ...,
+        principal: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["parent", b"parent", "principal", b"principal", "purpose", b"purpose", "reader", b"reader", "records", b"records"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CheckSealedRecordsRequest: _TypeAlias = CheckSealedRecordsRequest  # noqa: Y015
+
+@_typing.final
+class CheckSealedRecordsResponse(_message.Message):
+    """Response of `CheckSealedRecords`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SEALED_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def sealed(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bool]:
+        """True for each record that is in a test part, in the order of the request."""
+
+    def __init__(
+        self,
+        *,
+        sealed: _abc.Iterable[_builtins.bool] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["sealed", b"sealed"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CheckSealedRecordsResponse: _TypeAlias = CheckSealedRecordsResponse  # noqa: Y015
+
+@_typing.final
 class GetRecordLineageRequest(_message.Message):
     """Request of `GetRecordLineage`."""
 

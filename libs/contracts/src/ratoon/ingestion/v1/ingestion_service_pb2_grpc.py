@@ -186,6 +186,11 @@ class IngestionServiceStub:
                 request_serializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.GetRecordLineageRequest.SerializeToString,
                 response_deserializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.RecordLineage.FromString,
                 _registered_method=True)
+        self.CheckSealedRecords = channel.unary_unary(
+                '/ratoon.ingestion.v1.IngestionService/CheckSealedRecords',
+                request_serializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.CheckSealedRecordsRequest.SerializeToString,
+                response_deserializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.CheckSealedRecordsResponse.FromString,
+                _registered_method=True)
         self.CreateSplit = channel.unary_unary(
                 '/ratoon.ingestion.v1.IngestionService/CreateSplit',
                 request_serializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.CreateSplitRequest.SerializeToString,
@@ -613,6 +618,14 @@ class IngestionServiceServicer:
         record, the lists are empty. The same for a sealed record, unless the caller has at least the role ENGINEER and
         sets `reader` and `purpose`: the reading is then logged at the split. An ID that is not 64 hexadecimal digits is
         refused (`BAD_RECORD_ID`).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CheckSealedRecords(self, request, context):
+        """Check which of up to 1,000 records are in a test part of the project. Called by services that store what belongs to
+        records, such as labels. With `reader` and `purpose`, the reading is logged at each split that seals one of them.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -1080,6 +1093,11 @@ def add_IngestionServiceServicer_to_server(servicer, server):
                     servicer.GetRecordLineage,
                     request_deserializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.GetRecordLineageRequest.FromString,
                     response_serializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.RecordLineage.SerializeToString,
+            ),
+            'CheckSealedRecords': grpc.unary_unary_rpc_method_handler(
+                    servicer.CheckSealedRecords,
+                    request_deserializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.CheckSealedRecordsRequest.FromString,
+                    response_serializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.CheckSealedRecordsResponse.SerializeToString,
             ),
             'CreateSplit': grpc.unary_unary_rpc_method_handler(
                     servicer.CreateSplit,
@@ -2049,6 +2067,33 @@ class IngestionService:
             '/ratoon.ingestion.v1.IngestionService/GetRecordLineage',
             ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.GetRecordLineageRequest.SerializeToString,
             ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.RecordLineage.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CheckSealedRecords(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ratoon.ingestion.v1.IngestionService/CheckSealedRecords',
+            ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.CheckSealedRecordsRequest.SerializeToString,
+            ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.CheckSealedRecordsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -134,6 +134,10 @@ class IngestionServiceStub:
     sets `reader` and `purpose`: the reading is then logged at the split. An ID that is not 64 hexadecimal digits is
     refused (`BAD_RECORD_ID`).
     """
+    CheckSealedRecords: _grpc.UnaryUnaryMultiCallable[_ingestion_service_pb2.CheckSealedRecordsRequest, _ingestion_service_pb2.CheckSealedRecordsResponse]
+    """Check which of up to 1,000 records are in a test part of the project. Called by services that store what belongs to
+    records, such as labels. With `reader` and `purpose`, the reading is logged at each split that seals one of them.
+    """
     CreateSplit: _grpc.UnaryUnaryMultiCallable[_ingestion_service_pb2.CreateSplitRequest, _split_pb2.Split]
     """Start the split of a READY dataset version. Refused: a version or a replayed split that is not READY (`NOT_READY`),
     a version of which records were erased (`VERSION_REDACTED`), shares, a mode or a replay that do not fit
@@ -360,6 +364,10 @@ class IngestionServiceAsyncStub(IngestionServiceStub):
     record, the lists are empty. The same for a sealed record, unless the caller has at least the role ENGINEER and
     sets `reader` and `purpose`: the reading is then logged at the split. An ID that is not 64 hexadecimal digits is
     refused (`BAD_RECORD_ID`).
+    """
+    CheckSealedRecords: _aio.UnaryUnaryMultiCallable[_ingestion_service_pb2.CheckSealedRecordsRequest, _ingestion_service_pb2.CheckSealedRecordsResponse]  # type: ignore[assignment]
+    """Check which of up to 1,000 records are in a test part of the project. Called by services that store what belongs to
+    records, such as labels. With `reader` and `purpose`, the reading is logged at each split that seals one of them.
     """
     CreateSplit: _aio.UnaryUnaryMultiCallable[_ingestion_service_pb2.CreateSplitRequest, _split_pb2.Split]  # type: ignore[assignment]
     """Start the split of a READY dataset version. Refused: a version or a replayed split that is not READY (`NOT_READY`),
@@ -752,6 +760,16 @@ class IngestionServiceServicer(metaclass=_abc_1.ABCMeta):
         record, the lists are empty. The same for a sealed record, unless the caller has at least the role ENGINEER and
         sets `reader` and `purpose`: the reading is then logged at the split. An ID that is not 64 hexadecimal digits is
         refused (`BAD_RECORD_ID`).
+        """
+
+    @_abc_1.abstractmethod
+    def CheckSealedRecords(
+        self,
+        request: _ingestion_service_pb2.CheckSealedRecordsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_ingestion_service_pb2.CheckSealedRecordsResponse, _abc.Awaitable[_ingestion_service_pb2.CheckSealedRecordsResponse]]:
+        """Check which of up to 1,000 records are in a test part of the project. Called by services that store what belongs to
+        records, such as labels. With `reader` and `purpose`, the reading is logged at each split that seals one of them.
         """
 
     @_abc_1.abstractmethod
