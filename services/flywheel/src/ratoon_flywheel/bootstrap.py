@@ -11,6 +11,7 @@ from ratoon.service.app import Platform, ServiceRuntime
 from ratoon.service.events import open_log
 from ratoon.storage import outbox
 from ratoon.storage.artifacts import ArtifactStore
+from ratoon.storage.shared_commits import SharedCommits
 from ratoon_flywheel import mapping
 from ratoon_flywheel.adapters import tables
 from ratoon_flywheel.adapters.answers import AnswerTables
@@ -31,7 +32,6 @@ from ratoon_flywheel.application.forgetting import ForgettingProcedure
 from ratoon_flywheel.application.ports import Lineage, Stages
 from ratoon_flywheel.application.procedures import MonitorProcedure, PolicyProcedure, RunProcedure
 from ratoon_flywheel.application.signals import SignalReader
-from ratoon_flywheel.application.together import SharedCommits
 from ratoon_flywheel.application.watched import WatchedRuns
 from ratoon_flywheel.entrypoints.events import TOPICS, on_erasure, on_reading, on_stage_end, subscriber
 from ratoon_flywheel.entrypoints.external_events import ExternalEventConsumer, receiver

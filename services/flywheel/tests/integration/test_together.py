@@ -14,12 +14,12 @@ from ratoon.process.errors import AlreadyExists
 from ratoon.storage import outbox
 from ratoon.storage.database import Database
 from ratoon.storage.paging import PageTokens
+from ratoon.storage.shared_commits import SharedCommits
 from ratoon.storage.store import Store
 from ratoon.tasks.classify import Classify
 from ratoon.testkit.postgresql import Databases
 from ratoon_flywheel import mapping
 from ratoon_flywheel.adapters import tables
-from ratoon_flywheel.application.together import SharedCommits
 from ratoon_flywheel.domain.projects import Project
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)

@@ -11,6 +11,7 @@ import pytest
 from ratoon.runtime import tracing
 from ratoon.storage.database import Database
 from ratoon.storage.paging import PageTokens
+from ratoon.storage.shared_commits import SharedCommits
 from ratoon.storage.store import Store
 from ratoon.tasks.classify import Classify
 from ratoon.tasks.kind import Verdict
@@ -20,7 +21,6 @@ from ratoon_flywheel import mapping
 from ratoon_flywheel.adapters import tables
 from ratoon_flywheel.adapters.answers import AnswerTables
 from ratoon_flywheel.application.signals import Deferred, SignalReader
-from ratoon_flywheel.application.together import SharedCommits
 from ratoon_flywheel.domain.projects import Project
 from ratoon_flywheel.domain.signals.features import TextFeatures
 from ratoon_flywheel.domain.signals.feedback import FeedbackLabel

@@ -66,6 +66,7 @@ class Resource(Protocol):
     def revision(self) -> int: ...
 
 
+R = TypeVar("R")
 T = TypeVar("T", bound=Resource)
 _LOG = logging.getLogger(__name__)
 _MAX_UNREADABLE = 1000
@@ -187,6 +188,11 @@ class Store:
     def tables(self) -> list[Table]:
         """Tables of the resources."""
         return [table for table, _ in self._kinds.values()]
+
+    def run(self, work: Callable[["Transaction"], R]) -> R:
+        """Do this in a write transaction of its own; `SharedCommits.run` does it in one that other callers share."""
+        with self.write() as tx:
+            return work(tx)
 
     @contextmanager
     def write(self) -> Iterator["Transaction"]:

@@ -9,6 +9,7 @@ from ratoon.operations.operations import Operations
 from ratoon.process.clock import Clock
 from ratoon.security.answers import AnswerIds
 from ratoon.storage.names import checked_id, matched, parent_of
+from ratoon.storage.shared_commits import SharedCommits
 from ratoon.storage.store import Store, Transaction
 from ratoon.tasks import kinds
 from ratoon.tasks.kind import Verdict
@@ -18,7 +19,6 @@ from ratoon_flywheel.application.commands import CompareVersions, CreateFeedback
 from ratoon_flywheel.application.handlers import FEEDBACK_S, PROJECT, wake_signals
 from ratoon_flywheel.application.ports import AnswerIndex, Lineage, Segments, VersionVotes
 from ratoon_flywheel.application.scores import compare_by_metric
-from ratoon_flywheel.application.together import SharedCommits
 from ratoon_flywheel.domain.errors import BadFeedback, UnknownAnswer
 from ratoon_flywheel.domain.projects import Project
 from ratoon_flywheel.domain.signals.comparison import Arm, Comparison, Outcome

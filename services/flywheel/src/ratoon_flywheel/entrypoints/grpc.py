@@ -15,6 +15,7 @@ from ratoon.runtime.server import Threads
 from ratoon.security.answers import AnswerIds
 from ratoon.security.identity import caller
 from ratoon.service.standard_methods import StandardMethods
+from ratoon.storage.shared_commits import SharedCommits
 from ratoon.storage.store import Store
 from ratoon.storage.watch import Changes
 from ratoon_flywheel import mapping
@@ -31,7 +32,6 @@ from ratoon_flywheel.application.ports import (
     Segments,
     Suites,
 )
-from ratoon_flywheel.application.together import SharedCommits
 from ratoon_flywheel.application.watched import WatchedRuns
 from ratoon_flywheel.domain.pipelines.budget import Rates
 from ratoon_flywheel.domain.pipelines.external_events import ExternalEvent
