@@ -10,6 +10,7 @@ from ratoon_registry import mapping
 from ratoon_registry.adapters import tables
 from ratoon_registry.adapters.seals import Sealer
 from ratoon_registry.adapters.verification import verification_jobs
+from ratoon_registry.adapters.weights import StoredWeights
 from ratoon_registry.application.procedures import version_procedure
 from ratoon_registry.entrypoints.grpc import RegistryServicer
 from ratoon_registry.settings import Settings
@@ -31,7 +32,7 @@ def build(settings: Settings, platform: Platform) -> App:
         base.jobs(), artifacts, sealer, environment, settings.golden_count, base.job_devices()
     )
     operations = base.operations(store, [version_procedure(verification)])
-    ports = (store, operations, verification, base.changes(store))
+    ports = (store, operations, verification, StoredWeights(artifacts), base.changes(store))
     servicer = RegistryServicer(*ports, base.threads, base.clock)
     rpc = Rpc("ratoon.registry.v1.RegistryService", add_RegistryServiceServicer_to_server, servicer)
     return base.app([rpc], [operations])

@@ -6,7 +6,13 @@ from ratoon.common.v1 import generation_pb2, progress_pb2
 from ratoon.events.ports import Record
 from ratoon.jobs.v1 import registry_jobs_pb2 as jobs_pb2
 from ratoon.operations.job_machine import Cancelled, Failed
-from ratoon.registry.v1 import model_pb2, model_version_pb2, registry_events_pb2, registry_service_pb2
+from ratoon.registry.v1 import (
+    model_pb2,
+    model_summary_pb2,
+    model_version_pb2,
+    registry_events_pb2,
+    registry_service_pb2,
+)
 from ratoon.runtime.timestamps import timestamp
 from ratoon.service.compute import compute_of, dtype_message, dtypes_of, message_of
 from ratoon.service.events import record_of
@@ -16,6 +22,7 @@ from ratoon_registry.domain.events import AliasMoved
 from ratoon_registry.domain.generation import Generation, PromptLimits
 from ratoon_registry.domain.models import Alias, AliasChange, Model
 from ratoon_registry.domain.versions import Lineage, ModelVersion, Registered, Verified
+from ratoon_registry.domain.weights import Neighbour, Summary
 
 
 def model(value: Model) -> model_pb2.Model:
@@ -27,6 +34,36 @@ def model(value: Model) -> model_pb2.Model:
         update_time=timestamp(value.update_time),
         display_name=value.display_name,
         etag=str(value.revision),
+    )
+
+
+def summary(name: str, value: Summary) -> model_summary_pb2.ModelSummary:
+    """The weights of a version as callers see them."""
+    layers = [
+        model_summary_pb2.ModelSummary.Layer(
+            name=layer.name,
+            dtype=layer.dtype,
+            shape=layer.shape,
+            parameter_count=layer.parameters,
+            trained=layer.trained,
+        )
+        for layer in value.layers
+    ]
+    return model_summary_pb2.ModelSummary(
+        name=name,
+        architecture=value.architecture,
+        parameter_count=value.parameters,
+        trained_parameter_count=value.trained_parameters,
+        size_bytes=value.size_bytes,
+        layers=layers,
+    )
+
+
+def neighbours(name: str, token: Neighbour, nearest: list[Neighbour]) -> model_summary_pb2.TokenNeighbours:
+    """The neighbours of a token as callers see them."""
+    listed = [model_summary_pb2.TokenNeighbours.Neighbour(**vars(each)) for each in nearest]
+    return model_summary_pb2.TokenNeighbours(
+        name=name, token=token.token, token_id=token.token_id, neighbours=listed
     )
 
 

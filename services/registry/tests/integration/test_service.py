@@ -26,12 +26,14 @@ from ratoon.registry.v1.registry_service_pb2_grpc import (
 from ratoon.runtime.lifecycle import App, Rpc
 from ratoon.security.identity import Role
 from ratoon.service.app import Platform, ServiceRuntime
+from ratoon.storage.artifacts import ArtifactStore
 from ratoon.storage.migrations import migrate
 from ratoon.tasks.compute import Accelerator, Compute
 from ratoon.testkit.postgresql import Databases
 from ratoon.testkit.services import State, serving
 from ratoon_registry import mapping
 from ratoon_registry.adapters import tables
+from ratoon_registry.adapters.weights import StoredWeights
 from ratoon_registry.application.procedures import version_procedure
 from ratoon_registry.domain.versions import ModelVersion, Verified
 from ratoon_registry.entrypoints.grpc import RegistryServicer
@@ -79,7 +81,8 @@ def build(settings: Settings) -> App:
     store = base.store(tables.RESOURCES, mapping.event)
     verification = FakeVerification()
     operations = base.operations(store, [version_procedure(verification)])
-    ports = (store, operations, verification, base.changes(store))
+    weights = StoredWeights(ArtifactStore(settings.artifacts_url))
+    ports = (store, operations, verification, weights, base.changes(store))
     servicer = RegistryServicer(*ports, base.threads, base.clock)
     return base.app(
         [Rpc("ratoon.registry.v1.RegistryService", add_RegistryServiceServicer_to_server, servicer)],

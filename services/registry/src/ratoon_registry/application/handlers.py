@@ -7,11 +7,12 @@ from ratoon.storage.names import checked_id, matched, parent_of, uuid7
 from ratoon.storage.store import Store, Transaction
 from ratoon.tasks.compute import SCORING_ACCELERATORS, check_compute
 from ratoon_registry.application.commands import CreateModel, CreateVersion, SetAlias
-from ratoon_registry.application.ports import Verification
+from ratoon_registry.application.ports import Verification, Weights
 from ratoon_registry.domain.errors import AliasReserved, ModelInUse, ParentMismatch, VersionNotReady
 from ratoon_registry.domain.events import AliasMoved
 from ratoon_registry.domain.models import PRODUCTION, Alias, AliasChange, Model, VersionId, next_version_id
 from ratoon_registry.domain.versions import ModelVersion, State
+from ratoon_registry.domain.weights import MAX_NEIGHBOURS, USUAL_NEIGHBOURS, Neighbour, Summary
 
 MODEL = "projects/*/models/*"
 VERSION = f"{MODEL}/versions/*"
@@ -140,3 +141,22 @@ def _moved(tx: Transaction, before: Alias | None, after: Alias) -> Alias:
     if before is None:
         return tx.create(after)[0]
     return tx.save(Alias(after.name, before.create_time, after.update_time, after.version, before.revision))
+
+
+def describe_version(name: str, store: Store, weights: Weights) -> Summary:
+    """Return the tensors of a version."""
+    matched(name, VERSION)
+    return weights.describe(store.get(ModelVersion, name).artifact_digest)
+
+
+def token_neighbours(
+    name: str, token: str, count: int, store: Store, weights: Weights
+) -> tuple[Neighbour, list[Neighbour]]:
+    """Return a token of a version, and the tokens with the nearest embeddings."""
+    matched(name, VERSION)
+    if not token:
+        raise InvalidArgument("token is missing.", reason="BAD_FIELD", field="token")
+    if not 0 <= count <= MAX_NEIGHBOURS:
+        raise InvalidArgument(f"count must be 0 to {MAX_NEIGHBOURS}.", reason="BAD_FIELD", field="count")
+    digest = store.get(ModelVersion, name).artifact_digest
+    return weights.neighbours(digest, token, count or USUAL_NEIGHBOURS)

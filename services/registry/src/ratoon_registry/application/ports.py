@@ -5,6 +5,19 @@ from typing import Protocol
 from ratoon.operations.job_procedure import JobRunner
 from ratoon.tasks.compute import Compute
 from ratoon_registry.domain.versions import ModelVersion, Verified
+from ratoon_registry.domain.weights import Neighbour, Summary
+
+
+class Weights(Protocol):
+    """Weights of model artifacts."""
+
+    def describe(self, digest: str) -> Summary:
+        """Return the tensors of an artifact; of an adapter also those of its base model."""
+        ...
+
+    def neighbours(self, digest: str, token: str, count: int) -> tuple[Neighbour, list[Neighbour]]:
+        """Return a token, and those with the nearest embeddings; TokenUnknown, NoEmbeddings."""
+        ...
 
 
 class Verification(JobRunner[ModelVersion, Verified], Protocol):

@@ -5,6 +5,8 @@ RegistryError
 ├── VersionNotReady     only a READY version can have an alias
 ├── AliasReserved       only serving moves `production`
 ├── ParentMismatch      the parent version belongs to another model
+├── TokenUnknown        the vocabulary of the version has no such token
+├── NoEmbeddings        the version has no embedding of tokens
 └── ModelInUse          the model has versions, or the version to delete is in progress or READY
 """
 
@@ -44,3 +46,15 @@ class ModelInUse(RegistryError):
     """The model to delete has versions, or the version to delete is in progress or READY."""
 
     reason = "IN_USE"
+
+
+class TokenUnknown(RegistryError):
+    """The vocabulary of the version has no such token."""
+
+    code, reason = "INVALID_ARGUMENT", "TOKEN_UNKNOWN"
+
+
+class NoEmbeddings(RegistryError):
+    """The version has no embedding of tokens."""
+
+    reason = "NO_EMBEDDINGS"

@@ -5,7 +5,7 @@ from typing import Any
 
 from ratoon.operations.operations import Operations
 from ratoon.process.clock import Clock
-from ratoon.registry.v1 import model_pb2, model_version_pb2
+from ratoon.registry.v1 import model_pb2, model_summary_pb2, model_version_pb2
 from ratoon.registry.v1 import registry_service_pb2 as pb
 from ratoon.registry.v1.registry_service_pb2_grpc import RegistryServiceServicer
 from ratoon.runtime.server import Threads
@@ -15,7 +15,7 @@ from ratoon.storage.store import Store
 from ratoon.storage.watch import Changes
 from ratoon_registry import mapping
 from ratoon_registry.application import handlers
-from ratoon_registry.application.ports import Verification
+from ratoon_registry.application.ports import Verification, Weights
 from ratoon_registry.domain.models import Alias, AliasChange, Model
 from ratoon_registry.domain.versions import ModelVersion
 
@@ -30,12 +30,13 @@ class RegistryServicer(RegistryServiceServicer):
         store: Store,
         operations: Operations,
         verification: Verification,
+        weights: Weights,
         changes: Changes,
         threads: Threads,
         clock: Clock,
     ) -> None:
         self._store, self._operations, self._changes = store, operations, changes
-        self._verification = verification
+        self._verification, self._weights = verification, weights
         self._threads, self._clock = threads, clock
         self._models = StandardMethods(store, threads, Model, handlers.MODEL, mapping.model)
         self._versions = StandardMethods(
@@ -73,6 +74,22 @@ class RegistryServicer(RegistryServiceServicer):
     ) -> model_version_pb2.ModelVersion:
         """One version."""
         return await self._versions.get(request)
+
+    async def DescribeModelVersion(
+        self, request: pb.DescribeModelVersionRequest, context: Context
+    ) -> model_summary_pb2.ModelSummary:
+        """The tensors of a version."""
+        summary = await self._threads(handlers.describe_version, request.name, self._store, self._weights)
+        return mapping.summary(request.name, summary)
+
+    async def FindTokenNeighbours(
+        self, request: pb.FindTokenNeighboursRequest, context: Context
+    ) -> model_summary_pb2.TokenNeighbours:
+        """The tokens with the nearest embeddings."""
+        token, nearest = await self._threads(
+            handlers.token_neighbours, request.name, request.token, request.count, self._store, self._weights
+        )
+        return mapping.neighbours(request.name, token, nearest)
 
     async def ListModelVersions(
         self, request: pb.ListModelVersionsRequest, context: Context

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
         SuitesResource,
     )
     from ratoon.client._generated.flywheel import (
-        AnswersResource,
-        AsyncAnswersResource,
         AsyncDriftReportsResource,
         AsyncExternalEventsResource,
         AsyncFeedbackResource,
@@ -144,13 +142,6 @@ class SyncResources:
         from ratoon.client._generated.labeling import AnnotationsResource
 
         return AnnotationsResource(self._transport)
-
-    @cached_property
-    def answers(self) -> "AnswersResource":
-        """Answers."""
-        from ratoon.client._generated.flywheel import AnswersResource
-
-        return AnswersResource(self._transport)
 
     @cached_property
     def api_keys(self) -> "ApiKeysResource":
@@ -527,13 +518,6 @@ class AsyncResources:
         from ratoon.client._generated.labeling import AsyncAnnotationsResource
 
         return AsyncAnnotationsResource(self._transport)
-
-    @cached_property
-    def answers(self) -> "AsyncAnswersResource":
-        """Answers."""
-        from ratoon.client._generated.flywheel import AsyncAnswersResource
-
-        return AsyncAnswersResource(self._transport)
 
     @cached_property
     def api_keys(self) -> "AsyncApiKeysResource":

@@ -6,8 +6,6 @@ from datetime import datetime
 
 from ratoon.client._generated.common_types import Metric, ShadowAnalysis, TaskSpec
 from ratoon.client._generated.flywheel_types import (
-    CollectAnswersRequestSelection,
-    CollectAnswersResponse,
     Comparison,
     DriftReport,
     ExportFeedbackRequestForm,
@@ -41,124 +39,6 @@ from ratoon.client._pagination import AsyncPaginator, SyncPage
 from ratoon.client._paths import expand
 from ratoon.client._transport import AsyncTransport, Call, SyncTransport, new_request_id
 from ratoon.client._watch import AsyncWatch, SyncWatch
-
-
-class AnswersResource:
-    """Answers."""
-
-    def __init__(self, transport: SyncTransport) -> None:
-        self._transport = transport
-
-    def collect(
-        self,
-        parent: str,
-        *,
-        deployment: str | None = None,
-        selection: CollectAnswersRequestSelection | None = None,
-        max_rating: int | None = None,
-        conflicts: bool | None = None,
-        position: int | None = None,
-        page_size: int | None = None,
-        answer_ids: Sequence[str] | None = None,
-        timeout: float | None = None,
-    ) -> CollectAnswersResponse:
-        """Read captured answers that may be used for training, in the order in which they, or the feedback
-        on them, arrived.
-
-        Others are left out. Texts are read only of the answers that `answer_ids` names. A selection that does
-        not exist and values out of range are refused (`BAD_FEEDBACK`).
-
-        Args:
-            parent: Resource name of the project: `projects/{project}`.
-            deployment: Resource name of the deployment. Empty: all deployments.
-            selection: Answers to read. Default: ALL.
-            max_rating: Highest rating of a rejected answer, 1 to 4. Default: 2.
-            conflicts: Also answers to one text whose corrections differ, with the selection REJECTED.
-            position: Read what arrived after this position: `position` of the previous response. -1: return
-                the newest position alone.
-            page_size: Maximum number of answers to look at, 1 to 1,000. Default: 200.
-            answer_ids: IDs of answers to read with their texts, at most 100, in place of what arrived. Those
-                that do not exist, or may not be used, are left out.
-            timeout: Seconds that one attempt may take. Default: that of the client.
-        """
-        return self._transport.call(
-            CollectAnswersResponse,
-            Call(
-                "GET",
-                expand("/v1/{parent=projects/*}/answers:collect", parent=parent),
-                query=present(
-                    {
-                        "deployment": deployment,
-                        "selection": selection,
-                        "maxRating": max_rating,
-                        "conflicts": conflicts,
-                        "position": position,
-                        "pageSize": page_size,
-                        "answerIds": answer_ids,
-                    }
-                ),
-            ),
-            timeout,
-        )
-
-
-class AsyncAnswersResource:
-    """Answers."""
-
-    def __init__(self, transport: AsyncTransport) -> None:
-        self._transport = transport
-
-    async def collect(
-        self,
-        parent: str,
-        *,
-        deployment: str | None = None,
-        selection: CollectAnswersRequestSelection | None = None,
-        max_rating: int | None = None,
-        conflicts: bool | None = None,
-        position: int | None = None,
-        page_size: int | None = None,
-        answer_ids: Sequence[str] | None = None,
-        timeout: float | None = None,
-    ) -> CollectAnswersResponse:
-        """Read captured answers that may be used for training, in the order in which they, or the feedback
-        on them, arrived.
-
-        Others are left out. Texts are read only of the answers that `answer_ids` names. A selection that does
-        not exist and values out of range are refused (`BAD_FEEDBACK`).
-
-        Args:
-            parent: Resource name of the project: `projects/{project}`.
-            deployment: Resource name of the deployment. Empty: all deployments.
-            selection: Answers to read. Default: ALL.
-            max_rating: Highest rating of a rejected answer, 1 to 4. Default: 2.
-            conflicts: Also answers to one text whose corrections differ, with the selection REJECTED.
-            position: Read what arrived after this position: `position` of the previous response. -1: return
-                the newest position alone.
-            page_size: Maximum number of answers to look at, 1 to 1,000. Default: 200.
-            answer_ids: IDs of answers to read with their texts, at most 100, in place of what arrived. Those
-                that do not exist, or may not be used, are left out.
-            timeout: Seconds that one attempt may take. Default: that of the client.
-        """
-        return await self._transport.call(
-            CollectAnswersResponse,
-            Call(
-                "GET",
-                expand("/v1/{parent=projects/*}/answers:collect", parent=parent),
-                query=present(
-                    {
-                        "deployment": deployment,
-                        "selection": selection,
-                        "maxRating": max_rating,
-                        "conflicts": conflicts,
-                        "position": position,
-                        "pageSize": page_size,
-                        "answerIds": answer_ids,
-                    }
-                ),
-            ),
-            timeout,
-        )
 
 
 class DriftReportsResource:
@@ -581,7 +461,6 @@ class FeedbackResource:
         consent: FeedbackConsent | None = None,
         session_id: str | None = None,
         user: str | None = None,
-        task: str | None = None,
         feedback_id: str | None = None,
         request_id: str | None = None,
         timeout: float | None = None,
@@ -615,8 +494,6 @@ class FeedbackResource:
                 has no feedback of its own. It returns as a hash.
             user: User who gives the feedback, at most 256 characters. Default: the `user` of the request. It
                 returns as a hash.
-            task: Resource name of the labeling task by which annotators gave the feedback. Only services set
-                it. Empty: a user gave the feedback.
             feedback_id: Last segment of the resource name: 1 to 63 characters of `a-z`, `0-9`, `-` and `.`;
                 the first and the last one are a letter or a digit. Empty: the server generates a UUIDv7.
             request_id: Makes a retry safe: the identical request with the same ID returns the resource that
@@ -642,7 +519,6 @@ class FeedbackResource:
                         "consent": consent,
                         "sessionId": session_id,
                         "user": user,
-                        "task": task,
                     }
                 ),
                 repeatable=True,
@@ -785,7 +661,6 @@ class AsyncFeedbackResource:
         consent: FeedbackConsent | None = None,
         session_id: str | None = None,
         user: str | None = None,
-        task: str | None = None,
         feedback_id: str | None = None,
         request_id: str | None = None,
         timeout: float | None = None,
@@ -819,8 +694,6 @@ class AsyncFeedbackResource:
                 has no feedback of its own. It returns as a hash.
             user: User who gives the feedback, at most 256 characters. Default: the `user` of the request. It
                 returns as a hash.
-            task: Resource name of the labeling task by which annotators gave the feedback. Only services set
-                it. Empty: a user gave the feedback.
             feedback_id: Last segment of the resource name: 1 to 63 characters of `a-z`, `0-9`, `-` and `.`;
                 the first and the last one are a letter or a digit. Empty: the server generates a UUIDv7.
             request_id: Makes a retry safe: the identical request with the same ID returns the resource that
@@ -846,7 +719,6 @@ class AsyncFeedbackResource:
                         "consent": consent,
                         "sessionId": session_id,
                         "user": user,
-                        "task": task,
                     }
                 ),
                 repeatable=True,
@@ -2024,14 +1896,15 @@ class ProjectsResource:
                 Empty: `sft`. Each training begins with the artifact of the one before it: `pretrain`,
                 `continued_pretrain`, `sft`, `dpo`, `kto`, `grpo` and `distillation` (from the teacher in
                 `tuning.distillation`). `reward_model` trains a model that judges the answers of `dpo` or
-                `grpo`, one of which follows it. `classical` (a classical model) stands alone.
+                `grpo`, one of which follows it. `classical` (a classical model) and `neural` (a small neural
+                model) stand alone.
             retraining_recipes: Recipes of later versions, in their order. Empty: `sft`. Each learns from
                 feedback: `sft` and `distillation` from right answers, `dpo` and `reward_model` from
                 preferences, `kto` from good and bad answers, `grpo` from prompts whose answers
                 `tuning.rewards` check. A run leaves out the recipes that no feedback has come for since the
-                last retraining. `classical` (right answers, of a classical model) and `auto` stand alone:
-                `auto` takes that one of `sft`, `dpo` and `kto` for which the most feedback has come, and
-                `grpo` in the place of `sft` if the project has rewards.
+                last retraining. `classical` and `neural` (right answers, of a classical model and of a small
+                neural one) and `auto` stand alone: `auto` takes that one of `sft`, `dpo` and `kto` for which
+                the most feedback has come, and `grpo` in the place of `sft` if the project has rewards.
             curation: Settings of the steps of curation. Steps that are not named have their defaults.
             default_consent: Permitted use of feedback that names none. Default: CONSENT_TRAINING.
             group_attribute: Name of the attribute of records whose values stay in one part of a split, for
@@ -2227,14 +2100,15 @@ class ProjectsResource:
                 Empty: `sft`. Each training begins with the artifact of the one before it: `pretrain`,
                 `continued_pretrain`, `sft`, `dpo`, `kto`, `grpo` and `distillation` (from the teacher in
                 `tuning.distillation`). `reward_model` trains a model that judges the answers of `dpo` or
-                `grpo`, one of which follows it. `classical` (a classical model) stands alone.
+                `grpo`, one of which follows it. `classical` (a classical model) and `neural` (a small neural
+                model) stand alone.
             retraining_recipes: Recipes of later versions, in their order. Empty: `sft`. Each learns from
                 feedback: `sft` and `distillation` from right answers, `dpo` and `reward_model` from
                 preferences, `kto` from good and bad answers, `grpo` from prompts whose answers
                 `tuning.rewards` check. A run leaves out the recipes that no feedback has come for since the
-                last retraining. `classical` (right answers, of a classical model) and `auto` stand alone:
-                `auto` takes that one of `sft`, `dpo` and `kto` for which the most feedback has come, and
-                `grpo` in the place of `sft` if the project has rewards.
+                last retraining. `classical` and `neural` (right answers, of a classical model and of a small
+                neural one) and `auto` stand alone: `auto` takes that one of `sft`, `dpo` and `kto` for which
+                the most feedback has come, and `grpo` in the place of `sft` if the project has rewards.
             curation: Settings of the steps of curation. Steps that are not named have their defaults.
             default_consent: Permitted use of feedback that names none. Default: CONSENT_TRAINING.
             tuning: Settings of fine-tuning: which tokens of a conversation are learned, and how much memory
@@ -2408,14 +2282,15 @@ class AsyncProjectsResource:
                 Empty: `sft`. Each training begins with the artifact of the one before it: `pretrain`,
                 `continued_pretrain`, `sft`, `dpo`, `kto`, `grpo` and `distillation` (from the teacher in
                 `tuning.distillation`). `reward_model` trains a model that judges the answers of `dpo` or
-                `grpo`, one of which follows it. `classical` (a classical model) stands alone.
+                `grpo`, one of which follows it. `classical` (a classical model) and `neural` (a small neural
+                model) stand alone.
             retraining_recipes: Recipes of later versions, in their order. Empty: `sft`. Each learns from
                 feedback: `sft` and `distillation` from right answers, `dpo` and `reward_model` from
                 preferences, `kto` from good and bad answers, `grpo` from prompts whose answers
                 `tuning.rewards` check. A run leaves out the recipes that no feedback has come for since the
-                last retraining. `classical` (right answers, of a classical model) and `auto` stand alone:
-                `auto` takes that one of `sft`, `dpo` and `kto` for which the most feedback has come, and
-                `grpo` in the place of `sft` if the project has rewards.
+                last retraining. `classical` and `neural` (right answers, of a classical model and of a small
+                neural one) and `auto` stand alone: `auto` takes that one of `sft`, `dpo` and `kto` for which
+                the most feedback has come, and `grpo` in the place of `sft` if the project has rewards.
             curation: Settings of the steps of curation. Steps that are not named have their defaults.
             default_consent: Permitted use of feedback that names none. Default: CONSENT_TRAINING.
             group_attribute: Name of the attribute of records whose values stay in one part of a split, for
@@ -2613,14 +2488,15 @@ class AsyncProjectsResource:
                 Empty: `sft`. Each training begins with the artifact of the one before it: `pretrain`,
                 `continued_pretrain`, `sft`, `dpo`, `kto`, `grpo` and `distillation` (from the teacher in
                 `tuning.distillation`). `reward_model` trains a model that judges the answers of `dpo` or
-                `grpo`, one of which follows it. `classical` (a classical model) stands alone.
+                `grpo`, one of which follows it. `classical` (a classical model) and `neural` (a small neural
+                model) stand alone.
             retraining_recipes: Recipes of later versions, in their order. Empty: `sft`. Each learns from
                 feedback: `sft` and `distillation` from right answers, `dpo` and `reward_model` from
                 preferences, `kto` from good and bad answers, `grpo` from prompts whose answers
                 `tuning.rewards` check. A run leaves out the recipes that no feedback has come for since the
-                last retraining. `classical` (right answers, of a classical model) and `auto` stand alone:
-                `auto` takes that one of `sft`, `dpo` and `kto` for which the most feedback has come, and
-                `grpo` in the place of `sft` if the project has rewards.
+                last retraining. `classical` and `neural` (right answers, of a classical model and of a small
+                neural one) and `auto` stand alone: `auto` takes that one of `sft`, `dpo` and `kto` for which
+                the most feedback has come, and `grpo` in the place of `sft` if the project has rewards.
             curation: Settings of the steps of curation. Steps that are not named have their defaults.
             default_consent: Permitted use of feedback that names none. Default: CONSENT_TRAINING.
             tuning: Settings of fine-tuning: which tokens of a conversation are learned, and how much memory

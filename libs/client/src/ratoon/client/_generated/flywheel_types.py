@@ -7,6 +7,7 @@ from ratoon.client._generated.training_types import (
     Lora,
     Optimization,
     RecipeArchitecture,
+    RecipeNeural,
     Reward,
 )
 from ratoon.client._models import Int64, Message, OpenEnum, Timestamp
@@ -122,6 +123,9 @@ class ProjectTrainingDefaults(Message):
 
     lora: Lora | None = None
     """Settings of a new LoRA adapter beyond its rank."""
+
+    neural: RecipeNeural | None = None
+    """Network and training of the recipe `neural`. Training checks it when a run begins."""
 
 
 class ProjectRolloutDefaults(Message):
@@ -452,6 +456,13 @@ class ProjectTuningDefaults(Message):
     distillation: Distillation | None = None
     """Teacher of the recipe `distillation`, and how it is learned from."""
 
+    domain_tokens: int = 0
+    """Number of words of the training part to add to the vocabulary of the base model of a first
+    version, at most 10,000.
+
+    They need `training.method` METHOD_FULL.
+    """
+
 
 class ProjectJudgeRequirements(Message):
     """What must be known of a judge before a gate names one of its metrics."""
@@ -612,7 +623,7 @@ class Project(Message):
     Empty: `sft`. Each training begins with the artifact of the one before it: `pretrain`,
     `continued_pretrain`, `sft`, `dpo`, `kto`, `grpo` and `distillation` (from the teacher in
     `tuning.distillation`). `reward_model` trains a model that judges the answers of `dpo` or `grpo`, one
-    of which follows it. `classical` (a classical model) stands alone.
+    of which follows it. `classical` (a classical model) and `neural` (a small neural model) stand alone.
     """
 
     retraining_recipes: list[str] = []
@@ -621,9 +632,9 @@ class Project(Message):
     Empty: `sft`. Each learns from feedback: `sft` and `distillation` from right answers, `dpo` and
     `reward_model` from preferences, `kto` from good and bad answers, `grpo` from prompts whose answers
     `tuning.rewards` check. A run leaves out the recipes that no feedback has come for since the last
-    retraining. `classical` (right answers, of a classical model) and `auto` stand alone: `auto` takes
-    that one of `sft`, `dpo` and `kto` for which the most feedback has come, and `grpo` in the place of
-    `sft` if the project has rewards.
+    retraining. `classical` and `neural` (right answers, of a classical model and of a small neural one)
+    and `auto` stand alone: `auto` takes that one of `sft`, `dpo` and `kto` for which the most feedback
+    has come, and `grpo` in the place of `sft` if the project has rewards.
     """
 
     curation: list[ProjectCurationStep] = []
@@ -1241,7 +1252,7 @@ class Feedback(Message):
     task: str = ""
     """Resource name of the labeling task by which annotators gave the feedback.
 
-    Only services set it. Empty: a user gave the feedback.
+    Set by the server. Empty: a user gave the feedback.
     """
 
 
@@ -1420,78 +1431,6 @@ class ExportFeedbackResponse(Message):
     text for many prompts), `CAPPED` (too many of one user), `OTHER_FORM` (not requested), `NO_TEXT`
     (the text is deleted or erased, or is no answer of the task).
     """
-
-
-class CollectAnswersRequestSelection(OpenEnum):
-    """Answers to read."""
-
-    UNSPECIFIED = "SELECTION_UNSPECIFIED"
-    """Not set."""
-
-    ALL = "SELECTION_ALL"
-    """All answers to callers."""
-
-    REJECTED = "SELECTION_REJECTED"
-    """Answers with a thumb down or a low rating, and without a correction."""
-
-
-class CapturedAnswer(Message):
-    """Answer of a model to a caller, as the captured traffic holds it."""
-
-    answer_id: str = ""
-    """`id` of the answer."""
-
-    create_time: Timestamp | None = None
-    """Time of the answer, UTC."""
-
-    deployment: str = ""
-    """Resource name of the deployment."""
-
-    version: str = ""
-    """Resource name of the model version that answered."""
-
-    position: Int64 = 0
-    """Position of the answer, or of the feedback on it, in the order of arrival."""
-
-    text_digests: list[str] = []
-    """SHA-256 digests of the texts of the request without white space around them, the question first."""
-
-    text: str = ""
-    """Text of the last message of the user; in projects of free text the whole conversation.
-
-    Set if `answer_ids` names the answer.
-    """
-
-    label: str = ""
-    """The answer in canonical form.
-
-    Of free text set only if `answer_ids` names the answer. Empty: it is not valid.
-    """
-
-    confidence: float | None = None
-    """Geometric mean of the probabilities of the tokens of the answer, 0 to 1.
-
-    Not set: the request did not ask for them. Invalid answers and refusals have 0.
-    """
-
-    feedback: str = ""
-    """Resource name of the feedback that counts for the answer. Empty: none."""
-
-
-class CollectAnswersResponse(Message):
-    """Response of `CollectAnswers`."""
-
-    answers: list[CapturedAnswer] = []
-    """The answers, in the order of their positions."""
-
-    position: Int64 = 0
-    """Position up to which everything was looked at."""
-
-    forbidden_count: Int64 = 0
-    """Number of answers that may not be used for training."""
-
-    has_more: bool = False
-    """True if more has arrived after `position`."""
 
 
 class TrafficSegment(Message):

@@ -24,6 +24,7 @@ from ratoon.client._generated.labeling_types import (
     MarkSpec,
     Preference,
     Queue,
+    QueueIntakeRule,
     QueuePreLabels,
     QueueRefillRule,
     Refill,
@@ -33,6 +34,7 @@ from ratoon.client._generated.labeling_types import (
     SummarizeTasksResponse,
     Task,
     TaskReviewDecision,
+    TaskWork,
     VersionChange,
 )
 from ratoon.client._models import changes, present
@@ -1414,6 +1416,9 @@ class QueuesResource:
         reviewers: Sequence[str] | None = None,
         refill_rule: QueueRefillRule | None = None,
         pre_labels: QueuePreLabels | None = None,
+        intake_rules: Sequence[QueueIntakeRule] | None = None,
+        work: TaskWork | None = None,
+        scales: Sequence[str] | None = None,
         queue_id: str | None = None,
         request_id: str | None = None,
         timeout: float | None = None,
@@ -1422,7 +1427,7 @@ class QueuesResource:
 
         With a refill rule, the first refill starts with it if `threshold` is above 0. Refused: a number of
         annotators out of range (`BAD_OVERLAP`), a share, size, rule or filter that is not valid
-        (`BAD_QUEUE`).
+        (`BAD_QUEUE`), scales that do not fit the work (`BAD_WORK`).
 
         Args:
             parent: Resource name of the project: `projects/{project}`.
@@ -1445,6 +1450,14 @@ class QueuesResource:
             refill_rule: How records become tasks.
             pre_labels: Where answers come from that tasks propose. An annotator confirms or corrects them;
                 they are no annotations.
+            intake_rules: Rules by which answers of models enter the queue by themselves, at most 20. A queue
+                with rules may leave `dataset_version` out; then records are not drawn.
+            work: What annotators do with a record. RATE and COMPARE need a task of the kind `generate`, and
+                the strategy RANDOM without proposed answers: RATE takes records with an answer, COMPARE those
+                with two different answers (the first two of several, or the chosen and the rejected one of a
+                preference). Default: ANSWER. It cannot be changed.
+            scales: Scales from 1 to 5 of the work RATE, at most 10. Default: `fluency`, `relevance` and
+                `factuality`.
             queue_id: Last segment of the resource name: 1 to 63 characters of `a-z`, `0-9`, `-` and `.`; the
                 first and the last one are a letter or a digit. Empty: the server generates a UUIDv7.
             request_id: Makes a retry safe: the identical request with the same ID returns the resource that
@@ -1471,6 +1484,9 @@ class QueuesResource:
                         "reviewers": reviewers,
                         "refillRule": refill_rule,
                         "preLabels": pre_labels,
+                        "intakeRules": intake_rules,
+                        "work": work,
+                        "scales": scales,
                     }
                 ),
                 repeatable=True,
@@ -1596,6 +1612,7 @@ class QueuesResource:
         reviewers: Sequence[str] | Omit = omit,
         refill_rule: QueueRefillRule | Omit | None = omit,
         pre_labels: QueuePreLabels | Omit | None = omit,
+        intake_rules: Sequence[QueueIntakeRule] | Omit = omit,
         etag: str | Omit = omit,
         timeout: float | None = None,
     ) -> Queue:
@@ -1625,6 +1642,8 @@ class QueuesResource:
             refill_rule: How records become tasks.
             pre_labels: Where answers come from that tasks propose. An annotator confirms or corrects them;
                 they are no annotations.
+            intake_rules: Rules by which answers of models enter the queue by themselves, at most 20. A queue
+                with rules may leave `dataset_version` out; then records are not drawn.
             etag: Version tag of the changeable fields. Send it with an update or a delete: a stale value is
                 refused.
             timeout: Seconds that one attempt may take. Default: that of the client.
@@ -1648,6 +1667,7 @@ class QueuesResource:
                         "reviewers": reviewers,
                         "refillRule": refill_rule,
                         "preLabels": pre_labels,
+                        "intakeRules": intake_rules,
                         "etag": etag,
                     }
                 ),
@@ -1743,6 +1763,9 @@ class AsyncQueuesResource:
         reviewers: Sequence[str] | None = None,
         refill_rule: QueueRefillRule | None = None,
         pre_labels: QueuePreLabels | None = None,
+        intake_rules: Sequence[QueueIntakeRule] | None = None,
+        work: TaskWork | None = None,
+        scales: Sequence[str] | None = None,
         queue_id: str | None = None,
         request_id: str | None = None,
         timeout: float | None = None,
@@ -1751,7 +1774,7 @@ class AsyncQueuesResource:
 
         With a refill rule, the first refill starts with it if `threshold` is above 0. Refused: a number of
         annotators out of range (`BAD_OVERLAP`), a share, size, rule or filter that is not valid
-        (`BAD_QUEUE`).
+        (`BAD_QUEUE`), scales that do not fit the work (`BAD_WORK`).
 
         Args:
             parent: Resource name of the project: `projects/{project}`.
@@ -1774,6 +1797,14 @@ class AsyncQueuesResource:
             refill_rule: How records become tasks.
             pre_labels: Where answers come from that tasks propose. An annotator confirms or corrects them;
                 they are no annotations.
+            intake_rules: Rules by which answers of models enter the queue by themselves, at most 20. A queue
+                with rules may leave `dataset_version` out; then records are not drawn.
+            work: What annotators do with a record. RATE and COMPARE need a task of the kind `generate`, and
+                the strategy RANDOM without proposed answers: RATE takes records with an answer, COMPARE those
+                with two different answers (the first two of several, or the chosen and the rejected one of a
+                preference). Default: ANSWER. It cannot be changed.
+            scales: Scales from 1 to 5 of the work RATE, at most 10. Default: `fluency`, `relevance` and
+                `factuality`.
             queue_id: Last segment of the resource name: 1 to 63 characters of `a-z`, `0-9`, `-` and `.`; the
                 first and the last one are a letter or a digit. Empty: the server generates a UUIDv7.
             request_id: Makes a retry safe: the identical request with the same ID returns the resource that
@@ -1800,6 +1831,9 @@ class AsyncQueuesResource:
                         "reviewers": reviewers,
                         "refillRule": refill_rule,
                         "preLabels": pre_labels,
+                        "intakeRules": intake_rules,
+                        "work": work,
+                        "scales": scales,
                     }
                 ),
                 repeatable=True,
@@ -1927,6 +1961,7 @@ class AsyncQueuesResource:
         reviewers: Sequence[str] | Omit = omit,
         refill_rule: QueueRefillRule | Omit | None = omit,
         pre_labels: QueuePreLabels | Omit | None = omit,
+        intake_rules: Sequence[QueueIntakeRule] | Omit = omit,
         etag: str | Omit = omit,
         timeout: float | None = None,
     ) -> Queue:
@@ -1956,6 +1991,8 @@ class AsyncQueuesResource:
             refill_rule: How records become tasks.
             pre_labels: Where answers come from that tasks propose. An annotator confirms or corrects them;
                 they are no annotations.
+            intake_rules: Rules by which answers of models enter the queue by themselves, at most 20. A queue
+                with rules may leave `dataset_version` out; then records are not drawn.
             etag: Version tag of the changeable fields. Send it with an update or a delete: a stale value is
                 refused.
             timeout: Seconds that one attempt may take. Default: that of the client.
@@ -1979,6 +2016,7 @@ class AsyncQueuesResource:
                         "reviewers": reviewers,
                         "refillRule": refill_rule,
                         "preLabels": pre_labels,
+                        "intakeRules": intake_rules,
                         "etag": etag,
                     }
                 ),
@@ -2570,9 +2608,8 @@ class TasksResource:
         """Answer a task and claim the next ones, in one transaction.
 
         Tasks of a queue are followed by tasks of that queue, others by tasks that belong to no queue.
-        Refusals of `CompleteTask` apply. The same call again changes no answer and returns the same claims.
-        Where no task can be claimed, because the queue is paused or its deadline is over, the answer is
-        stored and no task is returned.
+        Refusals of `CompleteTask` apply. The same call again changes no answer. While no task of the queue
+        can be claimed, the answer is stored and no task is returned.
 
         Args:
             name: Resource name of the task: `projects/{project}/tasks/{task}`.
@@ -2927,9 +2964,8 @@ class AsyncTasksResource:
         """Answer a task and claim the next ones, in one transaction.
 
         Tasks of a queue are followed by tasks of that queue, others by tasks that belong to no queue.
-        Refusals of `CompleteTask` apply. The same call again changes no answer and returns the same claims.
-        Where no task can be claimed, because the queue is paused or its deadline is over, the answer is
-        stored and no task is returned.
+        Refusals of `CompleteTask` apply. The same call again changes no answer. While no task of the queue
+        can be claimed, the answer is stored and no task is returned.
 
         Args:
             name: Resource name of the task: `projects/{project}/tasks/{task}`.

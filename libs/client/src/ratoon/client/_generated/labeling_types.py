@@ -1058,7 +1058,7 @@ class QueueIntakeRuleChoice(OpenEnum):
     RANDOM = "CHOICE_RANDOM"
     """At random."""
 
-    LEAST_CERTAIN = "CHOICE_LEAST_CERTAIN"
+    UNCERTAIN = "CHOICE_UNCERTAIN"
     """The answers of which the model is least certain, by the probabilities of their tokens: only
     answers to requests that ask for them (`logprobs`) have one.
 
@@ -1499,7 +1499,7 @@ class ExchangeFormat(OpenEnum):
     """Not set."""
 
     LABEL_STUDIO = "EXCHANGE_FORMAT_LABEL_STUDIO"
-    """JSON list of tasks, as Label Studio imports and exports it (JSON, not JSON_MIN)."""
+    """JSON list of tasks, as Label Studio imports it, or exports it as JSON or JSON_MIN."""
 
     ARGILLA = "EXCHANGE_FORMAT_ARGILLA"
     """JSON list of records, as `Dataset.records.to_json` of Argilla writes them."""

@@ -3,7 +3,15 @@
 
 from collections.abc import Callable, Mapping
 
-from ratoon.client._generated.registry_types import Alias, AliasChange, Lineage, Model, ModelVersion
+from ratoon.client._generated.registry_types import (
+    Alias,
+    AliasChange,
+    Lineage,
+    Model,
+    ModelSummary,
+    ModelVersion,
+    TokenNeighbours,
+)
 from ratoon.client._models import present
 from ratoon.client._pagination import AsyncPaginator, SyncPage
 from ratoon.client._paths import expand
@@ -361,6 +369,20 @@ class ModelVersionsResource:
             timeout,
         )
 
+    def describe(self, name: str, *, timeout: float | None = None) -> ModelSummary:
+        """Describe the weights of a model version: its tensors with their shapes, and which of them were
+        trained.
+
+        Args:
+            name: Resource name of the model version: `projects/{project}/models/{model}/versions/{version}`.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return self._transport.call(
+            ModelSummary,
+            Call("GET", expand("/v1/{name=projects/*/models/*/versions/*}:describe", name=name)),
+            timeout,
+        )
+
     def get(self, name: str, *, timeout: float | None = None) -> ModelVersion:
         """Return one model version.
 
@@ -400,6 +422,30 @@ class ModelVersionsResource:
                 "GET",
                 expand("/v1/{parent=projects/*/models/*}/versions", parent=parent),
                 query=present({"pageSize": page_size, "pageToken": page_token, "orderBy": order_by}),
+            ),
+            timeout,
+        )
+
+    def neighbours(
+        self, name: str, *, token: str | None = None, count: int | None = None, timeout: float | None = None
+    ) -> TokenNeighbours:
+        """Find the tokens whose embeddings are nearest to that of a token, by cosine.
+
+        Refused: a token that the version does not have (`TOKEN_UNKNOWN`), and a version without an embedding
+        of tokens (`NO_EMBEDDINGS`).
+
+        Args:
+            name: Resource name of the model version: `projects/{project}/models/{model}/versions/{version}`.
+            token: Token as a text, with or without the space before it. Required.
+            count: Number of neighbours, at most 100. 0: 10.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return self._transport.call(
+            TokenNeighbours,
+            Call(
+                "GET",
+                expand("/v1/{name=projects/*/models/*/versions/*}:neighbours", name=name),
+                query=present({"token": token, "count": count}),
             ),
             timeout,
         )
@@ -550,6 +596,20 @@ class AsyncModelVersionsResource:
             timeout,
         )
 
+    async def describe(self, name: str, *, timeout: float | None = None) -> ModelSummary:
+        """Describe the weights of a model version: its tensors with their shapes, and which of them were
+        trained.
+
+        Args:
+            name: Resource name of the model version: `projects/{project}/models/{model}/versions/{version}`.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return await self._transport.call(
+            ModelSummary,
+            Call("GET", expand("/v1/{name=projects/*/models/*/versions/*}:describe", name=name)),
+            timeout,
+        )
+
     async def get(self, name: str, *, timeout: float | None = None) -> ModelVersion:
         """Return one model version.
 
@@ -589,6 +649,30 @@ class AsyncModelVersionsResource:
                 "GET",
                 expand("/v1/{parent=projects/*/models/*}/versions", parent=parent),
                 query=present({"pageSize": page_size, "pageToken": page_token, "orderBy": order_by}),
+            ),
+            timeout,
+        )
+
+    async def neighbours(
+        self, name: str, *, token: str | None = None, count: int | None = None, timeout: float | None = None
+    ) -> TokenNeighbours:
+        """Find the tokens whose embeddings are nearest to that of a token, by cosine.
+
+        Refused: a token that the version does not have (`TOKEN_UNKNOWN`), and a version without an embedding
+        of tokens (`NO_EMBEDDINGS`).
+
+        Args:
+            name: Resource name of the model version: `projects/{project}/models/{model}/versions/{version}`.
+            token: Token as a text, with or without the space before it. Required.
+            count: Number of neighbours, at most 100. 0: 10.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return await self._transport.call(
+            TokenNeighbours,
+            Call(
+                "GET",
+                expand("/v1/{name=projects/*/models/*/versions/*}:neighbours", name=name),
+                query=present({"token": token, "count": count}),
             ),
             timeout,
         )

@@ -197,6 +197,76 @@ class ModelVersion(Message):
     """
 
 
+class ModelSummaryLayer(Message):
+    """Tensor of a layer."""
+
+    name: str = ""
+    """Name of the tensor."""
+
+    dtype: str = ""
+    """Number format, as safetensors names it: `F32`, `BF16`, …."""
+
+    shape: list[Int64] = []
+    """Shape."""
+
+    parameter_count: Int64 = 0
+    """Number of parameters."""
+
+    trained: bool = False
+    """True if the tensor belongs to the version itself; false for one of the base model of an adapter."""
+
+
+class ModelSummary(Message):
+    """Weights of a model version. Of an adapter also those of its base model."""
+
+    name: str = ""
+    """Resource name of the model version."""
+
+    architecture: str = ""
+    """Class of the model, as `config.json` names it."""
+
+    parameter_count: Int64 = 0
+    """Number of parameters, those of the base model included."""
+
+    trained_parameter_count: Int64 = 0
+    """Number of parameters of the version itself: of an adapter those of the adapter, otherwise all."""
+
+    size_bytes: Int64 = 0
+    """Size of the weights in bytes."""
+
+    layers: list[ModelSummaryLayer] = []
+    """Tensors in the order of their names; numbers in them are ordered as numbers."""
+
+
+class TokenNeighboursNeighbour(Message):
+    """One of the nearest tokens."""
+
+    token: str = ""
+    """Token, as the vocabulary writes it."""
+
+    token_id: int = 0
+    """Number of the token."""
+
+    cosine: float = 0.0
+    """Cosine of the angle between the embeddings, from -1 to 1."""
+
+
+class TokenNeighbours(Message):
+    """Tokens whose embeddings are nearest to that of a token."""
+
+    name: str = ""
+    """Resource name of the model version."""
+
+    token: str = ""
+    """Token, as the vocabulary writes it."""
+
+    token_id: int = 0
+    """Number of the token."""
+
+    neighbours: list[TokenNeighboursNeighbour] = []
+    """Nearest tokens, the nearest first. The token itself is left out."""
+
+
 class Alias(Message):
     """Name that points to one version, for example `production`."""
 

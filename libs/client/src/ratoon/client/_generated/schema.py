@@ -282,40 +282,6 @@ METHODS: tuple[Method, ...] = (
         items="Annotation",
     ),
     Method(
-        resource="answers",
-        name="collect",
-        service="flywheel",
-        rpc="CollectAnswers",
-        http="GET",
-        path="/v1/{parent=projects/*}/answers:collect",
-        role="engineer",
-        comment="Read captured answers that may be used for training, in the order in which they, or the feedback on them, arrived. Others are left out. Texts are read only of the answers that `answer_ids` names. A selection that does not exist and values out of range are refused (`BAD_FEEDBACK`).",
-        arguments=(Field("parent", "string", "Resource name of the project: `projects/{project}`."),),
-        fields=(
-            Field("deployment", "string", "Resource name of the deployment. Empty: all deployments."),
-            Field("selection", "CollectAnswersRequestSelection", "Answers to read. Default: ALL."),
-            Field("max_rating", "integer", "Highest rating of a rejected answer, 1 to 4. Default: 2."),
-            Field(
-                "conflicts",
-                "bool",
-                "Also answers to one text whose corrections differ, with the selection REJECTED.",
-            ),
-            Field(
-                "position",
-                "integer",
-                "Read what arrived after this position: `position` of the previous response. -1: return the newest position alone.",
-            ),
-            Field("page_size", "integer", "Maximum number of answers to look at, 1 to 1,000. Default: 200."),
-            Field(
-                "answer_ids",
-                "string",
-                "IDs of answers to read with their texts, at most 100, in place of what arrived. Those that do not exist, or may not be used, are left out.",
-                repeated=True,
-            ),
-        ),
-        result="CollectAnswersResponse",
-    ),
-    Method(
         resource="api_keys",
         name="create",
         service="gateway",
@@ -2459,11 +2425,6 @@ METHODS: tuple[Method, ...] = (
                 "User who gives the feedback, at most 256 characters. Default: the `user` of the request. It returns as a hash.",
             ),
             Field(
-                "task",
-                "string",
-                "Resource name of the labeling task by which annotators gave the feedback. Only services set it. Empty: a user gave the feedback.",
-            ),
-            Field(
                 "feedback_id",
                 "string",
                 "Last segment of the resource name: 1 to 63 characters of `a-z`, `0-9`, `-` and `.`; the first and the last one are a letter or a digit. Empty: the server generates a UUIDv7.",
@@ -3161,6 +3122,25 @@ METHODS: tuple[Method, ...] = (
     ),
     Method(
         resource="model_versions",
+        name="describe",
+        service="registry",
+        rpc="DescribeModelVersion",
+        http="GET",
+        path="/v1/{name=projects/*/models/*/versions/*}:describe",
+        role="viewer",
+        comment="Describe the weights of a model version: its tensors with their shapes, and which of them were trained.",
+        arguments=(
+            Field(
+                "name",
+                "string",
+                "Resource name of the model version: `projects/{project}/models/{model}/versions/{version}`.",
+            ),
+        ),
+        fields=(),
+        result="ModelSummary",
+    ),
+    Method(
+        resource="model_versions",
         name="get",
         service="registry",
         rpc="GetModelVersion",
@@ -3208,6 +3188,28 @@ METHODS: tuple[Method, ...] = (
             ),
         ),
         items="ModelVersion",
+    ),
+    Method(
+        resource="model_versions",
+        name="neighbours",
+        service="registry",
+        rpc="FindTokenNeighbours",
+        http="GET",
+        path="/v1/{name=projects/*/models/*/versions/*}:neighbours",
+        role="viewer",
+        comment="Find the tokens whose embeddings are nearest to that of a token, by cosine. Refused: a token that the version does not have (`TOKEN_UNKNOWN`), and a version without an embedding of tokens (`NO_EMBEDDINGS`).",
+        arguments=(
+            Field(
+                "name",
+                "string",
+                "Resource name of the model version: `projects/{project}/models/{model}/versions/{version}`.",
+            ),
+        ),
+        fields=(
+            Field("token", "string", "Token as a text, with or without the space before it. Required."),
+            Field("count", "integer", "Number of neighbours, at most 100. 0: 10."),
+        ),
+        result="TokenNeighbours",
     ),
     Method(
         resource="model_versions",
@@ -4035,13 +4037,13 @@ METHODS: tuple[Method, ...] = (
             Field(
                 "recipes",
                 "string",
-                "Recipes of the first version, in their order, for example `pretrain`, `sft`, `dpo`. Empty: `sft`. Each training begins with the artifact of the one before it: `pretrain`, `continued_pretrain`, `sft`, `dpo`, `kto`, `grpo` and `distillation` (from the teacher in `tuning.distillation`). `reward_model` trains a model that judges the answers of `dpo` or `grpo`, one of which follows it. `classical` (a classical model) stands alone.",
+                "Recipes of the first version, in their order, for example `pretrain`, `sft`, `dpo`. Empty: `sft`. Each training begins with the artifact of the one before it: `pretrain`, `continued_pretrain`, `sft`, `dpo`, `kto`, `grpo` and `distillation` (from the teacher in `tuning.distillation`). `reward_model` trains a model that judges the answers of `dpo` or `grpo`, one of which follows it. `classical` (a classical model) and `neural` (a small neural model) stand alone.",
                 repeated=True,
             ),
             Field(
                 "retraining_recipes",
                 "string",
-                "Recipes of later versions, in their order. Empty: `sft`. Each learns from feedback: `sft` and `distillation` from right answers, `dpo` and `reward_model` from preferences, `kto` from good and bad answers, `grpo` from prompts whose answers `tuning.rewards` check. A run leaves out the recipes that no feedback has come for since the last retraining. `classical` (right answers, of a classical model) and `auto` stand alone: `auto` takes that one of `sft`, `dpo` and `kto` for which the most feedback has come, and `grpo` in the place of `sft` if the project has rewards.",
+                "Recipes of later versions, in their order. Empty: `sft`. Each learns from feedback: `sft` and `distillation` from right answers, `dpo` and `reward_model` from preferences, `kto` from good and bad answers, `grpo` from prompts whose answers `tuning.rewards` check. A run leaves out the recipes that no feedback has come for since the last retraining. `classical` and `neural` (right answers, of a classical model and of a small neural one) and `auto` stand alone: `auto` takes that one of `sft`, `dpo` and `kto` for which the most feedback has come, and `grpo` in the place of `sft` if the project has rewards.",
                 repeated=True,
             ),
             Field(
@@ -4234,13 +4236,13 @@ METHODS: tuple[Method, ...] = (
             Field(
                 "recipes",
                 "string",
-                "Recipes of the first version, in their order, for example `pretrain`, `sft`, `dpo`. Empty: `sft`. Each training begins with the artifact of the one before it: `pretrain`, `continued_pretrain`, `sft`, `dpo`, `kto`, `grpo` and `distillation` (from the teacher in `tuning.distillation`). `reward_model` trains a model that judges the answers of `dpo` or `grpo`, one of which follows it. `classical` (a classical model) stands alone.",
+                "Recipes of the first version, in their order, for example `pretrain`, `sft`, `dpo`. Empty: `sft`. Each training begins with the artifact of the one before it: `pretrain`, `continued_pretrain`, `sft`, `dpo`, `kto`, `grpo` and `distillation` (from the teacher in `tuning.distillation`). `reward_model` trains a model that judges the answers of `dpo` or `grpo`, one of which follows it. `classical` (a classical model) and `neural` (a small neural model) stand alone.",
                 repeated=True,
             ),
             Field(
                 "retraining_recipes",
                 "string",
-                "Recipes of later versions, in their order. Empty: `sft`. Each learns from feedback: `sft` and `distillation` from right answers, `dpo` and `reward_model` from preferences, `kto` from good and bad answers, `grpo` from prompts whose answers `tuning.rewards` check. A run leaves out the recipes that no feedback has come for since the last retraining. `classical` (right answers, of a classical model) and `auto` stand alone: `auto` takes that one of `sft`, `dpo` and `kto` for which the most feedback has come, and `grpo` in the place of `sft` if the project has rewards.",
+                "Recipes of later versions, in their order. Empty: `sft`. Each learns from feedback: `sft` and `distillation` from right answers, `dpo` and `reward_model` from preferences, `kto` from good and bad answers, `grpo` from prompts whose answers `tuning.rewards` check. A run leaves out the recipes that no feedback has come for since the last retraining. `classical` and `neural` (right answers, of a classical model and of a small neural one) and `auto` stand alone: `auto` takes that one of `sft`, `dpo` and `kto` for which the most feedback has come, and `grpo` in the place of `sft` if the project has rewards.",
                 repeated=True,
             ),
             Field(
@@ -4328,7 +4330,7 @@ METHODS: tuple[Method, ...] = (
         http="POST",
         path="/v1/{parent=projects/*}/queues",
         role="engineer",
-        comment="Create a queue. With a refill rule, the first refill starts with it if `threshold` is above 0. Refused: a number of annotators out of range (`BAD_OVERLAP`), a share, size, rule or filter that is not valid (`BAD_QUEUE`).",
+        comment="Create a queue. With a refill rule, the first refill starts with it if `threshold` is above 0. Refused: a number of annotators out of range (`BAD_OVERLAP`), a share, size, rule or filter that is not valid (`BAD_QUEUE`), scales that do not fit the work (`BAD_WORK`).",
         arguments=(Field("parent", "string", "Resource name of the project: `projects/{project}`."),),
         fields=(
             Field(
@@ -4376,6 +4378,23 @@ METHODS: tuple[Method, ...] = (
                 "pre_labels",
                 "QueuePreLabels",
                 "Where answers come from that tasks propose. An annotator confirms or corrects them; they are no annotations.",
+            ),
+            Field(
+                "intake_rules",
+                "QueueIntakeRule",
+                "Rules by which answers of models enter the queue by themselves, at most 20. A queue with rules may leave `dataset_version` out; then records are not drawn.",
+                repeated=True,
+            ),
+            Field(
+                "work",
+                "TaskWork",
+                "What annotators do with a record. RATE and COMPARE need a task of the kind `generate`, and the strategy RANDOM without proposed answers: RATE takes records with an answer, COMPARE those with two different answers (the first two of several, or the chosen and the rejected one of a preference). Default: ANSWER. It cannot be changed.",
+            ),
+            Field(
+                "scales",
+                "string",
+                "Scales from 1 to 5 of the work RATE, at most 10. Default: `fluency`, `relevance` and `factuality`.",
+                repeated=True,
             ),
             Field(
                 "queue_id",
@@ -4541,6 +4560,12 @@ METHODS: tuple[Method, ...] = (
                 "pre_labels",
                 "QueuePreLabels",
                 "Where answers come from that tasks propose. An annotator confirms or corrects them; they are no annotations.",
+            ),
+            Field(
+                "intake_rules",
+                "QueueIntakeRule",
+                "Rules by which answers of models enter the queue by themselves, at most 20. A queue with rules may leave `dataset_version` out; then records are not drawn.",
+                repeated=True,
             ),
             Field(
                 "etag",
@@ -6316,7 +6341,7 @@ METHODS: tuple[Method, ...] = (
         http="POST",
         path="/v1/{name=projects/*/tasks/*}:submit",
         role="annotator",
-        comment="Answer a task and claim the next ones, in one transaction. Tasks of a queue are followed by tasks of that queue, others by tasks that belong to no queue. Refusals of `CompleteTask` apply. The same call again changes no answer and returns the same claims. Where no task can be claimed, because the queue is paused or its deadline is over, the answer is stored and no task is returned.",
+        comment="Answer a task and claim the next ones, in one transaction. Tasks of a queue are followed by tasks of that queue, others by tasks that belong to no queue. Refusals of `CompleteTask` apply. The same call again changes no answer. While no task of the queue can be claimed, the answer is stored and no task is returned.",
         arguments=(Field("name", "string", "Resource name of the task: `projects/{project}/tasks/{task}`."),),
         fields=(
             Field(
@@ -7001,45 +7026,6 @@ MESSAGES: dict[str, Message] = {
             ),
         ),
     ),
-    "CapturedAnswer": Message(
-        "CapturedAnswer",
-        "Answer of a model to a caller, as the captured traffic holds it.",
-        (
-            Field("answer_id", "string", "`id` of the answer."),
-            Field("create_time", "time", "Time of the answer, UTC."),
-            Field("deployment", "string", "Resource name of the deployment."),
-            Field("version", "string", "Resource name of the model version that answered."),
-            Field(
-                "position",
-                "integer",
-                "Position of the answer, or of the feedback on it, in the order of arrival.",
-            ),
-            Field(
-                "text_digests",
-                "string",
-                "SHA-256 digests of the texts of the request without white space around them, the question first.",
-                repeated=True,
-            ),
-            Field(
-                "text",
-                "string",
-                "Text of the last message of the user; in projects of free text the whole conversation. Set if `answer_ids` names the answer.",
-            ),
-            Field(
-                "label",
-                "string",
-                "The answer in canonical form. Of free text set only if `answer_ids` names the answer. Empty: it is not valid.",
-            ),
-            Field(
-                "confidence",
-                "number",
-                "Geometric mean of the probabilities of the tokens of the answer, 0 to 1. Not set: the request did not ask for them. Invalid answers and refusals have 0.",
-            ),
-            Field(
-                "feedback", "string", "Resource name of the feedback that counts for the answer. Empty: none."
-            ),
-        ),
-    ),
     "ClaimTaskResponse": Message(
         "ClaimTaskResponse",
         "Response of `ClaimTask`.",
@@ -7085,18 +7071,6 @@ MESSAGES: dict[str, Message] = {
             Field("max_tokens", "integer", "Tokens of an answer at most. 0: 256."),
             Field("timeout_s", "number", "Seconds that a program may run, at most 60. 0: 10."),
             Field("limit", "integer", "Number of problems to score, from the first on. 0: all."),
-        ),
-    ),
-    "CollectAnswersResponse": Message(
-        "CollectAnswersResponse",
-        "Response of `CollectAnswers`.",
-        (
-            Field(
-                "answers", "CapturedAnswer", "The answers, in the order of their positions.", repeated=True
-            ),
-            Field("position", "integer", "Position up to which everything was looked at."),
-            Field("forbidden_count", "integer", "Number of answers that may not be used for training."),
-            Field("has_more", "bool", "True if more has arrived after `position`."),
         ),
     ),
     "Comparison": Message(
@@ -8398,7 +8372,7 @@ MESSAGES: dict[str, Message] = {
             Field(
                 "task",
                 "string",
-                "Resource name of the labeling task by which annotators gave the feedback. Only services set it. Empty: a user gave the feedback.",
+                "Resource name of the labeling task by which annotators gave the feedback. Set by the server. Empty: a user gave the feedback.",
             ),
         ),
     ),
@@ -9233,6 +9207,42 @@ MESSAGES: dict[str, Message] = {
             Field("update_time", "time", "Time of the last change, UTC. Set by the server."),
             Field("display_name", "string", "Name for people. At most 1,024 characters."),
             Field("etag", "string", "Version tag of the model."),
+        ),
+    ),
+    "ModelSummary": Message(
+        "ModelSummary",
+        "Weights of a model version. Of an adapter also those of its base model.",
+        (
+            Field("name", "string", "Resource name of the model version."),
+            Field("architecture", "string", "Class of the model, as `config.json` names it."),
+            Field("parameter_count", "integer", "Number of parameters, those of the base model included."),
+            Field(
+                "trained_parameter_count",
+                "integer",
+                "Number of parameters of the version itself: of an adapter those of the adapter, otherwise all.",
+            ),
+            Field("size_bytes", "integer", "Size of the weights in bytes."),
+            Field(
+                "layers",
+                "ModelSummaryLayer",
+                "Tensors in the order of their names; numbers in them are ordered as numbers.",
+                repeated=True,
+            ),
+        ),
+    ),
+    "ModelSummaryLayer": Message(
+        "ModelSummaryLayer",
+        "Tensor of a layer.",
+        (
+            Field("name", "string", "Name of the tensor."),
+            Field("dtype", "string", "Number format, as safetensors names it: `F32`, `BF16`, …"),
+            Field("shape", "integer", "Shape.", repeated=True),
+            Field("parameter_count", "integer", "Number of parameters."),
+            Field(
+                "trained",
+                "bool",
+                "True if the tensor belongs to the version itself; false for one of the base model of an adapter.",
+            ),
         ),
     ),
     "ModelVersion": Message(
@@ -10098,13 +10108,13 @@ MESSAGES: dict[str, Message] = {
             Field(
                 "recipes",
                 "string",
-                "Recipes of the first version, in their order, for example `pretrain`, `sft`, `dpo`. Empty: `sft`. Each training begins with the artifact of the one before it: `pretrain`, `continued_pretrain`, `sft`, `dpo`, `kto`, `grpo` and `distillation` (from the teacher in `tuning.distillation`). `reward_model` trains a model that judges the answers of `dpo` or `grpo`, one of which follows it. `classical` (a classical model) stands alone.",
+                "Recipes of the first version, in their order, for example `pretrain`, `sft`, `dpo`. Empty: `sft`. Each training begins with the artifact of the one before it: `pretrain`, `continued_pretrain`, `sft`, `dpo`, `kto`, `grpo` and `distillation` (from the teacher in `tuning.distillation`). `reward_model` trains a model that judges the answers of `dpo` or `grpo`, one of which follows it. `classical` (a classical model) and `neural` (a small neural model) stand alone.",
                 repeated=True,
             ),
             Field(
                 "retraining_recipes",
                 "string",
-                "Recipes of later versions, in their order. Empty: `sft`. Each learns from feedback: `sft` and `distillation` from right answers, `dpo` and `reward_model` from preferences, `kto` from good and bad answers, `grpo` from prompts whose answers `tuning.rewards` check. A run leaves out the recipes that no feedback has come for since the last retraining. `classical` (right answers, of a classical model) and `auto` stand alone: `auto` takes that one of `sft`, `dpo` and `kto` for which the most feedback has come, and `grpo` in the place of `sft` if the project has rewards.",
+                "Recipes of later versions, in their order. Empty: `sft`. Each learns from feedback: `sft` and `distillation` from right answers, `dpo` and `reward_model` from preferences, `kto` from good and bad answers, `grpo` from prompts whose answers `tuning.rewards` check. A run leaves out the recipes that no feedback has come for since the last retraining. `classical` and `neural` (right answers, of a classical model and of a small neural one) and `auto` stand alone: `auto` takes that one of `sft`, `dpo` and `kto` for which the most feedback has come, and `grpo` in the place of `sft` if the project has rewards.",
                 repeated=True,
             ),
             Field(
@@ -10442,6 +10452,11 @@ MESSAGES: dict[str, Message] = {
                 "Architecture and tokenizer of a model that is trained from scratch; `hidden_size` and `layers` take precedence.",
             ),
             Field("lora", "Lora", "Settings of a new LoRA adapter beyond its rank."),
+            Field(
+                "neural",
+                "RecipeNeural",
+                "Network and training of the recipe `neural`. Training checks it when a run begins.",
+            ),
         ),
     ),
     "ProjectTuningDefaults": Message(
@@ -10503,6 +10518,11 @@ MESSAGES: dict[str, Message] = {
                 "distillation",
                 "Distillation",
                 "Teacher of the recipe `distillation`, and how it is learned from.",
+            ),
+            Field(
+                "domain_tokens",
+                "integer",
+                "Number of words of the training part to add to the vocabulary of the base model of a first version, at most 10,000. They need `training.method` METHOD_FULL.",
             ),
         ),
     ),
@@ -12963,7 +12983,11 @@ MESSAGES: dict[str, Message] = {
                 "number",
                 "Total cost, at most 1,000,000,000, in the currency of `hourly_cost`. 0: no limit.",
             ),
-            Field("hourly_cost", "number", "Cost of a worker for an hour. Required with `max_cost`."),
+            Field(
+                "hourly_cost",
+                "number",
+                "Cost of a worker for an hour. Default: the operator's price of the device (`RATOON_TRAINING_HOURLY_PRICES`). `max_cost` needs one of them.",
+            ),
         ),
     ),
     "SweepCorrection": Message(
@@ -13315,6 +13339,30 @@ MESSAGES: dict[str, Message] = {
             Field("expires_in", "integer", "Lifetime of the token in seconds."),
         ),
     ),
+    "TokenNeighbours": Message(
+        "TokenNeighbours",
+        "Tokens whose embeddings are nearest to that of a token.",
+        (
+            Field("name", "string", "Resource name of the model version."),
+            Field("token", "string", "Token, as the vocabulary writes it."),
+            Field("token_id", "integer", "Number of the token."),
+            Field(
+                "neighbours",
+                "TokenNeighboursNeighbour",
+                "Nearest tokens, the nearest first. The token itself is left out.",
+                repeated=True,
+            ),
+        ),
+    ),
+    "TokenNeighboursNeighbour": Message(
+        "TokenNeighboursNeighbour",
+        "One of the nearest tokens.",
+        (
+            Field("token", "string", "Token, as the vocabulary writes it."),
+            Field("token_id", "integer", "Number of the token."),
+            Field("cosine", "number", "Cosine of the angle between the embeddings, from -1 to 1."),
+        ),
+    ),
     "TrafficSegment": Message(
         "TrafficSegment",
         "Closed segment of captured traffic in the artifact store.",
@@ -13534,15 +13582,6 @@ ENUMS: dict[str, tuple[EnumValue, ...]] = {
         EnumValue("HUMAN", "SOURCE_HUMAN", "A person gave the label."),
         EnumValue("FEEDBACK", "SOURCE_FEEDBACK", "A user corrected or confirmed an answer."),
     ),
-    "CollectAnswersRequestSelection": (
-        EnumValue("UNSPECIFIED", "SELECTION_UNSPECIFIED", "Not set."),
-        EnumValue("ALL", "SELECTION_ALL", "All answers to callers."),
-        EnumValue(
-            "REJECTED",
-            "SELECTION_REJECTED",
-            "Answers with a thumb down or a low rating, and without a correction.",
-        ),
-    ),
     "ComputeAccelerator": (
         EnumValue("UNSPECIFIED", "ACCELERATOR_UNSPECIFIED", "Not set: CPU."),
         EnumValue("CPU", "ACCELERATOR_CPU", "CPU."),
@@ -13674,7 +13713,7 @@ ENUMS: dict[str, tuple[EnumValue, ...]] = {
         EnumValue(
             "LABEL_STUDIO",
             "EXCHANGE_FORMAT_LABEL_STUDIO",
-            "JSON list of tasks, as Label Studio imports and exports it (JSON, not JSON_MIN).",
+            "JSON list of tasks, as Label Studio imports it, or exports it as JSON or JSON_MIN.",
         ),
         EnumValue(
             "ARGILLA",
@@ -14045,8 +14084,8 @@ ENUMS: dict[str, tuple[EnumValue, ...]] = {
         EnumValue("UNSPECIFIED", "CHOICE_UNSPECIFIED", "Not set."),
         EnumValue("RANDOM", "CHOICE_RANDOM", "At random."),
         EnumValue(
-            "LEAST_CERTAIN",
-            "CHOICE_LEAST_CERTAIN",
+            "UNCERTAIN",
+            "CHOICE_UNCERTAIN",
             "The answers of which the model is least certain, by the probabilities of their tokens: only answers to requests that ask for them (`logprobs`) have one. Invalid answers and refusals count as the least certain ones.",
         ),
     ),
@@ -14118,7 +14157,6 @@ ENUMS: dict[str, tuple[EnumValue, ...]] = {
     "RecipeArchitectureRopeScaling": (
         EnumValue("UNSPECIFIED", "ROPE_SCALING_UNSPECIFIED", "Not set: none."),
         EnumValue("LINEAR", "ROPE_SCALING_LINEAR", "Positions divided by the factor."),
-        EnumValue("DYNAMIC", "ROPE_SCALING_DYNAMIC", "The base grows with the length of a text."),
         EnumValue("YARN", "ROPE_SCALING_YARN", "YaRN: low frequencies are divided, high ones stay."),
         EnumValue("LLAMA3", "ROPE_SCALING_LLAMA3", "As Llama 3.1 scales them."),
     ),
@@ -14192,6 +14230,11 @@ ENUMS: dict[str, tuple[EnumValue, ...]] = {
             "NEURAL",
             "METHOD_NEURAL",
             "Train a small neural model: a network of `neural` with a head, without a base, on from a neural model, or on top of an encoder in the layout of Hugging Face. Of the tasks `classify` and `regress`.",
+        ),
+        EnumValue(
+            "MERGE",
+            "METHOD_MERGE",
+            "Merge the LoRA adapter that `base_artifact_digest` names into its base, and publish the whole model as `lora.merge` does. Nothing is trained: the validation part gives the prompts of the comparison.",
         ),
     ),
     "RecipeNeuralActivation": (

@@ -163,9 +163,6 @@ class RecipeArchitectureRopeScaling(OpenEnum):
     LINEAR = "ROPE_SCALING_LINEAR"
     """Positions divided by the factor."""
 
-    DYNAMIC = "ROPE_SCALING_DYNAMIC"
-    """The base grows with the length of a text."""
-
     YARN = "ROPE_SCALING_YARN"
     """YaRN: low frequencies are divided, high ones stay."""
 
@@ -345,6 +342,157 @@ class Lora(Message):
     """
 
 
+class RecipeNeuralNetwork(OpenEnum):
+    """Architecture of a small neural model."""
+
+    UNSPECIFIED = "NETWORK_UNSPECIFIED"
+    """Not set."""
+
+    ENCODER = "NETWORK_ENCODER"
+    """Transformer encoder of the library transformers, with a head."""
+
+    CNN = "NETWORK_CNN"
+    """Convolutions over tokens, and their maxima over the text (Kim 2014)."""
+
+    RNN = "NETWORK_RNN"
+    """Recurrent network (Elman 1990) and the maxima of its states over the text."""
+
+    LSTM = "NETWORK_LSTM"
+    """Long short-term memory (Hochreiter and Schmidhuber 1997), pooled in the same way."""
+
+    GRU = "NETWORK_GRU"
+    """Gated recurrent units (Cho et al. 2014), pooled in the same way."""
+
+    MLP = "NETWORK_MLP"
+    """Hidden layers over the mean of the vectors of tokens."""
+
+
+class RecipeNeuralEncoder(OpenEnum):
+    """Kind of an encoder."""
+
+    UNSPECIFIED = "ENCODER_UNSPECIFIED"
+    """Not set."""
+
+    BERT = "ENCODER_BERT"
+    """BERT (Devlin et al. 2019)."""
+
+    DISTILBERT = "ENCODER_DISTILBERT"
+    """DistilBERT (Sanh et al. 2019)."""
+
+    MODERNBERT = "ENCODER_MODERNBERT"
+    """ModernBERT (Warner et al. 2024)."""
+
+
+class RecipeNeuralActivation(OpenEnum):
+    """Function after hidden layers and convolutions.
+
+    It decides about the initial weights: He before RELU and GELU, Xavier before TANH.
+    """
+
+    UNSPECIFIED = "ACTIVATION_UNSPECIFIED"
+    """Not set."""
+
+    RELU = "ACTIVATION_RELU"
+    """Rectified linear units."""
+
+    GELU = "ACTIVATION_GELU"
+    """Gaussian error linear units."""
+
+    TANH = "ACTIVATION_TANH"
+    """Hyperbolic tangent."""
+
+
+class RecipeNeuralClassWeights(OpenEnum):
+    """Weights of labels in the loss."""
+
+    UNSPECIFIED = "CLASS_WEIGHTS_UNSPECIFIED"
+    """Not set."""
+
+    NONE = "CLASS_WEIGHTS_NONE"
+    """All records count the same."""
+
+    BALANCED = "CLASS_WEIGHTS_BALANCED"
+    """All labels count the same: a record of a rare label counts more.
+
+    Of several labels a record, at most ten times.
+    """
+
+
+class RecipeNeural(Message):
+    """Architecture and training of a small neural model.
+
+    `learning_rate`, `epochs`, `batch_size` and `selection_metric` of the recipe apply as well. A run with
+    a neural base keeps its architecture and its tokenizer.
+    """
+
+    network: RecipeNeuralNetwork = RecipeNeuralNetwork.UNSPECIFIED
+    """Architecture. Default: CNN."""
+
+    encoder: RecipeNeuralEncoder = RecipeNeuralEncoder.UNSPECIFIED
+    """Kind of the encoder. Only with the network ENCODER and without a base. Default: BERT."""
+
+    vocab_size: int = 0
+    """Number of tokens of the tokenizer, which is trained on the training part: 300 to 65,536.
+
+    Default: 8,192.
+    """
+
+    hidden_size: int = 0
+    """Length of the vectors of tokens and of hidden states, 8 to 2,048.
+
+    Of an encoder a multiple of `heads`. Default: 128.
+    """
+
+    layers: int = 0
+    """Number of recurrent, hidden or encoder layers, 1 to 24. Default: 1, of an encoder 2."""
+
+    heads: int = 0
+    """Number of attention heads of an encoder. Default: 4."""
+
+    max_tokens: int = 0
+    """Number of tokens that are read of a text, 8 to 8,192. Default: 256."""
+
+    widths: list[int] = []
+    """Widths of the convolutions of a CNN in tokens, 1 to 16 each. Default: 3, 4 and 5."""
+
+    bidirectional: bool | None = None
+    """Read texts backwards as well. Only with RNN, LSTM and GRU. Default: true."""
+
+    activation: RecipeNeuralActivation = RecipeNeuralActivation.UNSPECIFIED
+    """Function after hidden layers and convolutions. Default: RELU."""
+
+    dropout: float | None = None
+    """Share of values that a training step leaves out, from 0 to below 1.
+
+    Default: 0.3, of an encoder 0.1.
+    """
+
+    l1: float = 0.0
+    """Weight of the sum of the absolute weights in the loss, at least 0. Default: 0."""
+
+    l2: float = 0.0
+    """Weight of half the sum of the squared weights in the loss, at least 0. Default: 0."""
+
+    class_weights: RecipeNeuralClassWeights = RecipeNeuralClassWeights.UNSPECIFIED
+    """Weights of labels in the loss. Default: NONE."""
+
+    clip_norm: float = 0.0
+    """Maximum norm of the gradient, above 0. Default: 1."""
+
+    patience: int = 0
+    """Number of epochs without a gain on the validation part after which a run ends, 1 to 1,000.
+
+    Default: 3.
+    """
+
+    any_base: bool = False
+    """Begin from scratch instead of refusing a base that is neither a neural model of the same task nor
+    an encoder.
+
+    For pipelines whose version in production may be a model of another kind.
+    """
+
+
 class Reward(Message):
     """Reward of an answer."""
 
@@ -500,6 +648,13 @@ class RecipeMethod(OpenEnum):
     model, or on top of an encoder in the layout of Hugging Face.
 
     Of the tasks `classify` and `regress`.
+    """
+
+    MERGE = "METHOD_MERGE"
+    """Merge the LoRA adapter that `base_artifact_digest` names into its base, and publish the whole
+    model as `lora.merge` does.
+
+    Nothing is trained: the validation part gives the prompts of the comparison.
     """
 
 
@@ -941,157 +1096,6 @@ class RecipeExpertGrowth(Message):
 
     source: RecipeExpertGrowthSource = RecipeExpertGrowthSource.UNSPECIFIED
     """What a new expert begins as. Default: COPY."""
-
-
-class RecipeNeuralNetwork(OpenEnum):
-    """Architecture of a small neural model."""
-
-    UNSPECIFIED = "NETWORK_UNSPECIFIED"
-    """Not set."""
-
-    ENCODER = "NETWORK_ENCODER"
-    """Transformer encoder of the library transformers, with a head."""
-
-    CNN = "NETWORK_CNN"
-    """Convolutions over tokens, and their maxima over the text (Kim 2014)."""
-
-    RNN = "NETWORK_RNN"
-    """Recurrent network (Elman 1990) and the maxima of its states over the text."""
-
-    LSTM = "NETWORK_LSTM"
-    """Long short-term memory (Hochreiter and Schmidhuber 1997), pooled in the same way."""
-
-    GRU = "NETWORK_GRU"
-    """Gated recurrent units (Cho et al. 2014), pooled in the same way."""
-
-    MLP = "NETWORK_MLP"
-    """Hidden layers over the mean of the vectors of tokens."""
-
-
-class RecipeNeuralEncoder(OpenEnum):
-    """Kind of an encoder."""
-
-    UNSPECIFIED = "ENCODER_UNSPECIFIED"
-    """Not set."""
-
-    BERT = "ENCODER_BERT"
-    """BERT (Devlin et al. 2019)."""
-
-    DISTILBERT = "ENCODER_DISTILBERT"
-    """DistilBERT (Sanh et al. 2019)."""
-
-    MODERNBERT = "ENCODER_MODERNBERT"
-    """ModernBERT (Warner et al. 2024)."""
-
-
-class RecipeNeuralActivation(OpenEnum):
-    """Function after hidden layers and convolutions.
-
-    It decides about the initial weights: He before RELU and GELU, Xavier before TANH.
-    """
-
-    UNSPECIFIED = "ACTIVATION_UNSPECIFIED"
-    """Not set."""
-
-    RELU = "ACTIVATION_RELU"
-    """Rectified linear units."""
-
-    GELU = "ACTIVATION_GELU"
-    """Gaussian error linear units."""
-
-    TANH = "ACTIVATION_TANH"
-    """Hyperbolic tangent."""
-
-
-class RecipeNeuralClassWeights(OpenEnum):
-    """Weights of labels in the loss."""
-
-    UNSPECIFIED = "CLASS_WEIGHTS_UNSPECIFIED"
-    """Not set."""
-
-    NONE = "CLASS_WEIGHTS_NONE"
-    """All records count the same."""
-
-    BALANCED = "CLASS_WEIGHTS_BALANCED"
-    """All labels count the same: a record of a rare label counts more.
-
-    Of several labels a record, at most ten times.
-    """
-
-
-class RecipeNeural(Message):
-    """Architecture and training of a small neural model.
-
-    `learning_rate`, `epochs`, `batch_size` and `selection_metric` of the recipe apply as well. A run with
-    a neural base keeps its architecture and its tokenizer.
-    """
-
-    network: RecipeNeuralNetwork = RecipeNeuralNetwork.UNSPECIFIED
-    """Architecture. Default: CNN."""
-
-    encoder: RecipeNeuralEncoder = RecipeNeuralEncoder.UNSPECIFIED
-    """Kind of the encoder. Only with the network ENCODER and without a base. Default: BERT."""
-
-    vocab_size: int = 0
-    """Number of tokens of the tokenizer, which is trained on the training part: 300 to 65,536.
-
-    Default: 8,192.
-    """
-
-    hidden_size: int = 0
-    """Length of the vectors of tokens and of hidden states, 8 to 2,048.
-
-    Of an encoder a multiple of `heads`. Default: 128.
-    """
-
-    layers: int = 0
-    """Number of recurrent, hidden or encoder layers, 1 to 24. Default: 1, of an encoder 2."""
-
-    heads: int = 0
-    """Number of attention heads of an encoder. Default: 4."""
-
-    max_tokens: int = 0
-    """Number of tokens that are read of a text, 8 to 8,192. Default: 256."""
-
-    widths: list[int] = []
-    """Widths of the convolutions of a CNN in tokens, 1 to 16 each. Default: 3, 4 and 5."""
-
-    bidirectional: bool | None = None
-    """Read texts backwards as well. Only with RNN, LSTM and GRU. Default: true."""
-
-    activation: RecipeNeuralActivation = RecipeNeuralActivation.UNSPECIFIED
-    """Function after hidden layers and convolutions. Default: RELU."""
-
-    dropout: float | None = None
-    """Share of values that a training step leaves out, from 0 to below 1.
-
-    Default: 0.3, of an encoder 0.1.
-    """
-
-    l1: float = 0.0
-    """Weight of the sum of the absolute weights in the loss, at least 0. Default: 0."""
-
-    l2: float = 0.0
-    """Weight of half the sum of the squared weights in the loss, at least 0. Default: 0."""
-
-    class_weights: RecipeNeuralClassWeights = RecipeNeuralClassWeights.UNSPECIFIED
-    """Weights of labels in the loss. Default: NONE."""
-
-    clip_norm: float = 0.0
-    """Maximum norm of the gradient, above 0. Default: 1."""
-
-    patience: int = 0
-    """Number of epochs without a gain on the validation part after which a run ends, 1 to 1,000.
-
-    Default: 3.
-    """
-
-    any_base: bool = False
-    """Begin from scratch instead of refusing a base that is neither a neural model of the same task nor
-    an encoder.
-
-    For pipelines whose version in production may be a model of another kind.
-    """
 
 
 class Recipe(Message):
@@ -1797,7 +1801,11 @@ class SweepBudget(Message):
     """Total cost, at most 1,000,000,000, in the currency of `hourly_cost`. 0: no limit."""
 
     hourly_cost: float = 0.0
-    """Cost of a worker for an hour. Required with `max_cost`."""
+    """Cost of a worker for an hour.
+
+    Default: the operator's price of the device (`RATOON_TRAINING_HOURLY_PRICES`). `max_cost` needs one of
+    them.
+    """
 
 
 class SweepFold(Message):

@@ -4,6 +4,7 @@ import grpc
 import warnings
 
 from ratoon.registry.v1 import model_pb2 as ratoon_dot_registry_dot_v1_dot_model__pb2
+from ratoon.registry.v1 import model_summary_pb2 as ratoon_dot_registry_dot_v1_dot_model__summary__pb2
 from ratoon.registry.v1 import model_version_pb2 as ratoon_dot_registry_dot_v1_dot_model__version__pb2
 from ratoon.registry.v1 import registry_service_pb2 as ratoon_dot_registry_dot_v1_dot_registry__service__pb2
 
@@ -61,6 +62,16 @@ class RegistryServiceStub:
                 '/ratoon.registry.v1.RegistryService/GetModelVersion',
                 request_serializer=ratoon_dot_registry_dot_v1_dot_registry__service__pb2.GetModelVersionRequest.SerializeToString,
                 response_deserializer=ratoon_dot_registry_dot_v1_dot_model__version__pb2.ModelVersion.FromString,
+                _registered_method=True)
+        self.DescribeModelVersion = channel.unary_unary(
+                '/ratoon.registry.v1.RegistryService/DescribeModelVersion',
+                request_serializer=ratoon_dot_registry_dot_v1_dot_registry__service__pb2.DescribeModelVersionRequest.SerializeToString,
+                response_deserializer=ratoon_dot_registry_dot_v1_dot_model__summary__pb2.ModelSummary.FromString,
+                _registered_method=True)
+        self.FindTokenNeighbours = channel.unary_unary(
+                '/ratoon.registry.v1.RegistryService/FindTokenNeighbours',
+                request_serializer=ratoon_dot_registry_dot_v1_dot_registry__service__pb2.FindTokenNeighboursRequest.SerializeToString,
+                response_deserializer=ratoon_dot_registry_dot_v1_dot_model__summary__pb2.TokenNeighbours.FromString,
                 _registered_method=True)
         self.ListModelVersions = channel.unary_unary(
                 '/ratoon.registry.v1.RegistryService/ListModelVersions',
@@ -146,6 +157,21 @@ class RegistryServiceServicer:
 
     def GetModelVersion(self, request, context):
         """Return one model version.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DescribeModelVersion(self, request, context):
+        """Describe the weights of a model version: its tensors with their shapes, and which of them were trained.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def FindTokenNeighbours(self, request, context):
+        """Find the tokens whose embeddings are nearest to that of a token, by cosine. Refused: a token that the version does
+        not have (`TOKEN_UNKNOWN`), and a version without an embedding of tokens (`NO_EMBEDDINGS`).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -245,6 +271,16 @@ def add_RegistryServiceServicer_to_server(servicer, server):
                     servicer.GetModelVersion,
                     request_deserializer=ratoon_dot_registry_dot_v1_dot_registry__service__pb2.GetModelVersionRequest.FromString,
                     response_serializer=ratoon_dot_registry_dot_v1_dot_model__version__pb2.ModelVersion.SerializeToString,
+            ),
+            'DescribeModelVersion': grpc.unary_unary_rpc_method_handler(
+                    servicer.DescribeModelVersion,
+                    request_deserializer=ratoon_dot_registry_dot_v1_dot_registry__service__pb2.DescribeModelVersionRequest.FromString,
+                    response_serializer=ratoon_dot_registry_dot_v1_dot_model__summary__pb2.ModelSummary.SerializeToString,
+            ),
+            'FindTokenNeighbours': grpc.unary_unary_rpc_method_handler(
+                    servicer.FindTokenNeighbours,
+                    request_deserializer=ratoon_dot_registry_dot_v1_dot_registry__service__pb2.FindTokenNeighboursRequest.FromString,
+                    response_serializer=ratoon_dot_registry_dot_v1_dot_model__summary__pb2.TokenNeighbours.SerializeToString,
             ),
             'ListModelVersions': grpc.unary_unary_rpc_method_handler(
                     servicer.ListModelVersions,
@@ -428,6 +464,60 @@ class RegistryService:
             '/ratoon.registry.v1.RegistryService/GetModelVersion',
             ratoon_dot_registry_dot_v1_dot_registry__service__pb2.GetModelVersionRequest.SerializeToString,
             ratoon_dot_registry_dot_v1_dot_model__version__pb2.ModelVersion.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DescribeModelVersion(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ratoon.registry.v1.RegistryService/DescribeModelVersion',
+            ratoon_dot_registry_dot_v1_dot_registry__service__pb2.DescribeModelVersionRequest.SerializeToString,
+            ratoon_dot_registry_dot_v1_dot_model__summary__pb2.ModelSummary.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def FindTokenNeighbours(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ratoon.registry.v1.RegistryService/FindTokenNeighbours',
+            ratoon_dot_registry_dot_v1_dot_registry__service__pb2.FindTokenNeighboursRequest.SerializeToString,
+            ratoon_dot_registry_dot_v1_dot_model__summary__pb2.TokenNeighbours.FromString,
             options,
             channel_credentials,
             insecure,

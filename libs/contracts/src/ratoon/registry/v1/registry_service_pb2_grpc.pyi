@@ -6,6 +6,7 @@ isort:skip_file
 from collections import abc as _abc
 from grpc import aio as _aio
 from ratoon.registry.v1 import model_pb2 as _model_pb2
+from ratoon.registry.v1 import model_summary_pb2 as _model_summary_pb2
 from ratoon.registry.v1 import model_version_pb2 as _model_version_pb2
 from ratoon.registry.v1 import registry_service_pb2 as _registry_service_pb2
 import abc as _abc_1
@@ -49,6 +50,12 @@ class RegistryServiceStub:
     """
     GetModelVersion: _grpc.UnaryUnaryMultiCallable[_registry_service_pb2.GetModelVersionRequest, _model_version_pb2.ModelVersion]
     """Return one model version."""
+    DescribeModelVersion: _grpc.UnaryUnaryMultiCallable[_registry_service_pb2.DescribeModelVersionRequest, _model_summary_pb2.ModelSummary]
+    """Describe the weights of a model version: its tensors with their shapes, and which of them were trained."""
+    FindTokenNeighbours: _grpc.UnaryUnaryMultiCallable[_registry_service_pb2.FindTokenNeighboursRequest, _model_summary_pb2.TokenNeighbours]
+    """Find the tokens whose embeddings are nearest to that of a token, by cosine. Refused: a token that the version does
+    not have (`TOKEN_UNKNOWN`), and a version without an embedding of tokens (`NO_EMBEDDINGS`).
+    """
     ListModelVersions: _grpc.UnaryUnaryMultiCallable[_registry_service_pb2.ListModelVersionsRequest, _registry_service_pb2.ListModelVersionsResponse]
     """List the model versions of a model, oldest first."""
     WatchModelVersion: _grpc.UnaryStreamMultiCallable[_registry_service_pb2.WatchModelVersionRequest, _model_version_pb2.ModelVersion]
@@ -94,6 +101,12 @@ class RegistryServiceAsyncStub(RegistryServiceStub):
     """
     GetModelVersion: _aio.UnaryUnaryMultiCallable[_registry_service_pb2.GetModelVersionRequest, _model_version_pb2.ModelVersion]  # type: ignore[assignment]
     """Return one model version."""
+    DescribeModelVersion: _aio.UnaryUnaryMultiCallable[_registry_service_pb2.DescribeModelVersionRequest, _model_summary_pb2.ModelSummary]  # type: ignore[assignment]
+    """Describe the weights of a model version: its tensors with their shapes, and which of them were trained."""
+    FindTokenNeighbours: _aio.UnaryUnaryMultiCallable[_registry_service_pb2.FindTokenNeighboursRequest, _model_summary_pb2.TokenNeighbours]  # type: ignore[assignment]
+    """Find the tokens whose embeddings are nearest to that of a token, by cosine. Refused: a token that the version does
+    not have (`TOKEN_UNKNOWN`), and a version without an embedding of tokens (`NO_EMBEDDINGS`).
+    """
     ListModelVersions: _aio.UnaryUnaryMultiCallable[_registry_service_pb2.ListModelVersionsRequest, _registry_service_pb2.ListModelVersionsResponse]  # type: ignore[assignment]
     """List the model versions of a model, oldest first."""
     WatchModelVersion: _aio.UnaryStreamMultiCallable[_registry_service_pb2.WatchModelVersionRequest, _model_version_pb2.ModelVersion]  # type: ignore[assignment]
@@ -166,6 +179,24 @@ class RegistryServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_model_version_pb2.ModelVersion, _abc.Awaitable[_model_version_pb2.ModelVersion]]:
         """Return one model version."""
+
+    @_abc_1.abstractmethod
+    def DescribeModelVersion(
+        self,
+        request: _registry_service_pb2.DescribeModelVersionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_model_summary_pb2.ModelSummary, _abc.Awaitable[_model_summary_pb2.ModelSummary]]:
+        """Describe the weights of a model version: its tensors with their shapes, and which of them were trained."""
+
+    @_abc_1.abstractmethod
+    def FindTokenNeighbours(
+        self,
+        request: _registry_service_pb2.FindTokenNeighboursRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_model_summary_pb2.TokenNeighbours, _abc.Awaitable[_model_summary_pb2.TokenNeighbours]]:
+        """Find the tokens whose embeddings are nearest to that of a token, by cosine. Refused: a token that the version does
+        not have (`TOKEN_UNKNOWN`), and a version without an embedding of tokens (`NO_EMBEDDINGS`).
+        """
 
     @_abc_1.abstractmethod
     def ListModelVersions(
