@@ -38,6 +38,8 @@ def without_features() -> Select[Any]:
         func.coalesce(a.c.caller, "").label("caller"),
         a.c.prompt_digest,
         a.c.session,
+        a.c.answer_status,
+        a.c.confidence,
     )
 
 
@@ -55,6 +57,8 @@ def answer_of(row: Row[tuple[object, ...]]) -> Answer:
         row.caller,
         row.prompt_digest,
         row.session,
+        status=row.answer_status,
+        confidence=row.confidence,
     )
 
 

@@ -51,6 +51,8 @@ _MAX_FEEDBACK = 50_000
 """Answers with feedback that one query returns; the newest count."""
 
 _FEEDBACK_TABLES = (FEEDBACK_LABELS, SESSION_FEEDBACK, PREFERENCES, OUTCOMES)
+_OVERLAP = 500
+"""Rows before a position that are read again on PostgreSQL: transactions may commit in another order than numbers."""
 _FORGET = delete(FEEDBACK_LABELS).where(
     FEEDBACK_LABELS.c.project == bindparam("of_project"),
     FEEDBACK_LABELS.c.answer_id == bindparam("of_answer"),
@@ -287,6 +289,67 @@ class AnswerTables(ShadowTables):
         query = query.order_by(a.c.time.desc(), a.c.number.desc()).limit(limit)
         return [answer_of(row) for row in tx.connection.execute(query)]
 
+    def arrived(
+        self, tx: Transaction, project: str, deployment: str, after: int, limit: int
+    ) -> list[tuple[int, Answer]]:
+        """Return answers that arrived after a position, oldest first, each with its position, without features.
+
+        Empty `deployment`: of all deployments. A few answers before the position may be returned again.
+        """
+        a, after, limit = ANSWERS, *_since(tx, after, limit)
+        query = without_features().add_columns(a.c.number)
+        query = query.where(a.c.project == project, a.c.number > after)
+        if deployment:
+            query = query.where(a.c.deployment == deployment)
+        rows = tx.connection.execute(query.order_by(a.c.number).limit(limit))
+        return [(row.number, answer_of(row)) for row in rows]
+
+    def feedback_arrived(
+        self, tx: Transaction, project: str, after: int, limit: int
+    ) -> list[tuple[int, Answer | None, FeedbackLabel]]:
+        """Return feedback that arrived after a position, oldest first, with its position and its answer.
+
+        None: the segment of the answer has not arrived. Some before the position may be returned again.
+        """
+        f, after, limit = FEEDBACK_LABELS, *_since(tx, after, limit)
+        query = (
+            select(f.c.number, f.c.answer_id, f.c.version, f.c.time.label("feedback_time"), f.c.verdict)
+            .add_columns(f.c.correction, f.c.traceparent, f.c.feedback, f.c.consent, f.c.is_session)
+            .add_columns(f.c.user_mark)
+            .where(f.c.project == project, f.c.number > after)
+            .order_by(f.c.number)
+            .limit(limit)
+        )
+        rows = tx.connection.execute(query).all()
+        known = self.by_id(tx, project, [row.answer_id for row in rows])
+        return [(row.number, known.get(row.answer_id), feedback_label(row)) for row in rows]
+
+    def feedback_of(
+        self, tx: Transaction, project: str, answer_ids: Sequence[str]
+    ) -> dict[str, FeedbackLabel]:
+        """Return the feedback that counts for each of these answers, by the answer's id."""
+        f, labels = FEEDBACK_LABELS, dict[str, FeedbackLabel]()
+        for some in batches(answer_ids):
+            query = select(f, f.c.time.label("feedback_time")).where(
+                f.c.project == project, f.c.answer_id.in_(some)
+            )
+            labels |= {row.answer_id: feedback_label(row) for row in tx.connection.execute(query)}
+        return labels
+
+    def contested(self, tx: Transaction, project: str, content_digests: Sequence[str]) -> set[str]:
+        """Return those of these texts, by their digests, whose answers have corrections that differ."""
+        a, f, contested = ANSWERS, FEEDBACK_LABELS, set[str]()
+        for some in batches(content_digests):
+            query = (
+                select(a.c.content_digest)
+                .join(f, ANSWER_OF_FEEDBACK)
+                .where(a.c.project == project, a.c.content_digest.in_(some), f.c.correction != "")
+                .group_by(a.c.content_digest)
+                .having(func.count(func.distinct(f.c.correction)) > 1)
+            )
+            contested |= set(tx.connection.execute(query).scalars())
+        return contested
+
     def features(self, tx: Transaction, project: str, answers: Sequence[Answer]) -> list[ExchangeFeatures]:
         """Return the features of these answers and their texts."""
         a = ANSWERS
@@ -471,6 +534,12 @@ class AnswerTables(ShadowTables):
         return digests, max(deleted) >= limit
 
 
+def _since(tx: Transaction, after: int, limit: int) -> tuple[int, int]:
+    """Return the position to read from and the number of rows. SQLite has one writer, whose numbers are in order."""
+    again = _OVERLAP if tx.connection.dialect.name == "postgresql" else 0
+    return max(0, after - again), limit + min(after, again)
+
+
 def _older(kind: type, project: str, before: datetime, limit: int) -> Select[tuple[str]]:
     """The names of the oldest resources of a project that were created before a time."""
     t = RESOURCES[kind]
@@ -497,6 +566,7 @@ def _row(project: str, answer: Answer) -> dict[str, object]:
         **_reply_row(answer.reply),
         "answer_status": answer.status,
         "slices": json.dumps(dict(answer.slices), sort_keys=True) if answer.slices else None,
+        "confidence": answer.confidence,
     }
 
 

@@ -69,6 +69,7 @@ ANSWERS = Table(
     Column("reply_words", LargeBinary, nullable=True),
     Column("answer_status", String(16), nullable=False, server_default=""),
     Column("slices", Text, nullable=True),
+    Column("confidence", Float(53), nullable=True),
     UniqueConstraint("project", "answer_id"),
     Index("ix_answers_session", "project", "session"),
     Index("ix_answers_time", "project", "time"),
@@ -77,7 +78,7 @@ ANSWERS = Table(
 )
 """Answers without their texts; `time` in microseconds since 1970, words as 32-bit hashes.
 `caller` is NULL if the caller is unknown; features of the answer (`reply_…`) are NULL where drift does not use them;
-`slices` is a JSON object of captured metadata, NULL without any."""
+`slices` is a JSON object of captured metadata, NULL without any; `confidence` is NULL if it is not known."""
 
 FEEDBACK_LABELS = Table(
     "judgements",

@@ -182,6 +182,7 @@ def _exchange(row: dict[str, Any]) -> Exchange:
         _number(row.get("latency_ms")),
         int(_number(row.get("completion_tokens"))),
         _metadata(row.get("metadata")),
+        _probability(row.get("confidence")),
     )
 
 
@@ -213,6 +214,13 @@ def _number(value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return 0.0
     return float(value) if 0 <= value <= _MAX_NUMBER else 0.0
+
+
+def _probability(value: object) -> float | None:
+    """Return a probability; None for anything that cannot be one."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return float(value) if 0 <= value <= 1 else None
 
 
 def _turn(message: dict[str, Any]) -> Turn:

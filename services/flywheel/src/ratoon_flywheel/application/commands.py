@@ -114,6 +114,8 @@ class CreateFeedback:
     """None: that of the project."""
     session_id: str = ""
     user: str = ""
+    task: str = ""
+    """Labeling task by which annotators gave the feedback; empty: a user gave it."""
 
 
 @dataclass(frozen=True)
@@ -151,6 +153,21 @@ class ExportFeedback:
     purpose: Consent = Consent.TRAINING
     start: datetime | None = None
     end: datetime | None = None
+
+
+@dataclass(frozen=True)
+class CollectAnswers:
+    """Read answers that arrived after a position, or those with these ids; -1: the newest position alone."""
+
+    parent: str
+    deployment: str = ""
+    rejected: bool = False
+    """Read those that users rejected."""
+    max_rating: int = 2
+    conflicts: bool = False
+    position: int = 0
+    size: int = 200
+    answer_ids: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

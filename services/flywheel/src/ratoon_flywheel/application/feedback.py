@@ -71,7 +71,8 @@ def create_feedback(
         command.outcomes,
         command.implicit,
         session=session_mark(command.parent, command.session_id),
-        user=caller_mark(command.parent, command.user),
+        user=caller_mark(command.parent, command.user or command.task),
+        task=command.task,
     )
     return commits.run(lambda tx: _stored(tx, command, feedback, operations, answers))
 
@@ -129,7 +130,10 @@ def _stored(
     tx: Transaction, command: CreateFeedback, feedback: Feedback, operations: Operations, answers: AnswerIndex
 ) -> Feedback:
     project = tx.get(Project, command.parent)
-    feedback = checked(replace(feedback, consent=command.consent or project.default_consent), project.task)
+    consent = command.consent or project.default_consent
+    if command.task and (earlier := answers.feedback_of(tx, project.name, [feedback.answer_id])):
+        consent = consent.limited_by(earlier[feedback.answer_id].consent)
+    feedback = checked(replace(feedback, consent=consent), project.task)
     if feedback.rejected_answer_id:
         _check_pair(tx, feedback, answers)
     stored, new = tx.create(feedback, command.request_id)

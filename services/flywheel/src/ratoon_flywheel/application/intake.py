@@ -130,4 +130,5 @@ def _answer(segment: str, exchange: Exchange, project: Project, max_chars: int) 
         features(exchange.answer, max_chars) if compares_answers(project.task) else None,
         answer_status(exchange.answer, bool(label), of_kind.FREE_TEXT) if compares_status else "",
         exchange.metadata,
+        exchange.confidence,
     )

@@ -16,3 +16,8 @@ class Consent(StrEnum):
     def allows(self, purpose: "Consent") -> bool:
         """Return whether data for this purpose, training or evaluation, may be made of the feedback."""
         return self is Consent.TRAINING or (self is Consent.EVALUATION and purpose is Consent.EVALUATION)
+
+    def limited_by(self, other: "Consent") -> "Consent":
+        """Return the stricter one of two permissions."""
+        order = list(Consent)
+        return max(self, other, key=order.index)

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -11,15 +11,17 @@ from ratoon.flywheel.v1 import flywheel_service_pb2 as pb
 from ratoon.flywheel.v1.flywheel_service_pb2_grpc import FlywheelServiceServicer
 from ratoon.operations.operations import Operations
 from ratoon.process.clock import Clock
+from ratoon.process.errors import InvalidArgument
 from ratoon.runtime.server import Threads
 from ratoon.security.answers import AnswerIds
-from ratoon.security.identity import caller
+from ratoon.security.identity import Role, caller
 from ratoon.service.standard_methods import StandardMethods
+from ratoon.storage.names import matched
 from ratoon.storage.shared_commits import SharedCommits
 from ratoon.storage.store import Store
 from ratoon.storage.watch import Changes
-from ratoon_flywheel import mapping
-from ratoon_flywheel.application import examples, feedback, handlers
+from ratoon_flywheel import answer_messages, mapping
+from ratoon_flywheel.application import collecting, examples, feedback, handlers
 from ratoon_flywheel.application.commands import DecideRun
 from ratoon_flywheel.application.external_events import EventCounts, receive_event
 from ratoon_flywheel.application.ports import (
@@ -31,6 +33,7 @@ from ratoon_flywheel.application.ports import (
     RunIndex,
     Segments,
     Suites,
+    Sweeps,
 )
 from ratoon_flywheel.application.watched import WatchedRuns
 from ratoon_flywheel.domain.pipelines.budget import Rates
@@ -41,6 +44,7 @@ from ratoon_flywheel.domain.projects import Project
 from ratoon_flywheel.domain.signals.feedback import Feedback
 from ratoon_flywheel.domain.signals.monitor import DriftReport
 from ratoon_flywheel.domain.signals.traffic import TrafficSegment
+from ratoon_flywheel.sweep_settings import update_of
 
 Context = Any
 
@@ -68,6 +72,7 @@ class Ports:
     event_counts: EventCounts
     suites: Suites
     judges: Judges
+    sweeps: Sweeps
 
 
 class FlywheelServicer(FlywheelServiceServicer):
@@ -85,7 +90,9 @@ class FlywheelServicer(FlywheelServiceServicer):
         self._events = StandardMethods(
             store, threads, ExternalEvent, handlers.EXTERNAL_EVENT, mapping.external_event
         )
-        self._feedback = StandardMethods(store, threads, Feedback, handlers.FEEDBACK, mapping.feedback)
+        self._feedback = StandardMethods(
+            store, threads, Feedback, handlers.FEEDBACK, answer_messages.feedback
+        )
         self._segments = StandardMethods(store, threads, TrafficSegment, handlers.SEGMENT, mapping.segment)
         self._drift_reports = StandardMethods(
             store, threads, DriftReport, handlers.DRIFT_REPORT, mapping.drift_report
@@ -130,6 +137,17 @@ class FlywheelServicer(FlywheelServiceServicer):
             self._ports.judges,
         )
         return mapping.project(changed, notices)
+
+    async def ApplySweep(self, request: pb.ApplySweepRequest, context: Context) -> project_pb2.Project:
+        """Give a project the settings of a trial; a change of the project in between is refused."""
+        matched(request.name, handlers.PROJECT)
+        if not request.sweep.startswith(f"{request.name}/sweeps/"):
+            raise InvalidArgument(
+                f"{request.sweep!r} is no sweep of {request.name}.", reason="BAD_NAME", field="sweep"
+            )
+        trial = await self._threads(self._ports.sweeps.trial, request.sweep, request.trial)
+        project = await self._projects.get(request)
+        return await self.UpdateProject(update_of(project, trial, request.etag), context)
 
     async def DeleteProject(
         self, request: pb.DeleteProjectRequest, context: Context
@@ -277,6 +295,8 @@ class FlywheelServicer(FlywheelServiceServicer):
     ) -> signal_pb2.Feedback:
         """Store a user's feedback on an answer."""
         ports, command = self._ports, mapping.create_feedback(request)
+        if request.feedback.task and caller().role >= Role.SERVICE:
+            command = replace(command, task=request.feedback.task)
         created = await self._threads(
             feedback.create_feedback,
             command,
@@ -286,7 +306,7 @@ class FlywheelServicer(FlywheelServiceServicer):
             ports.ids,
             ports.clock,
         )
-        return mapping.feedback(created)
+        return answer_messages.feedback(created)
 
     async def ListFeedback(
         self, request: pb.ListFeedbackRequest, context: Context
@@ -305,6 +325,16 @@ class FlywheelServicer(FlywheelServiceServicer):
         )
         counts = Counter(each.form.value for each in read.records)
         return mapping.exported_feedback(digest, counts, read.left_out)
+
+    async def CollectAnswers(
+        self, request: pb.CollectAnswersRequest, context: Context
+    ) -> pb.CollectAnswersResponse:
+        """Captured answers that may be used for training."""
+        ports, command = self._ports, answer_messages.collect_answers(request)
+        collected = await self._threads(
+            collecting.collect_answers, command, ports.store, ports.answers, ports.segments, ports.clock
+        )
+        return answer_messages.collected_answers(collected)
 
     async def CompareVersions(
         self, request: pb.CompareVersionsRequest, context: Context

@@ -181,6 +181,40 @@ class UpdateProjectRequest(_message.Message):
 Global___UpdateProjectRequest: _TypeAlias = UpdateProjectRequest  # noqa: Y015
 
 @_typing.final
+class ApplySweepRequest(_message.Message):
+    """Request of `ApplySweep`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    SWEEP_FIELD_NUMBER: _builtins.int
+    TRIAL_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Resource name of the project: `projects/{project}`."""
+    sweep: _builtins.str
+    """Resource name of the sweep: `projects/{project}/sweeps/{sweep}`."""
+    trial: _builtins.int
+    """Number of the trial. 0: the best one."""
+    etag: _builtins.str
+    """`etag` that was read with the project. A stale value is refused; an empty value is not checked."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        sweep: _builtins.str = ...,
+        trial: _builtins.int = ...,
+        etag: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["etag", b"etag", "name", b"name", "sweep", b"sweep", "trial", b"trial"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ApplySweepRequest: _TypeAlias = ApplySweepRequest  # noqa: Y015
+
+@_typing.final
 class DeleteProjectRequest(_message.Message):
     """Request of `DeleteProject`."""
 
@@ -961,6 +995,119 @@ class ExportFeedbackResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ExportFeedbackResponse: _TypeAlias = ExportFeedbackResponse  # noqa: Y015
+
+@_typing.final
+class CollectAnswersRequest(_message.Message):
+    """Request of `CollectAnswers`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    class _Selection:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _SelectionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[CollectAnswersRequest._Selection.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        SELECTION_UNSPECIFIED: CollectAnswersRequest._Selection.ValueType  # 0
+        """Not set."""
+        SELECTION_ALL: CollectAnswersRequest._Selection.ValueType  # 1
+        """All answers to callers."""
+        SELECTION_REJECTED: CollectAnswersRequest._Selection.ValueType  # 2
+        """Answers with a thumb down or a low rating, and without a correction."""
+
+    class Selection(_Selection, metaclass=_SelectionEnumTypeWrapper):
+        """Answers to read."""
+
+    SELECTION_UNSPECIFIED: CollectAnswersRequest.Selection.ValueType  # 0
+    """Not set."""
+    SELECTION_ALL: CollectAnswersRequest.Selection.ValueType  # 1
+    """All answers to callers."""
+    SELECTION_REJECTED: CollectAnswersRequest.Selection.ValueType  # 2
+    """Answers with a thumb down or a low rating, and without a correction."""
+
+    PARENT_FIELD_NUMBER: _builtins.int
+    DEPLOYMENT_FIELD_NUMBER: _builtins.int
+    SELECTION_FIELD_NUMBER: _builtins.int
+    MAX_RATING_FIELD_NUMBER: _builtins.int
+    CONFLICTS_FIELD_NUMBER: _builtins.int
+    POSITION_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    ANSWER_IDS_FIELD_NUMBER: _builtins.int
+    parent: _builtins.str
+    """Resource name of the project: `projects/{project}`."""
+    deployment: _builtins.str
+    """Resource name of the deployment. Empty: all deployments."""
+    selection: Global___CollectAnswersRequest.Selection.ValueType
+    """Answers to read. Default: ALL."""
+    max_rating: _builtins.int
+    """Highest rating of a rejected answer, 1 to 4. Default: 2."""
+    conflicts: _builtins.bool
+    """Also answers to one text whose corrections differ, with the selection REJECTED."""
+    position: _builtins.int
+    """Read what arrived after this position: `position` of the previous response. -1: return the newest position alone."""
+    page_size: _builtins.int
+    """Maximum number of answers to look at, 1 to 1,000. Default: 200."""
+    @_builtins.property
+    def answer_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """IDs of answers to read with their texts, at most 100, in place of what arrived. Those that do not exist, or may not
+        be used, are left out.
+        """
+
+    def __init__(
+        self,
+        *,
+        parent: _builtins.str = ...,
+        deployment: _builtins.str = ...,
+        selection: Global___CollectAnswersRequest.Selection.ValueType = ...,
+        max_rating: _builtins.int = ...,
+        conflicts: _builtins.bool = ...,
+        position: _builtins.int = ...,
+        page_size: _builtins.int = ...,
+        answer_ids: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer_ids", b"answer_ids", "conflicts", b"conflicts", "deployment", b"deployment", "max_rating", b"max_rating", "page_size", b"page_size", "parent", b"parent", "position", b"position", "selection", b"selection"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CollectAnswersRequest: _TypeAlias = CollectAnswersRequest  # noqa: Y015
+
+@_typing.final
+class CollectAnswersResponse(_message.Message):
+    """Response of `CollectAnswers`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ANSWERS_FIELD_NUMBER: _builtins.int
+    POSITION_FIELD_NUMBER: _builtins.int
+    FORBIDDEN_COUNT_FIELD_NUMBER: _builtins.int
+    HAS_MORE_FIELD_NUMBER: _builtins.int
+    position: _builtins.int
+    """Position up to which everything was looked at."""
+    forbidden_count: _builtins.int
+    """Number of answers that may not be used for training."""
+    has_more: _builtins.bool
+    """True if more has arrived after `position`."""
+    @_builtins.property
+    def answers(self) -> _containers.RepeatedCompositeFieldContainer[_signal_pb2.CapturedAnswer]:
+        """The answers, in the order of their positions."""
+
+    def __init__(
+        self,
+        *,
+        answers: _abc.Iterable[_signal_pb2.CapturedAnswer] | None = ...,
+        position: _builtins.int = ...,
+        forbidden_count: _builtins.int = ...,
+        has_more: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answers", b"answers", "forbidden_count", b"forbidden_count", "has_more", b"has_more", "position", b"position"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CollectAnswersResponse: _TypeAlias = CollectAnswersResponse  # noqa: Y015
 
 @_typing.final
 class CompareVersionsRequest(_message.Message):

@@ -60,6 +60,11 @@ class FlywheelServiceStub:
                 request_serializer=ratoon_dot_flywheel_dot_v1_dot_flywheel__service__pb2.UpdateProjectRequest.SerializeToString,
                 response_deserializer=ratoon_dot_flywheel_dot_v1_dot_project__pb2.Project.FromString,
                 _registered_method=True)
+        self.ApplySweep = channel.unary_unary(
+                '/ratoon.flywheel.v1.FlywheelService/ApplySweep',
+                request_serializer=ratoon_dot_flywheel_dot_v1_dot_flywheel__service__pb2.ApplySweepRequest.SerializeToString,
+                response_deserializer=ratoon_dot_flywheel_dot_v1_dot_project__pb2.Project.FromString,
+                _registered_method=True)
         self.DeleteProject = channel.unary_unary(
                 '/ratoon.flywheel.v1.FlywheelService/DeleteProject',
                 request_serializer=ratoon_dot_flywheel_dot_v1_dot_flywheel__service__pb2.DeleteProjectRequest.SerializeToString,
@@ -165,6 +170,11 @@ class FlywheelServiceStub:
                 request_serializer=ratoon_dot_flywheel_dot_v1_dot_flywheel__service__pb2.ExportFeedbackRequest.SerializeToString,
                 response_deserializer=ratoon_dot_flywheel_dot_v1_dot_flywheel__service__pb2.ExportFeedbackResponse.FromString,
                 _registered_method=True)
+        self.CollectAnswers = channel.unary_unary(
+                '/ratoon.flywheel.v1.FlywheelService/CollectAnswers',
+                request_serializer=ratoon_dot_flywheel_dot_v1_dot_flywheel__service__pb2.CollectAnswersRequest.SerializeToString,
+                response_deserializer=ratoon_dot_flywheel_dot_v1_dot_flywheel__service__pb2.CollectAnswersResponse.FromString,
+                _registered_method=True)
         self.CreateTrafficSegment = channel.unary_unary(
                 '/ratoon.flywheel.v1.FlywheelService/CreateTrafficSegment',
                 request_serializer=ratoon_dot_flywheel_dot_v1_dot_flywheel__service__pb2.CreateTrafficSegmentRequest.SerializeToString,
@@ -222,6 +232,15 @@ class FlywheelServiceServicer:
         """Update a project. Pipeline runs that are in progress keep the settings with which they started. The removal of a
         label with which the version in production answers is refused (`LABEL_SERVED`) unless `allow_label_removal` is set.
         Settings out of range: `BAD_PROJECT`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ApplySweep(self, request, context):
+        """Make the settings of the best trial of a sweep the training settings of the project; pipeline runs use them from
+        then on. Refused: a sweep without a completed trial (`NO_TRIAL`), a setting that projects do not have
+        (`SETTING_NOT_SUPPORTED`), a stale `etag`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -396,6 +415,15 @@ class FlywheelServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CollectAnswers(self, request, context):
+        """Read captured answers that may be used for training, in the order in which they, or the feedback on them, arrived.
+        Called by labeling. Other answers are left out. Texts are read only of the answers that `answer_ids` names. A
+        selection that does not exist and values out of range are refused (`BAD_FEEDBACK`).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def CreateTrafficSegment(self, request, context):
         """Register a closed segment of captured traffic. Called by gateways. Its answers are counted before the call returns.
         A segment with an ID and a digest that are known already is returned unchanged. Invalid counts, times or contents
@@ -454,6 +482,11 @@ def add_FlywheelServiceServicer_to_server(servicer, server):
             'UpdateProject': grpc.unary_unary_rpc_method_handler(
                     servicer.UpdateProject,
                     request_deserializer=ratoon_dot_flywheel_dot_v1_dot_flywheel__service__pb2.UpdateProjectRequest.FromString,
+                    response_serializer=ratoon_dot_flywheel_dot_v1_dot_project__pb2.Project.SerializeToString,
+            ),
+            'ApplySweep': grpc.unary_unary_rpc_method_handler(
+                    servicer.ApplySweep,
+                    request_deserializer=ratoon_dot_flywheel_dot_v1_dot_flywheel__service__pb2.ApplySweepRequest.FromString,
                     response_serializer=ratoon_dot_flywheel_dot_v1_dot_project__pb2.Project.SerializeToString,
             ),
             'DeleteProject': grpc.unary_unary_rpc_method_handler(
@@ -560,6 +593,11 @@ def add_FlywheelServiceServicer_to_server(servicer, server):
                     servicer.ExportFeedback,
                     request_deserializer=ratoon_dot_flywheel_dot_v1_dot_flywheel__service__pb2.ExportFeedbackRequest.FromString,
                     response_serializer=ratoon_dot_flywheel_dot_v1_dot_flywheel__service__pb2.ExportFeedbackResponse.SerializeToString,
+            ),
+            'CollectAnswers': grpc.unary_unary_rpc_method_handler(
+                    servicer.CollectAnswers,
+                    request_deserializer=ratoon_dot_flywheel_dot_v1_dot_flywheel__service__pb2.CollectAnswersRequest.FromString,
+                    response_serializer=ratoon_dot_flywheel_dot_v1_dot_flywheel__service__pb2.CollectAnswersResponse.SerializeToString,
             ),
             'CreateTrafficSegment': grpc.unary_unary_rpc_method_handler(
                     servicer.CreateTrafficSegment,
@@ -695,6 +733,33 @@ class FlywheelService:
             target,
             '/ratoon.flywheel.v1.FlywheelService/UpdateProject',
             ratoon_dot_flywheel_dot_v1_dot_flywheel__service__pb2.UpdateProjectRequest.SerializeToString,
+            ratoon_dot_flywheel_dot_v1_dot_project__pb2.Project.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ApplySweep(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ratoon.flywheel.v1.FlywheelService/ApplySweep',
+            ratoon_dot_flywheel_dot_v1_dot_flywheel__service__pb2.ApplySweepRequest.SerializeToString,
             ratoon_dot_flywheel_dot_v1_dot_project__pb2.Project.FromString,
             options,
             channel_credentials,
@@ -1263,6 +1328,33 @@ class FlywheelService:
             '/ratoon.flywheel.v1.FlywheelService/ExportFeedback',
             ratoon_dot_flywheel_dot_v1_dot_flywheel__service__pb2.ExportFeedbackRequest.SerializeToString,
             ratoon_dot_flywheel_dot_v1_dot_flywheel__service__pb2.ExportFeedbackResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CollectAnswers(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ratoon.flywheel.v1.FlywheelService/CollectAnswers',
+            ratoon_dot_flywheel_dot_v1_dot_flywheel__service__pb2.CollectAnswersRequest.SerializeToString,
+            ratoon_dot_flywheel_dot_v1_dot_flywheel__service__pb2.CollectAnswersResponse.FromString,
             options,
             channel_credentials,
             insecure,

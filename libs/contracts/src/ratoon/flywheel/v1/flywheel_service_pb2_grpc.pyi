@@ -51,6 +51,11 @@ class FlywheelServiceStub:
     label with which the version in production answers is refused (`LABEL_SERVED`) unless `allow_label_removal` is set.
     Settings out of range: `BAD_PROJECT`.
     """
+    ApplySweep: _grpc.UnaryUnaryMultiCallable[_flywheel_service_pb2.ApplySweepRequest, _project_pb2.Project]
+    """Make the settings of the best trial of a sweep the training settings of the project; pipeline runs use them from
+    then on. Refused: a sweep without a completed trial (`NO_TRIAL`), a setting that projects do not have
+    (`SETTING_NOT_SUPPORTED`), a stale `etag`.
+    """
     DeleteProject: _grpc.UnaryUnaryMultiCallable[_flywheel_service_pb2.DeleteProjectRequest, _flywheel_service_pb2.DeleteProjectResponse]
     """Delete a project with its deployments, policies, pipeline runs, captured traffic and feedback. Datasets, models and
     other runs stay in storage but cannot be accessed without the project. Refused while a pipeline run is in progress
@@ -128,6 +133,11 @@ class FlywheelServiceStub:
     preferences, and answers with a thumb. A source is created from it, for a dataset version. Feedback that may not be
     used for the purpose is left out. A purpose or a form that does not exist is refused (`BAD_FEEDBACK`).
     """
+    CollectAnswers: _grpc.UnaryUnaryMultiCallable[_flywheel_service_pb2.CollectAnswersRequest, _flywheel_service_pb2.CollectAnswersResponse]
+    """Read captured answers that may be used for training, in the order in which they, or the feedback on them, arrived.
+    Called by labeling. Other answers are left out. Texts are read only of the answers that `answer_ids` names. A
+    selection that does not exist and values out of range are refused (`BAD_FEEDBACK`).
+    """
     CreateTrafficSegment: _grpc.UnaryUnaryMultiCallable[_flywheel_service_pb2.CreateTrafficSegmentRequest, _signal_pb2.TrafficSegment]
     """Register a closed segment of captured traffic. Called by gateways. Its answers are counted before the call returns.
     A segment with an ID and a digest that are known already is returned unchanged. Invalid counts, times or contents
@@ -159,6 +169,11 @@ class FlywheelServiceAsyncStub(FlywheelServiceStub):
     """Update a project. Pipeline runs that are in progress keep the settings with which they started. The removal of a
     label with which the version in production answers is refused (`LABEL_SERVED`) unless `allow_label_removal` is set.
     Settings out of range: `BAD_PROJECT`.
+    """
+    ApplySweep: _aio.UnaryUnaryMultiCallable[_flywheel_service_pb2.ApplySweepRequest, _project_pb2.Project]  # type: ignore[assignment]
+    """Make the settings of the best trial of a sweep the training settings of the project; pipeline runs use them from
+    then on. Refused: a sweep without a completed trial (`NO_TRIAL`), a setting that projects do not have
+    (`SETTING_NOT_SUPPORTED`), a stale `etag`.
     """
     DeleteProject: _aio.UnaryUnaryMultiCallable[_flywheel_service_pb2.DeleteProjectRequest, _flywheel_service_pb2.DeleteProjectResponse]  # type: ignore[assignment]
     """Delete a project with its deployments, policies, pipeline runs, captured traffic and feedback. Datasets, models and
@@ -237,6 +252,11 @@ class FlywheelServiceAsyncStub(FlywheelServiceStub):
     preferences, and answers with a thumb. A source is created from it, for a dataset version. Feedback that may not be
     used for the purpose is left out. A purpose or a form that does not exist is refused (`BAD_FEEDBACK`).
     """
+    CollectAnswers: _aio.UnaryUnaryMultiCallable[_flywheel_service_pb2.CollectAnswersRequest, _flywheel_service_pb2.CollectAnswersResponse]  # type: ignore[assignment]
+    """Read captured answers that may be used for training, in the order in which they, or the feedback on them, arrived.
+    Called by labeling. Other answers are left out. Texts are read only of the answers that `answer_ids` names. A
+    selection that does not exist and values out of range are refused (`BAD_FEEDBACK`).
+    """
     CreateTrafficSegment: _aio.UnaryUnaryMultiCallable[_flywheel_service_pb2.CreateTrafficSegmentRequest, _signal_pb2.TrafficSegment]  # type: ignore[assignment]
     """Register a closed segment of captured traffic. Called by gateways. Its answers are counted before the call returns.
     A segment with an ID and a digest that are known already is returned unchanged. Invalid counts, times or contents
@@ -289,6 +309,17 @@ class FlywheelServiceServicer(metaclass=_abc_1.ABCMeta):
         """Update a project. Pipeline runs that are in progress keep the settings with which they started. The removal of a
         label with which the version in production answers is refused (`LABEL_SERVED`) unless `allow_label_removal` is set.
         Settings out of range: `BAD_PROJECT`.
+        """
+
+    @_abc_1.abstractmethod
+    def ApplySweep(
+        self,
+        request: _flywheel_service_pb2.ApplySweepRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_project_pb2.Project, _abc.Awaitable[_project_pb2.Project]]:
+        """Make the settings of the best trial of a sweep the training settings of the project; pipeline runs use them from
+        then on. Refused: a sweep without a completed trial (`NO_TRIAL`), a setting that projects do not have
+        (`SETTING_NOT_SUPPORTED`), a stale `etag`.
         """
 
     @_abc_1.abstractmethod
@@ -492,6 +523,17 @@ class FlywheelServiceServicer(metaclass=_abc_1.ABCMeta):
         """Store what users said about answers as a JSONL blob of records. These are rewritten and confirmed answers,
         preferences, and answers with a thumb. A source is created from it, for a dataset version. Feedback that may not be
         used for the purpose is left out. A purpose or a form that does not exist is refused (`BAD_FEEDBACK`).
+        """
+
+    @_abc_1.abstractmethod
+    def CollectAnswers(
+        self,
+        request: _flywheel_service_pb2.CollectAnswersRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_flywheel_service_pb2.CollectAnswersResponse, _abc.Awaitable[_flywheel_service_pb2.CollectAnswersResponse]]:
+        """Read captured answers that may be used for training, in the order in which they, or the feedback on them, arrived.
+        Called by labeling. Other answers are left out. Texts are read only of the answers that `answer_ids` names. A
+        selection that does not exist and values out of range are refused (`BAD_FEEDBACK`).
         """
 
     @_abc_1.abstractmethod

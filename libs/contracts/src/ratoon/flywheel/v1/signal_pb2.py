@@ -24,9 +24,10 @@ _sym_db = _symbol_database.Default()
 
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from ratoon.common.v1 import metric_pb2 as ratoon_dot_common_dot_v1_dot_metric__pb2
+from ratoon.common.v1 import options_pb2 as ratoon_dot_common_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fratoon/flywheel/v1/signal.proto\x12\x12ratoon.flywheel.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dratoon/common/v1/metric.proto\"\x9f\x05\n\x08\x46\x65\x65\x64\x62\x61\x63k\x12\x0c\n\x04name\x18\x01 \x01(\t\x12/\n\x0b\x63reate_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tanswer_id\x18\x03 \x01(\t\x12\r\n\x05thumb\x18\x04 \x01(\x05\x12\x0e\n\x06rating\x18\x05 \x01(\x05\x12\x12\n\ncorrection\x18\x06 \x01(\t\x12\x0f\n\x07\x63omment\x18\x07 \x01(\t\x12\x0f\n\x07version\x18\x08 \x01(\t\x12\x1a\n\x12rejected_answer_id\x18\t \x01(\t\x12<\n\x08outcomes\x18\n \x03(\x0b\x32*.ratoon.flywheel.v1.Feedback.OutcomesEntry\x12\x37\n\x08implicit\x18\x0b \x01(\x0e\x32%.ratoon.flywheel.v1.Feedback.Implicit\x12\x35\n\x07\x63onsent\x18\x0c \x01(\x0e\x32$.ratoon.flywheel.v1.Feedback.Consent\x12\x12\n\nsession_id\x18\r \x01(\t\x12\x0c\n\x04user\x18\x0e \x01(\t\x1a/\n\rOutcomesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\"b\n\x07\x43onsent\x12\x17\n\x13\x43ONSENT_UNSPECIFIED\x10\x00\x12\x14\n\x10\x43ONSENT_TRAINING\x10\x01\x12\x16\n\x12\x43ONSENT_EVALUATION\x10\x02\x12\x10\n\x0c\x43ONSENT_NONE\x10\x03\"k\n\x08Implicit\x12\x18\n\x14IMPLICIT_UNSPECIFIED\x10\x00\x12\x13\n\x0fIMPLICIT_COPIED\x10\x01\x12\x18\n\x14IMPLICIT_REGENERATED\x10\x02\x12\x16\n\x12IMPLICIT_ABANDONED\x10\x03\"\xd1\t\n\nComparison\x12\x33\n\x07version\x18\x01 \x01(\x0b\x32\".ratoon.flywheel.v1.Comparison.Arm\x12\x39\n\rother_version\x18\x02 \x01(\x0b\x32\".ratoon.flywheel.v1.Comparison.Arm\x12\x12\n\ndifference\x18\x03 \x01(\x01\x12\x16\n\x0e\x64ifference_low\x18\x04 \x01(\x01\x12\x17\n\x0f\x64ifference_high\x18\x05 \x01(\x01\x12\x12\n\nconclusive\x18\x06 \x01(\x08\x12:\n\tby_metric\x18\x07 \x01(\x0b\x32\'.ratoon.flywheel.v1.Comparison.ByMetric\x12\x17\n\x0fpreferred_count\x18\x08 \x01(\x03\x12\x16\n\x0erejected_count\x18\t \x01(\x03\x1a\x94\x02\n\x08\x42yMetric\x12(\n\x06metric\x18\x01 \x01(\x0b\x32\x18.ratoon.common.v1.Metric\x12\x35\n\x07version\x18\x02 \x01(\x0b\x32$.ratoon.flywheel.v1.Comparison.Score\x12;\n\rother_version\x18\x03 \x01(\x0b\x32$.ratoon.flywheel.v1.Comparison.Score\x12\x0c\n\x04gain\x18\x04 \x01(\x01\x12\x15\n\x08gain_low\x18\x05 \x01(\x01H\x00\x88\x01\x01\x12\x16\n\tgain_high\x18\x06 \x01(\x01H\x01\x88\x01\x01\x12\x12\n\nconclusive\x18\x07 \x01(\x08\x42\x0b\n\t_gain_lowB\x0c\n\n_gain_high\x1ax\n\x05Score\x12\r\n\x05value\x18\x01 \x01(\x01\x12\x10\n\x03low\x18\x02 \x01(\x01H\x00\x88\x01\x01\x12\x11\n\x04high\x18\x03 \x01(\x01H\x01\x88\x01\x01\x12\x14\n\x0c\x61nswer_count\x18\x04 \x01(\x03\x12\x14\n\x0c\x63\x61ller_count\x18\x05 \x01(\x03\x42\x06\n\x04_lowB\x07\n\x05_high\x1a\xcc\x03\n\x03\x41rm\x12\x0f\n\x07version\x18\x01 \x01(\t\x12\x16\n\x0epositive_count\x18\x02 \x01(\x03\x12\x16\n\x0enegative_count\x18\x03 \x01(\x03\x12\x14\n\x0csatisfaction\x18\x04 \x01(\x01\x12\x18\n\x10satisfaction_low\x18\x05 \x01(\x01\x12\x19\n\x11satisfaction_high\x18\x06 \x01(\x01\x12\x14\n\x0c\x63\x61ller_count\x18\x07 \x01(\x03\x12\x42\n\x08outcomes\x18\x08 \x03(\x0b\x32\x30.ratoon.flywheel.v1.Comparison.Arm.OutcomesEntry\x12O\n\x0fimplicit_counts\x18\t \x03(\x0b\x32\x36.ratoon.flywheel.v1.Comparison.Arm.ImplicitCountsEntry\x1aW\n\rOutcomesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x35\n\x05value\x18\x02 \x01(\x0b\x32&.ratoon.flywheel.v1.Comparison.Outcome:\x02\x38\x01\x1a\x35\n\x13ImplicitCountsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\x1a-\n\x07Outcome\x12\x0c\n\x04mean\x18\x01 \x01(\x01\x12\x14\n\x0c\x61nswer_count\x18\x02 \x01(\x03\"\x9d\x03\n\x0eTrafficSegment\x12\x0c\n\x04name\x18\x01 \x01(\t\x12/\n\x0b\x63reate_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\ndeployment\x18\x03 \x01(\t\x12\x0e\n\x06\x64igest\x18\x04 \x01(\t\x12\x14\n\x0c\x61nswer_count\x18\x05 \x01(\x03\x12.\n\nstart_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\nlost_count\x18\x08 \x01(\x03\x12\x17\n\x0fset_aside_count\x18\t \x01(\x03\x12P\n\x10set_aside_faults\x18\n \x03(\x0b\x32\x36.ratoon.flywheel.v1.TrafficSegment.SetAsideFaultsEntry\x1a\x35\n\x13SetAsideFaultsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\"\xe3\x04\n\x0b\x44riftReport\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x03\x12/\n\x0b\x63reate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07version\x18\x04 \x01(\t\x12\x14\n\x0c\x61nswer_count\x18\x05 \x01(\x03\x12\x39\n\x08measures\x18\x06 \x03(\x0b\x32\'.ratoon.flywheel.v1.DriftReport.Measure\x12\x0f\n\x07\x64rifted\x18\x07 \x01(\x08\x12\x16\n\x0e\x66\x65\x65\x64\x62\x61\x63k_count\x18\x08 \x01(\x03\x12\x16\n\x0enegative_count\x18\t \x01(\x03\x12\x12\n\nerror_rate\x18\n \x01(\x01\x1a\xf2\x01\n\x07Measure\x12\x0f\n\x07\x66\x65\x61ture\x18\x01 \x01(\t\x12\x12\n\ndivergence\x18\x02 \x01(\x01\x12\x11\n\tnull_band\x18\x03 \x01(\x01\x12\x0f\n\x07\x64rifted\x18\x04 \x01(\x08\x12\x15\n\rjs_divergence\x18\x05 \x01(\x01\x12\x15\n\rjs_noise_band\x18\x06 \x01(\x01\x12\x0b\n\x03psi\x18\x07 \x01(\x01\x12\x16\n\x0epsi_noise_band\x18\x08 \x01(\x01\x12<\n\treference\x18\t \x01(\x0e\x32).ratoon.flywheel.v1.DriftReport.Reference\x12\r\n\x05slice\x18\n \x01(\t\"W\n\tReference\x12\x19\n\x15REFERENCE_UNSPECIFIED\x10\x00\x12\x16\n\x12REFERENCE_TRAINING\x10\x01\x12\x17\n\x13REFERENCE_PROMOTION\x10\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fratoon/flywheel/v1/signal.proto\x12\x12ratoon.flywheel.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dratoon/common/v1/metric.proto\x1a\x1eratoon/common/v1/options.proto\"\xad\x05\n\x08\x46\x65\x65\x64\x62\x61\x63k\x12\x0c\n\x04name\x18\x01 \x01(\t\x12/\n\x0b\x63reate_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tanswer_id\x18\x03 \x01(\t\x12\r\n\x05thumb\x18\x04 \x01(\x05\x12\x0e\n\x06rating\x18\x05 \x01(\x05\x12\x12\n\ncorrection\x18\x06 \x01(\t\x12\x0f\n\x07\x63omment\x18\x07 \x01(\t\x12\x0f\n\x07version\x18\x08 \x01(\t\x12\x1a\n\x12rejected_answer_id\x18\t \x01(\t\x12<\n\x08outcomes\x18\n \x03(\x0b\x32*.ratoon.flywheel.v1.Feedback.OutcomesEntry\x12\x37\n\x08implicit\x18\x0b \x01(\x0e\x32%.ratoon.flywheel.v1.Feedback.Implicit\x12\x35\n\x07\x63onsent\x18\x0c \x01(\x0e\x32$.ratoon.flywheel.v1.Feedback.Consent\x12\x12\n\nsession_id\x18\r \x01(\t\x12\x0c\n\x04user\x18\x0e \x01(\t\x12\x0c\n\x04task\x18\x0f \x01(\t\x1a/\n\rOutcomesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\"b\n\x07\x43onsent\x12\x17\n\x13\x43ONSENT_UNSPECIFIED\x10\x00\x12\x14\n\x10\x43ONSENT_TRAINING\x10\x01\x12\x16\n\x12\x43ONSENT_EVALUATION\x10\x02\x12\x10\n\x0c\x43ONSENT_NONE\x10\x03\"k\n\x08Implicit\x12\x18\n\x14IMPLICIT_UNSPECIFIED\x10\x00\x12\x13\n\x0fIMPLICIT_COPIED\x10\x01\x12\x18\n\x14IMPLICIT_REGENERATED\x10\x02\x12\x16\n\x12IMPLICIT_ABANDONED\x10\x03\"\x84\x02\n\x0e\x43\x61pturedAnswer\x12\x11\n\tanswer_id\x18\x01 \x01(\t\x12/\n\x0b\x63reate_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\ndeployment\x18\x03 \x01(\t\x12\x0f\n\x07version\x18\x04 \x01(\t\x12\x10\n\x08position\x18\x05 \x01(\x03\x12\x14\n\x0ctext_digests\x18\x06 \x03(\t\x12\x12\n\x04text\x18\x07 \x01(\tB\x04\xa8\xb5\x18\x01\x12\x13\n\x05label\x18\x08 \x01(\tB\x04\xa8\xb5\x18\x01\x12\x17\n\nconfidence\x18\t \x01(\x01H\x00\x88\x01\x01\x12\x10\n\x08\x66\x65\x65\x64\x62\x61\x63k\x18\n \x01(\tB\r\n\x0b_confidence\"\xd1\t\n\nComparison\x12\x33\n\x07version\x18\x01 \x01(\x0b\x32\".ratoon.flywheel.v1.Comparison.Arm\x12\x39\n\rother_version\x18\x02 \x01(\x0b\x32\".ratoon.flywheel.v1.Comparison.Arm\x12\x12\n\ndifference\x18\x03 \x01(\x01\x12\x16\n\x0e\x64ifference_low\x18\x04 \x01(\x01\x12\x17\n\x0f\x64ifference_high\x18\x05 \x01(\x01\x12\x12\n\nconclusive\x18\x06 \x01(\x08\x12:\n\tby_metric\x18\x07 \x01(\x0b\x32\'.ratoon.flywheel.v1.Comparison.ByMetric\x12\x17\n\x0fpreferred_count\x18\x08 \x01(\x03\x12\x16\n\x0erejected_count\x18\t \x01(\x03\x1a\x94\x02\n\x08\x42yMetric\x12(\n\x06metric\x18\x01 \x01(\x0b\x32\x18.ratoon.common.v1.Metric\x12\x35\n\x07version\x18\x02 \x01(\x0b\x32$.ratoon.flywheel.v1.Comparison.Score\x12;\n\rother_version\x18\x03 \x01(\x0b\x32$.ratoon.flywheel.v1.Comparison.Score\x12\x0c\n\x04gain\x18\x04 \x01(\x01\x12\x15\n\x08gain_low\x18\x05 \x01(\x01H\x00\x88\x01\x01\x12\x16\n\tgain_high\x18\x06 \x01(\x01H\x01\x88\x01\x01\x12\x12\n\nconclusive\x18\x07 \x01(\x08\x42\x0b\n\t_gain_lowB\x0c\n\n_gain_high\x1ax\n\x05Score\x12\r\n\x05value\x18\x01 \x01(\x01\x12\x10\n\x03low\x18\x02 \x01(\x01H\x00\x88\x01\x01\x12\x11\n\x04high\x18\x03 \x01(\x01H\x01\x88\x01\x01\x12\x14\n\x0c\x61nswer_count\x18\x04 \x01(\x03\x12\x14\n\x0c\x63\x61ller_count\x18\x05 \x01(\x03\x42\x06\n\x04_lowB\x07\n\x05_high\x1a\xcc\x03\n\x03\x41rm\x12\x0f\n\x07version\x18\x01 \x01(\t\x12\x16\n\x0epositive_count\x18\x02 \x01(\x03\x12\x16\n\x0enegative_count\x18\x03 \x01(\x03\x12\x14\n\x0csatisfaction\x18\x04 \x01(\x01\x12\x18\n\x10satisfaction_low\x18\x05 \x01(\x01\x12\x19\n\x11satisfaction_high\x18\x06 \x01(\x01\x12\x14\n\x0c\x63\x61ller_count\x18\x07 \x01(\x03\x12\x42\n\x08outcomes\x18\x08 \x03(\x0b\x32\x30.ratoon.flywheel.v1.Comparison.Arm.OutcomesEntry\x12O\n\x0fimplicit_counts\x18\t \x03(\x0b\x32\x36.ratoon.flywheel.v1.Comparison.Arm.ImplicitCountsEntry\x1aW\n\rOutcomesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x35\n\x05value\x18\x02 \x01(\x0b\x32&.ratoon.flywheel.v1.Comparison.Outcome:\x02\x38\x01\x1a\x35\n\x13ImplicitCountsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\x1a-\n\x07Outcome\x12\x0c\n\x04mean\x18\x01 \x01(\x01\x12\x14\n\x0c\x61nswer_count\x18\x02 \x01(\x03\"\x9d\x03\n\x0eTrafficSegment\x12\x0c\n\x04name\x18\x01 \x01(\t\x12/\n\x0b\x63reate_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\ndeployment\x18\x03 \x01(\t\x12\x0e\n\x06\x64igest\x18\x04 \x01(\t\x12\x14\n\x0c\x61nswer_count\x18\x05 \x01(\x03\x12.\n\nstart_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\nlost_count\x18\x08 \x01(\x03\x12\x17\n\x0fset_aside_count\x18\t \x01(\x03\x12P\n\x10set_aside_faults\x18\n \x03(\x0b\x32\x36.ratoon.flywheel.v1.TrafficSegment.SetAsideFaultsEntry\x1a\x35\n\x13SetAsideFaultsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\"\xe3\x04\n\x0b\x44riftReport\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x03\x12/\n\x0b\x63reate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07version\x18\x04 \x01(\t\x12\x14\n\x0c\x61nswer_count\x18\x05 \x01(\x03\x12\x39\n\x08measures\x18\x06 \x03(\x0b\x32\'.ratoon.flywheel.v1.DriftReport.Measure\x12\x0f\n\x07\x64rifted\x18\x07 \x01(\x08\x12\x16\n\x0e\x66\x65\x65\x64\x62\x61\x63k_count\x18\x08 \x01(\x03\x12\x16\n\x0enegative_count\x18\t \x01(\x03\x12\x12\n\nerror_rate\x18\n \x01(\x01\x1a\xf2\x01\n\x07Measure\x12\x0f\n\x07\x66\x65\x61ture\x18\x01 \x01(\t\x12\x12\n\ndivergence\x18\x02 \x01(\x01\x12\x11\n\tnull_band\x18\x03 \x01(\x01\x12\x0f\n\x07\x64rifted\x18\x04 \x01(\x08\x12\x15\n\rjs_divergence\x18\x05 \x01(\x01\x12\x15\n\rjs_noise_band\x18\x06 \x01(\x01\x12\x0b\n\x03psi\x18\x07 \x01(\x01\x12\x16\n\x0epsi_noise_band\x18\x08 \x01(\x01\x12<\n\treference\x18\t \x01(\x0e\x32).ratoon.flywheel.v1.DriftReport.Reference\x12\r\n\x05slice\x18\n \x01(\t\"W\n\tReference\x12\x19\n\x15REFERENCE_UNSPECIFIED\x10\x00\x12\x16\n\x12REFERENCE_TRAINING\x10\x01\x12\x17\n\x13REFERENCE_PROMOTION\x10\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,42 +36,48 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_FEEDBACK_OUTCOMESENTRY']._loaded_options = None
   _globals['_FEEDBACK_OUTCOMESENTRY']._serialized_options = b'8\001'
+  _globals['_CAPTUREDANSWER'].fields_by_name['text']._loaded_options = None
+  _globals['_CAPTUREDANSWER'].fields_by_name['text']._serialized_options = b'\250\265\030\001'
+  _globals['_CAPTUREDANSWER'].fields_by_name['label']._loaded_options = None
+  _globals['_CAPTUREDANSWER'].fields_by_name['label']._serialized_options = b'\250\265\030\001'
   _globals['_COMPARISON_ARM_OUTCOMESENTRY']._loaded_options = None
   _globals['_COMPARISON_ARM_OUTCOMESENTRY']._serialized_options = b'8\001'
   _globals['_COMPARISON_ARM_IMPLICITCOUNTSENTRY']._loaded_options = None
   _globals['_COMPARISON_ARM_IMPLICITCOUNTSENTRY']._serialized_options = b'8\001'
   _globals['_TRAFFICSEGMENT_SETASIDEFAULTSENTRY']._loaded_options = None
   _globals['_TRAFFICSEGMENT_SETASIDEFAULTSENTRY']._serialized_options = b'8\001'
-  _globals['_FEEDBACK']._serialized_start=120
-  _globals['_FEEDBACK']._serialized_end=791
-  _globals['_FEEDBACK_OUTCOMESENTRY']._serialized_start=535
-  _globals['_FEEDBACK_OUTCOMESENTRY']._serialized_end=582
-  _globals['_FEEDBACK_CONSENT']._serialized_start=584
-  _globals['_FEEDBACK_CONSENT']._serialized_end=682
-  _globals['_FEEDBACK_IMPLICIT']._serialized_start=684
-  _globals['_FEEDBACK_IMPLICIT']._serialized_end=791
-  _globals['_COMPARISON']._serialized_start=794
-  _globals['_COMPARISON']._serialized_end=2027
-  _globals['_COMPARISON_BYMETRIC']._serialized_start=1119
-  _globals['_COMPARISON_BYMETRIC']._serialized_end=1395
-  _globals['_COMPARISON_SCORE']._serialized_start=1397
-  _globals['_COMPARISON_SCORE']._serialized_end=1517
-  _globals['_COMPARISON_ARM']._serialized_start=1520
-  _globals['_COMPARISON_ARM']._serialized_end=1980
-  _globals['_COMPARISON_ARM_OUTCOMESENTRY']._serialized_start=1838
-  _globals['_COMPARISON_ARM_OUTCOMESENTRY']._serialized_end=1925
-  _globals['_COMPARISON_ARM_IMPLICITCOUNTSENTRY']._serialized_start=1927
-  _globals['_COMPARISON_ARM_IMPLICITCOUNTSENTRY']._serialized_end=1980
-  _globals['_COMPARISON_OUTCOME']._serialized_start=1982
-  _globals['_COMPARISON_OUTCOME']._serialized_end=2027
-  _globals['_TRAFFICSEGMENT']._serialized_start=2030
-  _globals['_TRAFFICSEGMENT']._serialized_end=2443
-  _globals['_TRAFFICSEGMENT_SETASIDEFAULTSENTRY']._serialized_start=2390
-  _globals['_TRAFFICSEGMENT_SETASIDEFAULTSENTRY']._serialized_end=2443
-  _globals['_DRIFTREPORT']._serialized_start=2446
-  _globals['_DRIFTREPORT']._serialized_end=3057
-  _globals['_DRIFTREPORT_MEASURE']._serialized_start=2726
-  _globals['_DRIFTREPORT_MEASURE']._serialized_end=2968
-  _globals['_DRIFTREPORT_REFERENCE']._serialized_start=2970
-  _globals['_DRIFTREPORT_REFERENCE']._serialized_end=3057
+  _globals['_FEEDBACK']._serialized_start=152
+  _globals['_FEEDBACK']._serialized_end=837
+  _globals['_FEEDBACK_OUTCOMESENTRY']._serialized_start=581
+  _globals['_FEEDBACK_OUTCOMESENTRY']._serialized_end=628
+  _globals['_FEEDBACK_CONSENT']._serialized_start=630
+  _globals['_FEEDBACK_CONSENT']._serialized_end=728
+  _globals['_FEEDBACK_IMPLICIT']._serialized_start=730
+  _globals['_FEEDBACK_IMPLICIT']._serialized_end=837
+  _globals['_CAPTUREDANSWER']._serialized_start=840
+  _globals['_CAPTUREDANSWER']._serialized_end=1100
+  _globals['_COMPARISON']._serialized_start=1103
+  _globals['_COMPARISON']._serialized_end=2336
+  _globals['_COMPARISON_BYMETRIC']._serialized_start=1428
+  _globals['_COMPARISON_BYMETRIC']._serialized_end=1704
+  _globals['_COMPARISON_SCORE']._serialized_start=1706
+  _globals['_COMPARISON_SCORE']._serialized_end=1826
+  _globals['_COMPARISON_ARM']._serialized_start=1829
+  _globals['_COMPARISON_ARM']._serialized_end=2289
+  _globals['_COMPARISON_ARM_OUTCOMESENTRY']._serialized_start=2147
+  _globals['_COMPARISON_ARM_OUTCOMESENTRY']._serialized_end=2234
+  _globals['_COMPARISON_ARM_IMPLICITCOUNTSENTRY']._serialized_start=2236
+  _globals['_COMPARISON_ARM_IMPLICITCOUNTSENTRY']._serialized_end=2289
+  _globals['_COMPARISON_OUTCOME']._serialized_start=2291
+  _globals['_COMPARISON_OUTCOME']._serialized_end=2336
+  _globals['_TRAFFICSEGMENT']._serialized_start=2339
+  _globals['_TRAFFICSEGMENT']._serialized_end=2752
+  _globals['_TRAFFICSEGMENT_SETASIDEFAULTSENTRY']._serialized_start=2699
+  _globals['_TRAFFICSEGMENT_SETASIDEFAULTSENTRY']._serialized_end=2752
+  _globals['_DRIFTREPORT']._serialized_start=2755
+  _globals['_DRIFTREPORT']._serialized_end=3366
+  _globals['_DRIFTREPORT_MEASURE']._serialized_start=3035
+  _globals['_DRIFTREPORT_MEASURE']._serialized_end=3277
+  _globals['_DRIFTREPORT_REFERENCE']._serialized_start=3279
+  _globals['_DRIFTREPORT_REFERENCE']._serialized_end=3366
 # @@protoc_insertion_point(module_scope)

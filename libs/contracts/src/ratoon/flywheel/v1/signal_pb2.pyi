@@ -117,6 +117,7 @@ class Feedback(_message.Message):
     CONSENT_FIELD_NUMBER: _builtins.int
     SESSION_ID_FIELD_NUMBER: _builtins.int
     USER_FIELD_NUMBER: _builtins.int
+    TASK_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Resource name: `projects/{project}/feedback/{feedback}`."""
     answer_id: _builtins.str
@@ -147,6 +148,10 @@ class Feedback(_message.Message):
     """
     user: _builtins.str
     """User who gives the feedback, at most 256 characters. Default: the `user` of the request. It returns as a hash."""
+    task: _builtins.str
+    """Resource name of the labeling task by which annotators gave the feedback. Set by the server. Empty: a user gave
+    the feedback.
+    """
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """Time of creation, UTC. Set by the server."""
@@ -174,14 +179,83 @@ class Feedback(_message.Message):
         consent: Global___Feedback.Consent.ValueType = ...,
         session_id: _builtins.str = ...,
         user: _builtins.str = ...,
+        task: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer_id", b"answer_id", "comment", b"comment", "consent", b"consent", "correction", b"correction", "create_time", b"create_time", "implicit", b"implicit", "name", b"name", "outcomes", b"outcomes", "rating", b"rating", "rejected_answer_id", b"rejected_answer_id", "session_id", b"session_id", "thumb", b"thumb", "user", b"user", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer_id", b"answer_id", "comment", b"comment", "consent", b"consent", "correction", b"correction", "create_time", b"create_time", "implicit", b"implicit", "name", b"name", "outcomes", b"outcomes", "rating", b"rating", "rejected_answer_id", b"rejected_answer_id", "session_id", b"session_id", "task", b"task", "thumb", b"thumb", "user", b"user", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Feedback: _TypeAlias = Feedback  # noqa: Y015
+
+@_typing.final
+class CapturedAnswer(_message.Message):
+    """Answer of a model to a caller, as the captured traffic holds it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ANSWER_ID_FIELD_NUMBER: _builtins.int
+    CREATE_TIME_FIELD_NUMBER: _builtins.int
+    DEPLOYMENT_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    POSITION_FIELD_NUMBER: _builtins.int
+    TEXT_DIGESTS_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
+    LABEL_FIELD_NUMBER: _builtins.int
+    CONFIDENCE_FIELD_NUMBER: _builtins.int
+    FEEDBACK_FIELD_NUMBER: _builtins.int
+    answer_id: _builtins.str
+    """`id` of the answer."""
+    deployment: _builtins.str
+    """Resource name of the deployment."""
+    version: _builtins.str
+    """Resource name of the model version that answered."""
+    position: _builtins.int
+    """Position of the answer, or of the feedback on it, in the order of arrival."""
+    text: _builtins.str
+    """Text of the last message of the user; in projects of free text the whole conversation. Set if `answer_ids` names
+    the answer.
+    """
+    label: _builtins.str
+    """The answer in canonical form. Of free text set only if `answer_ids` names the answer. Empty: it is not valid."""
+    confidence: _builtins.float
+    """Geometric mean of the probabilities of the tokens of the answer, 0 to 1. Not set: the request did not ask for
+    them. Invalid answers and refusals have 0.
+    """
+    feedback: _builtins.str
+    """Resource name of the feedback that counts for the answer. Empty: none."""
+    @_builtins.property
+    def create_time(self) -> _timestamp_pb2.Timestamp:
+        """Time of the answer, UTC."""
+
+    @_builtins.property
+    def text_digests(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """SHA-256 digests of the texts of the request without white space around them, the question first."""
+
+    def __init__(
+        self,
+        *,
+        answer_id: _builtins.str = ...,
+        create_time: _timestamp_pb2.Timestamp | None = ...,
+        deployment: _builtins.str = ...,
+        version: _builtins.str = ...,
+        position: _builtins.int = ...,
+        text_digests: _abc.Iterable[_builtins.str] | None = ...,
+        text: _builtins.str = ...,
+        label: _builtins.str = ...,
+        confidence: _builtins.float | None = ...,
+        feedback: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_confidence", b"_confidence", "confidence", b"confidence", "create_time", b"create_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_confidence", b"_confidence", "answer_id", b"answer_id", "confidence", b"confidence", "create_time", b"create_time", "deployment", b"deployment", "feedback", b"feedback", "label", b"label", "position", b"position", "text", b"text", "text_digests", b"text_digests", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__confidence: _TypeAlias = _typing.Literal["confidence"]  # noqa: Y015
+    _WhichOneofArgType__confidence: _TypeAlias = _typing.Literal["_confidence", b"_confidence"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__confidence) -> _WhichOneofReturnType__confidence | None: ...
+
+Global___CapturedAnswer: _TypeAlias = CapturedAnswer  # noqa: Y015
 
 @_typing.final
 class Comparison(_message.Message):

@@ -69,6 +69,8 @@ class Feedback:
     user: str = ""
     """Mark of the user who gave the feedback; empty: the user of the request."""
     revision: int = 0
+    task: str = ""
+    """Labeling task by which annotators gave the feedback; empty: a user gave it."""
 
     @property
     def verdict(self) -> Verdict:

@@ -85,6 +85,8 @@ class Exchange:
     """Length of the answer, as the engine counted it."""
     metadata: Mapping[str, str] = field(default_factory=dict)
     """Metadata of the request that the gateway captures."""
+    confidence: float | None = None
+    """Geometric mean of the probabilities of the tokens of the answer; None: the request did not ask for them."""
 
     @property
     def prompt(self) -> Record:
@@ -165,6 +167,8 @@ class Answer:
     """`AnswerStatus`, where drift compares it."""
     slices: Mapping[str, str] = field(default_factory=dict)
     """Captured metadata of the request."""
+    confidence: float | None = None
+    """Geometric mean of the probabilities of the tokens of the answer; None: it is not known."""
 
 
 @dataclass(frozen=True)
