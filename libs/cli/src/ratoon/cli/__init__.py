@@ -19,8 +19,10 @@ from ratoon.cli import (
     profiles,
     queues,
     resources,
+    runs,
     safety,
     suites,
+    sweeps,
     table_rows,
 )
 from ratoon.cli.completions import completion
@@ -98,7 +100,8 @@ for _name, _group in (
     ("labels", resources.labels),
     ("queues", queues.app),
     ("guidelines", changes.guidelines),
-    ("runs", resources.runs),
+    ("runs", runs.app),
+    ("sweeps", sweeps.app),
     ("evaluations", evaluations.app),
     ("suites", suites.app),
     ("models", resources.models),

@@ -43,6 +43,8 @@ COLUMNS = {
     "queues": ["name", "state", "openCount", "reviewCount", "doneCount", "skippedCount", "stopReason"],
     "refills": ["name", "state", "taskCount", "activeCount", "labelledCount", "candidateCount", "stopReason"],
     "tasks": ["name", "state", "proposedLabel", "reason", "recordId"],
+    "sweeps": ["name", "state", "progress.message", "createTime"],
+    "training_run_metrics": ["metric", "name"],
     "training_runs": ["name", "state", "progress.message", "createTime"],
 }
 """Columns of the table of each resource, as dotted paths of fields in JSON."""

@@ -19,6 +19,7 @@ from ratoon.cli.names import name_argument, patterns
 from ratoon.cli.output import JSON, as_json, console, follow, say, show, show_newest, show_rows
 from ratoon.client import RatoonError
 from ratoon.client.schema import find_method
+from ratoon.client.types import Recipe, RecipeMethod
 
 VERSION = re.compile(r"v\d+(\.\d+)*")
 VERSIONS = {"models": "model_versions", "datasets": "dataset_versions"}
@@ -186,11 +187,19 @@ def list_tasks(
     context: typer.Context,
     state: Annotated[TaskState, typer.Option(help="State of the tasks.")] = TaskState.OPEN,
     limit: Limit = LIMIT,
+    reader: Annotated[
+        str, typer.Option(help="Reader of tasks of sealed records: a resource name.", show_default="none")
+    ] = "",
+    purpose: Annotated[str, typer.Option(help="Purpose of the reading of sealed records; logged.")] = "",
 ) -> None:
-    """List the newest tasks: records that wait for an annotator, or that one has reviewed."""
+    """List the newest tasks: records that wait for an annotator, or that one has reviewed.
+
+    Tasks of sealed records are left out, unless an engineer gives a reader and a purpose: that is logged at the split.
+    """
     chosen = session(context)
     condition = None if state is TaskState.ALL else f"state = {state.upper()}"
-    tasks = partial(chosen.client.tasks.list, chosen.parent(), filter=condition)
+    sealed = {"reader": reader, "purpose": purpose} if reader or purpose else {}
+    tasks = partial(chosen.client.tasks.list, chosen.parent(), filter=condition, **sealed)
     show_newest(tasks, limit, COLUMNS["tasks"], chosen.output)
 
 
@@ -205,9 +214,6 @@ def complete_task(
     show(chosen.client.tasks.complete(chosen.name(task, "tasks"), label=label), chosen.output)
 
 
-runs = group("training_runs", "Training runs.", long_work=True, deletes=True)
-
-
 models = group("models", "Models, versions and aliases.", deletes=True)
 Model = Annotated[str, name_argument(help="Model id or name.", show_default="the project's model")]
 
@@ -219,6 +225,61 @@ def list_model_versions(context: typer.Context, model: Model = "", limit: Limit 
     name = chosen.name(model or chosen.project, "models")
     versions = partial(chosen.client.model_versions.list, name)
     show_newest(versions, limit, COLUMNS["model_versions"], chosen.output)
+
+
+Version = Annotated[str, name_argument(help="Version id such as v1.0, or full resource name.")]
+
+
+def _version_name(context: typer.Context, text: str) -> str:
+    """Return the full name of a version of the project's model."""
+    chosen = session(context)
+    if VERSION.fullmatch(text):
+        return chosen.version(text, "models")
+    return chosen.scope().resolve(text, _pattern("model_versions", "get", "name"))
+
+
+@models.command("describe")
+def describe_version(
+    context: typer.Context,
+    version: Version,
+    layers: Annotated[bool, typer.Option("--layers", help="List each tensor with its shape. [off]")] = False,
+) -> None:
+    """Show the architecture of a version and its number of parameters, and with --layers its tensors.
+
+    Example:
+      ratoon models describe v1.0 --layers
+    """
+    chosen = session(context)
+    summary = as_json(chosen.client.model_versions.describe(_version_name(context, version)))
+    if not chosen.output.is_for_people:
+        show(summary, chosen.output)
+    elif layers:
+        rows = [{**each, "shape": " × ".join(map(str, each.get("shape", [])))} for each in summary["layers"]]
+        show_rows(rows, ["name", "shape", "dtype", "parameterCount", "trained"], chosen.output)
+    else:
+        tensors = len(summary.pop("layers", []))
+        show({**summary, "tensors": tensors}, chosen.output)
+
+
+@models.command("neighbours")
+def list_neighbours(
+    context: typer.Context,
+    version: Version,
+    token: Annotated[str, typer.Argument(help="Token as a text, with or without the space before it.")],
+    count: Annotated[int, typer.Option(min=1, max=100, help="Number of neighbours.")] = 10,
+) -> None:
+    """List the tokens whose embeddings are nearest to that of a token, by cosine.
+
+    Example:
+      ratoon models neighbours v1.0 invoice
+    """
+    chosen = session(context)
+    name = _version_name(context, version)
+    nearest = chosen.client.model_versions.neighbours(name, token=token, count=count)
+    if not chosen.output.is_for_people:
+        show(nearest, chosen.output)
+    else:
+        show_rows(nearest.neighbours, ["token", "tokenId", "cosine"], chosen.output)
 
 
 @models.command("upload")
@@ -251,6 +312,33 @@ def upload_model(
             say(f"Skipped files that are not part of a model: {', '.join(files.left_out)}.")
         digest = chosen.client.blobs.upload_tree(source, names=frozenset(files.model))
     show({"folder": str(folder), "files": len(files.model), "digest": digest}, chosen.output)
+
+
+@models.command("merge")
+def merge_version(context: typer.Context, version: Version) -> None:
+    """Merge the adapter of a version into its base: start a training run whose artifact is the whole model.
+
+    The run compares the answers of both to prompts of the validation part of the version's own training, and fails with
+    MERGE_DIFFERS if they are not the same. Follow it with `ratoon runs watch`.
+
+    Example:
+      ratoon models merge v1.0
+    """
+    chosen = session(context)
+    known = chosen.client.model_versions.get(_version_name(context, version))
+    run = known.lineage.training_run if known.lineage else ""
+    if not run:
+        raise typer.BadParameter(f"{known.name} was not trained here: it has no training run.")
+    trained = chosen.client.training_runs.get(run)
+    task = trained.recipe.task if trained.recipe else None
+    created = chosen.client.training_runs.create(
+        chosen.parent(),
+        train_digest=trained.train_digest,
+        validation_digest=trained.validation_digest,
+        base_artifact_digest=known.artifact_digest,
+        recipe=Recipe(method=RecipeMethod.MERGE, task=task),
+    )
+    show(created, chosen.output)
 
 
 @models.command("served")
