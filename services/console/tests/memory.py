@@ -23,6 +23,26 @@ def _report_of_profile(memory: "Memory", fields: JSON) -> JSON:
     return memory.resources[fields["name"].replace("/profiles/", "/reports/")]
 
 
+def _same(memory: "Memory", fields: JSON) -> JSON:
+    return memory.resources[fields["name"]]
+
+
+def _summary(_memory: "Memory", fields: JSON) -> JSON:
+    layer = {"name": "model.embed_tokens.weight", "dtype": "F32", "shape": ["320", "64"], "trained": True}
+    return {
+        "name": fields["name"],
+        "architecture": "LlamaForCausalLM",
+        "parameterCount": "20480",
+        "trainedParameterCount": "20480",
+        "layers": [{**layer, "parameterCount": "20480"}],
+    }
+
+
+def _neighbours(_memory: "Memory", fields: JSON) -> JSON:
+    nearest = [{"token": "Ġprizes", "tokenId": 7, "cosine": 0.91}]
+    return {"name": fields["name"], "token": f"Ġ{fields['token']}", "tokenId": 5, "neighbours": nearest}
+
+
 class Memory(Resources, grpc.GenericRpcHandler):
     """Resources as JSON by name, in the order they came."""
 
@@ -31,7 +51,12 @@ class Memory(Resources, grpc.GenericRpcHandler):
         self.calls: list[tuple[str, JSON]] = []
         self.routes = route_pb2.RouteTable(version=1)
         self.away = False
-        self.own: dict[str, Method] = {"GetProfileReport": _report_of_profile}
+        self.own: dict[str, Method] = {
+            "GetProfileReport": _report_of_profile,
+            "CloneTrainingRun": _same,
+            "DescribeModelVersion": _summary,
+            "FindTokenNeighbours": _neighbours,
+        }
 
     def route(self, *routes: route_pb2.Route) -> None:
         """Publish a route table."""
@@ -39,9 +64,9 @@ class Memory(Resources, grpc.GenericRpcHandler):
             self.routes = route_pb2.RouteTable(version=self.routes.version + 1, routes=routes)
             self.changed.notify_all()
 
-    def called(self, method: str) -> list[JSON]:
-        """The requests of a method so far."""
-        return [request for name, request in self.calls if name == method]
+    def called(self, *methods: str) -> list[JSON]:
+        """The requests of some methods so far."""
+        return [request for name, request in self.calls if name in methods]
 
     def serve(self, address: str) -> grpc.Server:
         """Serve all services at one address."""

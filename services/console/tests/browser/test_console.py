@@ -42,6 +42,7 @@ PAGES = [
     f"{PROJECT}/judges/helpful",
     f"{PROJECT}/models",
     f"{PROJECT}/models/v1.1",
+    f"{PROJECT}/models/v1.1/weights?token=prize",
     f"{PROJECT}/rollouts",
     f"{PROJECT}/rollouts/ro2",
     f"{PROJECT}/signals",
@@ -202,7 +203,7 @@ def test_labelling_by_keyboard_alone(environment, open_page):
     accessible(page)
     answers = [
         (request["name"][-2:], request.get("label", ""))
-        for request in environment.memory.called("CompleteTask")
+        for request in environment.memory.called("CompleteTask", "SubmitTask")
     ]
     assert answers == [("t0", "spam"), ("t1", ""), ("t2", "ham")]
     page.goto(f"{environment.console}{PROJECT}/labels")
@@ -261,7 +262,7 @@ def test_answers_of_every_kind_are_entered_by_keyboard_alone(environment, open_p
     expect(page.get_by_text("The queue is empty.").first).to_be_visible()
     answers = [
         request.get("label") or request.get("ratings") or request["preference"]
-        for request in memory.called("CompleteTask")
+        for request in memory.called("CompleteTask", "SubmitTask")
     ]
     assert answers == ["one\ntwos too", "4.5", "a\nc", {"tone": 4, "truth": 5}, "PREFERENCE_TIE"]
 
@@ -279,7 +280,7 @@ def test_a_text_is_saved_and_kept_without_script_too(environment, browser):
     page.get_by_role("button", name="Log in").click()
     page.get_by_role("button", name="Save").click()
     page.get_by_role("button", name="keep").click()
-    answers = [request["label"] for request in environment.memory.called("CompleteTask")]
+    answers = [request["label"] for request in environment.memory.called("CompleteTask", "SubmitTask")]
     assert answers == ["one\ntwo"] * 2
     context.close()
 
@@ -339,6 +340,24 @@ def test_a_rollout_is_paused_resumed_aborted_and_undone(environment, open_page):
     expect(page).to_have_url(re.compile("/rollouts/undo$"))
     expect(page.locator("#notice")).to_contain_text("rollout to v1.0 has started")
     assert all(request.get("requestId") for request in environment.memory.called("AbortRollout"))
+
+
+def test_a_chart_says_its_values_beside_the_pointer(environment, open_page):
+    page = open_page(f"{PROJECT}/training/r1")
+    chart = page.locator("figure.chart").first
+    chart.locator(".plot svg").hover(position={"x": 5, "y": 20})
+    expect(chart.locator(".tip")).to_contain_text(re.compile(r"step \d+\s+loss [\d.]+"))
+    page.mouse.move(0, 0)
+    expect(chart.locator(".tip")).to_have_count(0)
+
+
+def test_a_run_is_cloned_with_a_change(environment, open_page):
+    page = open_page(f"{PROJECT}/training/r1")
+    page.get_by_label("Learning rate").fill("0.01")
+    page.get_by_role("button", name="Start the clone").click()
+    page.wait_for_load_state()
+    [request] = environment.memory.called("CloneTrainingRun")
+    assert request["recipe"] == {"learningRate": 0.01}
 
 
 @pytest.mark.parametrize("verdict", ["Approve", "Reject"])

@@ -6,6 +6,7 @@ import hashlib
 import pytest
 
 from ratoon_console.application.actions import ACTIONS, Form
+from ratoon_console.application.run_actions import plan_sentences
 from ratoon_console.domain.errors import BadForm, Refused
 from ratoon_console.domain.people import Role
 
@@ -131,6 +132,20 @@ def test_settings_that_are_none_are_refused(settings):
 def test_a_task_without_a_label_is_skipped():
     done, (_, name, body, _) = press("complete-task", name="projects/p/tasks/t")
     assert (name, body["label"], done.notice) == ("projects/p/tasks/t:complete", "", "Skipped.")
+
+
+def test_an_answer_claims_the_next_task_for_a_page_that_names_those_in_work(monkeypatch):
+    async def post(api, name, body, **query):
+        api.requests.append(("POST", name, body, query))
+        return {"nextTasks": [{"name": "projects/p/tasks/n"}]}
+
+    monkeypatch.setattr(Api, "post", post)
+    done, (_, name, body, _) = press(
+        "complete-task", name="projects/p/tasks/t", in_work="t,u", reason="queue"
+    )
+    assert (name, done.next_task) == ("projects/p/tasks/t:submit", "n")
+    assert body["otherThan"] == ["projects/p/tasks/t", "projects/p/tasks/u"]
+    assert (body["claimCount"], body["reason"], body["requestId"]) == (1, "queue", "q")
 
 
 @pytest.mark.parametrize(
@@ -337,6 +352,50 @@ def test_what_has_ended_is_deleted_and_the_list_of_its_kind_follows(name, page):
     done, request = press("delete-ended", name=f"projects/p/{name}")
     assert request == ("DELETE", f"projects/p/{name}", {}, {})
     assert done.target == f"/p/p/{page}"
+
+
+RUN = "projects/p/trainingRuns/r"
+
+
+@pytest.mark.parametrize("verb", ["stop", "resume"])
+def test_a_training_run_is_stopped_and_resumed(verb):
+    _, request = press(f"{verb}-run", name=RUN)
+    assert request == ("POST", f"{RUN}:{verb}", {}, {})
+
+
+def test_a_clone_changes_what_the_form_holds_and_is_shown():
+    done, (_, name, body, _) = press(
+        "clone-run", name=RUN, learningRate="0.01", epochs=" ", batchSize="8", continue_training="yes"
+    )
+    assert name == f"{RUN}:clone"
+    assert body == {
+        "recipe": {"learningRate": 0.01, "batchSize": 8},
+        "continueTraining": True,
+        "requestId": "q",
+    }
+    assert done.target == "/p/p/training/r2"
+
+
+def test_a_clone_that_is_only_planned_says_its_size_and_its_problems():
+    done, (_, _, body, _) = press("clone-run", name=RUN, plan_only="yes")
+    assert body == {"recipe": {}, "validateOnly": True, "requestId": "q"}
+    assert done.target == ""
+    plan = {
+        "measuredBytes": "1073741824",
+        "availableBytes": "2147483648",
+        "estimate": {
+            "steps": "1200",
+            "tokens": "64000",
+            "seconds": 90.0,
+            "device": "1 worker on cpu",
+            "cost": 0.5,
+        },
+        "problems": [{"reason": "BATCH_OF_ONE", "message": "Raise it."}],
+    }
+    assert plan_sentences(plan) == (
+        "1,200 steps, 64,000 tokens, about 1 min 30 s on 1 worker on cpu, 1.0 GiB of 2.0 GiB of memory. "
+        "Cost: 0.50. BATCH_OF_ONE: Raise it."
+    )
 
 
 def test_a_deployment_is_deleted_without_force():

@@ -27,6 +27,7 @@ PATHS = [
     "/p/mail/labels", "/p/mail/labels/review", "/p/mail/training", "/p/mail/training/r1",
     "/p/mail/training/compare?run=r1&run=r2", "/p/mail/evaluations", "/p/mail/evaluations/e1",
     "/p/mail/evaluations/compare?run=e1&run=e2", "/p/mail/models", "/p/mail/models/v1.1", "/p/mail/rollouts",
+    "/p/mail/models/v1.1/weights", "/p/mail/models/v1.1/weights?token=prize",
     "/p/mail/rollouts/ro2", "/p/mail/signals", "/p/mail/playground", "/p/mail/suites", "/p/mail/suites/hard",
     "/p/mail/connections", "/p/mail/connections/lake", "/p/mail/connections/archive", "/p/mail/streams",
     "/p/mail/streams/tickets", "/p/mail/crawls", "/p/mail/crawls/guide", "/p/mail/crawls/blog",
@@ -35,6 +36,7 @@ PATHS = [
     f"/p/mail/mixtures?dataset=mail&version-0={seed.DATA}/versions/v1&weight-0=2&budget=1000",
     "/p/mail/queues/first", "/p/mail/labels/review?queue=first", "/p/mail/labels/review?queue=first&to-review=yes",
     "/p/mail/judges", "/p/mail/judges/helpful", "/p/mail/judges/tone",
+    "/p/mail/sweeps", "/p/mail/sweeps/rate", "/p/mail/sweeps/ladder",
 ]  # fmt: skip
 EMPTY = [path for path in PATHS if re.fullmatch(r"/p/mail(/[a-z]+)?|/p/mail/labels/review", path)]
 
@@ -75,6 +77,18 @@ class Blobs(dict[str, bytes]):
         return digest
 
 
+def _weights_or_lineage(name: str, query: dict[str, object]) -> JSON:
+    if name.endswith(":lineage"):
+        return {"recordId": "0", "datasetVersions": [f"{seed.DATA}/versions/v1"], "placements": []}
+    if name.endswith(":describe"):
+        layer = {"name": "model.embed_tokens.weight", "dtype": "F32", "shape": ["320", "64"], "trained": True}
+        return {"architecture": "LlamaForCausalLM", "parameterCount": "20480", "layers": [layer]}
+    if query["token"] != "prize":
+        raise Refused(400, "TOKEN_UNKNOWN", "The vocabulary has no such token.")
+    nearest = [{"token": "Ġprizes", "tokenId": 7, "cosine": 0.91}]
+    return {"token": "Ġprize", "tokenId": 5, "neighbours": nearest}
+
+
 class Platform:
     """The API of everybody, in memory; each key is the name of its role."""
 
@@ -107,8 +121,8 @@ class Platform:
             return seed.QUEUE_SUMMARY if "/queues/" in name else self.memory.summary(name.rpartition("/")[0])
         if name.endswith(":summarizeRatings"):
             return self.ratings
-        if name.endswith(":lineage"):
-            return {"recordId": "0", "datasetVersions": [f"{seed.DATA}/versions/v1"], "placements": []}
+        if name.endswith((":describe", ":neighbours", ":lineage")):
+            return _weights_or_lineage(name, query)
         if name.endswith(":compare"):
             arms = {
                 key: {"version": str(query[key]), "satisfaction": 0.5} for key in ("version", "otherVersion")
@@ -641,6 +655,16 @@ def test_the_old_address_of_a_pipeline_run_leads_to_the_present_one(busy):
         assert (await client.get("/p/mail/turns/p1")).status_code == 200
         answer = await client.get("/p/mail/turns/a%3Fb", follow_redirects=False)
         assert answer.headers["location"] == "/p/mail/pipeline-runs/a%3Fb"
+
+    visit(busy, "viewer", scenario)
+
+
+def test_the_weights_of_a_version_have_layers_and_neighbours_of_a_token(busy):
+    async def scenario(client: httpx.AsyncClient) -> None:
+        page = (await client.get("/p/mail/models/v1.1/weights?token=prize")).text
+        assert "320 × 64" in page and "Ġprizes" in page and "0.910" in page
+        unknown = (await client.get("/p/mail/models/v1.1/weights?token=kingdom")).text
+        assert "The vocabulary has no such token." in unknown and "320 × 64" in unknown
 
     visit(busy, "viewer", scenario)
 

@@ -9,6 +9,7 @@ from ratoon_console.application import (
     curation_actions,
     dataset_actions,
     label_actions,
+    run_actions,
     suite_actions,
 )
 from ratoon_console.application.forms import Action, Done
@@ -165,6 +166,20 @@ async def delete_ended(form: Form, api: Api) -> Done:
     return Done(f"{last_part(form.name)} is deleted.", f"/p/{form.project}/{page}")
 
 
+async def resume_sweep(form: Form, api: Api) -> Done:
+    """Continue a sweep that has ended."""
+    await api.post(f"{form.name}:resume", {})
+    return Done("The sweep goes on.")
+
+
+async def apply_sweep(form: Form, api: Api) -> Done:
+    """Make the settings of the best trial those of the project; a change of the project in between is refused."""
+    project = form.name.partition("/sweeps/")[0]
+    etag = (await api.get(project)).get("etag", "")
+    await api.post(f"{project}:applySweep", {"sweep": form.name, "etag": etag})
+    return Done("The project trains with the settings of the best trial from the next pipeline run on.")
+
+
 async def change_project(form: Form, api: Api) -> Done:
     """Change the labels and the instructions of a project."""
     settings: dict[str, object] = {"instructions": form.fields.get("instructions", "").strip()}
@@ -190,20 +205,30 @@ async def change_settings(form: Form, api: Api) -> Done:
 
 
 async def complete_task(form: Form, api: Api) -> Done:
-    """Answer a review task; without a label it is skipped."""
+    """Answer a review task; without a label it is skipped. The page that names the tasks in work gets the next one."""
     rating = _rating(form)
     label = "" if rating else await _answer(form, api)
     comment = {key: form.fields[key] for key in ("comment",) if form.fields.get(key)}
-    await api.post(
-        f"{form.name}:complete", {"label": label, **rating, **comment, "requestId": form["request_id"]}
-    )
-    following = _work(form, last=last_part(form.name))
+    answer = {"label": label, **rating, **comment, "requestId": form["request_id"]}
+    next_task = ""
+    if "in_work" in form.fields:
+        tasks = form.name.rpartition("/")[0]
+        in_work = [f"{tasks}/{each}" for each in form.fields["in_work"].split(",") if each]
+        claim = {"claimCount": 1, "otherThan": in_work, "reason": form.fields.get("reason", "")}
+        submitted = await api.post(f"{form.name}:submit", {**answer, **claim})
+        next_task = "".join(last_part(each["name"]) for each in submitted.get("nextTasks", []))
+    else:
+        await api.post(f"{form.name}:complete", answer)
+    return Done(_answered(label, rating), _work(form, last=last_part(form.name)), next_task)
+
+
+def _answered(label: str, rating: Mapping[str, object]) -> str:
     if rating:
-        return Done("The rating is saved.", following)
+        return "The rating is saved."
     if not label:
-        return Done("Skipped.", following)
+        return "Skipped."
     is_short = len(label) <= _SHORT_ANSWER and "\n" not in label
-    return Done(f"Labelled {label}." if is_short else "The answer is saved.", following)
+    return f"Labelled {label}." if is_short else "The answer is saved."
 
 
 def _work(form: Form, **query: str) -> str:
@@ -393,6 +418,7 @@ async def point_alias(form: Form, api: Api) -> Done:
 PAGES = {
     "pipelineRuns": "loop",
     "trainingRuns": "training",
+    "sweeps": "sweeps",
     "evaluationRuns": "evaluations",
     "judges": "judges",
     "datasets": "data",
@@ -408,8 +434,13 @@ ACTIONS: dict[str, Action] = {
     "roll-out": Action(Role.OPERATOR, roll_out),
     "start-pipeline-run": Action(Role.ENGINEER, start_pipeline_run),
     "cancel": Action(Role.ENGINEER, cancel),
+    "stop-run": Action(Role.ENGINEER, run_actions.stop_run),
+    "resume-run": Action(Role.ENGINEER, run_actions.resume_run),
+    "clone-run": Action(Role.ENGINEER, run_actions.clone_run),
     "approve-pipeline-run": Action(Role.ENGINEER, approve_pipeline_run),
     "reject-pipeline-run": Action(Role.ENGINEER, reject_pipeline_run),
+    "resume-sweep": Action(Role.ENGINEER, resume_sweep),
+    "apply-sweep": Action(Role.ENGINEER, apply_sweep),
     "create-policy": Action(Role.ENGINEER, create_policy),
     "pause-policy": Action(Role.ENGINEER, pause_policy),
     "resume-policy": Action(Role.ENGINEER, resume_policy),

@@ -20,6 +20,7 @@ _CHARTS = (
     ("Gradient norm", ("gradient_norm",)),
     ("Learning rate", ("learning_rate",)),
     ("Tokens per second", ("tokens_per_second",)),
+    ("Memory in bytes", ("memory_bytes",)),
 )
 _SHOWN = {
     "loss": "loss",
@@ -37,6 +38,7 @@ _SHOWN = {
     "gradient_norm": "norm",
     "learning_rate": "rate",
     "tokens_per_second": "tokens/s",
+    "memory_bytes": "memory",
 }
 _OF_STEPS = (
     "loss",
@@ -58,6 +60,12 @@ def of_blob(blob: JSON) -> dict[str, list[Point]]:
     steps, epochs = curves.get("steps", {}), curves.get("epochs", {})
     points = {name: _column(steps, name) for name in _OF_STEPS}
     return points | {f"validation_{name}": _column(epochs, name) for name in _OF_EPOCHS}
+
+
+def of_blob_and_run(blob: JSON, run: JSON) -> dict[str, list[Point]]:
+    """The exact curves of a finished run, and what only its reports hold: speed and memory."""
+    exact = {name: points for name, points in of_blob(blob).items() if points}
+    return of_run({**run, "progress": {}}) | exact
 
 
 def of_run(run: JSON) -> dict[str, list[Point]]:

@@ -16,6 +16,7 @@ from ratoon_console.application.showing import (
     rollouts,
     signals,
     suites,
+    sweeps,
 )
 from ratoon_console.application.showing.loop import Loop
 from ratoon_console.application.showing.training import Training
@@ -53,6 +54,8 @@ def pages() -> list[Page]:
         Page("/p/{project}/training", training.all),
         Page("/p/{project}/training/compare", training.side_by_side),
         Page("/p/{project}/training/{run}", training.one),
+        Page("/p/{project}/sweeps", sweeps.sweeps_page),
+        Page("/p/{project}/sweeps/{sweep}", sweeps.sweep_page),
         Page("/p/{project}/evaluations", evaluations.evaluations_page),
         Page("/p/{project}/evaluations/compare", evaluations.side_by_side),
         Page("/p/{project}/evaluations/{run}", evaluations.evaluation_page),
@@ -62,6 +65,7 @@ def pages() -> list[Page]:
         Page("/p/{project}/judges/{judge}", judges.judge_page),
         Page("/p/{project}/models", models.models_page),
         Page("/p/{project}/models/{version}", models.version_page),
+        Page("/p/{project}/models/{version}/weights", models.weights_page),
         Page("/p/{project}/rollouts", rollouts.rollouts_page),
         Page("/p/{project}/rollouts/{rollout}", rollouts.rollout_page),
         Page("/p/{project}/signals", signals.signals_page),

@@ -218,3 +218,34 @@ async function* eventsOf(body) {
     }
   }
 }
+
+// Beside the pointer on a chart: the row of its table that is nearest, as the chart says it.
+function nearestRow(figure, share) {
+  const rows = [...figure.querySelectorAll(".numbers tbody tr")];
+  const numbers = rows.map((row) => Number(/-?[\d.,]+/.exec(row.cells[0].textContent)?.[0].replaceAll(",", "") ?? NaN));
+  const first = numbers[0];
+  const last = numbers[numbers.length - 1];
+  if (!numbers.every(Number.isFinite) || first >= last) return rows[Math.round(share * (rows.length - 1))];
+  const distances = numbers.map((number) => Math.abs(number - (first + share * (last - first))));
+  return rows[distances.indexOf(Math.min(...distances))];
+}
+
+function tipOf(figure, share) {
+  const names = [...figure.querySelectorAll(".numbers thead th")].map((cell) => cell.textContent);
+  const cells = [...(nearestRow(figure, share)?.cells ?? [])].map((cell) => cell.textContent);
+  const values = cells.slice(1).map((text, place) => text && `${names[place + 1]} ${text}`);
+  return [cells[0], ...values].filter(Boolean).join("\n");
+}
+
+document.addEventListener("pointermove", (event) => {
+  const plot = event.target.closest?.(".plot svg");
+  document.querySelectorAll(".tip").forEach((tip) => tip.parentElement !== plot?.parentElement && tip.remove());
+  if (!plot) return;
+  const box = plot.getBoundingClientRect();
+  const share = Math.min(1, Math.max(0, (event.clientX - box.left) / box.width));
+  const tip = plot.parentElement.querySelector(".tip") || plot.parentElement.appendChild(document.createElement("div"));
+  tip.className = share > 0.5 ? "tip left" : "tip";
+  tip.setAttribute("aria-hidden", "true"); // the table below says the same
+  tip.textContent = tipOf(plot.closest("figure"), share);
+  tip.style.left = `${plot.offsetLeft + share * box.width}px`;
+});

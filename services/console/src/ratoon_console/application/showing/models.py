@@ -4,6 +4,7 @@ import asyncio
 
 from ratoon_console.application.ports import Api, Place, View
 from ratoon_console.domain import lineage, loop
+from ratoon_console.domain.errors import Refused
 from ratoon_console.domain.words import ended, last_part
 
 _VERSIONS, _CHANGES = 30, 50
@@ -63,4 +64,30 @@ async def version_page(place: Place, api: Api) -> View:
             "under_way": not ended(version["state"]),
         },
         watched=() if ended(version["state"]) else (version["name"],),
+    )
+
+
+async def weights_page(place: Place, api: Api) -> View:
+    """The layers of a version, and the neighbours of the token that the query names."""
+    project = await api.get(place.parent)
+    name = f"{project['model']}/versions/{place.path['version']}"
+    summary = await api.get(f"{name}:describe")
+    token, count = place.query.get("token", ""), place.query.get("count", "10")
+    nearest, refusal = {}, ""
+    if token:
+        try:
+            nearest = await api.get(f"{name}:neighbours", token=token, count=count)
+        except Refused as refused:
+            refusal = str(refused)
+    return View(
+        "weights.html",
+        f"Weights of {last_part(project['model'])} {place.path['version']}",
+        {
+            "summary": summary,
+            "version": place.path["version"],
+            "token": token,
+            "count": count,
+            "nearest": nearest,
+            "refusal": refusal,
+        },
     )

@@ -9,6 +9,14 @@ from ratoon_console.domain.charts import Point
 from ratoon_console.domain.words import JSON, ended, short, state_words
 
 _MAX_COMPARED = 6
+CLONE_FIELDS = (
+    ("learningRate", "Learning rate"),
+    ("epochs", "Epochs"),
+    ("batchSize", "Batch size"),
+    ("loraRank", "LoRA rank"),
+    ("seed", "Seed"),
+)
+"""Fields of a recipe that the form of a clone has, with their titles."""
 _RUNS = 100
 
 
@@ -35,7 +43,9 @@ class Training:
             f"Training run {short(run['name'])}",
             {
                 "run": run,
-                "charts": curves.charts(curves.of_blob(blob) if blob else curves.of_run(run)),
+                "charts": curves.charts(curves.of_blob_and_run(blob, run) if blob else curves.of_run(run)),
+                "findings": _findings(run),
+                "clone_fields": CLONE_FIELDS,
                 "trials": blob.get("trials", []),
                 "rules": blob.get("rules", []),
                 "clusters": blob.get("clusters", []),
@@ -77,6 +87,12 @@ class Training:
         """Return the curves of a run that ended, or what a classical model was chosen from; empty before its end."""
         blob: JSON = json.loads(await api.blob(run["curvesDigest"])) if run.get("curvesDigest") else {}
         return blob
+
+
+def _findings(run: JSON) -> list[JSON]:
+    """Return the findings of a run's diagnosis; of an older run, its verdict."""
+    diagnosis = run.get("diagnosis") or {}
+    return list(diagnosis.get("findings") or ([diagnosis] if diagnosis.get("verdict") else []))
 
 
 def _metrics(runs: list[JSON]) -> list[tuple[str, list[float | None]]]:
