@@ -1,6 +1,7 @@
 """What is read out of an answer."""
 
 import json
+import math
 from datetime import UTC, datetime
 
 import pytest
@@ -28,6 +29,27 @@ def test_a_stream_gives_back_its_pieces(pieces, chat, tight):
     raw = b"".join(event(choice, separators) for choice in choices) + b"data: [DONE]\n\n"
     answer = read_answer(raw, stream=True)
     assert answer == Answer("".join(pieces), 0, sum(map(bool, pieces)))
+
+
+@pytest.mark.parametrize("stream", [True, False])
+@pytest.mark.parametrize(
+    "logprobs",
+    [
+        [{"content": [{"token": "a", "logprob": math.log(0.5), "top_logprobs": [{"logprob": -9.0}]}]}] * 2,
+        [{"tokens": ["a"], "token_logprobs": [math.log(0.25)]}, {"token_logprobs": [None, 0.0]}],
+    ],
+    ids=["chat", "completions"],
+)
+def test_the_confidence_of_an_answer_is_the_mean_probability_of_its_tokens(logprobs, stream):
+    pieces = [{"index": 0, "text": "a", "logprobs": each} for each in logprobs]
+    whole = [{"index": 0, "text": "aa", "logprobs": _joined(logprobs)}, {"index": 1, "text": "b"}]
+    raw = b"".join(map(event, pieces)) if stream else json.dumps({"choices": whole}).encode()
+    assert read_answer(raw, stream).confidence == pytest.approx(0.5)
+
+
+def _joined(logprobs):
+    """Return the token probabilities of all pieces in one object, as an answer that is no stream has them."""
+    return {name: [token for each in logprobs for token in each.get(name, ())] for name in logprobs[0]}
 
 
 def test_of_several_choices_the_first_is_kept():

@@ -1,9 +1,10 @@
 """An answered request as it is captured: one line of a traffic segment. It knows no file and no clock."""
 
 import json
+import math
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -56,6 +57,8 @@ class Answer:
     prompt_tokens: int = 0
     completion_tokens: int = 0
     tool_calls: tuple[dict[str, Any], ...] = ()
+    confidence: float | None = None
+    """Geometric mean of the probabilities of its tokens; None: the request did not ask for them."""
 
 
 def read_answer(raw: bytes, stream: bool, choice: int = 0) -> Answer:
@@ -64,7 +67,8 @@ def read_answer(raw: bytes, stream: bool, choice: int = 0) -> Answer:
         return _streamed_answer(raw, choice)
     answer = _object(raw)
     text = "".join(_texts(answer, choice))
-    return _answer(text, answer.get("usage"), 0, _tool_calls([answer], choice))
+    read = _answer(text, answer.get("usage"), 0, _tool_calls([answer], choice))
+    return replace(read, confidence=_confidence([answer], choice)) if b'"logprob' in raw else read
 
 
 def exchanges(answered: Answered) -> Iterator[tuple[list[dict[str, Any]], Answer]]:
@@ -94,7 +98,30 @@ def _streamed_answer(raw: bytes, choice: int) -> Answer:
     else:
         pieces = [piece for piece in json.loads(b"[" + b",".join(_PIECE.findall(raw)) + b"]") if piece]
     calls = _tool_calls(_events(raw, b'"tool_calls"'), choice) if b'"tool_calls"' in raw else ()
-    return _answer("".join(pieces), usage, len(pieces), calls)
+    read = _answer("".join(pieces), usage, len(pieces), calls)
+    if b'"logprobs":{' not in raw:
+        return read
+    return replace(read, confidence=_confidence(_events(raw, b'"logprobs":{'), choice))
+
+
+def _confidence(events: Iterable[dict[str, Any]], choice: int) -> float | None:
+    """Return the geometric mean of the probabilities of the tokens of a choice; None if the engine gave none."""
+    logprobs = [each for event in events for each in _logprobs(event, choice)]
+    return math.exp(min(0.0, sum(logprobs) / len(logprobs))) if logprobs else None
+
+
+def _logprobs(event: dict[str, Any], choice: int) -> Iterator[float]:
+    """Yield the logarithms of the probabilities of tokens: chat has `content`, completions `token_logprobs`."""
+    choices = event.get("choices")
+    for each in choices if isinstance(choices, list) else ():
+        if not isinstance(each, dict) or each.get("index", 0) != choice:
+            continue
+        given = each.get("logprobs")
+        given = given if isinstance(given, dict) else {}
+        content, tokens = given.get("content"), given.get("token_logprobs")
+        values = [token.get("logprob") for token in content or () if isinstance(token, dict)]
+        values += tokens if isinstance(tokens, list) else []
+        yield from (float(value) for value in values if isinstance(value, int | float) and value <= 0)
 
 
 def tokens_spent(request: CompletionRequest, raw: bytes) -> int:
@@ -159,6 +186,7 @@ def line(
         "session": request.session,
         "metadata": {name: value for name, value in request.metadata.items() if name in metadata_names},
         **_shadow_fields(answered.shadow_of),
+        "confidence": "" if filtered else _probability(what.confidence),
         "tool_calls": () if filtered else what.tool_calls,
     }
     return (
@@ -181,6 +209,11 @@ def line(
         ).encode()
         + b"\n"
     )
+
+
+def _probability(value: float | None) -> float | str:
+    """Return a probability that is captured; empty if it is not known. None is 0, which would be left out."""
+    return "" if value is None else max(1e-6, round(value, 6))
 
 
 def _shadow_fields(live: Live | None) -> dict[str, Any]:
