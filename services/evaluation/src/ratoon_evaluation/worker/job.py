@@ -28,7 +28,7 @@ from ratoon_evaluation.worker.judges.judging_job import JudgingJob
 from ratoon_evaluation.worker.judges.people import People
 from ratoon_evaluation.worker.kinds.table import KINDS, Evaluator
 from ratoon_evaluation.worker.models import check_device
-from ratoon_evaluation.worker.parts import UnusablePart, read_part
+from ratoon_evaluation.worker.parts import read_part
 from ratoon_evaluation.worker.passes import CANDIDATE, REFERENCE, Domain, Pass, roles
 from ratoon_evaluation.worker.spec import compute_of_spec, read_spec, task_of_spec
 from ratoon_evaluation.worker.suites.suite_job import SuiteJob
@@ -132,10 +132,6 @@ def _models(
         folder = fetch_model(store, digest, job.path / "models")
         if role in roles(spec):
             described[role] = cards.read_card(folder, digest)
-        if folder.is_classical and suites.count:
-            raise UnusablePart(
-                f"The {role} is a classical model, which answers no suites: evaluate it without suites."
-            )
         missing = [each for each in unknown.values() if each.model == digest and each.key not in answers]
         model = evaluator.load(folder) if missing else None
         for each in missing:

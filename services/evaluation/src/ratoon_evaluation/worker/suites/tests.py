@@ -24,6 +24,7 @@ from ratoon_evaluation.worker.parts import write_table
 from ratoon_evaluation.worker.passes import CANDIDATE, REFERENCE
 from ratoon_evaluation.worker.resampling import Resampling
 from ratoon_evaluation.worker.spec import compute_of_spec
+from ratoon_evaluation.worker.suites.failures import TestFailed
 
 Advance = Callable[[int], None]
 
@@ -58,7 +59,12 @@ class Model:
         return self._of_task
 
     def plain(self) -> LoadedModel:
-        """Return the model with its tokenizer."""
+        """Return the model with its tokenizer; TestFailed for a classical or small neural model, which has none."""
+        if self._folder.is_small:
+            raise TestFailed(
+                "A classical or small neural model answers tests by records only, and not step by step: it has no "
+                "tokenizer and continues no text."
+            )
         if self._plain is None:
             self._of_task, self._plain = None, LoadedModel(self._folder, self._threads, self._compute)
         return self._plain
