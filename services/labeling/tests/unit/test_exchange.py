@@ -53,6 +53,29 @@ def test_records_of_argilla_hold_submitted_responses_of_one_question():
 
 
 @pytest.mark.parametrize(
+    ("fields", "answer"),
+    [
+        ({"sentiment": "spam"}, "spam"),
+        ({"sentiment": {"choices": ["a", "c"]}}, "a\nc"),
+        ({"answer": {"text": ["one", "two"]}}, "one\ntwo"),
+        ({"score": [{"number": 2.5}]}, "2.5"),
+        ({"score": [{"rating": 4}]}, "4"),
+        (
+            {"spans": [{"start": 0, "end": 3, "text": "Ann", "labels": ["PER"]}]},
+            '[{"start": 0, "end": 3, "label": "PER", "text": "Ann"}]',
+        ),
+    ],
+)
+def test_answers_are_read_from_the_export_json_min_too(fields, answer):
+    row = {"text": "Ann wins", "id": 7, **fields, "annotator": 3, "annotation_id": 1, "lead_time": 2.0}
+    row |= {"created_at": "2026-01-02T03:04:05Z", "updated_at": "2026-01-02T03:04:06Z"}
+    (read,) = answers_in(Format.LABEL_STUDIO, json.dumps([row]).encode())
+    assert isinstance(read, Incoming)
+    assert (read.text, read.answer, read.annotator) == ("Ann wins", answer, "3")
+    assert list(answers_in(Format.LABEL_STUDIO, json.dumps([{**row, "id": 8}]).encode(), "other")) != [read]
+
+
+@pytest.mark.parametrize(
     ("format", "content", "message"),
     [
         (Format.LABEL_STUDIO, b"[{", "no JSON"),

@@ -230,6 +230,44 @@ def _xml(view: ET.Element) -> str:
     return ET.tostring(view, encoding="unicode") + "\n"
 
 
+def whole(row: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a task of the export JSON; a row of the export JSON_MIN becomes one with a single annotation.
+
+    JSON_MIN writes the data of a task, its `id`, one field a control, and then `annotator`.
+    """
+    names = list(row)
+    if "data" in row or not {"id", "annotator"} <= row.keys() or names.index("annotator") < names.index("id"):
+        return row
+    controls = names[names.index("id") + 1 : names.index("annotator")]
+    results = [
+        {"from_name": name, "type": _type_of(value), "value": value}
+        for name in controls
+        for value in (
+            {"choices": [each]} if isinstance(each, str) else each
+            for each in (row[name] if isinstance(row[name], list) else [row[name]])
+        )
+    ]
+    annotation = {
+        "result": results,
+        "completed_by": row["annotator"],
+        **{name: row.get(name) for name in ("created_at", "updated_at")},
+    }
+    data = {name: row[name] for name in names[: names.index("id")]}
+    return {"id": row["id"], "data": data, "annotations": [annotation]}
+
+
+_MINIMAL = ("rectanglelabels", "labels", "choices", "number", "rating")
+
+
+def _type_of(value: Any) -> str:
+    """Return the type of a result of JSON_MIN, which is not stated."""
+    if not isinstance(value, Mapping):
+        return "unknown"
+    if "selected" in value:
+        return "pairwise"
+    return next((each for each in _MINIMAL if each in value), "textarea" if "text" in value else "unknown")
+
+
 def given(task: Mapping[str, Any], text: str, control: str = "") -> Iterator[Response | Left]:
     """Yield the answers to a task of a JSON export with this text, and what is left out of them.
 

@@ -2,7 +2,7 @@
 
 | format | a file is | an answer is |
 |---|---|---|
-| `LABEL_STUDIO` | JSON list of tasks of its export or import | an annotation; predictions are proposed answers |
+| `LABEL_STUDIO` | JSON list of tasks: JSON, JSON_MIN, or its import | an annotation; predictions are proposals |
 | `ARGILLA` | JSON list of records of `Dataset.records.to_json` | a response; suggestions are proposed answers |
 | `JSONL`, `CSV` | one answer a line | `record_id` or `text`, `label`, `annotator`, `time` |
 """
@@ -121,7 +121,8 @@ def _answers_of_rows(rows: Iterable[Any]) -> Iterator[Incoming | LeftOut]:
         )
 
 
-def _of_label_studio(task: Mapping[str, Any], control: str, place: str) -> Iterator[Incoming | LeftOut]:
+def _of_label_studio(row: Mapping[str, Any], control: str, place: str) -> Iterator[Incoming | LeftOut]:
+    task = label_studio.whole(row)
     data = task.get("data")
     fields: Mapping[str, Any] = data if isinstance(data, Mapping) else {}
     strings = [value for name, value in fields.items() if name != "record_id" and isinstance(value, str)]
