@@ -1,22 +1,34 @@
 """Puts training together: the only file that knows concrete adapters."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
+from types import MappingProxyType
 
+from ratoon.operations.job_procedure import JobRunner
 from ratoon.runtime.lifecycle import App, Background, Rpc
 from ratoon.service.app import Platform, ServiceRuntime
+from ratoon.service.chat_endpoints import normalized_url
 from ratoon.service.references import PeerReferences
 from ratoon.storage.artifacts import ArtifactStore
+from ratoon.storage.paging import PageTokens
 from ratoon.training.v1.training_service_pb2_grpc import add_TrainingServiceServicer_to_server
 from ratoon_training import mapping
 from ratoon_training.adapters import tables
 from ratoon_training.adapters.bases import StoredModels
-from ratoon_training.adapters.drivers import DriverOptions, JobDrivers
+from ratoon_training.adapters.curves import StoredCurves
+from ratoon_training.adapters.drivers import DriverOptions, JobDrivers, estimate_jobs
 from ratoon_training.adapters.machine import ClusterPods, ThisMachine
+from ratoon_training.adapters.optimism import StoredOptimism
+from ratoon_training.adapters.run_results import StoredResults
 from ratoon_training.adapters.shared_workers import SharedWorkers
+from ratoon_training.adapters.tpe import TpeModel
+from ratoon_training.adapters.trial_specs import MessageSpecs
 from ratoon_training.adapters.worker_folder import WorkerFolder
 from ratoon_training.application.pod_gc import PodGarbageCollector
 from ratoon_training.application.ports import Drivers, Machine, Workers
 from ratoon_training.application.procedures import RunProcedure
+from ratoon_training.application.sweeps import SweepProcedure, TrialRuns
+from ratoon_training.domain.estimates import DataSample
+from ratoon_training.domain.runs import TrainingRun
 from ratoon_training.entrypoints.grpc import Ports, TrainingServicer
 from ratoon_training.settings import Settings
 
@@ -31,10 +43,20 @@ def build(settings: Settings, platform: Platform) -> App:
         idle_s=settings.idle_s,
         checkpoint_every_s=settings.checkpoint_every_s,
         memory_limit_bytes=settings.memory_limit_bytes,
+        endpoints={normalized_url(url): variable for url, variable in settings.endpoints.items()},
     )
-    drivers = JobDrivers(runtime.jobs(), options)
+    jobs = runtime.jobs()
     workers, watches = run_workers(settings)
-    return assemble(runtime, drivers, machine(settings), workers, watches)
+    return assemble(
+        runtime,
+        JobDrivers(jobs, options),
+        machine(settings),
+        workers,
+        watches,
+        options.endpoints,
+        estimates=estimate_jobs(jobs, options),
+        hourly_prices=settings.hourly_prices,
+    )
 
 
 def assemble(
@@ -43,14 +65,36 @@ def assemble(
     machine: Machine,
     workers: Workers,
     watches: Sequence[Background] = (),
+    endpoints: Collection[str] = (),
+    *,
+    estimates: JobRunner[TrainingRun, DataSample],
+    hourly_prices: Mapping[str, float] = MappingProxyType({}),
 ) -> App:
     """Return the service with these adapters and the background tasks that they need."""
     store = runtime.store(tables.RESOURCES, mapping.event)
     references = PeerReferences([runtime.peer("registry"), runtime.peer("flywheel")])
-    operations = runtime.operations(store, [RunProcedure(drivers, machine, workers)])
     artifacts = ArtifactStore(runtime.settings.artifacts_url)
     bases = StoredModels(artifacts)
-    ports = Ports(store, operations, runtime.clock, machine, bases, artifacts, references)
+    trial_runs = TrialRuns(store, runtime.clock, bases, artifacts, MessageSpecs(), endpoints, hourly_prices)
+    results, optimism = StoredResults(artifacts), StoredOptimism(artifacts)
+    sweeps = SweepProcedure(trial_runs, TpeModel(), results, optimism, lambda: operations)
+    operations = runtime.operations(store, [RunProcedure(drivers, machine, workers), sweeps])
+    ports = Ports(
+        store=store,
+        operations=operations,
+        clock=runtime.clock,
+        machine=machine,
+        bases=bases,
+        parts=artifacts,
+        references=references,
+        trial_runs=trial_runs,
+        drivers=drivers,
+        estimates=estimates,
+        curves=StoredCurves(artifacts),
+        tokens=PageTokens(runtime.signer.sign(b"metric pages")),
+        hourly_prices=hourly_prices,
+        endpoints=endpoints,
+    )
     servicer = TrainingServicer(ports, runtime.changes(store), runtime.threads)
     rpc = Rpc("ratoon.training.v1.TrainingService", add_TrainingServiceServicer_to_server, servicer)
     collectors = [PodGarbageCollector(store, workers)] if watches else []

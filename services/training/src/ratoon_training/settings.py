@@ -43,6 +43,11 @@ class Settings(ClusterSettings):
         description="On Kubernetes: directory that defines the pods of workers; empty: workers run on "
         "this machine.",
     )
+    hourly_prices: dict[str, float] = Field(
+        {},
+        description="JSON object of accelerator (`cpu`, `cuda`) to the price of an hour of one worker, for the "
+        "estimates of plans; empty: no costs.",
+    )
     machine_families: Path | None = Field(
         None, description="JSON file of machine families that replaces the one of Ratoon."
     )

@@ -23,6 +23,7 @@ from ratoon.training.v1 import training_service_pb2 as pb
 from ratoon.training.v1.training_service_pb2_grpc import TrainingServiceStub
 from ratoon_training import bootstrap
 from ratoon_training.adapters import tables
+from ratoon_training.adapters.drivers import DriverOptions, estimate_jobs
 from ratoon_training.domain.diagnosis import Diagnosis
 from ratoon_training.domain.places import Place
 from ratoon_training.domain.runs import Progress, Trained, TrainingRun
@@ -75,6 +76,9 @@ class Drivers:
     def stop(self, job_id: str) -> None:
         self.ends[self._runs[job_id]] = JobObservation(Phase.FAILED, failure=Failure("STOPPED", "Asked to."))
 
+    def finish(self, run: TrainingRun) -> None:
+        """Do nothing."""
+
     def clean(self, run: TrainingRun) -> None:
         """Do nothing."""
 
@@ -106,9 +110,11 @@ class Cluster:
         runtime = ServiceRuntime(settings, Platform.of_process(), tables.METADATA)
         workers, watches = bootstrap.run_workers(settings)
         self.training = TrainingServiceStub(self.state.as_role(Role.ENGINEER, "training"))
-        return serving(
-            [bootstrap.assemble(runtime, self.drivers, bootstrap.machine(settings), workers, watches)]
+        jobs = estimate_jobs(runtime.jobs(), DriverOptions(self.folder / "work", self.folder / "warm", ""))
+        app = bootstrap.assemble(
+            runtime, self.drivers, bootstrap.machine(settings), workers, watches, estimates=jobs
         )
+        return serving([app])
 
     def create(self, name: str, accelerator: str = "CUDA", workers: int = 1, **recipe: object) -> str:
         """Queue a run; its name."""

@@ -32,7 +32,6 @@ from ratoon.storage.migrations import migrate
 from ratoon.testkit.models import tiny_adapter, tiny_llama
 from ratoon.testkit.postgresql import Databases
 from ratoon.testkit.services import State, answering, serving
-from ratoon.testkit.waiting import until
 from ratoon.training.v1 import training_run_pb2 as run_pb
 from ratoon.training.v1 import training_service_pb2 as pb
 from ratoon.training.v1.training_service_pb2_grpc import TrainingServiceStub
@@ -40,11 +39,13 @@ from ratoon_training import bootstrap
 from ratoon_training.adapters import tables
 from ratoon_training.adapters.shared_workers import SharedWorkers
 from ratoon_training.domain.diagnosis import Diagnosis
+from ratoon_training.domain.estimates import DataSample
 from ratoon_training.domain.places import Place
 from ratoon_training.domain.runs import Progress, Trained, TrainingRun
 from ratoon_training.settings import Settings
 
 GIB = 2**30
+SAMPLE = DataSample(records=1000, validation_records=100, sampled_records=500, samples=500, tokens=32_000)
 STATE = run_pb.TrainingRun.State
 RESULT = Trained("a" * 64, "c" * 64, 1000, Diagnosis("healthy", "Nothing to do."), {"seconds": 2.0})
 
@@ -57,6 +58,7 @@ class FakeDrivers:
         self.polls: dict[str, int] = {}
         self.stopped: set[str] = set()
         self.cleaned: set[str] = set()
+        self.finished: set[str] = set()
         self.fences: dict[str, list[int]] = {}
 
     def observe(self, job_id: str) -> JobObservation[Trained]:
@@ -67,6 +69,8 @@ class FakeDrivers:
         fate = run.name.rpartition("/")[2]
         if job_id in self.stopped:
             return JobObservation(Phase.FAILED, failure=Failure("STOPPED", "Stopped on request."))
+        if run.name in self.finished:
+            return JobObservation(Phase.SUCCEEDED, result=RESULT)
         if fate.startswith("slow") or polls < 3:
             return JobObservation(
                 Phase.RUNNING, Progress(0.1 * polls, "Training.", polls, 10, "steps", 5.0, {"loss": 1.0})
@@ -87,8 +91,32 @@ class FakeDrivers:
     def stop(self, job_id: str) -> None:
         self.stopped.add(job_id)
 
+    def finish(self, run: TrainingRun) -> None:
+        self.finished.add(run.name)
+
     def clean(self, run: TrainingRun) -> None:
         self.cleaned.add(run.name)
+
+
+class FakeEstimates:
+    """Samples of data: a run whose training part has the digest `9…` has unreadable data."""
+
+    def __init__(self) -> None:
+        self.jobs: dict[str, TrainingRun] = {}
+
+    def observe(self, job_id: str) -> JobObservation[DataSample]:
+        if self.jobs[job_id].train_digest.startswith("9"):
+            return JobObservation(Phase.FAILED, failure=Failure("DATA_EMPTY", "No record: add some."))
+        return JobObservation(Phase.SUCCEEDED, result=SAMPLE)
+
+    def start(self, job_id: str, job: TrainingRun) -> None:
+        self.jobs[job_id] = job
+
+    def stop(self, job_id: str) -> None:
+        raise AssertionError("no job runs")
+
+    def forget(self, job_id: str) -> None:
+        del self.jobs[job_id]
 
 
 class FakeReferences(ReferenceServiceServicer):
@@ -105,7 +133,14 @@ class FakeReferences(ReferenceServiceServicer):
 
 def build(settings: Settings, drivers: FakeDrivers) -> App:
     runtime = ServiceRuntime(settings, Platform.of_process(), tables.METADATA)
-    return bootstrap.assemble(runtime, drivers, bootstrap.machine(settings), SharedWorkers())
+    return bootstrap.assemble(
+        runtime,
+        drivers,
+        bootstrap.machine(settings),
+        SharedWorkers(),
+        estimates=FakeEstimates(),
+        hourly_prices={"cpu": 2.0},
+    )
 
 
 @pytest.fixture(scope="module")
@@ -202,7 +237,116 @@ def test_a_cancelled_run_ends_cancelled_and_is_cleaned_up(training, drivers):
     training.CancelTrainingRun(pb.CancelTrainingRunRequest(name=name))
     assert watched(training, name)[-1].state == STATE.STATE_CANCELLED
     assert training.CancelTrainingRun(pb.CancelTrainingRunRequest(name=name)).state == STATE.STATE_CANCELLED
-    until(lambda: name in drivers.cleaned, message="the cancelled run is cleaned up")
+    assert name not in drivers.cleaned
+    training.DeleteTrainingRun(pb.DeleteTrainingRunRequest(name=name))
+    assert name in drivers.cleaned
+
+
+def test_a_run_is_planned_before_it_begins(training):
+    listed = pb.ListTrainingRunsRequest(parent="projects/planned")
+    request = pb.CreateTrainingRunRequest(
+        parent="projects/planned", training_run=spec(batch_size=1, epochs=2.0), validate_only=True
+    )
+    planned = training.CreateTrainingRun(request)
+    estimate = planned.plan.estimate
+    assert (estimate.steps, estimate.samples, estimate.tokens) == (2000, 1000, 128_000)
+    assert estimate.cost == pytest.approx(2 * estimate.device_hours)
+    assert planned.plan.admitted and planned.recipe.learning_rate == 2e-3
+    assert [(each.reason, each.blocking) for each in planned.plan.problems] == [("BATCH_OF_ONE", False)]
+    request.training_run.train_digest = "9" * 64
+    refused = training.CreateTrainingRun(request).plan.problems[0]
+    assert (refused.reason, refused.message, refused.blocking) == ("DATA_EMPTY", "No record: add some.", True)
+    request.training_run.recipe.learning_rate = 10.0
+    with pytest.raises(InvalidArgument, match=r"learning_rate must be above 0 and at most 1\.") as rate:
+        training.CreateTrainingRun(request)
+    assert rate.value.reason == "BAD_RECIPE"
+    assert not training.ListTrainingRuns(listed).training_runs
+
+
+def test_every_value_that_cannot_be_trained_with_is_named_at_once(training):
+    with pytest.raises(InvalidArgument) as refused:
+        create(training, "wrong", learning_rate=10.0, batch_size=5000, lora_rank=999)
+    for field in ("learning_rate", "batch_size", "lora_rank"):
+        assert f"recipe.{field} must be" in str(refused.value)
+
+
+def test_a_run_that_is_stopped_ends_with_a_result(training, drivers):
+    name = create(training, "slow-stopped").name
+    running = (each for each in training.WatchTrainingRun(pb.WatchTrainingRunRequest(name=name), timeout=30))
+    next(each for each in running if each.state == STATE.STATE_RUNNING)
+    assert training.StopTrainingRun(pb.StopTrainingRunRequest(name=name)).stop_requested
+    last = watched(training, name)[-1]
+    assert (last.state, last.artifact_digest) == (STATE.STATE_SUCCEEDED, "a" * 64)
+    assert training.StopTrainingRun(pb.StopTrainingRunRequest(name=name)).state == STATE.STATE_SUCCEEDED
+
+
+def test_a_run_without_a_checkpoint_cannot_be_stopped(training):
+    huge = run_pb.Recipe.Architecture(hidden_size=4096, layers=32, heads=32)
+    name = create(training, "unstopped", architecture=huge).name
+    watched(training, name)
+    assert training.StopTrainingRun(pb.StopTrainingRunRequest(name=name)).state == STATE.STATE_FAILED
+    with pytest.raises(NotFound):
+        training.StopTrainingRun(pb.StopTrainingRunRequest(name="projects/p/trainingRuns/none"))
+
+
+def test_a_run_that_failed_is_resumed_as_another_attempt_and_one_that_succeeded_is_not(training, drivers):
+    name = create(training, "bad-resumed").name
+    assert watched(training, name)[-1].state == STATE.STATE_FAILED
+    assert name not in drivers.cleaned
+    resumed = training.ResumeTrainingRun(pb.ResumeTrainingRunRequest(name=name))
+    assert (resumed.state, resumed.attempt) == (STATE.STATE_QUEUED, 2)
+    again = watched(training, name)[-1]
+    assert (again.state, again.attempt, len(drivers.fences[name])) == (STATE.STATE_FAILED, 2, 2)
+    done = create(training, "done-resumed").name
+    watched(training, done)
+    with pytest.raises(FailedPrecondition) as refused:
+        training.ResumeTrainingRun(pb.ResumeTrainingRunRequest(name=done))
+    assert refused.value.reason == "RUN_SUCCEEDED"
+
+
+def test_a_clone_has_the_recipe_of_its_origin_but_for_what_changes(training):
+    origin = create(training, "origin", seed=7, batch_size=4).name
+    watched(training, origin)
+    change = run_pb.Recipe(learning_rate=0.01, architecture=run_pb.Recipe.Architecture(layers=2))
+    request = pb.CloneTrainingRunRequest(name=origin, training_run_id="clone", recipe=change)
+    clone = training.CloneTrainingRun(request)
+    assert (clone.name, clone.origin) == ("projects/p/trainingRuns/clone", origin)
+    recipe = clone.recipe
+    assert (recipe.learning_rate, recipe.seed, recipe.batch_size) == (0.01, 7, 4)
+    assert (recipe.architecture.layers, recipe.architecture.hidden_size) == (2, 128)
+    assert (list(recipe.labels), clone.train_digest) == (["ham", "spam"], "1" * 64)
+    labels = pb.CloneTrainingRunRequest(
+        name=origin, recipe=run_pb.Recipe(labels=["a", "b", "c"]), validate_only=True
+    )
+    assert list(training.CloneTrainingRun(labels).recipe.labels) == ["a", "b", "c"]
+
+
+def test_a_run_without_a_model_is_not_continued(training):
+    failed = create(training, "bad-continued").name
+    watched(training, failed)
+    with pytest.raises(FailedPrecondition) as refused:
+        training.CloneTrainingRun(pb.CloneTrainingRunRequest(name=failed, continue_training=True))
+    assert refused.value.reason == "NO_CHECKPOINT"
+
+
+def test_the_metrics_of_a_run_are_read_by_name_and_by_page(training):
+    name = create(training, "bad-metrics").name
+    watched(training, name)
+    listed = training.ListTrainingRunMetrics(pb.ListTrainingRunMetricsRequest(parent=name))
+    assert [each.metric for each in listed.series] == ["loss"]
+    series = listed.series[0]
+    assert series.name == f"{name}/metrics/loss"
+    assert [(each.step, each.value) for each in series.points] == [(1, 1.0), (2, 1.0)]
+    for wrong in ({"max_points": 1}, {"max_points": 1001}, {"page_token": "x"}, {"page_size": -1}):
+        with pytest.raises(InvalidArgument):
+            training.ListTrainingRunMetrics(pb.ListTrainingRunMetricsRequest(parent=name, **wrong))
+
+
+def test_a_run_that_failed_has_a_diagnosis(training):
+    name = create(training, "bad-diagnosed").name
+    diagnosis = watched(training, name)[-1].diagnosis
+    assert diagnosis.verdict == "loss-not-finite"
+    assert diagnosis.remedy and diagnosis.evidence
 
 
 def test_a_run_without_a_result_is_deleted_and_others_are_refused(training):

@@ -156,11 +156,11 @@ def test_cancelling_asks_until_the_job_is_gone():
     )
 
 
-def test_a_run_that_is_to_stop_is_asked_until_its_result_comes():
+def test_a_run_that_is_to_stop_is_requested_until_its_result_comes():
     stopping = replace(RUNNING, stop_requested=True)
-    asked = step(stopping, observed(Phase.RUNNING, Progress(0.3, done=3, total=10)), NOW)
-    assert (asked.resource.state, asked.actions) == (State.RUNNING, (Action.FINISH,))
-    ended = step(asked.resource, observed(Phase.SUCCEEDED, trained=TRAINED), NOW).resource
+    finishing = step(stopping, observed(Phase.RUNNING, Progress(0.3, done=3, total=10)), NOW)
+    assert (finishing.resource.state, finishing.actions) == (State.RUNNING, (Action.FINISH,))
+    ended = step(finishing.resource, observed(Phase.SUCCEEDED, trained=TRAINED), NOW).resource
     assert (ended.state, ended.trained) == (State.SUCCEEDED, TRAINED)
     assert ended.progress.message.startswith("Stopped on request after 3 of 10 steps")
 

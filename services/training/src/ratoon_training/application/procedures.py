@@ -36,14 +36,20 @@ class RunProcedure:
         return as_step(step(run, observation, now), _POLL_INTERVAL_S)
 
     def act(self, run: TrainingRun, action: Action, claim: Claim) -> None:
-        """Start or stop the job, or clean up after the run."""
+        """Start or stop the job, let it finish, or clean up after the run.
+
+        A run that failed or was cancelled keeps its checkpoints until it is deleted or collected as garbage.
+        """
         if action is Action.START:
             place = self._workers.ensure(run)
             self._drivers.start(_job_id(run, claim), run, place, claim.fence)
         elif action is Action.STOP:
             self._drivers.stop(_job_id(run, claim))
+        elif action is Action.FINISH:
+            self._drivers.finish(run)
         else:
-            self._drivers.clean(run)
+            if not run.state.without_result:
+                self._drivers.clean(run)
             self._workers.remove(run.name)
 
     def failed(self, run: TrainingRun, error: Description, now: datetime) -> Step[TrainingRun]:

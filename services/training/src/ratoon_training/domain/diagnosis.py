@@ -24,6 +24,8 @@ RISEN = 1.1
 """Last losses above the first ones by this factor have diverged: the rate is too high."""
 LOST_GAIN = 0.5
 """Last losses that have lost more than this share of what the loss had fallen by have diverged after a good start."""
+JUMP = 2.0
+"""A twentieth of the run whose mean loss exceeds that of the first one by this factor is a jump of the loss."""
 SWING = 0.3
 """A mean change between neighbouring tenths of the run above this share of their mean is a swing."""
 TENTHS = 10
@@ -71,9 +73,10 @@ class Diagnosis:
 
 @dataclass(frozen=True)
 class _Course:
-    """Losses of the steps as means of their first and last twentieth and of each tenth; all are positive."""
+    """Losses of the steps as means of their first, highest and last twentieth and of each tenth; all are positive."""
 
     first: float
+    peak: float
     last: float
     tenths: tuple[float, ...]
 
@@ -134,7 +137,7 @@ def _faults(
     losses = [loss for loss in losses if math.isfinite(loss)]
     norms = [norm for norm in norms if math.isfinite(norm)]
     course = _course(losses)
-    if course is not None and (evidence := _too_high(course)):
+    if course is not None and (evidence := _too_high(course) or _worse_than_untrained(course, validation)):
         yield "rate-too-high", evidence
     if evidence := _exploding(norms):
         yield "exploding-gradients", evidence
@@ -167,8 +170,8 @@ def _fit(
         yield (
             "overfit",
             (
-                f"The validation loss rose from {min(validation):.4g} after epoch {best} to {validation[-1]:.4g}, while "
-                f"the training loss fell to {course.last:.4g}."
+                f"The validation loss rose from {min(validation):.4g} after epoch {best} to {validation[-1]:.4g}, "
+                f"while the training loss fell to {course.last:.4g}."
             ),
         )
 
@@ -180,13 +183,16 @@ def _course(losses: Sequence[float]) -> _Course | None:
     share, spans = max(1, len(losses) // 20), min(TENTHS, len(losses))
     cuts = [len(losses) * number // spans for number in range(spans + 1)]
     tenths = tuple(fmean(losses[start:end]) for start, end in pairwise(cuts))
-    return _Course(fmean(losses[:share]), fmean(losses[-share:]), tenths)
+    peak = max(fmean(losses[start : start + share]) for start in range(0, len(losses), share))
+    return _Course(fmean(losses[:share]), peak, fmean(losses[-share:]), tenths)
 
 
 def _too_high(course: _Course) -> str:
     """Return the evidence that the rate is too high; empty: there is none."""
     if course.last > RISEN * course.first:
         return f"The loss rose from {course.first:.4g} to {course.last:.4g}."
+    if course.peak > JUMP * course.first:
+        return f"The loss jumped from {course.first:.4g} to {course.peak:.4g}."
     gain = course.first - course.lowest
     if gain > (1 - LEARNED) * course.first and course.last - course.lowest > LOST_GAIN * gain:
         return (
@@ -196,6 +202,13 @@ def _too_high(course: _Course) -> str:
     if not course.learned and changes and fmean(changes) > SWING * fmean(course.tenths):
         return f"The loss swings: it changes by {fmean(changes):.4g} from tenth to tenth of the steps."
     return ""
+
+
+def _worse_than_untrained(course: _Course, validation: Sequence[float]) -> str:
+    """Return the evidence that the model ends worse than it began; empty: there is none."""
+    if not validation or validation[-1] <= RISEN * course.first:
+        return ""
+    return f"The last validation loss is {validation[-1]:.4g}; the training loss began at {course.first:.4g}."
 
 
 def _falls_steadily(course: _Course) -> bool:

@@ -12,7 +12,12 @@ from ratoon.operations.jobs import JobFolder
 from ratoon.operations.warm import main
 
 ENTRY = "ratoon_training.worker.driver:run"
-CLASSICAL_ENTRY = "ratoon_training.worker.classical_job:run"
+ESTIMATE_ENTRY = "ratoon_training.worker.estimating:run"
+SMALL_ENTRIES = {
+    "CLASSICAL": "ratoon_training.worker.classical_job:run",
+    "NEURAL": "ratoon_training.worker.neural_job:run",
+}
+"""What trains small models, by method: neither needs Ray."""
 
 
 def _stop_run(folder: Path) -> None:
@@ -25,9 +30,12 @@ def _stop_run(folder: Path) -> None:
 
 
 def _entry(folder: Path) -> str:
-    """Return what runs the job: classical models need neither Ray nor torch."""
-    recipe = JobFolder(folder).spec().get("recipe") or {}
-    return CLASSICAL_ENTRY if recipe.get("method") == "CLASSICAL" else ENTRY
+    """Return what runs the job."""
+    spec = JobFolder(folder).spec()
+    if spec.get("estimate"):
+        return ESTIMATE_ENTRY
+    recipe = spec.get("recipe") or {}
+    return SMALL_ENTRIES.get(str(recipe.get("method")), ENTRY)
 
 
 if __name__ == "__main__":

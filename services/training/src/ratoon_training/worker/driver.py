@@ -36,11 +36,11 @@ _groups: list[WorkerGroup] = []
 
 
 class Ended(TrainingError):
-    """Failure of a run that a worker reported."""
+    """Failure of a run that a worker reported; `result` is that of its last good checkpoint, if it has one."""
 
-    def __init__(self, reason: str, message: str) -> None:
+    def __init__(self, reason: str, message: str, result: dict[str, Any] | None = None) -> None:
         super().__init__(message)
-        self.reason = reason
+        self.reason, self.result = reason, result
 
 
 def run(spec: dict[str, Any], job: JobFolder) -> dict[str, Any]:
@@ -98,10 +98,10 @@ def _wait(job: JobFolder, group: WorkerGroup, number: int) -> dict[str, Any]:
             _discard(group)
             raise WorkersLost(f"The workers died {_TRIES} times in this run (out of memory? see the log).")
         time.sleep(_POLL_S)
-    if "result" in outcome:
+    if "reason" not in outcome:
         result: dict[str, Any] = outcome["result"]
         return result
-    raise Ended(outcome["reason"], outcome["message"])
+    raise Ended(outcome["reason"], outcome["message"], outcome.get("result"))
 
 
 def _group(folder: Path, task: TrainingTask) -> WorkerGroup:

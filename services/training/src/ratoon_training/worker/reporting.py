@@ -4,12 +4,16 @@ import time
 from typing import TYPE_CHECKING
 
 from ratoon.operations.jobs import JobFolder
+from ratoon.storage.scratch import ScratchStore
+from ratoon_training.domain.places import FINISH
 from ratoon_training.worker.curves import STEP_COLUMNS, TOKENS, CurveFile
 
 if TYPE_CHECKING:
     from ratoon_training.worker.session import Session
 
 _EVERY_S = 0.5
+_FINISH_POLL_S = 1.0
+"""Seconds between two looks for a request to finish: the scratch store may be on another machine."""
 PREPARED = 0.05
 """Share of a run's progress before its first step."""
 _TRAINED = 0.97
@@ -18,8 +22,9 @@ _TRAINED = 0.97
 class ProgressReporter:
     """Reports one run. Only the leading worker reports; the others have no `job`."""
 
-    def __init__(self, job: JobFolder | None) -> None:
-        self._job = job
+    def __init__(self, job: JobFolder | None, scratch: ScratchStore | None = None) -> None:
+        """`scratch` holds a request to finish; None: there will be none."""
+        self._job, self._scratch, self._polled = job, scratch, 0.0
         self._curve = CurveFile(job.path / "curve.jsonl") if job else None
         self._begun = self._reported = time.monotonic()
         self._tokens = 0.0
@@ -38,6 +43,13 @@ class ProgressReporter:
     def stop_requested(self) -> bool:
         """Return True if the platform asked the run to stop."""
         return self._job is not None and self._job.stop_requested()
+
+    def finish_requested(self) -> bool:
+        """Return True if the platform asked the run to end early, with its best weights so far."""
+        if self._scratch is None or time.monotonic() - self._polled < _FINISH_POLL_S:
+            return False
+        self._polled = time.monotonic()
+        return self._scratch.read(FINISH) is not None
 
     def step(self, session: "Session", row: list[float]) -> None:
         """Report a step."""
@@ -89,6 +101,7 @@ def _metrics(session: "Session", rate: float) -> dict[str, float]:
         "gradient_norm": last[4],
         "learning_rate": last[5],
         "tokens_per_second": rate,
+        "memory_bytes": float(session.memory_bytes()),
         "epoch": session.step / session.per_epoch,
         **dict(zip(session.curves.measures, last[len(STEP_COLUMNS) :], strict=True)),
         **session.curves.validation,
