@@ -82,7 +82,12 @@ from ratoon_flywheel.domain.signals.feedback import Feedback, Implicit, Received
 from ratoon_flywheel.domain.signals.monitor import DriftDetected, DriftReport
 from ratoon_flywheel.domain.signals.records import Form
 from ratoon_flywheel.domain.signals.traffic import SegmentReceived, TrafficSegment
-from ratoon_flywheel.reward_messages import reward_message, reward_of
+from ratoon_flywheel.reward_messages import (
+    distillation_message,
+    distillation_of,
+    reward_message,
+    reward_of,
+)
 
 _NEVER = datetime.fromtimestamp(0, UTC)
 """Stands for times that are not set yet."""
@@ -668,6 +673,7 @@ def _tuning_message(value: TuningDefaults) -> project_pb2.Project.TuningDefaults
         "truncation": kind.Truncation.Value(truncation),
         "preference_loss": kind.PreferenceLoss.Value(loss),
         "rewards": [reward_message(reward) for reward in value.rewards],
+        "distillation": distillation_message(value.distillation),
     }
     return kind(**{**vars(value), **named})
 
@@ -689,6 +695,7 @@ def _tuning(spec: project_pb2.Project.TuningDefaults) -> TuningDefaults:
         spec.beta,
         PreferenceLoss(loss) if spec.preference_loss else None,
         tuple(reward_of(reward) for reward in spec.rewards),
+        distillation_of(spec.distillation),
     )
 
 

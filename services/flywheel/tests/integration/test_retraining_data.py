@@ -9,7 +9,7 @@ from ratoon.flywheel.v1 import flywheel_service_pb2 as pb
 from ratoon.flywheel.v1 import pipeline_run_pb2, project_pb2
 from ratoon.registry.v1 import model_pb2, model_version_pb2
 from ratoon.testkit.waiting import until
-from ratoon.training.v1 import grpo_pb2
+from ratoon.training.v1 import distillation_pb2, grpo_pb2
 
 PARENT = "projects/mail"
 Run = pipeline_run_pb2.PipelineRun
@@ -175,6 +175,61 @@ def test_a_chain_of_recipes_trains_each_on_the_artifact_of_the_one_before(env):
     assert second.base_artifact_digest == trained.artifact_digest
     assert run.products.training_run == second.name
     assert len(env.peers.created_resources("EvaluationRun")) == 1
+
+
+def test_a_run_says_how_much_feedback_is_on_empty_answers(env):
+    set_recipes(env, "dpo")
+    preferred(env, 1)
+    (better,) = env.answered(["a mail"], "Good subject")
+    (worse,) = env.answered(["a mail"], " ")
+    env.send_feedback(better, rejected_answer_id=worse)
+    run = retrained(env)
+    assert run.state == Run.STATE_SUCCEEDED
+    says = "Feedback that became no record: 1 on an empty answer, or on one whose text is gone."
+    assert run.stages[0].message.endswith(says)
+
+
+def test_a_retraining_trains_by_each_recipe_of_its_chain(env):
+    set_recipes(env, "sft", "reward_model", "dpo")
+    preferred(env, 2)
+    env.send_feedback(env.answered(["another mail"], "A subject")[0], correction="Budget")
+    run = retrained(env)
+    assert (run.state, run.recipe) == (Run.STATE_SUCCEEDED, "dpo")
+    (version,) = env.peers.created_resources("DatasetVersion")
+    assert len(version.sources) == 2, "right answers and preferences"
+    supervised, judge, aligned = env.peers.created_resources("TrainingRun")
+    assert [each.recipe for each in run.trained_recipes] == ["sft", "reward_model"]
+    first, second = (each.artifact_digest for each in run.trained_recipes)
+    assert judge.recipe.objective == judge.recipe.OBJECTIVE_REWARD_MODEL
+    assert supervised.base_artifact_digest == "c" * 64
+    assert judge.base_artifact_digest == aligned.base_artifact_digest == first, "it writes no text"
+    assert aligned.recipe.reward_model_artifact_digest == second
+    assert len(env.peers.created_resources("EvaluationRun")) == 1
+
+
+def test_a_retraining_leaves_out_recipes_of_its_chain_that_have_no_feedback(env):
+    set_recipes(env, "sft", "kto")
+    env.send_feedback(env.answered(["a mail"], "A subject")[0], thumb=-1)
+    run = retrained(env)
+    assert (run.state, run.recipe, list(run.following_recipes)) == (Run.STATE_SUCCEEDED, "kto", [])
+    assert run.stages[0].message.endswith("Without feedback for sft: the run trains by kto.")
+    assert len(env.peers.created_resources("TrainingRun")) == 1
+
+
+def test_a_student_learns_from_the_teacher_of_the_project(env):
+    teacher = distillation_pb2.Distillation(
+        base_url="http://127.0.0.1:9/v1", model="large", level="LEVEL_SEQUENCE", max_new_tokens=8
+    )
+    tuning = project_pb2.Project.TuningDefaults(distillation=teacher)
+    project = project_pb2.Project(name=PARENT, retraining_recipes=["distillation"], tuning=tuning)
+    mask = {"paths": ["retraining_recipes", "tuning"]}
+    updated = env.flywheel.UpdateProject(pb.UpdateProjectRequest(project=project, update_mask=mask))
+    assert updated.tuning.distillation == teacher
+    env.send_feedback(env.answered(["a mail"], "A subject")[0], correction="Budget of May")
+    assert retrained(env).state == Run.STATE_SUCCEEDED
+    (training,) = env.peers.created_resources("TrainingRun")
+    assert training.recipe.objective == training.recipe.OBJECTIVE_DISTILLATION
+    assert training.recipe.distillation == teacher
 
 
 def test_a_recipe_without_its_feedback_ends_and_says_what_there_is(env):

@@ -372,9 +372,8 @@ def test_a_part_of_a_setting_can_be_changed_alone():
             "compute.training.dtype",
         ),
         ({"curation": (CurationStep("minhash"),)}, SettingNotSupported, "curation"),
-        ({"task": Generate(), "recipes": ("sft", "distillation")}, SettingNotSupported, "recipes"),
         (
-            {"task": Generate(), "retraining_recipes": ("sft", "dpo")},
+            {"task": Generate(), "retraining_recipes": ("pretrain", "sft")},
             SettingNotSupported,
             "retraining_recipes",
         ),
@@ -454,14 +453,13 @@ def test_a_run_of_sources_has_the_recipes_that_follow_unless_it_names_its_own():
     value = replace(project(), task=Generate(), recipes=("pretrain", "sft", "dpo"))
     assert (recipe_of(value, False), chain_of(value, False)) == ("pretrain", ("sft", "dpo"))
     assert chain_of(value, False, "sft") == chain_of(value, True) == ()
+    assert chain_of(replace(value, retraining_recipes=("sft", "dpo")), True) == ("dpo",)
 
 
 def test_recipes_that_runs_cannot_have():
     with pytest.raises(BadRecipe, match="'dpo' is not one of the recipes sft"):
         recipe_of(project(), True, "dpo")
-    with pytest.raises(
-        SettingNotSupported, match="do not support the recipe distillation yet, only pretrain"
-    ):
+    with pytest.raises(BadProject, match="distillation has no teacher"):
         recipe_of(replace(project(), task=Generate()), True, "distillation")
     for settings, retrains in (({"task": Generate()}, False), ({}, True)):
         with pytest.raises(BadRecipe, match="'auto' is not one of the recipes"):

@@ -13,8 +13,9 @@ from ratoon_flywheel.domain.pipelines.actions import Train
 from ratoon_flywheel.domain.pipelines.runs import Products
 from ratoon_flywheel.domain.pipelines.steps import Child
 from ratoon_flywheel.domain.pipelines.support import CLASSICAL, DEFAULT_RECIPE
+from ratoon_flywheel.domain.project_settings import DISTILLATION, REWARD_MODEL
 from ratoon_flywheel.domain.projects import Method, labels_of
-from ratoon_flywheel.reward_messages import reward_message
+from ratoon_flywheel.reward_messages import distillation_message, reward_message
 
 _PRETRAINING = ("pretrain", "continued_pretrain")
 """Recipes that learn every token of plain texts."""
@@ -100,12 +101,22 @@ def _align(recipe: training_run_pb2.Recipe, spec: Train) -> None:
         recipe.objective = recipe.OBJECTIVE_PRETRAIN
         return
     recipe.objective = recipe.Objective.Value(f"OBJECTIVE_{spec.recipe.upper()}")
+    if spec.recipe == DISTILLATION:
+        recipe.distillation.CopyFrom(distillation_message(tuning.distillation))
+        return
     recipe.learning_rate = tuning.preference_learning_rate
+    if spec.recipe == REWARD_MODEL:
+        return
     if recipe.objective == recipe.OBJECTIVE_GRPO:
         recipe.grpo.rewards.extend(reward_message(reward) for reward in tuning.rewards)
+        if judge := spec.reward_model_artifact_digest:
+            recipe.grpo.rewards.add(reward_model_artifact_digest=judge)
         return
     recipe.beta = tuning.beta
-    if tuning.preference_loss and recipe.objective == recipe.OBJECTIVE_DPO:
+    if recipe.objective != recipe.OBJECTIVE_DPO:
+        return
+    recipe.reward_model_artifact_digest = spec.reward_model_artifact_digest
+    if tuning.preference_loss:
         recipe.preference_loss = recipe.PreferenceLoss.Value(f"PREFERENCE_LOSS_{tuning.preference_loss}")
 
 
@@ -118,8 +129,9 @@ def _tune(recipe: training_run_pb2.Recipe, spec: Train) -> None:
         recipe.train_on = recipe.TrainOn.Value(f"TRAIN_ON_{tuning.train_on}")
     if tuning.truncation:
         recipe.truncation = recipe.Truncation.Value(f"TRUNCATION_{tuning.truncation}")
-    # Answers that are written while a model trains stand in padded rows.
-    recipe.max_tokens, recipe.packed = tuning.max_tokens, tuning.packed and spec.recipe != "grpo"
+    # Answers that are written while a model trains stand in padded rows, and so do those that are read at their end.
+    recipe.max_tokens = tuning.max_tokens
+    recipe.packed = tuning.packed and spec.recipe not in ("grpo", REWARD_MODEL)
     recipe.gradient_accumulation = tuning.gradient_accumulation
     recipe.gradient_checkpointing = tuning.gradient_checkpointing
     if recipe.method == recipe.METHOD_CONTINUE:

@@ -38,6 +38,8 @@ class Export:
     unpaired_preferences: str = ""
     counts: Mapping[str, int] = field(default_factory=dict)
     """Number of records of each blob, by its field."""
+    left_out: Mapping[str, int] = field(default_factory=dict)
+    """Number of pieces of feedback on free text that become no record, by the reason."""
 
 
 _FIELDS = {Form.PREFERENCE: "preferences", Form.UNPAIRED_PREFERENCE: "unpaired_preferences"}
@@ -111,10 +113,12 @@ def export_feedback(
     if not kinds.kind_of(project.task).FREE_TEXT:
         return _export_labels(project, window, store, index, segments)
     lines: defaultdict[str, list[bytes]] = defaultdict(list)
-    for each in feedback_records(project, window, store, index, segments).records:
+    read = feedback_records(project, window, store, index, segments)
+    for each in read.records:
         lines[_FIELDS.get(each.form, "answers")].append(records.line(each))
     digests = {name: segments.write(some) for name, some in lines.items()}
-    return Export(**digests, counts={name: len(some) for name, some in lines.items()})
+    counts = {name: len(some) for name, some in lines.items()}
+    return Export(**digests, counts=counts, left_out=read.left_out)
 
 
 def _export_labels(

@@ -33,7 +33,7 @@ from ratoon_flywheel.application.ports import (
     Stages,
     Suites,
 )
-from ratoon_flywheel.application.recipes import LEARNED, chosen_recipe
+from ratoon_flywheel.application.recipes import chosen_recipe, fed_recipes, learned_data
 from ratoon_flywheel.application.scores import loss_of_rollout
 from ratoon_flywheel.application.shadows import ShadowScores, report_shadows
 from ratoon_flywheel.application.signals import Deferred, SignalReader
@@ -69,7 +69,7 @@ from ratoon_flywheel.domain.pipelines.steps import (
     step,
 )
 from ratoon_flywheel.domain.pipelines.support import (
-    CLASSICAL,
+    ALONE,
     DEFAULT_RECIPE,
     chain_of,
     check_supported,
@@ -88,6 +88,11 @@ _UNAVAILABLE = "UNAVAILABLE"
 _ROLLOUT_ACTIVE = "ROLLOUT_ACTIVE"
 _UNAVAILABLE_RETRY_S = 10.0
 _PRUNED_AT_ONCE = 1000
+_MENDABLE = {
+    "NO_TEXT": "on an empty answer, or on one whose text is gone",
+    "CONSENT": "without consent to training",
+}
+"""Reasons why feedback becomes no record that a run states."""
 _NOUNS = {
     FeedbackData.ANSWERS: "right answer",
     FeedbackData.PREFERENCES: "preference",
@@ -202,19 +207,26 @@ class RunProcedure:
         if not isinstance(spec, BuildDataset) or spec.sources or spec.window is None:
             return run, spec
         export = export_feedback(spec.project, spec.window, self._store, self._answers, self._segments)
-        recipe = chosen_recipe(run.recipe, export.counts, bool(run.project.tuning.rewards))
-        learned = LEARNED[recipe]
+        first = chosen_recipe(run.recipe, export.counts, bool(run.project.tuning.rewards))
+        recipes = fed_recipes((first, *run.following_recipes), export.counts)
+        learned = learned_data(recipes)
         others = _counted(export, [data for data in FeedbackData if data not in learned])
-        if not any(getattr(export, data) for data in learned):
-            raise NothingToLearn(_nothing(spec.project, recipe, others))
+        if not recipes:
+            reason = _nothing(spec.project, (first, *run.following_recipes), others)
+            raise NothingToLearn(f"{reason} {_without_record(export)}".strip())
         sources = {
             data: self._sources.create(spec.project, data, digest, claim.action_id(_source_action(data)))
             for data in FeedbackData
             if (digest := getattr(export, data))
         }
-        note = f"Kept as sources for other recipes than {recipe}: {others}." if others else ""
+        named = " and ".join(recipes)
+        note = f"Kept as sources for other recipes than {named}: {others}." if others else ""
+        if unfed := [each for each in (first, *run.following_recipes) if each not in recipes]:
+            note = f"Without feedback for {' and '.join(unfed)}: the run trains by {named}. {note}".strip()
+        note = f"{_without_record(export)} {note}".strip()
         taken = tuple(sources[data] for data in learned if data in sources)
-        return replace(run, recipe=recipe, data_note=note or run.data_note), replace(spec, sources=taken)
+        run = replace(run, recipe=recipes[0], following_recipes=recipes[1:], data_note=note or run.data_note)
+        return run, replace(spec, sources=taken)
 
 
 def _attempt(run: PipelineRun, stage: StageId) -> int:
@@ -226,19 +238,30 @@ def _source_action(data: FeedbackData) -> str:
     return "source" if data is FeedbackData.ANSWERS else f"source-{data}"
 
 
-def _nothing(project: Project, recipe: str, others: str) -> str:
+def _nothing(project: Project, recipes: Sequence[str], others: str) -> str:
     """Return why a retraining has no data, and what there is for other recipes."""
-    if recipe in (DEFAULT_RECIPE, CLASSICAL):
+    if recipes[0] in (DEFAULT_RECIPE, *ALONE) and len(recipes) == 1:
         return (
             f"No answer of {project.name} was corrected or confirmed since the last retraining, so there are no "
             "labelled examples to train on: give feedback, or start a run with sources."
             f"{f' There are {others}, which the recipes dpo and kto learn from.' if others else ''}"
         )
-    nouns = " or ".join(f"{_NOUNS[data]}s" for data in LEARNED[recipe])
+    nouns = " or ".join(f"{_NOUNS[data]}s" for data in learned_data(recipes))
+    learns = f"recipe {recipes[0]} learns" if len(recipes) == 1 else f"recipes {' and '.join(recipes)} learn"
     return (
-        f"{project.name} has no {nouns} since the last retraining, from which the recipe {recipe} learns: give "
+        f"{project.name} has no {nouns} since the last retraining, from which the {learns}: give "
         f"feedback, or choose another recipe.{f' There are {others}.' if others else ''}"
     )
+
+
+def _without_record(export: Export) -> str:
+    """Return how much feedback became no record for a reason that a project can mend, as a sentence; empty if none."""
+    counts = [
+        f"{export.left_out[reason]} {says}"
+        for reason, says in _MENDABLE.items()
+        if export.left_out.get(reason)
+    ]
+    return f"Feedback that became no record: {' and '.join(counts)}." if counts else ""
 
 
 def _counted(export: Export, kinds: Sequence[FeedbackData]) -> str:

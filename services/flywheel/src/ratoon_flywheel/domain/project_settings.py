@@ -119,6 +119,23 @@ class Reward:
 
 
 @dataclass(frozen=True)
+class Distillation:
+    """Teacher of the recipe `distillation`, and how it is learned from; zero and empty leave it to training.
+
+    The teacher is an artifact, or the model `model` behind the endpoint `base_url`.
+    """
+
+    teacher_artifact_digest: str = ""
+    base_url: str = ""
+    model: str = ""
+    level: str = ""
+    """LOGITS or SEQUENCE."""
+    temperature: float = 0.0
+    weight: float = 0.0
+    max_new_tokens: int = 0
+
+
+@dataclass(frozen=True)
 class TuningDefaults:
     """Settings of fine-tuning; None and zero leave them to the recipe."""
 
@@ -137,6 +154,7 @@ class TuningDefaults:
     preference_loss: PreferenceLoss | None = None
     rewards: tuple[Reward, ...] = ()
     """Rewards of `grpo`; empty: exact match, and a task that need not be checkable."""
+    distillation: Distillation = Distillation()
 
 
 @dataclass(frozen=True)
@@ -325,6 +343,12 @@ def check_shadow(shadow: ShadowSettings, kind: AnyKind, decisive: Metric, paired
 
 AUTO = "auto"
 """Recipe of a retraining that is chosen by the feedback that there is."""
+REWARD_MODEL = "reward_model"
+"""Recipe of a model that judges answers for the recipes that follow it."""
+DISTILLATION = "distillation"
+"""Recipe of a model that learns from a teacher."""
+_SCORED = ("dpo", "grpo")
+"""Recipes that a reward model judges the answers of."""
 
 
 def retraining_recipes(kind: AnyKind) -> tuple[str, ...]:
@@ -340,6 +364,24 @@ def check_recipes(known: Sequence[str], path: str, recipes: Sequence[str]) -> No
         )
     if len(set(recipes)) < len(recipes):
         raise BadProject(f"{path} names a recipe twice.", path)
+    if AUTO in recipes and len(recipes) > 1:
+        raise BadProject(f"{AUTO} chooses the recipe: {path} names it alone.", path)
+    if REWARD_MODEL in recipes and not {*_SCORED} & {*recipes[recipes.index(REWARD_MODEL) :]}:
+        raise BadProject(
+            f"{REWARD_MODEL} writes no text: let {' or '.join(_SCORED)} follow it in {path}, whose answers it judges.",
+            path,
+        )
+
+
+def check_teacher(recipes: Sequence[str], tuning: TuningDefaults, path: str) -> None:
+    """Raise BadProject if a model is to learn from a teacher that the project does not name."""
+    teacher = tuning.distillation
+    if DISTILLATION in recipes and not (teacher.teacher_artifact_digest or teacher.base_url):
+        raise BadProject(
+            f"The recipe {DISTILLATION} has no teacher: give tuning.distillation.teacher_artifact_digest, or base_url "
+            "and model of an endpoint.",
+            path,
+        )
 
 
 def check_curation(steps: Sequence[CurationStep]) -> None:

@@ -40,6 +40,7 @@ from ratoon_flywheel.domain.project_settings import (
     check_metrics,
     check_recipes,
     check_shadow,
+    check_teacher,
     check_tuning,
     retraining_recipes,
 )
@@ -430,6 +431,8 @@ def _check_settings(project: Project) -> None:
     check_shadow(project.shadow, kind, project.decisive_metric, paired)
     check_recipes(kind.RECIPES, "recipes", project.recipes)
     check_recipes(retraining_recipes(kind), "retraining_recipes", project.retraining_recipes)
+    check_teacher(project.recipes, project.tuning, "recipes")
+    check_teacher(project.retraining_recipes, project.tuning, "retraining_recipes")
     check_curation(project.curation)
     curation_of(project.curation)
 

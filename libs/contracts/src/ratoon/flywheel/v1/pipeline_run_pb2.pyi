@@ -414,12 +414,14 @@ class PipelineRun(_message.Message):
 
     @_builtins.property
     def following_recipes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Recipes of the trainings that follow the one of `recipe`, of a project that names several (`recipes`)."""
+        """Recipes of the trainings that follow the one of `recipe`, of a project that names several (`recipes`,
+        `retraining_recipes`). Those that have no feedback to learn from go when the stage `dataset` has started.
+        """
 
     @_builtins.property
     def trained_recipes(self) -> _containers.RepeatedCompositeFieldContainer[Global___PipelineRun.TrainedRecipe]:
         """Trainings that have ended, of a project that names several recipes. Each begins with the artifact of the one before
-        it; the artifact of the last one is the candidate.
+        it that writes answers (`reward_model` writes none); the artifact of the last one is the candidate.
         """
 
     def __init__(

@@ -9,7 +9,7 @@ from ratoon.tasks.kinds import TaskSpec, kind_of
 from ratoon_flywheel.domain.judges import HumanRatings, without_pairs
 from ratoon_flywheel.domain.pipelines.runs import PipelineRun, StageId, Window
 from ratoon_flywheel.domain.pipelines.support import DEFAULT_RECIPE, loop_kind
-from ratoon_flywheel.domain.project_settings import MetricGate, TuningDefaults
+from ratoon_flywheel.domain.project_settings import REWARD_MODEL, MetricGate, TuningDefaults
 from ratoon_flywheel.domain.projects import Project, SplitRule, TrainingDefaults
 from ratoon_flywheel.domain.suites import of_domains, of_suites
 
@@ -85,6 +85,8 @@ class Train:
     recipe: str = DEFAULT_RECIPE
     metric: str = ""
     """Metric that decides between versions; empty: that of the kind of task."""
+    reward_model_artifact_digest: str = ""
+    """Reward model that the run trained before: it judges the answers of `dpo` and `grpo`."""
 
 
 class RuleKind(StrEnum):
@@ -202,6 +204,7 @@ def stage_request(run: PipelineRun, stage: StageId) -> StageRequest:
                 project.tuning,
                 run.recipe or DEFAULT_RECIPE,
                 project.primary_metric,
+                next((each.artifact_digest for each in run.trained if each.recipe == REWARD_MODEL), ""),
             )
         case StageId.EVALUATION:
             return _evaluate(run)
@@ -214,9 +217,10 @@ def stage_request(run: PipelineRun, stage: StageId) -> StageRequest:
 
 
 def _base_of_training(run: PipelineRun) -> str:
-    """Return the artifact that a training begins with: of a chain, that of the training before it."""
-    if run.trained:
-        return run.trained[-1].artifact_digest
+    """Return the artifact that a training begins with: of a chain, that of the last one before it that writes."""
+    writers = [each for each in run.trained if each.recipe != REWARD_MODEL]
+    if writers:
+        return writers[-1].artifact_digest
     return run.production.artifact_digest if run.production else run.project.training.base_artifact_digest
 
 

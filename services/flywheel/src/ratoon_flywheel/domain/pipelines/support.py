@@ -6,15 +6,25 @@ from ratoon.tasks.kinds import kind_of, supported
 from ratoon_flywheel.domain.curation import is_known
 from ratoon_flywheel.domain.errors import BadRecipe, NoBaseModel, SettingNotSupported
 from ratoon_flywheel.domain.kinds.table import KINDS, LoopKind
-from ratoon_flywheel.domain.project_settings import AUTO, MetricGate, retraining_recipes
+from ratoon_flywheel.domain.project_settings import (
+    DISTILLATION,
+    REWARD_MODEL,
+    MetricGate,
+    check_teacher,
+    retraining_recipes,
+)
 from ratoon_flywheel.domain.projects import Method, Project
 from ratoon_flywheel.domain.suites import of_domains
 
 DEFAULT_RECIPE = "sft"
 CLASSICAL = "classical"
 """Recipe of a classical model, which starts from no base model."""
-_SUPPORTED = ("pretrain", "continued_pretrain", DEFAULT_RECIPE, "dpo", "kto", "grpo", CLASSICAL)
-_RETRAINS = ((), *((recipe,) for recipe in _SUPPORTED if "pretrain" not in recipe))
+NEURAL = "neural"
+"""Recipe of a small neural model, which starts from another one if that is in production."""
+ALONE = (CLASSICAL, NEURAL)
+"""Recipes that no other one follows or precedes."""
+_PRETRAINING = ("pretrain", "continued_pretrain")
+"""Recipes that learn every token of plain texts, which feedback has none of."""
 
 
 def loop_kind(project: Project) -> LoopKind[object]:
@@ -45,17 +55,21 @@ def recipe_of(project: Project, retrains: bool, requested: str = "") -> str:
         raise BadRecipe(
             f"{recipe[:64]!r} is not one of the recipes {', '.join(known)}.", "pipeline_run.recipe"
         )
-    if recipe not in (*_SUPPORTED, AUTO):
-        raise SettingNotSupported(
-            f"Pipeline runs do not support the recipe {recipe} yet, only {', '.join(_SUPPORTED)}.",
+    if requested == REWARD_MODEL:
+        raise BadRecipe(
+            f"{REWARD_MODEL} alone gives no version that answers: create a training run, or let dpo or grpo follow it "
+            "in the recipes of the project.",
             "pipeline_run.recipe",
         )
+    if requested == DISTILLATION:
+        check_teacher((requested,), project.tuning, "pipeline_run.recipe")
     return recipe
 
 
 def chain_of(project: Project, retrains: bool, requested: str = "") -> tuple[str, ...]:
-    """Return the recipes that follow the first one: a run that names its recipe, or retrains, has no others."""
-    return () if retrains or requested else project.recipes[1:]
+    """Return the recipes that follow the first one: a run that names its recipe has no others."""
+    configured = project.retraining_recipes if retrains else project.recipes
+    return () if requested else configured[1:]
 
 
 def check_base(project: Project) -> None:
@@ -99,8 +113,8 @@ def _unsupported(project: Project) -> dict[str, bool]:
             f"compute.{stage}.devices": getattr(project.compute, stage).devices > 1
             for stage in ("evaluation", "verification", "serving")
         },
-        "recipes": not set(project.recipes) <= set(_SUPPORTED)
-        or (CLASSICAL in project.recipes and len(project.recipes) > 1),
-        "retraining_recipes": project.retraining_recipes not in (*_RETRAINS, (AUTO,)),
+        "recipes": bool({*ALONE} & {*project.recipes}) and len(project.recipes) > 1,
+        "retraining_recipes": bool({*_PRETRAINING} & {*project.retraining_recipes})
+        or (bool({*ALONE} & {*project.retraining_recipes}) and len(project.retraining_recipes) > 1),
         "curation": not is_known(project.curation),
     }
