@@ -34,7 +34,7 @@ METRICS = metrics(
 )
 PRIMARY = "macro_f1"
 BASELINES: tuple[str, ...] = ("majority", "tfidf", "tfidf_chars", "classical")
-RECIPES: tuple[str, ...] = ("sft", "classical")
+RECIPES: tuple[str, ...] = ("sft", "classical", "neural")
 SELECTION: tuple[str, ...] = ("macro_f1", "accuracy")
 DRIFT_INPUTS: tuple[DriftInput, ...] = (*PROMPT_INPUTS, DriftInput.LABELS)
 DEFAULT_SPLIT = SplitMode.STRATIFIED

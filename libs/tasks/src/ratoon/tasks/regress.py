@@ -30,7 +30,7 @@ METRICS = metrics(
 )
 PRIMARY = "mae"
 BASELINES: tuple[str, ...] = ("mean", "ridge_tfidf", "classical")
-RECIPES: tuple[str, ...] = ("sft", "classical")
+RECIPES: tuple[str, ...] = ("sft", "classical", "neural")
 SELECTION: tuple[str, ...] = ("mae", "mse", "rmse", "r2", "spearman")
 DRIFT_INPUTS: tuple[DriftInput, ...] = (*PROMPT_INPUTS, DriftInput.NUMBERS, DriftInput.ANSWER_STATUS)
 DEFAULT_SPLIT = SplitMode.QUANTILES

@@ -12,12 +12,15 @@ from ratoon.storage.model_tree import (
     inspect_model_tree,
     inspect_stored_model,
 )
+from ratoon.storage.models import ADAPTER_CONFIG, NEURAL_CONFIG
 from ratoon.storage.safetensors_header import Tensor
 from ratoon_training.adapters.base_shapes import architecture_of, shape_of
-from ratoon_training.application.commands import BaseModel
+from ratoon_training.application.commands import BaseModel, NeuralBase
 from ratoon_training.domain.errors import BadBaseModel
 from ratoon_training.domain.recipes import task_of_json
 
+NEURAL_ENCODERS = ("bert", "distilbert", "modernbert")
+"""Kinds of encoders that a small neural model is trained on from, as `config.json` names them."""
 _OWN_TEMPLATE = (
     "{{ '<s>' }}{% for message in messages %}{% if message['role'] == 'assistant' %}{{ '<|assistant|>' + "
 )
@@ -54,6 +57,25 @@ class StoredModels:
             task_of_json(recipe["task"]) if recipe.get("task") else None,
             shape_of(architecture, inspection.config, tensors),
             inspection.tokens,
+        )
+
+    def describe_neural(self, digest: str, any_base: bool) -> NeuralBase | None:
+        """Return what a small neural model is trained on from; None if the base is none and `any_base`.
+
+        BadBaseModel if it is none otherwise.
+        """
+        files = {file.path: file.sha256 for file in self._store.tree(digest)}
+        if NEURAL_CONFIG in files:
+            return NeuralBase(task_of_json(self._object(files, NEURAL_CONFIG)["task"]))
+        kind = self._object(files, "config.json").get("model_type")
+        if kind in NEURAL_ENCODERS and ADAPTER_CONFIG not in files:
+            return NeuralBase()
+        if any_base:
+            return None
+        raise BadBaseModel(
+            f"The base model {digest[:12]} is neither a small neural model nor an encoder "
+            f"({', '.join(NEURAL_ENCODERS)}): name one, leave base_artifact_digest out, or choose another method.",
+            "BASE_UNFIT",
         )
 
     def _whole_tensors(self, inspection: Inspection, recipe: Mapping[str, Any]) -> Mapping[str, Tensor]:

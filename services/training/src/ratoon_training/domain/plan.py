@@ -18,7 +18,6 @@ from ratoon_training.domain.recipes import (
     USUAL_MAX_TOKENS,
     Architecture,
     Dtype,
-    Method,
     Objective,
     Recipe,
     Resources,

@@ -109,7 +109,8 @@ def initialise(module: nn.Module, shape: Shape, only: frozenset[str] = frozenset
 
 def refuse_constants(module: nn.Module) -> None:
     """ConstantWeights if all weights of a matrix are the same number."""
-    for name, weight in module.named_parameters():
+    for name, own in module.named_parameters():
+        weight = own.detach()
         refuse_constant(name, float(weight.min()), float(weight.max()), weight.shape)
 
 
