@@ -5,7 +5,8 @@ canonical JSON manifest blob, `{"files": [{"path": "a/b", "sha256": "…", "size
 names the whole directory.
 
 A blob belongs to the projects that hold a marker of it, `<root>/owners/<first two>/<digest>/<project>`: the project
-that stored its bytes, or a resource that refers to it. A digest alone is no permission.
+that stored its bytes, or a resource that refers to it. A digest alone is no permission. Callers of a project cannot
+download what it seals, by a marker below `<root>/seals`.
 """
 
 import hashlib
