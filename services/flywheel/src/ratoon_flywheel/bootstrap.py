@@ -25,7 +25,7 @@ from ratoon_flywheel.adapters.runs import RunTables
 from ratoon_flywheel.adapters.serving import RolloutStage, ServingDeployments, ServingQuality, ServingRollouts
 from ratoon_flywheel.adapters.sketches import JobSketches
 from ratoon_flywheel.adapters.traffic import ArtifactSegments
-from ratoon_flywheel.adapters.training import TrainingStage
+from ratoon_flywheel.adapters.training import TrainingStage, TrainingSweeps
 from ratoon_flywheel.application.embeddings import EmbeddingDrift
 from ratoon_flywheel.application.external_events import EventCounts
 from ratoon_flywheel.application.forgetting import ForgettingProcedure
@@ -142,6 +142,7 @@ def build(settings: Settings, platform: Platform) -> App:
         counts,
         suites,
         judges,
+        TrainingSweeps(base.peer("training")),
     )
     rpc = Rpc(
         "ratoon.flywheel.v1.FlywheelService", add_FlywheelServiceServicer_to_server, FlywheelServicer(ports)

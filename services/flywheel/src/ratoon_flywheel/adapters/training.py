@@ -9,6 +9,8 @@ from ratoon.training.v1 import training_run_pb2
 from ratoon.training.v1 import training_service_pb2 as pb
 from ratoon.training.v1.training_service_pb2_grpc import TrainingServiceStub
 from ratoon_flywheel.adapters.children import child, ensure_cancelled
+from ratoon_flywheel.application.ports import TrialSettings
+from ratoon_flywheel.domain.errors import NoTrial
 from ratoon_flywheel.domain.pipelines.actions import Train
 from ratoon_flywheel.domain.pipelines.runs import Products
 from ratoon_flywheel.domain.pipelines.steps import Child
@@ -49,6 +51,25 @@ class TrainingStage:
     def cancel(self, resource: str) -> None:
         """Cancel the training."""
         ensure_cancelled(lambda: self._training.CancelTrainingRun(pb.CancelTrainingRunRequest(name=resource)))
+
+
+class TrainingSweeps:
+    """Sweeps of the training service."""
+
+    def __init__(self, channel: grpc.Channel) -> None:
+        self._training = TrainingServiceStub(channel)
+
+    def trial(self, sweep: str, number: int) -> TrialSettings:
+        """Return a trial that completed, the best one if the number is 0; NoTrial if there is none."""
+        message = self._training.GetSweep(pb.GetSweepRequest(name=sweep))
+        chosen = number or message.best_trial
+        completed = [each for each in message.trials if each.state == each.STATE_COMPLETED]
+        trial = next((each for each in completed if each.number == chosen), None)
+        if trial is None:
+            which = f"trial {number} that completed" if number else "trial that completed"
+            raise NoTrial(f"{sweep} has no {which}: wait for one, or name another trial.", "trial")
+        objective = training_run_pb2.Recipe.Objective.Name(message.recipe.objective)
+        return TrialSettings(dict(trial.settings), objective.removeprefix("OBJECTIVE_"))
 
 
 def _resources(spec: Train) -> training_run_pb2.Resources:
