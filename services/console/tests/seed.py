@@ -59,6 +59,7 @@ def busy_project(memory: Resources, artifacts: Blobs) -> None:
     _profiles(memory)
     _labels(memory)
     _training(memory, artifacts)
+    _sweeps(memory)
     _evaluations(memory)
     _suites(memory)
     _judges(memory)
@@ -377,6 +378,59 @@ def _training(memory: Resources, artifacts: Blobs) -> None:
                 "machineFamilies": ["C", "M"],
             },
         )
+
+
+def _sweeps(memory: Resources) -> None:
+    trials = [
+        {
+            "number": number,
+            "state": "STATE_PRUNED" if number == 3 else "STATE_COMPLETED",
+            "settings": {
+                "learning_rate": repr(0.001 * number),
+                "preference_loss": "SIGMOID" if number % 2 else "IPO",
+            },
+            "trainingRuns": [f"{P}/trainingRuns/rate-{number}"],
+            "value": 0.8 + number / 50,
+            "seconds": 60.0,
+            **({"message": "Pruned after 1 epochs."} if number == 3 else {}),
+        }
+        for number in range(1, 6)
+    ]
+    memory.put(
+        f"{P}/sweeps/rate",
+        state="STATE_SUCCEEDED",
+        createTime=at(9),
+        kind="KIND_SEARCH",
+        sampler="SAMPLER_TPE",
+        metric="macro_f1",
+        direction="DIRECTION_MAXIMIZE",
+        parameters=[
+            {"name": "learning_rate", "min": 0.0001, "max": 0.1, "log": True},
+            {"name": "preference_loss", "values": ["SIGMOID", "IPO"]},
+        ],
+        recipe={"labels": LABELS},
+        budget={"maxTrials": 5, "maxFailures": 5},
+        usage={"completedTrials": 4, "prunedTrials": 1, "hours": 0.08},
+        progress={"fraction": 1.0, "message": "5 trials have run. Best: trial 5, macro_f1 0.9.", "done": "5"},
+        trials=trials,
+        bestTrial=5,
+        correction={
+            "value": 0.88, "optimism": 0.02, "method": "bootstrap", "low": 0.84, "high": 0.91, "units": 40, "trials": 4
+        },
+    )  # fmt: skip
+    memory.put(
+        f"{P}/sweeps/ladder",
+        state="STATE_RUNNING",
+        createTime=at(10),
+        kind="KIND_BATCH_LADDER",
+        metric="loss",
+        direction="DIRECTION_MINIMIZE",
+        recipe={"labels": LABELS},
+        budget={"maxTrials": 500, "maxFailures": 5},
+        usage={},
+        progress={"message": ""},
+        trials=[{"number": 1, "state": "STATE_RUNNING", "settings": {"batch_size": "16"}}],
+    )
 
 
 def _curves(artifacts: Blobs, place: int) -> str:
