@@ -23,6 +23,7 @@ from ratoon_training.domain.recipes import Method, Recipe
 from ratoon_training.worker import decoders, models, packing, vocabulary
 from ratoon_training.worker.corpus import Corpus
 from ratoon_training.worker.optimizers import Pair
+from ratoon_training.worker.tokenizer_kinds import trained
 
 from .architectures import tiny
 from .conftest import RECIPE, TINY, Task, rows, train
@@ -169,6 +170,20 @@ def test_a_model_learns_the_task_with_each_tokenizer(task, kind):
     assert (unknown in ids) == (kind is not TokenizerKind.BYTE_BPE)
 
 
+@pytest.mark.parametrize("kind", list(TokenizerKind))
+def test_a_tokenizer_is_a_function_of_its_texts_and_writes_what_it_reads(kind):
+    texts = [
+        f"{text} ## 数据库 x_{number}\n\tдва  слова" for number, (_, text, _) in enumerate(rows(150, seed=4))
+    ]
+    first, second = (trained(kind, texts, 700, ["<pad>", "<s>"], digits=True) for _ in range(2))
+    assert first.to_str() == second.to_str()
+    assert first.get_vocab_size() <= 700
+    assert [first.id_to_token(number) for number in range(2)] == ["<pad>", "<s>"]
+    for text in texts:
+        ids = first.encode(text, add_special_tokens=False).ids
+        assert first.decode(ids, skip_special_tokens=False) == text
+
+
 def grown(task: Task, name: str, source: GrowthSource, **changes: Any) -> tuple[dict[str, Any], Any, Any]:
     """The outcome of a growth of a tiny Mixtral by two experts, and the weights before and after."""
     shape = SHAPES["mixtral"]
@@ -287,8 +302,6 @@ def vocabulary_words() -> set[str]:
 
 
 def test_words_are_chosen_by_the_tokens_that_they_save(task):
-    from ratoon_training.worker.tokenizer_kinds import trained
-
     tokenizer = trained(TokenizerKind.BYTE_BPE, ["the cat and the dog"] * 5, 300, ["<pad>"])
     texts = [
         "the kubernetes cluster",
@@ -382,8 +395,6 @@ def test_growth_of_a_dense_model_names_the_models_that_can(tmp_path):
 
 
 def test_an_architecture_beyond_its_tokenizer_is_refused():
-    from ratoon_training.worker.tokenizer_kinds import trained
-
     with pytest.raises(BadRecipe, match="raise it, or choose the tokenizer BYTE_BPE"):
         trained(
             TokenizerKind.WORDPIECE, ["".join(chr(0x4E00 + number) for number in range(600))], 320, ["<pad>"]

@@ -1,8 +1,7 @@
 """Optimizers by name, and their state as tensors of a checkpoint: a run that resumes ends with the same bits."""
 
-from collections import ChainMap
 from collections.abc import Iterator, Mapping, MutableMapping
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -37,7 +36,7 @@ class Pair:
     @property
     def state(self) -> Mapping[Any, Any]:
         """State of the parameters of both."""
-        return ChainMap(*(member.state for member in self.members))
+        return {**self.members[0].state, **self.members[1].state}
 
     def step(self) -> None:
         """Change the weights."""
@@ -50,7 +49,7 @@ class Pair:
             member.zero_grad(set_to_none=set_to_none)
 
 
-AnyOptimizer = torch.optim.Optimizer | Pair
+AnyOptimizer: TypeAlias = torch.optim.Optimizer | Pair
 
 
 def build(trainable: Mapping[str, nn.Parameter], recipe: Recipe, embeddings: set[int]) -> AnyOptimizer:
