@@ -86,6 +86,18 @@ PROJECTS = {
             MetricGate("suite:v1.easy/typos.macro_f1", 0.5),
         ),
     ),
+    "labels, an architecture": project(
+        CLASSIFY,
+        TrainingDefaults(
+            method=Method.FULL,
+            layers=2,
+            architecture='{"family": "FAMILY_QWEN3_MOE", "experts": 4, "tokenizer": "TOKENIZER_WORD"}',
+            optimization='{"optimizer": "OPTIMIZER_MUON", "token_budget": "1000000", "dropout": 0.1}',
+        ),
+    ),
+    "texts, an adapter of some layers": project(
+        CHAT, replace(ADAPTER, lora='{"targets": ["q_proj"], "dora": true, "merge": true, "dropout": 0.1}')
+    ),
     "several labels": project(
         SEVERAL,
         SCRATCH,

@@ -30,6 +30,7 @@ from ratoon.tasks.classify import Classify
 from ratoon.tasks.judges import Requirements
 from ratoon.tasks.kind import BadTask, Direction, Metric
 from ratoon.tasks.kinds import TaskSpec
+from ratoon_flywheel import training_messages
 from ratoon_flywheel.application.commands import (
     CompareVersions,
     CreateFeedback,
@@ -88,6 +89,7 @@ from ratoon_flywheel.reward_messages import (
     reward_message,
     reward_of,
 )
+from ratoon_flywheel.training_messages import PASSED_ON
 
 _NEVER = datetime.fromtimestamp(0, UTC)
 """Stands for times that are not set yet."""
@@ -625,7 +627,9 @@ def _training(value: TrainingDefaults) -> project_pb2.Project.TrainingDefaults:
     kind = project_pb2.Project.TrainingDefaults
     is_default = value.method is Method.DEFAULT
     method = kind.METHOD_UNSPECIFIED if is_default else kind.Method.Value(f"METHOD_{value.method}")
-    return kind(**{**vars(value), "method": method})
+    passed_on = {name: training_messages.message_of(name, getattr(value, name)) for name in PASSED_ON}
+    stated = {name: message for name, message in passed_on.items() if getattr(value, name)}
+    return kind(**{**vars(value), **dict.fromkeys(PASSED_ON), **stated, "method": method})
 
 
 def _named_task(
@@ -696,6 +700,7 @@ def _tuning(spec: project_pb2.Project.TuningDefaults) -> TuningDefaults:
         PreferenceLoss(loss) if spec.preference_loss else None,
         tuple(reward_of(reward) for reward in spec.rewards),
         distillation_of(spec.distillation),
+        spec.domain_tokens,
     )
 
 
@@ -746,6 +751,7 @@ def _project(spec: project_pb2.Project, task: TaskSpec) -> Project:
     method = training.pop("method")
     name = project_pb2.Project.TrainingDefaults.Method.Name(method).removeprefix("METHOD_")
     training["method"] = Method(name) if method else Method.DEFAULT
+    training |= {each: training_messages.text_of(training[each]) for each in PASSED_ON if each in training}
     split = {field.name: value for field, value in spec.split.ListFields()}
     rule = project_pb2.Project.SplitDefaults.Mode.Name(split.pop("mode", 0)).removeprefix("MODE_")
     split["mode"] = SplitRule.DEFAULT if rule == "UNSPECIFIED" else SplitRule(rule)

@@ -14,13 +14,21 @@ from ratoon_flywheel.domain.errors import NoTrial
 from ratoon_flywheel.domain.pipelines.actions import Train
 from ratoon_flywheel.domain.pipelines.runs import Products
 from ratoon_flywheel.domain.pipelines.steps import Child
-from ratoon_flywheel.domain.pipelines.support import CLASSICAL, DEFAULT_RECIPE
+from ratoon_flywheel.domain.pipelines.support import CLASSICAL, DEFAULT_RECIPE, NEURAL
 from ratoon_flywheel.domain.project_settings import DISTILLATION, REWARD_MODEL
-from ratoon_flywheel.domain.projects import Method, labels_of
+from ratoon_flywheel.domain.projects import Method, TrainingDefaults, labels_of
 from ratoon_flywheel.reward_messages import distillation_message, reward_message
+from ratoon_flywheel.training_messages import message_of as message_of_setting
 
 _PRETRAINING = ("pretrain", "continued_pretrain")
 """Recipes that learn every token of plain texts."""
+
+_OF_TWO_PASSES = (
+    training_run_pb2.Recipe.OBJECTIVE_DPO,
+    training_run_pb2.Recipe.OBJECTIVE_KTO,
+    training_run_pb2.Recipe.OBJECTIVE_GRPO,
+)
+"""Objectives that compare two passes of a model, which must not differ by dropout."""
 
 
 class TrainingStage:
@@ -35,7 +43,7 @@ class TrainingStage:
             train_digest=spec.train_digest,
             validation_digest=spec.validation_digest,
             base_artifact_digest="" if spec.recipe == CLASSICAL else spec.base_artifact_digest,
-            recipe=_classical(spec) if spec.recipe == CLASSICAL else _recipe(spec),
+            recipe=_RECIPES.get(spec.recipe, _recipe)(spec),
             resources=_resources(spec),
         )
         request = pb.CreateTrainingRunRequest(parent=spec.project, training_run=run, request_id=request_id)
@@ -73,10 +81,11 @@ class TrainingSweeps:
 
 
 def _resources(spec: Train) -> training_run_pb2.Resources:
-    """Each device has a worker of its own."""
+    """Each device has a worker of its own; a small neural model has one worker."""
     kind, compute = training_run_pb2.Resources, spec.compute
     accelerator = kind.Accelerator.Value(f"ACCELERATOR_{compute.accelerator}")
-    return kind(accelerator=accelerator, workers=compute.devices or spec.defaults.workers)
+    workers = 1 if spec.recipe == NEURAL else compute.devices or spec.defaults.workers
+    return kind(accelerator=accelerator, workers=workers)
 
 
 def _classical(spec: Train) -> training_run_pb2.Recipe:
@@ -88,6 +97,24 @@ def _classical(spec: Train) -> training_run_pb2.Recipe:
         task=message_of(spec.task),
         seed=spec.defaults.seed,
     )
+
+
+def _neural(spec: Train) -> training_run_pb2.Recipe:
+    """Return the recipe of a small neural model; one of another kind in production is no base of it."""
+    kind = training_run_pb2.Recipe
+    recipe = kind(
+        method=kind.METHOD_NEURAL,
+        labels=labels_of(spec.task),
+        task=message_of(spec.task),
+        seed=spec.defaults.seed,
+        learning_rate=spec.defaults.learning_rate,
+        batch_size=spec.defaults.batch_size,
+        selection_metric=spec.metric if spec.metric in kind_of(spec.task).SELECTION else "",
+    )
+    if spec.defaults.neural:
+        recipe.neural.MergeFrom(message_of_setting("neural", spec.defaults.neural))
+    recipe.neural.any_base = True
+    return recipe
 
 
 def _recipe(spec: Train) -> training_run_pb2.Recipe:
@@ -110,9 +137,26 @@ def _recipe(spec: Train) -> training_run_pb2.Recipe:
     elif spec.metric in kind_of(spec.task).SELECTION:
         recipe.selection_metric = spec.metric
     _tune(recipe, spec)
+    if defaults.optimization:
+        recipe.optimization.MergeFrom(message_of_setting("optimization", defaults.optimization))
     if not spec.base_artifact_digest:
-        recipe.architecture.hidden_size, recipe.architecture.layers = defaults.hidden_size, defaults.layers
+        _shape(recipe.architecture, defaults)
+    if recipe.method == recipe.METHOD_LORA and defaults.lora:
+        recipe.lora.MergeFrom(message_of_setting("lora", defaults.lora))
+    if recipe.objective in _OF_TWO_PASSES:
+        recipe.optimization.ClearField("dropout")
+        recipe.lora.ClearField("dropout")
+    if recipe.objective == recipe.OBJECTIVE_REWARD_MODEL:
+        recipe.lora.ClearField("merge")
     return recipe
+
+
+def _shape(shape: training_run_pb2.Recipe.Architecture, defaults: TrainingDefaults) -> None:
+    """Set the architecture of a model from scratch."""
+    if defaults.architecture:
+        shape.MergeFrom(message_of_setting("architecture", defaults.architecture))
+    shape.hidden_size = defaults.hidden_size or shape.hidden_size
+    shape.layers = defaults.layers or shape.layers
 
 
 def _align(recipe: training_run_pb2.Recipe, spec: Train) -> None:
@@ -157,6 +201,9 @@ def _tune(recipe: training_run_pb2.Recipe, spec: Train) -> None:
     recipe.gradient_checkpointing = tuning.gradient_checkpointing
     if recipe.method == recipe.METHOD_CONTINUE:
         recipe.new_tokens.extend(tuning.new_tokens)
+        # Later versions keep the vocabulary of the first one.
+        is_first = spec.base_artifact_digest == spec.defaults.base_artifact_digest
+        recipe.domain_tokens = tuning.domain_tokens if is_first else 0
 
 
 def _method(spec: Train) -> training_run_pb2.Recipe.Method.ValueType:
@@ -164,3 +211,7 @@ def _method(spec: Train) -> training_run_pb2.Recipe.Method.ValueType:
         return training_run_pb2.Recipe.METHOD_FROM_SCRATCH
     is_full = spec.defaults.method is Method.FULL
     return training_run_pb2.Recipe.METHOD_CONTINUE if is_full else training_run_pb2.Recipe.METHOD_LORA
+
+
+_RECIPES = {CLASSICAL: _classical, NEURAL: _neural}
+"""Recipes of small models, which have settings of their own."""

@@ -155,6 +155,8 @@ class TuningDefaults:
     rewards: tuple[Reward, ...] = ()
     """Rewards of `grpo`; empty: exact match, and a task that need not be checkable."""
     distillation: Distillation = Distillation()
+    domain_tokens: int = 0
+    """Number of words of the training part that the vocabulary of a first version's base gets in addition."""
 
 
 @dataclass(frozen=True)
@@ -289,9 +291,10 @@ def check_tuning(tuning: TuningDefaults, trains_all_weights: bool) -> None:
             f"tuning.max_tokens may not be {tuning.max_tokens}; give {low} to {high:,}, or 0 for the default.",
             "tuning.max_tokens",
         )
-    if not tuning.new_tokens:
+    _check_range("tuning.domain_tokens", tuning.domain_tokens, _MAX_NEW_TOKENS)
+    if not tuning.new_tokens and not tuning.domain_tokens:
         return
-    field = "tuning.new_tokens"
+    field = "tuning.new_tokens" if tuning.new_tokens else "tuning.domain_tokens"
     if not trains_all_weights:
         raise BadProject(
             "New tokens need embeddings of their own, which an adapter does not have: set training.method to "

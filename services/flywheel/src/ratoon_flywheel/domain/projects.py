@@ -90,6 +90,14 @@ class TrainingDefaults:
     batch_size: int = 0
     prompt_tokens: int = 0
     lora_rank: int = 0
+    optimization: str = ""
+    """Optimizer and schedule as JSON, which training checks; empty: its defaults."""
+    architecture: str = ""
+    """Architecture of a model from scratch as JSON."""
+    lora: str = ""
+    """Settings of a new adapter as JSON."""
+    neural: str = ""
+    """Network of small neural models and its training as JSON."""
 
 
 class SplitRule(StrEnum):
