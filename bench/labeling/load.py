@@ -47,6 +47,8 @@ from ratoon_labeling.domain.tasks import Reason, Task
 _PROJECT = "projects/mail"
 _TASK = Classify(("ham", "spam"))
 _TEXT = "You have won a prize. Click here to see which one it is, and send your address. Text"
+_SERVICES = ("ingestion", "labeling", "gateway")
+"""Ingestion is called when tasks are listed: those of sealed records are left out."""
 _START_S, _WARM_S = 60.0, 1.0
 _BATCH = 5_000
 _PAGES = 5
@@ -58,8 +60,8 @@ class Work:
 
     url: str
     keys: Sequence[str]
-    answer: Callable[["Connection"], str]
-    """Claims and answers a task; returns its id."""
+    answer: Callable[["Connection", str], tuple[str, str]]
+    """Answers a task, or claims one before if none is given; returns its id and the next claimed one, if any."""
     pages: Sequence[tuple[str, str]]
     """Name and address of listings."""
     processes: Sequence[int]
@@ -119,11 +121,11 @@ def measured(work: Work, seconds: float) -> Measured:
     begin = time.perf_counter() + _WARM_S
 
     def annotate(number: int, key: str) -> None:
-        connection = Connection(work.url, key)
+        connection, following = Connection(work.url, key), ""
         try:
             while (start := time.perf_counter()) < begin + seconds:
                 try:
-                    name = work.answer(connection)
+                    name, following = work.answer(connection, following)
                 except ServerError:
                     errors[number] += 1
                     continue
@@ -181,17 +183,17 @@ def ratoon(folder: Path, tasks: int, annotators: int) -> Iterator[Work]:
     http_port, proxy = free_ports(2)
     environment = {
         **os.environ,
-        **{f"RATOON_{name}_STATE": str(folder) for name in ("LABELING", "GATEWAY")},
+        **{f"RATOON_{name}_STATE": str(folder) for name in map(str.upper, _SERVICES)},
         "RATOON_GATEWAY_PORT": str(http_port),
         "RATOON_GATEWAY_GRPC": f"127.0.0.1:{proxy}",
     }
     url = f"http://127.0.0.1:{http_port}"
     with ExitStack() as stack:
-        for service in ("labeling", "gateway"):
+        for service in _SERVICES:
             migrate(service, f"sqlite:///{folder}/{service}/{service}.db")
         processes = []
         _fill(Database(f"sqlite:///{folder}/labeling/labeling.db"), tasks)
-        for service in ("labeling", "gateway"):
+        for service in _SERVICES:
             log = stack.enter_context((folder / f"{service}.log").open("wb"))
             command = [sys.executable, "-m", f"ratoon_{service}"]
             process = stack.enter_context(subprocess.Popen(command, env=environment, stdout=log, stderr=log))
@@ -204,11 +206,12 @@ def ratoon(folder: Path, tasks: int, annotators: int) -> Iterator[Work]:
         yield Work(url, keys, _answer_ratoon, pages, processes)
 
 
-def _answer_ratoon(connection: Connection) -> str:
-    claimed = connection.call("POST", f"/v1/{_PROJECT}/tasks:claim", {"queue": f"{_PROJECT}/queues/q"})
-    name = str(claimed["task"]["name"])
-    connection.call("POST", f"/v1/{name}:complete", {"label": "spam"})
-    return name
+def _answer_ratoon(connection: Connection, name: str) -> tuple[str, str]:
+    if not name:
+        claimed = connection.call("POST", f"/v1/{_PROJECT}/tasks:claim", {"queue": f"{_PROJECT}/queues/q"})
+        name = str(claimed["task"]["name"])
+    submitted = connection.call("POST", f"/v1/{name}:submit", {"label": "spam", "claimCount": 1})
+    return name, str(submitted["nextTasks"][0]["name"])
 
 
 def _fill(database: Database, count: int) -> None:
@@ -262,10 +265,10 @@ def peer(folder: Path, tasks: int, annotators: int) -> Iterator[Work]:
         tokens = server.add(project, tasks, annotators, _TEXT)
         result = result_of("spam", _TASK)
 
-        def answer(connection: Connection) -> str:
+        def answer(connection: Connection, _name: str) -> tuple[str, str]:
             task = connection.call("GET", f"/api/projects/{project}/next")
             connection.call("POST", f"/api/tasks/{task['id']}/annotations/", {"result": result})
-            return str(task["id"])
+            return str(task["id"]), ""
 
         listing = f"/api/tasks?project={project}&page_size=100"
         query = {"filters": {"conjunction": "and", "items": [

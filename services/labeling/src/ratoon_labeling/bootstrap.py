@@ -61,6 +61,7 @@ def build(settings: Settings, platform: Platform) -> App:
         IngestionRecords(ingestion),
         ArtifactFiles(ArtifactStore(settings.artifacts_url)),
         endpoints,
+        sealed=datasets,
     )
     rpc = Rpc("ratoon.labeling.v1.LabelingService", add_LabelingServiceServicer_to_server, servicer)
     consumer = Consumer(

@@ -29,6 +29,7 @@ from ratoon_labeling.application.commands import (
     DeleteGuideline,
     NewTask,
     ReviewTask,
+    SubmitTask,
     UpdateGuideline,
 )
 from ratoon_labeling.application.ports import FreezingJob
@@ -465,7 +466,14 @@ def review_task(request: pb.ReviewTaskRequest, caller: str, is_engineer: bool) -
     return ReviewTask(request.name, decision, request.label, request.comment, caller, is_engineer)
 
 
-def complete_task(request: pb.CompleteTaskRequest, caller: str) -> CompleteTask:
+def submit_task(request: pb.SubmitTaskRequest, caller: str) -> SubmitTask:
+    """Return the command of a request, with its caller."""
+    return SubmitTask(
+        complete_task(request, caller), request.claim_count, frozenset(request.other_than), request.reason
+    )
+
+
+def complete_task(request: pb.CompleteTaskRequest | pb.SubmitTaskRequest, caller: str) -> CompleteTask:
     """Return the command of a request, with its caller."""
     preference = _PREFERENCE.Name(request.preference).removeprefix("PREFERENCE_")
     return CompleteTask(

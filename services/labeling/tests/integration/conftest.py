@@ -1,6 +1,6 @@
 """Small dataset versions in an artifact store, as ingestion writes them, and the service with its worker."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -29,6 +29,7 @@ from ratoon_labeling.adapters.ledger import BulkLedger
 from ratoon_labeling.adapters.patterns import Re2Patterns
 from ratoon_labeling.adapters.task_counts import SqlTaskCounts
 from ratoon_labeling.adapters.task_queue import SqlTaskQueue
+from ratoon_labeling.application.ports import Reading
 from ratoon_labeling.application.procedures import (
     VersionProcedure,
     label_set_procedure,
@@ -106,11 +107,19 @@ class FakeDatasets:
     def __init__(self) -> None:
         self.ready: dict[str, str] = {}
         self.texts: dict[str, str] = {}
+        self.sealed: set[str] = set()
+        self.readings: list[Reading] = []
 
     def artifact_of(self, dataset_version: str) -> str:
         if dataset_version not in self.ready:
             raise DatasetNotReady(f"{dataset_version} is RUNNING; wait until it is READY.")
         return self.ready[dataset_version]
+
+    def check(self, project: str, records: Sequence[tuple[str, str]], reading: Reading | None) -> list[bool]:
+        marks = [not self.sealed.isdisjoint(each) for each in records]
+        if reading is not None and any(marks):
+            self.readings.append(reading)
+        return marks
 
     def text_of(self, dataset_version: str, record_id: str) -> str:
         if record_id not in self.texts:
@@ -180,6 +189,7 @@ def build(
         StoredRecords(datasets, artifacts),
         ArtifactFiles(artifacts),
         endpoints,
+        sealed=datasets,
     )
     rpc = Rpc("ratoon.labeling.v1.LabelingService", add_LabelingServiceServicer_to_server, servicer)
     return base.app([rpc], [operations])

@@ -115,6 +115,16 @@ class CompleteTask:
 
 
 @dataclass(frozen=True)
+class SubmitTask:
+    """Answer a task and claim the next ones: of its queue, or by reason of those that belong to none."""
+
+    answer: CompleteTask
+    claim_count: int
+    other_than: frozenset[str] = frozenset()
+    reason: str = ""
+
+
+@dataclass(frozen=True)
 class WithdrawAnswer:
     """Withdraw the caller's answer to a task of a queue."""
 

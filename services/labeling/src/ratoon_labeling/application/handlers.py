@@ -1,5 +1,6 @@
 """One function a use case: the message first, the ports after."""
 
+from collections.abc import Collection
 from contextlib import closing
 from dataclasses import replace
 from datetime import datetime
@@ -24,6 +25,7 @@ from ratoon_labeling.application.commands import (
     DeleteGuideline,
     ForgetRecords,
     NewTask,
+    SubmitTask,
     UpdateGuideline,
 )
 from ratoon_labeling.application.names import (
@@ -31,19 +33,31 @@ from ratoon_labeling.application.names import (
     GUIDELINE,
     LABEL_SET,
     MAX_BATCH,
+    MAX_CLAIMS,
     MAX_IN_WORK,
     PROJECT,
     TASK,
 )
-from ratoon_labeling.application.ports import Datasets, Ledger, RatingTasks, References, TaskCounts, TaskQueue
+from ratoon_labeling.application.ports import (
+    Commits,
+    Datasets,
+    Ledger,
+    RatingTasks,
+    References,
+    SealedRecords,
+    TaskCounts,
+    TaskQueue,
+)
 from ratoon_labeling.application.queues import (
     annotation_by,
+    claim_in_queue,
     claim_of_queue,
     label_in_text,
     note_moved,
     queue_of,
     refill_if_needed,
 )
+from ratoon_labeling.application.sealing import Viewer, shown_page
 from ratoon_labeling.domain.annotations import (
     MAX_ANSWER_CHARS,
     Annotation,
@@ -51,7 +65,14 @@ from ratoon_labeling.domain.annotations import (
     annotator_of,
     is_storable,
 )
-from ratoon_labeling.domain.errors import BadConflictPolicy, BadGuideline, InUse, LabelingError, UnknownLabel
+from ratoon_labeling.domain.errors import (
+    BadConflictPolicy,
+    BadGuideline,
+    InUse,
+    LabelingError,
+    QueueClosed,
+    UnknownLabel,
+)
 from ratoon_labeling.domain.guidelines import (
     ConflictPolicy,
     EarlierAnswers,
@@ -111,16 +132,25 @@ def list_tasks(
     filter: str = "",
     *,
     with_queues: bool = True,
+    viewer: Viewer | None = None,
+    sealed: SealedRecords | None = None,
 ) -> Page[Task]:
     """A project's tasks that match a filter; `with_queues`: also those of queues, which only engineers list.
 
-    Gold items look like other tasks as long as annotators do not list them.
+    Gold items look like other tasks as long as annotators do not list them. Tasks of sealed records are left out if a
+    viewer is given.
     """
     matched(parent, PROJECT, "parent")
     where = filtered_fields(filter, TASK_FIELDS)
-    with store.read() as tx:
-        page = tx.page(Task, parent, size, token, order_by, where)
-    return page if with_queues else replace(page, items=[each for each in page.items if not each.queue])
+
+    def read(after: str) -> Page[Task]:
+        with store.read() as tx:
+            page = tx.page(Task, parent, size, after, order_by, where)
+        return page if with_queues else replace(page, items=[each for each in page.items if not each.queue])
+
+    if viewer is None or sealed is None:
+        return read(token)
+    return shown_page(read, token, viewer, sealed)
 
 
 def summarize_tasks(parent: str, counts: TaskCounts) -> TaskSummary:
@@ -129,29 +159,37 @@ def summarize_tasks(parent: str, counts: TaskCounts) -> TaskSummary:
     return counts.of(parent)
 
 
-def claim_task(command: ClaimTask, store: Store, clock: Clock, queue: TaskQueue) -> Task | None:
+def claim_task(command: ClaimTask, commits: Commits, clock: Clock, queue: TaskQueue) -> Task | None:
     """Lease the first open task that the caller has not answered and no other has claimed.
 
     Of a queue, the oldest come first; else the newest of those that belong to no queue.
     """
     matched(command.parent, PROJECT, "parent")
-    if len(command.other_than) > MAX_IN_WORK:
+    _check_in_work(command.other_than)
+    if command.queue:
+        return claim_of_queue(command, commits, clock, queue)
+    return commits.run(lambda tx: _claim_of_none(tx, command, queue, clock.now()))
+
+
+def _check_in_work(names: Collection[str]) -> None:
+    """Raise InvalidArgument if a request names too many tasks that are in work."""
+    if len(names) > MAX_IN_WORK:
         raise InvalidArgument(
-            f"other_than has {len(command.other_than):,} names; give at most {MAX_IN_WORK}.",
+            f"other_than has {len(names):,} names; give at most {MAX_IN_WORK}.",
             reason="BAD_BATCH",
             field="other_than",
         )
-    if command.queue:
-        return claim_of_queue(command, store, clock, queue)
+
+
+def _claim_of_none(tx: Transaction, command: ClaimTask, queue: TaskQueue, now: datetime) -> Task | None:
+    """Claim the newest task that belongs to no queue."""
     reason = filtered_fields(f"reason = {command.reason}" if command.reason else "", TASK_FIELDS)
-    now = clock.now()
-    with store.write() as tx:
-        fields = {"state": str(TaskState.OPEN), **reason}
-        waiting = queue.waiting(tx, command.parent, command.caller, fields, now)
-        with closing(waiting):
-            claimable = (each for each in waiting if is_claimable(each, command.caller, now))
-            task = next((each for each in claimable if each.name not in command.other_than), None)
-        return None if task is None else tx.save(claim(task, command.caller, now))
+    fields = {"state": str(TaskState.OPEN), **reason}
+    waiting = queue.waiting(tx, command.parent, command.caller, fields, now)
+    with closing(waiting):
+        claimable = (each for each in waiting if is_claimable(each, command.caller, now))
+        task = next((each for each in claimable if each.name not in command.other_than), None)
+    return None if task is None else tx.save(claim(task, command.caller, now))
 
 
 def create_tasks(command: CreateTasks, store: Store, clock: Clock) -> list[str]:
@@ -465,36 +503,97 @@ def complete_task(
     datasets: Datasets,
     queues: TaskQueue,
     clock: Clock,
+    commits: Commits | None = None,
 ) -> Task:
     """Answer a task; the answer is stored as an annotation under the id of the task."""
     matched(command.name, TASK)
     label = label_in_text(command.name, command.label, store, datasets)
-    now = clock.now()
-    with store.write() as tx:
-        queue = queue_of(tx, command.name, queues)
-        before = tx.get(Task, command.name)
-        guideline = tx.find(Guideline, before.guideline) if before.guideline else None
-        answer = Answer(
-            command.caller,
-            label,
-            command.ratings,
-            command.preference,
-            command.skip_reason,
-            version_of_answer(before, command.caller, command.guideline_version, guideline),
+    return (commits or store).run(lambda tx: _completed(tx, command, label, operations, queues, clock))
+
+
+def submit_task(
+    command: SubmitTask,
+    store: Store,
+    operations: Operations,
+    datasets: Datasets,
+    queues: TaskQueue,
+    clock: Clock,
+    commits: Commits | None = None,
+) -> tuple[Task, list[Task]]:
+    """Answer a task as `complete_task` does, and claim the next ones, in one transaction."""
+    answer = command.answer
+    matched(answer.name, TASK)
+    _check_in_work(command.other_than)
+    if not 0 <= command.claim_count <= MAX_CLAIMS:
+        raise InvalidArgument(
+            f"claim_count is {command.claim_count}; choose 0 to {MAX_CLAIMS}.",
+            reason="BAD_BATCH",
+            field="claim_count",
         )
-        check_not_requested_again(before, answer, guideline)
-        after = with_answer(under(before, guideline), answer, now)
-        if after.given == before.given:
-            return before
-        given = after.given[-1]
-        if given.label:
-            several = after.overlap > 1 or bool(after.queue)
-            annotation = annotation_by(after, given.annotator, given.label, now, several=several)
-            annotation, _ = tx.create(replace(annotation, guideline_version=given.guideline_version))
-            tx.publish(AnnotationCreated(annotation.record_id), annotation)
-        if queue is not None:
-            refill_if_needed(tx, note_moved(tx, queue, before, after), operations, clock)
-        return tx.save(with_comment(after, command.caller, command.comment, now))
+    label = label_in_text(answer.name, answer.label, store, datasets)
+
+    def submit(tx: Transaction) -> tuple[Task, list[Task]]:
+        task = _completed(tx, answer, label, operations, queues, clock)
+        following = ClaimTask(
+            parent_of(task.name),
+            command.reason,
+            answer.caller,
+            task.queue,
+            other_than=command.other_than | {task.name},
+        )
+        return task, _claims(tx, following, command.claim_count, queues, clock.now())
+
+    return (commits or store).run(submit)
+
+
+def _claims(tx: Transaction, command: ClaimTask, count: int, queues: TaskQueue, now: datetime) -> list[Task]:
+    """Claim up to `count` tasks; none if the queue is paused or its deadline is over."""
+    claims = list[Task]()
+    while len(claims) < count:
+        following = replace(command, other_than=command.other_than.union(each.name for each in claims))
+        try:
+            task = (claim_in_queue if command.queue else _claim_of_none)(tx, following, queues, now)
+        except QueueClosed:
+            return claims
+        if task is None:
+            return claims
+        claims.append(task)
+    return claims
+
+
+def _completed(
+    tx: Transaction,
+    command: CompleteTask,
+    label: str,
+    operations: Operations,
+    queues: TaskQueue,
+    clock: Clock,
+) -> Task:
+    now = clock.now()
+    queue = queue_of(tx, command.name, queues)
+    before = tx.get(Task, command.name)
+    guideline = tx.find(Guideline, before.guideline) if before.guideline else None
+    answer = Answer(
+        command.caller,
+        label,
+        command.ratings,
+        command.preference,
+        command.skip_reason,
+        version_of_answer(before, command.caller, command.guideline_version, guideline),
+    )
+    check_not_requested_again(before, answer, guideline)
+    after = with_answer(under(before, guideline), answer, now)
+    if after.given == before.given:
+        return before
+    given = after.given[-1]
+    if given.label:
+        several = after.overlap > 1 or bool(after.queue)
+        annotation = annotation_by(after, given.annotator, given.label, now, several=several)
+        annotation, _ = tx.create(replace(annotation, guideline_version=given.guideline_version))
+        tx.publish(AnnotationCreated(annotation.record_id), annotation)
+    if queue is not None:
+        refill_if_needed(tx, note_moved(tx, queue, before, after), operations, clock)
+    return tx.save(with_comment(after, command.caller, command.comment, now))
 
 
 def forget_records(command: ForgetRecords, tx: Transaction, ledger: Ledger, queues: TaskQueue) -> None:

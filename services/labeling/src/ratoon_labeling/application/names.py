@@ -12,5 +12,7 @@ DATASET_VERSION = f"{PROJECT}/datasets/*/versions/*"
 
 MAX_BATCH = 1_000
 """Tasks, annotations or items of one request."""
+MAX_CLAIMS = 20
+"""Tasks that one submission claims."""
 MAX_IN_WORK = 100
 """Tasks that a claim names as being in work."""

@@ -1,9 +1,9 @@
 """Ports of labeling."""
 
-from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from ratoon.operations.job_procedure import JobRunner
 from ratoon.storage.store import Transaction
@@ -13,6 +13,16 @@ from ratoon_labeling.domain.queues import Queue
 from ratoon_labeling.domain.ratings import Work
 from ratoon_labeling.domain.refills import Drawn, Refill
 from ratoon_labeling.domain.tasks import Task, TaskSummary
+
+R = TypeVar("R")
+
+
+class Commits(Protocol):
+    """Transactions: of the caller alone, or shared with callers at the same time."""
+
+    def run(self, work: Callable[[Transaction], R]) -> R:
+        """Do this in a transaction; durable when it returns. What it raises undoes it alone."""
+        ...
 
 
 class Datasets(Protocol):
@@ -24,6 +34,25 @@ class Datasets(Protocol):
 
     def text_of(self, dataset_version: str, record_id: str) -> str:
         """Return the text of a record; NotFound if the version does not have it, or it was erased."""
+        ...
+
+
+@dataclass(frozen=True)
+class Reading:
+    """Reading of sealed records: by whom, for what, and on whose behalf."""
+
+    reader: str
+    purpose: str
+    principal: str
+
+
+class SealedRecords(Protocol):
+    """Records of test parts, which ingestion seals."""
+
+    def check(
+        self, project: str, records: Sequence[tuple[str, str]], reading: Reading | None
+    ) -> Sequence[bool]:
+        """Return for the id and content digest of each record if it is sealed; log the reading, if there is one."""
         ...
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 from ratoon.operations.operations import Operations
@@ -21,7 +22,7 @@ from ratoon_labeling.application.commands import (
     WithdrawAnswer,
 )
 from ratoon_labeling.application.names import DATASET_VERSION, GUIDELINE, MAX_BATCH, PROJECT, QUEUE, TASK
-from ratoon_labeling.application.ports import Datasets, Patterns, TaskQueue
+from ratoon_labeling.application.ports import Commits, Datasets, Patterns, TaskQueue
 from ratoon_labeling.domain.annotations import Annotation, AnnotationCreated, Source, annotation_of_task
 from ratoon_labeling.domain.errors import InUse, NotReviewer, RefillInProgress
 from ratoon_labeling.domain.guidelines import Guideline, Request
@@ -171,19 +172,22 @@ def add_gold_items(command: AddGoldItems, store: Store, queues: TaskQueue, clock
         return len(new), queue.gold_count
 
 
-def claim_of_queue(command: ClaimTask, store: Store, clock: Clock, queues: TaskQueue) -> Task | None:
+def claim_of_queue(command: ClaimTask, commits: Commits, clock: Clock, queues: TaskQueue) -> Task | None:
     """Lease the next task of a queue to the caller, or the next one to review."""
     matched(command.queue, QUEUE, "queue")
-    now = clock.now()
-    with store.write() as tx:
-        queue = queues.lock(tx, command.queue)
-        check_claimable(queue, now)
-        if command.to_review:
-            _check_reviewer(queue, command.caller, command.is_engineer)
-        task = _next(tx, queue, command, queues, now)
-        if task is None:
-            return None
-        return tx.save(claim(under(task, tx.find(Guideline, task.guideline)), command.caller, now))
+    return commits.run(lambda tx: claim_in_queue(tx, command, queues, clock.now()))
+
+
+def claim_in_queue(tx: Transaction, command: ClaimTask, queues: TaskQueue, now: datetime) -> Task | None:
+    """Lease the next task of a queue to the caller, in a transaction that may do more."""
+    queue = queues.lock(tx, command.queue)
+    check_claimable(queue, now)
+    if command.to_review:
+        _check_reviewer(queue, command.caller, command.is_engineer)
+    task = _next(tx, queue, command, queues, now)
+    if task is None:
+        return None
+    return tx.save(claim(under(task, tx.find(Guideline, task.guideline)), command.caller, now))
 
 
 def withdraw_answer(command: WithdrawAnswer, store: Store, queues: TaskQueue, clock: Clock) -> Task:

@@ -12,10 +12,11 @@ from ratoon.process.clock import Clock
 from ratoon.runtime.server import Threads
 from ratoon.security.identity import Role, caller
 from ratoon.service.standard_methods import StandardMethods
+from ratoon.storage.shared_commits import SharedCommits
 from ratoon.storage.store import Store
 from ratoon.storage.watch import Changes
 from ratoon_labeling import exchange_mapping, mapping, queue_mapping
-from ratoon_labeling.application import exchange, handlers, names, queues
+from ratoon_labeling.application import exchange, handlers, names, queues, sealing
 from ratoon_labeling.application.commands import WithdrawAnswer
 from ratoon_labeling.application.exchange import Files, Records
 from ratoon_labeling.application.ports import (
@@ -23,6 +24,7 @@ from ratoon_labeling.application.ports import (
     Patterns,
     RatingTasks,
     References,
+    SealedRecords,
     TaskCounts,
     TaskQueue,
 )
@@ -56,7 +58,10 @@ class LabelingServicer(LabelingServiceServicer):
         records: Records,
         files: Files,
         endpoints: Collection[str] = (),
+        *,
+        sealed: SealedRecords,
     ) -> None:
+        self._sealed, self._commits = sealed, SharedCommits(store)
         self._store, self._operations, self._changes = store, operations, changes
         self._datasets, self._counts, self._references = datasets, counts, references
         self._threads, self._clock, self._queue, self._rating_tasks = threads, clock, queue, rating_tasks
@@ -197,14 +202,29 @@ class LabelingServicer(LabelingServiceServicer):
         self, request: pb.GetAnnotationRequest, context: Context
     ) -> annotation_pb2.Annotation:
         """One annotation."""
-        return await self._annotations.get(request)
+        self._annotations.check_name(request)
+        annotation = await self._threads(self._store.get, Annotation, request.name)
+        return mapping.annotation(
+            await self._threads(sealing.visible, annotation, _viewer(request), self._sealed)
+        )
 
     async def ListAnnotations(
         self, request: pb.ListAnnotationsRequest, context: Context
     ) -> pb.ListAnnotationsResponse:
         """The annotations of a project."""
-        page = await self._annotations.list(request)
-        return pb.ListAnnotationsResponse(annotations=page.items, next_page_token=page.next_token)
+        page = await self._threads(
+            sealing.list_annotations,
+            request.parent,
+            request.page_size,
+            request.page_token,
+            request.order_by,
+            _viewer(request),
+            self._store,
+            self._sealed,
+        )
+        return pb.ListAnnotationsResponse(
+            annotations=map(mapping.annotation, page.items), next_page_token=page.next_token
+        )
 
     async def BatchCreateTasks(
         self, request: pb.BatchCreateTasksRequest, context: Context
@@ -216,11 +236,15 @@ class LabelingServicer(LabelingServiceServicer):
 
     async def GetTask(self, request: pb.GetTaskRequest, context: Context) -> annotation_pb2.Task:
         """One task."""
-        return await self._tasks.get(request)
+        self._tasks.check_name(request)
+        task = await self._threads(self._store.get, Task, request.name)
+        return _shown(await self._threads(sealing.visible, task, _viewer(request), self._sealed))
 
     async def ListTasks(self, request: pb.ListTasksRequest, context: Context) -> pb.ListTasksResponse:
         """The tasks of a project."""
-        list_tasks = partial(handlers.list_tasks, with_queues=_is_engineer())
+        list_tasks = partial(
+            handlers.list_tasks, with_queues=_is_engineer(), viewer=_viewer(request), sealed=self._sealed
+        )
         page = await self._threads(
             list_tasks,
             request.parent,
@@ -249,7 +273,7 @@ class LabelingServicer(LabelingServiceServicer):
     async def ClaimTask(self, request: pb.ClaimTaskRequest, context: Context) -> pb.ClaimTaskResponse:
         """Lease the next open task to the caller."""
         command = mapping.claim_task(request, caller().name, _is_engineer())
-        task = await self._threads(handlers.claim_task, command, self._store, self._clock, self._queue)
+        task = await self._threads(handlers.claim_task, command, self._commits, self._clock, self._queue)
         return pb.ClaimTaskResponse(task=_shown(task) if task else None)
 
     async def CompleteTask(self, request: pb.CompleteTaskRequest, context: Context) -> annotation_pb2.Task:
@@ -264,8 +288,16 @@ class LabelingServicer(LabelingServiceServicer):
                 self._datasets,
                 self._queue,
                 self._clock,
+                self._commits,
             )
         )
+
+    async def SubmitTask(self, request: pb.SubmitTaskRequest, context: Context) -> pb.SubmitTaskResponse:
+        """Answer a task and claim the next ones."""
+        command = mapping.submit_task(request, caller().name)
+        ports = (self._store, self._operations, self._datasets, self._queue, self._clock, self._commits)
+        task, claims = await self._threads(handlers.submit_task, command, *ports)
+        return pb.SubmitTaskResponse(task=_shown(task), next_tasks=map(_shown, claims))
 
     async def WithdrawAnswer(
         self, request: pb.WithdrawAnswerRequest, context: Context
@@ -395,6 +427,16 @@ class LabelingServicer(LabelingServiceServicer):
         """Cancel a refill."""
         self._refills.check_name(request)
         return await self._refills.cancel(request, self._operations)
+
+
+def _viewer(
+    request: pb.GetAnnotationRequest | pb.ListAnnotationsRequest | pb.GetTaskRequest | pb.ListTasksRequest,
+) -> sealing.Viewer:
+    """Return who reads annotations or tasks."""
+    who = caller()
+    return sealing.Viewer(
+        who.name, who.role is Role.SERVICE, who.role >= Role.ENGINEER, request.reader, request.purpose
+    )
 
 
 def _is_engineer() -> bool:

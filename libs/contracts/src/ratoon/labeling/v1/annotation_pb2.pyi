@@ -821,6 +821,12 @@ class Task(_message.Message):
     MARKS_FIELD_NUMBER: _builtins.int
     EARLIER_ANSWERS_FIELD_NUMBER: _builtins.int
     SUGGESTED_LABEL_FIELD_NUMBER: _builtins.int
+    INTAKE_RULE_FIELD_NUMBER: _builtins.int
+    ANSWER_ID_FIELD_NUMBER: _builtins.int
+    MODEL_VERSION_FIELD_NUMBER: _builtins.int
+    EVALUATION_RUN_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
+    FEEDBACK_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Resource name: `projects/{project}/tasks/{task}`."""
     revision: _builtins.int
@@ -836,7 +842,7 @@ class Task(_message.Message):
     proposed_label: _builtins.str
     """Current answer. Empty: none."""
     reason: _builtins.str
-    """Reason for the task: `review-sample`, `conflict`, `requested` or `queue`."""
+    """Reason for the task: `review-sample`, `conflict`, `requested`, `queue` or `intake` (by a rule of the queue)."""
     label: _builtins.str
     """Answer that was given. Empty until the task is completed, and where its annotators gave different answers."""
     annotator: _builtins.str
@@ -866,8 +872,24 @@ class Task(_message.Message):
     """Probability of `proposed_label` by what proposed it, 0 to 1. Not set: it is not known."""
     suggested_label: _builtins.str
     """Label that is more probable than the current answer, which is `proposed_label`. Set in queues of the strategy
-    LABEL_ERRORS only.
+    LABEL_ERRORS, and of bad cases to the answer of the model.
     """
+    intake_rule: _builtins.str
+    """ID of the rule of the queue by which the task came. Empty: none."""
+    answer_id: _builtins.str
+    """`id` of the answer that the task is about. `record_id` is the same, and `dataset_version` is empty. Empty: the task
+    is about a record.
+    """
+    model_version: _builtins.str
+    """Resource name of the model version that answered, of a task that came by a rule."""
+    evaluation_run: _builtins.str
+    """Resource name of the evaluation run whose bad case the task is about. Empty: none."""
+    text: _builtins.str
+    """Text that the answer answers. Set by `ClaimTask` and `GetTask` for the holder of the lease and for engineers, as
+    long as the captured traffic holds it.
+    """
+    feedback: _builtins.str
+    """Resource name of the feedback by which the answer of people returned to the model's answer. Empty: none."""
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """Time of creation, UTC. Set by the server."""
@@ -954,10 +976,16 @@ class Task(_message.Message):
         marks: Global___MarkSpec | None = ...,
         earlier_answers: _abc.Iterable[Global___Task.Answer] | None = ...,
         suggested_label: _builtins.str = ...,
+        intake_rule: _builtins.str = ...,
+        answer_id: _builtins.str = ...,
+        model_version: _builtins.str = ...,
+        evaluation_run: _builtins.str = ...,
+        text: _builtins.str = ...,
+        feedback: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_proposal_confidence", b"_proposal_confidence", "create_time", b"create_time", "lease_expire_time", b"lease_expire_time", "marks", b"marks", "proposal_confidence", b"proposal_confidence", "review", b"review", "task", b"task", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_proposal_confidence", b"_proposal_confidence", "annotator", b"annotator", "answers", b"answers", "candidates", b"candidates", "comments", b"comments", "content_digest", b"content_digest", "create_time", b"create_time", "dataset_version", b"dataset_version", "earlier_answers", b"earlier_answers", "guideline", b"guideline", "guideline_version", b"guideline_version", "label", b"label", "lease_expire_time", b"lease_expire_time", "lease_holder", b"lease_holder", "marks", b"marks", "name", b"name", "needs_review", b"needs_review", "origins", b"origins", "overlap", b"overlap", "proposal_confidence", b"proposal_confidence", "proposal_origin", b"proposal_origin", "proposed_label", b"proposed_label", "queue", b"queue", "reason", b"reason", "record_id", b"record_id", "review", b"review", "revision", b"revision", "scales", b"scales", "selection", b"selection", "state", b"state", "suggested_label", b"suggested_label", "task", b"task", "update_time", b"update_time", "work", b"work"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_proposal_confidence", b"_proposal_confidence", "annotator", b"annotator", "answer_id", b"answer_id", "answers", b"answers", "candidates", b"candidates", "comments", b"comments", "content_digest", b"content_digest", "create_time", b"create_time", "dataset_version", b"dataset_version", "earlier_answers", b"earlier_answers", "evaluation_run", b"evaluation_run", "feedback", b"feedback", "guideline", b"guideline", "guideline_version", b"guideline_version", "intake_rule", b"intake_rule", "label", b"label", "lease_expire_time", b"lease_expire_time", "lease_holder", b"lease_holder", "marks", b"marks", "model_version", b"model_version", "name", b"name", "needs_review", b"needs_review", "origins", b"origins", "overlap", b"overlap", "proposal_confidence", b"proposal_confidence", "proposal_origin", b"proposal_origin", "proposed_label", b"proposed_label", "queue", b"queue", "reason", b"reason", "record_id", b"record_id", "review", b"review", "revision", b"revision", "scales", b"scales", "selection", b"selection", "state", b"state", "suggested_label", b"suggested_label", "task", b"task", "text", b"text", "update_time", b"update_time", "work", b"work"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__proposal_confidence: _TypeAlias = _typing.Literal["proposal_confidence"]  # noqa: Y015
     _WhichOneofArgType__proposal_confidence: _TypeAlias = _typing.Literal["_proposal_confidence", b"_proposal_confidence"]  # noqa: Y015

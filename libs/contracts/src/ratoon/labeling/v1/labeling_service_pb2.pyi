@@ -32,13 +32,18 @@ class _ExchangeFormatEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Exchan
     EXCHANGE_FORMAT_UNSPECIFIED: _ExchangeFormat.ValueType  # 0
     """Not set."""
     EXCHANGE_FORMAT_LABEL_STUDIO: _ExchangeFormat.ValueType  # 1
-    """JSON list of tasks, as Label Studio imports and exports it (JSON, not JSON_MIN)."""
+    """JSON list of tasks, as Label Studio imports it, or exports it as JSON or JSON_MIN."""
     EXCHANGE_FORMAT_ARGILLA: _ExchangeFormat.ValueType  # 2
     """JSON list of records, as `Dataset.records.to_json` of Argilla writes them."""
     EXCHANGE_FORMAT_JSONL: _ExchangeFormat.ValueType  # 3
     """JSON Lines in UTF-8 with `record_id` or `text`, and `label`, `annotator` and `time`."""
     EXCHANGE_FORMAT_CSV: _ExchangeFormat.ValueType  # 4
     """CSV after RFC 4180 in UTF-8 with the same columns."""
+    EXCHANGE_FORMAT_PREFERENCES: _ExchangeFormat.ValueType  # 5
+    """JSON Lines of what people decided in a queue of the work COMPARE or RATE, in the columns that training reads:
+    `prompt`, `chosen` and `rejected`, or `prompt`, `completion`, `label` (true from a mean rating of 4 on, false up to
+    2) and `ratings`. Ties and ratings between them are left out. Export only.
+    """
 
 class ExchangeFormat(_ExchangeFormat, metaclass=_ExchangeFormatEnumTypeWrapper):
     """Format of a file of annotations."""
@@ -46,13 +51,18 @@ class ExchangeFormat(_ExchangeFormat, metaclass=_ExchangeFormatEnumTypeWrapper):
 EXCHANGE_FORMAT_UNSPECIFIED: ExchangeFormat.ValueType  # 0
 """Not set."""
 EXCHANGE_FORMAT_LABEL_STUDIO: ExchangeFormat.ValueType  # 1
-"""JSON list of tasks, as Label Studio imports and exports it (JSON, not JSON_MIN)."""
+"""JSON list of tasks, as Label Studio imports it, or exports it as JSON or JSON_MIN."""
 EXCHANGE_FORMAT_ARGILLA: ExchangeFormat.ValueType  # 2
 """JSON list of records, as `Dataset.records.to_json` of Argilla writes them."""
 EXCHANGE_FORMAT_JSONL: ExchangeFormat.ValueType  # 3
 """JSON Lines in UTF-8 with `record_id` or `text`, and `label`, `annotator` and `time`."""
 EXCHANGE_FORMAT_CSV: ExchangeFormat.ValueType  # 4
 """CSV after RFC 4180 in UTF-8 with the same columns."""
+EXCHANGE_FORMAT_PREFERENCES: ExchangeFormat.ValueType  # 5
+"""JSON Lines of what people decided in a queue of the work COMPARE or RATE, in the columns that training reads:
+`prompt`, `chosen` and `rejected`, or `prompt`, `completion`, `label` (true from a mean rating of 4 on, false up to
+2) and `ratings`. Ties and ratings between them are left out. Export only.
+"""
 Global___ExchangeFormat: _TypeAlias = ExchangeFormat  # noqa: Y015
 
 @_typing.final
@@ -680,16 +690,24 @@ class GetAnnotationRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     NAME_FIELD_NUMBER: _builtins.int
+    READER_FIELD_NUMBER: _builtins.int
+    PURPOSE_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Resource name of the annotation: `projects/{project}/annotations/{annotation}`."""
+    reader: _builtins.str
+    """Reader of the annotation of a sealed record: a resource name, for example of a task. Engineers alone may read them."""
+    purpose: _builtins.str
+    """Purpose of the reading of sealed records. It is logged at the split."""
     def __init__(
         self,
         *,
         name: _builtins.str = ...,
+        reader: _builtins.str = ...,
+        purpose: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "purpose", b"purpose", "reader", b"reader"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -705,6 +723,8 @@ class ListAnnotationsRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     ORDER_BY_FIELD_NUMBER: _builtins.int
+    READER_FIELD_NUMBER: _builtins.int
+    PURPOSE_FIELD_NUMBER: _builtins.int
     parent: _builtins.str
     """Resource name of the project: `projects/{project}`."""
     page_size: _builtins.int
@@ -715,6 +735,10 @@ class ListAnnotationsRequest(_message.Message):
     """`next_page_token` of the previous page. Empty: the first page. The token of another listing is refused."""
     order_by: _builtins.str
     """Order of the items: `create_time` (default) or `create_time desc`. The token of another order is refused."""
+    reader: _builtins.str
+    """Reader of annotations of sealed records: a resource name, for example of a task. Engineers alone may read them."""
+    purpose: _builtins.str
+    """Purpose of the reading of sealed records. It is logged at the split."""
     def __init__(
         self,
         *,
@@ -722,10 +746,12 @@ class ListAnnotationsRequest(_message.Message):
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
         order_by: _builtins.str = ...,
+        reader: _builtins.str = ...,
+        purpose: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["order_by", b"order_by", "page_size", b"page_size", "page_token", b"page_token", "parent", b"parent"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["order_by", b"order_by", "page_size", b"page_size", "page_token", b"page_token", "parent", b"parent", "purpose", b"purpose", "reader", b"reader"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -766,16 +792,24 @@ class GetTaskRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     NAME_FIELD_NUMBER: _builtins.int
+    READER_FIELD_NUMBER: _builtins.int
+    PURPOSE_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Resource name of the task: `projects/{project}/tasks/{task}`."""
+    reader: _builtins.str
+    """Reader of the task of a sealed record: a resource name, for example of a task. Engineers alone may read them."""
+    purpose: _builtins.str
+    """Purpose of the reading of sealed records. It is logged at the split."""
     def __init__(
         self,
         *,
         name: _builtins.str = ...,
+        reader: _builtins.str = ...,
+        purpose: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "purpose", b"purpose", "reader", b"reader"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -792,6 +826,8 @@ class ListTasksRequest(_message.Message):
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     ORDER_BY_FIELD_NUMBER: _builtins.int
     FILTER_FIELD_NUMBER: _builtins.int
+    READER_FIELD_NUMBER: _builtins.int
+    PURPOSE_FIELD_NUMBER: _builtins.int
     parent: _builtins.str
     """Resource name of the project: `projects/{project}`."""
     page_size: _builtins.int
@@ -806,6 +842,10 @@ class ListTasksRequest(_message.Message):
     """Filter by `state` and `reason`, for example `state = OPEN AND reason = conflict`. Empty: all tasks. The token of
     another filter is refused.
     """
+    reader: _builtins.str
+    """Reader of tasks of sealed records: a resource name, for example of a task. Engineers alone may read them."""
+    purpose: _builtins.str
+    """Purpose of the reading of sealed records. It is logged at the split."""
     def __init__(
         self,
         *,
@@ -814,10 +854,12 @@ class ListTasksRequest(_message.Message):
         page_token: _builtins.str = ...,
         order_by: _builtins.str = ...,
         filter: _builtins.str = ...,
+        reader: _builtins.str = ...,
+        purpose: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter", "order_by", b"order_by", "page_size", b"page_size", "page_token", b"page_token", "parent", b"parent"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter", "order_by", b"order_by", "page_size", b"page_size", "page_token", b"page_token", "parent", b"parent", "purpose", b"purpose", "reader", b"reader"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1344,6 +1386,124 @@ class SummarizeRatingsResponse(_message.Message):
 Global___SummarizeRatingsResponse: _TypeAlias = SummarizeRatingsResponse  # noqa: Y015
 
 @_typing.final
+class SubmitTaskRequest(_message.Message):
+    """Request of `SubmitTask`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class RatingsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.int
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.int = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    NAME_FIELD_NUMBER: _builtins.int
+    LABEL_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    RATINGS_FIELD_NUMBER: _builtins.int
+    PREFERENCE_FIELD_NUMBER: _builtins.int
+    COMMENT_FIELD_NUMBER: _builtins.int
+    SKIP_REASON_FIELD_NUMBER: _builtins.int
+    GUIDELINE_VERSION_FIELD_NUMBER: _builtins.int
+    CLAIM_COUNT_FIELD_NUMBER: _builtins.int
+    OTHER_THAN_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Resource name of the task: `projects/{project}/tasks/{task}`."""
+    label: _builtins.str
+    """Answer to give: one of the labels of the guideline (several: one a line), a text or a number. Empty: skip the task."""
+    request_id: _builtins.str
+    """Marks the call as safe to retry. At most 256 characters."""
+    preference: _annotation_pb2.Preference.ValueType
+    """The better one of the candidates of a task of the work COMPARE."""
+    comment: _builtins.str
+    """Comment for reviewers and engineers, at most 4,096 characters. Empty: none."""
+    skip_reason: _builtins.str
+    """Why the task is skipped, at most 200 characters. Refused with an answer."""
+    guideline_version: _builtins.int
+    """Version of the guideline that the annotator read. Default: the version when the task was claimed. An answer that a
+    later version requests again is refused (`GUIDELINE_CHANGED`).
+    """
+    claim_count: _builtins.int
+    """Number of tasks to claim, 0 to 20."""
+    reason: _builtins.str
+    """Reason for the next tasks, if the task belongs to no queue: `review-sample`, `conflict` or `requested`. Empty: any."""
+    @_builtins.property
+    def ratings(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
+        """Ratings of a task of the work RATE: 1 to 5 for each of its scales."""
+
+    @_builtins.property
+    def other_than(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Names of tasks that are not claimed, at most 100: those in work."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        label: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        ratings: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
+        preference: _annotation_pb2.Preference.ValueType = ...,
+        comment: _builtins.str = ...,
+        skip_reason: _builtins.str = ...,
+        guideline_version: _builtins.int = ...,
+        claim_count: _builtins.int = ...,
+        other_than: _abc.Iterable[_builtins.str] | None = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["claim_count", b"claim_count", "comment", b"comment", "guideline_version", b"guideline_version", "label", b"label", "name", b"name", "other_than", b"other_than", "preference", b"preference", "ratings", b"ratings", "reason", b"reason", "request_id", b"request_id", "skip_reason", b"skip_reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SubmitTaskRequest: _TypeAlias = SubmitTaskRequest  # noqa: Y015
+
+@_typing.final
+class SubmitTaskResponse(_message.Message):
+    """Response of `SubmitTask`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TASK_FIELD_NUMBER: _builtins.int
+    NEXT_TASKS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def task(self) -> _annotation_pb2.Task:
+        """The answered task."""
+
+    @_builtins.property
+    def next_tasks(self) -> _containers.RepeatedCompositeFieldContainer[_annotation_pb2.Task]:
+        """The claimed tasks, at most `claim_count`."""
+
+    def __init__(
+        self,
+        *,
+        task: _annotation_pb2.Task | None = ...,
+        next_tasks: _abc.Iterable[_annotation_pb2.Task] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["task", b"task"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_tasks", b"next_tasks", "task", b"task"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SubmitTaskResponse: _TypeAlias = SubmitTaskResponse  # noqa: Y015
+
+@_typing.final
 class WithdrawAnswerRequest(_message.Message):
     """Request of `WithdrawAnswer`."""
 
@@ -1422,7 +1582,8 @@ class CreateQueueRequest(_message.Message):
     @_builtins.property
     def queue(self) -> _queue_pb2.Queue:
         """The queue to create. Only `dataset_version`, `filter`, `record_ids`, `guideline`, `overlap`, `deadline`, `paused`,
-        `gold_share`, `review_share`, `reviewers`, `refill_rule` and `pre_labels` are read.
+        `gold_share`, `review_share`, `reviewers`, `refill_rule`, `pre_labels`, `intake_rules`, `work` and
+        `scales` are read.
         """
 
     def __init__(

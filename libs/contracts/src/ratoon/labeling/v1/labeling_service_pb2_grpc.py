@@ -158,6 +158,11 @@ class LabelingServiceStub:
                 request_serializer=ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.CompleteTaskRequest.SerializeToString,
                 response_deserializer=ratoon_dot_labeling_dot_v1_dot_annotation__pb2.Task.FromString,
                 _registered_method=True)
+        self.SubmitTask = channel.unary_unary(
+                '/ratoon.labeling.v1.LabelingService/SubmitTask',
+                request_serializer=ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.SubmitTaskRequest.SerializeToString,
+                response_deserializer=ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.SubmitTaskResponse.FromString,
+                _registered_method=True)
         self.WithdrawAnswer = channel.unary_unary(
                 '/ratoon.labeling.v1.LabelingService/WithdrawAnswer',
                 request_serializer=ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.WithdrawAnswerRequest.SerializeToString,
@@ -366,14 +371,16 @@ class LabelingServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetAnnotation(self, request, context):
-        """Return one annotation.
+        """Return one annotation. That of a sealed record does not exist for callers, except their own ones, unless an
+        engineer sets `reader` and `purpose`: the reading is then logged at the split.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListAnnotations(self, request, context):
-        """List the annotations of a project, oldest first.
+        """List the annotations of a project, oldest first. Those of sealed records are left out, except the caller's own ones,
+        unless an engineer sets `reader` and `purpose`: the reading is then logged at the split.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -390,14 +397,16 @@ class LabelingServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetTask(self, request, context):
-        """Return one task.
+        """Return one task. That of a sealed record does not exist for callers, unless they hold it or answered it, or an
+        engineer sets `reader` and `purpose`: the reading is then logged at the split.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListTasks(self, request, context):
-        """List the tasks of a project, oldest first.
+        """List the tasks of a project, oldest first. Those of sealed records are left out, except those that the caller holds
+        or answered, unless an engineer sets `reader` and `purpose`: the reading is then logged at the split.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -437,6 +446,15 @@ class LabelingServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def SubmitTask(self, request, context):
+        """Answer a task and claim the next ones, in one transaction. Tasks of a queue are followed by tasks of that queue,
+        others by tasks that belong to no queue. Refusals of `CompleteTask` apply. The same call again changes no answer.
+        While no task of the queue can be claimed, the answer is stored and no task is returned.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def WithdrawAnswer(self, request, context):
         """Withdraw the answer that the caller gave to a task of a queue. The annotation is deleted, and the caller holds a
         lease on the task. Refused: no answer (`NO_ANSWER`), a reviewed task (`TASK_REVIEWED`).
@@ -456,7 +474,8 @@ class LabelingServiceServicer:
 
     def CreateQueue(self, request, context):
         """Create a queue. With a refill rule, the first refill starts with it if `threshold` is above 0. Refused: a number of
-        annotators out of range (`BAD_OVERLAP`), a share, size, rule or filter that is not valid (`BAD_QUEUE`).
+        annotators out of range (`BAD_OVERLAP`), a share, size, rule or filter that is not valid (`BAD_QUEUE`), scales
+        that do not fit the work (`BAD_WORK`).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -693,6 +712,11 @@ def add_LabelingServiceServicer_to_server(servicer, server):
                     servicer.CompleteTask,
                     request_deserializer=ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.CompleteTaskRequest.FromString,
                     response_serializer=ratoon_dot_labeling_dot_v1_dot_annotation__pb2.Task.SerializeToString,
+            ),
+            'SubmitTask': grpc.unary_unary_rpc_method_handler(
+                    servicer.SubmitTask,
+                    request_deserializer=ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.SubmitTaskRequest.FromString,
+                    response_serializer=ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.SubmitTaskResponse.SerializeToString,
             ),
             'WithdrawAnswer': grpc.unary_unary_rpc_method_handler(
                     servicer.WithdrawAnswer,
@@ -1429,6 +1453,33 @@ class LabelingService:
             '/ratoon.labeling.v1.LabelingService/CompleteTask',
             ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.CompleteTaskRequest.SerializeToString,
             ratoon_dot_labeling_dot_v1_dot_annotation__pb2.Task.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SubmitTask(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ratoon.labeling.v1.LabelingService/SubmitTask',
+            ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.SubmitTaskRequest.SerializeToString,
+            ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.SubmitTaskResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -86,9 +86,13 @@ class LabelingServiceStub:
     `CreateAnnotation`, and a number of annotations out of range (`BAD_BATCH`).
     """
     GetAnnotation: _grpc.UnaryUnaryMultiCallable[_labeling_service_pb2.GetAnnotationRequest, _annotation_pb2.Annotation]
-    """Return one annotation."""
+    """Return one annotation. That of a sealed record does not exist for callers, except their own ones, unless an
+    engineer sets `reader` and `purpose`: the reading is then logged at the split.
+    """
     ListAnnotations: _grpc.UnaryUnaryMultiCallable[_labeling_service_pb2.ListAnnotationsRequest, _labeling_service_pb2.ListAnnotationsResponse]
-    """List the annotations of a project, oldest first."""
+    """List the annotations of a project, oldest first. Those of sealed records are left out, except the caller's own ones,
+    unless an engineer sets `reader` and `purpose`: the reading is then logged at the split.
+    """
     BatchCreateTasks: _grpc.UnaryUnaryMultiCallable[_labeling_service_pb2.BatchCreateTasksRequest, _labeling_service_pb2.BatchCreateTasksResponse]
     """Create up to 1,000 tasks. They are records to answer, answers to rate, or pairs of answers to compare. All are
     created, or none. Refused: no record (`RECORD_MISSING`), work that the kind of task does not have or that lacks its
@@ -96,9 +100,13 @@ class LabelingServiceStub:
     (`BAD_OVERLAP`).
     """
     GetTask: _grpc.UnaryUnaryMultiCallable[_labeling_service_pb2.GetTaskRequest, _annotation_pb2.Task]
-    """Return one task."""
+    """Return one task. That of a sealed record does not exist for callers, unless they hold it or answered it, or an
+    engineer sets `reader` and `purpose`: the reading is then logged at the split.
+    """
     ListTasks: _grpc.UnaryUnaryMultiCallable[_labeling_service_pb2.ListTasksRequest, _labeling_service_pb2.ListTasksResponse]
-    """List the tasks of a project, oldest first."""
+    """List the tasks of a project, oldest first. Those of sealed records are left out, except those that the caller holds
+    or answered, unless an engineer sets `reader` and `purpose`: the reading is then logged at the split.
+    """
     SummarizeTasks: _grpc.UnaryUnaryMultiCallable[_labeling_service_pb2.SummarizeTasksRequest, _labeling_service_pb2.SummarizeTasksResponse]
     """Count the tasks of a project by state, and the reviewed ones by the label before and after."""
     SummarizeRatings: _grpc.UnaryUnaryMultiCallable[_labeling_service_pb2.SummarizeRatingsRequest, _labeling_service_pb2.SummarizeRatingsResponse]
@@ -116,6 +124,11 @@ class LabelingServiceStub:
     annotator holds a lease on the task (`TASK_CLAIMED`), for a label that the guideline does not have
     (`UNKNOWN_LABEL`), and for what is no answer of the task (`BAD_ANSWER`).
     """
+    SubmitTask: _grpc.UnaryUnaryMultiCallable[_labeling_service_pb2.SubmitTaskRequest, _labeling_service_pb2.SubmitTaskResponse]
+    """Answer a task and claim the next ones, in one transaction. Tasks of a queue are followed by tasks of that queue,
+    others by tasks that belong to no queue. Refusals of `CompleteTask` apply. The same call again changes no answer.
+    While no task of the queue can be claimed, the answer is stored and no task is returned.
+    """
     WithdrawAnswer: _grpc.UnaryUnaryMultiCallable[_labeling_service_pb2.WithdrawAnswerRequest, _annotation_pb2.Task]
     """Withdraw the answer that the caller gave to a task of a queue. The annotation is deleted, and the caller holds a
     lease on the task. Refused: no answer (`NO_ANSWER`), a reviewed task (`TASK_REVIEWED`).
@@ -127,7 +140,8 @@ class LabelingServiceStub:
     """
     CreateQueue: _grpc.UnaryUnaryMultiCallable[_labeling_service_pb2.CreateQueueRequest, _queue_pb2.Queue]
     """Create a queue. With a refill rule, the first refill starts with it if `threshold` is above 0. Refused: a number of
-    annotators out of range (`BAD_OVERLAP`), a share, size, rule or filter that is not valid (`BAD_QUEUE`).
+    annotators out of range (`BAD_OVERLAP`), a share, size, rule or filter that is not valid (`BAD_QUEUE`), scales
+    that do not fit the work (`BAD_WORK`).
     """
     GetQueue: _grpc.UnaryUnaryMultiCallable[_labeling_service_pb2.GetQueueRequest, _queue_pb2.Queue]
     """Return one queue."""
@@ -232,9 +246,13 @@ class LabelingServiceAsyncStub(LabelingServiceStub):
     `CreateAnnotation`, and a number of annotations out of range (`BAD_BATCH`).
     """
     GetAnnotation: _aio.UnaryUnaryMultiCallable[_labeling_service_pb2.GetAnnotationRequest, _annotation_pb2.Annotation]  # type: ignore[assignment]
-    """Return one annotation."""
+    """Return one annotation. That of a sealed record does not exist for callers, except their own ones, unless an
+    engineer sets `reader` and `purpose`: the reading is then logged at the split.
+    """
     ListAnnotations: _aio.UnaryUnaryMultiCallable[_labeling_service_pb2.ListAnnotationsRequest, _labeling_service_pb2.ListAnnotationsResponse]  # type: ignore[assignment]
-    """List the annotations of a project, oldest first."""
+    """List the annotations of a project, oldest first. Those of sealed records are left out, except the caller's own ones,
+    unless an engineer sets `reader` and `purpose`: the reading is then logged at the split.
+    """
     BatchCreateTasks: _aio.UnaryUnaryMultiCallable[_labeling_service_pb2.BatchCreateTasksRequest, _labeling_service_pb2.BatchCreateTasksResponse]  # type: ignore[assignment]
     """Create up to 1,000 tasks. They are records to answer, answers to rate, or pairs of answers to compare. All are
     created, or none. Refused: no record (`RECORD_MISSING`), work that the kind of task does not have or that lacks its
@@ -242,9 +260,13 @@ class LabelingServiceAsyncStub(LabelingServiceStub):
     (`BAD_OVERLAP`).
     """
     GetTask: _aio.UnaryUnaryMultiCallable[_labeling_service_pb2.GetTaskRequest, _annotation_pb2.Task]  # type: ignore[assignment]
-    """Return one task."""
+    """Return one task. That of a sealed record does not exist for callers, unless they hold it or answered it, or an
+    engineer sets `reader` and `purpose`: the reading is then logged at the split.
+    """
     ListTasks: _aio.UnaryUnaryMultiCallable[_labeling_service_pb2.ListTasksRequest, _labeling_service_pb2.ListTasksResponse]  # type: ignore[assignment]
-    """List the tasks of a project, oldest first."""
+    """List the tasks of a project, oldest first. Those of sealed records are left out, except those that the caller holds
+    or answered, unless an engineer sets `reader` and `purpose`: the reading is then logged at the split.
+    """
     SummarizeTasks: _aio.UnaryUnaryMultiCallable[_labeling_service_pb2.SummarizeTasksRequest, _labeling_service_pb2.SummarizeTasksResponse]  # type: ignore[assignment]
     """Count the tasks of a project by state, and the reviewed ones by the label before and after."""
     SummarizeRatings: _aio.UnaryUnaryMultiCallable[_labeling_service_pb2.SummarizeRatingsRequest, _labeling_service_pb2.SummarizeRatingsResponse]  # type: ignore[assignment]
@@ -262,6 +284,11 @@ class LabelingServiceAsyncStub(LabelingServiceStub):
     annotator holds a lease on the task (`TASK_CLAIMED`), for a label that the guideline does not have
     (`UNKNOWN_LABEL`), and for what is no answer of the task (`BAD_ANSWER`).
     """
+    SubmitTask: _aio.UnaryUnaryMultiCallable[_labeling_service_pb2.SubmitTaskRequest, _labeling_service_pb2.SubmitTaskResponse]  # type: ignore[assignment]
+    """Answer a task and claim the next ones, in one transaction. Tasks of a queue are followed by tasks of that queue,
+    others by tasks that belong to no queue. Refusals of `CompleteTask` apply. The same call again changes no answer.
+    While no task of the queue can be claimed, the answer is stored and no task is returned.
+    """
     WithdrawAnswer: _aio.UnaryUnaryMultiCallable[_labeling_service_pb2.WithdrawAnswerRequest, _annotation_pb2.Task]  # type: ignore[assignment]
     """Withdraw the answer that the caller gave to a task of a queue. The annotation is deleted, and the caller holds a
     lease on the task. Refused: no answer (`NO_ANSWER`), a reviewed task (`TASK_REVIEWED`).
@@ -273,7 +300,8 @@ class LabelingServiceAsyncStub(LabelingServiceStub):
     """
     CreateQueue: _aio.UnaryUnaryMultiCallable[_labeling_service_pb2.CreateQueueRequest, _queue_pb2.Queue]  # type: ignore[assignment]
     """Create a queue. With a refill rule, the first refill starts with it if `threshold` is above 0. Refused: a number of
-    annotators out of range (`BAD_OVERLAP`), a share, size, rule or filter that is not valid (`BAD_QUEUE`).
+    annotators out of range (`BAD_OVERLAP`), a share, size, rule or filter that is not valid (`BAD_QUEUE`), scales
+    that do not fit the work (`BAD_WORK`).
     """
     GetQueue: _aio.UnaryUnaryMultiCallable[_labeling_service_pb2.GetQueueRequest, _queue_pb2.Queue]  # type: ignore[assignment]
     """Return one queue."""
@@ -471,7 +499,9 @@ class LabelingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _labeling_service_pb2.GetAnnotationRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_annotation_pb2.Annotation, _abc.Awaitable[_annotation_pb2.Annotation]]:
-        """Return one annotation."""
+        """Return one annotation. That of a sealed record does not exist for callers, except their own ones, unless an
+        engineer sets `reader` and `purpose`: the reading is then logged at the split.
+        """
 
     @_abc_1.abstractmethod
     def ListAnnotations(
@@ -479,7 +509,9 @@ class LabelingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _labeling_service_pb2.ListAnnotationsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_labeling_service_pb2.ListAnnotationsResponse, _abc.Awaitable[_labeling_service_pb2.ListAnnotationsResponse]]:
-        """List the annotations of a project, oldest first."""
+        """List the annotations of a project, oldest first. Those of sealed records are left out, except the caller's own ones,
+        unless an engineer sets `reader` and `purpose`: the reading is then logged at the split.
+        """
 
     @_abc_1.abstractmethod
     def BatchCreateTasks(
@@ -499,7 +531,9 @@ class LabelingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _labeling_service_pb2.GetTaskRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_annotation_pb2.Task, _abc.Awaitable[_annotation_pb2.Task]]:
-        """Return one task."""
+        """Return one task. That of a sealed record does not exist for callers, unless they hold it or answered it, or an
+        engineer sets `reader` and `purpose`: the reading is then logged at the split.
+        """
 
     @_abc_1.abstractmethod
     def ListTasks(
@@ -507,7 +541,9 @@ class LabelingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _labeling_service_pb2.ListTasksRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_labeling_service_pb2.ListTasksResponse, _abc.Awaitable[_labeling_service_pb2.ListTasksResponse]]:
-        """List the tasks of a project, oldest first."""
+        """List the tasks of a project, oldest first. Those of sealed records are left out, except those that the caller holds
+        or answered, unless an engineer sets `reader` and `purpose`: the reading is then logged at the split.
+        """
 
     @_abc_1.abstractmethod
     def SummarizeTasks(
@@ -551,6 +587,17 @@ class LabelingServiceServicer(metaclass=_abc_1.ABCMeta):
         """
 
     @_abc_1.abstractmethod
+    def SubmitTask(
+        self,
+        request: _labeling_service_pb2.SubmitTaskRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_labeling_service_pb2.SubmitTaskResponse, _abc.Awaitable[_labeling_service_pb2.SubmitTaskResponse]]:
+        """Answer a task and claim the next ones, in one transaction. Tasks of a queue are followed by tasks of that queue,
+        others by tasks that belong to no queue. Refusals of `CompleteTask` apply. The same call again changes no answer.
+        While no task of the queue can be claimed, the answer is stored and no task is returned.
+        """
+
+    @_abc_1.abstractmethod
     def WithdrawAnswer(
         self,
         request: _labeling_service_pb2.WithdrawAnswerRequest,
@@ -578,7 +625,8 @@ class LabelingServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_queue_pb2.Queue, _abc.Awaitable[_queue_pb2.Queue]]:
         """Create a queue. With a refill rule, the first refill starts with it if `threshold` is above 0. Refused: a number of
-        annotators out of range (`BAD_OVERLAP`), a share, size, rule or filter that is not valid (`BAD_QUEUE`).
+        annotators out of range (`BAD_OVERLAP`), a share, size, rule or filter that is not valid (`BAD_QUEUE`), scales
+        that do not fit the work (`BAD_WORK`).
         """
 
     @_abc_1.abstractmethod

@@ -159,6 +159,211 @@ class Queue(_message.Message):
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
     @_typing.final
+    class IntakeRule(_message.Message):
+        """Rule by which answers of models enter the queue. An answer enters it once. An answer enters only if its user
+        permits training; without feedback, the project's `default_consent` decides.
+        """
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        class _Choice:
+            ValueType = _typing.NewType("ValueType", _builtins.int)
+            V: _TypeAlias = ValueType  # noqa: Y015
+
+        class _ChoiceEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[Queue.IntakeRule._Choice.ValueType], _builtins.type):
+            DESCRIPTOR: _descriptor.EnumDescriptor
+            CHOICE_UNSPECIFIED: Queue.IntakeRule._Choice.ValueType  # 0
+            """Not set."""
+            CHOICE_RANDOM: Queue.IntakeRule._Choice.ValueType  # 1
+            """At random."""
+            CHOICE_UNCERTAIN: Queue.IntakeRule._Choice.ValueType  # 2
+            """The answers of which the model is least certain, by the probabilities of their tokens: only answers to requests
+            that ask for them (`logprobs`) have one. Invalid answers and refusals count as the least certain ones.
+            """
+
+        class Choice(_Choice, metaclass=_ChoiceEnumTypeWrapper):
+            """Choice of answers."""
+
+        CHOICE_UNSPECIFIED: Queue.IntakeRule.Choice.ValueType  # 0
+        """Not set."""
+        CHOICE_RANDOM: Queue.IntakeRule.Choice.ValueType  # 1
+        """At random."""
+        CHOICE_UNCERTAIN: Queue.IntakeRule.Choice.ValueType  # 2
+        """The answers of which the model is least certain, by the probabilities of their tokens: only answers to requests
+        that ask for them (`logprobs`) have one. Invalid answers and refusals count as the least certain ones.
+        """
+
+        @_typing.final
+        class Traffic(_message.Message):
+            """Answers of a deployment from the creation of the rule on. What people answer returns as feedback on the answer."""
+
+            DESCRIPTOR: _descriptor.Descriptor
+
+            DEPLOYMENT_FIELD_NUMBER: _builtins.int
+            SHARE_FIELD_NUMBER: _builtins.int
+            CHOICE_FIELD_NUMBER: _builtins.int
+            deployment: _builtins.str
+            """Resource name of the deployment, or its last segment. Empty: all deployments of the project."""
+            share: _builtins.float
+            """Share of the answers, above 0 and at most 1. Default: 0.01."""
+            choice: Global___Queue.IntakeRule.Choice.ValueType
+            """Choice of the answers. Default: RANDOM."""
+            def __init__(
+                self,
+                *,
+                deployment: _builtins.str = ...,
+                share: _builtins.float = ...,
+                choice: Global___Queue.IntakeRule.Choice.ValueType = ...,
+            ) -> None: ...
+            _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+            def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+            _ClearFieldArgType: _TypeAlias = _typing.Literal["choice", b"choice", "deployment", b"deployment", "share", b"share"]  # noqa: Y015
+            def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+            def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+        @_typing.final
+        class LowRated(_message.Message):
+            """Answers that users rejected, from the creation of the rule on. What people answer returns as feedback on the
+            answer.
+            """
+
+            DESCRIPTOR: _descriptor.Descriptor
+
+            DEPLOYMENT_FIELD_NUMBER: _builtins.int
+            MAX_RATING_FIELD_NUMBER: _builtins.int
+            CONFLICTS_FIELD_NUMBER: _builtins.int
+            deployment: _builtins.str
+            """Resource name of the deployment, or its last segment. Empty: all deployments of the project."""
+            max_rating: _builtins.int
+            """Answers with a thumb down, or with at most this rating, 1 to 4. Default: 2."""
+            conflicts: _builtins.bool
+            """Also answers to one text whose corrections differ."""
+            def __init__(
+                self,
+                *,
+                deployment: _builtins.str = ...,
+                max_rating: _builtins.int = ...,
+                conflicts: _builtins.bool = ...,
+            ) -> None: ...
+            _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+            def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+            _ClearFieldArgType: _TypeAlias = _typing.Literal["conflicts", b"conflicts", "deployment", b"deployment", "max_rating", b"max_rating"]  # noqa: Y015
+            def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+            def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+        @_typing.final
+        class BadCases(_message.Message):
+            """Wrong answers of evaluation runs on domains, at most 1,000 of a run. Each reading of a test part is logged at the
+            split. What people answer counts in the next label set.
+            """
+
+            DESCRIPTOR: _descriptor.Descriptor
+
+            EVALUATION_RUN_FIELD_NUMBER: _builtins.int
+            DOMAIN_FIELD_NUMBER: _builtins.int
+            evaluation_run: _builtins.str
+            """Resource name of the evaluation run. Empty: each run of the project that succeeds from the creation of the
+            rule on.
+            """
+            domain: _builtins.str
+            """Name of the domain. Empty: all domains."""
+            def __init__(
+                self,
+                *,
+                evaluation_run: _builtins.str = ...,
+                domain: _builtins.str = ...,
+            ) -> None: ...
+            _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+            def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+            _ClearFieldArgType: _TypeAlias = _typing.Literal["domain", b"domain", "evaluation_run", b"evaluation_run"]  # noqa: Y015
+            def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+            def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+        ID_FIELD_NUMBER: _builtins.int
+        TRAFFIC_FIELD_NUMBER: _builtins.int
+        LOW_RATED_FIELD_NUMBER: _builtins.int
+        BAD_CASES_FIELD_NUMBER: _builtins.int
+        MAX_PER_DAY_FIELD_NUMBER: _builtins.int
+        MAX_TASKS_FIELD_NUMBER: _builtins.int
+        id: _builtins.str
+        """ID of the rule in the queue: 1 to 63 characters of `a-z`, `0-9` and `-`."""
+        max_per_day: _builtins.int
+        """Number of tasks a day (UTC), 1 to 10,000. Default: 100. Low-rated answers and bad cases beyond it wait for the
+        next day; others are left out.
+        """
+        max_tasks: _builtins.int
+        """Number of tasks in all, 1 to 1,000,000. Default: 1,000."""
+        @_builtins.property
+        def traffic(self) -> Global___Queue.IntakeRule.Traffic:
+            """Answers of a deployment."""
+
+        @_builtins.property
+        def low_rated(self) -> Global___Queue.IntakeRule.LowRated:
+            """Answers that users rejected."""
+
+        @_builtins.property
+        def bad_cases(self) -> Global___Queue.IntakeRule.BadCases:
+            """Wrong answers of evaluation runs."""
+
+        def __init__(
+            self,
+            *,
+            id: _builtins.str = ...,
+            traffic: Global___Queue.IntakeRule.Traffic | None = ...,
+            low_rated: Global___Queue.IntakeRule.LowRated | None = ...,
+            bad_cases: Global___Queue.IntakeRule.BadCases | None = ...,
+            max_per_day: _builtins.int = ...,
+            max_tasks: _builtins.int = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _typing.Literal["bad_cases", b"bad_cases", "low_rated", b"low_rated", "source", b"source", "traffic", b"traffic"]  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["bad_cases", b"bad_cases", "id", b"id", "low_rated", b"low_rated", "max_per_day", b"max_per_day", "max_tasks", b"max_tasks", "source", b"source", "traffic", b"traffic"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        _WhichOneofReturnType_source: _TypeAlias = _typing.Literal["traffic", "low_rated", "bad_cases"]  # noqa: Y015
+        _WhichOneofArgType_source: _TypeAlias = _typing.Literal["source", b"source"]  # noqa: Y015
+        def WhichOneof(self, oneof_group: _WhichOneofArgType_source) -> _WhichOneofReturnType_source | None: ...
+
+    @_typing.final
+    class IntakeCount(_message.Message):
+        """Tasks that came by a rule."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        RULE_FIELD_NUMBER: _builtins.int
+        TASK_COUNT_FIELD_NUMBER: _builtins.int
+        DAY_COUNT_FIELD_NUMBER: _builtins.int
+        DAY_FIELD_NUMBER: _builtins.int
+        RETURNED_COUNT_FIELD_NUMBER: _builtins.int
+        PROBLEM_FIELD_NUMBER: _builtins.int
+        rule: _builtins.str
+        """ID of the rule."""
+        task_count: _builtins.int
+        """Number of tasks in all."""
+        day_count: _builtins.int
+        """Number of tasks on the last day with one (UTC)."""
+        day: _builtins.str
+        """That day, as `YYYY-MM-DD`."""
+        returned_count: _builtins.int
+        """Number of these answers that people labelled and that returned as feedback."""
+        problem: _builtins.str
+        """Why the last intake failed. Empty: it did not."""
+        def __init__(
+            self,
+            *,
+            rule: _builtins.str = ...,
+            task_count: _builtins.int = ...,
+            day_count: _builtins.int = ...,
+            day: _builtins.str = ...,
+            returned_count: _builtins.int = ...,
+            problem: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["day", b"day", "day_count", b"day_count", "problem", b"problem", "returned_count", b"returned_count", "rule", b"rule", "task_count", b"task_count"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    @_typing.final
     class PreLabels(_message.Message):
         """Answers that tasks propose."""
 
@@ -312,6 +517,10 @@ class Queue(_message.Message):
     STOP_REASON_FIELD_NUMBER: _builtins.int
     LAST_REFILL_FIELD_NUMBER: _builtins.int
     MARKS_FIELD_NUMBER: _builtins.int
+    INTAKE_RULES_FIELD_NUMBER: _builtins.int
+    INTAKE_COUNTS_FIELD_NUMBER: _builtins.int
+    WORK_FIELD_NUMBER: _builtins.int
+    SCALES_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Resource name: `projects/{project}/queues/{queue}`."""
     revision: _builtins.int
@@ -322,7 +531,8 @@ class Queue(_message.Message):
     """Current state."""
     dataset_version: _builtins.str
     """Resource name of the dataset version whose records become tasks. It must belong to the same project. Records that
-    people have answered become no tasks, also those of an earlier version of the dataset.
+    people have answered become no tasks, also those of an earlier version of the dataset. Empty: answers enter by
+    `intake_rules` alone.
     """
     filter: _builtins.str
     """Filter of the records, for example `language = zh AND attributes.channel = web`. Fields: `source`, `source_path`,
@@ -354,6 +564,11 @@ class Queue(_message.Message):
     """Why no further tasks are drawn. Empty while the rule may draw more."""
     last_refill: _builtins.str
     """Resource name of the newest refill. Empty: none."""
+    work: _annotation_pb2.Task.Work.ValueType
+    """What annotators do with a record. RATE and COMPARE need a task of the kind `generate`, and the strategy RANDOM
+    without proposed answers: RATE takes records with an answer, COMPARE those with two different answers (the first
+    two of several, or the chosen and the rejected one of a preference). Default: ANSWER. It cannot be changed.
+    """
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """Time of creation, UTC. Set by the server."""
@@ -390,6 +605,20 @@ class Queue(_message.Message):
     def marks(self) -> _annotation_pb2.MarkSpec:
         """Spans or boxes that annotators mark: those of the guideline. Not set: `task` says what an answer is."""
 
+    @_builtins.property
+    def intake_rules(self) -> _containers.RepeatedCompositeFieldContainer[Global___Queue.IntakeRule]:
+        """Rules by which answers of models enter the queue by themselves, at most 20. A queue with rules may leave
+        `dataset_version` out; then records are not drawn.
+        """
+
+    @_builtins.property
+    def intake_counts(self) -> _containers.RepeatedCompositeFieldContainer[Global___Queue.IntakeCount]:
+        """Number of tasks that came by each rule. Set by the server."""
+
+    @_builtins.property
+    def scales(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Scales from 1 to 5 of the work RATE, at most 10. Default: `fluency`, `relevance` and `factuality`."""
+
     def __init__(
         self,
         *,
@@ -420,10 +649,14 @@ class Queue(_message.Message):
         stop_reason: Global___Queue.StopReason.ValueType = ...,
         last_refill: _builtins.str = ...,
         marks: _annotation_pb2.MarkSpec | None = ...,
+        intake_rules: _abc.Iterable[Global___Queue.IntakeRule] | None = ...,
+        intake_counts: _abc.Iterable[Global___Queue.IntakeCount] | None = ...,
+        work: _annotation_pb2.Task.Work.ValueType = ...,
+        scales: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "deadline", b"deadline", "marks", b"marks", "pre_labels", b"pre_labels", "refill_rule", b"refill_rule", "task", b"task", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "dataset_version", b"dataset_version", "deadline", b"deadline", "done_count", b"done_count", "etag", b"etag", "filter", b"filter", "gold_count", b"gold_count", "gold_share", b"gold_share", "guideline", b"guideline", "last_refill", b"last_refill", "marks", b"marks", "name", b"name", "open_count", b"open_count", "overlap", b"overlap", "paused", b"paused", "pre_labels", b"pre_labels", "record_ids", b"record_ids", "refill_rule", b"refill_rule", "review_count", b"review_count", "review_share", b"review_share", "reviewers", b"reviewers", "revision", b"revision", "skipped_count", b"skipped_count", "state", b"state", "stop_reason", b"stop_reason", "task", b"task", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "dataset_version", b"dataset_version", "deadline", b"deadline", "done_count", b"done_count", "etag", b"etag", "filter", b"filter", "gold_count", b"gold_count", "gold_share", b"gold_share", "guideline", b"guideline", "intake_counts", b"intake_counts", "intake_rules", b"intake_rules", "last_refill", b"last_refill", "marks", b"marks", "name", b"name", "open_count", b"open_count", "overlap", b"overlap", "paused", b"paused", "pre_labels", b"pre_labels", "record_ids", b"record_ids", "refill_rule", b"refill_rule", "review_count", b"review_count", "review_share", b"review_share", "reviewers", b"reviewers", "revision", b"revision", "scales", b"scales", "skipped_count", b"skipped_count", "state", b"state", "stop_reason", b"stop_reason", "task", b"task", "update_time", b"update_time", "work", b"work"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
