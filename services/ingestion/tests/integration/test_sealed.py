@@ -220,7 +220,8 @@ def test_the_blobs_that_hold_sealed_records_are_withheld(state, project):
     assert project.store.is_sealed("-", test.digest)
     assert not project.store.is_sealed("p", training.digest)
     assert not project.store.is_sealed("other", test.digest)
-    assert not engineer.GetSource(pb.GetSourceRequest(name=version.sources[0])).digest
+    viewer = IngestionServiceStub(state.as_role(Role.VIEWER, "ingestion", "p"))
+    assert not viewer.GetSource(pb.GetSourceRequest(name=version.sources[0])).digest
 
 
 def test_services_ask_which_records_are_sealed_and_their_reading_is_logged(state, project):

@@ -77,7 +77,7 @@ class IngestionServicer(StreamMethods, CrawlMethods, ExportMethods, ProfileMetho
         self._ports, self._threads = ports, ports.threads
         self._store, self._operations, self._clock = ports.store, ports.operations, ports.clock
         store, threads = ports.store, ports.threads
-        shown_source = restricted(mapping.source, ("digest",), Role.OPERATOR)
+        shown_source = restricted(mapping.source, ("digest",), Role.ENGINEER)
         shown_version = restricted(mapping.version, ("artifact_digest", "redacted_digest"), Role.ENGINEER)
         self._sources = StandardMethods(store, threads, Source, handlers.SOURCE, shown_source)
         self._connections = StandardMethods(
