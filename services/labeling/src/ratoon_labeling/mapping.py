@@ -206,7 +206,17 @@ def task(value: Task) -> annotation_pb2.Task:
         proposal_confidence=value.proposal_confidence,
         earlier_answers=map(_answer, value.earlier_answers),
         suggested_label=value.suggested_label,
+        intake_rule=value.intake_rule,
+        answer_id=value.answer_id,
+        model_version=value.model_version,
+        evaluation_run=value.evaluation_run,
+        feedback=value.feedback,
     )
+
+
+def work(value: "annotation_pb2.Task.Work.ValueType") -> Work:
+    """Return what annotators do."""
+    return Work(_WORK.Name(value).removeprefix("WORK_")) if value else Work.ANSWER
 
 
 def _comment(value: Comment) -> annotation_pb2.Task.Comment:
@@ -501,7 +511,7 @@ def _new_task(spec: annotation_pb2.Task) -> NewTask:
         task=task_of(spec.task),
         proposed_label=spec.proposed_label,
         overlap=spec.overlap or 1,
-        work=Work(_WORK.Name(spec.work).removeprefix("WORK_")) if spec.work else Work.ANSWER,
+        work=work(spec.work),
         candidates=tuple(spec.candidates),
         origins=tuple(spec.origins),
         scales=tuple(spec.scales),

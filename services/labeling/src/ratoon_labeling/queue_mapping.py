@@ -1,17 +1,19 @@
 """Queues, refills and summaries to protobuf and back; entrypoints, adapters and the worker use it."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import UTC
 from typing import Any
 
 from ratoon.common.v1 import progress_pb2
 from ratoon.jobs.v1 import labeling_jobs_pb2 as jobs_pb2
+from ratoon.labeling.v1 import annotation_pb2, queue_pb2
 from ratoon.labeling.v1 import labeling_service_pb2 as pb
-from ratoon.labeling.v1 import queue_pb2
 from ratoon.process.errors import InvalidArgument
 from ratoon.runtime.timestamps import timestamp
 from ratoon.service.chat_endpoints import normalized_url
 from ratoon.service.tasks import message_of, task_of
+from ratoon.storage.names import parent_of
 from ratoon_labeling import mapping
 from ratoon_labeling.application.commands import (
     AddGoldItems,
@@ -21,6 +23,8 @@ from ratoon_labeling.application.commands import (
     UpdateQueue,
 )
 from ratoon_labeling.application.ports import DrawingJob
+from ratoon_labeling.domain.errors import BadQueue
+from ratoon_labeling.domain.intake import Choice, IntakeCount, IntakeRule, IntakeSource
 from ratoon_labeling.domain.marks import model_task
 from ratoon_labeling.domain.queues import (
     Endpoint,
@@ -45,6 +49,7 @@ from ratoon_labeling.domain.summaries import QueueSummary
 
 _STATE, _STOP, _STRATEGY = queue_pb2.Queue.State, queue_pb2.Queue.StopReason, queue_pb2.Queue.Strategy
 _ORIGIN = queue_pb2.Queue.PreLabels.Origin
+_INTAKE_RULES = "intake_rules"
 
 
 def queue(value: Queue) -> queue_pb2.Queue:
@@ -77,6 +82,42 @@ def queue(value: Queue) -> queue_pb2.Queue:
         gold_count=value.gold_count,
         stop_reason=_stop_reason(value.stop_reason),
         last_refill=value.last_refill,
+        work=annotation_pb2.Task.Work.Value(f"WORK_{value.work}"),
+        scales=value.scales,
+        intake_rules=map(_intake_rule, value.intake_rules),
+        intake_counts=[_intake_count(rule, count) for rule, count in sorted(value.intake_counts.items())],
+    )
+
+
+def _intake_rule(value: IntakeRule) -> queue_pb2.Queue.IntakeRule:
+    rule = queue_pb2.Queue.IntakeRule
+    message = rule(id=value.id, max_per_day=value.max_per_day, max_tasks=value.max_tasks)
+    match value.source:
+        case IntakeSource.TRAFFIC:
+            choice = rule.Choice.Value(f"CHOICE_{value.choice}")
+            traffic = rule.Traffic(deployment=value.deployment, share=value.share, choice=choice)
+            message.traffic.CopyFrom(traffic)
+        case IntakeSource.LOW_RATED:
+            message.low_rated.CopyFrom(
+                rule.LowRated(
+                    deployment=value.deployment, max_rating=value.max_rating, conflicts=value.conflicts
+                )
+            )
+        case IntakeSource.BAD_CASES:
+            message.bad_cases.CopyFrom(
+                rule.BadCases(evaluation_run=value.evaluation_run, domain=value.domain)
+            )
+    return message
+
+
+def _intake_count(rule: str, value: IntakeCount) -> queue_pb2.Queue.IntakeCount:
+    return queue_pb2.Queue.IntakeCount(
+        rule=rule,
+        task_count=value.total,
+        day_count=value.of_day,
+        day=value.day,
+        returned_count=value.returned,
+        problem=value.problem,
     )
 
 
@@ -111,18 +152,19 @@ def _stop_reason(value: StopReason | None) -> queue_pb2.Queue.StopReason.ValueTy
 
 def create_queue(request: pb.CreateQueueRequest) -> CreateQueue:
     """Return the command of a request."""
-    settings = {name: read(request.queue) for name, read in _SETTINGS.items()}
+    settings = {name: read(request.queue) for name, read in _SETTINGS.items() if name != _INTAKE_RULES}
+    settings[_INTAKE_RULES] = _read_intake(request.queue, request.parent)
     return CreateQueue(request.parent, request.queue_id, settings, request.request_id)
 
 
 def update_queue(request: pb.UpdateQueueRequest) -> UpdateQueue:
     """Return the command of a request; InvalidArgument if the mask names a field that cannot be changed."""
     spec = request.queue
-    paths = set(request.update_mask.paths) or {field.name for field, _ in spec.ListFields()} & set(_SETTINGS)
-    others = ", ".join(sorted(paths - set(_SETTINGS)))
+    paths = set(request.update_mask.paths) or {field.name for field, _ in spec.ListFields()} & _CHANGEABLE
+    others = ", ".join(sorted(paths - _CHANGEABLE))
     if others or not paths:
         raise InvalidArgument(
-            f"update_mask may name {', '.join(_SETTINGS)}; not {others or 'nothing'}.",
+            f"update_mask may name {', '.join(sorted(_CHANGEABLE))}; not {others or 'nothing'}.",
             reason="BAD_UPDATE_MASK",
             field="update_mask",
         )
@@ -157,6 +199,52 @@ def _read_pre_labels(spec: queue_pb2.Queue) -> PreLabels:
     )
 
 
+def _read_intake(spec: queue_pb2.Queue, parent: str) -> tuple[IntakeRule, ...]:
+    return tuple(_read_intake_rule(each, parent) for each in spec.intake_rules)
+
+
+def _read_intake_rule(value: queue_pb2.Queue.IntakeRule, parent: str) -> IntakeRule:
+    source = value.WhichOneof("source")
+    if source is None:
+        raise BadQueue(f"The rule {value.id[:64]} names no source of answers.", "intake_rules.source")
+    default = IntakeRule(value.id, IntakeSource(source.upper()))
+    rule = replace(
+        default,
+        max_per_day=value.max_per_day or default.max_per_day,
+        max_tasks=value.max_tasks or default.max_tasks,
+    )
+    match rule.source:
+        case IntakeSource.TRAFFIC:
+            choices = queue_pb2.Queue.IntakeRule.Choice
+            traffic = value.traffic
+            choice = (
+                choices.Name(traffic.choice).removeprefix("CHOICE_") if traffic.choice else default.choice
+            )
+            deployment = _full_name(traffic.deployment, parent, "deployments")
+            return replace(
+                rule, deployment=deployment, share=traffic.share or default.share, choice=Choice(choice)
+            )
+        case IntakeSource.LOW_RATED:
+            return replace(
+                rule,
+                deployment=_full_name(value.low_rated.deployment, parent, "deployments"),
+                max_rating=value.low_rated.max_rating or default.max_rating,
+                conflicts=value.low_rated.conflicts,
+            )
+        case _:
+            run = _full_name(value.bad_cases.evaluation_run, parent, "evaluationRuns")
+            return replace(rule, evaluation_run=run, domain=value.bad_cases.domain)
+
+
+def _full_name(name: str, parent: str, collection: str) -> str:
+    """Return the resource name of what a rule names by its last segment; BadQueue of another project."""
+    if not name or "/" not in name:
+        return f"{parent}/{collection}/{name}" if name else ""
+    if not name.startswith(f"{parent}/{collection}/"):
+        raise BadQueue(f"{name} must be in {parent}/{collection}.", "intake_rules")
+    return name
+
+
 _SETTINGS: Mapping[str, Callable[[queue_pb2.Queue], Any]] = {
     "dataset_version": lambda spec: spec.dataset_version,
     "filter": lambda spec: spec.filter,
@@ -170,8 +258,12 @@ _SETTINGS: Mapping[str, Callable[[queue_pb2.Queue], Any]] = {
     "reviewers": lambda spec: tuple(dict.fromkeys(spec.reviewers)),
     "refill_rule": _read_rule,
     "pre_labels": _read_pre_labels,
+    "work": lambda spec: mapping.work(spec.work),
+    "scales": lambda spec: tuple(spec.scales),
+    _INTAKE_RULES: lambda spec: _read_intake(spec, parent_of(spec.name)),
 }
 """Settings of a queue by the name of their field, and how each is read."""
+_CHANGEABLE = frozenset(_SETTINGS) - {"work", "scales"}
 
 
 def add_gold_items(request: pb.AddGoldItemsRequest) -> AddGoldItems:

@@ -29,6 +29,7 @@ from ratoon_labeling.adapters.ledger import BulkLedger
 from ratoon_labeling.adapters.patterns import Re2Patterns
 from ratoon_labeling.adapters.task_counts import SqlTaskCounts
 from ratoon_labeling.adapters.task_queue import SqlTaskQueue
+from ratoon_labeling.application.intake import AnswerText
 from ratoon_labeling.application.ports import Reading
 from ratoon_labeling.application.procedures import (
     VersionProcedure,
@@ -37,6 +38,8 @@ from ratoon_labeling.application.procedures import (
 )
 from ratoon_labeling.domain.errors import DatasetNotReady
 from ratoon_labeling.domain.exchange import RecordText
+from ratoon_labeling.domain.intake import Batch, IntakeRule, Item
+from ratoon_labeling.domain.tasks import Task
 from ratoon_labeling.entrypoints.grpc import LabelingServicer
 from ratoon_labeling.settings import Settings
 
@@ -143,6 +146,25 @@ class StoredRecords:
                         yield RecordText(**row)
 
 
+class NoSources:
+    """Sources from which no answer comes."""
+
+    def start(self, project: str, rule: IntakeRule) -> str:
+        return "0"
+
+    def read(self, project: str, rule: IntakeRule, position: str) -> Batch:
+        return Batch((), position)
+
+    def detailed(self, project: str, items: Sequence[Item]) -> Sequence[Item]:
+        return items
+
+    def text_of(self, project: str, answer_id: str) -> AnswerText | None:
+        return None
+
+    def give_back(self, task: Task) -> str:
+        return ""
+
+
 class FakeReferences:
     """Resources of other services, by the name or digest that they store."""
 
@@ -189,6 +211,7 @@ def build(
         StoredRecords(datasets, artifacts),
         ArtifactFiles(artifacts),
         endpoints,
+        sources=NoSources(),
         sealed=datasets,
     )
     rpc = Rpc("ratoon.labeling.v1.LabelingService", add_LabelingServiceServicer_to_server, servicer)

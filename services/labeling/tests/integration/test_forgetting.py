@@ -1,6 +1,7 @@
 """An erasure of ingestion deletes the annotations and tasks of its records, and no others."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -61,6 +62,21 @@ class Environment:
             name, NOW, NOW, record, "c" * 64, VERSION, Classify(("ham", "spam")), "ham", Reason.CONFLICT
         )
 
+    def put_answer(self, answer_id: str, text_digests: tuple[str, ...]) -> None:
+        task = replace(
+            self.task("projects/p", answer_id),
+            name=f"projects/p/tasks/{answer_id}",
+            dataset_version="",
+            answer_id=answer_id,
+            text_digests=text_digests,
+        )
+        annotation = replace(
+            self.annotation("projects/p", answer_id), name=f"projects/p/annotations/{answer_id}"
+        )
+        with self._store.write() as tx:
+            tx.create(task)
+            tx.create(annotation)
+
     def consume(self, message: ErasureEvent) -> None:
         event = Event(TOPICS[0], "type", "ingestion", message.name, NOW, message.SerializeToString())
         with self._database.write() as connection:
@@ -92,6 +108,19 @@ def test_annotations_and_tasks_of_an_erased_record_are_deleted_for_good(environm
         environment.consume(message)
         assert environment.records("projects/p") == [RETAINED, RETAINED]
     assert environment.records("projects/q") == [GONE, GONE, RETAINED, RETAINED]
+
+
+def test_tasks_about_answers_to_an_erased_text_are_deleted_with_their_annotations(environment):
+    text = "e" * 64
+    environment.put_answer("answer-1", (text, "f" * 64))
+    environment.put_answer("answer-2", ("f" * 64,))
+    assert environment.records("projects/p").count("answer-1") == 2
+    environment.consume(
+        ErasureEvent(name="projects/p/erasures/e", completed=RecordsErased(text_digests=[text]))
+    )
+    left = environment.records("projects/p")
+    assert "answer-1" not in left
+    assert (left.count("answer-2"), left.count(GONE), left.count(RETAINED)) == (2, 2, 2)
 
 
 def test_an_erasure_that_failed_changes_nothing(environment):

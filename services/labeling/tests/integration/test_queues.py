@@ -1,5 +1,6 @@
 """Queues over a real socket: unlabelled records become tasks, and people's answers labels; ingestion is a fake."""
 
+import json
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
@@ -411,3 +412,77 @@ def test_a_refill_of_a_dataset_that_is_gone_is_refused_and_the_tasks_stay(
     with pytest.raises(FailedPrecondition):
         create_refill(labeling, queue.name)
     assert len(answered(people["ann"], queue)) == 2
+
+
+def rated_queue(labeling, datasets, put_dataset, name: str, **fields) -> Queue:
+    """Return a queue over two records with two answers each, and one with a single answer."""
+    spec = annotation_pb2.Guideline(instructions="Which one helps?")
+    spec.task.generate.SetInParent()
+    labeling.CreateGuideline(
+        pb.CreateGuidelineRequest(parent=PROJECT, guideline_id=f"{name}-guide", guideline=spec)
+    )
+    messages = [{"role": "user", "content": "When?"}]
+    pair = {"messages": messages, "answers": ["On Monday.", "Soon."]}
+    preference = {"messages": messages, "answers": ["At nine."], "rejected": "Never mind."}
+    single = {"messages": messages, "answers": ["Today."]}
+    examples = [json.dumps(each) for each in (pair, preference, single)]
+    datasets.ready[f"{VERSIONS}/{name}"] = put_dataset([None] * 3, f"{name}-", examples)
+    queue = Queue(
+        dataset_version=f"{VERSIONS}/{name}", guideline=f"{PROJECT}/guidelines/{name}-guide", **fields
+    )
+    created = labeling.CreateQueue(pb.CreateQueueRequest(parent=PROJECT, queue_id=name, queue=queue))
+    ended(labeling, create_refill(labeling, created.name, size=9).name)
+    return read(labeling, created)
+
+
+def exported(labeling, artifacts, queue: Queue) -> list[dict]:
+    request = pb.ExportQueueRequest(name=queue.name, format=pb.EXCHANGE_FORMAT_PREFERENCES)
+    with artifacts.open(labeling.ExportQueue(request).digest) as file:
+        return [json.loads(line) for line in file]
+
+
+def test_the_better_of_two_answers_is_chosen_and_exported_as_preferences(
+    labeling, people, datasets, put_dataset, artifacts
+):
+    queue = rated_queue(labeling, datasets, put_dataset, "compare", work=Task.WORK_COMPARE, overlap=2)
+    assert queue.open_count == 2
+    for name, better in (("ann", {"On Monday.", "At nine."}), ("bob", {"On Monday.", "Never mind."})):
+        while (task := claimed(people[name], queue)).name:
+            first = task.candidates[0] in better
+            preference = annotation_pb2.PREFERENCE_FIRST if first else annotation_pb2.PREFERENCE_SECOND
+            people[name].CompleteTask(pb.CompleteTaskRequest(name=task.name, preference=preference))
+    (row,) = exported(labeling, artifacts, queue)
+    assert row["prompt"][-1]["role"] == "user"
+    assert (row["chosen"][0]["content"], row["rejected"][0]["content"]) == ("On Monday.", "Soon.")
+    summary = labeling.SummarizeQueue(pb.SummarizeQueueRequest(name=queue.name))
+    assert (summary.compared_count, summary.pair_count) == (2, 2)
+    assert sum(summary.answer_counts.values()) == 4
+    with pytest.raises(InvalidArgument, match="PREFERENCES alone"):
+        labeling.ExportQueue(pb.ExportQueueRequest(name=queue.name, format=pb.EXCHANGE_FORMAT_JSONL))
+
+
+def test_answers_are_rated_and_exported_with_their_verdicts(
+    labeling, people, datasets, put_dataset, artifacts
+):
+    queue = rated_queue(labeling, datasets, put_dataset, "rate", work=Task.WORK_RATE, scales=["helpful"])
+    assert queue.open_count == 3
+    for rating in (5, 3, 1):
+        task = claimed(people["ann"], queue)
+        people["ann"].CompleteTask(pb.CompleteTaskRequest(name=task.name, ratings={"helpful": rating}))
+    rows = exported(labeling, artifacts, queue)
+    assert sorted((row["label"], row["ratings"]["helpful"]) for row in rows) == [(False, 1), (True, 5)]
+    assert all(row["completion"][0]["role"] == "assistant" for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("fields", "sentence"),
+    [
+        ({"work": Task.WORK_COMPARE}, "have the work ANSWER only"),
+        ({"scales": ["clear"]}, "takes no scales"),
+    ],
+    ids=["labels", "scales-without-rating"],
+)
+def test_work_that_a_queue_cannot_have_is_refused(labeling, fields, sentence):
+    queue = Queue(dataset_version=f"{VERSIONS}/first", guideline=GUIDELINE, **fields)
+    with pytest.raises(InvalidArgument, match=sentence):
+        labeling.CreateQueue(pb.CreateQueueRequest(parent=PROJECT, queue_id="work", queue=queue))

@@ -4,10 +4,12 @@ from collections.abc import Iterable, Iterator
 
 import grpc
 
+from ratoon.ingestion.v1.example_pb2 import Example
 from ratoon.ingestion.v1.ingestion_service_pb2 import ListRecordsRequest
 from ratoon.ingestion.v1.ingestion_service_pb2_grpc import IngestionServiceStub
 from ratoon.process.errors import InvalidArgument
 from ratoon.storage.artifacts import ArtifactStore
+from ratoon.tasks.kind import Turn
 from ratoon_labeling.domain.exchange import RecordText
 
 MAX_BYTES = 64 << 20
@@ -28,10 +30,24 @@ class IngestionRecords:
             request = ListRecordsRequest(parent=dataset_version, page_size=_PAGE, page_token=token)
             page = self._ingestion.ListRecords(request)
             for each in page.records:
-                yield RecordText(each.record_id, each.content_digest, each.text)
+                yield RecordText(each.record_id, each.content_digest, each.text, _turns(each.example))
             token = page.next_page_token
             if not token:
                 return
+
+
+def _turns(example: Example) -> tuple[Turn, ...]:
+    return tuple(
+        Turn(
+            each.role,
+            each.content,
+            tool_calls=each.tool_calls,
+            tool_call_id=each.tool_call_id,
+            name=each.name,
+            reasoning=each.reasoning,
+        )
+        for each in example.messages
+    )
 
 
 class ArtifactFiles:

@@ -109,19 +109,29 @@ class BulkLedger:
             self._artifacts.erase(label_set.digest, f"records of {label_set.name} were erased")
         return held
 
-    def forget(self, tx: Transaction, project: str, record_ids: Sequence[str]) -> None:
-        """Delete the annotations and tasks of these records, also those that label sets under way will bring."""
-        gone = frozenset(record_ids)
-        _note_erased(tx.connection, project, gone, self._clock.now())
-        for table, _ in _TABLES.values():
+    def forget(
+        self, tx: Transaction, project: str, record_ids: Sequence[str], text_digests: Sequence[str] = ()
+    ) -> None:
+        """Delete the annotations and tasks of these records, also those that label sets under way will bring.
+
+        Tasks about answers to these texts are deleted too, with their annotations, which name the answer.
+        """
+        _note_erased(tx.connection, project, frozenset(record_ids), self._clock.now())
+        gone, texts = set(record_ids), frozenset(text_digests)
+        for kind in (Task, Annotation):
+            table, _ = _TABLES[kind]
             query = select(table.c.name, table.c.body).where(table.c.parent == project)
-            rows = tx.connection.execute(query).yield_per(BATCH)
-            names = [row.name for row in rows if _record_id(row.body) in gone]
+            names = []
+            for row in tx.connection.execute(query).yield_per(BATCH):
+                record_id, digests = _identity(row.body)
+                if record_id in gone or not texts.isdisjoint(digests):
+                    names.append(row.name)
+                    gone |= {record_id}
             for start in range(0, len(names), BATCH):
                 some = names[start : start + BATCH]
                 tx.connection.execute(delete(table).where(table.c.name.in_(some)))
 
-    def _lines(self, digest: str) -> Iterator[dict[str, str]]:
+    def _lines(self, digest: str) -> Iterator[dict[str, Any]]:
         with self._artifacts.open(digest) as file:
             yield from map(json.loads, file)
 
@@ -184,12 +194,13 @@ def _note_erased(connection: Connection, project: str, record_ids: frozenset[str
         connection.execute(insert(ERASED_RECORDS), rows)
 
 
-def _record_id(body: str) -> str:
-    """Return the record of a stored annotation or task; empty if its body cannot be read."""
+def _identity(body: str) -> tuple[str, Sequence[str]]:
+    """Return the record of a stored annotation or task, and its text digests; none if its body cannot be read."""
     try:
-        return str(json.loads(body).get("record_id", ""))
+        fields = json.loads(body)
+        return str(fields.get("record_id", "")), fields.get("text_digests") or ()
     except (ValueError, AttributeError):
-        return ""
+        return "", ()
 
 
 def _is_recorded(connection: Connection, label_set: str) -> bool:
@@ -228,7 +239,7 @@ def _task(label_set: LabelSet, line: dict[str, str], now: datetime) -> Task:
     )
 
 
-def _queued(queue: Queue, refill: Refill, line: dict[str, str], now: datetime) -> Task:
+def _queued(queue: Queue, refill: Refill, line: dict[str, Any], now: datetime) -> Task:
     """Return the task of a record in a queue. Names are hashes, so that the order of the tasks shows no choice."""
     return Task(
         name=f"{parent_of(queue.name)}/tasks/{queued_id(queue.name, line['record_id'])}",
@@ -250,6 +261,9 @@ def _queued(queue: Queue, refill: Refill, line: dict[str, str], now: datetime) -
         guideline=queue.guideline,
         guideline_version=queue.guideline_version,
         needs_review=lot("review", queue.name, line["record_id"]) < queue.review_share,
+        work=queue.work,
+        candidates=tuple(line.get("candidates", ())),
+        scales=queue.scales,
     )
 
 

@@ -7,6 +7,7 @@ from ratoon.storage.store import resource_table
 from ratoon_labeling.adapters import upgrades
 from ratoon_labeling.domain.annotations import Annotation
 from ratoon_labeling.domain.guidelines import Guideline, GuidelineVersion
+from ratoon_labeling.domain.intake import Intake
 from ratoon_labeling.domain.label_sets import LabelSet
 from ratoon_labeling.domain.queues import Queue
 from ratoon_labeling.domain.refills import Refill
@@ -22,6 +23,7 @@ RESOURCES: dict[type, Table] = {
     LabelSet: resource_table(METADATA, "label_sets", *_WITH_TASK),
     Queue: resource_table(METADATA, "queues"),
     Refill: resource_table(METADATA, "refills"),
+    Intake: resource_table(METADATA, "intakes"),
 }
 # Whether an annotation came with a dataset version.
 RESOURCES[Annotation].append_column(Column("imported", Boolean, nullable=False, server_default=false()))

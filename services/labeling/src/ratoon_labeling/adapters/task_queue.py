@@ -29,7 +29,7 @@ from ratoon_labeling.adapters.tables import RESOURCES
 from ratoon_labeling.domain.annotations import Annotation, mark_of
 from ratoon_labeling.domain.queues import Queue
 from ratoon_labeling.domain.ratings import Work
-from ratoon_labeling.domain.tasks import Task
+from ratoon_labeling.domain.tasks import Task, TaskState
 
 _FETCH, _FETCH_FIRST = 50, 4
 """Tasks that are read at once. The first one that waits is nearly always taken."""
@@ -110,6 +110,18 @@ class SqlTaskQueue:
         query = select(_TASKS.c.body).where(self._of_queue(queue)).order_by(_TASKS.c.name)
         with self._database.read() as connection:
             yield from _read(connection, query)
+
+    def returning(self, queue: str, limit: int) -> list[str]:
+        """Return tasks of a queue about answers whose label has not returned to the answer, by name."""
+        is_sqlite = self._database.is_sqlite
+        answer, label, returned, state = (
+            func.coalesce(stored_field(_TASKS, field, is_sqlite), "")
+            for field in ("answer_id", "label", "returned_label", "state")
+        )
+        waiting = and_(self._of_queue(queue), state == TaskState.DONE.value, answer != "", label != returned)
+        query = select(_TASKS.c.name).where(waiting).order_by(_TASKS.c.name).limit(limit)
+        with self._database.read() as connection:
+            return list(connection.execute(query).scalars())
 
     def of_guideline(self, guideline: str, after: str, limit: int) -> list[Task]:
         """Return the first tasks of queues of a guideline by name that come after a name and were ever answered."""

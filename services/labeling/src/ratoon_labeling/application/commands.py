@@ -218,7 +218,8 @@ class CreateTasks:
 
 @dataclass(frozen=True)
 class ForgetRecords:
-    """Delete the annotations and tasks of these records of a project: ingestion erased them."""
+    """Delete the annotations and tasks of these records and texts of a project: ingestion erased them."""
 
     parent: str
     record_ids: tuple[str, ...]
+    text_digests: tuple[str, ...] = ()

@@ -12,11 +12,13 @@ from ratoon.process.errors import InvalidArgument
 from ratoon.storage.names import matched
 from ratoon.storage.store import Store
 from ratoon.tasks import label_studio
+from ratoon.tasks.kind import Role, Turn
 from ratoon.tasks.label_studio import Response
 from ratoon_labeling.application.names import DATASET_VERSION, GUIDELINE, PROJECT, QUEUE
 from ratoon_labeling.application.ports import Datasets, TaskQueue
+from ratoon_labeling.domain import preferences
 from ratoon_labeling.domain.annotations import Annotation, AnnotationCreated, Source
-from ratoon_labeling.domain.errors import BadAnswer, UnknownLabel
+from ratoon_labeling.domain.errors import BadAnswer, BadExchange, UnknownLabel
 from ratoon_labeling.domain.exchange import (
     Format,
     Incoming,
@@ -32,6 +34,7 @@ from ratoon_labeling.domain.guidelines import Guideline
 from ratoon_labeling.domain.kinds.table import rules_of
 from ratoon_labeling.domain.marks import AnswerSpec, Spans, model_task
 from ratoon_labeling.domain.queues import Queue
+from ratoon_labeling.domain.ratings import Work
 from ratoon_labeling.domain.tasks import Task
 
 _IMPORTED = UUID("0d0f6a3a-7f5b-4c38-9d50-6a3f1f6d2b11")
@@ -219,12 +222,19 @@ def export_queue(
     """Write the tasks of a queue with their answers and proposals to a file; gold items and their answers stay here."""
     (project, _) = matched(command.name, QUEUE)
     queue = store.get(Queue, command.name)
+    if (queue.work is Work.ANSWER) is (command.format is Format.PREFERENCES):
+        written = (
+            "in the format PREFERENCES alone" if queue.work is not Work.ANSWER else "in any other format"
+        )
+        raise BadExchange(f"{queue.name} has the work {queue.work}: it is exported {written}.", "format")
+    if queue.work is not Work.ANSWER:
+        return _export_preferences(project, queue, records, tasks, files)
     guideline = _guideline_of(store, queue)
     marks = marks_of(queue.task)
     queued = [each for each in tasks.of_queue(queue.name) if not each.expected_label]
     ids = {each.record_id for each in queued}
     texts = dict[str, str]()
-    for version in {each.dataset_version for each in queued}:
+    for version in {each.dataset_version for each in queued if each.dataset_version}:
         texts |= {each.record_id: each.text for each in records.of(version) if each.record_id in ids}
     outgoing = [_outgoing(each, texts[each.record_id]) for each in queued if each.record_id in texts]
     spec = model_task(queue.task)
@@ -238,6 +248,24 @@ def export_queue(
         sum(not answer.is_prediction for each in outgoing for answer in each.answers),
         len(queued) - len(outgoing),
     )
+
+
+def _export_preferences(
+    project: str, queue: Queue, records: Records, tasks: TaskQueue, files: Files
+) -> ExportedQueue:
+    """Write what people decided about the answers of records."""
+    queued = {(each.dataset_version, each.record_id): each for each in tasks.of_queue(queue.name)}
+    prompts: dict[tuple[str, str], Sequence[Turn]] = {}
+    for version in {version for version, _ in queued}:
+        for each in records.of(version):
+            if (version, each.record_id) in queued:
+                turns = each.turns or (Turn(Role.USER, each.text),)
+                prompts[version, each.record_id] = turns
+    decided = [(each, preferences.line(each, prompts[key])) for key, each in queued.items() if key in prompts]
+    lines = [(each, line) for each, line in decided if line is not None]
+    digest, size = files.write(project, [line for _, line in lines])
+    answers = sum(not answer.skips for each, _ in lines for answer in each.given)
+    return ExportedQueue(digest, size, "", len(lines), answers, len(queued) - len(prompts))
 
 
 def _guideline_of(store: Store, queue: Queue) -> Guideline | None:

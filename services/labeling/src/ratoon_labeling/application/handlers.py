@@ -85,6 +85,7 @@ from ratoon_labeling.domain.guidelines import (
     check_sections,
     version_name,
 )
+from ratoon_labeling.domain.intake import intake_name
 from ratoon_labeling.domain.kinds.table import labels_of, rules_of
 from ratoon_labeling.domain.label_sets import LabelSet, redacted
 from ratoon_labeling.domain.marks import AnswerSpec, model_task
@@ -593,6 +594,8 @@ def _completed(
         tx.publish(AnnotationCreated(annotation.record_id), annotation)
     if queue is not None:
         refill_if_needed(tx, note_moved(tx, queue, before, after), operations, clock)
+    if after.answer_id and after.state is TaskState.DONE:
+        operations.wake(tx, intake_name(after.queue))
     return tx.save(with_comment(after, command.caller, command.comment, now))
 
 
@@ -601,7 +604,7 @@ def forget_records(command: ForgetRecords, tx: Transaction, ledger: Ledger, queu
 
     Label sets of texts that are in progress are cancelled, since they may have read the records.
     """
-    ledger.forget(tx, command.parent, command.record_ids)
+    ledger.forget(tx, command.parent, command.record_ids, command.text_digests)
     for queue in tx.all(Queue, command.parent):
         held = queues.lock(tx, queue.name)
         if (recounted := counted(held, queues.states(tx, queue.name))) != held:

@@ -128,6 +128,10 @@ class TaskQueue(Protocol):
         """Yield all tasks of a queue, by name."""
         ...
 
+    def returning(self, queue: str, limit: int) -> Sequence[str]:
+        """Return tasks of a queue about answers whose label has not returned to the answer, by name."""
+        ...
+
     def of_guideline(self, guideline: str, after: str, limit: int) -> Sequence[Task]:
         """Return the first tasks of queues of a guideline by name that come after a name and were ever answered."""
         ...
@@ -184,6 +188,8 @@ class Ledger(Protocol):
         """Delete the frozen labels if they hold one of these records; return whether they did."""
         ...
 
-    def forget(self, tx: Transaction, project: str, record_ids: Sequence[str]) -> None:
-        """Delete the annotations and tasks of these records, if there are any."""
+    def forget(
+        self, tx: Transaction, project: str, record_ids: Sequence[str], text_digests: Sequence[str] = ()
+    ) -> None:
+        """Delete the annotations and tasks of these records, and those about answers to these texts."""
         ...

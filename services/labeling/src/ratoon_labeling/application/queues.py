@@ -21,10 +21,11 @@ from ratoon_labeling.application.commands import (
     UpdateQueue,
     WithdrawAnswer,
 )
+from ratoon_labeling.application.intake import end_intake, follow_rules
 from ratoon_labeling.application.names import DATASET_VERSION, GUIDELINE, MAX_BATCH, PROJECT, QUEUE, TASK
 from ratoon_labeling.application.ports import Commits, Datasets, Patterns, TaskQueue
 from ratoon_labeling.domain.annotations import Annotation, AnnotationCreated, Source, annotation_of_task
-from ratoon_labeling.domain.errors import InUse, NotReviewer, RefillInProgress
+from ratoon_labeling.domain.errors import BadQueue, InUse, NotReviewer, RefillInProgress
 from ratoon_labeling.domain.guidelines import Guideline, Request
 from ratoon_labeling.domain.kinds.table import rules_of
 from ratoon_labeling.domain.queues import (
@@ -41,7 +42,7 @@ from ratoon_labeling.domain.queues import (
     moved,
 )
 from ratoon_labeling.domain.refills import QueueDrained, Refill
-from ratoon_labeling.domain.summaries import QueueSummary, summary_of
+from ratoon_labeling.domain.summaries import QueueSummary, summary_of_work
 from ratoon_labeling.domain.tasks import (
     Decision,
     Reason,
@@ -87,6 +88,8 @@ def create_queue(
             **settings,
         )
         queue, new = tx.create(checked_queue(queue), command.request_id)
+        if new:
+            follow_rules(tx, queue, operations, clock)
         return _refilled_if_needed(tx, queue, operations, clock) if new else queue
 
 
@@ -116,10 +119,14 @@ def update_queue(
         )
         if any(getattr(after, field) != getattr(before, field) for field in DRAWING_FIELDS):
             after = replace(after, stop_reason=None, refill_failed=False)
-        return _refilled_if_needed(tx, before if after == before else tx.save(after), operations, clock)
+        after = before if after == before else tx.save(after)
+        follow_rules(tx, after, operations, clock)
+        return _refilled_if_needed(tx, after, operations, clock)
 
 
-def delete_queue(name: str, allow_missing: bool, store: Store, queues: TaskQueue) -> None:
+def delete_queue(
+    name: str, allow_missing: bool, store: Store, operations: Operations, queues: TaskQueue
+) -> None:
     """Delete a queue with its refills and tasks; InUse while a refill is in progress."""
     matched(name, QUEUE)
     with store.write() as tx:
@@ -131,6 +138,7 @@ def delete_queue(name: str, allow_missing: bool, store: Store, queues: TaskQueue
             raise InUse(f"{name} is used by {busy[0]}. Cancel it, or wait for its end.")
         for refill in refills:
             tx.retire(refill)
+        end_intake(tx, name, operations)
         queues.delete(tx, name)
         tx.retire(queue)
 
@@ -145,7 +153,13 @@ def create_refill(
 ) -> Refill:
     """Draw records into a queue; from the commit on they are drawn."""
     matched(command.parent, QUEUE, "parent")
-    datasets.artifact_of(store.get(Queue, command.parent).dataset_version)
+    version = store.get(Queue, command.parent).dataset_version
+    if not version:
+        raise BadQueue(
+            f"{command.parent} has no dataset version to draw from: name one with an update.",
+            "dataset_version",
+        )
+    datasets.artifact_of(version)
     with store.write() as tx:
         queue = queues.lock(tx, command.parent)
         return _begin(tx, queue, command, operations, clock)[0]
@@ -275,7 +289,7 @@ def summarize_queue(name: str, store: Store, queues: TaskQueue) -> QueueSummary:
     """Count the answers of a queue, and measure how far annotators agree."""
     matched(name, QUEUE)
     queue = store.get(Queue, name)
-    return summary_of(queue.task, queues.answered(name))
+    return summary_of_work(queue.work, queue.task, queues.answered(name))
 
 
 def queue_of(tx: Transaction, task: str, queues: TaskQueue) -> Queue | None:
@@ -427,7 +441,7 @@ def _check_reviewer(queue: Queue, caller: str, is_engineer: bool) -> None:
 def _check_names(parent: str, settings: Mapping[str, Any]) -> None:
     patterns = {"dataset_version": DATASET_VERSION, "guideline": GUIDELINE}
     for field, pattern in patterns.items():
-        if field not in settings:
+        if field not in settings or (field == "dataset_version" and not settings[field]):
             continue
         project = matched(settings[field], pattern, f"queue.{field}")[0]
         if f"projects/{project}" != parent:

@@ -17,6 +17,7 @@ from enum import StrEnum
 from typing import Any
 
 from ratoon.tasks import label_studio
+from ratoon.tasks.kind import Turn
 from ratoon.tasks.kinds import TaskSpec
 from ratoon.tasks.label_studio import Left, Response
 from ratoon_labeling.domain.errors import BadExchange
@@ -32,6 +33,8 @@ class Format(StrEnum):
     ARGILLA = "ARGILLA"
     JSONL = "JSONL"
     CSV = "CSV"
+    PREFERENCES = "PREFERENCES"
+    """Written alone."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +73,8 @@ class RecordText:
     record_id: str
     content_digest: str
     text: str
+    turns: Sequence[Turn] = ()
+    """The conversation, if the record has one."""
 
 
 def answers_in(format: Format, data: bytes, control: str = "") -> Iterator[Incoming | LeftOut]:
@@ -77,6 +82,8 @@ def answers_in(format: Format, data: bytes, control: str = "") -> Iterator[Incom
 
     `control` names the control of Label Studio, or the question of Argilla, whose answers count; empty: the first.
     """
+    if format is Format.PREFERENCES:
+        raise BadExchange("Preferences are exported alone: import them as a source of a dataset.", "format")
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:

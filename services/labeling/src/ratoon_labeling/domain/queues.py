@@ -5,7 +5,7 @@ OPEN ⇄ COMPLETE   COMPLETE while no task waits for people and no more are draw
 
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from hashlib import sha256
@@ -13,9 +13,11 @@ from typing import Any
 
 from ratoon.tasks.classify import Classify
 from ratoon_labeling.domain.errors import BadQueue, EndpointNotAllowed, QueueClosed, StaleEtag
+from ratoon_labeling.domain.intake import IntakeCount, IntakeRule, IntakeSource, checked_rules
 from ratoon_labeling.domain.kinds.table import rules_of
-from ratoon_labeling.domain.marks import AnswerSpec
-from ratoon_labeling.domain.tasks import Task, TaskState, checked_overlap
+from ratoon_labeling.domain.marks import AnswerSpec, Marks
+from ratoon_labeling.domain.ratings import Work
+from ratoon_labeling.domain.tasks import Task, TaskState, checked_overlap, checked_scales
 
 MAX_DRAWN = 10_000
 """Tasks of one refill, and record ids that a queue names."""
@@ -135,6 +137,12 @@ class Queue:
     refill_failed: bool = False
     """The last refill failed: the next one is created by a caller."""
     revision: int = 0
+    intake_rules: tuple[IntakeRule, ...] = ()
+    intake_counts: Mapping[str, IntakeCount] = field(default_factory=dict)
+    """Tasks that came by each rule, by its id; counts of rules that were removed stay."""
+    work: Work = Work.ANSWER
+    """RATE and COMPARE: the answers of records are rated or compared."""
+    scales: tuple[str, ...] = ()
 
     @property
     def etag(self) -> str:
@@ -151,13 +159,18 @@ class Queue:
     def state(self) -> QueueState:
         """Return COMPLETE if no task waits and no more are drawn."""
         draws = self.refill_rule.threshold > 0 and self.stop_reason is None and not self.refill_failed
-        is_open = self.waiting_count > 0 or self.refilling or draws or not self.last_refill
+        takes_in = any(self.intake_count(each.id).total < each.max_tasks for each in self.intake_rules)
+        is_open = self.waiting_count > 0 or self.refilling or draws or takes_in or not self.last_refill
         return QueueState.OPEN if is_open else QueueState.COMPLETE
 
     @property
     def task_count(self) -> int:
         """Return the number of tasks without gold items."""
         return self.waiting_count + self.done_count + self.skipped_count
+
+    def intake_count(self, rule: str) -> IntakeCount:
+        """Return the count of a rule by its id."""
+        return self.intake_counts.get(rule, IntakeCount())
 
     @property
     def needs_refill(self) -> bool:
@@ -173,6 +186,7 @@ _COUNTED = frozenset(
     (
         "revision", "update_time", "open_count", "review_count", "done_count", "skipped_count", "gold_count",
         "stop_reason", "last_refill", "refilling", "refill_failed",
+        "intake_counts",
     )
 )  # fmt: skip
 _COUNTS = {
@@ -189,6 +203,8 @@ DRAWING_FIELDS = frozenset(("dataset_version", "filter", "record_ids", "refill_r
 def checked_queue(queue: Queue) -> Queue:
     """Return a queue whose settings are valid; BadQueue, BadOverlap or BadFilter names the one that is not."""
     checked_overlap(queue.overlap)
+    scales = checked_scales(queue.work, queue.scales)
+    _check_work(queue)
     filter_terms(queue.filter)
     _check_range("gold_share", queue.gold_share, 0, MAX_GOLD_SHARE)
     _check_range("review_share", queue.review_share, 0, 1)
@@ -197,8 +213,12 @@ def checked_queue(queue: Queue) -> Queue:
     if "" in queue.record_ids or "" in queue.reviewers:
         raise BadQueue("record_ids and reviewers may not hold an empty text.", "record_ids")
     _check_rule(queue)
+    _check_intake(queue)
     return replace(
-        queue, record_ids=tuple(dict.fromkeys(queue.record_ids)), pre_labels=_checked_labels(queue)
+        queue,
+        record_ids=tuple(dict.fromkeys(queue.record_ids)),
+        pre_labels=_checked_labels(queue),
+        scales=scales,
     )
 
 
@@ -278,6 +298,38 @@ def _check_rule(queue: Queue) -> None:
         raise BadQueue(
             f"The strategy {rule.strategy} needs a task of the kind classify with one label a record: choose RANDOM.",
             "refill_rule.strategy",
+        )
+
+
+def _check_work(queue: Queue) -> None:
+    if queue.work is Work.ANSWER:
+        return
+    works = rules_of(queue.task).WORK
+    if queue.work not in works:
+        raise BadQueue(f"Queues of the kind {queue.task.kind} have the work {', '.join(works)} only.", "work")
+    others = {
+        "refill_rule.strategy": queue.refill_rule.strategy is not Strategy.RANDOM,
+        "pre_labels.origin": queue.pre_labels.origin is not None,
+        "gold_share": queue.gold_share > 0,
+        "review_share": queue.review_share > 0,
+        "intake_rules": bool(queue.intake_rules),
+    }
+    for name, is_set in others.items():
+        if is_set:
+            raise BadQueue(f"A queue with the work {queue.work} does not take {name}: leave it out.", name)
+
+
+def _check_intake(queue: Queue) -> None:
+    checked_rules(queue.intake_rules, bool(queue.dataset_version))
+    if queue.refill_rule.threshold and not queue.dataset_version:
+        raise BadQueue(
+            "A refill needs a dataset version: name one, or set threshold to 0.", "dataset_version"
+        )
+    of_answers = [each for each in queue.intake_rules if each.source is not IntakeSource.BAD_CASES]
+    if of_answers and isinstance(queue.task, Marks):
+        raise BadQueue(
+            f"The rule {of_answers[0].id} needs a guideline whose answers are those of the model, without marks.",
+            "intake_rules",
         )
 
 

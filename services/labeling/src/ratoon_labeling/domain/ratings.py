@@ -29,6 +29,10 @@ class Work(StrEnum):
     COMPARE = "COMPARE"
 
 
+COUNTS = {Work.ANSWER: 0, Work.RATE: 1, Work.COMPARE: 2}
+"""Number of answers that annotators rate or compare."""
+
+
 class Preference(StrEnum):
     """Which of two answers is better."""
 

@@ -4,14 +4,18 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import combinations
+from statistics import fmean
 
+from ratoon.tasks.classify import Classify
+from ratoon.tasks.regress import Regress
 from ratoon_labeling.domain.agreement import cohen_kappa, fleiss_kappa, nominal_alpha
 from ratoon_labeling.domain.annotations import Selection
 from ratoon_labeling.domain.annotator_quality import estimated_accuracies
 from ratoon_labeling.domain.intervals import wilson
 from ratoon_labeling.domain.kinds.table import rules_of
 from ratoon_labeling.domain.marks import AnswerSpec
-from ratoon_labeling.domain.tasks import Task, TaskState
+from ratoon_labeling.domain.ratings import Preference, Work
+from ratoon_labeling.domain.tasks import Answer, Task, TaskState
 
 MAX_PAIRS = 500
 """Pairs of annotators that a summary lists, those with the most common tasks."""
@@ -97,6 +101,26 @@ class QueueSummary:
             annotators=tuple(replace(each, gold_count=0, gold_correct_count=0) for each in own),
             pairs=tuple(each for each in self.pairs if name in (each.first, each.second)),
         )
+
+
+def summary_of_work(work: Work, task: AnswerSpec, tasks: Iterable[Task]) -> QueueSummary:
+    """Return the summary of a queue: preferences count as labels, ratings as the number that is their mean."""
+    if work is Work.ANSWER:
+        return summary_of(task, tasks)
+    spec = Classify(tuple(Preference)) if work is Work.COMPARE else Regress()
+    return summary_of(spec, map(_with_decisions, tasks))
+
+
+def _with_decisions(task: Task) -> Task:
+    """Return a task whose answers hold the preference, or the mean of the ratings, as their label."""
+    decided = tuple(replace(each, label=_decision(each)) for each in task.answers)
+    return replace(task, answers=decided, proposed_label="")
+
+
+def _decision(answer: Answer) -> str:
+    if answer.preference is not None:
+        return answer.preference.value
+    return f"{fmean(answer.ratings.values()):.3f}" if answer.ratings else ""
 
 
 def summary_of(task: AnswerSpec, tasks: Iterable[Task]) -> QueueSummary:

@@ -30,7 +30,7 @@ from ratoon_labeling.domain.errors import (
 from ratoon_labeling.domain.guidelines import Guideline, Request
 from ratoon_labeling.domain.kinds.table import parsed, rules_of
 from ratoon_labeling.domain.marks import AnswerSpec
-from ratoon_labeling.domain.ratings import HIGHEST, LOWEST, SCALES, Preference, Work
+from ratoon_labeling.domain.ratings import COUNTS, HIGHEST, LOWEST, SCALES, Preference, Work
 
 LEASE = timedelta(minutes=10)
 """Time for which a claim reserves a task."""
@@ -160,6 +160,18 @@ class Task:
     """Answers that a later version of the guideline requests again."""
     reopened_by: int = 0
     """Version of the guideline that opened the task again; 0: none."""
+    intake_rule: str = ""
+    """Rule of the queue by which the task came; empty: none."""
+    answer_id: str = ""
+    """Answer of a model that the task is about; empty: it is about a record."""
+    model_version: str = ""
+    evaluation_run: str = ""
+    text_digests: tuple[str, ...] = ()
+    """Digests of the texts of the request of `answer_id`, by which an erasure finds the task."""
+    returned_label: str = ""
+    """Label that returned to `answer_id`."""
+    feedback: str = ""
+    """Feedback by which it returned; empty: none, or it was refused."""
 
     @property
     def given(self) -> tuple[Answer, ...]:
@@ -201,7 +213,7 @@ def checked_work(task: Task) -> Task:
     Raises BadWork if the kind of task does not have the work or the candidates do not fit it; UnknownLabel or BadAnswer
     if an answer is none.
     """
-    rules, count = rules_of(task.task), _CANDIDATES[task.work]
+    rules, count = rules_of(task.task), COUNTS[task.work]
     if task.work not in rules.WORK:
         raise BadWork(
             f"Tasks of the kind {task.task.kind} have the work {', '.join(rules.WORK)} only.", "work"
@@ -214,21 +226,22 @@ def checked_work(task: Task) -> Task:
     if len(set(candidates)) < count:
         raise BadWork("Both candidates are the same answer: there is nothing to compare.", "candidates")
     proposed = rules.checked_answer(task.task, task.proposed_label) if task.proposed_label else ""
-    return replace(task, proposed_label=proposed, candidates=candidates, scales=_checked_scales(task))
+    return replace(
+        task, proposed_label=proposed, candidates=candidates, scales=checked_scales(task.work, task.scales)
+    )
 
 
 _QUEUED = UUID("5f1c0a7e-3a35-4c1e-8e0b-2f4a7c9d61b8")
-_CANDIDATES = {Work.ANSWER: 0, Work.RATE: 1, Work.COMPARE: 2}
-"""Number of answers that annotators rate or compare."""
 _MAX_SCALES, _MAX_SCALE_CHARS = 10, 64
 
 
-def _checked_scales(task: Task) -> tuple[str, ...]:
-    if task.work is not Work.RATE:
-        if task.scales:
-            raise BadWork(f"The work {task.work} takes no scales.", "scales")
+def checked_scales(work: Work, scales: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the scales on which answers are rated, none of other work; BadWork if they are not valid."""
+    if work is not Work.RATE:
+        if scales:
+            raise BadWork(f"The work {work} takes no scales.", "scales")
         return ()
-    scales = task.scales or SCALES
+    scales = scales or SCALES
     names = {scale.strip() for scale in scales if len(scale) <= _MAX_SCALE_CHARS}
     if len(names - {""}) < len(scales) or len(scales) > _MAX_SCALES:
         raise BadWork(

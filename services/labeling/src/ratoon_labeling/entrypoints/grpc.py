@@ -16,9 +16,10 @@ from ratoon.storage.shared_commits import SharedCommits
 from ratoon.storage.store import Store
 from ratoon.storage.watch import Changes
 from ratoon_labeling import exchange_mapping, mapping, queue_mapping
-from ratoon_labeling.application import exchange, handlers, names, queues, sealing
+from ratoon_labeling.application import exchange, handlers, intake, names, queues, sealing
 from ratoon_labeling.application.commands import WithdrawAnswer
 from ratoon_labeling.application.exchange import Files, Records
+from ratoon_labeling.application.intake import IntakeSources
 from ratoon_labeling.application.ports import (
     Datasets,
     Patterns,
@@ -59,6 +60,7 @@ class LabelingServicer(LabelingServiceServicer):
         files: Files,
         endpoints: Collection[str] = (),
         *,
+        sources: IntakeSources,
         sealed: SealedRecords,
     ) -> None:
         self._sealed, self._commits = sealed, SharedCommits(store)
@@ -76,6 +78,7 @@ class LabelingServicer(LabelingServiceServicer):
         self._tasks = StandardMethods(store, threads, Task, names.TASK, _shown)
         self._patterns, self._endpoints = patterns, endpoints
         self._records, self._files = records, files
+        self._sources = sources
         self._summaries = QueueSummaries(store, queue, clock)
         self._queues = StandardMethods(store, threads, Queue, names.QUEUE, queue_mapping.queue)
         self._refills = StandardMethods(
@@ -238,7 +241,10 @@ class LabelingServicer(LabelingServiceServicer):
         """One task."""
         self._tasks.check_name(request)
         task = await self._threads(self._store.get, Task, request.name)
-        return _shown(await self._threads(sealing.visible, task, _viewer(request), self._sealed))
+        shown = _shown(await self._threads(sealing.visible, task, _viewer(request), self._sealed))
+        if shown.answer_id and (_is_engineer() or shown.lease_holder == caller().name):
+            return await self._threads(self._with_text, task) or shown
+        return shown
 
     async def ListTasks(self, request: pb.ListTasksRequest, context: Context) -> pb.ListTasksResponse:
         """The tasks of a project."""
@@ -273,8 +279,31 @@ class LabelingServicer(LabelingServiceServicer):
     async def ClaimTask(self, request: pb.ClaimTaskRequest, context: Context) -> pb.ClaimTaskResponse:
         """Lease the next open task to the caller."""
         command = mapping.claim_task(request, caller().name, _is_engineer())
-        task = await self._threads(handlers.claim_task, command, self._commits, self._clock, self._queue)
-        return pb.ClaimTaskResponse(task=_shown(task) if task else None)
+        while task := await self._threads(
+            handlers.claim_task, command, self._commits, self._clock, self._queue
+        ):
+            if message := await self._claimed(task):
+                return pb.ClaimTaskResponse(task=message)
+        return pb.ClaimTaskResponse()
+
+    async def _claimed(self, task: Task) -> annotation_pb2.Task | None:
+        """Return a claimed task; None if the text of its answer is gone, and the task with it."""
+        if not task.answer_id:
+            return _shown(task)
+        message = await self._threads(self._with_text, task)
+        if message is None:
+            await self._threads(intake.drop_task, task.name, self._store, self._queue)
+        return message
+
+    def _with_text(self, task: Task) -> annotation_pb2.Task | None:
+        """Return a task about an answer with the text that it answers; None if that is gone."""
+        read = intake.with_text(task, self._sources)
+        if read is None:
+            return None
+        filled, text = read
+        message = _shown(filled)
+        message.text = text
+        return message
 
     async def CompleteTask(self, request: pb.CompleteTaskRequest, context: Context) -> annotation_pb2.Task:
         """Answer a task."""
@@ -297,7 +326,8 @@ class LabelingServicer(LabelingServiceServicer):
         command = mapping.submit_task(request, caller().name)
         ports = (self._store, self._operations, self._datasets, self._queue, self._clock, self._commits)
         task, claims = await self._threads(handlers.submit_task, command, *ports)
-        return pb.SubmitTaskResponse(task=_shown(task), next_tasks=map(_shown, claims))
+        messages = [await self._claimed(each) for each in claims]
+        return pb.SubmitTaskResponse(task=_shown(task), next_tasks=[each for each in messages if each])
 
     async def WithdrawAnswer(
         self, request: pb.WithdrawAnswerRequest, context: Context
@@ -357,7 +387,12 @@ class LabelingServicer(LabelingServiceServicer):
     async def DeleteQueue(self, request: pb.DeleteQueueRequest, context: Context) -> pb.DeleteQueueResponse:
         """Delete a queue with its refills and tasks."""
         await self._threads(
-            queues.delete_queue, request.name, request.allow_missing, self._store, self._queue
+            queues.delete_queue,
+            request.name,
+            request.allow_missing,
+            self._store,
+            self._operations,
+            self._queue,
         )
         return pb.DeleteQueueResponse()
 

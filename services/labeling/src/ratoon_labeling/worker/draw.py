@@ -23,8 +23,10 @@ from ratoon_labeling.domain.queues import (
     Strategy,
     filter_terms,
     has_single_labels,
+    lot,
     shares,
 )
+from ratoon_labeling.domain.ratings import COUNTS, Work
 from ratoon_labeling.domain.refills import Drawn
 from ratoon_labeling.worker import records
 from ratoon_labeling.worker.endpoint_labels import Proposals, propose
@@ -58,6 +60,8 @@ class Record:
     by_person: bool = False
     selected: bool = True
     """The queue selects it, and it has no task yet."""
+    candidates: tuple[str, ...] = ()
+    """Answers to rate or to compare."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +85,8 @@ def draw(spec: RefillSpec, artifacts: ArtifactStore, job: JobFolder) -> Drawn:
     queue = queue_mapping.queue_of_spec(spec.queue)
     given = list(records.annotations(artifacts, spec.annotations_digest))
     queued = frozenset(map(str, records.read_lines(artifacts, spec.queued_digest)))
-    pool = _pool(queue, _read(artifacts, spec.dataset_digest, job), given, queued)
+    rows = _read(artifacts, spec.dataset_digest, job)
+    pool = _pool(queue, rows, given, queued) if queue.work is Work.ANSWER else _answered(queue, rows, queued)
     if queue.refill_rule.strategy is Strategy.LABEL_ERRORS:
         return _draw_errors(spec, queue, pool, artifacts)
     job.progress(0.5, "Choosing records", done=len(pool.candidates), unit="records")
@@ -224,6 +229,40 @@ def _pool(
     return Pool(labelled, list(candidates.values()), copies)
 
 
+def _answered(queue: Queue, rows: Iterable[Mapping[str, Any]], queued: Collection[str]) -> Pool:
+    """Return the records whose answers can be rated or compared."""
+    terms, chosen = filter_terms(queue.filter), frozenset(queue.record_ids)
+    candidates: dict[tuple[str, ...], Record] = {}
+    copies = 0
+    for row in rows:
+        record_id, digest = row["record_id"], row["content_digest"]
+        answers = _candidates(queue, row)
+        if (
+            not answers
+            or record_id in queued
+            or (chosen and record_id not in chosen)
+            or not _selects(terms, row)
+        ):
+            continue
+        key = (digest, *sorted(answers))
+        copies += key in candidates
+        candidates.setdefault(key, Record(record_id, digest, row["text"] or "", candidates=answers))
+    return Pool((), list(candidates.values()), copies)
+
+
+def _candidates(queue: Queue, row: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the answers of a record to rate or to compare, in an order by lot; none if there are too few."""
+    example = records.example_of(row.get("example"))
+    texts = [*example.answers, *([] if example.rejected is None else [example.rejected])]
+    texts = texts or [row["source_label"] or ""]
+    answers = list(dict.fromkeys(filter(None, (_parsed(queue.task, text) for text in texts))))
+    count = COUNTS[queue.work]
+    if len(answers) < count:
+        return ()
+    first = answers[:count]
+    return tuple(first[::-1] if lot("order", queue.name, row["record_id"]) < 0.5 else first)
+
+
 def _came_with(task: AnswerSpec, row: Mapping[str, Any]) -> str:
     """Return the answer that a record came with; of a preference or a judged answer, one that stands."""
     example = records.example_of(row.get("example"))
@@ -318,7 +357,7 @@ def _proposals(
     )
 
 
-def _line(record: Record, selection: Selection, proposals: Proposals) -> dict[str, str]:
+def _line(record: Record, selection: Selection, proposals: Proposals) -> dict[str, Any]:
     proposed = proposals.labels.get(record.record_id, "")
     confidence = proposals.confidences.get(record.record_id)
     return {
@@ -328,6 +367,7 @@ def _line(record: Record, selection: Selection, proposals: Proposals) -> dict[st
         "proposed_label": proposed,
         "proposal_origin": proposals.origin if proposed else "",
         "confidence": f"{confidence:.6f}" if proposed and confidence is not None else "",
+        "candidates": list(record.candidates),
     }
 
 

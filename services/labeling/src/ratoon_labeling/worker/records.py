@@ -147,7 +147,7 @@ def read_lines(artifacts: ArtifactStore, digest: str) -> Iterator[dict[str, Any]
         yield from map(json.loads, file)
 
 
-def put_lines(artifacts: ArtifactStore, objects: Iterable[dict[str, str]]) -> str:
+def put_lines(artifacts: ArtifactStore, objects: Iterable[dict[str, Any]]) -> str:
     """Store objects as a JSON-lines blob; its digest."""
     return artifacts.put_bytes(b"".join(json.dumps(each).encode() + b"\n" for each in objects))
 
