@@ -14,9 +14,6 @@ from ratoon_training.domain.errors import NoCheckpoint
 from ratoon_training.domain.estimates import DataSample, PlannedRun, Problem
 from ratoon_training.domain.series import Series
 
-_OF_ORIGIN = ("architecture", "language_model_weight", "language_model_epochs", "label_smoothing")
-"""Settings of a recipe that a continuation by another method does not take over."""
-
 
 def diagnosis_message(value: Diagnosis) -> pb.TrainingRun.Diagnosis:
     """Return a diagnosis as callers see it."""
@@ -69,8 +66,7 @@ def cloned(source: pb.TrainingRun, request: service_pb.CloneTrainingRunRequest) 
         run.recipe.ClearField("labels")
         run.recipe.ClearField("task")
     if change.method and change.method != run.recipe.method:
-        for name in _OF_ORIGIN:
-            run.recipe.ClearField(name)
+        _clear_settings_of_origin(run.recipe)
     _merge(run.recipe, change)
     _merge(run.resources, request.resources)
     return run
@@ -87,8 +83,15 @@ def _continue(run: pb.TrainingRun, source: pb.TrainingRun) -> None:
     run.recipe.method = pb.Recipe.METHOD_LORA if is_adapter else pb.Recipe.METHOD_CONTINUE
     run.recipe.ClearField("new_tokens")
     if not is_adapter:
-        for name in _OF_ORIGIN:
-            run.recipe.ClearField(name)
+        _clear_settings_of_origin(run.recipe)
+
+
+def _clear_settings_of_origin(recipe: pb.Recipe) -> None:
+    """Let settings take the defaults of another method."""
+    recipe.ClearField("architecture")
+    recipe.ClearField("language_model_weight")
+    recipe.ClearField("language_model_epochs")
+    recipe.ClearField("label_smoothing")
 
 
 def _merge(target: Message, change: Message) -> None:

@@ -202,7 +202,7 @@ def _diagnosed(run: TrainingRun, reason: str) -> Diagnosis | None:
     losses = [each.get("answer_loss", each.get("loss", 0.0)) for each in reports]
     norms = [each["gradient_norm"] for each in reports if "gradient_norm" in each]
     validation = [each["validation_loss"] for each in reports if "validation_loss" in each]
-    changes = [after for before, after in pairwise([None, *validation]) if after != before]
+    changes = validation[:1] + [after for before, after in pairwise(validation) if after != before]
     return diagnose([*losses, math.nan] if reason == NOT_FINITE else losses, norms, changes)
 
 
