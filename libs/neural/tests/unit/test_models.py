@@ -56,7 +56,7 @@ SHAPES = {
 
 def tokenizer() -> Tokenizer:
     made = Tokenizer(models.WordLevel({word: place for place, word in enumerate(WORDS)}, unk_token="[UNK]"))
-    made.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    made.pre_tokenizer = pre_tokenizers.Whitespace()
     made.add_special_tokens(["<pad>", "<s>"])
     made.post_processor = TemplateProcessing(single="<s> $A", special_tokens=[("<s>", 1)])
     return made
@@ -65,7 +65,11 @@ def tokenizer() -> Tokenizer:
 def model_of(shape: Shape, task=TASK) -> NeuralModel:
     about = About(task, shape)
     torch.manual_seed(0)
-    return NeuralModel(about, build(shape, about.outputs).eval(), tokenizer())
+    module = build(shape, about.outputs).eval()
+    with torch.no_grad():
+        for weight in module.parameters():
+            weight.mul_(4 if weight.dim() > 1 else 1)
+    return NeuralModel(about, module, tokenizer())
 
 
 @pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
@@ -78,7 +82,7 @@ def test_outputs_of_a_text_do_not_depend_on_padding(shape):
         together = model.module(rows, lengths)
         wider = model.module(torch.nn.functional.pad(rows, (0, 3), value=shape.pad), lengths)
         alone = torch.cat([model.module(*rows_of([each], shape.pad)) for each in ids])
-    assert torch.allclose(together, alone, atol=1e-6) and torch.allclose(together, wider, atol=1e-6)
+    assert torch.allclose(together, alone, atol=1e-5) and torch.allclose(together, wider, atol=1e-5)
     assert not torch.allclose(together[0], together[2], atol=1e-4), "the text is read at all"
 
 

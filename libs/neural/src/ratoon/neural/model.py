@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from ratoon.classical.errors import BadArtifact
 from ratoon.classical.model import Answers, Task, task_of_json
-from ratoon.neural.networks import Network, Shape, build
+from ratoon.neural.networks import Shape, build
 from ratoon.storage.models import NEURAL_CONFIG
 from ratoon.tasks import regress
 from ratoon.tasks.classify import Classify
@@ -109,7 +109,7 @@ class NeuralModel:
     @property
     def library(self) -> str:
         """Return the library that its card names."""
-        return "transformers" if self.about.shape.network is Network.ENCODER else "pytorch"
+        return "pytorch"
 
     def answer(self, texts: Sequence[str]) -> Answers:
         """Return the answers to texts, with the log-probabilities of labels."""

@@ -22,10 +22,15 @@ _ARCHITECTURE = (
 )
 
 
-_PIPELINES = {"transformers": "text-generation", "scikit-learn": "text-classification"}
+_PIPELINES = {
+    "transformers": "text-generation",
+    "scikit-learn": "text-classification",
+    "pytorch": "text-classification",
+}
 _USES = {
     "transformers": "The chat template holds the preprocessing: send the raw text as the user's message.",
     "scikit-learn": "The files hold the preprocessing: send the raw text, or the JSON of a row, as the user's message.",
+    "pytorch": "The files hold the preprocessing: send the raw text as the user's message.",
 }
 
 

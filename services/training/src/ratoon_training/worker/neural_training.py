@@ -149,16 +149,17 @@ class NeuralTraining:
         loss = self._loss(outputs, self._train.targets[list(batch)].to(self._device))
         if not torch.isfinite(loss):
             raise LossNotFinite(
-                f"The loss of step {self.step + 1} is {float(loss)}: lower recipe.learning_rate "
+                f"The loss of step {self.step + 1} is {loss.item()}: lower recipe.learning_rate "
                 f"({self._recipe.learning_rate:g}) or recipe.neural.clip_norm ({self._neural.clip_norm:g})."
             )
         loss.backward()  # type: ignore[no-untyped-call]
+        value = loss.item()
         penalty = self._penalise()
         norm = float(
             nn.utils.clip_grad_norm_(self._module.parameters(), self._neural.clip_norm, foreach=False)
         )
         self._optimizer.step()
-        return [self.step + 1, float(loss) + penalty, float(loss), 0.0, norm, rate, float(lengths.sum())]
+        return [self.step + 1, value + penalty, value, 0.0, norm, rate, float(lengths.sum())]
 
     def _loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
         task = self.model.task
