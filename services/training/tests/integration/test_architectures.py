@@ -197,6 +197,21 @@ def test_a_rank_stabilised_adapter_keeps_its_scale(tmp_path):
     assert scales == {4.0}
 
 
+def test_a_base_in_bfloat16_is_rounded_once_with_its_adapter(tmp_path):
+    """T26 (d): the merged weights are bfloat16(W + s BA), not the sum of two numbers that were rounded apart."""
+    base = tiny(tmp_path / "base", "llama")
+    _, folder = adapted(tmp_path, tmp_path / "adapter", Recipe(method=Method.LORA, lora_rank=4))
+    rounded = {name: each.to(torch.bfloat16) for name, each in load_file(base / "model.safetensors").items()}
+    save_file(rounded, base / "model.safetensors", {"format": "pt"})
+    merged = models.whole(folder, base).state_dict()
+    factors = load_file(folder / "adapter_model.safetensors")
+    name = "model.layers.0.self_attn.q_proj"
+    first, second = (factors[f"base_model.model.{name}.lora_{each}.weight"] for each in "AB")
+    exact = rounded[f"{name}.weight"].float() + 2 * second @ first
+    assert torch.allclose(merged[f"{name}.weight"], exact, atol=1e-6)
+    assert torch.equal(merged[f"{name}.weight"].to(torch.bfloat16), exact.to(torch.bfloat16))
+
+
 def test_the_seed_decides_the_adapter(tmp_path):
     """T14."""
     tiny(tmp_path / "base", "qwen3")

@@ -14,8 +14,10 @@ from ratoon_training.worker import distilling, models
 from ratoon_training.worker.context import WorkerContext
 from ratoon_training.worker.corpus import Corpus
 from ratoon_training.worker.distilling import DistillationSession, TaughtData
+from ratoon_training.worker.generation import Decoding, answers
 from ratoon_training.worker.prepare import prepare
 from ratoon_training.worker.task_queue import TrainingTask
+from ratoon_training.worker.text import of_base
 
 from .conftest import TINY, Task, train
 from .test_grpo import BASE, TASK, rows_of
@@ -157,6 +159,52 @@ def test_padding_does_not_change_the_loss(taught, tmp_path):
         first, second = (session._compared(each)[1].sum() for each in (batch, wide))
     assert float(first) > 0
     assert float(first) == pytest.approx(float(second), rel=1e-6)
+
+
+class Oracle(torch.nn.Module):
+    """Teacher made by hand: all of its probability is on the true next token."""
+
+    def __init__(self, tokens: int, end: int) -> None:
+        super().__init__()
+        self.config = type("Config", (), {"get_text_config": lambda _: None})()
+        self.head = torch.nn.Identity()
+        self._tokens, self._end = tokens, end
+
+    def get_decoder(self) -> Any:
+        return self
+
+    def get_output_embeddings(self) -> torch.nn.Module:
+        return self.head
+
+    def forward(self, input_ids: torch.Tensor, **_: Any) -> Any:
+        following = F.pad(input_ids[:, 1:], (0, 1))
+        following = following.where(following > 0, self._end)
+        logits = 50.0 * F.one_hot(following, self._tokens).float()
+        return type("Output", (), {"last_hidden_state": logits})()
+
+
+def test_a_student_of_the_true_tokens_writes_the_answers(taught, tmp_path):
+    """T23 (c): 200 steps on 4 rows; a teacher or labels that are shifted by a place would teach other answers."""
+    rows = taught.task.part("four", rows_of(QUESTIONS[33:37]))
+    settings = replace(taught.recipe(Level.LOGITS, weight=1.0, temperature=1.0), batch_size=4)
+    spec = taught.task.spec("oracle", settings, base=taught.student, train=rows, validation=rows)
+    prepared = prepare(spec, settings, tmp_path / "prepared", lambda _: None)
+    data, model = TaughtData.read(settings, prepared), models.build(settings, prepared)
+    speech = of_base(prepared / "tokenizer")
+    oracle = Oracle(model.config.vocab_size, speech.end)
+    session = DistillationSession(settings, model, replace(data, teacher=oracle), WorkerContext())
+    for _ in range(200):
+        session.train_step(3e-3)
+    tokens = [
+        speech.encode(
+            speech.rendered([{"role": "user", "content": question}], [], add_generation_prompt=True)
+        )
+        for question, _ in QUESTIONS[33:37]
+    ]
+    written = answers(model.eval(), tokens, Decoding(frozenset({speech.end}), 4, 0.0), seed=0)
+    texts = [speech.tokenizer.decode(each.ids, skip_special_tokens=True) for each in written]
+    assert texts == [answer for _, answer in QUESTIONS[33:37]]
+    assert [each.ids[-1] for each in written] == [speech.end] * 4
 
 
 def test_a_teacher_of_another_vocabulary_is_refused_by_a_sentence(taught):

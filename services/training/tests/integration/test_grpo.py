@@ -195,6 +195,24 @@ def test_loss_and_gradients_are_those_of_the_formula(loss, beta):
     assert float(terms.correction.max()) == pytest.approx(2.0)
 
 
+def test_equal_rewards_teach_nothing_but_the_tie_to_the_start():
+    """T20 (d): with a weight of the divergence its gradient counts; without one, it is exactly 0."""
+    for weight in (0.0, 0.1):
+        grpo = Grpo(kl_weight=weight, max_new_tokens=4)
+        now = torch.tensor([-1.0, -2.0, -0.5]).requires_grad_()
+        reference = torch.tensor([-1.5, -1.0, -0.5]) if weight else None
+        tokens = policy.Tokens(torch.tensor([0, 0, 1]), now.detach(), now.detach(), reference)
+        terms = policy.terms(grpo, now, tokens, torch.zeros(2))
+        loss = policy.averaged(grpo, terms.losses, tokens, torch.ones(2), policy.Norm(3, 2))
+        loss.backward()
+        assert torch.isfinite(loss)
+        if not weight:
+            assert (float(loss.detach()), float(now.grad.abs().max())) == (0.0, 0.0)
+            continue
+        difference = reference - now.detach()
+        assert torch.allclose(now.grad, weight * (1 - difference.exp()) / 3, atol=1e-6)
+
+
 def test_an_answer_of_the_generator_counts_as_the_trainer_finds_it_likely():
     """A token that the generator draws too often counts less, by the ratio of its probabilities."""
     grpo = Grpo()

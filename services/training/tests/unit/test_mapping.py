@@ -105,12 +105,29 @@ def test_a_teacher_comes_back_with_its_level():
         message = of_base(objective=pb.Recipe.OBJECTIVE_DISTILLATION, distillation=settings).distillation
         assert (message.teacher_artifact_digest, message.level) == ("t", level)
         assert (message.temperature, message.weight, message.max_new_tokens) == (temperature, 0.5, 9)
+    behind = Distillation(base_url=" http://127.0.0.1:9/v1/ ", model="m", level=Distillation.LEVEL_SEQUENCE)
+    message = of_base(objective=pb.Recipe.OBJECTIVE_DISTILLATION, distillation=behind).distillation
+    assert (message.base_url, message.model) == ("http://127.0.0.1:9/v1", "m")
 
 
 @pytest.mark.parametrize(
     ("settings", "says"),
     [
-        ({"objective": pb.Recipe.OBJECTIVE_DISTILLATION}, "name the artifact of the teacher"),
+        ({"objective": pb.Recipe.OBJECTIVE_DISTILLATION}, "or base_url names the teacher"),
+        (
+            {
+                "objective": pb.Recipe.OBJECTIVE_DISTILLATION,
+                "distillation": Distillation(base_url="http://127.0.0.1:9/v1", model="m"),
+            },
+            "needs the level SEQUENCE",
+        ),
+        (
+            {
+                "objective": pb.Recipe.OBJECTIVE_DISTILLATION,
+                "distillation": Distillation(base_url="http://127.0.0.1:9/v1", level="LEVEL_SEQUENCE"),
+            },
+            "has 1 to 256 characters with base_url",
+        ),
         ({"distillation": Distillation(teacher_artifact_digest="t")}, "needs the objective DISTILLATION"),
         (
             {
