@@ -105,6 +105,19 @@ def test_categories_are_one_hot_or_numbered_and_unknown_ones_are_none():
     assert table.of_texts(['{"c": "b"}', '{"c": "z"}']).tolist() == [[1], [-1]]
 
 
+def test_d37_columns_travel_by_name_and_an_empty_or_unknown_one_moves_no_other():
+    turned = [json.dumps(dict(reversed(json.loads(text).items()))) for text in TEXTS]
+    one, other = (fit_table(TASK, Examples(each, LABELS), choice=LINEAR) for each in (TEXTS, turned))
+    assert one.answer(turned).texts == other.answer(TEXTS).texts == tuple(LABELS)
+    rows = [{"a": n, "e": None, "c": "xy"[n % 2], "b": n % 3} for n in range(9)]
+    table, _, _ = fitted(rows, scaling="none")
+    without, filled = table.of_texts(['{"a": 4, "c": "x", "b": 1}', '{"a": 4, "e": 9, "c": "x", "b": 1}'])
+    assert without.tolist() == filled.tolist()
+    assert any("The column e has no value" in note for note in table.notes)
+    known, unknown = table.of_texts(['{"a": 4, "c": "x", "b": 1}', '{"a": 4, "c": "z", "b": 1}'])
+    assert known.sum() == unknown.sum() + 1
+
+
 def test_numbers_are_scaled():
     rows = [{"a": each} for each in (0, 5, 10)]
     assert matrix(rows, scaling="min_max")[:, 0].tolist() == [0, 0.5, 1]

@@ -51,3 +51,17 @@ def test_d44_constant_data_do_not_drift_from_constant_data():
 def test_d44_eight_rows_decide_nothing_and_many_rows_no_trifle(trained):
     assert labels(trained, 5, 3).ratio < THRESHOLD
     assert labels(trained, 15_000 - 20, 5_000 + 20).ratio < THRESHOLD
+
+
+def test_d44_answers_that_are_missing_or_not_valid_are_a_signal_of_their_own():
+    def statuses(valid: int, invalid: int) -> list[ExchangeFeatures]:
+        each = ["VALID"] * valid + ["INVALID"] * invalid
+        random.Random(2).shuffle(each)
+        return [
+            ExchangeFeatures(TEXT.words, TEXT.length, TEXT.language, "1", None, status) for status in each
+        ]
+
+    base = baseline(statuses(400, 0), 7, (Feature.ANSWER_STATUS,))
+    (half,) = measure(base, statuses(100, 100), (Feature.ANSWER_STATUS,))
+    (same,) = measure(base, statuses(200, 0), (Feature.ANSWER_STATUS,))
+    assert half.ratio > THRESHOLD > same.ratio
