@@ -133,6 +133,9 @@ def _methods() -> dict[str, Callable[[Memory, JSON], JSON]]:
         state = "STATE_DONE" if label else "STATE_SKIPPED"
         return memory.put(request["name"], label=label, state=state, annotator="somebody")
 
+    def submit(memory: Memory, request: JSON) -> JSON:
+        return {"task": memory.own["CompleteTask"](memory, request)}
+
     def rollout(**fields: object) -> Callable[[Memory, JSON], JSON]:
         return lambda memory, request: memory.put(request["name"], **fields)
 
@@ -152,6 +155,7 @@ def _methods() -> dict[str, Callable[[Memory, JSON], JSON]]:
 
     return {
         "CompleteTask": complete,
+        "SubmitTask": submit,
         "PauseRollout": rollout(paused=True),
         "ResumeRollout": rollout(paused=False),
         "AbortRollout": rollout(state="STATE_ROLLING_BACK"),

@@ -32,7 +32,7 @@ def queue(environment):
     memory.put(f"{seed.P}/queues/first", openCount="400")
     return lambda: [
         (request["name"].rpartition("/")[2], request.get("label", ""))
-        for request in memory.called("CompleteTask")
+        for request in memory.called("CompleteTask", "SubmitTask")
     ]
 
 

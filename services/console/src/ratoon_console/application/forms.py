@@ -45,6 +45,8 @@ class Done:
 
     notice: str
     target: str = ""
+    next_task: str = ""
+    """ID of the task that was claimed with the answer; empty: none."""
 
 
 @dataclass(frozen=True)

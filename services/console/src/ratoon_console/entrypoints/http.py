@@ -130,7 +130,8 @@ class Site:
                 Form(request.path_params["project"], fields), self._context.api(session)
             )
             if wants_json(request):
-                return JSONResponse({"message": outcome.notice}, headers=_NO_STORE)
+                content = {"message": outcome.notice, "nextTask": outcome.next_task}
+                return JSONResponse(content, headers=_NO_STORE)
             session.notice = outcome.notice
             return RedirectResponse(outcome.target or _own_path(fields.get("back", "")), 303, _NO_STORE)
 

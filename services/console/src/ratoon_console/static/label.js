@@ -6,6 +6,7 @@ const MAX_AHEAD = 20;
 const AHEAD_SHARE = 20; // of the remaining tasks one in so many is loaded ahead
 const MAX_AGE_MS = 8 * 60 * 1000; // a claim reserves a task for ten minutes
 const MAX_UNDO = 20;
+const MAX_HELD = 90; // a claim names at most 100 tasks that are in work
 const RETRY_MS = 2000;
 const MAX_KEPT_ALIVE = 60_000;
 const SUMMARY_MS = 60 * 1000;
@@ -57,28 +58,42 @@ let exhausted = false;
 let answered = 0;
 let summarized = 0;
 let sending = "";
+let claimed = []; // IDs of tasks that came with answers and are not loaded yet
 
 class Stopped extends Error {}
 
 async function send(entry) {
   const body = new URLSearchParams(entry.fields);
   body.set("form_key", page.querySelector("[name=form_key]").value || "");
+  const held = [...inWork()];
+  if (!exhausted && ahead.length + claimed.length <= depth() && held.length <= MAX_HELD) {
+    body.set("in_work", held.join(","));
+    body.set("reason", new URLSearchParams(location.search).get("reason") || "");
+  }
   const keepalive = body.toString().length < MAX_KEPT_ALIVE; // a browser refuses more
   const response = await fetch(entry.action, { method: "POST", body, headers: { accept: "application/json" }, keepalive });
   const type = response.headers.get("content-type") || "";
-  const said = type.startsWith("application/json") ? (await response.json()).message : "";
+  const answer = type.startsWith("application/json") ? await response.json() : {};
+  const said = answer.message || "";
   if (response.status === 401) throw new Stopped(said || "Log in again.");
   if (response.status >= 500 || response.status === 429 || !type.startsWith("application/json")) throw new TypeError("away");
+  if (response.ok && answer.nextTask) claimed.push(answer.nextTask);
   return response.ok ? "" : said;
+}
+
+// IDs of the tasks that this page holds.
+function inWork() {
+  const names = [shownTask(), ...ahead.map((each) => each.name)];
+  for (const key of outbox.keys()) names.push(outbox.get(key)?.fields.name || "");
+  return new Set([...names.filter(Boolean).map((name) => name.split("/").pop()), ...claimed]);
 }
 
 async function load() {
   const query = new URLSearchParams(location.search);
   query.delete("last");
-  const names = new Set([shownTask(), ...ahead.map((each) => each.name)]);
-  for (const key of outbox.keys()) names.add(outbox.get(key)?.fields.name || "");
-  names.delete("");
-  for (const name of names) query.append("in-work", name.split("/").pop());
+  const next = claimed.shift();
+  if (next) query.set("task", next);
+  for (const id of inWork()) query.append("in-work", id);
   const response = await fetch(`${location.pathname}?${query}`, { headers: { accept: "text/html" } });
   if (response.redirected || response.status === 401) throw new Stopped("Log in again.");
   if (response.status >= 500 || response.status === 429) throw new TypeError("away");

@@ -115,7 +115,9 @@ async def _work_page(place: Place, queue_id: str, api: Api) -> View:
     task = None
     if place.person is not None and place.person.may(Role.ANNOTATOR):
         claim = {"queue": name, "toReview": to_review, "otherThan": _in_work(place)}
-        task = (await api.post(f"{place.parent}/tasks:claim", claim)).get("task")
+        task = await _claimed(place, api) or (await api.post(f"{place.parent}/tasks:claim", claim)).get(
+            "task"
+        )
     guideline, record = await asyncio.gather(api.find(queue["guideline"]), _record(task, api))
     progress = labels.progress_of(queue)
     return View(
@@ -142,11 +144,21 @@ async def _task(place: Place, reason: str, api: Api) -> JSON | None:
     """The task that the API leases to an annotator; for a key that cannot answer, the newest open one."""
     if place.person is not None and place.person.may(Role.ANNOTATOR):
         claim = {"reason": reason, "otherThan": _in_work(place)}
-        claimed = await api.post(f"{place.parent}/tasks:claim", claim)
-        return claimed.get("task")
+        task = await _claimed(place, api)
+        return task or (await api.post(f"{place.parent}/tasks:claim", claim)).get("task")
     condition = f"state = OPEN AND reason = {reason}" if reason else "state = OPEN"
     tasks = await api.newest(f"{place.parent}/tasks", 1, filter=condition)
     return tasks.items[0] if tasks.items else None
+
+
+async def _claimed(place: Place, api: Api) -> JSON | None:
+    """Return the task that the query names, which was claimed with the last answer; None: it is held no more."""
+    if not place.query.get("task"):
+        return None
+    task = await api.find(f"{place.parent}/tasks/{place.query['task']}")
+    if task is None or task.get("state") != "STATE_OPEN" or task.get("leaseHolder") != _name_of(place):
+        return None
+    return task
 
 
 def _in_work(place: Place) -> list[str]:
