@@ -14,8 +14,12 @@ from hypothesis import strategies as st
 
 from ratoon.classical.estimators import Estimator
 from ratoon.classical.fitting import Choice, Examples, fit_texts
+from ratoon.storage.artifacts import ArtifactStore
 from ratoon.tasks.classify import Classify
 from ratoon.tasks.curation import BadStep, Step, settings_of
+from ratoon_ingestion.domain.curation import CurationConfig
+from ratoon_ingestion.worker.references import sources_of_steps
+from ratoon_ingestion.worker.stages import StageSettings
 from ratoon_ingestion.worker.steps.ngrams import (
     BEGIN,
     END,
@@ -344,6 +348,21 @@ def test_an_artifact_that_is_no_classical_model_or_lacks_the_label_is_refused(tm
         settings_of(Step("classifier", {"version_digest": "a" * 64}))
     with pytest.raises(BadStep):
         settings_of(Step("classifier", {"version_digest": "abc", "label": "spam"}))
+
+
+def test_steps_read_no_artifacts_of_other_projects(tmp_path):
+    store = ArtifactStore(str(tmp_path / "artifacts"))
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "config.json").write_bytes(b"{}")
+    digest = store.put_tree(tmp_path / "model")
+    store.grant("owner", digest)
+    settings = StageSettings(b"key", CurationConfig())
+    owner, other = (sources_of_steps(settings, [], store, project) for project in ("owner", "other"))
+    assert dict(owner.artifact(digest)) == {"config.json": b"{}"}
+    with pytest.raises(BadReference, match=f"projects/other has no artifact {digest}"):
+        next(other.artifact(digest))
+    with pytest.raises(BadReference, match=f"projects/owner has no artifact {'b' * 64}"):
+        next(owner.artifact("b" * 64))
 
 
 def test_bert_pieces_are_those_of_transformers(tmp_path):

@@ -100,7 +100,7 @@ def curate(spec: CurationSpec, store: ArtifactStore, scratch: Path, report: Prog
     check_ready(config.steps, spec.embedding_model)
     with _workplace(scratch) as folder:
         settings = with_contamination(settings, spec.decontamination, store, folder)
-        settings = with_models(settings, spec.step_sources, store, folder)
+        settings = with_models(settings, spec.version, spec.step_sources, store, folder)
         reader = SourceReader(tuple(map(source_of, spec.sources)), store)
         rejected, reports = _curate_batches(
             executor_of(spec, store), settings, reader, folder / "curated.arrow", report

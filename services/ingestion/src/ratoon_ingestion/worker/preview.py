@@ -143,7 +143,7 @@ def _read(result: SourcePreview, spec: PreviewSpec, source: SourceSpec, store: "
     with tempfile.TemporaryDirectory() as scratch:
         plain = ArtifactStore(store.url)
         settings = with_contamination(settings, spec.decontamination, plain, Path(scratch))
-        settings = with_models(settings, spec.step_sources, plain, Path(scratch))
+        settings = with_models(settings, source.name, spec.step_sources, plain, Path(scratch))
         outcome = curate_batch(items_batch(source, items), settings)
         outcome = _compared(outcome, settings, spec.embedding_model, Path(scratch))
         _add_copies(outcome, settings, sources_of_steps(settings, spec.step_sources, plain))

@@ -12,6 +12,7 @@ import pyarrow as pa
 from ratoon.jobs.v1 import ingestion_jobs_pb2 as pb
 from ratoon.process.errors import RatoonError
 from ratoon.storage.artifacts import ArtifactStore
+from ratoon.storage.names import project_of
 from ratoon.tasks.curation import NAMED_ENTITIES, SEMANTIC_DUPLICATES, Step, settings_of, sources_of
 from ratoon_ingestion.worker import embeddings, entities
 from ratoon_ingestion.worker.batches import values
@@ -28,14 +29,17 @@ _MAX_MODEL_BYTES = 1 << 30
 
 
 def with_models(
-    settings: StageSettings, sources: Iterable[pb.SourceSpec], store: ArtifactStore, folder: Path
+    settings: StageSettings, name: str, sources: Iterable[pb.SourceSpec], store: ArtifactStore, folder: Path
 ) -> StageSettings:
-    """Return the settings with a directory, below `folder`, of what the steps made of the sources that they name."""
+    """Return the settings with a directory, below `folder`, of what the steps made of the sources that they name.
+
+    `name`: a resource of the project, whose artifacts steps may read.
+    """
     steps = [step for step in settings.config.steps if step.name in PREPARED]
     if not steps:
         return settings
     place = folder / f"models-{secrets.token_hex(8)}"
-    prepare(steps, sources_of_steps(settings, sources, store), place)
+    prepare(steps, sources_of_steps(settings, sources, store, project_of(name)), place)
     return replace(settings, models=str(place))
 
 
@@ -66,11 +70,11 @@ def add_model_counts(reports: Iterable[Report], settings: StageSettings) -> None
 
 
 def sources_of_steps(
-    settings: StageSettings, sources: Iterable[pb.SourceSpec], store: ArtifactStore
+    settings: StageSettings, sources: Iterable[pb.SourceSpec], store: ArtifactStore, project: str = ""
 ) -> "SourcesOfSteps":
-    """Return the sources of a job that its steps read."""
+    """Return the sources of a job that its steps read, and the artifacts of a project."""
     return SourcesOfSteps(
-        settings, {each.name.rpartition("/")[2]: source_of(each) for each in sources}, store
+        settings, {each.name.rpartition("/")[2]: source_of(each) for each in sources}, store, project
     )
 
 
@@ -81,6 +85,8 @@ class SourcesOfSteps:
     settings: StageSettings
     sources: Mapping[str, SourceSpec]
     store: ArtifactStore
+    project: str = ""
+    """ID of the project whose artifacts steps may read; empty: none."""
 
     def check(self, step: Step) -> None:
         """Raise BadReference if the job has not been given a source that a step names."""
@@ -103,7 +109,11 @@ class SourcesOfSteps:
             yield from zip(values(batch, "text"), labels, strict=True)
 
     def artifact(self, digest: str) -> Iterator[tuple[str, bytes]]:
-        """Yield path and content of each file of an artifact tree."""
+        """Yield path and content of each file of an artifact tree; BadReference unless the project owns it."""
+        if not self.store.owned(self.project, digest):
+            raise BadReference(
+                f"projects/{self.project} has no artifact {digest}. Name the artifact digest of a model of the project."
+            )
         try:
             files = self.store.tree(digest)
         except RatoonError as error:
