@@ -178,6 +178,21 @@ def test_exports_carry_the_files(bench, version):
     assert [path.suffix for path in (folder / "attachments").iterdir()] == [".wav"]
 
 
+def test_hugging_face_datasets_decodes_the_images_of_an_export(bench, version, tmp_path):
+    datasets = pytest.importorskip("datasets")
+    folder = bench.export(version.artifact_digest, "HUGGING_FACE")
+    files = {"train": str(folder / "data" / "*.parquet")}
+    loaded = [
+        datasets.load_dataset(str(folder), cache_dir=str(tmp_path / "directory")),
+        datasets.load_dataset("parquet", data_files=files, cache_dir=str(tmp_path / "files")),
+    ]
+    for train in (each["train"] for each in loaded):
+        assert isinstance(train.features["image"], datasets.Image)
+        sizes = {row["image"].size for row in train if row["image"]}
+        assert sizes == {(3, 5), (640, 427)}
+        assert [row["text"] for row in train if row["image"] is None] == ["<audio>"]
+
+
 def test_an_erasure_takes_the_file_with_its_record(bench, version):
     rows = {row["source_path"]: row for row in bench.table(version.artifact_digest)}
     record = rows["place/china.jpg"]

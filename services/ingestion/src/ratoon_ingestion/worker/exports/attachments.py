@@ -58,7 +58,7 @@ class Attachments:
         self, schema: pa.Schema, convert: Flat
     ) -> Callable[[Path, Iterable[pa.RecordBatch]], None]:
         """Return a writer of Parquet files whose column `image` holds the first image of each record."""
-        whole = schema.append(pa.field("image", IMAGE))
+        whole = with_features(schema.append(pa.field("image", IMAGE)))
 
         def write(path: Path, batches: Iterable[pa.RecordBatch]) -> None:
             with pq.ParquetWriter(path, whole, compression="zstd") as writer:
@@ -77,6 +77,17 @@ class Attachments:
             if media is not None and media.group == "image":
                 return {"bytes": self._store.read(digest), "path": f"{digest}{media.suffix}"}
         return None
+
+
+def with_features(schema: pa.Schema) -> pa.Schema:
+    """Return a schema with the features by which Hugging Face `datasets` reads a Parquet file without its directory."""
+    features = {
+        field.name: {"_type": "Image"}
+        if field.type == IMAGE
+        else {"dtype": str(field.type), "_type": "Value"}
+        for field in schema
+    }
+    return schema.with_metadata({"huggingface": json.dumps({"info": {"features": features}})})
 
 
 def with_paths(rows: Iterable[dict[str, object]], attachments: Attachments) -> Iterable[dict[str, object]]:

@@ -16,7 +16,7 @@ from ratoon.storage.artifacts import ArtifactStore
 from ratoon_ingestion.worker.attachments import digests_of
 from ratoon_ingestion.worker.batches import RECORDS
 from ratoon_ingestion.worker.curate import Progress
-from ratoon_ingestion.worker.exports.attachments import IMAGE, Attachments
+from ratoon_ingestion.worker.exports.attachments import IMAGE, Attachments, with_features
 from ratoon_ingestion.worker.exports.cards import SPLIT_NAMES, About, croissant, dataset_card
 from ratoon_ingestion.worker.exports.columns import FLAT, flat
 from ratoon_ingestion.worker.exports.sink import Sink
@@ -210,7 +210,9 @@ def _layout(spec: ExportSpec, schema: pa.Schema, attachments: Attachments) -> _L
             return _Layout(f"{name}.parquet", writer, "application/x-parquet", lambda: plain)
         case "HUGGING_FACE":
             writer = (
-                attachments.with_images(FLAT, flat) if attachments.has_images else parquet_writer(FLAT, flat)
+                attachments.with_images(FLAT, flat)
+                if attachments.has_images
+                else parquet_writer(with_features(FLAT), flat)
             )
             return _Layout(f"data/{name}.parquet", writer, "application/x-parquet", lambda: flat_columns)
         case "CSV":
