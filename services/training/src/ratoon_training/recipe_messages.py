@@ -101,10 +101,8 @@ def optimization_message(recipe: Recipe) -> optimization_pb2.Optimization:
 def requested_optimization(message: optimization_pb2.Optimization) -> OptimizationSpec:
     """Return requested settings."""
     kind = optimization_pb2.Optimization
-    optional = {
-        name: getattr(message, name) if message.HasField(name) else None
-        for name in ("momentum", "warmup", "weight_decay", "dropout", "patience")
-    }
+    names = ("momentum", "warmup", "weight_decay", "dropout", "patience")
+    optional = {name: _optional(message, name) for name in names}
     optimizer = _name(kind.Optimizer, message.optimizer or kind.OPTIMIZER_ADAMW, "OPTIMIZER_")
     schedule = _name(kind.Schedule, message.schedule or kind.SCHEDULE_COSINE, "SCHEDULE_")
     return OptimizationSpec(
@@ -161,6 +159,11 @@ def requested_growth(message: pb.Recipe.ExpertGrowth) -> ExpertGrowth:
     kind = pb.Recipe.ExpertGrowth
     source = _name(kind.Source, message.source or kind.SOURCE_COPY, "SOURCE_")
     return ExpertGrowth(message.experts, GrowthSource(source))
+
+
+def _optional(message: Any, name: str) -> Any:
+    """Return the value of a field that has presence; None if it is not set."""
+    return getattr(message, name) if message.HasField(name) else None
 
 
 def _name(kind: Any, value: int, prefix: str) -> str:

@@ -37,8 +37,8 @@ class Balance:
             columns = logits[0].shape[0] // len(batch.lengths)
             places = torch.arange(columns, device=batch.lengths.device)
             mask = (places < batch.lengths.unsqueeze(1)).long()
-        loss: Tensor = load_balancing_loss_func(logits, logits[0].shape[1], self._top[0], mask)
-        return self._weight * loss
+        loss = load_balancing_loss_func(logits, logits[0].shape[1], self._top[0], mask)
+        return self._weight * torch.as_tensor(loss)
 
 
 def of(model: Any) -> Balance | None:

@@ -88,7 +88,7 @@ def _adamw(groups: list[dict[str, Any]], rate: float) -> torch.optim.AdamW:
 
 
 def _groups(parameters: list[nn.Parameter], decay: float) -> list[dict[str, Any]]:
-    groups = [
+    groups: list[dict[str, Any]] = [
         {"params": [each for each in parameters if each.ndim > 1], "weight_decay": decay},
         {"params": [each for each in parameters if each.ndim <= 1], "weight_decay": 0.0},
     ]

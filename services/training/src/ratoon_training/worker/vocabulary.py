@@ -91,7 +91,8 @@ def save_measured(before: Tokenizer, after: Tokenizer, texts: Sequence[str], pre
 def measured(prepared: Path) -> Mapping[str, float]:
     """Return the metrics of a run's new tokens; none of most runs."""
     path = prepared / _MEASURED
-    return json.loads(path.read_text()) if path.exists() else {}
+    values: dict[str, float] = json.loads(path.read_text()) if path.exists() else {}
+    return values
 
 
 def add_tokens(
