@@ -274,11 +274,18 @@ class Sweep:
 
     @property
     def max_trials(self) -> int:
-        """Return the maximum of trials that count."""
-        if self.budget.max_trials:
-            return self.budget.max_trials
-        searches = self.kind is Kind.SEARCH and self.sampler is not Sampler.GRID
-        return DEFAULT_TRIALS if searches else MAX_TRIALS
+        """Return the maximum of trials that count: of the budget, and of a search that ends by itself."""
+        budget = self.budget.max_trials
+        match self.kind, self.sampler:
+            case Kind.LEARNING_RATE, _:
+                own = learning_rate.TRIALS
+            case Kind.BATCH_LADDER, _:
+                own = len(BATCH_LADDER)
+            case _, Sampler.GRID:
+                own = round(min(size_of(self.parameters), MAX_GRID))
+            case _:
+                return budget or DEFAULT_TRIALS
+        return min(budget or own, own)
 
     @property
     def hours(self) -> float:
@@ -624,7 +631,7 @@ def _is_over(sweep: Sweep, observation: Observation) -> bool:
 def _why_over(sweep: Sweep) -> str:
     if sweep.failures >= sweep.budget.max_failures:
         return f"{sweep.failures} trials failed."
-    if sweep.free == 0:
+    if sweep.budget.max_trials and sweep.free == 0:
         return f"{sweep.max_trials} trials have run."
     return "The search is complete."
 
