@@ -6,8 +6,10 @@ to the project from then on. What was stored before there were owners is given t
 
 import logging
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
+from functools import cache
+from typing import Any
 
 from google.protobuf.message import Message
 
@@ -43,20 +45,32 @@ def check_request(artifacts: ArtifactStore, principal: Principal, request: Messa
             )
 
 
+@cache
+def _marks(kind: Any) -> Sequence[tuple[str, bool, bool]]:
+    """Return the fields of a dataclass: name, whether it holds the digest of an artifact, whether that is sealed."""
+    return [
+        (
+            field.name,
+            is_artifact_field(field.name) or field.metadata.get("artifact", False),
+            field.metadata.get("sealed", False),
+        )
+        for field in fields(kind)
+    ]
+
+
 def digests_of(value: object) -> Iterator[str]:
     """The digests of artifacts in a resource: texts in fields of its dataclasses that are named so, or marked.
 
     A field whose name does not say so is marked by `field(metadata={"artifact": True})`. Keys and values of mappings
     are a caller's words: they are no references, whatever they look like.
     """
-    if is_dataclass(value):
-        for field in fields(value):
-            content = getattr(value, field.name)
-            if isinstance(content, str):
-                named = is_artifact_field(field.name) or field.metadata.get("artifact", False)
-                yield from [content] if named and content else []
-            else:
+    if is_dataclass(value) and not isinstance(value, type):
+        for name, is_artifact, _ in _marks(type(value)):
+            content = getattr(value, name)
+            if not isinstance(content, str):
                 yield from digests_of(content)
+            elif is_artifact and content:
+                yield content
     elif isinstance(value, Mapping):
         for each in value.values():
             yield from digests_of(each)
@@ -71,14 +85,14 @@ def sealed_in(value: object) -> Iterator[str]:
     Their fields are marked by `field(metadata={"sealed": True})`, or the property `sealed_blobs` of a dataclass names
     them.
     """
-    if is_dataclass(value):
+    if is_dataclass(value) and not isinstance(value, type):
         yield from filter(None, getattr(value, "sealed_blobs", ()))
-        for field in fields(value):
-            content = getattr(value, field.name)
-            if not field.metadata.get("sealed"):
+        for name, _, is_sealed in _marks(type(value)):
+            content = getattr(value, name)
+            if isinstance(content, str):
+                yield from [content] if is_sealed and content else []
+            else:
                 yield from sealed_in(content)
-            elif content:
-                yield content
     elif isinstance(value, Mapping):
         for each in value.values():
             yield from sealed_in(each)
