@@ -27,21 +27,21 @@ def stored_predictions(
     """
     models = {question.candidate, question.reference, question.base} - {""}
 
-    def asked(model: str) -> list[str]:
+    def requested(model: str) -> list[str]:
         return [each for each in models if model and content(each) == content(model)]
 
     known = list(runs)
-    return _stored_parts(question, known, asked) | {
+    return _stored_parts(question, known, requested) | {
         (same, _SUITES, settings): answers
         for run in known
         for model, settings, answers in _tested(run)
         if settings and answers
-        for same in asked(model)
+        for same in requested(model)
     }
 
 
 def _stored_parts(
-    question: Question, runs: Iterable[EvaluationRun], asked: Callable[[str], Iterable[str]]
+    question: Question, runs: Iterable[EvaluationRun], requested: Callable[[str], Iterable[str]]
 ) -> dict[tuple[str, str, str], str]:
     return {
         (same, part, scores.answer_settings): scores.predictions
@@ -49,7 +49,7 @@ def _stored_parts(
         if run.question.spec == question.spec
         for model, part, scores in _scored(run)
         if scores.predictions
-        for same in asked(model)
+        for same in requested(model)
     }
 
 
