@@ -55,11 +55,11 @@ SHAPES = {
 
 
 def tokenizer() -> Tokenizer:
-    made = Tokenizer(models.WordLevel({word: place for place, word in enumerate(WORDS)}, unk_token="[UNK]"))
-    made.pre_tokenizer = pre_tokenizers.Whitespace()
-    made.add_special_tokens(["<pad>", "<s>"])
-    made.post_processor = TemplateProcessing(single="<s> $A", special_tokens=[("<s>", 1)])
-    return made
+    built = Tokenizer(models.WordLevel({word: place for place, word in enumerate(WORDS)}, unk_token="[UNK]"))
+    built.pre_tokenizer = pre_tokenizers.Whitespace()
+    built.add_special_tokens(["<pad>", "<s>"])
+    built.post_processor = TemplateProcessing(single="<s> $A", special_tokens=[("<s>", 1)])
+    return built
 
 
 def model_of(shape: Shape, task=TASK) -> NeuralModel:

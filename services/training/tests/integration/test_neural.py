@@ -66,7 +66,7 @@ def trained(
 
 
 @pytest.mark.parametrize("network", Network)
-def test_each_network_learns_to_tell_texts_apart(tmp_path, network):
+def test_each_network_learns_to_distinguish_texts(tmp_path, network):
     is_encoder = network is Network.ENCODER
     recipe = recipe_of(
         replace(SIZES, network=network),

@@ -11,7 +11,7 @@ MAX_READ_TOKENS = 8_192
 MAX_WIDTH = 16
 MAX_WIDTHS = 8
 USUAL_WIDTHS = (3, 4, 5)
-SAMPLES_SHOWN = 30_000
+SAMPLES_SHOWN = 20_000
 """Samples that a run without a number of epochs shows at most."""
 FINE_TUNING_RATE = 5e-5
 """Learning rate of an encoder that was trained before on other texts."""
@@ -91,7 +91,7 @@ class Neural:
         return replace(
             self,
             vocab_size=self.vocab_size or 8192,
-            hidden_size=self.hidden_size or 128,
+            hidden_size=self.hidden_size or (64 if self.network is Network.CNN else 128),
             layers=self.layers or (2 if is_encoder else 1),
             heads=self.heads or 4,
             max_tokens=self.max_tokens or 256,
