@@ -33,7 +33,7 @@ def test_a_run_that_is_to_finish_ends_with_its_best_weights(task, monkeypatch):
     def finish_at_fifth(self: Session, rate: float, **requests: bool) -> list[float]:
         row = trained(self, rate, **requests)
         if self.step == 5:
-            scratch.put(FINISH, b"")
+            scratch.put(FINISH, b"0")
         return row
 
     monkeypatch.setattr(Session, "train_step", finish_at_fifth)

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from ratoon_training.domain.classical import Classical
 from ratoon_training.domain.diagnosis import Diagnosis
 from ratoon_training.domain.estimates import (
     STARTING_S,
@@ -49,6 +50,13 @@ def test_a_sample_is_scaled_to_the_whole_part():
 def test_without_epochs_they_follow_from_the_data():
     chosen = estimated(replace(RUN, recipe=replace(RECIPE, epochs=0.0)), SAMPLE, speed_of([], RUN), 0.0)
     assert chosen.epochs == 3
+
+
+def test_the_time_of_a_classical_model_is_not_estimated():
+    run = replace(RUN, recipe=replace(RECIPE, method=Method.CLASSICAL, classical=Classical()))
+    estimate = estimated(run, SAMPLE, speed_of([], run), 1.0)
+    assert (estimate.records, estimate.samples, estimate.seconds, estimate.steps) == (10_000, 10_000, 0.0, 0)
+    assert problems_of(run, FITS, estimate, SAMPLE) == ()
 
 
 def test_an_adapter_trains_its_own_parameters():

@@ -22,13 +22,13 @@ from ratoon_training import run_messages
 from ratoon_training.domain.diagnosis import Diagnosis, Finding
 from ratoon_training.domain.estimates import DataSample
 from ratoon_training.domain.lengths import PromptLimit
-from ratoon_training.domain.places import FINISH, Place, scratch_name
+from ratoon_training.domain.places import CLAIMS, FINISH, Place, finish_request, scratch_name
 from ratoon_training.domain.recipes import Recipe
 from ratoon_training.domain.runs import Progress, Trained, TrainingRun
 
 WORKER = "ratoon_training.worker"
-_CLAIMS = 1_000_000
-"""Bound on the claims of a run between two resumptions, whose fencing numbers begin at 1 again."""
+_OF_THIS_RELEASE = ("estimate", "endpoint_listed", "endpoint_key_variable")
+"""Fields of a spec that the release before does not know; they are left out where they say nothing."""
 
 
 @dataclass(frozen=True)
@@ -59,8 +59,6 @@ class JobDrivers:
 
     def start(self, job_id: str, run: TrainingRun, place: Place, fence: int) -> None:
         """Start the job, unless it was started before."""
-        if not run.stop_requested:
-            self._scratch(run).remove(FINISH)
         self._jobs.start(job_id, WORKER, self._spec(run, place, fence))
 
     def stop(self, job_id: str) -> None:
@@ -69,7 +67,7 @@ class JobDrivers:
 
     def finish(self, run: TrainingRun) -> None:
         """Ask the run to end early, with its best weights so far."""
-        self._scratch(run).put(FINISH, b"")
+        self._scratch(run).put(FINISH, finish_request(run.earlier_attempts * CLAIMS))
 
     def clean(self, run: TrainingRun) -> None:
         """Remove the run's tokens and checkpoints."""
@@ -96,7 +94,7 @@ class JobDrivers:
             work=str(self._work(run)),
         )
         spec = TrainingSpec(
-            fence=fence + run.earlier_attempts * _CLAIMS,
+            fence=fence + run.earlier_attempts * CLAIMS,
             train=run.train_digest,
             validation=run.validation_digest,
             base=run.base_artifact_digest,
@@ -118,7 +116,11 @@ class JobDrivers:
         stated = _stated(stored["recipe"])
         if "architecture" in stated:
             stated["architecture"] = _stated(stated["architecture"])
-        return {**stored, "recipe": stated}
+        of_this_release = {name for name in _OF_THIS_RELEASE if not stored.get(name)}
+        return {
+            **{name: each for name, each in stored.items() if name not in of_this_release},
+            "recipe": stated,
+        }
 
 
 def estimate_jobs(jobs: Jobs, options: DriverOptions) -> WorkerJobs[TrainingRun, DataSample]:

@@ -96,6 +96,14 @@ def estimated(run: TrainingRun, sample: DataSample, speed: Speed, hourly_price: 
     """Return the estimate of a run. `hourly_price` is that of an hour of one worker."""
     recipe, resources = run.recipe, run.resources
     samples = round(sample.samples * sample.scale)
+    if recipe.classical is not None:
+        return Estimate(
+            records=sample.records,
+            samples=samples,
+            sampled_records=sample.sampled_records,
+            basis="The time of a classical model is not estimated.",
+            device=_device(resources),
+        )
     per_epoch = max(1, -(-samples // recipe.batch_size)) if samples else 0
     epochs = recipe.epochs or chosen_epochs(samples, recipe.method.defaults.samples_shown)
     steps = max(1, round(per_epoch * epochs)) if per_epoch else 0
@@ -208,6 +216,8 @@ def _measured(run: TrainingRun, accelerator: Accelerator) -> tuple[float, int] |
 def _parameters(run: TrainingRun) -> tuple[int, int]:
     """Return the parameters of the model, and those that are trained."""
     recipe = run.recipe
+    if recipe.neural is not None:
+        return recipe.neural.parameters, recipe.neural.parameters
     shape = run.base_shape
     parameters = shape.parameters if shape else recipe.architecture.parameters
     if recipe.method is Method.LORA and shape is not None:

@@ -29,7 +29,7 @@ from ratoon_training.domain.sweeps import Sweep
 
 Context = Any
 
-_ESTIMATE_S = 45.0
+_ESTIMATE_S = 25.0
 """Time limit of the reading of a sample, less than callers wait."""
 _ESTIMATE_POLL_S = 0.1
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from ratoon.operations.jobs import JobFolder
 from ratoon.storage.scratch import ScratchStore
-from ratoon_training.domain.places import FINISH
+from ratoon_training.domain.places import FINISH, finish_request
 from ratoon_training.worker.curves import STEP_COLUMNS, TOKENS, CurveFile
 
 if TYPE_CHECKING:
@@ -22,9 +22,10 @@ _TRAINED = 0.97
 class ProgressReporter:
     """Reports one run. Only the leading worker reports; the others have no `job`."""
 
-    def __init__(self, job: JobFolder | None, scratch: ScratchStore | None = None) -> None:
-        """`scratch` holds a request to finish; None: there will be none."""
+    def __init__(self, job: JobFolder | None, scratch: ScratchStore | None = None, fence: int = 0) -> None:
+        """`scratch` holds a request to finish, for attempts with fencing numbers like this one; None: there is none."""
         self._job, self._scratch, self._polled = job, scratch, 0.0
+        self._request = finish_request(fence)
         self._curve = CurveFile(job.path / "curve.jsonl") if job else None
         self._begun = self._reported = time.monotonic()
         self._tokens = 0.0
@@ -49,7 +50,7 @@ class ProgressReporter:
         if self._scratch is None or time.monotonic() - self._polled < _FINISH_POLL_S:
             return False
         self._polled = time.monotonic()
-        return self._scratch.read(FINISH) is not None
+        return self._scratch.read(FINISH) == self._request
 
     def step(self, session: "Session", row: list[float]) -> None:
         """Report a step."""

@@ -83,7 +83,7 @@ def named_error(error: Exception) -> tuple[str, str] | None:
 def _train(task: TrainingTask, context: WorkerContext, job: JobFolder) -> dict[str, Any]:
     checkpoints = _checkpoints(task)
     scratch = ScratchStore(task.artifacts, scratch_name(Path(task.work).name))
-    reporter = ProgressReporter(job, scratch) if context.leads else ProgressReporter(None)
+    reporter = ProgressReporter(job, scratch, task.fence) if context.leads else ProgressReporter(None)
     try:
         if context.leads:
             checkpoints.claim()
