@@ -58,10 +58,10 @@ def by_name(layer: Layer) -> tuple[bool, list[tuple[int, str]]]:
 
 
 def token_id(token: str, vocabulary: dict[str, int]) -> int | None:
-    """Return the number of a token, which may lack the mark of the space before it; None: there is none.
+    """Return the number of a token: as a whole word, else as it is written; None: there is none.
 
     Marks are those of byte-level tokenizers (`Ġ`), of SentencePiece (`▁`), and of WordPiece within words (`##`).
     """
     space, word = ("Ġ", "▁"), token.strip(" ")
-    candidates = [token, *(f"{mark}{word}" for mark in space), word, f"##{word}"]
+    candidates = [*(f"{mark}{word}" for mark in space), token, word, f"##{word}"]
     return next((vocabulary[each] for each in candidates if each in vocabulary), None)
