@@ -353,7 +353,7 @@ def test_a_chart_says_its_values_beside_the_pointer(environment, open_page):
 
 def test_a_run_is_cloned_with_a_change(environment, open_page):
     page = open_page(f"{PROJECT}/training/r1")
-    page.get_by_label("Learning rate").fill("0.01")
+    page.get_by_role("textbox", name="Learning rate").fill("0.01")
     page.get_by_role("button", name="Start the clone").click()
     page.wait_for_load_state()
     [request] = environment.memory.called("CloneTrainingRun")
