@@ -44,6 +44,7 @@ KINDS = {
     "Guideline": "guidelines",
     "LabelSet": "labelSets",
     "TrainingRun": "trainingRuns",
+    "Sweep": "sweeps",
     "EvaluationRun": "evaluationRuns",
     "Suite": "suites",
     "Judge": "judges",
