@@ -101,7 +101,7 @@ def build(shape: Shape, outputs: int) -> nn.Module:
     return Recurrent(shape, outputs)
 
 
-class Convolutions(nn.Module):
+class Convolutions(nn.Module):  # type: ignore[misc]
     """Convolutions over tokens, their maxima over the text, and a linear head (Kim 2014, arXiv:1408.5882)."""
 
     def __init__(self, shape: Shape, outputs: int) -> None:
@@ -129,7 +129,7 @@ class Convolutions(nn.Module):
         return outputs
 
 
-class Recurrent(nn.Module):
+class Recurrent(nn.Module):  # type: ignore[misc]
     """A recurrent network, the maxima of its states over the text, and a linear head."""
 
     def __init__(self, shape: Shape, outputs: int) -> None:
@@ -156,7 +156,7 @@ class Recurrent(nn.Module):
         return outputs
 
 
-class BagOfEmbeddings(nn.Module):
+class BagOfEmbeddings(nn.Module):  # type: ignore[misc]
     """Hidden layers over the mean of the vectors of tokens, and a linear head."""
 
     def __init__(self, shape: Shape, outputs: int) -> None:
@@ -178,7 +178,7 @@ class BagOfEmbeddings(nn.Module):
         return outputs
 
 
-class Encoder(nn.Module):
+class Encoder(nn.Module):  # type: ignore[misc]
     """An encoder of transformers with its head for sequences."""
 
     def __init__(self, shape: Shape, outputs: int) -> None:
