@@ -11087,7 +11087,7 @@ MESSAGES: dict[str, Message] = {
             Field(
                 "hidden_size",
                 "integer",
-                "Length of the vectors of tokens and of hidden states, 8 to 2,048. Of an encoder a multiple of `heads`. Default: 128.",
+                "Length of the vectors of tokens and of hidden states, 8 to 2,048. Of an encoder a multiple of `heads`. Default: 128, of a CNN 64.",
             ),
             Field(
                 "layers",

@@ -440,7 +440,7 @@ class RecipeNeural(Message):
     hidden_size: int = 0
     """Length of the vectors of tokens and of hidden states, 8 to 2,048.
 
-    Of an encoder a multiple of `heads`. Default: 128.
+    Of an encoder a multiple of `heads`. Default: 128, of a CNN 64.
     """
 
     layers: int = 0

@@ -811,7 +811,7 @@ class Recipe(_message.Message):
         """Number of tokens of the tokenizer, which is trained on the training part: 300 to 65,536. Default: 8,192."""
         hidden_size: _builtins.int
         """Length of the vectors of tokens and of hidden states, 8 to 2,048. Of an encoder a multiple of `heads`.
-        Default: 128.
+        Default: 128, of a CNN 64.
         """
         layers: _builtins.int
         """Number of recurrent, hidden or encoder layers, 1 to 24. Default: 1, of an encoder 2."""
