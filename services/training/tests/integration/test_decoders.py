@@ -206,7 +206,9 @@ def grown(task: Task, name: str, source: GrowthSource, **changes: Any) -> tuple[
     return outcome["result"], before, after
 
 
-@pytest.mark.parametrize("source", list(GrowthSource))
+@pytest.mark.parametrize(
+    "source", [GrowthSource.COPY, pytest.param(GrowthSource.NOISE, marks=pytest.mark.thorough)]
+)
 def test_experts_are_added_and_all_else_stays_bit_by_bit(task, source):
     result, before, after = grown(task, f"grown-{source}", source)
     old, new = before.state_dict(), after.state_dict()
@@ -323,7 +325,7 @@ def test_words_are_chosen_by_the_tokens_that_they_save(task):
         Lora(dora=True, merge=True, dropout=0.1),
     ],
 )
-@pytest.mark.parametrize("kind", ["llama", "qwen3"])
+@pytest.mark.parametrize("kind", ["llama", pytest.param("qwen3", marks=pytest.mark.thorough)])
 def test_a_merged_adapter_is_published_as_a_whole_model(task, tmp_path, lora, kind):
     """T24, T26: what is published is one model, which has the answers of base and adapter."""
     base = task.store.put_tree(tiny(tmp_path / "base", kind))
