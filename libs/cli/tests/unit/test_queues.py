@@ -32,6 +32,29 @@ def test_the_next_task_is_shown_with_its_text(ratoon, server):
     assert body["queue"] == QUEUE
 
 
+def test_the_next_task_about_an_answer_comes_with_its_text(ratoon, server):
+    task = {"name": TASK, "answerId": "a1", "recordId": "a1", "text": "You won", "state": "STATE_OPEN"}
+    server.answers["POST", "projects/p/tasks:claim"] = {"task": task}
+    status, printed, _ = ratoon("queues", "next", "first", "-o", "json")
+    assert (status, json.loads(printed)["text"]) == (0, "You won")
+    assert server.sent("GET") == []
+
+
+def test_rules_are_added_replaced_and_removed(ratoon, server):
+    existing = [{"id": "low", "lowRated": {"maxRating": 1}}, {"id": "bad", "badCases": {}}]
+    server.answers["GET", QUEUE] = {"name": QUEUE, "etag": "3", "intakeRules": existing}
+    options = ["--low-rated", "--conflicts", "--max-per-day", "7"]
+    assert ratoon("queues", "add-rule", "first", "low", *options)[0] == 0
+    assert ratoon("queues", "remove-rule", "first", "low")[0] == 0
+    added, removed = (body for _, _, _, body in server.sent("PATCH"))
+    assert [each["id"] for each in added["intakeRules"]] == ["bad", "low"]
+    assert added["intakeRules"][1]["lowRated"] == {"deployment": "", "maxRating": 2, "conflicts": True}
+    assert (added["intakeRules"][1]["maxPerDay"], added["etag"]) == (7, "3")
+    assert [each["id"] for each in removed["intakeRules"]] == ["bad"]
+    assert ratoon("queues", "add-rule", "first", "none")[0] == 2
+    assert ratoon("queues", "remove-rule", "first", "none")[0] == 2
+
+
 def test_an_empty_queue_is_said_and_ends_with_1(ratoon, server):
     server.answers["POST", "projects/p/tasks:claim"] = {}
     status, printed, errors = ratoon("queues", "next", "first")

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 app = group("queues", "Queues of records to label.", deletes=True)
 _FORMATS = "label-studio, argilla, jsonl or csv."
+_WRITTEN = "label-studio, argilla, jsonl or csv; of the work rate or compare: preferences."
 QueueName = Annotated[str, name_argument(help="Id or name of the queue.")]
 
 
@@ -26,22 +27,27 @@ QueueName = Annotated[str, name_argument(help="Id or name of the queue.")]
 def create_queue(
     context: typer.Context,
     queue: Annotated[str, name_argument(help="Id of the new queue.")],
-    version: Annotated[str, typer.Option(help="Dataset version whose records become tasks.")],
     guideline: Annotated[str, typer.Option(help="Id or name of the guideline.")],
+    version: Annotated[
+        str,
+        typer.Option(help="Dataset version whose records become tasks; empty: answers enter by rules alone."),
+    ] = "",
     overlap: Annotated[int, typer.Option(help="Annotators of each task.")] = 1,
     size: Annotated[int, typer.Option(help="Tasks that a refill draws.")] = 50,
     threshold: Annotated[
         int, typer.Option(help="Refill when fewer open tasks are left; 0: on request only.")
     ] = 0,
     strategy: Annotated[str, typer.Option(help="random, margin, entropy or label_errors.")] = "random",
+    work: Annotated[str, typer.Option(help="answer; or rate or compare the answers of records.")] = "answer",
     settings: Annotated[Path | None, typer.Option(help="YAML or JSON file with more fields.")] = None,
 ) -> None:
     """Create a queue. Records without an answer become tasks with the first refill."""
     chosen = session(context)
     fields: dict[str, Any] = {
-        "dataset_version": chosen.version(version, "datasets"),
+        "dataset_version": chosen.version(version, "datasets") if version else "",
         "guideline": chosen.name(guideline, "guidelines"),
         "overlap": overlap,
+        "work": f"WORK_{work.upper()}",
         "refill_rule": {
             "size": size,
             "threshold": threshold,
@@ -86,8 +92,84 @@ def claim_next(
     if claimed is None:
         say(f"No task of {name} waits for you.")
         raise typer.Exit(1)
-    record = chosen.client.records.get(claimed.dataset_version or "", claimed.record_id or "")
-    show({**as_json(claimed), "text": as_json(record).get("text", "")}, chosen.output)
+    text = claimed.text
+    if not claimed.answer_id:
+        record = chosen.client.records.get(
+            claimed.dataset_version or "",
+            claimed.record_id or "",
+            reader=claimed.name,
+            purpose="Answered by an annotator",
+        )
+        text = as_json(record).get("text", "")
+    show({**as_json(claimed), "text": text}, chosen.output)
+
+
+@app.command("add-rule")
+def add_rule(
+    context: typer.Context,
+    queue: QueueName,
+    rule: Annotated[str, typer.Argument(help="Id of the rule; a rule with this id is replaced.")],
+    traffic: Annotated[float, typer.Option(help="Share of the answers of a deployment, up to 1.")] = 0.0,
+    uncertain: Annotated[
+        bool, typer.Option("--uncertain", help="Choose the answers of which the model is least certain.")
+    ] = False,
+    low_rated: Annotated[
+        bool, typer.Option("--low-rated", help="Answers with a thumb down or a low rating.")
+    ] = False,
+    max_rating: Annotated[int, typer.Option(help="Highest rating of a low-rated answer, 1 to 4.")] = 2,
+    conflicts: Annotated[
+        bool, typer.Option("--conflicts", help="Also answers to one text whose corrections differ.")
+    ] = False,
+    bad_cases: Annotated[
+        bool, typer.Option("--bad-cases", help="Wrong answers of evaluation runs that succeed from now on.")
+    ] = False,
+    run: Annotated[str, typer.Option(help="Evaluation run of the bad cases [all]")] = "",
+    deployment: Annotated[str, typer.Option(help="Id or name of the deployment [all]")] = "",
+    max_per_day: Annotated[int, typer.Option(help="Tasks a day.")] = 100,
+    max_tasks: Annotated[int, typer.Option(help="Tasks in all.")] = 1000,
+) -> None:
+    """Let answers of models enter a queue by a rule."""
+    chosen = session(context)
+    sources: dict[str, Any] = {}
+    if traffic:
+        choice = "CHOICE_UNCERTAIN" if uncertain else "CHOICE_RANDOM"
+        sources["traffic"] = {"deployment": deployment, "share": traffic, "choice": choice}
+    if low_rated:
+        sources["lowRated"] = {
+            "deployment": deployment,
+            "maxRating": max_rating,
+            "conflicts": conflicts,
+        }
+    if bad_cases or run:
+        sources["badCases"] = {"evaluationRun": run}
+    if len(sources) != 1:
+        raise typer.BadParameter("Give one of --traffic, --low-rated and --bad-cases.")
+    added = {"id": rule, "maxPerDay": max_per_day, "maxTasks": max_tasks, **sources}
+    current = chosen.client.queues.get(_name(chosen, queue))
+    rules: list[Any] = [*(each for each in current.intake_rules or () if each.id != rule), added]
+    show(
+        chosen.client.queues.update(current.name or "", etag=current.etag or "", intake_rules=rules),
+        chosen.output,
+    )
+
+
+@app.command("remove-rule")
+def remove_rule(
+    context: typer.Context,
+    queue: QueueName,
+    rule: Annotated[str, typer.Argument(help="Id of the rule.")],
+) -> None:
+    """Remove a rule of a queue; its tasks stay."""
+    chosen = session(context)
+    current = chosen.client.queues.get(_name(chosen, queue))
+    rules = current.intake_rules or []
+    if all(each.id != rule for each in rules):
+        raise typer.BadParameter(f"{current.name} has no rule {rule}.")
+    others = [each for each in rules if each.id != rule]
+    show(
+        chosen.client.queues.update(current.name or "", etag=current.etag or "", intake_rules=others),
+        chosen.output,
+    )
 
 
 @app.command("undo")
@@ -128,7 +210,7 @@ def export_queue(
     context: typer.Context,
     queue: QueueName,
     file: Annotated[Path, typer.Argument(help="File to write.")],
-    format: Annotated[str, typer.Option(help=_FORMATS)] = "label-studio",
+    format: Annotated[str, typer.Option(help=_WRITTEN)] = "label-studio",
     config: Annotated[
         Path | None, typer.Option(help="Where to write the labeling config of Label Studio.")
     ] = None,
