@@ -2,6 +2,8 @@
 
 import json
 import time
+from importlib.util import find_spec
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import expect
@@ -12,6 +14,11 @@ from services.console.tests.browser.conftest import accessible
 PAGE = "/p/mail/labels/review?queue=first"
 LABELS = ("ham", "spam", "other")
 COUNT = 6
+PICTURE = (
+    Path(str(getattr(find_spec("networkx"), "origin", ""))).parent
+    / "drawing/tests/baseline/test_house_with_colors.png"
+)
+"""Picture of 640 by 480 pixels in a package that is installed."""
 
 
 @pytest.fixture
@@ -236,6 +243,63 @@ def test_spans_are_marked_by_mouse_and_hold_whole_characters(environment, open_p
     expect(page.locator("#marks li")).to_have_count(2)
     page.get_by_role("button", name="Save").click()
     eventually(page, lambda: spans() == [[("👨‍👩‍👧", "PER"), ("سلمى", "LOC")]])
+
+
+@pytest.fixture
+def boxes(environment, queue):
+    """Let the first task of the queue ask for boxes on a picture that another package carries."""
+    memory = environment.memory
+    digest = environment.artifacts.put_bytes(PICTURE.read_bytes())
+    environment.artifacts.grant("mail", digest)
+    name = f"{seed.DATA}/versions/v1/records/{seed.record_id(0)}"
+    memory.put(name, text="A picture", attributes={"image": digest})
+    marks = {"boxes": {"labels": ["CAT", "DOG"], "imageAttribute": "image"}}
+    memory.put(f"{seed.P}/tasks/q0", task={"generate": {"form": "FORM_JSON"}}, marks=marks)
+    return lambda: [json.loads(label) for _, label in queue() if label.startswith("[")]
+
+
+def test_boxes_are_drawn_by_mouse_and_by_keys(environment, open_page, queue, boxes):
+    page = open_page(PAGE, role="annotator")
+    shown(page, 0)
+    expect(page.locator("#marks-json")).to_be_hidden()
+    expect(page.locator("#image img")).to_have_js_property("complete", True)
+    assert page.locator("#image img").evaluate("(image) => image.naturalWidth") > 0
+    area = page.locator("#image svg").bounding_box()
+    page.get_by_role("button", name="DOG").click()
+    page.mouse.move(area["x"] + 0.1 * area["width"], area["y"] + 0.2 * area["height"])
+    page.mouse.down()
+    page.mouse.move(area["x"] + 0.4 * area["width"], area["y"] + 0.6 * area["height"], steps=3)
+    page.mouse.up()
+    expect(page.locator("#marks li")).to_have_count(1)
+    page.locator("#image").focus()
+    page.keyboard.press("1")
+    expect(page.locator("#marks li")).to_have_count(2)
+    for _ in range(10):
+        page.keyboard.press("ArrowRight")
+    page.keyboard.press("Shift+ArrowDown")
+    page.keyboard.press("2")
+    page.keyboard.press("l")
+    expect(page.locator("#marks li").nth(2)).to_contain_text("CAT")
+    page.keyboard.press("Backspace")
+    expect(page.locator("#marks li")).to_have_count(2)
+    accessible(page)
+    page.keyboard.press("Enter")
+    shown(page, 1)
+    eventually(page, boxes)
+    (drawn,) = boxes()
+    by_label = {each["label"]: each for each in drawn}
+    assert by_label["CAT"] == {"x": 0.5, "y": 0.4, "width": 0.2, "height": 0.21, "label": "CAT"}
+    sides = [round(by_label["DOG"][side], 1) for side in ("x", "y", "width", "height")]
+    assert sides == [0.1, 0.2, 0.3, 0.4]
+
+
+def test_a_file_that_is_no_image_is_not_shown(environment, open_page, queue, boxes):
+    digest = environment.artifacts.put_bytes(b"<svg onload='alert(1)'/>")
+    environment.artifacts.grant("mail", digest)
+    page = open_page(PAGE, role="annotator")
+    response = page.request.get(f"{environment.console}/p/mail/images/{digest}")
+    assert response.status == 415
+    assert "is no PNG" in response.text()
 
 
 def test_a_queue_and_its_guideline_are_set_up_and_changed(environment, open_page, queue):

@@ -32,11 +32,33 @@ def test_a_form_of_a_queue_gives_its_settings_and_they_fill_the_form_again():
         ({"overlap": "two"}, "not a number"),
         ({"origin": "ORIGIN_RULES", "rules": "spam"}, "no rule"),
         ({"deadline": "soon"}, "no time"),
+        ({"intake": "low low-rated"}, "is no rule"),
     ],
 )
 def test_a_form_that_cannot_be_read_says_why(fields, message):
     with pytest.raises(BadForm, match=message):
         queues.queue_of({**FORM, **fields}, "p")
+
+
+def test_rules_by_which_answers_enter_are_read_from_their_lines_and_written_again():
+    lines = (
+        "low: low-rated 2 conflicts, 100 a day, 1000 in all\n"
+        "some: traffic 2% uncertain of mail, 20 a day, 300 in all\n"
+        "bad: bad-cases first, 50 a day, 500 in all"
+    )
+    settings = queues.queue_of({"guideline": FORM["guideline"], "intake": lines}, "p")
+    assert settings["datasetVersion"] == ""
+    low, some, bad = settings["intakeRules"]
+    assert (low["lowRated"]["conflicts"], some["traffic"]["share"]) == (True, 0.02)
+    assert (bad["badCases"]["evaluationRun"], bad["maxTasks"]) == ("first", 500)
+    assert queues.intake_text(settings) == lines
+    counts = [{"rule": "low", "taskCount": "7", "dayCount": "3", "day": "2026-06-01", "returnedCount": "2"}]
+    rows = queues.intake_rows({**settings, "intakeCounts": counts}, "2026-06-02")
+    assert [(row["total"], row["today"], row["returned"]) for row in rows] == [
+        (7, 0, 2),
+        (0, 0, 0),
+        (0, 0, 0),
+    ]
 
 
 @pytest.mark.parametrize(

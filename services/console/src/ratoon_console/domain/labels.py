@@ -2,12 +2,14 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ratoon_console.domain.projects import kind_of
 from ratoon_console.domain.words import JSON, last_part, number
 
+_DIGEST = re.compile("[0-9a-f]{64}")
 _NO_OVERLAP = ("", "OVERLAP_UNSPECIFIED", "OVERLAP_NONE")
 _PREFERENCES = ("PREFERENCE_FIRST", "PREFERENCE_SECOND")
 
@@ -45,14 +47,14 @@ class Entry:
     """What an annotator enters: labels, a text, a number; ratings of an answer, or the better of two answers."""
 
     kind: str
-    """Kind of the task; `rate` and `compare` for human ratings, `spans` for marks in the text."""
+    """Kind of the task; `rate` and `compare` for human ratings, `spans` and `boxes` for marks."""
     choices: tuple[str, ...] = ()
     several: bool = False
     """Several labels may be chosen."""
     chosen: tuple[str, ...] = ()
     """Labels of the current answer."""
     hint: str = ""
-    """What a valid answer is."""
+    """What a valid answer is; of boxes, the attribute that names the image."""
     candidates: tuple[tuple[str, str], ...] = ()
     """Answers to rate with the preference for each, in the order in which they are shown."""
     scales: tuple[str, ...] = ()
@@ -88,6 +90,9 @@ def entry_of(task: JSON, labels: Sequence[str], person: str = "") -> Entry:
         return Entry(
             "spans", tuple(marked.get("labels", ())), may_overlap=marked.get("overlap", "") not in _NO_OVERLAP
         )
+    if marked := task.get("marks", {}).get("boxes"):
+        attribute = marked.get("imageAttribute") or "image"
+        return Entry("boxes", tuple(marked.get("labels", ())), hint=attribute)
     spec = task.get("task", {}).get(kind, {})
     if kind == "regress":
         return Entry(kind, hint=_number_words(spec))
@@ -97,6 +102,20 @@ def entry_of(task: JSON, labels: Sequence[str], person: str = "") -> Entry:
     proposed = task.get("proposedLabel", "")
     chosen = proposed.split("\n") if several else [proposed]
     return Entry(kind, tuple(spec.get("labels") or labels), several, tuple(filter(None, chosen)))
+
+
+def image_type(data: bytes) -> str:
+    """Return the media type of an image by its first bytes; empty if it is none that browsers show in any case."""
+    kinds = {b"\x89PNG\r\n\x1a\n": "image/png", b"\xff\xd8\xff": "image/jpeg", b"GIF8": "image/gif"}
+    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+        return "image/webp"
+    return next((kind for magic, kind in kinds.items() if data.startswith(magic)), "")
+
+
+def image_of(entry: Entry, record: JSON | None) -> str:
+    """Return the digest of the image of a record; empty if it names none, or the task is not about boxes."""
+    digest = str((record or {}).get("attributes", {}).get(entry.hint, "")) if entry.kind == "boxes" else ""
+    return digest if _DIGEST.fullmatch(digest) else ""
 
 
 def marked_words(answer: str) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from ratoon_console.domain.errors import BadForm
-from ratoon_console.domain.words import JSON, number
+from ratoon_console.domain.words import JSON, last_part, number
 
 STRATEGIES = {
     "STRATEGY_RANDOM": "at random",
@@ -35,16 +35,20 @@ EARLIER = {
 }
 """What a new version of a guideline means for earlier answers."""
 _PATTERN = re.compile(r"/(.+)/")
+_INTAKE = re.compile(
+    r"(?P<id>[a-z0-9-]+)\s*:\s*(?P<words>[^,]+?)(?:\s*,\s*(?P<day>\d+) a day)?(?:\s*,\s*(?P<total>\d+) in all)?"
+)
+"""Rule by which answers enter a queue, as a line of its form."""
 
 
 def queue_of(fields: Mapping[str, str], project: str) -> JSON:
     """Return the settings of a queue by its form; BadForm if one cannot be read."""
     dataset, _, version = _text(fields, "version").partition("/")
-    if not dataset or not version:
+    if bool(dataset) is not bool(version):
         raise BadForm("Enter a dataset version as dataset/version, for example mail/v1.")
     deadline = _text(fields, "deadline")
     settings: JSON = {
-        "datasetVersion": f"projects/{project}/datasets/{dataset}/versions/{version}",
+        "datasetVersion": f"projects/{project}/datasets/{dataset}/versions/{version}" if dataset else "",
         "guideline": _text(fields, "guideline"),
         "filter": _text(fields, "filter"),
         "overlap": int(_number(fields, "overlap", 1)),
@@ -61,6 +65,7 @@ def queue_of(fields: Mapping[str, str], project: str) -> JSON:
             "minGain": _number(fields, "min_gain", 0),
         },
         "preLabels": _pre_labels(fields),
+        "intakeRules": [_intake_rule(line) for line in _text(fields, "intake").splitlines() if line.strip()],
     }
     if deadline:
         try:
@@ -100,6 +105,98 @@ def rules_text(queue: JSON) -> str:
         + (f"/{each['pattern']}/" if each.get("pattern") else ", ".join(each["keywords"]))
         for each in rules
     )
+
+
+def _intake_rule(line: str) -> JSON:
+    """Return a rule by which answers enter a queue, by its line of the form."""
+    matched = _INTAKE.fullmatch(line.strip())
+    words = matched["words"].split() if matched else []
+    read = _SOURCES.get(words[0]) if words else None
+    if matched is None or read is None:
+        raise BadForm(
+            f"{line!r} is no rule. Write it as id: low-rated 2, id: traffic 1% or id: bad-cases RUN, and at the end "
+            "100 a day, 1000 in all."
+        )
+    limits = {"maxPerDay": int(matched["day"] or 0), "maxTasks": int(matched["total"] or 0)}
+    return {
+        "id": matched["id"],
+        **read(words[1:]),
+        **{name: value for name, value in limits.items() if value},
+    }
+
+
+def _traffic(words: list[str]) -> JSON:
+    share = next((each for each in words if each.endswith("%")), "1%")
+    choice = "CHOICE_UNCERTAIN" if "uncertain" in words else "CHOICE_RANDOM"
+    try:
+        return {
+            "traffic": {"share": float(share[:-1]) / 100, "choice": choice, "deployment": _deployment(words)}
+        }
+    except ValueError:
+        raise BadForm(f"{share!r} is no share.") from None
+
+
+def _low_rated(words: list[str]) -> JSON:
+    rating = next((int(each) for each in words if each.isdecimal()), 2)
+    conflicts = "conflicts" in words
+    return {"lowRated": {"maxRating": rating, "conflicts": conflicts, "deployment": _deployment(words)}}
+
+
+def _bad_cases(words: list[str]) -> JSON:
+    return {"badCases": {"evaluationRun": words[0] if words else ""}}
+
+
+def _deployment(words: list[str]) -> str:
+    return words[words.index("of") + 1] if "of" in words[:-1] else ""
+
+
+_SOURCES = {"traffic": _traffic, "low-rated": _low_rated, "bad-cases": _bad_cases}
+"""Reading of the words of a rule, by its source."""
+
+
+def intake_text(queue: JSON) -> str:
+    """Return the rules by which answers enter a queue as its form has them."""
+    return "\n".join(
+        f"{each['id']}: {_source_words(each)}, {number(each.get('maxPerDay'))} a day, "
+        f"{number(each.get('maxTasks'))} in all"
+        for each in queue.get("intakeRules", [])
+    )
+
+
+def _source_words(rule: JSON) -> str:
+    if "traffic" in rule:
+        source = rule["traffic"]
+        certain = " uncertain" if source.get("choice") == "CHOICE_UNCERTAIN" else ""
+        return f"traffic {100 * source.get('share', 0):g}%{certain}{_of(source)}"
+    if "lowRated" in rule:
+        source = rule["lowRated"]
+        conflicts = " conflicts" if source.get("conflicts") else ""
+        return f"low-rated {source.get('maxRating', 2)}{conflicts}{_of(source)}"
+    run = rule.get("badCases", {}).get("evaluationRun", "")
+    return f"bad-cases {last_part(run)}".strip()
+
+
+def _of(source: JSON) -> str:
+    return f" of {last_part(source['deployment'])}" if source.get("deployment") else ""
+
+
+def intake_rows(queue: JSON, today: str) -> list[JSON]:
+    """Return the rules by which answers enter a queue, in words and with their counts; `today` is YYYY-MM-DD (UTC)."""
+    counts = {each["rule"]: each for each in queue.get("intakeCounts", [])}
+    return [_intake_row(rule, counts.get(rule["id"], {}), today) for rule in queue.get("intakeRules", [])]
+
+
+def _intake_row(rule: JSON, count: JSON, today: str) -> JSON:
+    return {
+        "id": rule["id"],
+        "words": _source_words(rule).replace("-", " "),
+        "total": number(count.get("taskCount")),
+        "most": number(rule.get("maxTasks")),
+        "today": number(count.get("dayCount")) if count.get("day") == today else 0,
+        "a_day": number(rule.get("maxPerDay")),
+        "returned": number(count.get("returnedCount")),
+        "problem": count.get("problem", ""),
+    }
 
 
 def guideline_of(fields: Mapping[str, str]) -> JSON:

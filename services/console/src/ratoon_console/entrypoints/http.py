@@ -23,6 +23,7 @@ from ratoon_console.application.ports import Api, Place, View
 from ratoon_console.application.sessions import Session
 from ratoon_console.domain.errors import BadForm, ConsoleError, NotSignedIn, Refused
 from ratoon_console.domain.exports import file_of
+from ratoon_console.domain.labels import image_type
 from ratoon_console.domain.people import Role
 from ratoon_console.domain.words import last_part, number
 from ratoon_console.entrypoints.request_context import COOKIE, RequestContext, wants_json
@@ -35,6 +36,7 @@ _TWICE_TEMPERATURE = 0.8
 _MAX_TEXT_CHARS = 100_000
 _MAX_FORM_BYTES = 2 << 20
 _DEFAULT_TOKENS, _MAX_TOKENS = 64, 2048
+_DIGEST = re.compile("[0-9a-f]{64}")
 _REQUEST_ID = re.compile(r'name="request_id" value="[^"]*"')
 
 
@@ -75,6 +77,7 @@ class Site:
                     "/p/{project}/queues/{queue}/export/{format}",
                     guarded(self._export_queue, Role.ENGINEER),
                 ),
+                Route("/p/{project}/images/{digest}", guarded(self._image, Role.ANNOTATOR)),
                 Route("/p/{project}/ask", guarded(self._ask, Role.CALLER), methods=["POST"]),
                 Mount("/static", _Immutable(directory=self._static)),
                 Route("/{nowhere:path}", guarded(self._nowhere)),
@@ -164,6 +167,19 @@ class Site:
         return StreamingResponse(
             _joined(first, pieces), media_type="application/octet-stream", headers=headers
         )
+
+    async def _image(self, request: Request) -> Response:
+        """Send an image of a record; other files are refused, since a browser would show what they claim to be."""
+        digest, api = request.path_params["digest"], self._context.api(self._context.session(request))
+        if not _DIGEST.fullmatch(digest):
+            raise Refused(404, "NO_SUCH_FILE", "An image is named by its SHA-256 digest.")
+        pieces = api.content(digest)
+        first = await anext(pieces, b"")
+        kind = image_type(first)
+        if not kind:
+            raise Refused(415, "NOT_AN_IMAGE", f"The blob {digest} is no PNG, JPEG, GIF or WebP image.")
+        headers = {**_NO_STORE, "cache-control": "private, max-age=3600"}
+        return StreamingResponse(_joined(first, pieces), media_type=kind, headers=headers)
 
     async def _ask(self, request: Request) -> Response:
         """Stream a model's answer as server-sent events."""

@@ -190,7 +190,7 @@ function prepare() {
   if (undo && history.length) undo.hidden = undo.closest("form").hidden = false;
   const count = live.querySelector("[data-answered]");
   if (count) count.textContent = answered ? `${answered.toLocaleString("en")} answered since this page was opened` : "";
-  live.spans = window.spansOf?.(live) || null;
+  live.spans = window.spansOf?.(live) || window.boxesOf?.(live) || null;
 }
 
 function showNext() {

@@ -1,6 +1,7 @@
 """Labels: guidelines, label sets with agreement, the review queue, and one task at a time for the keyboard."""
 
 import asyncio
+from datetime import UTC, datetime
 
 from ratoon_console.application.ports import Api, Place, View
 from ratoon_console.domain import labels, queues
@@ -63,6 +64,7 @@ async def queue_page(place: Place, api: Api) -> View:
             "summary": summary,
             "refills": refills.items,
             "busy": busy,
+            "today": datetime.now(UTC).date().isoformat(),
             "guidelines": guidelines.items,
             "forms": queues,
         },
@@ -89,15 +91,17 @@ async def review_page(place: Place, api: Api) -> View:
         api.get(place.parent),
         _guideline(place.parent, api),
     )
-    queue = labels.queue_of(summary)
+    queue, record = labels.queue_of(summary), await _record(task, api)
+    entry = labels.entry_of(task or {}, (guideline or project).get("labels", []), _name_of(place))
     return View(
         "review.html",
         "Review",
         {
             "task": task,
-            "record": await _record(task, api),
+            "record": record,
             "guideline": guideline,
-            "entry": labels.entry_of(task or {}, (guideline or project).get("labels", []), _name_of(place)),
+            "entry": entry,
+            "image": labels.image_of(entry, record),
             "queue": queue,
             "reason": reason,
             "marked_words": labels.marked_words,
@@ -120,6 +124,7 @@ async def _work_page(place: Place, queue_id: str, api: Api) -> View:
         )
     guideline, record = await asyncio.gather(api.find(queue["guideline"]), _record(task, api))
     progress = labels.progress_of(queue)
+    entry = labels.entry_of(task or {}, (guideline or {}).get("labels", []), _name_of(place))
     return View(
         "review.html",
         "Review" if to_review else "Label",
@@ -127,7 +132,8 @@ async def _work_page(place: Place, queue_id: str, api: Api) -> View:
             "task": task,
             "record": record,
             "guideline": guideline,
-            "entry": labels.entry_of(task or {}, (guideline or {}).get("labels", []), _name_of(place)),
+            "entry": entry,
+            "image": labels.image_of(entry, record),
             "queue": progress,
             "reason": "",
             "queue_id": queue_id,
@@ -174,6 +180,8 @@ def _name_of(place: Place) -> str:
 async def _record(task: JSON | None, api: Api) -> JSON | None:
     if task is None:
         return None
+    if task.get("answerId"):
+        return {"text": task.get("text", ""), "language": "", "chars": len(task.get("text", ""))}
     name = f"{task['datasetVersion']}/records/{task['recordId']}"
     return await api.find(name, reader=task["name"], purpose="Answered by an annotator")
 
