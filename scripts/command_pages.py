@@ -151,6 +151,7 @@ CONSOLE = {
     "ListQueues": '/queues"',
     "ListRefills": "/refills",
     "ReviewTask": ":review",
+    "SubmitTask": ":submit",
     "SummarizeQueue": ":summarize",
     "WithdrawAnswer": ":withdraw",
     "CancelCrawl": ":cancel",
