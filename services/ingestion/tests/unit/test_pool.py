@@ -1,10 +1,18 @@
-"""A pool of processes: order, what this process computes itself, and a process that dies."""
+"""A pool of processes: order, what this process computes itself, processes that stay, and one that dies.
 
+The functions are those of libraries: spawned processes cannot import this module.
+"""
+
+import operator
 import os
+from functools import partial
 
 import pytest
 
 from ratoon_ingestion.worker.pool import WorkerCrashed, mapped
+
+PROCESS = "__import__('time').sleep(0.01) or __import__('os').getpid()"
+"""Returns the process that evaluates it, after a while."""
 
 
 @pytest.mark.parametrize("processes", [1, 2])
@@ -12,15 +20,27 @@ def test_results_come_in_the_order_of_the_inputs(processes):
     assert list(mapped(abs, range(-100, 0), processes)) == list(range(100, 0, -1))
 
 
-def test_this_process_computes_while_the_others_start():
-    pids = list(mapped(process_of, range(50), 2))
-    assert os.getpid() in pids
+def test_this_process_computes_too_and_the_others_stay():
+    first, second = (set(mapped(eval, [PROCESS] * 30, 2)) for _ in range(2))
+    assert os.getpid() in first & second
+    assert first == second and len(first) == 2
 
 
-def process_of(item: int) -> int:
-    return os.getpid()
-
-
-def test_a_process_that_dies_is_reported():
+def test_a_process_that_dies_is_reported_and_replaced():
+    dies = f"({PROCESS}) == {os.getpid()} or __import__('os')._exit(1)"
     with pytest.raises(WorkerCrashed, match="A curation process died"):
-        list(mapped(os._exit, [1], 2))
+        list(mapped(eval, [dies] * 10, 2))
+    assert list(mapped(abs, range(-10, 0), 2)) == list(range(10, 0, -1))
+
+
+def test_a_process_that_died_between_two_curations_is_replaced():
+    pids = set(mapped(eval, [PROCESS] * 30, 2)) - {os.getpid()}
+    for pid in pids:
+        os.kill(pid, 9)
+    assert len(pids) == 1
+    assert set(mapped(eval, [PROCESS] * 30, 2)) & pids == set()
+
+
+def test_what_the_function_raises_is_raised_here():
+    with pytest.raises(ZeroDivisionError):
+        list(mapped(partial(operator.truediv, 1), range(-5, 5), 2))
