@@ -263,7 +263,7 @@ def test_balanced_weights_make_labels_count_the_same():
 def test_penalties_pull_weights_towards_zero(tmp_path):
     def size(name: str, **settings: float) -> float:
         model, _ = trained(tmp_path / name, recipe_of(replace(SIZES, **settings), epochs=8))
-        return float(model.module.convolutions[0].weight.abs().mean())
+        return float(model.module.convolutions[0].weight.detach().abs().mean())
 
     usual = size("none")
     assert size("l1", l1=1e-2) < usual and size("l2", l2=1e-1) < usual
