@@ -60,7 +60,7 @@ from ratoon_ingestion.worker.sorted_records import Staying, in_id_order
 from ratoon_ingestion.worker.spec import config_of, report_message, source_of
 from ratoon_ingestion.worker.stages import StageSettings
 from ratoon_ingestion.worker.steps.apply import Report
-from ratoon_ingestion.worker.tree import RecordWriter, merkle_root, write_json, write_rejected
+from ratoon_ingestion.worker.tree import RecordWriter, merkle_root, write_json, write_rejected, writing
 
 JSON = dict[str, Any]
 
@@ -101,7 +101,7 @@ def curate(spec: CurationSpec, store: ArtifactStore, scratch: Path, report: Prog
     with _workplace(scratch) as folder:
         settings = with_contamination(settings, spec.decontamination, store, folder)
         settings = with_models(settings, spec.version, spec.step_sources, store, folder)
-        reader = SourceReader(tuple(map(source_of, spec.sources)), store)
+        reader = SourceReader(tuple(map(source_of, spec.sources)), store, folder=folder)
         rejected, reports = _curate_batches(
             executor_of(spec, store), settings, reader, folder / "curated.arrow", report
         )
@@ -203,8 +203,8 @@ def _staying(
 
 def _own_ids(records: Curated, rows: Numbers, key: bytes) -> Names:
     """The ids of the rows that stay; the second record of one source text gets an id of its own."""
-    ids = np.array(records.ids[rows])
-    order = order_of(ids)
+    ids: Names = records.arrays.taken(records.ids, rows)
+    order = order_of(ids, arrays=records.arrays)
     again = ~is_first(ids, order)
     occurrence = 0
     for place in np.flatnonzero(again).tolist():
@@ -233,19 +233,20 @@ def _write(
     """Write the tree; return the result, and the digests of the files that its records refer to."""
     config, tree = config_of(spec.curation), folder / "tree"
     _check_counted(counts, config)
-    builder, writer = ProfileBuilder(), RecordWriter(tree)
-    for table in in_id_order(records, staying, folder):
-        builder.add(table)
-        writer.add(table)
-    writer.finish()
+    builder, writer = ProfileBuilder(folder), RecordWriter(tree)
+    with writing(writer, spec.processes) as write:
+        for table in in_id_order(records, staying, folder):
+            builder.add(table)
+            write(table)
     _check_losses(counts, builder, config)
     write_rejected(tree, rejected)
     profile = builder.result(counts, config, duplicates)
     write_json(tree, "profile.json", profile)
-    order = order_of(staying.ids)
+    order = order_of(staying.ids, arrays=records.arrays)
     totals: JSON = {
         "merkle_root": merkle_root(
-            in_digits(staying.ids, order), in_digits(records.digests, staying.rows[order])
+            in_digits(staying.ids, order),
+            in_digits(records.digests, records.arrays.taken(staying.rows, order)),
         ),
         "items": counts.items,
         "records": counts.records,

@@ -6,9 +6,8 @@ shingles stay in the Arrow file of the curation.
 
 import hashlib
 from collections.abc import Iterator
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ratoon.tasks.labels import label_key
+from ratoon_ingestion.worker.arrays import Arrays
 from ratoon_ingestion.worker.batches import SKETCHES
 from ratoon_ingestion.worker.index.sketches import Sketches
 from ratoon_ingestion.worker.names import Names, Numbers, is_first, names_of, order_of
@@ -39,23 +39,18 @@ class Curated:
         self.table = table
         self.batches: list[pa.RecordBatch] = table.to_batches()
         self.starts = np.cumsum([0, *(batch.num_rows for batch in self.batches)], dtype=np.int64)
-        rows = table.num_rows
-
-        def column(name: str, dtype: npt.DTypeLike, *shape: int) -> npt.NDArray[Any]:
-            if folder is None or not rows:
-                return np.zeros((rows, *shape), dtype)
-            return np.memmap(folder / f"{name}.column", dtype, "w+", shape=(rows, *shape))
-
-        self.ids: Names = column("ids", np.uint64, 4)
-        self.digests: Names = column("digests", np.uint64, 4)
-        self.simhashes: Hashes = column("simhashes", np.uint64)
-        self.answers: Hashes = column("answers", np.uint64)
+        self.arrays = Arrays(folder)
+        column = partial(self.arrays, table.num_rows)
+        self.ids: Names = column(np.uint64, 4)
+        self.digests: Names = column(np.uint64, 4)
+        self.simhashes: Hashes = column(np.uint64)
+        self.answers: Hashes = column(np.uint64)
         """A hash of the answers, tools and system messages of an example; 0 for a text."""
-        self.labels: Hashes = column("labels", np.uint64)
+        self.labels: Hashes = column(np.uint64)
         """A hash of the label, the same for spellings of one; 0 for none, and for examples."""
-        self.priority: npt.NDArray[np.uint8] = column("priority", np.uint8)
+        self.priority: npt.NDArray[np.uint8] = column(np.uint8)
         """Which of several equal records stays: labelled ones before others, then whole ones before cut ones."""
-        self.shingle_counts: npt.NDArray[np.int32] = column("shingle_counts", np.int32)
+        self.shingle_counts: npt.NDArray[np.int32] = column(np.int32)
         self._offsets: list[npt.NDArray[np.int32]] = []
         self._shingles: list[Hashes] = []
         for start, batch in zip(self.starts.tolist(), self.batches, strict=False):
@@ -107,7 +102,7 @@ class Curated:
 
         By digest, id, label, source and path.
         """
-        order = order_of(self.digests, self.ids)
+        order = order_of(self.digests, self.ids, arrays=self.arrays)
         same = ~(is_first(self.digests, order) | is_first(self.ids, order))
         for start, stop in _spans(same):
             rows = order[start:stop].tolist()
@@ -124,7 +119,7 @@ class Curated:
 
         They are copies; long records are in smaller tables.
         """
-        rows = np.sort(rows)
+        rows = self._ascending(rows)
         bounds = np.searchsorted(rows, self.starts)
         waiting: list[pa.RecordBatch] = []
         start = held = 0
@@ -139,6 +134,13 @@ class Curated:
             if (is_full or high == len(rows)) and start < high:
                 yield rows[start:high], pa.Table.from_batches(waiting)
                 waiting, start, held = [], high, 0
+
+    def _ascending(self, rows: Numbers) -> Numbers:
+        """Return a copy of some rows in ascending order."""
+        ascending: Numbers = self.arrays(len(rows), np.int64)
+        ascending[:] = rows
+        ascending.sort()
+        return ascending
 
     def _tie(self, row: int) -> tuple[str, ...]:
         batch = int(np.searchsorted(self.starts, row, side="right")) - 1

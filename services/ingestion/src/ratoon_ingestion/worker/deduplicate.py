@@ -18,12 +18,13 @@ import pyarrow.ipc
 
 from ratoon_ingestion.domain.conversations import SEGMENT_OF
 from ratoon_ingestion.domain.curation import CurationConfig, CurationStep, Rejected
+from ratoon_ingestion.worker.arrays import Arrays, Flags, Groups, Numbers, blocks, equal_rows
 from ratoon_ingestion.worker.batches import REJECTED, START_CHARS
 from ratoon_ingestion.worker.curated import Curated
 from ratoon_ingestion.worker.duplicates import near_duplicates
-from ratoon_ingestion.worker.names import Numbers, hexadecimal, hexadecimals, is_first
+from ratoon_ingestion.worker.names import hexadecimal, hexadecimals, is_first
 
-_BLOCK = 20_000
+_BLOCK = 10_000
 """Records of which all columns are read at a time."""
 Vote = dict[str, Any]
 """A label that a duplicate carried, its source and its time."""
@@ -48,8 +49,9 @@ class _Retired:
 
     def __init__(self, records: Curated) -> None:
         self._records = records
-        self.stays = np.arange(len(records))
-        self.is_equal = np.zeros(len(records), np.bool_)
+        self.stays: Numbers = records.arrays.numbers(len(records))
+        self.is_equal: Flags = records.arrays(len(records), np.bool_)
+        self.gone: Flags = records.arrays(len(records), np.bool_)
 
     def retire(self, groups: Iterable[Numbers], *, equal: bool) -> None:
         """Let one row of each group stay: the first of those that go before the others."""
@@ -57,17 +59,13 @@ class _Retired:
             stays = group[np.argmin(self._records.priority[group])]
             self.stays[group] = stays
             self.is_equal[group] = equal
+            self.gone[group] = True
+            self.gone[stays] = False
 
-    @property
-    def gone(self) -> npt.NDArray[np.bool_]:
-        """Return which rows go."""
-        gone: npt.NDArray[np.bool_] = self.stays != np.arange(len(self.stays))
-        return gone
-
-    def represented(self) -> Iterator[Numbers]:
-        """Yield the rows that each row stands for, itself among them, if there are others."""
-        last = self.stays[self.stays]
-        yield from _groups(last)
+    def represented(self) -> Iterable[Numbers]:
+        """Return the rows that each row stands for, itself among them, if there are others."""
+        arrays = self._records.arrays
+        return equal_rows(arrays.taken(self.stays, self.stays), arrays)
 
 
 def deduplicate(table: pa.Table, config: CurationConfig, scratch: Path | None = None) -> Deduplicated:
@@ -82,25 +80,32 @@ def deduplicate(table: pa.Table, config: CurationConfig, scratch: Path | None = 
 
 def deduplicated(records: Curated, config: CurationConfig, scratch: Path | None = None) -> Deduplicated:
     """Return what `deduplicate` does, of records whose columns are read already."""
-    order = records.in_order()
-    bounds = np.append(np.flatnonzero(is_first(records.digests, order)), len(order))
-    equal = [order[start:stop] for start, stop in _longer(bounds)]
+    order, arrays = records.in_order(), records.arrays
+    equal = Groups(order, is_first(records.digests, order))
     retired = _Retired(records)
     if config.exact_duplicates:
         retired.retire(equal, equal=True)
-    left = order[~retired.gone[order]]
+    left = arrays.where(~arrays.taken(retired.gone, order), order)
     similar = near_duplicates(
-        table_column(records, "shingles"), records.simhashes[left], config.cluster_threshold, left, scratch
+        table_column(records, "shingles"),
+        arrays.taken(records.simhashes, left),
+        config.cluster_threshold,
+        left,
+        scratch,
     )
-    wordings = [left[group] for group in _groups(similar.roots)]
-    clusters = np.arange(len(records))
-    for group in wordings:
+    alike = equal_rows(similar.roots, arrays)
+
+    def wordings() -> Iterator[Numbers]:
+        return (left[group] for group in alike)
+
+    clusters = arrays.numbers(len(records))
+    for group in wordings():
         clusters[group] = min(group.tolist(), key=lambda row: tuple(records.ids[row].tolist()))
     if config.near_duplicate_threshold:
-        same = (part for group in wordings for part in _parts(group, records.answers))
+        same = (part for group in wordings() for part in _parts(group, records.answers))
         retired.retire(same, equal=False)
     gone = retired.gone
-    rows = left[~gone[left]]
+    rows = arrays.where(~arrays.taken(gone, left), left)
     disputed = {
         int(group[retired.stays[group] == group][0]): group
         for group in retired.represented()
@@ -109,8 +114,8 @@ def deduplicated(records: Curated, config: CurationConfig, scratch: Path | None 
     counts = {
         "exact_groups": len(equal),
         "exact_label_conflicts": sum(_differ(records, group) for group in equal),
-        "near_clusters": len(wordings),
-        "near_label_conflicts": sum(_differ(records, group) for group in wordings),
+        "near_clusters": len(alike),
+        "near_label_conflicts": sum(_differ(records, group) for group in wordings()),
         "records_in_conflict": len(disputed),
         **{f"pairs_{name}": count for name, count in similar.candidates.items()},
     }
@@ -120,7 +125,7 @@ def deduplicated(records: Curated, config: CurationConfig, scratch: Path | None 
         return *step, hexadecimal(records.ids[retired.stays[row]])
 
     rejected = spooled(rejections(records, np.flatnonzero(gone), reason), scratch, "duplicates")
-    return Deduplicated(rows, clusters[rows], rejected, counts, _votes(records, disputed))
+    return Deduplicated(rows, arrays.taken(clusters, rows), rejected, counts, _votes(records, disputed))
 
 
 def with_families(records: Curated, unique: Deduplicated) -> Deduplicated:
@@ -149,8 +154,10 @@ def with_families(records: Curated, unique: Deduplicated) -> Deduplicated:
 
 def _segments(records: Curated, unique: Deduplicated) -> Iterator[tuple[list[int], list[str]]]:
     """Yield the clusters of segments that stay, and the texts that they are of."""
-    cluster_of = np.full(len(records), -1, np.int64)
-    cluster_of[unique.rows] = unique.clusters
+    cluster_of = records.arrays(len(records), np.int64)
+    cluster_of[:] = -1
+    for part in blocks(len(unique.rows)):
+        cluster_of[unique.rows[part]] = unique.clusters[part]
     for start, batch in zip(records.starts.tolist(), records.batches, strict=False):
         parents = pc.map_lookup(batch.column("attributes"), SEGMENT_OF, "first")
         places = np.flatnonzero(parents.is_valid().to_numpy(zero_copy_only=False))
@@ -187,31 +194,14 @@ def _differ(records: Curated, group: Numbers) -> bool:
     return len(np.unique(labels[labels != 0])) > 1
 
 
-def _groups(roots: Numbers) -> Iterator[Numbers]:
-    """Yield the places of equal numbers, if there are several, in ascending order."""
-    order = np.argsort(roots, kind="stable")
-    in_order = roots[order]
-    is_new = np.ones(len(order) + 1, np.bool_)
-    is_new[1:-1] = in_order[1:] != in_order[:-1]
-    for start, stop in _longer(np.flatnonzero(is_new)):
-        yield order[start:stop]
-
-
 def _parts(group: Numbers, keys: npt.NDArray[np.uint64]) -> Iterator[Numbers]:
     """Yield the members of a group with equal keys, if there are several, in their order."""
     values = keys[group]
     if (values == values[0]).all():
         yield group
         return
-    _, inverse = np.unique(values, return_inverse=True)
-    for places in _groups(inverse.astype(np.int64)):
+    for places in equal_rows(values, Arrays()):
         yield group[places]
-
-
-def _longer(bounds: Numbers) -> Iterator[tuple[int, int]]:
-    """Yield the bounds of runs of two or more."""
-    for place in np.flatnonzero(np.diff(bounds) > 1).tolist():
-        yield int(bounds[place]), int(bounds[place + 1])
 
 
 def rejections(

@@ -5,16 +5,14 @@ counts when the true Jaccard similarity of its shingles reaches the threshold. W
 belongs to it. Memory holds a few numbers a record; shingles are read where they stand.
 """
 
-import tempfile
-from array import array
-from collections.abc import Iterator
+from collections.abc import Iterator, MutableSequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
+from ratoon_ingestion.worker.arrays import Arrays, Numbers, blocks, equal_rows, is_new, sort_into
 from ratoon_ingestion.worker.shingles import PERMUTATIONS, Hashes, keys_of_bands, similarity
 
 _RECALL = 0.999
@@ -22,20 +20,19 @@ _SLICE, _SLICE_HASHES = 10_000, 2_000_000
 _SQUARE = 512
 """SimHashes that are compared with each other at a time."""
 _COMPARED_PAIRS = 1 << 20
-"""Pairs that are remembered, so that they are not compared again in another band."""
+"""Places for pairs that are remembered, so that they are not compared again in another band."""
 SIMHASH_BITS = 3
 """Texts whose SimHashes differ in at most this many of 64 bits are candidates."""
-
-Numbers = npt.NDArray[np.int64]
 
 
 @dataclass
 class Clusters:
     """A union-find over rows; the smallest row of a cluster is its root."""
 
-    parents: "array[int]"
+    parents: MutableSequence[int] | memoryview
     verified: int = 0
-    compared: set[tuple[int, int]] = field(default_factory=set)
+    compared: memoryview = field(default_factory=lambda: memoryview(np.zeros(2 * _COMPARED_PAIRS, np.int64)))
+    """Pairs of rows that were compared, each in the place of its hash, where a later one replaces it."""
 
     def root(self, row: int) -> int:
         """The smallest row of this row's cluster."""
@@ -49,11 +46,23 @@ class Clusters:
         low, high = sorted((self.root(left), self.root(right)))
         self.parents[high] = low
 
-    def roots(self) -> Numbers:
+    def was_compared(self, one: int, other: int) -> bool:
+        """Return whether this pair is remembered, and remember it. `other` is greater than 0."""
+        place = (one * 0x9E3779B1 + other * 0x85EBCA77) % _COMPARED_PAIRS * 2
+        if self.compared[place] == one and self.compared[place + 1] == other:
+            return True
+        self.compared[place], self.compared[place + 1] = one, other
+        return False
+
+    def roots(self, arrays: Arrays | None = None) -> Numbers:
         """Return the root of each row."""
-        roots = np.array(self.parents, np.int64)
-        while (further := roots[roots]).tobytes() != roots.tobytes():
-            roots = further
+        parents = np.asarray(self.parents, np.int64)
+        roots: Numbers = (arrays or Arrays())(len(parents), np.int64)
+        for block in blocks(len(parents)):
+            rows = parents[block]
+            while ((further := parents[rows]) != rows).any():
+                rows = further
+            roots[block] = rows
         return roots
 
 
@@ -86,14 +95,14 @@ def near_duplicates(
     `order`: the rows of `shingles` to compare, which are numbered by it; all in their order, unless given. The
     hashes of bands stand in a file in `scratch` meanwhile, so that memory holds those of one band.
     """
-    rows = _Rows(shingles, order)
-    clusters = Clusters(array("q", range(len(rows))))
+    rows, arrays = _Rows(shingles, order), Arrays(scratch)
+    clusters = Clusters(memoryview(arrays.numbers(len(rows))))
     named = {"minhash": 0, "simhash": 0}
-    for bucket in _minhash_buckets(rows, threshold, scratch):
+    for bucket in _minhash_buckets(rows, threshold, arrays):
         named["minhash"] += _compare(clusters, rows, bucket, threshold)
-    for bucket in _simhash_buckets(simhashes):
+    for bucket in _simhash_buckets(simhashes, arrays):
         named["simhash"] += _compare(clusters, rows, bucket, threshold)
-    return Similar(clusters.roots(), {**named, "confirmed": clusters.verified})
+    return Similar(clusters.roots(arrays), {**named, "confirmed": clusters.verified})
 
 
 class _Rows:
@@ -103,13 +112,13 @@ class _Rows:
         self._views = [(chunk.offsets.to_numpy(), chunk.values.to_numpy()) for chunk in shingles.chunks]
         lengths = [len(chunk) for chunk in shingles.chunks]
         self._starts = np.concatenate([[0], np.cumsum(lengths)]) if lengths else np.zeros(1, dtype=np.int64)
-        self._order = np.arange(self._starts[-1]) if order is None else order
+        self._order = order
 
     def __len__(self) -> int:
-        return len(self._order)
+        return int(self._starts[-1]) if self._order is None else len(self._order)
 
     def __getitem__(self, place: int) -> Hashes:
-        row = int(self._order[place])
+        row = place if self._order is None else int(self._order[place])
         chunk = int(np.searchsorted(self._starts, row, side="right")) - 1
         offsets, flat = self._views[chunk]
         local = row - int(self._starts[chunk])
@@ -129,34 +138,40 @@ class _Rows:
             yield start, members
 
 
-def _minhash_buckets(rows: _Rows, threshold: float, scratch: Path | None) -> Iterator[Numbers]:
+def _minhash_buckets(rows: _Rows, threshold: float, arrays: Arrays) -> Iterator[Numbers]:
     bands, width = bands_for(threshold)
     if len(rows) < 2:
         return
-    with tempfile.TemporaryFile(dir=scratch) as file:
-        file.truncate(4 * bands * len(rows))
-        for start, members in rows.slices():
-            offsets = np.cumsum([0, *(member.size for member in members)], dtype=np.int64)
-            for band, keys in enumerate(keys_of_bands(np.concatenate(members), offsets, bands, width)):
-                file.seek(4 * (band * len(rows) + start))
-                file.write(keys.tobytes())
-        for band in range(bands):
-            file.seek(4 * band * len(rows))
-            yield from _equal(np.frombuffer(file.read(4 * len(rows)), np.uint32))
+    keys = arrays(bands, np.uint32, len(rows))
+    for start, members in rows.slices():
+        offsets = np.cumsum([0, *(member.size for member in members)], dtype=np.int64)
+        keys[:, start : start + len(members)] = keys_of_bands(np.concatenate(members), offsets, bands, width)
+    for band in range(bands):
+        yield from equal_rows(keys[band], arrays)
 
 
-def _simhash_buckets(simhashes: Hashes) -> Iterator[Numbers]:
+def _simhash_buckets(simhashes: Hashes, arrays: Arrays) -> Iterator[Numbers]:
     """Rows of equal SimHashes, and rows of each two that differ in at most three bits.
 
     One of their four 16-bit quarters is equal (pigeonhole).
     """
-    order, bounds = _runs(simhashes)
-    distinct = simhashes[order[bounds[:-1]]]
-    for value in np.flatnonzero(np.diff(bounds) > 1):
-        yield order[bounds[value] : bounds[value + 1]]
+    order, bounds = (arrays(len(simhashes) + extra, np.int64) for extra in (0, 1))
+    values, count = arrays(len(simhashes), np.uint64), 0
+    for part in sort_into(order, simhashes):
+        in_order = simhashes[order[part]]
+        first = np.flatnonzero(is_new(in_order))
+        bounds[count : count + len(first)] = part.start + first
+        values[count : count + len(first)] = in_order[first]
+        count += len(first)
+    bounds[count] = len(simhashes)
+    distinct = values[:count]
+    for part in blocks(count):
+        longer = np.flatnonzero(np.diff(bounds[part.start : part.stop + 1]) > 1) + part.start
+        for value in longer.tolist():
+            yield np.array(order[bounds[value] : bounds[value + 1]])
     quarters = distinct.view(np.uint16).reshape(-1, SIMHASH_BITS + 1)
     for quarter in range(SIMHASH_BITS + 1):
-        for bucket in _equal(np.ascontiguousarray(quarters[:, quarter])):
+        for bucket in equal_rows(quarters[:, quarter], arrays):
             for one, other in _close(bucket, distinct):
                 members = [order[bounds[value] : bounds[value + 1]] for value in (one, other)]
                 yield np.sort(np.concatenate(members))
@@ -174,33 +189,14 @@ def _close(bucket: Numbers, hashes: Hashes) -> Iterator[Numbers]:
             yield from bucket[pairs[pairs[:, 0] < pairs[:, 1]]]
 
 
-def _equal(keys: npt.NDArray[np.unsignedinteger]) -> Iterator[Numbers]:
-    """Groups of two or more rows with equal keys, each in ascending order."""
-    order, bounds = _runs(keys)
-    for group in np.flatnonzero(np.diff(bounds) > 1):
-        yield order[bounds[group] : bounds[group + 1]]
-
-
-def _runs(keys: npt.NDArray[np.unsignedinteger]) -> tuple[Numbers, Numbers]:
-    """Return the rows in the order of their keys, and the bounds of those with equal ones."""
-    order = np.argsort(keys, kind="stable")
-    in_order = keys[order]
-    is_first = np.ones(len(keys) + 1, np.bool_)
-    is_first[1:-1] = in_order[1:] != in_order[:-1]
-    return order, np.flatnonzero(is_first)
-
-
 def _compare(clusters: Clusters, rows: _Rows, bucket: Numbers, threshold: float) -> int:
     """Join what is similar in a bucket, each row against one row of each cluster; returns pairs compared."""
     met: list[int] = []
     count = 0
     for row in map(int, bucket):
         for other in met:
-            if clusters.root(row) == clusters.root(other) or (other, row) in clusters.compared:
+            if clusters.root(row) == clusters.root(other) or clusters.was_compared(other, row):
                 continue
-            if len(clusters.compared) == _COMPARED_PAIRS:
-                clusters.compared.clear()
-            clusters.compared.add((other, row))
             count += 1
             if similarity(rows[other], rows[row]) >= threshold:
                 clusters.join(other, row)

@@ -3,16 +3,14 @@
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from ratoon_ingestion.domain.conversations import KIND_ATTRIBUTE, RecordKind, is_preference
 from ratoon_ingestion.domain.mixtures import COPY_OF
+from ratoon_ingestion.worker.arrays import Arrays
 from ratoon_ingestion.worker.assignment import NO_TIME, Columns, Flags
 from ratoon_ingestion.worker.batches import TIME
 from ratoon_ingestion.worker.label_sets import Labels, SortedNames
@@ -25,21 +23,6 @@ _READ = ["record_id", "source_label", "cluster", "received_time", "attributes"]
 _PREFERENCES = pa.array([kind.value for kind in RecordKind if is_preference({KIND_ATTRIBUTE: kind})])
 _NAME = "^[0-9a-f]{64}$"
 _ABSENT = -2
-
-
-class Arrays:
-    """Arrays in files of a directory, which the system reads and gives back as they are used."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder, self._count = folder, 0
-
-    def __call__(self, rows: int, dtype: npt.DTypeLike, *shape: int) -> npt.NDArray[Any]:
-        """Return an array of zeros."""
-        if not rows:
-            return np.zeros((0, *shape), dtype)
-        self._count += 1
-        path = self._folder / f"array{self._count}"
-        return np.memmap(path, dtype, "w+", shape=(rows, *shape))
 
 
 @dataclass(frozen=True)

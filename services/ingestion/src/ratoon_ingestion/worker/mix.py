@@ -8,7 +8,6 @@ Memory holds a few numbers a record: columns stand in files that are mapped into
 
 import shutil
 import tempfile
-from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,12 +40,12 @@ from ratoon_ingestion.domain.mixtures import (
     repetitions,
 )
 from ratoon_ingestion.mixture_messages import mixture_of
+from ratoon_ingestion.worker.arrays import Arrays
 from ratoon_ingestion.worker.attachments import with_attachments
 from ratoon_ingestion.worker.batches import RECORDS, REJECTED
 from ratoon_ingestion.worker.curate import Progress, repeated
 from ratoon_ingestion.worker.duplicates import Clusters, near_duplicates
 from ratoon_ingestion.worker.label_sets import SortedNames
-from ratoon_ingestion.worker.labelled import Arrays
 from ratoon_ingestion.worker.names import Names, Numbers, coded, hexadecimals, in_digits, names_of, order_of
 from ratoon_ingestion.worker.normalise import comparable
 from ratoon_ingestion.worker.profile import Counts, ProfileBuilder
@@ -377,7 +376,7 @@ def _clusters(spilled: _Spilled, threshold: float, folder: Path) -> Numbers:
     similar = near_duplicates(
         records.column("shingles"), records.column("simhash").to_numpy(), threshold, scratch=folder
     )
-    joined = Clusters(array("q", similar.roots.tobytes()))
+    joined = Clusters(similar.roots.data)
     order = np.argsort(spilled.clusters, kind="stable")
     former = spilled.clusters[order]
     for place in np.flatnonzero(former[1:] == former[:-1]).tolist():
@@ -401,7 +400,7 @@ def _write(
     report(0.75, "Looking for near duplicates", done=0, total=count, unit="records")
     clusters = _clusters(spilled, spec.threshold, folder)
     report(0.9, "Writing records", done=count, total=count, unit="records")
-    builder, writer = ProfileBuilder(), RecordWriter(tree)
+    builder, writer = ProfileBuilder(folder), RecordWriter(tree)
     positions = positions_of(spilled.ids)
     size = spilled.records.select(RECORDS.names).nbytes
     for table in in_order(_completed(spilled, clusters, positions), count, RECORDS, folder, size):

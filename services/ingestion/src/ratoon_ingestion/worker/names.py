@@ -5,9 +5,11 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import numpy.typing as npt
 
+from ratoon_ingestion.worker.arrays import BLOCK, Arrays, blocks, is_new, sort_into
+from ratoon_ingestion.worker.arrays import Numbers as Numbers
+
 Names = npt.NDArray[np.uint64]
 """Names of 32 bytes, four big-endian numbers a row, whose order is that of their hexadecimal form."""
-Numbers = npt.NDArray[np.int64]
 
 
 def names_of(digests: Sequence[str]) -> Names:
@@ -28,21 +30,22 @@ def hexadecimals(names: Names) -> list[str]:
 
 def in_digits(names: Names, order: Numbers) -> Iterator[str]:
     """Yield the 64 hexadecimal digits of names in an order."""
-    for start in range(0, len(order), _DIGITS_BLOCK):
-        yield from hexadecimals(names[order[start : start + _DIGITS_BLOCK]])
+    for part in blocks(len(order), _DIGITS_BLOCK):
+        yield from hexadecimals(names[order[part]])
 
 
-def order_of(*names: Names) -> Numbers:
+def order_of(*names: Names, arrays: Arrays | None = None) -> Numbers:
     """Return the rows in the order of their first names; those of equal ones in that of the next, then in their own."""
-    first = np.ascontiguousarray(names[0][:, 0])
-    order = np.argsort(first, kind="stable")
-    in_order = first[order]
-    is_tied = np.zeros(len(order), np.bool_)
-    np.equal(in_order[1:], in_order[:-1], out=is_tied[1:])
-    is_tied[:-1] |= is_tied[1:].copy()
-    tied = order[is_tied]
-    columns = [column for each in names for column in each[tied].T]
-    order[is_tied] = tied[np.lexsort(columns[::-1])]
+    first = names[0][:, 0]
+    order: Numbers = (arrays or Arrays())(len(first), np.int64)
+    for part in sort_into(order, first):
+        rows = np.array(order[part])
+        is_tied = ~is_new(first[rows])
+        is_tied[:-1] |= is_tied[1:].copy()
+        tied = rows[is_tied]
+        columns = [column for each in names for column in each[tied].T]
+        rows[is_tied] = tied[np.lexsort(columns[::-1])]
+        order[part] = rows
     return order
 
 
@@ -58,12 +61,11 @@ def coded(names: Names) -> tuple[Numbers, Numbers]:
 def is_first(names: Names, order: Numbers) -> npt.NDArray[np.bool_]:
     """Return which rows, in their order, have another name than the one before."""
     first = np.ones(len(order), np.bool_)
-    for start in range(1, len(order), _BLOCK):
-        rows = order[start - 1 : start + _BLOCK]
+    for start in range(1, len(order), BLOCK):
+        rows = order[start - 1 : start + BLOCK]
         part = names[rows]
-        first[start : start + _BLOCK] = (part[1:] != part[:-1]).any(axis=1)
+        first[start : start + BLOCK] = (part[1:] != part[:-1]).any(axis=1)
     return first
 
 
-_BLOCK = 1 << 20
 _DIGITS_BLOCK = 20_000

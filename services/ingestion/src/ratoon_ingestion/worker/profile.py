@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from ratoon_ingestion.domain.assignment import order_key
 from ratoon_ingestion.domain.attachments import digests_in, references
 from ratoon_ingestion.domain.conversations import has_free_text
 from ratoon_ingestion.domain.curation import CurationConfig, CurationStep
+from ratoon_ingestion.worker.arrays import Arrays, Numbers, is_new, sort_into
 from ratoon_ingestion.worker.words import IDEOGRAPH_LENGTH, SYLLABLE_LENGTH
 
 REPLACED = "characters_replaced"
@@ -49,12 +51,14 @@ class Counts:
 
 
 class ProfileBuilder:
-    """The profile of records that are added in blocks; memory holds two numbers of each."""
+    """The profile of records that are added in blocks; memory does not grow with their number."""
 
-    def __init__(self) -> None:
+    def __init__(self, folder: Path | None = None) -> None:
+        """`folder`: for a file with the hashes of values; without one they are held in memory."""
         self.records = 0
         self.steps: Counter[str] = Counter()
-        self._numbers: dict[str, list[npt.NDArray[np.int32]]] = {"chars": [], "tokens": []}
+        self._lengths: dict[str, Counter[int]] = {"chars": Counter(), "tokens": Counter()}
+        self._distinct = _Distinct(folder)
         self._counts: dict[str, Counter[str]] = {
             name: Counter() for name in ("language", "source_label", "source", "licence")
         }
@@ -71,20 +75,23 @@ class ProfileBuilder:
         """Add records (without text: any of their other columns may be needed)."""
         self.records += records.num_rows
         self.steps.update(_steps(records))
-        for name, numbers in self._numbers.items():
-            numbers.append(records.column(name).to_numpy().astype(np.int32))
+        for name, lengths in self._lengths.items():
+            for row in pc.value_counts(records.column(name)).to_pylist():
+                lengths[row["values"]] += row["counts"]
         for name, counts in self._counts.items():
             column = _classes(records) if name == "source_label" else records.column(name)
             for row in pc.value_counts(column).to_pylist():
                 counts[row["values"] or ""] += row["counts"]
         for row in records.column("attributes").to_pylist():
             for name, value in row:
-                self._attributes.setdefault(name, _Values()).add(value)
+                if name not in self._attributes:
+                    self._attributes[name] = _Values(self._distinct, len(self._attributes))
+                self._attributes[name].add(value)
             self.attachments.update(digests_in(dict(row)))
             self._with_attachments += bool(references(dict(row)))
-        labels, lengths = records.column("source_label").fill_null(""), records.column("chars")
+        labels, chars = records.column("source_label").fill_null(""), records.column("chars")
         self._with_label += pc.sum(pc.not_equal(labels, "")).as_py() or 0
-        self._with_text += pc.sum(pc.greater(lengths, 0)).as_py() or 0
+        self._with_text += pc.sum(pc.greater(chars, 0)).as_py() or 0
         times = records.column("received_time")
         span = pc.min_max(times).as_py()
         self._first = min(filter(None, (self._first, span["min"])), default=None)
@@ -94,10 +101,8 @@ class ProfileBuilder:
 
     def result(self, counts: Counts, config: CurationConfig, duplicates: Mapping[str, int]) -> dict[str, Any]:
         """Return the profile of all records that were added."""
-        chars, tokens = (
-            np.concatenate(numbers) if numbers else np.empty(0, np.int32)
-            for numbers in self._numbers.values()
-        )
+        chars, tokens = self._lengths.values()
+        distinct = self._distinct.counts(len(self._attributes))
         languages, labels, sources, licences = map(_by_frequency, self._counts.values())
         return {
             "items": counts.items,
@@ -112,12 +117,14 @@ class ProfileBuilder:
             "steps": dict(sorted(self.steps.items())),
             "chars": _quantiles(chars),
             "tokens": _quantiles(tokens),
-            "tokens_total": int(tokens.sum(dtype=np.int64)),
+            "tokens_total": sum(value * count for value, count in tokens.items()),
             "languages": languages,
             "labels": labels,
             "sources": sources,
             "licences": licences,
-            "attributes": {name: values.stated() for name, values in sorted(self._attributes.items())},
+            "attributes": {
+                name: values.stated(distinct) for name, values in sorted(self._attributes.items())
+            },
             "received": {
                 "first": self._first.isoformat() if self._first else None,
                 "last": self._last.isoformat() if self._last else None,
@@ -142,10 +149,9 @@ class ProfileBuilder:
 class _Values:
     """How often each value of an attribute stands; of one with many values their number, by their hashes."""
 
-    def __init__(self) -> None:
+    def __init__(self, distinct: "_Distinct", number: int) -> None:
         self._counts: Counter[str] | None = Counter()
-        self._hashes: list[npt.NDArray[np.int64]] = []
-        self._new: list[int] = []
+        self._distinct, self._number = distinct, number
         self._records = 0
         self.present = 0
         """Number of records whose value is not empty."""
@@ -158,22 +164,61 @@ class _Values:
             self._counts[value] += 1
             if len(self._counts) <= _LISTED_VALUES:
                 return
-            self._new = list(map(hash, self._counts))
+            for each in self._counts:
+                self._distinct.add(self._number, each)
             self._counts = None
             return
-        self._new.append(hash(value))
-        if len(self._new) >= _BUFFERED_VALUES:
-            self._hashes = [self._distinct()]
-            self._new = []
+        self._distinct.add(self._number, value)
 
-    def stated(self) -> dict[str, int]:
-        """Return the counts, or the number of values and of records."""
+    def stated(self, distinct: Numbers) -> dict[str, int]:
+        """Return the counts, or the number of values and of records; `distinct` has the former by attribute."""
         if self._counts is not None:
             return dict(sorted(self._counts.items()))
-        return {"distinct": len(self._distinct()), "records": self._records}
+        return {"distinct": int(distinct[self._number]), "records": self._records}
 
-    def _distinct(self) -> npt.NDArray[np.int64]:
-        return np.unique(np.concatenate([*self._hashes, np.array(self._new, np.int64)]))
+
+class _Distinct:
+    """Counts the different values of attributes by their hashes, which stand in a file."""
+
+    def __init__(self, folder: Path | None) -> None:
+        self._arrays, self._path = Arrays(folder), folder and folder / "values.hashes"
+        self._waiting: list[tuple[int, int]] = []
+        self._in_memory: list[bytes] = []
+        if self._path is not None:
+            self._path.write_bytes(b"")
+
+    def add(self, number: int, value: str) -> None:
+        """Add a value of an attribute, which has a number."""
+        self._waiting.append((number, hash((number, value))))
+        if len(self._waiting) >= _BUFFERED_VALUES:
+            self._flush()
+
+    def counts(self, attributes: int) -> Numbers:
+        """Return how many different values each attribute has."""
+        self._flush()
+        stored = self._stored()
+        keys, order = stored.view(np.uint64)[:, 1], self._arrays(len(stored), np.int64)
+        counts = np.zeros(attributes, np.int64)
+        for part in sort_into(order, keys):
+            in_order = order[part]
+            new = in_order[is_new(keys[in_order])]
+            counts += np.bincount(stored[new, 0], minlength=attributes)
+        return counts
+
+    def _stored(self) -> npt.NDArray[np.int64]:
+        """Return the number of the attribute and the hash of each value."""
+        if self._path is None or not self._path.stat().st_size:
+            return np.frombuffer(b"".join(self._in_memory), np.int64).reshape(-1, 2)
+        return np.asarray(np.memmap(self._path, np.int64, "r")).reshape(-1, 2)
+
+    def _flush(self) -> None:
+        data = np.array(self._waiting, np.int64).tobytes()
+        self._waiting = []
+        if self._path is None:
+            self._in_memory.append(data)
+            return
+        with self._path.open("ab") as file:
+            file.write(data)
 
 
 def profile_of(
@@ -229,13 +274,23 @@ def _classes(records: pa.Table) -> pa.ChunkedArray:
     return records.column("source_label").filter(is_class)
 
 
-def _quantiles(numbers: npt.NDArray[np.int32]) -> dict[str, float]:
-    if not numbers.size:
+def _quantiles(lengths: Mapping[int, int]) -> dict[str, float]:
+    """Return the mean and quantiles of lengths, given how often each occurs; interpolated as numpy does by default."""
+    if not lengths:
         return {}
-    values = np.quantile(numbers, _QUANTILES)
-    return {"mean": round(float(numbers.mean()), 1)} | {
+    values = np.array(sorted(lengths), np.int64)
+    ends = np.cumsum([lengths[value] for value in values.tolist()])
+    places = np.array(_QUANTILES) * (ends[-1] - 1)
+    low = np.floor(places)
+    before, after = (
+        values[np.searchsorted(ends, np.minimum(place, ends[-1] - 1), "right")] for place in (low, low + 1)
+    )
+    share = places - low
+    between = np.where(share < 0.5, before + (after - before) * share, after - (after - before) * (1 - share))
+    mean = sum(value * count for value, count in lengths.items()) / int(ends[-1])
+    return {"mean": round(mean, 1)} | {
         f"p{int(quantile * 100)}": round(float(value), 1)
-        for quantile, value in zip(_QUANTILES, values, strict=True)
+        for quantile, value in zip(_QUANTILES, between, strict=True)
     }
 
 

@@ -2,8 +2,10 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.ipc
 
 from ratoon.storage.artifacts import ArtifactStore
 from ratoon_ingestion.worker.batches import REJECTED, items_batch, rejections_batch
@@ -12,16 +14,25 @@ from ratoon_ingestion.worker.readers.media import stored
 
 _BATCH_ITEMS = 256
 _BATCH_BYTES = 1 << 20
+_REJECTIONS = 1_000
+"""Rejections that are written at a time."""
 
 
 class SourceReader:
     """Reads the sources once; afterwards `items` is the number of items."""
 
     def __init__(
-        self, sources: tuple[SourceSpec, ...], store: ArtifactStore, limits: Limits | None = None
+        self,
+        sources: tuple[SourceSpec, ...],
+        store: ArtifactStore,
+        limits: Limits | None = None,
+        folder: Path | None = None,
     ) -> None:
+        """`folder`: for a file with the rejections; without one they are held in memory."""
         self._sources, self._store, self._limits = sources, store, limits or Limits()
-        self._rejected: list[pa.RecordBatch] = []
+        self._path = folder / "unread.arrow" if folder else None
+        self._buffer = pa.BufferOutputStream()
+        self._rejected = pa.ipc.new_stream(str(self._path) if self._path else self._buffer, REJECTED)
         self.items = 0
         self.row_counts: Counter[str] = Counter()
         """What joins, groups and sorts of rows counted."""
@@ -39,8 +50,10 @@ class SourceReader:
         return self.sources_done / len(self._sources)
 
     def rejected(self) -> pa.Table:
-        """What the readers rejected, schema REJECTED."""
-        return pa.Table.from_batches(self._rejected, schema=REJECTED)
+        """Return the rejections of the readers, schema REJECTED, once all batches were read."""
+        self._rejected.close()
+        source = pa.memory_map(str(self._path)) if self._path else self._buffer.getvalue()
+        return pa.ipc.open_stream(source).read_all()
 
     def _of(self, source: SourceSpec) -> Iterator[pa.RecordBatch]:
         items: list[Item] = []
@@ -50,6 +63,9 @@ class SourceReader:
             self.items += 1
             if isinstance(entry, Rejection):
                 rejections.append(entry)
+                if len(rejections) >= _REJECTIONS:
+                    self._rejected.write_batch(rejections_batch(source, rejections))
+                    rejections = []
                 continue
             if entry.kind is Kind.MEDIA:
                 entry = stored(entry, self._store)
@@ -60,4 +76,5 @@ class SourceReader:
                 items, size = [], 0
         if items:
             yield items_batch(source, items)
-        self._rejected.append(rejections_batch(source, rejections))
+        if rejections:
+            self._rejected.write_batch(rejections_batch(source, rejections))

@@ -6,12 +6,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ratoon_ingestion.domain.assignment import order_key
+from ratoon_ingestion.worker.arrays import Arrays
 from ratoon_ingestion.worker.assignment import Flags, sharing
 from ratoon_ingestion.worker.augmenting import AUGMENTED
 from ratoon_ingestion.worker.batches import ATTRIBUTES
 from ratoon_ingestion.worker.index.segment import Segment
 from ratoon_ingestion.worker.label_sets import SortedNames
-from ratoon_ingestion.worker.labelled import Arrays
 from ratoon_ingestion.worker.leakage import TextBlock, repeating, sketches_of
 from ratoon_ingestion.worker.names import Names, Numbers, coded, hexadecimals, names_of
 from ratoon_ingestion.worker.parts import PART, ROWS

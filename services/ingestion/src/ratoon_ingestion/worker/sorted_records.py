@@ -9,6 +9,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.ipc
 
+from ratoon_ingestion.worker.arrays import Arrays
+from ratoon_ingestion.worker.arrays import blocks as slices_of
 from ratoon_ingestion.worker.batches import RECORDS, VOTES, with_attributes
 from ratoon_ingestion.worker.curated import Curated
 from ratoon_ingestion.worker.deduplicate import Vote
@@ -35,10 +37,11 @@ class Staying:
 
 def in_id_order(records: Curated, staying: Staying, folder: Path) -> Iterator[pa.Table]:
     """Yield the records, schema RECORDS, in the order of their ids, in tables of limited size."""
-    count = len(staying.rows)
-    positions = positions_of(staying.ids)
-    place_of = np.full(len(records), -1, np.int64)
-    place_of[staying.rows] = np.arange(count)
+    count, arrays = len(staying.rows), records.arrays
+    positions = positions_of(staying.ids, arrays)
+    place_of = arrays(len(records), np.int64)
+    for part in slices_of(count):
+        place_of[staying.rows[part]] = np.arange(part.start, part.stop)
 
     def blocks() -> Iterator[tuple[Numbers, pa.Table]]:
         for rows, block in records.blocks(staying.rows, _PART):
@@ -48,10 +51,12 @@ def in_id_order(records: Curated, staying: Staying, folder: Path) -> Iterator[pa
     yield from in_order(blocks(), count, RECORDS, folder, records.bytes_of_records)
 
 
-def positions_of(ids: Names) -> Numbers:
+def positions_of(ids: Names, arrays: Arrays | None = None) -> Numbers:
     """Return the place of each row in the order of the ids."""
-    positions = np.empty(len(ids), np.int64)
-    positions[order_of(ids)] = np.arange(len(ids))
+    positions: Numbers = (arrays or Arrays())(len(ids), np.int64)
+    order = order_of(ids, arrays=arrays)
+    for part in slices_of(len(ids)):
+        positions[order[part]] = np.arange(part.start, part.stop)
     return positions
 
 
@@ -66,6 +71,7 @@ def in_order(
     size = max(1, min(_PART, _PART_BYTES * count // max(size_bytes, 1)), -(-count // _PARTS))
     positioned = schema.append(pa.field("position", pa.int64()))
     paths = [folder / f"part{number:03d}.arrow" for number in range(-(-count // size))]
+    pool = pa.default_memory_pool()
     writers = [pa.ipc.new_stream(str(path), positioned) for path in paths]
     for positions, block in blocks:
         table = block.append_column("position", pa.array(positions))
@@ -74,12 +80,14 @@ def in_order(
         for part in np.unique(parts).tolist():
             chosen = order[np.searchsorted(parts, part) : np.searchsorted(parts, part, "right")]
             writers[part].write_table(table.take(pa.array(chosen)).combine_chunks())
+        pool.release_unused()
     for writer in writers:
         writer.close()
     for path in paths:
         with pa.OSFile(str(path)) as source:
             table = pa.ipc.open_stream(source).read_all().combine_chunks()
         path.unlink()
+        pool.release_unused()
         yield table.take(pc.sort_indices(table.column("position"))).select(schema.names)
 
 

@@ -21,6 +21,7 @@ from ratoon.tasks.curation import Step
 from ratoon_ingestion.domain.assignment import Folds, Part, Ratios, SplitMode, Withheld
 from ratoon_ingestion.domain.conversations import has_free_text
 from ratoon_ingestion.domain.curation import CurationConfig
+from ratoon_ingestion.worker.arrays import Arrays
 from ratoon_ingestion.worker.assignment import OUTCOMES, Flags, Outcomes, assigned, outcome, sharing
 from ratoon_ingestion.worker.augmenting import augmented, synonyms_of
 from ratoon_ingestion.worker.cross_validation import MAX_RECORDS, LabelledTexts, cross_validated, joined
@@ -28,7 +29,7 @@ from ratoon_ingestion.worker.curate import Progress
 from ratoon_ingestion.worker.index.segment import Layout, Segment
 from ratoon_ingestion.worker.index.stored import IndexStore, index_store, layout_for
 from ratoon_ingestion.worker.label_sets import Labels, SortedNames
-from ratoon_ingestion.worker.labelled import Arrays, Labelled, labelled_records
+from ratoon_ingestion.worker.labelled import Labelled, labelled_records
 from ratoon_ingestion.worker.leakage import indexed, repeating, sketches_of
 from ratoon_ingestion.worker.names import Names, Numbers, names_of
 from ratoon_ingestion.worker.parts import PART, PartFile, Take, merged

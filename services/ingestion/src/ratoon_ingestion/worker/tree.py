@@ -1,7 +1,10 @@
 """The tree of a dataset version on disk: record shards, rejections, profile, manifest."""
 
 import json
-from collections.abc import Iterable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +18,9 @@ from ratoon_ingestion.worker.batches import RECORDS, REJECTED
 SHARD_RECORDS = 50_000
 GROUP_RECORDS, GROUP_CHARS = 500, 4_000_000
 """Records, and characters of their texts, of a row group: what a page of records reads at once."""
+
+REJECTED_ROWS = 20_000
+"""Rejections of a row group."""
 
 
 class RecordWriter:
@@ -58,6 +64,27 @@ class RecordWriter:
         return pq.ParquetWriter(path, RECORDS, compression="zstd")
 
 
+@contextmanager
+def writing(writer: RecordWriter, processes: int) -> Iterator[Callable[[pa.Table], None]]:
+    """Write records, all of them at the end: with several processors, one table while the next is prepared."""
+    if processes <= 1:
+        yield writer.add
+        writer.finish()
+        return
+    waiting: deque[Future[None]] = deque()
+    with ThreadPoolExecutor(1, "write-records") as thread:
+
+        def write(table: pa.Table) -> None:
+            while waiting:
+                waiting.popleft().result()
+            waiting.append(thread.submit(writer.add, table))
+
+        yield write
+        while waiting:
+            waiting.popleft().result()
+    writer.finish()
+
+
 def write_records(folder: Path, records: pa.Table, order: list[int]) -> None:
     """Shards `records-00000.parquet`, … with the rows in `order`."""
     writer = RecordWriter(folder)
@@ -68,7 +95,10 @@ def write_records(folder: Path, records: pa.Table, order: list[int]) -> None:
 
 def write_rejected(folder: Path, rejected: pa.Table) -> None:
     """`rejected.parquet`, in the order of the steps in which items were rejected."""
-    pq.write_table(rejected.cast(REJECTED), folder / "rejected.parquet", compression="zstd")
+    with pq.ParquetWriter(folder / "rejected.parquet", REJECTED, compression="zstd") as writer:
+        for start in range(0, max(rejected.num_rows, 1), REJECTED_ROWS):
+            part = rejected.slice(start, REJECTED_ROWS).combine_chunks()
+            writer.write_table(part.cast(REJECTED), row_group_size=REJECTED_ROWS)
 
 
 def write_json(folder: Path, name: str, value: dict[str, Any]) -> None:
