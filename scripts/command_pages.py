@@ -168,6 +168,11 @@ CONSOLE = {
     "WatchExport": ":watch",
     "CancelExport": ":cancel",
     "DeleteExport": "delete_export",
+    "CloneTrainingRun": "{form.name}:clone",
+    "StopTrainingRun": "{form.name}:stop",
+    "ResumeTrainingRun": "{form.name}:resume",
+    "DescribeModelVersion": "{name}:describe",
+    "FindTokenNeighbours": "{name}:neighbours",
 }
 """RPCs that the console calls, each with a text of its sources that shows it."""
 _SHELL = "needs a file or a script: use the command line"
@@ -175,6 +180,7 @@ _LOOP = "pipeline runs do it"
 _INSTALLATION = "administration of the installation: use the command line"
 _SHOWN = "the page shows it in the list of its parent"
 CONSOLE_REASONS = {
+    "ListTrainingRunMetrics": "the page of a run draws the curve that the run carries, and its exact curves",
     "ListDeadLetters": "the page of a connection shows their number; the command line lists them",
     "CreateSweep": _SHELL,
     "OpenExport": "exports of sealed test parts are opened by the command line",
