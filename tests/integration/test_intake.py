@@ -249,17 +249,16 @@ def test_traffic_enters_once_by_chance_and_within_its_limits(installation):
         Rule(id="doubtful", traffic=Rule.Traffic(share=0.1, choice=Rule.CHOICE_UNCERTAIN)),
     )
     contents = texts()[10:50]
-    confidences = tuple(0.01 + 0.02 * place for place in range(40))
+    confidences = tuple(0.9 - 0.02 * place for place in range(40))
     ids = installation.answered(contents, confidences)
-    until(lambda: sum(installation.counts(queue).values()) >= 10, 20, "answers entered")
+    until(lambda: installation.counts(queue) == {"some": 8, "doubtful": 4}, 20, "answers entered")
     tasks = installation.tasks(queue)
-    assert len({each.answer_id for each in tasks}) == len(tasks)
     by_rule = {
         rule: {each.answer_id for each in tasks if each.intake_rule == rule} for rule in ("some", "doubtful")
     }
-    assert len(by_rule["some"]) == 8
-    assert by_rule["doubtful"] <= set(ids[:4])
-    assert set(ids[:4]) <= by_rule["some"] | by_rule["doubtful"]
+    assert by_rule["doubtful"] == set(ids[-4:])
+    assert len(by_rule["some"] - by_rule["doubtful"]) == 8
+    assert by_rule["some"] < set(ids)
 
 
 def test_nothing_enters_twice_after_a_restart_of_the_reading(installation):

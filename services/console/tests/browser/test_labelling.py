@@ -264,8 +264,9 @@ def test_boxes_are_drawn_by_mouse_and_by_keys(environment, open_page, queue, box
     expect(page.locator("#marks-json")).to_be_hidden()
     expect(page.locator("#image img")).to_have_js_property("complete", True)
     assert page.locator("#image img").evaluate("(image) => image.naturalWidth") > 0
-    area = page.locator("#image svg").bounding_box()
     page.get_by_role("button", name="DOG").click()
+    page.locator("#image").scroll_into_view_if_needed()
+    area = page.locator("#image svg").bounding_box()
     page.mouse.move(area["x"] + 0.1 * area["width"], area["y"] + 0.2 * area["height"])
     page.mouse.down()
     page.mouse.move(area["x"] + 0.4 * area["width"], area["y"] + 0.6 * area["height"], steps=3)
