@@ -47,7 +47,9 @@ def architecture_of(
         vocab_size=vocabulary,
         max_positions=positions or _USUAL_POSITIONS,
         tied=_tied(stated, tensors),
-        **shape,
+        hidden_size=shape["hidden_size"],
+        layers=shape["layers"],
+        heads=shape["heads"],
     )
 
 
