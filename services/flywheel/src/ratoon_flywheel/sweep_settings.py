@@ -60,7 +60,7 @@ def _paths(name: str, objective: str) -> Iterator[str]:
     yield f"tuning.{name}"
 
 
-def _field(message: Message, path: str) -> tuple[Message, FieldDescriptor] | None:
+def _field(message: Message, path: str) -> tuple[Message, Any] | None:
     *parents, last = path.split(".")
     for parent in parents:
         field = message.DESCRIPTOR.fields_by_name.get(parent)
@@ -83,7 +83,7 @@ def _set(project: project_pb2.Project, path: str, text: str) -> None:
     setattr(message, field.name, _value(field, text))
 
 
-def _value(field: FieldDescriptor, text: str) -> Any:
+def _value(field: Any, text: str) -> Any:
     if field.cpp_type in _INTEGERS:
         return int(text)
     if field.cpp_type in _FLOATS:

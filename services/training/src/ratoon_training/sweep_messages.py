@@ -184,7 +184,7 @@ def _set(recipe: run_pb.Recipe, name: str, text: str) -> None:
     setattr(message, field.name, _converted(field, text, name))
 
 
-def _field(recipe: run_pb.Recipe, name: str, path: str) -> tuple[Message, FieldDescriptor]:
+def _field(recipe: run_pb.Recipe, name: str, path: str) -> tuple[Message, Any]:
     """Return the message and the field of a setting."""
     message: Message = recipe
     *parents, last = name.split(".")
@@ -213,7 +213,7 @@ def _unknown(name: str, path: str) -> BadSweep:
     return BadSweep(f"A recipe has no setting {name[:100]!r}.{hint}", path)
 
 
-def _converted(field: FieldDescriptor, text: str, path: str) -> Any:
+def _converted(field: Any, text: str, path: str) -> Any:
     """Return a value as its field holds it."""
     try:
         if field.cpp_type in _INTEGERS:

@@ -49,8 +49,9 @@ def create_sweep(
         fields |= _parts(context, split)
     if folds:
         fields["folds"] = [_parts(context, each.strip()) for each in folds.split(",")]
-    named = {"sweep_id": sweep} if sweep else {}
-    created = chosen.client.sweeps.create(chosen.parent(), **named, **fields)
+    if sweep:
+        fields["sweep_id"] = sweep
+    created = chosen.client.sweeps.create(chosen.parent(), **fields)
     if not watch:
         show(_summary(as_json(created)), chosen.output)
         return

@@ -79,7 +79,8 @@ def out_of_bag(answers: list[dict[str, Any]], metric: str, seed: int) -> "Number
     chosen = np.argmax([_scores(inside, right, each, labels, metric) for each in predictions], axis=0)
     left_out = np.stack([_scores(outside, right, each, labels, metric) for each in predictions])
     values: Numbers = left_out[chosen, np.arange(RESAMPLES)]
-    return values[outside.sum(axis=1) > 0]
+    scored: Numbers = values[outside.sum(axis=1) > 0]
+    return scored
 
 
 def _scores(weights: "Numbers", right: Any, predicted: Any, labels: int, metric: str) -> "Numbers":

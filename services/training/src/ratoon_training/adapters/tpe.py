@@ -36,7 +36,8 @@ class TpeModel:
             multivariate=True,
             constant_liar=True,
         )
-        direction = "maximize" if sweep.maximizes else "minimize"
+        directions = optuna.study.StudyDirection
+        direction = directions.MAXIMIZE if sweep.maximizes else directions.MINIMIZE
         study = optuna.create_study(sampler=sampler, direction=direction)
         space = {each.name: _distribution(optuna, each) for each in sweep.parameters}
         study.add_trials([_frozen(optuna, space, sweep, trial) for trial in sweep.trials])
@@ -51,8 +52,8 @@ def _distribution(optuna: Any, parameter: Parameter) -> Any:
     if parameter.is_integer:
         step = 1 if parameter.log else round(parameter.spacing)
         return kinds.IntDistribution(round(parameter.min), round(parameter.max), log=parameter.log, step=step)
-    step = parameter.step or None
-    return kinds.FloatDistribution(parameter.min, parameter.max, log=parameter.log, step=step)
+    spacing = parameter.step or None
+    return kinds.FloatDistribution(parameter.min, parameter.max, log=parameter.log, step=spacing)
 
 
 def _frozen(optuna: Any, space: dict[str, Any], sweep: Sweep, trial: Trial) -> Any:
