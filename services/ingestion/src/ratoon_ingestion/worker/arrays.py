@@ -101,8 +101,8 @@ def _parting(keys: npt.NDArray[np.integer[Any]]) -> tuple[int, int]:
     if len(keys) <= 2 * _PART:
         return 0, 1
     largest = max(int(keys[block].max()) for block in blocks(len(keys)))
-    wanted = min(-(-len(keys) // _PART), _MAX_PARTS)
-    shift = max(0, largest.bit_length() - wanted.bit_length())
+    count = min(-(-len(keys) // _PART), _MAX_PARTS)
+    shift = max(0, largest.bit_length() - count.bit_length())
     return shift, (largest >> shift) + 1
 
 
