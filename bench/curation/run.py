@@ -3,13 +3,13 @@
     python bench/curation/run.py [--quick] [--peers datatrove,data-juicer] [--rounds N] [--texts FILE] [--json FILE]
 
 All peers get the same texts, each on one core, in interleaved rounds; the fastest round counts. The table has MB of
-text per second of CPU time, the ratio to each peer, and the share of texts on which the verdicts agree. The last row
-is the time of a whole curation with one process and with two (preset `web`), the start of the second included.
+text per second of CPU time, the ratio to each peer, and the share of texts on which the verdicts agree. The last rows
+are the time of a whole curation with one process and with two (preset `web`): the first, which starts the second
+process, and the next one.
 """
 
 import argparse
 import json
-import math
 import os
 import subprocess
 import sys
@@ -52,7 +52,7 @@ def main() -> None:
             write(path, 16 if options.quick else 2)
         rounds = options.rounds or (1 if options.quick else 3)
         results: dict[tuple[str, tuple[str, ...]], list[Result]] = {}
-        seconds = dict.fromkeys((1, 2), (math.inf, math.inf))
+        curations: dict[int, list[Result]] = {1: [], 2: []}
         for number in range(rounds):
             print(f"round {number + 1} of {rounds}", file=sys.stderr, flush=True)
             for names in dict.fromkeys(_PEERS[peer][1] for peer in peers) or (_STEPS,):
@@ -62,24 +62,36 @@ def main() -> None:
                 script, names = _PEERS[peer]
                 run = json.loads(measured([str(pythons[peer]), str(_FOLDER / script), str(path), *names]))
                 results.setdefault((peer, names), []).append(run)
-            for processes in (1, 2):
-                runs = (seconds[processes], curated(path, processes, options.quick))
-                seconds[processes] = min(runs[0][0], runs[1][0]), min(runs[0][1], runs[1][1])
+            for processes, runs in curations.items():
+                runs.append(curated(path, processes, options.quick))
         report(read(path), results, peers)
-    (one, cpu_of_one), (two, cpu_of_two) = seconds[1], seconds[2]
-    print(f"\nWhole curation: {one:.1f} s with 1 process, {two:.1f} s with 2, {one / two:.2f} ×")
-    print(f"CPU: {cpu_of_one:.1f} s with 1 process, {cpu_of_two:.1f} s with 2")
+    report_processes(curations)
     if options.json:
         rows = {f"{name} {' '.join(names)}": runs for (name, names), runs in results.items()}
-        options.json.write_text(json.dumps({"runs": rows, "processes": seconds}))
+        options.json.write_text(json.dumps({"runs": rows, "processes": curations}))
 
 
-def curated(path: Path, processes: int, is_quick: bool) -> tuple[float, float]:
-    """Return the seconds of a whole curation, and the CPU seconds of all its processes."""
+def curated(path: Path, processes: int, is_quick: bool) -> Result:
+    """Return seconds and CPU seconds of a whole curation, and of a second one in the same processes."""
     script = str(_FOLDER / "processes.py")
     printed = output([sys.executable, script, str(path), str(processes), "5" if is_quick else "20"])
-    seconds, cpu = map(float, printed.split())
-    return seconds, cpu
+    result: Result = json.loads(printed)
+    return result
+
+
+def report_processes(curations: dict[int, list[Result]]) -> None:
+    """Print what a second process brings, in seconds, and in CPU seconds of the busiest process."""
+    for name in ("first", "second"):
+        times = {
+            (processes, kind): min(run[name][kind] for run in runs)
+            for processes, runs in curations.items()
+            for kind in ("seconds", "cpu", "busiest")
+        }
+        print(f"\nThe {name} curation: with 1 process, with 2, ratio")
+        for kind, label in (("seconds", "seconds"), ("busiest", "CPU seconds of the busiest process")):
+            one, two = times[1, kind], times[2, kind]
+            print(f"{label}: {one:.1f}, {two:.1f}, {one / two:.2f} ×")
+        print(f"CPU seconds of all processes: {times[1, 'cpu']:.1f}, {times[2, 'cpu']:.1f}")
 
 
 def measured(command: list[str]) -> str:
