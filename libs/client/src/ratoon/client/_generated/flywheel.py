@@ -1808,11 +1808,10 @@ class ProjectsResource:
         etag: str | None = None,
         timeout: float | None = None,
     ) -> Project:
-        """Make the settings of the best trial of a sweep the training settings of the project; pipeline runs
-        use them from then on.
+        """Make the settings of the best trial of a sweep the training settings of the project.
 
-        Refused: a sweep without a completed trial (`NO_TRIAL`), a setting that projects do not have
-        (`SETTING_NOT_SUPPORTED`), a stale `etag`.
+        Pipeline runs use them from then on. Refused: a sweep without a completed trial (`NO_TRIAL`), a
+        setting that projects do not have (`SETTING_NOT_SUPPORTED`), a stale `etag`.
 
         Args:
             name: Resource name of the project: `projects/{project}`.
@@ -2194,11 +2193,10 @@ class AsyncProjectsResource:
         etag: str | None = None,
         timeout: float | None = None,
     ) -> Project:
-        """Make the settings of the best trial of a sweep the training settings of the project; pipeline runs
-        use them from then on.
+        """Make the settings of the best trial of a sweep the training settings of the project.
 
-        Refused: a sweep without a completed trial (`NO_TRIAL`), a setting that projects do not have
-        (`SETTING_NOT_SUPPORTED`), a stale `etag`.
+        Pipeline runs use them from then on. Refused: a sweep without a completed trial (`NO_TRIAL`), a
+        setting that projects do not have (`SETTING_NOT_SUPPORTED`), a stale `etag`.
 
         Args:
             name: Resource name of the project: `projects/{project}`.

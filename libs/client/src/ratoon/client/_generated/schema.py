@@ -3966,7 +3966,7 @@ METHODS: tuple[Method, ...] = (
         http="POST",
         path="/v1/{name=projects/*}:applySweep",
         role="engineer",
-        comment="Make the settings of the best trial of a sweep the training settings of the project; pipeline runs use them from then on. Refused: a sweep without a completed trial (`NO_TRIAL`), a setting that projects do not have (`SETTING_NOT_SUPPORTED`), a stale `etag`.",
+        comment="Make the settings of the best trial of a sweep the training settings of the project. Pipeline runs use them from then on. Refused: a sweep without a completed trial (`NO_TRIAL`), a setting that projects do not have (`SETTING_NOT_SUPPORTED`), a stale `etag`.",
         arguments=(Field("name", "string", "Resource name of the project: `projects/{project}`."),),
         fields=(
             Field("sweep", "string", "Resource name of the sweep: `projects/{project}/sweeps/{sweep}`."),
@@ -6111,7 +6111,7 @@ METHODS: tuple[Method, ...] = (
         http="POST",
         path="/v1/{name=projects/*/sweeps/*}:resume",
         role="engineer",
-        comment="Continue a sweep that has ended: cancelled trials run again with their settings, then the search goes on after the last trial. Refused while it is in progress (`SWEEP_IN_PROGRESS`), and if its budget leaves no trial (`BUDGET_SPENT`).",
+        comment="Continue a sweep that has ended. Cancelled trials run again with their settings, then the search goes on after the last trial. Refused while it is in progress (`SWEEP_IN_PROGRESS`), and if its budget leaves no trial (`BUDGET_SPENT`).",
         arguments=(
             Field("name", "string", "Resource name of the sweep: `projects/{project}/sweeps/{sweep}`."),
         ),
@@ -6532,7 +6532,7 @@ METHODS: tuple[Method, ...] = (
         http="POST",
         path="/v1/{name=projects/*/trainingRuns/*}:clone",
         role="engineer",
-        comment="Start a new training run with the recipe, resources and data of another one, except for the fields in the request. The new run may continue from the model of the other one.",
+        comment="Start a training run like another one, except for the fields in the request. The new run may continue from the model of the other one.",
         arguments=(
             Field(
                 "name",

@@ -209,11 +209,10 @@ class SweepsResource:
         )
 
     def resume(self, name: str, *, budget: SweepBudget | None = None, timeout: float | None = None) -> Sweep:
-        """Continue a sweep that has ended: cancelled trials run again with their settings, then the search
-        goes on after the last trial.
+        """Continue a sweep that has ended.
 
-        Refused while it is in progress (`SWEEP_IN_PROGRESS`), and if its budget leaves no trial
-        (`BUDGET_SPENT`).
+        Cancelled trials run again with their settings, then the search goes on after the last trial. Refused
+        while it is in progress (`SWEEP_IN_PROGRESS`), and if its budget leaves no trial (`BUDGET_SPENT`).
 
         Args:
             name: Resource name of the sweep: `projects/{project}/sweeps/{sweep}`.
@@ -454,11 +453,10 @@ class AsyncSweepsResource:
     async def resume(
         self, name: str, *, budget: SweepBudget | None = None, timeout: float | None = None
     ) -> Sweep:
-        """Continue a sweep that has ended: cancelled trials run again with their settings, then the search
-        goes on after the last trial.
+        """Continue a sweep that has ended.
 
-        Refused while it is in progress (`SWEEP_IN_PROGRESS`), and if its budget leaves no trial
-        (`BUDGET_SPENT`).
+        Cancelled trials run again with their settings, then the search goes on after the last trial. Refused
+        while it is in progress (`SWEEP_IN_PROGRESS`), and if its budget leaves no trial (`BUDGET_SPENT`).
 
         Args:
             name: Resource name of the sweep: `projects/{project}/sweeps/{sweep}`.
@@ -627,8 +625,7 @@ class TrainingRunsResource:
         validate_only: bool | None = None,
         timeout: float | None = None,
     ) -> TrainingRun:
-        """Start a new training run with the recipe, resources and data of another one, except for the fields
-        in the request.
+        """Start a training run like another one, except for the fields in the request.
 
         The new run may continue from the model of the other one.
 
@@ -934,8 +931,7 @@ class AsyncTrainingRunsResource:
         validate_only: bool | None = None,
         timeout: float | None = None,
     ) -> TrainingRun:
-        """Start a new training run with the recipe, resources and data of another one, except for the fields
-        in the request.
+        """Start a training run like another one, except for the fields in the request.
 
         The new run may continue from the model of the other one.
 

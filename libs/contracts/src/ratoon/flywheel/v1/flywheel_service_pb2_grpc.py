@@ -238,7 +238,7 @@ class FlywheelServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ApplySweep(self, request, context):
-        """Make the settings of the best trial of a sweep the training settings of the project; pipeline runs use them from
+        """Make the settings of the best trial of a sweep the training settings of the project. Pipeline runs use them from
         then on. Refused: a sweep without a completed trial (`NO_TRIAL`), a setting that projects do not have
         (`SETTING_NOT_SUPPORTED`), a stale `etag`.
         """
@@ -416,7 +416,7 @@ class FlywheelServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def CollectAnswers(self, request, context):
-        """Read captured answers that may be used for training, in the order in which they, or the feedback on them, arrived.
+        """Read captured answers that may be used for training, in the order in which they or feedback on them arrived.
         Called by labeling. Other answers are left out. Texts are read only of the answers that `answer_ids` names. A
         selection that does not exist and values out of range are refused (`BAD_FEEDBACK`).
         """

@@ -52,7 +52,7 @@ class FlywheelServiceStub:
     Settings out of range: `BAD_PROJECT`.
     """
     ApplySweep: _grpc.UnaryUnaryMultiCallable[_flywheel_service_pb2.ApplySweepRequest, _project_pb2.Project]
-    """Make the settings of the best trial of a sweep the training settings of the project; pipeline runs use them from
+    """Make the settings of the best trial of a sweep the training settings of the project. Pipeline runs use them from
     then on. Refused: a sweep without a completed trial (`NO_TRIAL`), a setting that projects do not have
     (`SETTING_NOT_SUPPORTED`), a stale `etag`.
     """
@@ -134,7 +134,7 @@ class FlywheelServiceStub:
     used for the purpose is left out. A purpose or a form that does not exist is refused (`BAD_FEEDBACK`).
     """
     CollectAnswers: _grpc.UnaryUnaryMultiCallable[_flywheel_service_pb2.CollectAnswersRequest, _flywheel_service_pb2.CollectAnswersResponse]
-    """Read captured answers that may be used for training, in the order in which they, or the feedback on them, arrived.
+    """Read captured answers that may be used for training, in the order in which they or feedback on them arrived.
     Called by labeling. Other answers are left out. Texts are read only of the answers that `answer_ids` names. A
     selection that does not exist and values out of range are refused (`BAD_FEEDBACK`).
     """
@@ -171,7 +171,7 @@ class FlywheelServiceAsyncStub(FlywheelServiceStub):
     Settings out of range: `BAD_PROJECT`.
     """
     ApplySweep: _aio.UnaryUnaryMultiCallable[_flywheel_service_pb2.ApplySweepRequest, _project_pb2.Project]  # type: ignore[assignment]
-    """Make the settings of the best trial of a sweep the training settings of the project; pipeline runs use them from
+    """Make the settings of the best trial of a sweep the training settings of the project. Pipeline runs use them from
     then on. Refused: a sweep without a completed trial (`NO_TRIAL`), a setting that projects do not have
     (`SETTING_NOT_SUPPORTED`), a stale `etag`.
     """
@@ -253,7 +253,7 @@ class FlywheelServiceAsyncStub(FlywheelServiceStub):
     used for the purpose is left out. A purpose or a form that does not exist is refused (`BAD_FEEDBACK`).
     """
     CollectAnswers: _aio.UnaryUnaryMultiCallable[_flywheel_service_pb2.CollectAnswersRequest, _flywheel_service_pb2.CollectAnswersResponse]  # type: ignore[assignment]
-    """Read captured answers that may be used for training, in the order in which they, or the feedback on them, arrived.
+    """Read captured answers that may be used for training, in the order in which they or feedback on them arrived.
     Called by labeling. Other answers are left out. Texts are read only of the answers that `answer_ids` names. A
     selection that does not exist and values out of range are refused (`BAD_FEEDBACK`).
     """
@@ -317,7 +317,7 @@ class FlywheelServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _flywheel_service_pb2.ApplySweepRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_project_pb2.Project, _abc.Awaitable[_project_pb2.Project]]:
-        """Make the settings of the best trial of a sweep the training settings of the project; pipeline runs use them from
+        """Make the settings of the best trial of a sweep the training settings of the project. Pipeline runs use them from
         then on. Refused: a sweep without a completed trial (`NO_TRIAL`), a setting that projects do not have
         (`SETTING_NOT_SUPPORTED`), a stale `etag`.
         """
@@ -531,7 +531,7 @@ class FlywheelServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _flywheel_service_pb2.CollectAnswersRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_flywheel_service_pb2.CollectAnswersResponse, _abc.Awaitable[_flywheel_service_pb2.CollectAnswersResponse]]:
-        """Read captured answers that may be used for training, in the order in which they, or the feedback on them, arrived.
+        """Read captured answers that may be used for training, in the order in which they or feedback on them arrived.
         Called by labeling. Other answers are left out. Texts are read only of the answers that `answer_ids` names. A
         selection that does not exist and values out of range are refused (`BAD_FEEDBACK`).
         """

@@ -966,19 +966,19 @@ class Project(_message.Message):
     def recipes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Recipes of the first version, in their order, for example `pretrain`, `sft`, `dpo`. Empty: `sft`. Each training
         begins with the artifact of the one before it: `pretrain`, `continued_pretrain`, `sft`, `dpo`, `kto`, `grpo` and
-        `distillation` (from the teacher in `tuning.distillation`). `reward_model` trains a model that judges the answers of
-        `dpo` or `grpo`, one of which follows it. `classical` (a classical model) and `neural` (a small neural
-        model) stand alone.
+        `distillation` (from the teacher in `tuning.distillation`). `reward_model` trains a model that judges the answers
+        of `dpo` or `grpo`, one of which follows it. `classical` (a classical model) and `neural` (a small neural model)
+        stand alone.
         """
 
     @_builtins.property
     def retraining_recipes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Recipes of later versions, in their order. Empty: `sft`. Each learns from feedback: `sft` and `distillation` from
-        right answers, `dpo` and `reward_model` from preferences, `kto` from good and bad answers, `grpo` from prompts whose
-        answers `tuning.rewards` check. A run leaves out the recipes that no feedback has come for since the last
+        right answers, `dpo` and `reward_model` from preferences, `kto` from good and bad answers, `grpo` from prompts
+        whose answers `tuning.rewards` check. A run leaves out the recipes that no feedback has come for since the last
         retraining. `classical` and `neural` (right answers, of a classical model and of a small neural one) and `auto`
-        stand alone: `auto` takes that one of `sft`, `dpo` and `kto` for which the most feedback has come, and `grpo` in the
-        place of `sft` if the project has rewards.
+        stand alone: `auto` takes that one of `sft`, `dpo` and `kto` for which the most feedback has come, and `grpo` in
+        the place of `sft` if the project has rewards.
         """
 
     @_builtins.property

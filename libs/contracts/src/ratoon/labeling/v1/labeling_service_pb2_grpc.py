@@ -379,8 +379,8 @@ class LabelingServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListAnnotations(self, request, context):
-        """List the annotations of a project, oldest first. Those of sealed records are left out, except the caller's own ones,
-        unless an engineer sets `reader` and `purpose`: the reading is then logged at the split.
+        """List the annotations of a project, oldest first. Those of sealed records are left out, except the caller's own
+        ones, unless an engineer sets `reader` and `purpose`: the reading is then logged at the split.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -90,8 +90,8 @@ class LabelingServiceStub:
     engineer sets `reader` and `purpose`: the reading is then logged at the split.
     """
     ListAnnotations: _grpc.UnaryUnaryMultiCallable[_labeling_service_pb2.ListAnnotationsRequest, _labeling_service_pb2.ListAnnotationsResponse]
-    """List the annotations of a project, oldest first. Those of sealed records are left out, except the caller's own ones,
-    unless an engineer sets `reader` and `purpose`: the reading is then logged at the split.
+    """List the annotations of a project, oldest first. Those of sealed records are left out, except the caller's own
+    ones, unless an engineer sets `reader` and `purpose`: the reading is then logged at the split.
     """
     BatchCreateTasks: _grpc.UnaryUnaryMultiCallable[_labeling_service_pb2.BatchCreateTasksRequest, _labeling_service_pb2.BatchCreateTasksResponse]
     """Create up to 1,000 tasks. They are records to answer, answers to rate, or pairs of answers to compare. All are
@@ -250,8 +250,8 @@ class LabelingServiceAsyncStub(LabelingServiceStub):
     engineer sets `reader` and `purpose`: the reading is then logged at the split.
     """
     ListAnnotations: _aio.UnaryUnaryMultiCallable[_labeling_service_pb2.ListAnnotationsRequest, _labeling_service_pb2.ListAnnotationsResponse]  # type: ignore[assignment]
-    """List the annotations of a project, oldest first. Those of sealed records are left out, except the caller's own ones,
-    unless an engineer sets `reader` and `purpose`: the reading is then logged at the split.
+    """List the annotations of a project, oldest first. Those of sealed records are left out, except the caller's own
+    ones, unless an engineer sets `reader` and `purpose`: the reading is then logged at the split.
     """
     BatchCreateTasks: _aio.UnaryUnaryMultiCallable[_labeling_service_pb2.BatchCreateTasksRequest, _labeling_service_pb2.BatchCreateTasksResponse]  # type: ignore[assignment]
     """Create up to 1,000 tasks. They are records to answer, answers to rate, or pairs of answers to compare. All are
@@ -509,8 +509,8 @@ class LabelingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _labeling_service_pb2.ListAnnotationsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_labeling_service_pb2.ListAnnotationsResponse, _abc.Awaitable[_labeling_service_pb2.ListAnnotationsResponse]]:
-        """List the annotations of a project, oldest first. Those of sealed records are left out, except the caller's own ones,
-        unless an engineer sets `reader` and `purpose`: the reading is then logged at the split.
+        """List the annotations of a project, oldest first. Those of sealed records are left out, except the caller's own
+        ones, unless an engineer sets `reader` and `purpose`: the reading is then logged at the split.
         """
 
     @_abc_1.abstractmethod

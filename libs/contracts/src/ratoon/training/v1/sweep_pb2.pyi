@@ -267,8 +267,8 @@ class Sweep(_message.Message):
         MAX_COST_FIELD_NUMBER: _builtins.int
         HOURLY_COST_FIELD_NUMBER: _builtins.int
         max_trials: _builtins.int
-        """Number of trials with a value or a pruned end, 1 to 500. Default: 20 of a SEARCH; a grid and the other kinds end by
-        themselves. Failed trials do not count.
+        """Number of trials with a value or a pruned end, 1 to 500. Default: 20 of a SEARCH; a grid and the other kinds end
+        by themselves. Failed trials do not count.
         """
         max_failures: _builtins.int
         """Number of failed trials after which the sweep ends, 1 to 500. Default: 5."""
@@ -684,8 +684,8 @@ class Sweep(_message.Message):
 
     @_builtins.property
     def correction(self) -> Global___Sweep.Correction:
-        """Value of the best trial without the optimism of a best of several: the expected value on records that did not choose
-        it. Set by the server when the sweep ends, if the trials have comparable scores of records or folds.
+        """Value of the best trial without the optimism of a best of several: the expected value on records that did not
+        choose it. Set by the server when the sweep ends, if the trials have comparable scores of records or folds.
         """
 
     @_builtins.property

@@ -581,8 +581,8 @@ class Recipe(_message.Message):
         of an encoder in the layout of Hugging Face. Of the tasks `classify` and `regress`.
         """
         METHOD_MERGE: Recipe._Method.ValueType  # 6
-        """Merge the LoRA adapter that `base_artifact_digest` names into its base, and publish the whole model as `lora.merge`
-        does. Nothing is trained: the validation part gives the prompts of the comparison.
+        """Merge the LoRA adapter that `base_artifact_digest` names into its base, and publish the whole model as
+        `lora.merge` does. Nothing is trained: the validation part gives the prompts of the comparison.
         """
 
     class Method(_Method, metaclass=_MethodEnumTypeWrapper):
@@ -605,8 +605,8 @@ class Recipe(_message.Message):
     of an encoder in the layout of Hugging Face. Of the tasks `classify` and `regress`.
     """
     METHOD_MERGE: Recipe.Method.ValueType  # 6
-    """Merge the LoRA adapter that `base_artifact_digest` names into its base, and publish the whole model as `lora.merge`
-    does. Nothing is trained: the validation part gives the prompts of the comparison.
+    """Merge the LoRA adapter that `base_artifact_digest` names into its base, and publish the whole model as
+    `lora.merge` does. Nothing is trained: the validation part gives the prompts of the comparison.
     """
 
     @_typing.final
@@ -1410,7 +1410,9 @@ class Recipe(_message.Message):
         `rope_scaling`.
         """
         sliding_window: _builtins.int
-        """Number of tokens that a token attends to, itself included: 16 to 131,072. Only MISTRAL and MIXTRAL. 0: all before."""
+        """Number of tokens that a token attends to, itself included: 16 to 131,072. Only MISTRAL and MIXTRAL. 0: all
+        before.
+        """
         tied: _builtins.bool
         """Input and output embeddings are the same matrix. Default: true."""
         experts: _builtins.int

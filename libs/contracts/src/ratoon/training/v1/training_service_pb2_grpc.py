@@ -198,7 +198,7 @@ class TrainingServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def CloneTrainingRun(self, request, context):
-        """Start a new training run with the recipe, resources and data of another one, except for the fields in the request.
+        """Start a training run like another one, except for the fields in the request.
         The new run may continue from the model of the other one.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -244,8 +244,8 @@ class TrainingServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def WatchSweep(self, request, context):
-        """Stream a sweep: its current state, then each change. States between two reads may be skipped. The stream ends after a
-        final state.
+        """Stream a sweep: its current state, then each change. States between two reads may be skipped. The stream ends after
+        a final state.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -259,7 +259,7 @@ class TrainingServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ResumeSweep(self, request, context):
-        """Continue a sweep that has ended: cancelled trials run again with their settings, then the search goes on after the
+        """Continue a sweep that has ended. Cancelled trials run again with their settings, then the search goes on after the
         last trial. Refused while it is in progress (`SWEEP_IN_PROGRESS`), and if its budget leaves no trial
         (`BUDGET_SPENT`).
         """

@@ -65,7 +65,7 @@ class TrainingServiceStub:
     unchanged. Refused for one that succeeded (`RUN_SUCCEEDED`). Without a checkpoint it begins again.
     """
     CloneTrainingRun: _grpc.UnaryUnaryMultiCallable[_training_service_pb2.CloneTrainingRunRequest, _training_run_pb2.TrainingRun]
-    """Start a new training run with the recipe, resources and data of another one, except for the fields in the request.
+    """Start a training run like another one, except for the fields in the request.
     The new run may continue from the model of the other one.
     """
     ListTrainingRunMetrics: _grpc.UnaryUnaryMultiCallable[_training_service_pb2.ListTrainingRunMetricsRequest, _training_service_pb2.ListTrainingRunMetricsResponse]
@@ -85,13 +85,13 @@ class TrainingServiceStub:
     ListSweeps: _grpc.UnaryUnaryMultiCallable[_training_service_pb2.ListSweepsRequest, _training_service_pb2.ListSweepsResponse]
     """List the sweeps of a project, oldest first."""
     WatchSweep: _grpc.UnaryStreamMultiCallable[_training_service_pb2.WatchSweepRequest, _sweep_pb2.Sweep]
-    """Stream a sweep: its current state, then each change. States between two reads may be skipped. The stream ends after a
-    final state.
+    """Stream a sweep: its current state, then each change. States between two reads may be skipped. The stream ends after
+    a final state.
     """
     CancelSweep: _grpc.UnaryUnaryMultiCallable[_training_service_pb2.CancelSweepRequest, _sweep_pb2.Sweep]
     """Request the cancellation of a sweep and of its trials in progress. A sweep that has ended is returned unchanged."""
     ResumeSweep: _grpc.UnaryUnaryMultiCallable[_training_service_pb2.ResumeSweepRequest, _sweep_pb2.Sweep]
-    """Continue a sweep that has ended: cancelled trials run again with their settings, then the search goes on after the
+    """Continue a sweep that has ended. Cancelled trials run again with their settings, then the search goes on after the
     last trial. Refused while it is in progress (`SWEEP_IN_PROGRESS`), and if its budget leaves no trial
     (`BUDGET_SPENT`).
     """
@@ -133,7 +133,7 @@ class TrainingServiceAsyncStub(TrainingServiceStub):
     unchanged. Refused for one that succeeded (`RUN_SUCCEEDED`). Without a checkpoint it begins again.
     """
     CloneTrainingRun: _aio.UnaryUnaryMultiCallable[_training_service_pb2.CloneTrainingRunRequest, _training_run_pb2.TrainingRun]  # type: ignore[assignment]
-    """Start a new training run with the recipe, resources and data of another one, except for the fields in the request.
+    """Start a training run like another one, except for the fields in the request.
     The new run may continue from the model of the other one.
     """
     ListTrainingRunMetrics: _aio.UnaryUnaryMultiCallable[_training_service_pb2.ListTrainingRunMetricsRequest, _training_service_pb2.ListTrainingRunMetricsResponse]  # type: ignore[assignment]
@@ -153,13 +153,13 @@ class TrainingServiceAsyncStub(TrainingServiceStub):
     ListSweeps: _aio.UnaryUnaryMultiCallable[_training_service_pb2.ListSweepsRequest, _training_service_pb2.ListSweepsResponse]  # type: ignore[assignment]
     """List the sweeps of a project, oldest first."""
     WatchSweep: _aio.UnaryStreamMultiCallable[_training_service_pb2.WatchSweepRequest, _sweep_pb2.Sweep]  # type: ignore[assignment]
-    """Stream a sweep: its current state, then each change. States between two reads may be skipped. The stream ends after a
-    final state.
+    """Stream a sweep: its current state, then each change. States between two reads may be skipped. The stream ends after
+    a final state.
     """
     CancelSweep: _aio.UnaryUnaryMultiCallable[_training_service_pb2.CancelSweepRequest, _sweep_pb2.Sweep]  # type: ignore[assignment]
     """Request the cancellation of a sweep and of its trials in progress. A sweep that has ended is returned unchanged."""
     ResumeSweep: _aio.UnaryUnaryMultiCallable[_training_service_pb2.ResumeSweepRequest, _sweep_pb2.Sweep]  # type: ignore[assignment]
-    """Continue a sweep that has ended: cancelled trials run again with their settings, then the search goes on after the
+    """Continue a sweep that has ended. Cancelled trials run again with their settings, then the search goes on after the
     last trial. Refused while it is in progress (`SWEEP_IN_PROGRESS`), and if its budget leaves no trial
     (`BUDGET_SPENT`).
     """
@@ -252,7 +252,7 @@ class TrainingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _training_service_pb2.CloneTrainingRunRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_training_run_pb2.TrainingRun, _abc.Awaitable[_training_run_pb2.TrainingRun]]:
-        """Start a new training run with the recipe, resources and data of another one, except for the fields in the request.
+        """Start a training run like another one, except for the fields in the request.
         The new run may continue from the model of the other one.
         """
 
@@ -308,8 +308,8 @@ class TrainingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _training_service_pb2.WatchSweepRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_sweep_pb2.Sweep], _abc.AsyncIterator[_sweep_pb2.Sweep]]:
-        """Stream a sweep: its current state, then each change. States between two reads may be skipped. The stream ends after a
-        final state.
+        """Stream a sweep: its current state, then each change. States between two reads may be skipped. The stream ends after
+        a final state.
         """
 
     @_abc_1.abstractmethod
@@ -326,7 +326,7 @@ class TrainingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _training_service_pb2.ResumeSweepRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_sweep_pb2.Sweep, _abc.Awaitable[_sweep_pb2.Sweep]]:
-        """Continue a sweep that has ended: cancelled trials run again with their settings, then the search goes on after the
+        """Continue a sweep that has ended. Cancelled trials run again with their settings, then the search goes on after the
         last trial. Refused while it is in progress (`SWEEP_IN_PROGRESS`), and if its budget leaves no trial
         (`BUDGET_SPENT`).
         """
