@@ -57,7 +57,7 @@ _WORDS = {
     "spam": ["prize", "winner", "cheap", "loan", "click", "offer", "credit", "money", "free", "limited"],
 }
 _LOW, _HIGH = 0.0005, 0.05
-_SHAPE = {"vocab_size": 400, "hidden_size": 32, "layers": 1, "heads": 1, "max_positions": 256}
+_SHAPE: dict[str, Any] = {"vocab_size": 400, "hidden_size": 32, "layers": 1, "heads": 1, "max_positions": 256}
 _PARENT = "projects/bench"
 
 
@@ -103,7 +103,7 @@ def _ours(folder: Path, trials: int) -> float:
     return rate
 
 
-def _recipe(**fields: float) -> training_run_pb2.Recipe:
+def _recipe(**fields: Any) -> training_run_pb2.Recipe:
     kind = training_run_pb2.Recipe
     shape = kind.Architecture(**_SHAPE)
     return kind(
