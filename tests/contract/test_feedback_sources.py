@@ -18,8 +18,12 @@ from ratoon_flywheel.domain.projects import Project
 from ratoon_flywheel.domain.signals.records import FeedbackRecord, Form, line
 from ratoon_flywheel.domain.signals.traffic import LabelledExample, exported
 from ratoon_ingestion import mapping
+from ratoon_ingestion.domain.sources import Format
 from ratoon_ingestion.worker.readers.items import Item, Rejection, SourceSpec
 from ratoon_ingestion.worker.readers.sources import read_source
+from ratoon_labeling.domain import preferences
+from ratoon_labeling.domain.ratings import COUNTS, Preference, Work
+from ratoon_labeling.domain.tasks import Answer, Reason, Task, TaskState
 
 from .test_stage_requests import Requests
 
@@ -79,3 +83,44 @@ def test_a_label_and_a_number_stay_beside_their_text(tmp_path, task, text, answe
     (item,) = read(tmp_path, task, FeedbackData.ANSWERS, [row])
     assert isinstance(item, Item)
     assert (item.payload.decode(), item.label, item.time) == (text, answer, NOW)
+
+
+@pytest.mark.parametrize(
+    ("work", "answer", "expected"),
+    [
+        (
+            Work.COMPARE,
+            Answer("ann", "", preference=Preference.SECOND),
+            Record(TURNS[:2], ("Regen.",), rejected="Sonnig."),
+        ),
+        (
+            Work.RATE,
+            Answer("ann", "", {"helpful": 1, "clear": 2}),
+            Record(TURNS[:2], ("Sonnig.",), is_good=False),
+        ),
+    ],
+    ids=["compare", "rate"],
+)
+def test_decisions_in_a_queue_are_read_as_preferences(tmp_path, work, answer, expected):
+    candidates = ("Sonnig.", "Regen.")[: COUNTS[work]]
+    task = Task(
+        "projects/p/tasks/t",
+        NOW,
+        NOW,
+        "r",
+        "d",
+        "projects/p/datasets/d/versions/v",
+        Generate(),
+        "",
+        Reason.QUEUE,
+        TaskState.DONE,
+        answers=(answer,),
+        work=work,
+        candidates=candidates,
+    )
+    exported_line = preferences.line(task, TURNS[:2])
+    assert exported_line is not None
+    store = ArtifactStore(str(tmp_path))
+    (item,) = read_source(SourceSpec("source", store.put_bytes(exported_line), Format.JSONL), store)
+    assert isinstance(item, Item)
+    assert record_of("", None, item.payload.decode()) == expected
