@@ -31,7 +31,7 @@ class Clusters:
 
     parents: MutableSequence[int] | memoryview
     verified: int = 0
-    compared: memoryview = field(default_factory=lambda: memoryview(np.zeros(2 * _COMPARED_PAIRS, np.int64)))
+    compared: memoryview = field(default_factory=lambda: np.zeros(2 * _COMPARED_PAIRS, np.int64).data)
     """Pairs of rows that were compared, each in the place of its hash, where a later one replaces it."""
 
     def root(self, row: int) -> int:
@@ -96,7 +96,7 @@ def near_duplicates(
     hashes of bands stand in a file in `scratch` meanwhile, so that memory holds those of one band.
     """
     rows, arrays = _Rows(shingles, order), Arrays(scratch)
-    clusters = Clusters(memoryview(arrays.numbers(len(rows))))
+    clusters = Clusters(arrays.numbers(len(rows)).data)
     named = {"minhash": 0, "simhash": 0}
     for bucket in _minhash_buckets(rows, threshold, arrays):
         named["minhash"] += _compare(clusters, rows, bucket, threshold)
