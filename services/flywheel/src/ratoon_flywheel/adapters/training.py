@@ -167,7 +167,8 @@ def _align(recipe: training_run_pb2.Recipe, spec: Train) -> None:
         return
     recipe.objective = recipe.Objective.Value(f"OBJECTIVE_{spec.recipe.upper()}")
     if spec.recipe == DISTILLATION:
-        recipe.distillation.CopyFrom(distillation_message(tuning.distillation))
+        if (teacher := distillation_message(tuning.distillation)) is not None:
+            recipe.distillation.CopyFrom(teacher)
         return
     recipe.learning_rate = tuning.preference_learning_rate
     if spec.recipe == REWARD_MODEL:
