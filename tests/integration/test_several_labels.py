@@ -122,9 +122,7 @@ def parts(store: ArtifactStore, dataset: str, label_set: dict[str, Any]) -> dict
 
 @pytest.fixture(scope="module")
 def model(store: ArtifactStore, folder: Path, parts: dict[str, Any]) -> str:
-    recipe = recipe_of(
-        RecipeSpec(task=TASK, architecture=SHAPE, max_tokens=160, epochs=6), None
-    )
+    recipe = recipe_of(RecipeSpec(task=TASK, architecture=SHAPE, max_tokens=160, epochs=6), None)
     spec = {
         "artifacts": store.url,
         "work": str(folder / "work"),

@@ -198,8 +198,13 @@ def list_tasks(
     """
     chosen = session(context)
     condition = None if state is TaskState.ALL else f"state = {state.upper()}"
-    sealed = {"reader": reader, "purpose": purpose} if reader or purpose else {}
-    tasks = partial(chosen.client.tasks.list, chosen.parent(), filter=condition, **sealed)
+    tasks = partial(
+        chosen.client.tasks.list,
+        chosen.parent(),
+        filter=condition,
+        reader=reader or None,
+        purpose=purpose or None,
+    )
     show_newest(tasks, limit, COLUMNS["tasks"], chosen.output)
 
 

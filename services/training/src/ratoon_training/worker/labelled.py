@@ -1,4 +1,4 @@
-"""Parts of a split as texts with their answers, as small models read them. It imports neither torch nor scikit-learn."""
+"""Parts of a split as texts with their answers, for small models. It imports neither torch nor scikit-learn."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

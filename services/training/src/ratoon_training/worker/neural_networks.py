@@ -49,11 +49,12 @@ def from_scratch(
 ) -> NeuralModel:
     """Return a new model, with a tokenizer of the training part."""
     tokenizer = train_tokenizer(texts, (), neural.vocab_size)
-    start = tokenizer.token_to_id(BOS)
+    ids = tokenizer.get_vocab()
+    start = ids[BOS]
     tokenizer.post_processor = TemplateProcessing(single=f"{BOS} $A", special_tokens=[(BOS, start)])
     shape = Shape(
         network=Network(neural.network.value),
-        vocab_size=tokenizer.get_vocab_size(),
+        vocab_size=len(ids),
         hidden_size=neural.hidden_size,
         layers=neural.layers,
         max_tokens=neural.max_tokens,
@@ -61,7 +62,7 @@ def from_scratch(
         bidirectional=bool(neural.bidirectional),
         activation=neural.activation.value.lower(),
         dropout=neural.dropout or 0.0,
-        pad=tokenizer.token_to_id(PAD),
+        pad=ids[PAD],
     )
     if shape.network is Network.ENCODER:
         shape = replace(shape, encoder=_configuration(neural, shape, start))

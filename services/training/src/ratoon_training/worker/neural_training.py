@@ -152,7 +152,7 @@ class NeuralTraining:
                 f"The loss of step {self.step + 1} is {loss.item()}: lower recipe.learning_rate "
                 f"({self._recipe.learning_rate:g}) or recipe.neural.clip_norm ({self._neural.clip_norm:g})."
             )
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         value = loss.item()
         penalty = self._penalise()
         norm = float(
