@@ -22,7 +22,7 @@ def run_demo(place: Place, ratings: Path, project: str, size: Size) -> int:
         client = Ratoon(state=place.state, timeout=size.request_timeout_s)
         name = project or free_project(client, "sentiment")
         counts = f"{len(corpus.training)} to train on, {len(corpus.held_out)} held out"
-        say(f"Project {name}: words {counts}; {len(corpus.arriving)} signs to arrive later")
+        say(f"Project {name}: words {counts}; {len(corpus.arriving)} strong complaints to arrive later")
         return _Sentiment(
             Demo(client=client, project=name, measured=measured, say=say, corpus=corpus, size=size)
         )

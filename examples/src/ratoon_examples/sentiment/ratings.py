@@ -1,8 +1,7 @@
-"""Words and signs with the ratings of ten people each: words to train on, and signs that arrive later."""
+"""Words and signs with the ratings of ten people each: those to train on, and strong complaints that arrive later."""
 
 import ast
 import hashlib
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
@@ -11,7 +10,7 @@ from ratoon.client import RatoonError
 
 LOWEST, HIGHEST = -4, 4
 LICENSE = "MIT"
-_WORD = re.compile(r"[a-z]{3,}")
+_STRONG = -1.5
 
 
 @dataclass(frozen=True)
@@ -29,7 +28,7 @@ class Item:
 
 @dataclass(frozen=True)
 class Corpus:
-    """The parts of the corpus."""
+    """The parts of the corpus: the mean rating of a strong complaint is -1.5 or below."""
 
     training: list[Item]
     held_out: list[Item]
@@ -41,9 +40,9 @@ def read_corpus(file: Path, training: int, held_out: int, arriving: int) -> Corp
     if not file.exists():
         raise RatoonError(f"{file} does not exist. Run `make demo TASK=regress` to fetch it.")
     items = [_item(line) for line in file.read_text().splitlines() if line.strip()]
-    words = _drawn([item for item in items if _WORD.fullmatch(item.text)])
-    signs = _drawn([item for item in items if not _WORD.fullmatch(item.text)])
-    return Corpus(words[held_out : held_out + training], words[:held_out], signs[:arriving])
+    known = _drawn([item for item in items if fmean(item.ratings) > _STRONG])
+    complaints = _drawn([item for item in items if fmean(item.ratings) <= _STRONG])
+    return Corpus(known[held_out : held_out + training], known[:held_out], complaints[:arriving])
 
 
 def _item(line: str) -> Item:

@@ -14,7 +14,7 @@ class Size:
     held_out: int
     """Words of the control."""
     arriving: int
-    """Signs and abbreviations that arrive later."""
+    """Strong complaints that arrive later."""
     settings: dict[str, Any] = field(default_factory=dict)
     must_improve: bool = True
     """The second version must be better on what arrived; else the gate may refuse it, with its numbers."""
@@ -27,11 +27,11 @@ class Size:
 _SPLIT = {"validationShare": 0.1, "testShare": 0.2}
 FULL = Size(
     "full",
-    training=6_500,
+    training=4_900,
     held_out=300,
-    arriving=290,
+    arriving=800,
     settings={
-        "training": {"epochs": 20, "continueEpochs": 8, "replayCount": 200},
+        "training": {"epochs": 20, "continueEpochs": 8, "replayCount": 3000},
         "split": _SPLIT,
         # Of single words, a regression on their characters knows about as much as a small model from scratch.
         "gate": {"baselineMargin": 0.05},

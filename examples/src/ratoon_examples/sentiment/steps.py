@@ -140,8 +140,8 @@ def control(demo: Demo) -> None:
 
 
 def traffic(demo: Demo) -> None:
-    """Ask for signs and abbreviations; users correct the numbers, some of them at random."""
-    demo.before = _answers(demo, demo.corpus.arriving, "signs answered")
+    """Ask for strong complaints; users correct the numbers, some of them at random."""
+    demo.before = _answers(demo, demo.corpus.arriving, "complaints answered")
     draws = random.Random(demo.seed)
     plans: list[tuple[str, dict[str, Any]]] = []
     for exchange in demo.before:
@@ -158,7 +158,7 @@ def traffic(demo: Demo) -> None:
     with ThreadPoolExecutor(CALLERS) as pool:
         list(pool.map(lambda plan: demo.client.chat.feedback(plan[0], **plan[1]), plans))
     demo.measured.note(
-        f"{len(demo.before)} signs answered, {demo.corrected} corrected, {demo.junk} of them at random",
+        f"{len(demo.before)} complaints answered, {demo.corrected} corrected, {demo.junk} of them at random",
         "traffic from the demo",
     )
 
@@ -178,7 +178,7 @@ def second_version(demo: Demo) -> None:
         asking.join()
     keep_evaluation(demo, "v1.1")
     later = demo.corpus.arriving[len(demo.corpus.arriving) // 2 :]
-    demo.after = _answers(demo, later, "signs answered by the new version")
+    demo.after = _answers(demo, later, "complaints answered by the new version")
     demo.measured.note(f"production points to {demo.production()}", "the rollout succeeded")
 
 
@@ -186,7 +186,7 @@ def true_scores(demo: Demo) -> dict[str, float]:
     """Return the mean absolute error of both versions on the later half of what arrived."""
     half = demo.before[len(demo.before) // 2 :]
     return {
-        "signs": len(half),
+        "complaints": len(half),
         "v1.0": mean_error(half),
         "v1.1": mean_error(demo.after),
         "v1.0 on the kept words": mean_error(demo.control),
