@@ -4,11 +4,10 @@ from pydantic import Field, field_validator
 from pydantic_settings import SettingsConfigDict
 
 from ratoon.runtime.settings import ServiceSettings
-from ratoon.tasks.compute import Accelerator
+from ratoon.service.compute import device_rates
 from ratoon_flywheel.domain.pipelines.budget import Rates
 from ratoon_flywheel.domain.pipelines.external_events import WAIT
 
-_MAX_RATE = 1_000_000
 _MAX_SLICES = 4
 """Attributes: a profile takes its time for each."""
 
@@ -90,7 +89,7 @@ class Settings(ServiceSettings):
     @field_validator("hourly_costs", "watts")
     @classmethod
     def _are_rates(cls, rates: str) -> str:
-        _rates(rates)
+        device_rates(rates)
         return rates
 
     @field_validator("drift_slices")
@@ -103,7 +102,7 @@ class Settings(ServiceSettings):
     @property
     def rates(self) -> Rates:
         """What devices cost and draw."""
-        return Rates(self.currency, _rates(self.hourly_costs), _rates(self.watts))
+        return Rates(self.currency, device_rates(self.hourly_costs), device_rates(self.watts))
 
     @property
     def drift_attributes(self) -> list[str]:
@@ -114,20 +113,6 @@ class Settings(ServiceSettings):
     def external_topics(self) -> list[str]:
         """The topics with events of other systems."""
         return _names(self.event_topics)
-
-
-def _rates(separated: str) -> dict[Accelerator, float]:
-    """Return the rates by device; ValueError for unknown devices and for what is not a number from 0."""
-    rates = {}
-    for part in _names(separated):
-        device, _, number = part.partition("=")
-        if device.strip().upper() not in (*Accelerator,):
-            raise ValueError(f"must name the devices {', '.join(Accelerator).lower()}, as in cpu=0.2")
-        rate = float(number)
-        if not 0 <= rate < _MAX_RATE:
-            raise ValueError(f"must have numbers from 0 to {_MAX_RATE}")
-        rates[Accelerator(device.strip().upper())] = rate
-    return rates
 
 
 def _names(separated: str) -> list[str]:

@@ -10,6 +10,7 @@ from ratoon.service.chat_endpoints import normalized_url
 from ratoon.service.references import PeerReferences
 from ratoon.storage.artifacts import ArtifactStore
 from ratoon.storage.paging import PageTokens
+from ratoon.tasks.compute import Accelerator
 from ratoon.training.v1.training_service_pb2_grpc import add_TrainingServiceServicer_to_server
 from ratoon_training import mapping
 from ratoon_training.adapters import tables
@@ -55,7 +56,7 @@ def build(settings: Settings, platform: Platform) -> App:
         watches,
         options.endpoints,
         estimates=estimate_jobs(jobs, options),
-        hourly_prices=settings.hourly_prices,
+        hourly_costs=settings.costs,
     )
 
 
@@ -68,14 +69,14 @@ def assemble(
     endpoints: Collection[str] = (),
     *,
     estimates: JobRunner[TrainingRun, DataSample],
-    hourly_prices: Mapping[str, float] = MappingProxyType({}),
+    hourly_costs: Mapping[Accelerator, float] = MappingProxyType({}),
 ) -> App:
     """Return the service with these adapters and the background tasks that they need."""
     store = runtime.store(tables.RESOURCES, mapping.event)
     references = PeerReferences([runtime.peer("registry"), runtime.peer("flywheel")])
     artifacts = ArtifactStore(runtime.settings.artifacts_url)
     bases = StoredModels(artifacts)
-    trial_runs = TrialRuns(store, runtime.clock, bases, artifacts, MessageSpecs(), endpoints, hourly_prices)
+    trial_runs = TrialRuns(store, runtime.clock, bases, artifacts, MessageSpecs(), endpoints, hourly_costs)
     results, optimism = StoredResults(artifacts), StoredOptimism(artifacts)
     sweeps = SweepProcedure(trial_runs, TpeModel(), results, optimism, lambda: operations)
     operations = runtime.operations(store, [RunProcedure(drivers, machine, workers), sweeps])
@@ -92,7 +93,7 @@ def assemble(
         estimates=estimates,
         curves=StoredCurves(artifacts),
         tokens=PageTokens(runtime.signer.sign(b"metric pages")),
-        hourly_prices=hourly_prices,
+        hourly_costs=hourly_costs,
         endpoints=endpoints,
     )
     servicer = TrainingServicer(ports, runtime.changes(store), runtime.threads)

@@ -2,10 +2,12 @@
 
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, field_validator
 from pydantic_settings import SettingsConfigDict
 
 from ratoon.runtime.settings import ClusterSettings
+from ratoon.service.compute import device_rates
+from ratoon.tasks.compute import Accelerator
 
 
 class Settings(ClusterSettings):
@@ -43,11 +45,22 @@ class Settings(ClusterSettings):
         description="On Kubernetes: directory that defines the pods of workers; empty: workers run on "
         "this machine.",
     )
-    hourly_prices: dict[str, float] = Field(
-        {},
-        description="JSON object of accelerator (`cpu`, `cuda`) to the price of an hour of one worker, for the "
-        "estimates of plans; empty: no costs.",
+    hourly_costs: str = Field(
+        "",
+        description="Cost of a device an hour, for estimates of runs and budgets of sweeps: for example "
+        "`cpu=0.20,cuda=2.90`. A device `cpu` is a worker without accelerators.",
     )
     machine_families: Path | None = Field(
         None, description="JSON file of machine families that replaces the one of Ratoon."
     )
+
+    @field_validator("hourly_costs")
+    @classmethod
+    def _are_rates(cls, rates: str) -> str:
+        device_rates(rates)
+        return rates
+
+    @property
+    def costs(self) -> dict[Accelerator, float]:
+        """What a device costs an hour."""
+        return device_rates(self.hourly_costs)

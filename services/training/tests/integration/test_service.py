@@ -29,6 +29,7 @@ from ratoon.service.app import Platform, ServiceRuntime
 from ratoon.service.tasks import task_of
 from ratoon.storage.artifacts import ArtifactStore
 from ratoon.storage.migrations import migrate
+from ratoon.tasks.compute import Accelerator
 from ratoon.testkit.models import tiny_adapter, tiny_llama
 from ratoon.testkit.postgresql import Databases
 from ratoon.testkit.services import State, answering, serving
@@ -139,7 +140,7 @@ def build(settings: Settings, drivers: FakeDrivers) -> App:
         bootstrap.machine(settings),
         SharedWorkers(),
         estimates=FakeEstimates(),
-        hourly_prices={"cpu": 2.0},
+        hourly_costs={Accelerator.CPU: 2.0},
     )
 
 

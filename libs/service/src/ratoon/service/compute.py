@@ -11,6 +11,26 @@ _GPU_FILES = ("dev/nvidia[0-9]*", "proc/driver/nvidia/gpus/*", "dev/dxg")
 """Files of NVIDIA's driver, the last one in the Windows Subsystem for Linux."""
 
 
+_MAX_RATE = 1_000_000
+
+
+def device_rates(separated: str) -> dict[Accelerator, float]:
+    """Return the rates of a setting such as `cpu=0.2,cuda=2.9` by device.
+
+    ValueError for unknown devices and for what is not a number from 0.
+    """
+    rates = {}
+    for part in filter(str.strip, separated.split(",")):
+        device, _, number = part.partition("=")
+        if device.strip().upper() not in (*Accelerator,):
+            raise ValueError(f"must name the devices {', '.join(Accelerator).lower()}, as in cpu=0.2")
+        rate = float(number)
+        if not 0 <= rate < _MAX_RATE:
+            raise ValueError(f"must have numbers from 0 to {_MAX_RATE}")
+        rates[Accelerator(device.strip().upper())] = rate
+    return rates
+
+
 def message_of(compute: Compute) -> compute_pb2.Compute:
     """Return the message of a stage's devices."""
     return compute_pb2.Compute(

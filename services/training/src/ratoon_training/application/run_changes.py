@@ -82,7 +82,7 @@ def list_metrics(
 
 
 def planned_run(
-    run: TrainingRun, sample: DataSample, store: Store, machine: Machine, hourly_price: float
+    run: TrainingRun, sample: DataSample, store: Store, machine: Machine, hourly_cost: float
 ) -> PlannedRun:
     """Return the estimate of a run that is not stored, with what would end it."""
     available = machine.available_bytes(run.resources)
@@ -90,5 +90,5 @@ def planned_run(
         run, plan=plan(run.recipe, run.resources, available, machine.families(), run.base_shape)
     )
     earlier = store.page(TrainingRun, parent_of(run.name), _EARLIER_RUNS, "", "create_time desc").items
-    estimate = estimated(planned, sample, speed_of(earlier, planned), hourly_price)
+    estimate = estimated(planned, sample, speed_of(earlier, planned), hourly_cost)
     return PlannedRun(planned, estimate, problems_of(planned, planned.plan, estimate, sample))

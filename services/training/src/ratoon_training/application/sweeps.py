@@ -10,6 +10,7 @@ from ratoon.process.clock import Clock
 from ratoon.process.errors import Description, RatoonError
 from ratoon.storage.names import checked_id, matched, parent_of
 from ratoon.storage.store import Store, Transaction
+from ratoon.tasks.compute import Accelerator
 from ratoon_training.application import handlers
 from ratoon_training.application.commands import CreateRun, CreateSweep, RunSpec
 from ratoon_training.application.ports import (
@@ -61,7 +62,7 @@ class TrialRuns:
     parts: Parts
     specs: TrialSpecs
     endpoints: Collection[str] = ()
-    hourly_prices: Mapping[str, float] = field(default_factory=dict)
+    hourly_costs: Mapping[Accelerator, float] = field(default_factory=dict)
     """Price of an hour of each kind of device, as the operator states it."""
 
     def recipe(self, spec: RunSpec) -> Recipe:
@@ -121,7 +122,7 @@ def create_sweep(command: CreateSweep, store: Store, operations: Operations, run
 
 def _priced(sweep: Sweep, runs: TrialRuns) -> Sweep:
     """Return the sweep with the operator's price of an hour, unless it states one."""
-    price = runs.hourly_prices.get(sweep.resources.accelerator.lower(), 0.0)
+    price = runs.hourly_costs.get(Accelerator(sweep.resources.accelerator), 0.0)
     budget = sweep.budget
     return sweep if budget.hourly_cost else replace(sweep, budget=replace(budget, hourly_cost=price))
 

@@ -92,8 +92,8 @@ class PlannedRun:
     problems: tuple[Problem, ...]
 
 
-def estimated(run: TrainingRun, sample: DataSample, speed: Speed, hourly_price: float) -> Estimate:
-    """Return the estimate of a run. `hourly_price` is that of an hour of one worker."""
+def estimated(run: TrainingRun, sample: DataSample, speed: Speed, hourly_cost: float) -> Estimate:
+    """Return the estimate of a run. `hourly_cost` is that of an hour of one worker."""
     recipe, resources = run.recipe, run.resources
     samples = round(sample.samples * sample.scale)
     if recipe.classical is not None:
@@ -128,7 +128,7 @@ def estimated(run: TrainingRun, sample: DataSample, speed: Speed, hourly_price: 
         basis=speed.basis,
         device=_device(resources),
         device_hours=hours,
-        cost=hours * hourly_price,
+        cost=hours * hourly_cost,
         sampled_records=sample.sampled_records,
     )
 

@@ -15,6 +15,7 @@ from ratoon.storage.names import uuid7
 from ratoon.storage.paging import PageTokens
 from ratoon.storage.store import Store
 from ratoon.storage.watch import Changes
+from ratoon.tasks.compute import Accelerator
 from ratoon.training.v1 import sweep_pb2, training_run_pb2
 from ratoon.training.v1 import training_service_pb2 as pb
 from ratoon.training.v1.training_service_pb2_grpc import TrainingServiceServicer
@@ -50,7 +51,7 @@ class Ports:
     estimates: JobRunner[TrainingRun, DataSample]
     curves: Curves
     tokens: PageTokens
-    hourly_prices: Mapping[str, float]
+    hourly_costs: Mapping[Accelerator, float]
     """Price of an hour of one worker, by accelerator."""
     endpoints: Collection[str] = ()
     """Listed endpoints of teachers."""
@@ -105,7 +106,7 @@ class TrainingServicer(TrainingServiceServicer):
             handlers.new_run, command, ports.clock, ports.bases, ports.parts, ports.endpoints
         )
         sample = await self._sampled(run)
-        price = ports.hourly_prices.get(run.resources.accelerator.lower(), 0.0)
+        price = ports.hourly_costs.get(Accelerator(run.resources.accelerator), 0.0)
         return await self._threads(run_changes.planned_run, run, sample, ports.store, ports.machine, price)
 
     async def _sampled(self, run: TrainingRun) -> DataSample:

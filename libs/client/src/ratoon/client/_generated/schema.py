@@ -12986,7 +12986,7 @@ MESSAGES: dict[str, Message] = {
             Field(
                 "hourly_cost",
                 "number",
-                "Cost of a worker for an hour. Default: the operator's price of the device (`RATOON_TRAINING_HOURLY_PRICES`). `max_cost` needs one of them.",
+                "Cost of a worker for an hour. Default: the operator's price of the device (`RATOON_TRAINING_HOURLY_COSTS`). `max_cost` needs one of them.",
             ),
         ),
     ),

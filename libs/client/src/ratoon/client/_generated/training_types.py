@@ -1803,7 +1803,7 @@ class SweepBudget(Message):
     hourly_cost: float = 0.0
     """Cost of a worker for an hour.
 
-    Default: the operator's price of the device (`RATOON_TRAINING_HOURLY_PRICES`). `max_cost` needs one of
+    Default: the operator's price of the device (`RATOON_TRAINING_HOURLY_COSTS`). `max_cost` needs one of
     them.
     """
 

@@ -279,7 +279,7 @@ class Sweep(_message.Message):
         max_cost: _builtins.float
         """Total cost, at most 1,000,000,000, in the currency of `hourly_cost`. 0: no limit."""
         hourly_cost: _builtins.float
-        """Cost of a worker for an hour. Default: the operator's price of the device (`RATOON_TRAINING_HOURLY_PRICES`).
+        """Cost of a worker for an hour. Default: the operator's price of the device (`RATOON_TRAINING_HOURLY_COSTS`).
         `max_cost` needs one of them.
         """
         def __init__(
