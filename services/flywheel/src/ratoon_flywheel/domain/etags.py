@@ -1,13 +1,32 @@
 """Etags: a mark of what a person can change, so that no caller overwrites a change that it has not read."""
 
 import hashlib
+from collections.abc import Collection
+from dataclasses import fields
+from typing import TYPE_CHECKING
 
 from ratoon_flywheel.domain.errors import StaleEtag
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 
 def etag_of(*settings: object) -> str:
     """The mark of these settings: equal exactly when they are."""
     return hashlib.sha256(repr(settings).encode()).hexdigest()[:16]
+
+
+def described(settings: "DataclassInstance", newer: Collection[str]) -> str:
+    """Return the text of settings that counts for etags: of newer ones those that are not their default.
+
+    So etags of earlier releases stay valid.
+    """
+    named = [
+        f"{each.name}={getattr(settings, each.name)!r}"
+        for each in fields(settings)
+        if each.name not in newer or getattr(settings, each.name) != each.default
+    ]
+    return f"{type(settings).__name__}({', '.join(named)})"
 
 
 def check_etag(name: str, current: str, expected: str) -> None:

@@ -4,7 +4,7 @@ One project grows one model. Its dataset, model and deployment carry the project
 """
 
 from collections.abc import Sequence
-from dataclasses import Field, dataclass, fields, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from math import isfinite
@@ -20,7 +20,7 @@ from ratoon.tasks.titles import metric_title
 from ratoon_flywheel.domain.consent import Consent
 from ratoon_flywheel.domain.curation import curation_of
 from ratoon_flywheel.domain.errors import BadProject
-from ratoon_flywheel.domain.etags import etag_of
+from ratoon_flywheel.domain.etags import described, etag_of
 from ratoon_flywheel.domain.judges import HumanRatings, check_judges
 from ratoon_flywheel.domain.kinds.table import KINDS
 from ratoon_flywheel.domain.project_settings import (
@@ -99,6 +99,9 @@ class TrainingDefaults:
     neural: str = ""
     """Network of small neural models and its training as JSON."""
 
+    def __repr__(self) -> str:
+        return described(self, ("optimization", "architecture", "lora", "neural"))
+
 
 class SplitRule(StrEnum):
     """How records of given sources are divided; DEFAULT: as the kind of task divides them."""
@@ -127,12 +130,7 @@ class SplitDefaults:
     """Fold that is the validation part."""
 
     def __repr__(self) -> str:
-        """Name a newer setting only where it is set, so that etags of earlier releases stay valid."""
-        named = [each for each in fields(self) if each.name.endswith("_share") or self._is_set(each)]
-        return f"SplitDefaults({', '.join(f'{each.name}={getattr(self, each.name)!r}' for each in named)})"
-
-    def _is_set(self, setting: "Field[object]") -> bool:
-        return bool(getattr(self, setting.name) != setting.default)
+        return described(self, ("mode", "fold_count", "fold"))
 
 
 @dataclass(frozen=True)
