@@ -19,7 +19,6 @@ from ratoon.cli.names import name_argument, patterns
 from ratoon.cli.output import JSON, as_json, console, follow, say, show, show_newest, show_rows
 from ratoon.client import RatoonError
 from ratoon.client.schema import find_method
-from ratoon.client.types import Recipe, RecipeMethod
 
 VERSION = re.compile(r"v\d+(\.\d+)*")
 VERSIONS = {"models": "model_versions", "datasets": "dataset_versions"}
@@ -329,6 +328,8 @@ def merge_version(context: typer.Context, version: Version) -> None:
     Example:
       ratoon models merge v1.0
     """
+    from ratoon.client.types import Recipe, RecipeMethod
+
     chosen = session(context)
     known = chosen.client.model_versions.get(_version_name(context, version))
     run = known.lineage.training_run if known.lineage else ""
