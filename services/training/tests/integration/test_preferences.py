@@ -305,7 +305,7 @@ def test_a_model_that_has_not_changed_has_no_rewards(learner, tmp_path):
 @pytest.mark.parametrize("adds_bos", [False, True])
 @pytest.mark.parametrize("name", TEMPLATES)
 def test_each_side_has_the_tokens_of_the_rendered_template(tmp_path, name, adds_bos):
-    """T17: no second end or beginning of a text, and the same prompt on both sides; T09: one system message."""
+    """T02, T17: no second beginning or end of a text, the same prompt on both sides; T09: one system message."""
     folder = write_tokenizer(tmp_path, TEMPLATES[name], eos=ENDS[name], adds_bos=adds_bos)
     turns = (Turn(Role.USER, "How is it?"), Turn(Role.ASSISTANT, "Wet."), Turn(Role.USER, "And now?"))
     pair = Record(turns, ("Rain again.",), rejected="No")
