@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 from ratoon.cli import app
 from ratoon.cli.context import Session
+from ratoon.cli.datasets import preview_lines
 from ratoon.client import RatoonError
 from ratoon.client.local_data import archive, create_source
 
@@ -136,6 +137,11 @@ def test_a_text_file_is_imported_by_paragraphs(api, tmp_path):
     assert "Read as text, utf-8 (utf-8), one record a paragraph." in done.output
     [(_, _, _, body)] = created(api)
     assert (body["format"], body["sampleBy"]) == ("FORMAT_TEXT", "SAMPLE_BY_PARAGRAPH")
+
+
+def test_a_preview_of_a_table_names_no_unit_of_records():
+    first = next(preview_lines({"format": "FORMAT_CSV", "sampleBy": "SAMPLE_BY_UNSPECIFIED"}))
+    assert first == "Read as csv."
 
 
 def test_a_preview_shows_what_each_step_of_curation_does(api, table):

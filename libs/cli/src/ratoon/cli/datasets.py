@@ -469,8 +469,9 @@ def preview_lines(result: JSON) -> Iterator[str]:
         read.append(f"{result['encoding']} ({result['encodingFrom']})")
     if columns := result.get("columns"):
         read.append(f"columns {', '.join(columns)}")
-    if sample_by := result.get("sampleBy", ""):
-        read.append(f"one record a {sample_by.removeprefix('SAMPLE_BY_').lower()}")
+    sample_by = result.get("sampleBy", "").removeprefix("SAMPLE_BY_").lower()
+    if sample_by not in ("", "unspecified"):
+        read.append(f"one record a {sample_by}")
     yield f"Read as {', '.join(read) or 'nothing'}."
     yield _counts(result)
     yield from _kinds(result)
