@@ -70,10 +70,12 @@ def test_a_dry_run_shows_the_plan_and_fails_by_what_would_end_the_run(ratoon, se
 
 
 def test_parts_come_from_a_split(ratoon, server):
-    split = "projects/p/datasets/d/splits/s"
+    split = "projects/p/datasets/p/splits/s"
     server.answers["GET", split] = {"name": split, "trainDigest": "t", "validationDigest": "v"}
-    assert ratoon("runs", "create", "--split", split)[0] == 0
-    assert server.sent("POST")[0][3] == {"trainDigest": "t", "validationDigest": "v"}
+    for name in (split, "s"):
+        assert ratoon("runs", "create", "--split", name)[0] == 0
+    parts = {"trainDigest": "t", "validationDigest": "v"}
+    assert [request[3] for request in server.sent("POST")] == [parts, parts]
     server.answers["GET", split] = {"name": split}
     assert ratoon("runs", "create", "--split", split)[0] == 1
 

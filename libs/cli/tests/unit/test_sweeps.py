@@ -29,6 +29,9 @@ def test_a_sweep_is_created_of_a_file_and_the_parts_of_a_split(ratoon, server, t
     assert (method, path, query) == ("POST", "projects/p/sweeps", {"sweepId": "rate"})
     assert body["trainDigest"] == "1" * 64 and body["validationDigest"] == "2" * 64
     assert body["parameters"] == [{"name": "learning_rate", "min": 0.001, "max": 0.1, "log": True}]
+    server.answers["GET", "projects/p/datasets/p/splits/s1"] = {"trainDigest": ""}
+    status, _, errors = ratoon("sweeps", "create", "-f", str(file), "--split", "s1")
+    assert status == 1 and "s1 is not ready" in errors
 
 
 def test_trials_are_listed_with_their_settings(ratoon, server):

@@ -97,7 +97,7 @@ def create_run(
     chosen = session(context)
     fields = read_settings(file, "training_runs")
     if split:
-        fields |= _parts(chosen, split)
+        fields |= parts_of_split(chosen, split)
     for name, value in _changed(changes or [], fields).items():
         fields[name] = value
     created = chosen.client.training_runs.create(
@@ -267,9 +267,9 @@ def _finish(chosen: Session, run: "TrainingRun", planned: bool, watch: bool) -> 
         show(value, chosen.output)
 
 
-def _parts(chosen: Session, split: str) -> JSON:
-    """Return the digests of the parts of a split."""
-    parts = as_json(chosen.client.splits.get(split))
+def parts_of_split(chosen: Session, split: str) -> JSON:
+    """Return the digests of the training and the validation part of a split; RatoonError while it has none."""
+    parts = as_json(chosen.client.splits.get(chosen.name(split, f"datasets/{chosen.project}/splits")))
     digests = {
         "train_digest": parts.get("trainDigest", ""),
         "validation_digest": parts.get("validationDigest", ""),

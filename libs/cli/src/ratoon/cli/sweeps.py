@@ -10,6 +10,7 @@ from ratoon.cli.documents import read_settings
 from ratoon.cli.names import name_argument
 from ratoon.cli.output import JSON, as_json, follow, say, show, show_rows
 from ratoon.cli.resources import Name, group
+from ratoon.cli.runs import parts_of_split
 
 app = group("sweeps", "Searches for the settings of a training recipe.", long_work=True, deletes=True)
 
@@ -46,9 +47,9 @@ def create_sweep(
     chosen = session(context)
     fields: dict[str, Any] = read_settings(file, "sweeps")
     if split:
-        fields |= _parts(context, split)
+        fields |= parts_of_split(chosen, split)
     if folds:
-        fields["folds"] = [_parts(context, each.strip()) for each in folds.split(",")]
+        fields["folds"] = [parts_of_split(chosen, each.strip()) for each in folds.split(",")]
     if sweep:
         fields["sweep_id"] = sweep
     created = chosen.client.sweeps.create(chosen.parent(), **fields)
@@ -115,13 +116,6 @@ def apply_sweep(
     applied = as_json(chosen.client.projects.apply_sweep(project, sweep=full, trial=trial or None, etag=etag))
     say(f"{project} trains with these settings from the next pipeline run on.")
     show({each: applied.get(each, {}) for each in ("name", "training", "tuning")}, chosen.output)
-
-
-def _parts(context: typer.Context, split: str) -> dict[str, Any]:
-    """Return the digests of the training and the validation part of a split."""
-    chosen = session(context)
-    read = chosen.client.splits.get(chosen.name(split, f"datasets/{chosen.project}/splits"))
-    return {"train_digest": read.train_digest, "validation_digest": read.validation_digest}
 
 
 def _summary(sweep: JSON) -> JSON:
