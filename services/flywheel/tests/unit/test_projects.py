@@ -1,5 +1,6 @@
 """What a project's labels and settings can be, and what a change of labels means."""
 
+import json
 import re
 import unicodedata
 from dataclasses import replace
@@ -341,6 +342,26 @@ def test_a_part_of_a_setting_can_be_changed_alone():
     update = replace(project(), budget=Budget(9, 9.0))
     assert changed(before, update, ("budget.max_runs",)).budget == Budget(9, 1.0)
     assert changed(before, replace(project("a", "b"), display_name="x"), ("labels",)).labels == ("a", "b")
+
+
+def test_a_part_of_a_nested_setting_can_be_changed_alone():
+    before = replace(project(), training=TrainingDefaults(neural='{"network": "NETWORK_GRU", "layers": 2}'))
+    training = TrainingDefaults(seed=9, neural='{"network": "NETWORK_CNN", "max_tokens": 32}')
+    update = replace(
+        project(), training=training, compute=StageCompute(Compute(devices=2), Compute(devices=3))
+    )
+    after = changed(before, update, ("training.neural.network", "compute.training.devices"))
+    assert json.loads(after.training.neural) == {"network": "NETWORK_CNN", "layers": 2}
+    assert (after.training.seed, after.compute) == (0, StageCompute(Compute(devices=2)))
+    unset = changed(before, project(), ("training.neural.network", "training.neural.layers"))
+    assert unset.training.neural == ""
+    assert changed(project(), update, ("training.neural.max_tokens",)).training.neural == '{"max_tokens": 32}'
+
+
+@pytest.mark.parametrize("field", ["training.other", "training.seed.x", "compute.training.other"])
+def test_a_part_that_a_setting_does_not_have_is_refused(field):
+    with pytest.raises(BadProject, match=f"{field} cannot be changed"):
+        changed(project(), project(), (field,))
 
 
 @pytest.mark.parametrize(

@@ -3,13 +3,15 @@
 One project grows one model. Its dataset, model and deployment carry the project's own id.
 """
 
+import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, is_dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from math import isfinite
 from operator import attrgetter
 from re import fullmatch
+from typing import Any
 
 from ratoon.tasks import kinds
 from ratoon.tasks.classify import Classify
@@ -100,7 +102,7 @@ class TrainingDefaults:
     """Network of small neural models and its training as JSON."""
 
     def __repr__(self) -> str:
-        return described(self, ("optimization", "architecture", "lora", "neural"))
+        return described(self, _MESSAGES)
 
 
 class SplitRule(StrEnum):
@@ -271,6 +273,8 @@ _PARTED = (
     "tuning",
     "shadow",
 )
+_MESSAGES = ("optimization", "architecture", "lora", "neural")
+"""Fields of `training` that hold the JSON of a message."""
 
 
 _MAX_RETENTION_DAYS = 3650
@@ -397,11 +401,42 @@ def merged_task(before: TaskSpec | None, task: TaskSpec | None, labels: tuple[st
 
 def _with(project: Project, update: Project, field: str) -> Project:
     whole, _, part = field.partition(".")
-    parts = vars(getattr(update, whole)) if whole in _PARTED else {}
-    if whole not in CHANGEABLE or (part and part not in parts):
+    if whole not in CHANGEABLE or (part and whole not in _PARTED):
         raise BadProject(f"{field} cannot be changed.", "update_mask")
-    value = replace(getattr(project, whole), **{part: parts[part]}) if part else getattr(update, whole)
+    try:
+        value = _with_part(getattr(project, whole), getattr(update, whole), part)
+    except KeyError:
+        raise BadProject(f"{field} cannot be changed.", "update_mask") from None
     return replace(project, **{whole: value})
+
+
+def _with_part(before: Any, update: Any, path: str) -> Any:
+    """Return a setting with a part of its update (`neural.network`), which may lie at any depth; empty: all of it.
+
+    KeyError if the setting has no such part.
+    """
+    if not path:
+        return update
+    if not is_dataclass(before) or isinstance(before, type):
+        raise KeyError(path)
+    part, _, rest = path.partition(".")
+    change = _with_part_of_text if rest and part in _MESSAGES else _with_part
+    return replace(before, **{part: change(vars(before)[part], vars(update)[part], rest)})
+
+
+def _with_part_of_text(before: str, update: str, path: str) -> str:
+    """Return a message, as JSON, with a part of its update; a part that the update leaves out is unset."""
+    merged = _with_key(json.loads(before or "{}"), json.loads(update or "{}"), path)
+    return json.dumps(merged) if merged else ""
+
+
+def _with_key(before: dict[str, Any], update: dict[str, Any], path: str) -> dict[str, Any]:
+    key, _, rest = path.partition(".")
+    value = update.get(key)
+    if rest:
+        value = _with_key(before.get(key) or {}, value or {}, rest) or None
+    others = {name: before[name] for name in before if name != key}
+    return others if value is None else {**others, key: value}
 
 
 def _check_task(task: TaskSpec) -> None:
