@@ -43,12 +43,13 @@ def test_a_project_that_generates_has_none_and_no_other_recipe_stands_next_to_it
 def test_the_recipe_of_a_run_selects_by_the_metric_of_the_project_and_takes_any_version_as_base():
     own = TrainingDefaults(seed=3, neural='{"network": "NETWORK_GRU", "hidden_size": 64}')
     spec = Train(
-        *("projects/mail", "a", "b", "c" * 64, TASK, own, 0.0),
+        *("projects/mail", "a", "b", "c" * 64, TASK, own, 2.0),
         recipe="neural",
         metric="accuracy",
     )
     recipe = _neural(spec)
     assert recipe.method == training_run_pb2.Recipe.METHOD_NEURAL
     assert (recipe.seed, list(recipe.labels), recipe.selection_metric) == (3, ["ham", "spam"], "accuracy")
+    assert recipe.epochs == 2.0
     assert recipe.neural.any_base and recipe.neural.hidden_size == 64
     assert recipe.neural.network == recipe.neural.NETWORK_GRU

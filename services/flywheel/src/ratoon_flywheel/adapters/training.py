@@ -107,6 +107,7 @@ def _neural(spec: Train) -> training_run_pb2.Recipe:
         labels=labels_of(spec.task),
         task=message_of(spec.task),
         seed=spec.defaults.seed,
+        epochs=spec.epochs,
         learning_rate=spec.defaults.learning_rate,
         batch_size=spec.defaults.batch_size,
         selection_metric=spec.metric if spec.metric in kind_of(spec.task).SELECTION else "",
