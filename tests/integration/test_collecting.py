@@ -186,7 +186,12 @@ def test_wrong_answers_are_collected_into_a_dataset_version_and_a_labelling_queu
     assert status == 0, errors
     assert "Adding a version to projects/sort/datasets/sort-bad-cases." in errors
     assert json.loads(printed)["datasetVersion"] == "projects/sort/datasets/sort-bad-cases/versions/v2"
-    tasks = json.loads(ratoon("list", "tasks", "-o", "json")[1])
+    # So are their tasks, but for whom a reading is logged.
+    assert json.loads(ratoon("list", "tasks", "-o", "json")[1]) == []
+    reader = ("--reader", evaluated.name, "--purpose", "What the model got wrong")
+    status, printed, errors = ratoon("labels", "tasks", *reader, "-o", "json")
+    assert status == 0, errors
+    tasks = json.loads(printed)
     assert len(tasks) == wrong
     assert {(each["proposedLabel"], each["reason"]) for each in tasks} == {("spam", "review-sample")}
     status, _, errors = ratoon("evaluations", "collect", run, "--domain", "old")

@@ -174,6 +174,7 @@ def test_what_is_not_learned_is_counted(task, tmp_path):
         "truncated_samples": 1,
         "samples_without_targets": 1,
         "learned_tokens": counts["learned_tokens"],
+        "unanswered_prompts": 0,
     }
     corpus = Corpus(prepared / "train.npz")
     assert corpus.record_ids == ["000", "000#1", "001", "002", "008", "009"]

@@ -1163,7 +1163,7 @@ class CheckSealedRecordsRequest(_message.Message):
     purpose: _builtins.str
     """Purpose of the reading. It is logged."""
     principal: _builtins.str
-    """Caller on whose behalf the service reads: a resource name of an API key."""
+    """Caller on whose behalf the service reads: a resource name of an API key, of any project. It gives no rights."""
     @_builtins.property
     def records(self) -> _containers.RepeatedCompositeFieldContainer[Global___CheckSealedRecordsRequest.RecordIdentity]:
         """The records, at most 1,000."""
