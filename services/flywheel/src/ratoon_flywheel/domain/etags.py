@@ -3,12 +3,9 @@
 import hashlib
 from collections.abc import Collection
 from dataclasses import fields
-from typing import TYPE_CHECKING
+from typing import Any
 
 from ratoon_flywheel.domain.errors import StaleEtag
-
-if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
 
 
 def etag_of(*settings: object) -> str:
@@ -16,8 +13,8 @@ def etag_of(*settings: object) -> str:
     return hashlib.sha256(repr(settings).encode()).hexdigest()[:16]
 
 
-def described(settings: "DataclassInstance", newer: Collection[str]) -> str:
-    """Return the text of settings that counts for etags: of newer ones those that are not their default.
+def described(settings: Any, newer: Collection[str]) -> str:
+    """Return the text of settings, a dataclass, that counts for etags: of newer ones those that are not their default.
 
     So etags of earlier releases stay valid.
     """
