@@ -6,7 +6,7 @@ def test_the_page_of_the_api_sends_requests(environment, open_page):
     requested = []
     page.on("request", lambda request: requested.append(request.url))
     page.goto(f"{environment.gateway}/docs")
-    page.get_by_role("button", name="Authorize").click()
+    page.get_by_role("button", name="Authorize").click(timeout=60_000)  # the page draws every method first
     page.locator(".auth-container input").fill(environment.keys["operator"])
     page.locator(".auth-btn-wrapper button[type=submit]").click()
     page.locator(".auth-btn-wrapper .btn-done").click()

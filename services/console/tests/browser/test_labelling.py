@@ -328,7 +328,7 @@ def test_a_queue_and_its_guideline_are_set_up_and_changed(environment, open_page
     form.get_by_label("Refill when fewer").fill("10")
     form.get_by_text("More settings").click()
     form.get_by_label("Proposed answers").select_option("ORIGIN_RULES")
-    form.get_by_label("Rules, one a line").fill("spam: prize, click\nham: /lunch|noon/")
+    form.get_by_label("Rules, one a line: label").fill("spam: prize, click\nham: /lunch|noon/")
     form.get_by_label("Reviewed answers").fill("25")
     accessible(page)
     form.get_by_role("button", name="Create").click()
