@@ -1,4 +1,4 @@
-"""What a stored model answers from, which tells whether two artifacts are the same model."""
+"""What a stored model answers from: two artifacts with the same content are the same model."""
 
 import hashlib
 from functools import cache
