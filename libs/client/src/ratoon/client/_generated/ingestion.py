@@ -41,6 +41,7 @@ from ratoon.client._generated.ingestion_types import (
     SourceRows,
     SourceSampleBy,
     Split,
+    SplitFolds,
     SplitMode,
     SplitRatios,
     SplitReading,
@@ -4052,7 +4053,9 @@ class SplitsResource:
         dataset_version: str | None = None,
         label_set_digest: str | None = None,
         mode: SplitMode | None = None,
+        group_attribute: str | None = None,
         ratios: SplitRatios | None = None,
+        folds: SplitFolds | None = None,
         seed: int | None = None,
         replay: SplitReplay | None = None,
         split_id: str | None = None,
@@ -4071,7 +4074,11 @@ class SplitsResource:
                 of the split.
             label_set_digest: Digest of the label set (`LabelSet.digest` of the labeling service).
             mode: Assignment of records to parts. Default: STRATIFIED.
+            group_attribute: Name of the attribute that groups records. Required by GROUPED, refused with
+                other modes.
             ratios: Shares of the training, validation and test part. Default: 0.8, 0.1, 0.1.
+            folds: Division of the records that are not in the test part into folds, where data are few. Not
+                set: there are none.
             seed: Random seed of the assignment.
             replay: Records of an earlier split to mix into the training part.
             split_id: Last segment of the resource name: 1 to 63 characters of `a-z`, `0-9`, `-` and `.`; the
@@ -4091,7 +4098,9 @@ class SplitsResource:
                         "datasetVersion": dataset_version,
                         "labelSetDigest": label_set_digest,
                         "mode": mode,
+                        "groupAttribute": group_attribute,
                         "ratios": ratios,
+                        "folds": folds,
                         "seed": seed,
                         "replay": replay,
                     }
@@ -4262,7 +4271,9 @@ class AsyncSplitsResource:
         dataset_version: str | None = None,
         label_set_digest: str | None = None,
         mode: SplitMode | None = None,
+        group_attribute: str | None = None,
         ratios: SplitRatios | None = None,
+        folds: SplitFolds | None = None,
         seed: int | None = None,
         replay: SplitReplay | None = None,
         split_id: str | None = None,
@@ -4281,7 +4292,11 @@ class AsyncSplitsResource:
                 of the split.
             label_set_digest: Digest of the label set (`LabelSet.digest` of the labeling service).
             mode: Assignment of records to parts. Default: STRATIFIED.
+            group_attribute: Name of the attribute that groups records. Required by GROUPED, refused with
+                other modes.
             ratios: Shares of the training, validation and test part. Default: 0.8, 0.1, 0.1.
+            folds: Division of the records that are not in the test part into folds, where data are few. Not
+                set: there are none.
             seed: Random seed of the assignment.
             replay: Records of an earlier split to mix into the training part.
             split_id: Last segment of the resource name: 1 to 63 characters of `a-z`, `0-9`, `-` and `.`; the
@@ -4301,7 +4316,9 @@ class AsyncSplitsResource:
                         "datasetVersion": dataset_version,
                         "labelSetDigest": label_set_digest,
                         "mode": mode,
+                        "groupAttribute": group_attribute,
                         "ratios": ratios,
+                        "folds": folds,
                         "seed": seed,
                         "replay": replay,
                     }

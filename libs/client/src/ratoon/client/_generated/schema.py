@@ -5491,9 +5491,19 @@ METHODS: tuple[Method, ...] = (
             ),
             Field("mode", "SplitMode", "Assignment of records to parts. Default: STRATIFIED."),
             Field(
+                "group_attribute",
+                "string",
+                "Name of the attribute that groups records. Required by GROUPED, refused with other modes.",
+            ),
+            Field(
                 "ratios",
                 "SplitRatios",
                 "Shares of the training, validation and test part. Default: 0.8, 0.1, 0.1.",
+            ),
+            Field(
+                "folds",
+                "SplitFolds",
+                "Division of the records that are not in the test part into folds, where data are few. Not set: there are none.",
             ),
             Field("seed", "integer", "Random seed of the assignment."),
             Field("replay", "SplitReplay", "Records of an earlier split to mix into the training part."),

@@ -1327,7 +1327,9 @@ class CreateSplitRequest(_message.Message):
     """
     @_builtins.property
     def split(self) -> _split_pb2.Split:
-        """The split to create. Only `dataset_version`, `label_set_digest`, `mode`, `ratios`, `seed` and `replay` are read."""
+        """The split to create. Only `dataset_version`, `label_set_digest`, `mode`, `group_attribute`, `ratios`, `folds`,
+        `seed` and `replay` are read.
+        """
 
     def __init__(
         self,
