@@ -1,12 +1,14 @@
 """A server in memory behind the command line's client."""
 
+import functools
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import httpx
 import pytest
+import typer
 
 from ratoon.cli import main
 from ratoon.cli.context import Session
@@ -71,6 +73,16 @@ def watch(*states: JSON) -> httpx.Response:
     """Return the stream of a watch."""
     lines = "".join(f"id: {place}\ndata: {json.dumps(state)}\n\n" for place, state in enumerate(states, 1))
     return httpx.Response(200, text=lines, headers={"content-type": "text/event-stream"})
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_command_tree() -> Iterator[None]:
+    """Build the tree of commands once: hundreds of tests use the same one."""
+    get_command = functools.cache(typer.main.get_command)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("typer.main.get_command", get_command)
+        patch.setattr("typer.testing._get_command", get_command)
+        yield
 
 
 @pytest.fixture

@@ -194,9 +194,13 @@ def busy(platform):
     return platform
 
 
+PAGES = Pages()
+"""Its templates are compiled once."""
+
+
 def site(platform: Platform) -> Site:
     sessions = Sessions(platform, 3600, lambda: 0.0)
-    return Site(RequestContext(sessions, lambda _bearer: platform, Pages(), refresh_s=0.05), pages(), STATIC)
+    return Site(RequestContext(sessions, lambda _bearer: platform, PAGES, refresh_s=0.05), pages(), STATIC)
 
 
 def visit(platform: Platform, role: str, scenario: Callable[[httpx.AsyncClient], Awaitable[None]]) -> None:
