@@ -265,7 +265,7 @@ def test_slices_are_measured_since_the_promotion_too():
 
 
 def test_many_slices_raise_no_false_alarms():
-    """1,000 windows without drift, six slices of three features each: at most 1 % of the reports have an alarm.
+    """500 windows without drift, six slices of three features each: at most 1 % of the reports have an alarm.
 
     Without the correction for their number, many more would.
     """
@@ -276,16 +276,16 @@ def test_many_slices_raise_no_false_alarms():
     ]
     compared = ("tokens", "length", "predicted_labels")
     alarms = uncorrected = 0
-    for seed in range(4):
+    for seed in range(2):
         base = baseline(draws.sample(pool, 1620), seed, compared, ["tenant"])
         for _ in range(250):
             measured = measure_slices(base, draws.sample(pool, 540), compared)
             assert len(measured) == 18
             alarms += any(m.ratio > 1 for m in measured)
             uncorrected += any(m.divergence > _band(base, m, 90) for m in measured)
-    assert alarms <= 10
+    assert alarms <= 5
     assert uncorrected > 3 * alarms
-    assert uncorrected > 20
+    assert uncorrected > 10
 
 
 def _band(base: Baseline, measured: Measure, size: int) -> float:

@@ -21,7 +21,7 @@ from ratoon_serving.domain.rollouts.rollout import Phase, Placement, ProcessUse,
 from ratoon_serving.domain.rollouts.shadow import Shadow
 from ratoon_serving.domain.rollouts.state_machine import step
 
-MAX_STATES = int(os.environ.get("RATOON_SEARCH", "8000"))
+MAX_STATES = int(os.environ.get("RATOON_SEARCH", "4000"))
 KINDS = [
     *(
         (strategy, dishonest, False)
