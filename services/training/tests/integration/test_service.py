@@ -30,6 +30,7 @@ from ratoon.service.tasks import task_of
 from ratoon.storage.artifacts import ArtifactStore
 from ratoon.storage.migrations import migrate
 from ratoon.tasks.compute import Accelerator
+from ratoon.testkit.jobs import report_change
 from ratoon.testkit.models import tiny_adapter, tiny_llama
 from ratoon.testkit.postgresql import Databases
 from ratoon.testkit.services import State, answering, serving
@@ -52,7 +53,10 @@ RESULT = Trained("a" * 64, "c" * 64, 1000, Diagnosis("healthy", "Nothing to do."
 
 
 class FakeDrivers:
-    """Trains in three polls. The name of a run decides its outcome: `lost…` once, `bad…`, `slow…`."""
+    """Trains in three polls. The name of a run decides its outcome: `lost…` once, `bad…`, `slow…`.
+
+    One that is slow has no progress to report.
+    """
 
     def __init__(self) -> None:
         self.jobs: dict[str, TrainingRun] = {}
@@ -73,6 +77,8 @@ class FakeDrivers:
         if run.name in self.finished:
             return JobObservation(Phase.SUCCEEDED, result=RESULT)
         if fate.startswith("slow") or polls < 3:
+            if not fate.startswith("slow"):
+                report_change()
             return JobObservation(
                 Phase.RUNNING, Progress(0.1 * polls, "Training.", polls, 10, "steps", 5.0, {"loss": 1.0})
             )

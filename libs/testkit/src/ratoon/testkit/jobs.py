@@ -1,10 +1,25 @@
-"""Jobs that run in the calling thread: the worker's own code without a process, for tests of what a job computes."""
+"""Jobs without processes: those that run in the calling thread, and reports of fakes whose jobs only seem to run."""
 
 import importlib
+import time
+from collections.abc import Callable
 from pathlib import Path
 
+from ratoon.operations import wakeups
 from ratoon.operations.jobs import JSON, JobFolder, JobState, JobStatus
 from ratoon.process.errors import own_reason
+
+_CHANGE_S = 0.02
+
+
+def report_change() -> None:
+    """Have the operation that observes a fake job look again in a moment, as a job does that reports its progress."""
+    wakeups.subscribe(_wake_soon)
+
+
+def _wake_soon(_operation: str, wake: Callable[[], None]) -> None:
+    time.sleep(_CHANGE_S)
+    wake()
 
 
 class InlineJobs:
