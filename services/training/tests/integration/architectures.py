@@ -1,6 +1,8 @@
 """Tiny base models of several architectures, made from their configurations, with random weights everywhere."""
 
+import functools
 import json
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -40,8 +42,24 @@ CONFIGS: dict[str, dict[str, Any]] = {
 def tiny(folder: Path, kind: str, rows: int = 0, **changes: Any) -> Path:
     """Write a Hugging Face directory of this architecture into `folder`, with the tokenizer of `tiny_llama`.
 
-    Its embeddings have `rows` rows (0: one for each token).
+    Its embeddings have `rows` rows (0: one for each token). It is made once a process and kind, and copied.
     """
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, data in _files(kind, rows, tuple(sorted(changes.items()))).items():
+        (folder / name).write_bytes(data)
+    torch.manual_seed(0)  # what a test draws next does not depend on whether a copy was there
+    return folder
+
+
+@functools.cache
+def _files(kind: str, rows: int, changes: tuple[tuple[str, Any], ...]) -> dict[str, bytes]:
+    """Return the files of such a directory by name."""
+    with tempfile.TemporaryDirectory() as made:
+        _write(Path(made), kind, rows, dict(changes))
+        return {path.name: path.read_bytes() for path in Path(made).iterdir()}
+
+
+def _write(folder: Path, kind: str, rows: int, changes: dict[str, Any]) -> None:
     from transformers import AutoConfig, AutoModelForCausalLM
 
     tiny_llama(folder, LABELS)
@@ -56,4 +74,3 @@ def tiny(folder: Path, kind: str, rows: int = 0, **changes: Any) -> Path:
         for parameter in model.parameters():  # norms of ones and biases of zeros would hide skipped tensors
             parameter += 0.05 * torch.randn_like(parameter)
     model.save_pretrained(folder)
-    return folder

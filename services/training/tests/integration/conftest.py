@@ -2,7 +2,7 @@
 
 import hashlib
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,8 @@ from ratoon_training.worker.prepare import prepare
 from ratoon_training.worker.running import execute
 from ratoon_training.worker.task_queue import TrainingTask, read_outcome
 
+from .children import Children
+
 LABELS = ("ham", "spam")
 TINY = Architecture(vocab_size=400, hidden_size=32, layers=1, heads=1, max_positions=256)
 RECIPE = Recipe(
@@ -34,6 +36,8 @@ RECIPE = Recipe(
     learning_rate=0.01,
     prompt_tokens=32,
 )
+UNTIL_STOPPED_S = 10_000.0
+"""Seconds between checkpoints of a run that writes one only when it is stopped."""
 _WORDS = {
     "ham": [
         "agenda",
@@ -81,6 +85,7 @@ class Task:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.store = ArtifactStore(str(folder / "artifacts"))
+        self.outcomes: dict[str, dict[str, Any]] = {}
         self.train = self.part("train", rows(240, seed=1))
         self.validation = self.part("validation", rows(40, seed=2))
 
@@ -103,7 +108,7 @@ class Task:
             "validation": self.validation,
             "recipe": to_json(recipe_message(recipe)),
             "resources": resources,
-            "checkpoint_every_s": 0.0,
+            "checkpoint_every_s": UNTIL_STOPPED_S,
             **options,
         }
 
@@ -132,6 +137,13 @@ def train(task: Task, name: str, recipe: Recipe = RECIPE, **options: Any) -> dic
     return outcome
 
 
+def train_once(task: Task, name: str, recipe: Recipe = RECIPE, **options: Any) -> dict[str, Any]:
+    """The outcome of the run of this name, which is trained for the first test that needs it."""
+    if name not in task.outcomes:
+        task.outcomes[name] = train(task, name, recipe, **options)
+    return task.outcomes[name]
+
+
 def losses_and_gradients(
     corpus: Corpus, *, packed: bool = False, device: str = "cpu"
 ) -> tuple[tuple[float, float], dict[str, torch.Tensor]]:
@@ -149,7 +161,9 @@ def task(tmp_path_factory: pytest.TempPathFactory) -> Task:
     return Task(tmp_path_factory.mktemp("training"))
 
 
-@pytest.fixture
-def fresh(tmp_path: Path) -> Callable[..., Recipe]:
-    """A recipe like the usual one, but for what is named."""
-    return lambda **changes: replace(RECIPE, **changes)
+@pytest.fixture(scope="session")
+def children() -> Iterator[Children]:
+    """Runs in processes of their own."""
+    parent = Children()
+    yield parent
+    parent.close()

@@ -26,7 +26,7 @@ from ratoon_training.worker.optimizers import Pair
 from ratoon_training.worker.tokenizer_kinds import trained
 
 from .architectures import tiny
-from .conftest import RECIPE, TINY, Task, rows, train
+from .conftest import RECIPE, TINY, Task, rows, train, train_once
 from .test_resume import Runs
 
 GROUPED = replace(TINY, hidden_size=64, heads=2, key_value_heads=1, layers=2, gate_size=96)
@@ -184,10 +184,16 @@ def test_a_tokenizer_is_a_function_of_its_texts_and_writes_what_it_reads(kind):
         assert first.decode(ids, skip_special_tokens=False) == text
 
 
+def mixtral(task: Task) -> str:
+    """The digest of a tiny Mixtral."""
+    recipe = replace(RECIPE, architecture=SHAPES["mixtral"], epochs=1.0)
+    digest: str = train_once(task, "moe", recipe)["result"]["artifact_digest"]
+    return digest
+
+
 def grown(task: Task, name: str, source: GrowthSource, **changes: Any) -> tuple[dict[str, Any], Any, Any]:
     """The outcome of a growth of a tiny Mixtral by two experts, and the weights before and after."""
-    shape = SHAPES["mixtral"]
-    first = train(task, "moe", replace(RECIPE, architecture=shape, epochs=1.0))["result"]["artifact_digest"]
+    first, shape = mixtral(task), SHAPES["mixtral"]
     recipe = replace(
         RECIPE,
         method=Method.CONTINUE,
@@ -246,15 +252,11 @@ def test_the_loss_of_balance_is_that_of_transformers(task):
 
 
 def test_a_growth_resumes_with_the_same_bits(task, monkeypatch):
-    shape = SHAPES["mixtral"]
-    base = train(task, "moe-base", replace(RECIPE, architecture=shape, epochs=1.0))["result"][
-        "artifact_digest"
-    ]
     recipe = replace(
         RECIPE, method=Method.CONTINUE, weight_decay=0.0, epochs=2.0, expert_growth=ExpertGrowth(1)
     )
     runs = Runs(task, "", recipe, monkeypatch)
-    runs.options["base"] = base
+    runs.options["base"] = mixtral(task)
     whole = runs.run("growth-whole")["result"]["artifact_digest"]
     assert runs.run("growth-a", "growth-cut", stop_after=3)["reason"] == "STOPPED"
     assert runs.run("growth-b", "growth-cut", fence=2)["result"]["artifact_digest"] == whole

@@ -1,12 +1,8 @@
 """Runs of each objective that are killed (SIGKILL) at named points, and resume to the bytes of one that was not.
 
-One process imports torch and forks a child for each kill; the resumed attempt is trained by the test itself.
+The resumed attempt is trained by the test itself.
 """
 
-import json
-import subprocess
-import sys
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -16,54 +12,19 @@ from ratoon_training.domain.distillation import Distillation, Level
 from ratoon_training.domain.recipes import Method, Objective, Recipe
 from ratoon_training.domain.rewards import Grpo
 
-from .conftest import TINY, Row, Task, train
+from .children import Call
+from .conftest import TINY, Row, Task, train, train_once
 from .test_grpo import TASK, rows_of
 from .test_preferences import SFT, preferences, sums, thumbs_up_and_down
 
-_RUNNER = """
-import functools, importlib, json, os, signal, sys
-from pathlib import Path
-import torch
-torch.set_num_threads(1)
-from ratoon_training.worker import running
-from ratoon_training.worker.prepare import prepare
-from ratoon_training.worker.task_queue import TrainingTask
-
-def kill_at(module, name, calls):
-    owner = importlib.import_module(module)
-    *parents, last = name.split(".")
-    for parent in parents:
-        owner = getattr(owner, parent)
-    original, count = getattr(owner, last), 0
-    @functools.wraps(original)
-    def counted(*args, **kwargs):
-        nonlocal count
-        count += 1
-        if count == calls:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return original(*args, **kwargs)
-    setattr(owner, last, counted)
-
-print("ready", flush=True)
-for line in sys.stdin:
-    case = json.loads(line)
-    child = os.fork()
-    if not child:
-        kill_at(*case["at"])
-        task = TrainingTask.of_spec(case["spec"], Path(case["job"]))
-        prepare(case["spec"], task.recipe, task.prepared, lambda _: None)
-        running.execute(task, 0, 1)
-        os._exit(0)
-    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
-"""
 SIGKILL = -9
-POINTS: dict[str, tuple[str, str, int]] = {
+POINTS: dict[str, Call] = {
     "before the first step": ("ratoon_training.worker.reporting", "ProgressReporter.begin", 1),
     "after a step": ("ratoon_training.worker.reporting", "ProgressReporter.step", 4),
     "while a checkpoint is written": ("os", "fsync", 7),
     "after the last step": ("ratoon_training.worker.running", "publish", 1),
 }
-"""Module, name and number of the call that is the last one of the process."""
+"""The call that is the last one of the process."""
 QUICK = ("after a step",)
 RECIPE = replace(
     SFT,
@@ -88,36 +49,6 @@ CASES = [
     )
     for objective in OBJECTIVES
 ]
-
-
-class Killer:
-    """Process whose children train and are killed."""
-
-    def __init__(self) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-c", _RUNNER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
-        assert self._line() == "ready"
-
-    def killed(self, task: Task, name: str, spec: dict[str, Any], at: tuple[str, str, int]) -> int:
-        """Train, and be killed at a call; the exit code of the process."""
-        assert self._process.stdin is not None
-        case = {"spec": spec, "job": str(task.job(name, spec)), "at": at}
-        self._process.stdin.write(f"{json.dumps(case)}\n")
-        self._process.stdin.flush()
-        return int(self._line())
-
-    def close(self) -> None:
-        """End the process."""
-        self._process.communicate(timeout=60)
-
-    def _line(self) -> str:
-        assert self._process.stdout is not None
-        while True:
-            line = self._process.stdout.readline()
-            assert line, "the process has ended"
-            if line.strip() == "ready" or line.strip().lstrip("-").isdigit():
-                return line.strip()
 
 
 class Learners:
@@ -156,24 +87,17 @@ def learners(task: Task) -> Learners:
     return Learners(task)
 
 
-@pytest.fixture(scope="module")
-def killer() -> Iterator[Killer]:
-    killer = Killer()
-    yield killer
-    killer.close()
-
-
 @pytest.mark.parametrize("objective", CASES)
 @pytest.mark.parametrize(
     "point", [pytest.param(each, marks=() if each in QUICK else pytest.mark.thorough) for each in POINTS]
 )
-def test_a_run_that_is_killed_resumes_to_the_same_bytes(task, learners, killer, objective, point):
+def test_a_run_that_is_killed_resumes_to_the_same_bytes(task, learners, children, objective, point):
     recipe, parts = learners.recipe(objective), learners.parts(objective)
     options = {"base": learners.base, **parts}
-    whole = train(task, f"whole-{objective}", recipe, **options)["result"]
+    whole = train_once(task, f"whole-{objective}", recipe, **options)["result"]
     work = f"killed-{objective}-{point}".replace(" ", "-")
-    spec = task.spec(work, recipe, **options)
-    assert killer.killed(task, f"{work}-a", spec, POINTS[point]) == SIGKILL
+    spec = task.spec(work, recipe, checkpoint_every_s=0.0, **options)
+    assert children.run(task.job(f"{work}-a", spec), POINTS[point]) == SIGKILL
     resumed = train(task, f"{work}-b", recipe, work=work, fence=2, **options)["result"]
     assert resumed["artifact_digest"] == whole["artifact_digest"]
     assert resumed["metrics"]["steps"] == whole["metrics"]["steps"]

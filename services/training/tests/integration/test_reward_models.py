@@ -109,21 +109,22 @@ def test_a_run_resumes_to_the_same_bits(learner, monkeypatch, method):
         return learner.run(name, recipe, work=work, fence=fence, train=part, validation=part)
 
     whole = run(f"reward-whole-{method}", f"reward-whole-{method}", 1000, 1)["result"]
-    for stop in (0, 7):
-        work = f"reward-resumed-{method}-{stop}"
-        assert run(f"{work}-a", work, stop, 1)["reason"] == "STOPPED"
-        assert run(f"{work}-b", work, 1000, 2)["result"]["artifact_digest"] == whole["artifact_digest"]
+    work = f"reward-resumed-{method}"
+    for fence, steps in enumerate((0, 7), start=1):
+        assert run(f"{work}-{fence}", work, steps, fence)["reason"] == "STOPPED"
+    assert run(f"{work}-end", work, 1000, 3)["result"]["artifact_digest"] == whole["artifact_digest"]
 
 
 def test_an_adapter_of_answers_is_continued_with_a_head(learner):
     """A LoRA adapter that writes answers becomes one that judges them, on the same base."""
-    adapter = learner.run(
-        "answers-adapter", replace(SFT, method=Method.LORA, lora_rank=2, epochs=1.0), **learner.pairs
-    )["result"]["artifact_digest"]
+    part = learner.task.part("reward-forty", preferences(sums()[:40]))
+    parts = {"train": part, "validation": part}
+    answers = replace(SFT, method=Method.LORA, lora_rank=2, epochs=1.0)
+    adapter = learner.run("answers-adapter", answers, **parts)["result"]["artifact_digest"]
     recipe = replace(REWARD, method=Method.LORA, lora_rank=2, epochs=1.0)
     from .conftest import train
 
-    outcome = train(learner.task, "continued-with-head", recipe, base=adapter, **learner.pairs)
+    outcome = train(learner.task, "continued-with-head", recipe, base=adapter, **parts)
     assert outcome["result"]["metrics"]["validation_pair_accuracy"] > 0
 
 

@@ -403,8 +403,11 @@ def test_a_template_that_does_not_fit_the_records_ends_a_run_by_name(task, forei
 
 def test_eight_rows_that_are_learned_by_heart_all_end(task):
     part = task.part("eight", [(str(n), f"Say {n}", "word " * (1 + n % 3), None) for n in range(8)])
-    recipe = replace(RECIPE, epochs=60.0, batch_size=4, patience=0)
-    result = train(task, "eight", recipe, train=part, validation=part)["result"]
+    ten_times = task.part(
+        "eight-ten-times", [(str(n), f"Say {n % 8}", "word " * (1 + n % 8 % 3), None) for n in range(80)]
+    )
+    recipe = replace(RECIPE, epochs=6.0, batch_size=4, patience=0)
+    result = train(task, "eight", recipe, train=ten_times, validation=part)["result"]
     folder = task.fetch(result["artifact_digest"], "eight")
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -423,11 +426,10 @@ def test_eight_rows_that_are_learned_by_heart_all_end(task):
 
 def test_a_number_is_learned_as_its_text(task):
     words = ("awful", "bad", "fine", "good", "great")
-    part = task.part(
-        "numbers", [(f"{n:03d}", f"It is {words[n % 5]}.", str(n % 5 - 2), None) for n in range(150)]
-    )
+    rows = [(f"{n:03d}", f"It is {words[n % 5]}.", str(n % 5 - 2), None) for n in range(150)]
+    part, few = task.part("numbers", rows), task.part("numbers-few", rows[:10])
     recipe = replace(RECIPE, task=Regress("points", -2.0), epochs=10.0)
-    result = train(task, "numbers", recipe, train=part, validation=part)["result"]
+    result = train(task, "numbers", recipe, train=part, validation=few)["result"]
     assert result["metrics"]["validation_loss"] < 0.1
     assert "validation_mae" not in result["metrics"], "digits are no numbers of one token"
     folder = task.fetch(result["artifact_digest"], "numbers")
@@ -442,15 +444,13 @@ def test_several_labels_are_learned_as_a_list_in_the_order_of_the_project(task):
 
     labels = Classify(("urgent", "billing", "shipping", "other"), multi_label=True)
     sets = ("billing", "shipping", "Billing;urgent", '["shipping", "urgent"]', "other")
-    part = task.part(
-        "label-sets",
-        [
-            (f"{n:03d}", f"About {' and '.join(members(parse(labels, sets[n % 5])))}.", sets[n % 5], None)
-            for n in range(150)
-        ],
-    )
+    rows = [
+        (f"{n:03d}", f"About {' and '.join(members(parse(labels, sets[n % 5])))}.", sets[n % 5], None)
+        for n in range(150)
+    ]
+    part, few = task.part("label-sets", rows), task.part("label-sets-few", rows[:10])
     recipe = replace(RECIPE, task=labels, epochs=10.0)
-    result = train(task, "label-sets", recipe, train=part, validation=part)["result"]
+    result = train(task, "label-sets", recipe, train=part, validation=few)["result"]
     folder = task.fetch(result["artifact_digest"], "label-sets")
     limit = json.loads((folder / "generation_config.json").read_text())["max_new_tokens"]
     tokenizer, model = AutoTokenizer.from_pretrained(folder), AutoModelForCausalLM.from_pretrained(folder)

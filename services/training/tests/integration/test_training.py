@@ -2,8 +2,6 @@
 
 import json
 import math
-import subprocess
-import sys
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -24,12 +22,12 @@ from ratoon_training.worker.corpus import Corpus
 from ratoon_training.worker.prepare import prepare
 from ratoon_training.worker.task_queue import TrainingTask, read_outcome
 
-from .conftest import LABELS, RECIPE, Task, losses_and_gradients, rows, train
+from .conftest import LABELS, RECIPE, Task, losses_and_gradients, rows, train, train_once
 
 
 @pytest.fixture(scope="module")
 def trained(task: Task) -> dict[str, Any]:
-    return train(task, "trained")["result"]
+    return train_once(task, "trained")["result"]
 
 
 @pytest.fixture(scope="module")
@@ -229,17 +227,12 @@ def test_a_loss_that_is_no_number_is_named(task, monkeypatch):
     assert "lower recipe.learning_rate" in outcome["message"]
 
 
-def test_a_run_that_needs_more_memory_than_it_may_have_is_named(task):
+def test_a_run_that_needs_more_memory_than_it_may_have_is_named(task, children):
     recipe = replace(RECIPE, batch_size=240, architecture=replace(RECIPE.architecture, vocab_size=20_000))
     spec = task.spec("hungry", recipe, memory_limit_bytes=200_000_000)
     job = task.job("hungry", spec)
     prepare(spec, recipe, TrainingTask.of_spec(spec, job).prepared, lambda _: None)
-    code = (
-        "import json, sys; from pathlib import Path; from ratoon_training.worker.task_queue import TrainingTask;"
-        "from ratoon_training.worker.running import execute; job = Path(sys.argv[1]);"
-        "execute(TrainingTask.of_spec(json.loads((job / 'spec.json').read_text()), job), 0, 1)"
-    )
-    subprocess.run([sys.executable, "-c", code, str(job)], timeout=120, check=False)
+    children.run(job)
     assert read_outcome(job)["reason"] == "OUT_OF_MEMORY"
 
 
