@@ -88,11 +88,17 @@ class FakeClient:
     """vLLM's engine client, as far as an engine uses it."""
 
     errored = False
+    silent = False
+    """True once its core was killed: calls in flight are never answered."""
 
     def __init__(self, digest: str) -> None:
         self.digest, self.reloaded = digest, []
 
     async def collective_rpc(self, method: str, **options):
+        if self.silent:
+            await asyncio.Event().wait()
+        if self.errored:
+            raise RuntimeError("EngineCore encountered an issue.")
         if method == "ratoon_loaded":
             return [{"artifact_digest": self.digest}]
         self.reloaded.append(options["kwargs"]["weights_path"])
@@ -251,6 +257,20 @@ def test_an_engine_that_starts_closed_opens_for_the_load_that_was_attested_and_f
         assert (await engine.call("POST", "/v1/completions"))[0] == 200
         engine.client.errored = True
         assert (await engine.call("GET", "/ratoon/ready", secret=""))[0::2] == (503, {})
+
+    asyncio.run(walk())
+
+
+def test_control_requests_end_with_the_engine_core(engine):
+    async def walk():
+        engine.client.silent = True
+        pending = asyncio.ensure_future(engine.call("GET", "/ratoon/status"))
+        await asyncio.sleep(0)
+        engine.client.errored = True
+        status, _, body = await pending
+        assert (status, body["error"]["code"]) == (503, "ENGINE_CORE_ENDED")
+        engine.client.silent = False
+        assert (await engine.call("POST", "/ratoon/close"))[0::2] == (503, body)
 
     asyncio.run(walk())
 

@@ -10,7 +10,7 @@ import math
 import shutil
 import time
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -32,9 +32,19 @@ JSON = dict[str, Any]
 Call = tuple[str, str]
 
 _RPC_TIMEOUT_S = 60.0
+_CORE_CHECK_S = 0.5
 _ADAPTER_FILES = frozenset({"adapter_config.json", "adapter_model.safetensors"})
 _TEXT_FILES = ("tokenizer.json", "chat_template.jinja")
 """Files that turn text into tokens: an engine reads them once, at its start."""
+
+
+class EngineCoreEnded(Exception):
+    """The process that computes has ended, so no call into it is answered."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The engine core has ended, for example because memory ran out: see the engine's log."
+        )
 
 
 class Control:
@@ -49,7 +59,7 @@ class Control:
         self._draining = False
         self._adapters: dict[str, AdmissionGate] = {}
         self._gate = self._new_gate(settings.version, settings.artifact_digest)
-        self.routes: dict[Call, Callable[[Any, JSON], Awaitable[JSON]]] = {
+        self.routes: dict[Call, Callable[[Any, JSON], Coroutine[Any, Any, JSON]]] = {
             ("GET", ControlPath.STATUS): self._status,
             ("POST", ControlPath.CLOSE): self._close,
             ("POST", ControlPath.OPEN): self._open,
@@ -75,9 +85,12 @@ class Control:
         return self._adapters.get(model, self._gate)
 
     async def call(self, call: Call, state: Any, body: bytes) -> tuple[int, JSON]:
-        """Answer one control request: HTTP status and JSON."""
+        """Answer one control request: HTTP status and JSON; 503 once the engine core has ended."""
         try:
-            return 200, await self.routes[call](state, json.loads(body or b"{}"))
+            handler = self.routes[call]
+            return 200, await _while_alive(state.engine_client, handler(state, json.loads(body or b"{}")))
+        except EngineCoreEnded as error:
+            return 503, _error("ENGINE_CORE_ENDED", str(error))
         except AttestationError as error:
             return 409, _error(error.reason, str(error))
         except (KeyError, TypeError, ValueError) as error:
@@ -247,6 +260,26 @@ class Control:
             return digests
         template = Path(self._settings.chat_template)
         return {**digests, template.name: SignedManifest.next_to(template.parent, key).digests[template.name]}
+
+
+async def _while_alive(client: Any, handling: Coroutine[Any, Any, JSON]) -> JSON:
+    """Return the result of a handler; EngineCoreEnded if the engine core ends first.
+
+    vLLM leaves a call into a core that ends without an answer, and its server does not exit before all requests are
+    answered.
+    """
+    task = asyncio.ensure_future(handling)
+    try:
+        while not (await asyncio.wait({task}, timeout=_CORE_CHECK_S))[0]:
+            if client.errored:
+                raise EngineCoreEnded
+        return task.result()
+    except Exception as error:
+        if client.errored and not isinstance(error, (AttestationError, EngineCoreEnded)):
+            raise EngineCoreEnded from error
+        raise
+    finally:
+        task.cancel()
 
 
 def _error(reason: str, message: str) -> JSON:

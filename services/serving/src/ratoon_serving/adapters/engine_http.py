@@ -63,7 +63,7 @@ class EngineClient:
             answer = self._call(engine, "GET", ControlPath.STATUS, None, _STATUS_S)
         except (OSError, http.client.HTTPException):
             return None
-        return answer.body if answer.status == 200 else {"broken": f"status {answer.status}"}
+        return answer.body if answer.status == 200 else {"broken": _cause(answer)}
 
     def is_hung(self, engine: Engine, silent_s: float) -> bool:
         """Return whether an engine has hung, whose status has been missing for `silent_s` seconds.
@@ -240,13 +240,20 @@ def _gate(engine: Engine) -> JSON:
 
 def _refusal(engine: Engine, answer: Answer) -> RatoonError:
     """Return the error of a refusal; FailedPrecondition if the engine reports it as permanent."""
-    error = answer.body.get("error")
-    detail = error if isinstance(error, dict) else {}
-    cause = explain(str(detail.get("message") or f"it answered with status {answer.status}"))
-    message = f"The engine of {engine.version} refused: {cause}."
-    if detail.get("code") in PERMANENT_REFUSALS:
+    message = f"The engine of {engine.version} refused: {explain(_cause(answer))}."
+    if _detail(answer).get("code") in PERMANENT_REFUSALS:
         return FailedPrecondition(message, reason="ENGINE_REFUSED")
     return Unavailable(message, reason="ENGINE_REFUSED")
+
+
+def _cause(answer: Answer) -> str:
+    """Return the message of an error answer, or its status where it has none."""
+    return str(_detail(answer).get("message") or f"it answered with status {answer.status}")
+
+
+def _detail(answer: Answer) -> JSON:
+    error = answer.body.get("error")
+    return error if isinstance(error, dict) else {}
 
 
 class _UnixConnection(http.client.HTTPConnection):
