@@ -62,6 +62,7 @@ from ratoon_serving.domain.rollouts.transitions import (
 )
 
 _MAX_RESTARTS = 3
+_BAKE_INTERVAL_S = 0.5
 
 
 def step(rollout: Rollout, observation: Observation, now: datetime) -> Plan:
@@ -241,8 +242,10 @@ def _baking(rollout: Rollout, observation: Observation, now: datetime) -> Plan:
     if fault := _fault_after_shift(rollout, observation):
         return _begin_rollback(rollout, fault, now)
     # Without an old version there is no rollback, so the bake ends at once.
-    if rollout.paused or (seconds_in_phase(rollout, now) < rollout.bake.seconds and rollout.blue):
-        return Plan(rollout, route_actions(rollout, observation), wake_after=0.5)
+    left = rollout.bake.seconds - seconds_in_phase(rollout, now)
+    if rollout.paused or (left > 0 and rollout.blue):
+        wake_after = _BAKE_INTERVAL_S if rollout.paused else min(_BAKE_INTERVAL_S, left)
+        return Plan(rollout, route_actions(rollout, observation), wake_after=wake_after)
     if not rollout.blue:
         return settle(
             enter(rollout, Phase.DRAINING, now, "the first version: nothing to compare with"), observation
