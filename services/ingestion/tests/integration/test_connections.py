@@ -14,7 +14,6 @@ from ratoon.ingestion.v1 import source_pb2
 from ratoon.ingestion.v1.connection_pb2 import Connection
 from ratoon.ingestion.v1.dataset_pb2 import DatasetVersion
 from ratoon.ingestion.v1.ingestion_service_pb2_grpc import IngestionServiceStub
-from ratoon.operations import warm
 from ratoon.process.errors import Aborted, FailedPrecondition, InvalidArgument, NotFound
 from ratoon.security.identity import Role
 from ratoon.storage.artifacts import ArtifactStore
@@ -44,7 +43,6 @@ def state(tmp_path_factory: pytest.TempPathFactory, databases: Databases, lake: 
     )
     with State(folder) as state, running([settings]):
         yield state
-    warm.stop(settings.warm_folder.with_name(f"{settings.warm_folder.name}-read"))
 
 
 @pytest.fixture(scope="module")

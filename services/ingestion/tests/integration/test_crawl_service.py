@@ -11,7 +11,6 @@ from ratoon.ingestion.v1 import crawl_pb2, dataset_pb2
 from ratoon.ingestion.v1 import ingestion_service_pb2 as pb
 from ratoon.ingestion.v1.ingestion_events_pb2 import CrawlEvent
 from ratoon.ingestion.v1.ingestion_service_pb2_grpc import IngestionServiceStub
-from ratoon.operations import warm
 from ratoon.process.errors import FailedPrecondition, InvalidArgument, NotFound
 from ratoon.security.identity import Role
 from ratoon.testkit.services import State, running
@@ -38,8 +37,6 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
 def state(settings: Settings) -> Iterator[State]:
     with State(settings.state) as state, running([settings]):
         yield state
-    warm.stop(settings.warm_folder)
-    warm.stop(settings.warm_folder.with_name(f"{settings.warm_folder.name}-crawl"))
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,6 @@ import pytest
 from ratoon.ingestion.v1 import dataset_pb2, source_pb2, split_pb2
 from ratoon.ingestion.v1 import ingestion_service_pb2 as pb
 from ratoon.ingestion.v1.ingestion_service_pb2_grpc import IngestionServiceStub
-from ratoon.operations import warm
 from ratoon.process.errors import InvalidArgument, NotFound
 from ratoon.security.identity import Role
 from ratoon.storage.artifacts import ArtifactStore
@@ -38,7 +37,6 @@ def state(tmp_path) -> Iterator[State]:
     settings = Settings(state=tmp_path, processes=2)
     with State(tmp_path) as state, running([settings]):
         yield state
-    warm.stop(settings.warm_folder)
 
 
 @pytest.fixture

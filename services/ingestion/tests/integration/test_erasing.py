@@ -15,7 +15,6 @@ from ratoon.ingestion.v1 import dataset_pb2, erasure_pb2, split_pb2
 from ratoon.ingestion.v1 import ingestion_service_pb2 as pb
 from ratoon.ingestion.v1.ingestion_service_pb2_grpc import IngestionServiceStub
 from ratoon.jobs.v1.ingestion_jobs_pb2 import CurationSpec, ErasureSpec
-from ratoon.operations import warm
 from ratoon.operations.job_messages import from_json, to_json
 from ratoon.process.errors import FailedPrecondition, InvalidArgument, NotFound, PermissionDenied
 from ratoon.security.identity import Role
@@ -228,7 +227,6 @@ def state(tmp_path_factory: pytest.TempPathFactory, databases: Databases) -> Ite
     settings = Settings(state=folder, processes=1, database_url=url)
     with State(folder) as state, running([settings]):
         yield state
-    warm.stop(settings.warm_folder)
 
 
 @pytest.fixture(scope="module")

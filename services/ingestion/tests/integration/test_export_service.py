@@ -18,7 +18,6 @@ from ratoon.ingestion.v1 import (
 )
 from ratoon.ingestion.v1 import ingestion_service_pb2 as pb
 from ratoon.ingestion.v1.ingestion_service_pb2_grpc import IngestionServiceStub
-from ratoon.operations import warm
 from ratoon.process.errors import FailedPrecondition, InvalidArgument, NotFound
 from ratoon.security.identity import Role
 from ratoon.storage.artifacts import ArtifactStore
@@ -36,7 +35,6 @@ def state(tmp_path_factory: pytest.TempPathFactory, databases: Databases) -> Ite
     settings = Settings(state=folder, processes=1, database_url=databases.url("ingestion", folder))
     with State(folder) as state, running([settings]):
         yield state
-    warm.stop(settings.warm_folder)
 
 
 @pytest.fixture(scope="module")

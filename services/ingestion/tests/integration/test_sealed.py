@@ -18,7 +18,6 @@ from ratoon.ingestion.v1 import (
 )
 from ratoon.ingestion.v1 import ingestion_service_pb2 as pb
 from ratoon.ingestion.v1.ingestion_service_pb2_grpc import IngestionServiceStub
-from ratoon.operations import warm
 from ratoon.process.errors import NotFound, PermissionDenied
 from ratoon.security.identity import Role
 from ratoon.storage.artifacts import ArtifactStore
@@ -37,7 +36,6 @@ def state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[State]:
     settings = Settings(state=folder, processes=1)
     with State(folder) as state, running([settings]):
         yield state
-    warm.stop(settings.warm_folder)
 
 
 def sentence(number: int) -> str:

@@ -11,7 +11,6 @@ from ratoon.common.v1.reference_service_pb2_grpc import ReferenceServiceStub
 from ratoon.ingestion.v1 import dataset_pb2, source_pb2, split_pb2
 from ratoon.ingestion.v1 import ingestion_service_pb2 as pb
 from ratoon.ingestion.v1.ingestion_service_pb2_grpc import IngestionServiceStub
-from ratoon.operations import warm
 from ratoon.process.errors import FailedPrecondition, InvalidArgument, NotFound
 from ratoon.security.identity import Role
 from ratoon.storage.artifacts import ArtifactStore
@@ -43,7 +42,6 @@ def state(tmp_path_factory: pytest.TempPathFactory, databases: Databases) -> Ite
     settings = Settings(state=folder, processes=1, database_url=url)
     with State(folder) as state, running([settings]):
         yield state
-    warm.stop(settings.warm_folder)
 
 
 @pytest.fixture(scope="module")

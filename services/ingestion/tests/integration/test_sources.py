@@ -9,7 +9,6 @@ from google.protobuf.field_mask_pb2 import FieldMask
 from ratoon.ingestion.v1 import ingestion_service_pb2 as pb
 from ratoon.ingestion.v1 import source_pb2
 from ratoon.ingestion.v1.ingestion_service_pb2_grpc import IngestionServiceStub
-from ratoon.operations import warm
 from ratoon.process.errors import Aborted, FailedPrecondition, InvalidArgument, NotFound
 from ratoon.security.identity import Role
 from ratoon.storage.artifacts import ArtifactStore
@@ -34,8 +33,6 @@ def state(tmp_path_factory: pytest.TempPathFactory, databases: Databases) -> Ite
     settings = Settings(state=folder, processes=1, database_url=url)
     with State(folder) as state, running([settings]):
         yield state
-    warm.stop(settings.warm_folder)
-    warm.stop(settings.warm_folder.with_name(f"{settings.warm_folder.name}-preview"))
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,6 @@ from ratoon.ingestion.v1 import ingestion_service_pb2 as pb
 from ratoon.ingestion.v1.dataset_pb2 import DatasetVersion
 from ratoon.ingestion.v1.ingestion_service_pb2_grpc import IngestionServiceStub
 from ratoon.ingestion.v1.source_pb2 import Source
-from ratoon.operations import warm
 from ratoon.process.errors import FailedPrecondition, InvalidArgument
 from ratoon.security.identity import Role
 from ratoon.storage.artifacts import ArtifactStore
@@ -28,8 +27,6 @@ def state(tmp_path_factory: pytest.TempPathFactory, databases: Databases) -> Ite
     settings = Settings(state=folder, processes=1, database_url=databases.url("rows", folder))
     with State(folder) as state, running([settings]):
         yield state
-    for kind in ("", "-preview"):
-        warm.stop(settings.warm_folder.with_name(f"{settings.warm_folder.name}{kind}"))
 
 
 @pytest.fixture(scope="module")

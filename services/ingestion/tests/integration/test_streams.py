@@ -16,7 +16,6 @@ from ratoon.ingestion.v1 import dataset_pb2, erasure_pb2, source_pb2, stream_pb2
 from ratoon.ingestion.v1 import ingestion_service_pb2 as pb
 from ratoon.ingestion.v1.ingestion_events_pb2 import StreamEvent
 from ratoon.ingestion.v1.ingestion_service_pb2_grpc import IngestionServiceStub
-from ratoon.operations import warm
 from ratoon.process.errors import AlreadyExists, FailedPrecondition, InvalidArgument, NotFound, RatoonError
 from ratoon.security.identity import Role
 from ratoon.storage.artifacts import ArtifactStore
@@ -37,7 +36,6 @@ def state(tmp_path_factory: pytest.TempPathFactory, databases: Databases) -> Ite
     settings = Settings(state=folder, processes=1, database_url=url, append_daily_bytes=200_000)
     with State(folder) as state, running([settings]):
         yield state
-    warm.stop(settings.warm_folder)
 
 
 @pytest.fixture(scope="module")

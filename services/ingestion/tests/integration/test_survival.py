@@ -12,7 +12,6 @@ import pytest
 from ratoon.ingestion.v1 import dataset_pb2, source_pb2
 from ratoon.ingestion.v1 import ingestion_service_pb2 as pb
 from ratoon.ingestion.v1.ingestion_service_pb2_grpc import IngestionServiceStub
-from ratoon.operations import warm
 from ratoon.security.identity import Role
 from ratoon.storage.artifacts import ArtifactStore
 from ratoon.testkit.services import State, running
@@ -26,7 +25,6 @@ ROWS = 1_500
 def state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[State]:
     with State(tmp_path_factory.mktemp("ingestion")) as state:
         yield state
-    warm.stop(settings(state).warm_folder)
 
 
 def settings(state: State) -> Settings:
