@@ -6,7 +6,6 @@ import zipfile
 
 import numpy as np
 import pytest
-import skops.io
 from sklearn.linear_model import LogisticRegression
 from sklearn.naive_bayes import MultinomialNB
 
@@ -140,6 +139,8 @@ def test_groups_stay_together_in_a_fold(monkeypatch):
 
 
 def test_a_type_that_no_model_consists_of_is_not_loaded(model):
+    import skops.io  # it takes seconds
+
     files = model.files() | {ESTIMATOR: skops.io.dumps(MultinomialNB().fit([[1.0], [2.0]], [0, 1]))}
     with pytest.raises(BadArtifact, match=r"MultinomialNB.*could run code"):
         ClassicalModel.of_files(files)
