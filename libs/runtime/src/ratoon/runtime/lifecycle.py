@@ -111,11 +111,8 @@ async def live(process: str, apps: Sequence[App], stop: asyncio.Event, ready: Ca
     _LOG.info(
         "%s is ready: %s", process, ", ".join(f"{a.settings.service} on {a.settings.listen}" for a in apps)
     )
-    gc.collect()
-    gc.freeze()  # permanent objects are left out of collections: a full collection would block the loop
     ready()
     await stop.wait()
-    gc.unfreeze()
     _LOG.info("%s drains", process)
     await asyncio.gather(*(_drain(app, *parts) for app, parts in zip(apps, served, strict=True)))
     _LOG.info("%s has ended", process)
@@ -125,6 +122,8 @@ async def _until_signalled(process: str, apps: Sequence[App], wellness: Wellness
     stop = asyncio.Event()
 
     def ready() -> None:
+        gc.collect()
+        gc.freeze()  # permanent objects are left out of collections: a full collection would block the loop
         wellness.ready = True
 
     def end() -> None:
