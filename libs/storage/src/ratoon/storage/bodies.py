@@ -10,6 +10,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, fields, replace
+from functools import cache
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
@@ -67,6 +68,12 @@ def next_revision(revision: int) -> int:
     return revision + 1
 
 
+@cache
+def _adapter_of(kind: type) -> TypeAdapter[Any]:
+    """Return what validates a kind; to build it takes tens of milliseconds of processor for a kind with many fields."""
+    return TypeAdapter[Any](kind)
+
+
 class BodyCodec:
     """Reads and writes the bodies of one kind of resource. Each upgrade step raises the version of the kind by one."""
 
@@ -76,7 +83,7 @@ class BodyCodec:
             raise ValueError(f"{kind.__name__}.{VERSION_KEY}: this name belongs to the stored body.")
         self.version = len(upgrades) + 1
         self._upgrades, self._mirror = tuple(upgrades), mirror
-        self._adapter = TypeAdapter[Any](kind)
+        self._adapter = _adapter_of(kind)
         self._prefix = f"{_VERSIONED}{self.version},"
 
     def dump(self, resource: Any) -> str:
