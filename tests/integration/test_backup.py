@@ -16,13 +16,14 @@ from ratoon.runtime.services import service_names
 from ratoon.security.identity import make_keys
 from ratoon.storage.artifacts import ArtifactStore
 from ratoon.storage.database import Database
+from ratoon.testkit.migrated import migrate_all
 
 
 @pytest.fixture
 def installation(tmp_path):
     installation = Installation(tmp_path / "state")
     make_keys(installation.state / "keys", service_names())
-    installation.migrate(lambda _line: None)
+    migrate_all(settings_of(installation))
     (installation.state / "keys" / "operator.key").write_text("rk_operator")
     (installation.state / "ingestion" / "record.key").write_text("secret")
     (installation.state / "gateway" / "segments").mkdir()

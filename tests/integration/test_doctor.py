@@ -28,6 +28,7 @@ from ratoon.storage import outbox
 from ratoon.storage.artifacts import ArtifactStore
 from ratoon.storage.database import Database
 from ratoon.storage.migrations import migrate_down
+from ratoon.testkit.migrated import migrate_all
 
 TOPIC = "ratoon.registry.v1.model-versions"
 
@@ -39,7 +40,7 @@ def installation(tmp_path):
     run_folder(installation.state).mkdir(parents=True, mode=0o700)
     installation.state.chmod(0o700)
     (installation.state / "keys").chmod(0o700)
-    installation.migrate(lambda _line: None)
+    migrate_all(installation.settings(service) for service in service_names())
     (installation.state / "run" / "gateway.url").write_text("http://127.0.0.1:9")
     return installation
 

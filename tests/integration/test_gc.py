@@ -19,6 +19,7 @@ from ratoon.storage.artifacts import ArtifactStore
 from ratoon.storage.database import Database
 from ratoon.storage.gc import GarbageCollector, GcSettings, collect, survey
 from ratoon.storage.gc_items import Limits
+from ratoon.testkit.migrated import migrate_all
 from ratoon.testkit.waiting import until
 
 LONG_AGO = 1_700_000_000
@@ -30,8 +31,8 @@ class Environment:
 
     def __init__(self, state: Path) -> None:
         self.installation = Installation(state)
-        self.installation.migrate(lambda _line: None)
         self.settings = [self.installation.settings(service) for service in service_names()]
+        migrate_all(self.settings)
         self.state, self.store = state, ArtifactStore(self.settings[0].artifacts_url)
 
     def write(self, service: str, statement: str, **values: object) -> None:

@@ -16,6 +16,7 @@ from ratoon.storage.gc import GcSettings, survey
 from ratoon.storage.paging import PageTokens
 from ratoon.storage.store import Store
 from ratoon.tasks.classify import Classify
+from ratoon.testkit.migrated import migrate_all
 from ratoon_flywheel import mapping as flywheel_mapping
 from ratoon_flywheel.adapters import tables as flywheel_tables
 from ratoon_flywheel.adapters.runs import MAX_RECENT_RUNS
@@ -43,8 +44,8 @@ class Environment:
 
     def __init__(self, state) -> None:
         self.installation = Installation(state)
-        self.installation.migrate(lambda _line: None)
         self.services = [self.installation.settings(service) for service in service_names()]
+        migrate_all(self.services)
         self.serving = self._store("serving", serving_tables, serving_mapping)
         self.flywheel = self._store("flywheel", flywheel_tables, flywheel_mapping)
         self.training = self._store("training", training_tables, training_mapping)

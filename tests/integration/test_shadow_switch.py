@@ -32,7 +32,7 @@ from ratoon.serving.v1 import serving_service_pb2 as pb
 from ratoon.serving.v1.deployment_pb2 import Deployment
 from ratoon.serving.v1.rollout_pb2 import Rollout
 from ratoon.serving.v1.serving_service_pb2_grpc import ServingServiceStub
-from ratoon.storage.migrations import migrate
+from ratoon.testkit.migrated import migrate_all
 from ratoon.testkit.services import State, answering, serving
 from ratoon.testkit.waiting import until
 from ratoon_serving.adapters import tables
@@ -101,8 +101,7 @@ def installation(tmp_path: Path) -> Iterator[Installation]:
         "flywheel": settings_class("flywheel")(state=tmp_path),
         "gateway": settings_class("gateway")(state=tmp_path, port=0, grpc="off", drain_s=2, leave_s=0.1),
     }
-    for name, each in settings.items():
-        migrate(name, each.database_url)
+    migrate_all(settings.values())
     platform = Platform.of_process()
     with (
         simulated(tmp_path) as module,

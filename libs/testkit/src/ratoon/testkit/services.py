@@ -19,8 +19,8 @@ from ratoon.runtime.settings import ServiceSettings, socket_address
 from ratoon.security.identity import Principal, Role, Signer, load_key, make_keys
 from ratoon.service.app import Platform
 from ratoon.service.host import build
-from ratoon.storage.migrations import migrate
 from ratoon.testkit.loops import no_slow_callbacks
+from ratoon.testkit.migrated import migrate_all
 
 _READY_S, _DRAINED_S = 60.0, 60.0
 
@@ -71,8 +71,7 @@ class State:
 def running(settings: Iterable[ServiceSettings]) -> Iterator[list[App]]:
     """Run these services, migrated and built, until the block ends; then drain them."""
     chosen = list(settings)
-    for each in chosen:
-        migrate(each.service, each.database_url)
+    migrate_all(chosen)
     platform = Platform.of_process(chosen[0].otlp, chosen[0].trace_ratio)
     apps = [build(each, platform) for each in chosen]
     try:
