@@ -1,18 +1,22 @@
 """Memory of a curation, a split and a mixture by their records: peak of anonymous memory, each in a process of its own.
 
     python bench/duplicates/memory.py [COUNT …] [--quick] [--chars N] [--shingles N] [--stages curate,split,mix]
+    python bench/duplicates/memory.py [COUNT …] --real [--stages curate,split,mix]
 
-The records are synthetic and skip the steps: a tenth repeat another word for word, a tenth nearly. The search for
-duplicates, the order of the records, the tree of the version and its index are those of a curation; the split is of
-that version, and the mixture holds half of it. Memory follows from the records that are held at a time and about 100
-bytes of each; pages of mapped files, which the system takes back when it needs them, are not counted. `--quick`: 2,000
-and 20,000 records (30 s).
+With `--real` a record is 30 words of a module of the Python library, in another order from the second time on, and
+passes all steps. Otherwise the records are synthetic and skip the steps: a tenth repeat another word for word, a tenth
+nearly. The search for duplicates, the order of the records, the tree of the version and its index are those of a
+curation; the split is of that version, and the mixture holds half of it. Memory follows from the records that are held
+at a time; pages of mapped files, which the system takes back when it needs them, are not counted. `--quick`: 2,000 and
+20,000 records (30 s).
 """
 
 import argparse
 import json
+import random
 import subprocess
 import sys
+import sysconfig
 import tempfile
 import threading
 import time
@@ -40,6 +44,7 @@ BATCH = 500
 SIZES, QUICK = ("10000", "60000", "300000", "1000000"), ("2000", "20000")
 STAGES = ("curate", "split", "mix")
 KEY = "00" * 32
+WORDS = 30
 JSON = dict[str, Any]
 
 
@@ -135,12 +140,33 @@ def measured(run: Callable[[], JSON]) -> JSON:
 def curated(folder: Path, store: ArtifactStore, version: JSON, options: argparse.Namespace) -> JSON:
     """Curate synthetic records."""
     executor = SyntheticRecords(options.one, options.chars, options.shingles)
-    replaced = {"executor_of": lambda spec, store: executor, "_check_counted": lambda counts, config: None}
+    replaced = {
+        "executor_of": lambda spec, store: executor,
+        "_check_counted": lambda counts, config: None,
+    }
     vars(curation).update(replaced)
     source = {"name": "s", "digest": store.put_bytes(b'{"text": "x"}\n'), "format": "JSONL"}
     spec = from_json(CurationSpec, {"record_key": KEY, "sources": [source], "processes": 1})
     result = curation.curate(spec, store, folder, silent)
     return {"digest": result.artifact_digest, "index": result.index, "records": result.records}
+
+
+def real_lines(count: int) -> Iterator[str]:
+    """Yield records of 30 words as lines of JSON."""
+    paths = sorted(Path(sysconfig.get_paths()["stdlib"]).rglob("*.py"))
+    shuffle, done, repetition = random.Random(7), 0, 0
+    while True:
+        for path in paths:
+            words = path.read_text(encoding="utf-8", errors="replace").split()
+            for start in range(0, len(words), WORDS):
+                record = words[start : start + WORDS]
+                if repetition:
+                    shuffle.shuffle(record)
+                yield json.dumps({"text": " ".join(record)}) + "\n"
+                done += 1
+                if done == count:
+                    return
+        repetition += 1
 
 
 def parted(folder: Path, store: ArtifactStore, version: JSON, options: argparse.Namespace) -> JSON:
@@ -190,6 +216,7 @@ def main() -> None:
     parser.add_argument(
         "--stages", default=",".join(STAGES), help="stages, of which the first makes the version"
     )
+    parser.add_argument("--real", action="store_true", help="records of 30 words, through all steps")
     parser.add_argument("--one", type=int, default=0, help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -213,6 +240,7 @@ def main() -> None:
 def line(count: str, stage: str, folder: str, options: argparse.Namespace) -> str:
     """Run a stage in a process of its own; return its line."""
     settings = ["--chars", str(options.chars), "--shingles", str(options.shingles)]
+    settings += ["--real"] * options.real
     command = [sys.executable, __file__, "--one", count, "--stages", stage, "--folder", folder, *settings]
     child = subprocess.run(command, capture_output=True, text=True, check=False)
     if child.returncode:

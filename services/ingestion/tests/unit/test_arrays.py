@@ -14,6 +14,7 @@ from ratoon_ingestion.worker.batches import RECORDS
 from ratoon_ingestion.worker.duplicates import Clusters, near_duplicates
 from ratoon_ingestion.worker.names import is_first, order_of
 from ratoon_ingestion.worker.profile import Counts, CurationConfig, ProfileBuilder
+from ratoon_ingestion.worker.shingle_sets import ShingleSets
 
 
 @pytest.fixture(params=[False, True], ids=["memory", "files"])
@@ -72,7 +73,7 @@ def test_the_search_in_parts_names_the_same_clusters(in_parts, monkeypatch):
     random = np.random.default_rng(5)
     sets = [np.unique(random.integers(0, 1 << 63, 40).astype(np.uint64)) for _ in range(60)]
     sets += [np.unique(np.append(each[1:], each[0] ^ np.uint64(1))) for each in sets[::3]]
-    shingles = pa.chunked_array([pa.array([each.tolist() for each in sets], pa.list_(pa.uint64()))])
+    shingles = ShingleSets.of(pa.array([each.tolist() for each in sets], pa.list_(pa.uint64())))
     hashes = random.integers(0, 1 << 63, len(sets)).astype(np.uint64)
     similar = near_duplicates(shingles, hashes, 0.8, scratch=in_parts._folder)
     monkeypatch.undo()

@@ -21,6 +21,7 @@ from ratoon_ingestion.worker.index.sketches import EMPTY, Sketches, joined, sket
 from ratoon_ingestion.worker.index.stored import holds, index_store, layout_for
 from ratoon_ingestion.worker.index.write import build, merge
 from ratoon_ingestion.worker.names import names_of
+from ratoon_ingestion.worker.shingle_sets import ShingleSets
 
 THRESHOLD = 0.8
 MODULES = (
@@ -74,7 +75,7 @@ def searched_together(new: Sketches, old: Sketches, threshold: float) -> set[int
     """Rows of the new records whose cluster holds an old one, by the search over all records."""
     both = joined([new, old])
     lists = pa.ListArray.from_arrays(both.offsets.astype(np.int32), both.shingles)
-    roots = near_duplicates(pa.chunked_array([lists]), both.simhashes, threshold).roots
+    roots = near_duplicates(ShingleSets.of(lists), both.simhashes, threshold).roots
     known = set(roots[len(new) :])
     return {row for row in range(len(new)) if roots[row] in known}
 
@@ -82,7 +83,7 @@ def searched_together(new: Sketches, old: Sketches, threshold: float) -> set[int
 def closed(new: Sketches, matched: set[int], threshold: float) -> set[int]:
     """These rows and those that are in a cluster with one among the new records."""
     lists = pa.ListArray.from_arrays(new.offsets.astype(np.int32), new.shingles)
-    roots = near_duplicates(pa.chunked_array([lists]), new.simhashes, threshold).roots
+    roots = near_duplicates(ShingleSets.of(lists), new.simhashes, threshold).roots
     known = {roots[row] for row in matched}
     return {row for row in range(len(new)) if roots[row] in known}
 
@@ -101,7 +102,7 @@ def test_verdicts_are_those_of_a_search_over_all_records(tmp_path, threshold):
 def test_the_search_numbers_rows_by_their_order(tmp_path):
     old = sketches(docstrings()[:300])
     order = np.random.default_rng(2).permutation(len(old))[:200]
-    taken, chosen = (pa.chunked_array([lists_of(each)]) for each in (old.take(order), old))
+    taken, chosen = (ShingleSets.of(lists_of(each)) for each in (old.take(order), old))
     simhashes = old.simhashes[order]
     expected = near_duplicates(taken, simhashes, THRESHOLD)
     ordered = near_duplicates(chosen, simhashes, THRESHOLD, order, tmp_path)

@@ -60,9 +60,13 @@ from ratoon_ingestion.worker.sorted_records import Staying, in_id_order
 from ratoon_ingestion.worker.spec import config_of, report_message, source_of
 from ratoon_ingestion.worker.stages import StageSettings
 from ratoon_ingestion.worker.steps.apply import Report
+from ratoon_ingestion.worker.stored_batches import mapped_batches
 from ratoon_ingestion.worker.tree import RecordWriter, merkle_root, write_json, write_rejected, writing
 
 JSON = dict[str, Any]
+
+_REJECTED_BATCHES = 64
+"""Batches whose rejections are written at a time."""
 
 
 class Progress(Protocol):
@@ -108,7 +112,7 @@ def curate(spec: CurationSpec, store: ArtifactStore, scratch: Path, report: Prog
         with index_store(store, folder) as indexes:
             path, gone = compared(folder / "curated.arrow", settings, reports, spec.embedding_model)
             rejected = pa.concat_tables([rejected, gone])
-            records = Curated(mapped_table(path), folder)
+            records = Curated(mapped_batches(path), folder)
             report(0.85, "Looking for duplicates", done=len(records), total=len(records), unit="records")
             unique = with_families(records, deduplicated(records, config, folder))
             earlier = EarlierVersions(spec, config, store, indexes)
@@ -151,17 +155,26 @@ def _curate_batches(
     def waits(message: str) -> None:
         report(fraction, message, done=done, unit="items")
 
-    rejected = path.with_name("rejected.arrow")
+    rejected, gone = path.with_name("rejected.arrow"), list[pa.RecordBatch]()
     with pa.ipc.new_file(str(path), CURATED) as sink, pa.ipc.new_file(str(rejected), REJECTED) as other:
         for outcome in executor.curated(reader.batches(), settings, waits):
             sink.write_batch(outcome.accepted.select(CURATED.names))
-            other.write_batch(outcome.rejected)
+            gone.append(outcome.rejected)
+            if len(gone) == _REJECTED_BATCHES:
+                _write_as_one(gone, other)
             for total, of_batch in zip(reports, outcome.reports, strict=True):
                 total.add(of_batch)
             done += outcome.accepted.num_rows + outcome.rejected.num_rows
             fraction = 0.8 * max(reader.share_done, done / (done + 1_000))
             report(fraction, f"Curated {done:,} items", done=done, unit="items")
+        _write_as_one(gone, other)
     return pa.concat_tables([reader.rejected(), mapped_table(rejected)]), reports
+
+
+def _write_as_one(batches: list[pa.RecordBatch], sink: pa.ipc.RecordBatchFileWriter) -> None:
+    """Write rejections as one batch, of which a table holds less than of many, and clear the list."""
+    sink.write_table(pa.Table.from_batches(batches, REJECTED).combine_chunks())
+    batches.clear()
 
 
 def _staying(

@@ -19,7 +19,9 @@ from ratoon_ingestion.worker.arrays import Arrays
 from ratoon_ingestion.worker.batches import SKETCHES
 from ratoon_ingestion.worker.index.sketches import Sketches
 from ratoon_ingestion.worker.names import Names, Numbers, is_first, names_of, order_of
+from ratoon_ingestion.worker.shingle_sets import ShingleSets, placed
 from ratoon_ingestion.worker.shingles import Hashes
+from ratoon_ingestion.worker.stored_batches import StoredBatches, batches_of
 
 _CUT = pa.array(["length", "time", "disconnect", "unspecified"])
 """Values of the attribute `truncated`: why a crawler cut a page (WARC 1.1, section 5.13)."""
@@ -32,15 +34,13 @@ _BLOCK_BYTES = 32 << 20
 
 
 class Curated:
-    """Curated records of a table of schema CURATED, by their rows."""
+    """Curated records of schema CURATED, by their rows."""
 
-    def __init__(self, table: pa.Table, folder: Path | None = None) -> None:
+    def __init__(self, records: StoredBatches | pa.Table, folder: Path | None = None) -> None:
         """`folder`: for the files of columns; without one they are held in memory."""
-        self.table = table
-        self.batches: list[pa.RecordBatch] = table.to_batches()
-        self.starts = np.cumsum([0, *(batch.num_rows for batch in self.batches)], dtype=np.int64)
+        self.batches = batches_of(records) if isinstance(records, pa.Table) else records
         self.arrays = Arrays(folder)
-        column = partial(self.arrays, table.num_rows)
+        column = partial(self.arrays, len(self.batches))
         self.ids: Names = column(np.uint64, 4)
         self.digests: Names = column(np.uint64, 4)
         self.simhashes: Hashes = column(np.uint64)
@@ -50,14 +50,14 @@ class Curated:
         """A hash of the label, the same for spellings of one; 0 for none, and for examples."""
         self.priority: npt.NDArray[np.uint8] = column(np.uint8)
         """Which of several equal records stays: labelled ones before others, then whole ones before cut ones."""
-        self.shingle_counts: npt.NDArray[np.int32] = column(np.int32)
-        self._offsets: list[npt.NDArray[np.int32]] = []
-        self._shingles: list[Hashes] = []
-        for start, batch in zip(self.starts.tolist(), self.batches, strict=False):
+        self.shingles = ShingleSets(self.batches.numbers, column(np.int64), column(np.int32))
+        self.bytes_of_records = 0
+        """The size of all records without their sketches."""
+        for start, batch in self.batches:
             self._add(batch, slice(start, start + batch.num_rows))
 
     def __len__(self) -> int:
-        return int(self.table.num_rows)
+        return len(self.batches)
 
     def _add(self, batch: pa.RecordBatch, rows: slice) -> None:
         self.ids[rows] = names_of(batch.column("record_id").to_pylist())
@@ -74,25 +74,16 @@ class Curated:
         unlabelled = np.array([label is None for label in labels], np.uint8)
         cut = pc.is_in(pc.map_lookup(batch.column("attributes"), "truncated", "first"), _CUT)
         self.priority[rows] = 2 * unlabelled + cut.to_numpy(zero_copy_only=False)
-        shingles = batch.column("shingles")
-        self._offsets.append(shingles.offsets.to_numpy())
-        self.shingle_counts[rows] = np.diff(self._offsets[-1])
-        self._shingles.append(shingles.values.to_numpy())
-
-    def shingles_at(self, row: int) -> Hashes:
-        """Return the sorted shingles of a record, without a copy."""
-        batch = int(np.searchsorted(self.starts, row, side="right")) - 1
-        offsets, place = self._offsets[batch], row - int(self.starts[batch])
-        return self._shingles[batch][offsets[place] : offsets[place + 1]]
+        sets = self.shingles
+        sets.starts[rows], sets.counts[rows] = placed(batch.column("shingles"), sets.flat)
+        self.bytes_of_records += int(_without_sketches(batch).nbytes)
 
     def sketches(self, rows: Numbers, ids: Names) -> Sketches:
         """Return the sketches of some records, under these ids."""
-        members = [self.shingles_at(row) for row in rows.tolist()]
         return Sketches(
             ids,
             np.array(self.digests[rows]),
-            np.concatenate(members) if members else np.empty(0, np.uint64),
-            np.cumsum([0, *(len(each) for each in members)], dtype=np.int64),
+            *self.shingles.gathered(rows),
             np.array(self.simhashes[rows]),
             np.array(self.answers[rows]),
         )
@@ -109,25 +100,21 @@ class Curated:
             order[start:stop] = sorted(rows, key=self._tie)
         return order
 
-    @property
-    def bytes_of_records(self) -> int:
-        """The size of all records without their sketches."""
-        return sum(map(_size, self.batches))
-
     def blocks(self, rows: Numbers, size: int) -> Iterator[tuple[Numbers, pa.Table]]:
         """Yield the records of some rows without sketches, in ascending order, in tables of about this size.
 
         They are copies; long records are in smaller tables.
         """
         rows = self._ascending(rows)
-        bounds = np.searchsorted(rows, self.starts)
+        starts = self.batches.starts
+        bounds = np.searchsorted(rows, starts)
         waiting: list[pa.RecordBatch] = []
         start = held = 0
-        for batch, first, low, high in zip(
-            self.batches, self.starts.tolist(), bounds[:-1].tolist(), bounds[1:].tolist(), strict=False
+        for number, (first, low, high) in enumerate(
+            zip(starts[:-1].tolist(), bounds[:-1].tolist(), bounds[1:].tolist(), strict=True)
         ):
             if low < high:
-                records = _without_sketches(batch)
+                records = _without_sketches(self.batches.at(number))
                 waiting.append(records.take(pa.array(rows[low:high] - first)))
                 held += records.nbytes * (high - low) // len(records)
             is_full = high - start >= size or held >= _BLOCK_BYTES
@@ -143,17 +130,12 @@ class Curated:
         return ascending
 
     def _tie(self, row: int) -> tuple[str, ...]:
-        batch = int(np.searchsorted(self.starts, row, side="right")) - 1
-        place = row - int(self.starts[batch])
-        return tuple(self.batches[batch].column(name)[place].as_py() or "" for name in _TIED)
+        batch, place = self.batches.of_row(row)
+        return tuple(batch.column(name)[place].as_py() or "" for name in _TIED)
 
 
 def _without_sketches(batch: pa.RecordBatch) -> pa.RecordBatch:
     return batch.drop_columns(SKETCHES.names)
-
-
-def _size(batch: pa.RecordBatch) -> int:
-    return int(_without_sketches(batch).nbytes)
 
 
 def _spans(same: npt.NDArray[np.bool_]) -> Iterator[tuple[int, int]]:

@@ -87,7 +87,7 @@ def deduplicated(records: Curated, config: CurationConfig, scratch: Path | None 
         retired.retire(equal, equal=True)
     left = arrays.where(~arrays.taken(retired.gone, order), order)
     similar = near_duplicates(
-        table_column(records, "shingles"),
+        records.shingles,
         arrays.taken(records.simhashes, left),
         config.cluster_threshold,
         left,
@@ -158,17 +158,12 @@ def _segments(records: Curated, unique: Deduplicated) -> Iterator[tuple[list[int
     cluster_of[:] = -1
     for part in blocks(len(unique.rows)):
         cluster_of[unique.rows[part]] = unique.clusters[part]
-    for start, batch in zip(records.starts.tolist(), records.batches, strict=False):
+    for start, batch in records.batches:
         parents = pc.map_lookup(batch.column("attributes"), SEGMENT_OF, "first")
         places = np.flatnonzero(parents.is_valid().to_numpy(zero_copy_only=False))
         places = places[cluster_of[start + places] >= 0]
         if places.size:
             yield cluster_of[start + places].tolist(), parents.take(pa.array(places)).to_pylist()
-
-
-def table_column(records: Curated, name: str) -> pa.ChunkedArray:
-    """Return a column as it stands in the file."""
-    return records.table.column(name)
 
 
 def _votes(records: Curated, disputed: Mapping[int, Numbers]) -> dict[int, list[Vote]]:

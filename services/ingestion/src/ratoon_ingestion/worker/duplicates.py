@@ -10,13 +10,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
 
 from ratoon_ingestion.worker.arrays import Arrays, Numbers, blocks, equal_rows, is_new, sort_into
-from ratoon_ingestion.worker.shingles import PERMUTATIONS, Hashes, keys_of_bands, similarity
+from ratoon_ingestion.worker.index.sketches import spans
+from ratoon_ingestion.worker.shingle_sets import ShingleSets
+from ratoon_ingestion.worker.shingles import PERMUTATIONS, Hashes, Offsets, keys_of_bands, similarity
 
 _RECALL = 0.999
-_SLICE, _SLICE_HASHES = 10_000, 2_000_000
 _SQUARE = 512
 """SimHashes that are compared with each other at a time."""
 _COMPARED_PAIRS = 1 << 20
@@ -84,13 +84,13 @@ def bands_for(threshold: float, permutations: int = PERMUTATIONS) -> tuple[int, 
 
 
 def near_duplicates(
-    shingles: pa.ChunkedArray,
+    shingles: ShingleSets,
     simhashes: Hashes,
     threshold: float,
     order: Numbers | None = None,
     scratch: Path | None = None,
 ) -> Similar:
-    """Clusters among rows of shingle hashes (list<uint64>, each sorted) and their SimHashes.
+    """Clusters among records by their shingles and SimHashes.
 
     `order`: the rows of `shingles` to compare, which are numbered by it; all in their order, unless given. The
     hashes of bands stand in a file in `scratch` meanwhile, so that memory holds those of one band.
@@ -106,36 +106,26 @@ def near_duplicates(
 
 
 class _Rows:
-    """Random access to each row's shingle hashes, without copies."""
+    """The shingles of each row."""
 
-    def __init__(self, shingles: pa.ChunkedArray, order: Numbers | None) -> None:
-        self._views = [(chunk.offsets.to_numpy(), chunk.values.to_numpy()) for chunk in shingles.chunks]
-        lengths = [len(chunk) for chunk in shingles.chunks]
-        self._starts = np.concatenate([[0], np.cumsum(lengths)]) if lengths else np.zeros(1, dtype=np.int64)
-        self._order = order
+    def __init__(self, shingles: ShingleSets, order: Numbers | None) -> None:
+        self._shingles, self._order = shingles, order
 
     def __len__(self) -> int:
-        return int(self._starts[-1]) if self._order is None else len(self._order)
+        return len(self._shingles if self._order is None else self._order)
 
     def __getitem__(self, place: int) -> Hashes:
-        row = place if self._order is None else int(self._order[place])
-        chunk = int(np.searchsorted(self._starts, row, side="right")) - 1
-        offsets, flat = self._views[chunk]
-        local = row - int(self._starts[chunk])
-        hashes: Hashes = flat[offsets[local] : offsets[local + 1]]
-        return hashes
+        return self._shingles[place if self._order is None else int(self._order[place])]
 
-    def slices(self) -> Iterator[tuple[int, list[Hashes]]]:
-        """Yield the hashes of rows that are worked on at a time, and the first of them."""
-        start, members, held = 0, list[Hashes](), 0
-        for row in range(len(self)):
-            members.append(self[row])
-            held += members[-1].size
-            if len(members) == _SLICE or held >= _SLICE_HASHES:
-                yield start, members
-                start, members, held = row + 1, [], 0
-        if members:
-            yield start, members
+    def slices(self) -> Iterator[tuple[slice, Hashes, Offsets]]:
+        """Yield rows that are worked on at a time, their shingles, and where those of each begin."""
+        for block in blocks(len(self)):
+            rows = np.arange(block.start, block.stop) if self._order is None else self._order[block]
+            for part in spans(self._shingles.counts[rows]):
+                yield (
+                    slice(block.start + part.start, block.start + part.stop),
+                    *self._shingles.gathered(rows[part]),
+                )
 
 
 def _minhash_buckets(rows: _Rows, threshold: float, arrays: Arrays) -> Iterator[Numbers]:
@@ -143,9 +133,8 @@ def _minhash_buckets(rows: _Rows, threshold: float, arrays: Arrays) -> Iterator[
     if len(rows) < 2:
         return
     keys = arrays(bands, np.uint32, len(rows))
-    for start, members in rows.slices():
-        offsets = np.cumsum([0, *(member.size for member in members)], dtype=np.int64)
-        keys[:, start : start + len(members)] = keys_of_bands(np.concatenate(members), offsets, bands, width)
+    for part, flat, offsets in rows.slices():
+        keys[:, part] = keys_of_bands(flat, offsets, bands, width)
     for band in range(bands):
         yield from equal_rows(keys[band], arrays)
 

@@ -9,6 +9,7 @@ import numpy.typing as npt
 from ratoon.jobs.v1.ingestion_jobs_pb2 import CurationSpec
 from ratoon.storage.artifacts import ArtifactStore
 from ratoon_ingestion.domain.curation import CurationConfig
+from ratoon_ingestion.worker.arrays import blocks
 from ratoon_ingestion.worker.curated import Curated
 from ratoon_ingestion.worker.index.lookup import matches
 from ratoon_ingestion.worker.index.segment import Segment
@@ -80,5 +81,7 @@ class EarlierVersions:
 
 def sketches_in_blocks(records: Curated, rows: Numbers, ids: Names) -> Iterator[Sketches]:
     """Yield the sketches of the records that stay."""
-    for part in spans(records.shingle_counts[rows]):
-        yield records.sketches(rows[part], ids[part])
+    for block in blocks(len(rows)):
+        for part in spans(records.shingles.counts[rows[block]]):
+            chosen = slice(block.start + part.start, block.start + part.stop)
+            yield records.sketches(rows[chosen], ids[chosen])

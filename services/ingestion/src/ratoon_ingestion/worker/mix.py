@@ -44,13 +44,16 @@ from ratoon_ingestion.worker.arrays import Arrays
 from ratoon_ingestion.worker.attachments import with_attachments
 from ratoon_ingestion.worker.batches import RECORDS, REJECTED
 from ratoon_ingestion.worker.curate import Progress, repeated
+from ratoon_ingestion.worker.deduplicate import mapped_table
 from ratoon_ingestion.worker.duplicates import Clusters, near_duplicates
 from ratoon_ingestion.worker.label_sets import SortedNames
 from ratoon_ingestion.worker.names import Names, Numbers, coded, hexadecimals, in_digits, names_of, order_of
 from ratoon_ingestion.worker.normalise import comparable
 from ratoon_ingestion.worker.profile import Counts, ProfileBuilder
+from ratoon_ingestion.worker.shingle_sets import ShingleSets, placed
 from ratoon_ingestion.worker.shingles import shingled, simhashes
 from ratoon_ingestion.worker.sorted_records import in_order, positions_of
+from ratoon_ingestion.worker.stored_batches import StoredBatches, mapped_batches
 from ratoon_ingestion.worker.stored_records import version_records
 from ratoon_ingestion.worker.tree import RecordWriter, merkle_root, write_json, write_rejected
 from ratoon_ingestion.worker.words import spaced_text
@@ -115,9 +118,9 @@ def mix(spec: MixtureSpec, store: ArtifactStore, scratch: Path, report: Progress
         if choice.plan.problem:
             raise MixtureNotFeasible(choice.plan.problem)
         _spill(spec, mixture, rows, choice, store, folder / "records.arrow", report)
-        with pa.memory_map(str(folder / "records.arrow")) as source:
-            spilled = _spilled(pa.ipc.open_file(source).read_all(), arrays)
-            return _write(spec, choice.plan, spilled, folder, store, report)
+        path = folder / "records.arrow"
+        spilled = _spilled(mapped_batches(path), mapped_table(path), arrays)
+        return _write(spec, choice.plan, spilled, folder, store, report)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -354,17 +357,19 @@ class _Spilled:
     ids: Names
     digests: Names
     clusters: Numbers
+    shingles: ShingleSets
 
 
-def _spilled(records: pa.Table, arrays: Arrays) -> _Spilled:
-    ids, digests, clusters = (arrays(records.num_rows, np.uint64, 4) for _ in range(3))
-    start = 0
-    for batch in records.select(["record_id", "content_digest", "cluster"]).to_batches():
+def _spilled(batches: StoredBatches, records: pa.Table, arrays: Arrays) -> _Spilled:
+    count = len(batches)
+    ids, digests, clusters = (arrays(count, np.uint64, 4) for _ in range(3))
+    sets = ShingleSets(batches.numbers, arrays(count, np.int64), arrays(count, np.int32))
+    for start, batch in batches:
         mine = slice(start, start + batch.num_rows)
-        for target, column in zip((ids, digests, clusters), batch.columns, strict=True):
-            target[mine] = names_of(column.to_pylist())
-        start = mine.stop
-    return _Spilled(records, ids, digests, coded(clusters)[0])
+        for target, name in ((ids, "record_id"), (digests, "content_digest"), (clusters, "cluster")):
+            target[mine] = names_of(batch.column(name).to_pylist())
+        sets.starts[mine], sets.counts[mine] = placed(batch.column("shingles"), sets.flat)
+    return _Spilled(records, ids, digests, coded(clusters)[0], sets)
 
 
 def _clusters(spilled: _Spilled, threshold: float, folder: Path) -> Numbers:
@@ -374,7 +379,7 @@ def _clusters(spilled: _Spilled, threshold: float, folder: Path) -> Numbers:
     """
     records = spilled.records
     similar = near_duplicates(
-        records.column("shingles"), records.column("simhash").to_numpy(), threshold, scratch=folder
+        spilled.shingles, records.column("simhash").to_numpy(), threshold, scratch=folder
     )
     joined = Clusters(similar.roots.data)
     order = np.argsort(spilled.clusters, kind="stable")
