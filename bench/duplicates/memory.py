@@ -141,7 +141,7 @@ def curated(folder: Path, store: ArtifactStore, version: JSON, options: argparse
     """Curate synthetic records."""
     executor = SyntheticRecords(options.one, options.chars, options.shingles)
     replaced = {
-        "executor_of": lambda spec, store: executor,
+        "executor_of": lambda spec, store, folder: executor,
         "_check_counted": lambda counts, config: None,
     }
     vars(curation).update(replaced)

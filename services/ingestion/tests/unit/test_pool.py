@@ -15,9 +15,10 @@ PROCESS = "__import__('time').sleep(0.01) or __import__('os').getpid()"
 """Returns the process that evaluates it, after a while."""
 
 
-@pytest.mark.parametrize("processes", [1, 2])
-def test_results_come_in_the_order_of_the_inputs(processes):
-    assert list(mapped(abs, range(-100, 0), processes)) == list(range(100, 0, -1))
+@pytest.mark.parametrize("processes", [1, 2, 3])
+def test_results_come_in_the_order_of_the_inputs(processes, tmp_path):
+    assert list(mapped(abs, range(-100, 0), processes, tmp_path)) == list(range(100, 0, -1))
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_this_process_computes_too_and_the_others_stay():

@@ -36,8 +36,8 @@ def tree(store: ArtifactStore, folder: Path, text: str) -> str:
 
 def test_a_spec_without_an_executor_takes_the_pool(tmp_path):
     store = ArtifactStore(str(tmp_path))
-    assert executor_of(CurationSpec(processes=3), store) == ProcessPool(3)
-    assert executor_of(CurationSpec(processes=3, executor="ray"), store) == RayCluster(store, 3)
+    assert executor_of(CurationSpec(processes=3), store, tmp_path) == ProcessPool(3, tmp_path)
+    assert executor_of(CurationSpec(processes=3, executor="ray"), store, tmp_path) == RayCluster(store, 3)
 
 
 def test_a_worker_keeps_the_trees_of_its_job_alone(store, tmp_path):

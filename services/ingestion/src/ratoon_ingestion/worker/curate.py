@@ -107,7 +107,7 @@ def curate(spec: CurationSpec, store: ArtifactStore, scratch: Path, report: Prog
         settings = with_models(settings, spec.version, spec.step_sources, store, folder)
         reader = SourceReader(tuple(map(source_of, spec.sources)), store, folder=folder)
         rejected, reports = _curate_batches(
-            executor_of(spec, store), settings, reader, folder / "curated.arrow", report
+            executor_of(spec, store, folder), settings, reader, folder / "curated.arrow", report
         )
         with index_store(store, folder) as indexes:
             path, gone = compared(folder / "curated.arrow", settings, reports, spec.embedding_model)

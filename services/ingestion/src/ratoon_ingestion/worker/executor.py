@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Protocol
 
 import pyarrow as pa
@@ -31,18 +32,20 @@ class ProcessPool:
     """Processes of this machine; with one, this process."""
 
     processes: int
+    folder: Path | None = None
+    """For files of batches that go to other processes."""
 
     def curated(
         self, batches: Iterable[pa.RecordBatch], settings: StageSettings, waits: Waits
     ) -> Iterator[CuratedBatch]:
         """Yield the batches curated. WorkerCrashed when a process dies."""
-        return mapped(partial(curate_batch, settings=settings), batches, self.processes)
+        return mapped(partial(curate_batch, settings=settings), batches, self.processes, self.folder)
 
 
-def executor_of(spec: CurationSpec, store: ArtifactStore) -> Executor:
-    """Return the executor that a spec names."""
+def executor_of(spec: CurationSpec, store: ArtifactStore, folder: Path) -> Executor:
+    """Return the executor that a spec names; `folder`: for its files."""
     if spec.executor == "ray":
         from ratoon_ingestion.worker.ray_executor import RayCluster
 
         return RayCluster(store, spec.processes)
-    return ProcessPool(spec.processes)
+    return ProcessPool(spec.processes, folder)
