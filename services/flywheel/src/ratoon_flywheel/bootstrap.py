@@ -16,7 +16,12 @@ from ratoon_flywheel import mapping
 from ratoon_flywheel.adapters import tables
 from ratoon_flywheel.adapters.answers import AnswerTables
 from ratoon_flywheel.adapters.baselines import JobBaselines
-from ratoon_flywheel.adapters.evaluation import EvaluationJudges, EvaluationStage, EvaluationSuites
+from ratoon_flywheel.adapters.evaluation import (
+    ComparisonStage,
+    EvaluationJudges,
+    EvaluationStage,
+    EvaluationSuites,
+)
 from ratoon_flywheel.adapters.ingestion import DatasetStage, SplitStage, TrafficSources
 from ratoon_flywheel.adapters.labeling import LabelStage, QueueStage
 from ratoon_flywheel.adapters.metrics import event_metrics, traffic_metrics
@@ -25,7 +30,7 @@ from ratoon_flywheel.adapters.runs import RunTables
 from ratoon_flywheel.adapters.serving import RolloutStage, ServingDeployments, ServingQuality, ServingRollouts
 from ratoon_flywheel.adapters.sketches import JobSketches
 from ratoon_flywheel.adapters.traffic import ArtifactSegments
-from ratoon_flywheel.adapters.training import TrainingStage, TrainingSweeps
+from ratoon_flywheel.adapters.training import ChallengerStage, TrainingStage, TrainingSweeps
 from ratoon_flywheel.application.embeddings import EmbeddingDrift
 from ratoon_flywheel.application.external_events import EventCounts
 from ratoon_flywheel.application.forgetting import ForgettingProcedure
@@ -55,11 +60,13 @@ def build(settings: Settings, platform: Platform) -> App:
         labels=LabelStage(base.peer("labeling")),
         split=SplitStage(ingestion),
         training=TrainingStage(base.peer("training")),
+        challenger=ChallengerStage(base.peer("training")),
+        comparison=ComparisonStage(evaluation),
         evaluation=EvaluationStage(evaluation),
         registration=RegistrationStage(registry),
         rollout=RolloutStage(serving),
     )
-    lineage = RegistryLineage(registry, ingestion)
+    lineage = RegistryLineage(registry, ingestion, artifacts)
     baselines = JobBaselines(base.jobs(), artifacts, lineage)
     signal_reader = SignalReader(
         answers,

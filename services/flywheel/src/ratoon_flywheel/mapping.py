@@ -198,6 +198,8 @@ def run(value: PipelineRun) -> pipeline_run_pb2.PipelineRun:
         event = value.starting_event
         starting = kind.StartingEvent(**{**vars(event), "time": timestamp(event.time)})
         message.starting_event.MergeFrom(starting)
+    if value.choice is not None:
+        message.choice.is_challenger, message.choice.reason = value.choice.is_challenger, value.choice.reason
     if value.approval is not None:
         approval = value.approval
         message.approval.MergeFrom(

@@ -28,7 +28,7 @@ from ratoon.runtime.settings import socket_address
 from ratoon.security.answers import AnswerIds
 from ratoon.security.identity import Role
 from ratoon.serving.v1 import serving_service_pb2, serving_service_pb2_grpc
-from ratoon.storage.artifacts import ArtifactStore
+from ratoon.storage.artifacts import ArtifactStore, TreeFile
 from ratoon.storage.names import uuid7
 from ratoon.testkit.postgresql import Databases
 from ratoon.testkit.services import State, answering, running
@@ -136,6 +136,9 @@ class Peers:
                 resource.digest = "b" * 64
             case "TrainingRun":
                 resource.artifact_digest = f"{sum(k == kind for k, _ in self.created):064x}"
+                if resource.recipe.method == resource.recipe.METHOD_CLASSICAL:
+                    file = TreeFile("classical.json", self.artifacts.put_bytes(b"{}"), 2)
+                    resource.artifact_digest = self.artifacts.put_manifest([file])
             case "EvaluationRun":
                 self._evaluate(resource)
             case "Rollout" if resource.state == resource.State.Value("STATE_SUCCEEDED"):
@@ -143,7 +146,8 @@ class Peers:
                 self.resources[alias] = model_pb2.Alias(name=alias, version=resource.to_version)
 
     def _evaluate(self, resource: object) -> None:
-        resource.verdict.passed = self.endings.get("gate") != "refuses"
+        name = "comparison" if resource.domains[0].name == "challenger" else "gate"
+        resource.verdict.passed = self.endings.get(name) != "refuses"
         resource.verdict.summary = "macro-F1 +0.11 [0.07, 0.15] on new."
         result = resource.results.add(domain=resource.domains[0].name)
         result.candidate.macro_f1.value = 0.8
@@ -156,6 +160,11 @@ class Peers:
                 measured.metrics[name].value = value
         for name, value in self.metrics.items() if resource.reference_digest else ():
             result.reference.metrics[name].value = value
+        if resource.domains[0].name == "challenger":
+            result.reference.macro_f1.value = 0.82
+            result.candidate.record_count = 50
+            result.difference.value, result.difference.lower, result.difference.upper = -0.02, -0.05, 0.01
+        result.candidate.cost.core_seconds_per_million = 120.0
 
     def created_resources(self, kind: str) -> list[object]:
         return [resource for each, resource in self.created if each == kind]

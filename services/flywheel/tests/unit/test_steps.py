@@ -19,12 +19,14 @@ from ratoon_flywheel.domain.kinds.classify import lack
 from ratoon_flywheel.domain.pipelines.actions import (
     BuildDataset,
     CancelChild,
+    Compare,
     Evaluate,
     MakeSplit,
     Register,
     RollBack,
     RuleKind,
     Train,
+    TrainChallenger,
     split_request,
     stage_request,
 )
@@ -78,6 +80,8 @@ PRODUCTS = {
     StageId.LABELS: Products(label_set="labels", label_set_digest="l"),
     StageId.SPLIT: Products(split="third-split", train_digest="t", validation_digest="v"),
     StageId.TRAINING: Products(training_run="run", candidate_digest="c"),
+    StageId.CHALLENGER: Products(challenger_run="challenger", challenger_digest="k"),
+    StageId.COMPARISON: Products(comparison_run="comparison"),
     StageId.EVALUATION: Products(
         evaluation_run="eval", verdict="Better by 0.11.", scores={"new.macro_f1": 0.8}
     ),
@@ -133,6 +137,78 @@ def test_a_run_of_any_kind_passes_every_stage_in_order(monkeypatch, task, serves
     assert ended.state is State.SUCCEEDED
     assert [stage.state for stage in ended.stages] == [StageState.SUCCEEDED] * 7
     assert ended.products.labelled_count == 80
+
+
+CHALLENGED = replace(PROJECT, gate=Gate(classical_challenger=True))
+
+
+@pytest.mark.parametrize(
+    ("end", "candidate", "training"),
+    [(ChildState.REFUSED, "k", "challenger"), (ChildState.SUCCEEDED, "c", "run")],
+)
+@pytest.mark.parametrize("production", [None, V1])
+def test_the_classical_challenger_is_the_candidate_unless_the_other_model_is_better(
+    end, candidate, training, production
+):
+    ended = driven(run(project=CHALLENGED), production, comparison=end)
+    assert ended.state is State.SUCCEEDED
+    assert [stage.id.value for stage in ended.stages][3:6] == ["training", "challenger", "comparison"]
+    assert {stage.state for stage in ended.stages} == {StageState.SUCCEEDED}
+    assert (ended.products.candidate_digest, ended.products.training_run) == (candidate, training)
+    is_challenger = end is ChildState.REFUSED
+    assert ended.choice is not None and ended.choice.is_challenger is is_challenger
+    assert ended.choice.reason.endswith("by more than 0: comparison ended")
+    register = stage_request(ended, StageId.REGISTRATION)
+    assert isinstance(register, Register) and ended.choice.reason in register.changelog
+    assert ("Classical model" in register.changelog) is is_challenger
+    evaluate = stage_request(ended, StageId.EVALUATION)
+    assert isinstance(evaluate, Evaluate)
+    assert (evaluate.candidate_digest, evaluate.candidate_note) == (candidate, ended.choice.reason)
+
+
+def test_the_comparison_is_by_the_rule_of_the_gate_and_its_own_threshold():
+    project = replace(PROJECT, gate=Gate(classical_challenger=True, challenger_threshold=0.01))
+    products = Products(
+        split="s", train_digest="t", validation_digest="v", candidate_digest="c", challenger_digest="k"
+    )
+    value = run(project=project, products=products, production=V1)
+    train = stage_request(value, StageId.CHALLENGER)
+    assert isinstance(train, TrainChallenger)
+    assert (train.recipe, train.train_digest, train.base_artifact_digest) == ("classical", "t", "")
+    compare = stage_request(value, StageId.COMPARISON)
+    assert isinstance(compare, Compare)
+    assert (compare.candidate_digest, compare.reference_digest) == ("c", "k")
+    (domain,) = compare.domains
+    assert (domain.split, domain.rule, domain.threshold) == ("s", RuleKind.BETTER, 0.01)
+
+
+def test_data_that_give_no_challenger_leave_the_trained_model():
+    ended = driven(run(project=CHALLENGED), challenger=ChildState.FAILED)
+    assert (ended.state, ended.choice) == (State.SUCCEEDED, None)
+    assert ended.products.candidate_digest == "c"
+    for id in (StageId.CHALLENGER, StageId.COMPARISON):
+        assert ended.stage(id).state is StageState.SKIPPED
+        assert ended.stage(id).message == "Not compared with a classical model: challenger ended"
+
+
+def test_a_classical_recipe_has_no_challenger():
+    ended = driven(run(project=CHALLENGED, recipe="classical"))
+    assert not {StageId.CHALLENGER, StageId.COMPARISON} & {stage.id for stage in ended.stages}
+
+
+@pytest.mark.parametrize(
+    ("recipe", "base", "epochs"),
+    [("sft", BASE, 2.0), ("classical", "a" * 64, 1.0), ("neural", "a" * 64, 1.0)],
+)
+def test_a_language_model_starts_from_its_base_if_a_small_model_is_in_production(recipe, base, epochs):
+    """A language model continues no small model; a gate compares the two as any others."""
+    training = replace(PROJECT.training, base_artifact_digest=BASE)
+    small = replace(V1, is_small=True)
+    value = run(project=replace(PROJECT, training=training), recipe=recipe, production=small)
+    train, evaluate = stage_request(value, StageId.TRAINING), stage_request(value, StageId.EVALUATION)
+    assert isinstance(train, Train) and isinstance(evaluate, Evaluate)
+    assert (train.base_artifact_digest, train.epochs) == (base, epochs)
+    assert evaluate.reference_digest == small.artifact_digest
 
 
 def test_each_training_of_a_chain_begins_with_the_artifact_of_the_one_before(monkeypatch):

@@ -19,6 +19,7 @@ from ratoon.client._generated.common_types import (
     TaskSpec,
 )
 from ratoon.client._generated.evaluation_types import (
+    AnswerCost,
     BadCase,
     CodeTest,
     Domain,
@@ -78,6 +79,7 @@ from ratoon.client._generated.flywheel_types import (
     FeedbackImplicit,
     PipelineRun,
     PipelineRunApproval,
+    PipelineRunChoice,
     PipelineRunProducts,
     PipelineRunStage,
     PipelineRunStartingEvent,
@@ -373,6 +375,7 @@ __all__ = [
     "AliasChange",
     "Annotation",
     "AnnotationSource",
+    "AnswerCost",
     "ApiKey",
     "ApiKeyUsage",
     "AppendRecordsResponse",
@@ -500,6 +503,7 @@ __all__ = [
     "Part",
     "PipelineRun",
     "PipelineRunApproval",
+    "PipelineRunChoice",
     "PipelineRunProducts",
     "PipelineRunStage",
     "PipelineRunStartingEvent",

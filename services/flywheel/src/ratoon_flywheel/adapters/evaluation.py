@@ -1,6 +1,7 @@
 """Evaluation: a candidate against the gate."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import grpc
 
@@ -9,8 +10,10 @@ from ratoon.evaluation.v1 import evaluation_service_pb2 as pb
 from ratoon.evaluation.v1.evaluation_service_pb2_grpc import EvaluationServiceStub
 from ratoon.service.compute import message_of as compute_message
 from ratoon.service.tasks import message_of, requested_task
+from ratoon.tasks.costs import cost_text
 from ratoon.tasks.judges import METRICS, JudgeKind, Requirements
 from ratoon.tasks.kinds import kind_of, supported
+from ratoon.tasks.titles import metric_title
 from ratoon_flywheel.adapters.children import child, ensure_cancelled
 from ratoon_flywheel.domain.judges import Judge
 from ratoon_flywheel.domain.kinds.table import KINDS
@@ -51,6 +54,7 @@ class EvaluationStage:
             human_ratings=None if human is None else evaluation_run_pb2.HumanRatings(**vars(human)),
             seed=spec.seed,
             compute=compute_message(spec.compute),
+            candidate_note=spec.candidate_note,
         )
         if spec.judge_requirements != Requirements():
             run.judge_requirements.min_pair_count = spec.judge_requirements.min_pairs
@@ -69,6 +73,7 @@ class EvaluationStage:
             verdict=verdict,
             scores=_scores(run),
             production_scores=_production_scores(run),
+            cost_note=_cost_note(run),
         )
         state = evaluation_run_pb2.EvaluationRun.State.Name(run.state)
         if state == "STATE_SUCCEEDED" and not run.verdict.passed:
@@ -87,6 +92,33 @@ class EvaluationStage:
             return spec.judges
         known = [_judge(self._evaluation.GetJudge(pb.GetJudgeRequest(name=name))) for name in spec.judges]
         return tuple(judge.name for judge in known if judge.kind is not JudgeKind.PAIRWISE)
+
+
+class ComparisonStage(EvaluationStage):
+    """The stage `comparison`, an evaluation run too: its gate lets the trained model pass if it is better."""
+
+    def observe(self, resource: str) -> Child:
+        """How far the comparison is, with a sentence on both values and their difference."""
+        observed = super().observe(resource)
+        run = self._evaluation.GetEvaluationRun(pb.GetEvaluationRunRequest(name=resource))
+        message = _compared(run) or observed.message
+        return replace(observed, products=Products(comparison_run=resource), message=message)
+
+
+def _compared(run: evaluation_run_pb2.EvaluationRun) -> str:
+    """Return the values of both models and their difference as a sentence; empty if they were not measured."""
+    metric = run.metric or kind_of(requested_task(run)).PRIMARY
+    result = next(iter(run.results), None)
+    if result is None or not result.HasField("difference"):
+        return ""
+    ours, theirs = (_score(each, metric) for each in (result.candidate, result.reference))
+    if ours is None or theirs is None:
+        return ""
+    gain, records = result.difference, result.candidate.record_count
+    return (
+        f"{metric_title(metric)} is {ours:.3f} against {theirs:.3f} of the classical model on {records} records, "
+        f"difference {gain.value:+.3f} [{gain.lower:+.3f}, {gain.upper:+.3f}]."
+    )
 
 
 class EvaluationJudges:
@@ -113,6 +145,17 @@ class EvaluationSuites:
         return tuple(
             _suite(self._evaluation.GetSuite(pb.GetSuiteRequest(name=name))) for name in project.suites
         )
+
+
+def _cost_note(run: evaluation_run_pb2.EvaluationRun) -> str:
+    """Return what a million answers of the candidate cost on the first domain, and what its report notes there."""
+    result = next(iter(run.results), None)
+    if result is None or not result.candidate.HasField("cost"):
+        return ""
+    cost = result.candidate.cost
+    price = cost.price_per_million if cost.HasField("price_per_million") else None
+    text = cost_text(cost.core_seconds_per_million, cost.device_seconds_per_million, price, cost.currency)
+    return " ".join((f"A million answers cost {text}. {cost.assumption}", *result.notes)).strip()
 
 
 def _judge(message: judge_pb2.Judge) -> Judge:

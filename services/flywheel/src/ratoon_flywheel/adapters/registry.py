@@ -9,6 +9,8 @@ from ratoon.registry.v1 import model_pb2, model_version_pb2
 from ratoon.registry.v1 import registry_service_pb2 as pb
 from ratoon.registry.v1.registry_service_pb2_grpc import RegistryServiceStub
 from ratoon.service.compute import dtype_message, message_of
+from ratoon.storage.artifacts import ArtifactStore
+from ratoon.storage.models import SMALL_CONFIGS
 from ratoon.tasks.compute import Dtype
 from ratoon_flywheel.adapters.children import child, ensure, ensure_cancelled
 from ratoon_flywheel.domain.pipelines.actions import MAX_OLD_DOMAINS, Register
@@ -60,7 +62,8 @@ class RegistrationStage:
 class RegistryLineage:
     """Lineage of versions, read from the registry each time."""
 
-    def __init__(self, registry: grpc.Channel, ingestion: grpc.Channel) -> None:
+    def __init__(self, registry: grpc.Channel, ingestion: grpc.Channel, artifacts: ArtifactStore) -> None:
+        self._artifacts = artifacts
         self._registry, self._ingestion = RegistryServiceStub(registry), IngestionServiceStub(ingestion)
 
     def production(self, project: Project) -> Production | None:
@@ -71,7 +74,16 @@ class RegistryLineage:
             return None
         version = self._version(alias.version)
         splits = self._ancestor_splits(version.lineage.parent_version)
-        return Production(version.name, version.artifact_digest, version.lineage.split, splits)
+        digest = version.artifact_digest
+        return Production(version.name, digest, version.lineage.split, splits, self._is_small(digest))
+
+    def _is_small(self, digest: str) -> bool:
+        """Return whether an artifact is a classical or a small neural model; one that is gone counts as none."""
+        try:
+            files = self._artifacts.tree(digest)
+        except NotFound:
+            return False
+        return any(file.path in SMALL_CONFIGS for file in files)
 
     def training_part(self, version: str) -> str:
         """Return the digest of the training part that a version learned from, without erased records; or NotFound."""

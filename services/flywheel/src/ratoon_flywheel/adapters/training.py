@@ -1,5 +1,7 @@
 """Training: runs on a split, from scratch or on from the artifact in production."""
 
+from dataclasses import replace
+
 import grpc
 
 from ratoon.service.tasks import message_of
@@ -61,6 +63,17 @@ class TrainingStage:
         ensure_cancelled(lambda: self._training.CancelTrainingRun(pb.CancelTrainingRunRequest(name=resource)))
 
 
+class ChallengerStage(TrainingStage):
+    """The stage `challenger`, a training run too."""
+
+    def observe(self, resource: str) -> Child:
+        """How far the training of the challenger is."""
+        observed = super().observe(resource)
+        trained = observed.products
+        products = Products(challenger_run=trained.training_run, challenger_digest=trained.candidate_digest)
+        return replace(observed, products=products)
+
+
 class TrainingSweeps:
     """Sweeps of the training service."""
 
@@ -115,6 +128,8 @@ def _neural(spec: Train) -> training_run_pb2.Recipe:
     if spec.defaults.neural:
         recipe.neural.MergeFrom(message_of_setting("neural", spec.defaults.neural))
     recipe.neural.any_base = True
+    if spec.defaults.optimization:
+        recipe.optimization.MergeFrom(message_of_setting("optimization", spec.defaults.optimization))
     return recipe
 
 

@@ -14,6 +14,7 @@ from ratoon_flywheel.domain.consent import Consent
 from ratoon_flywheel.domain.judges import Judge
 from ratoon_flywheel.domain.pipelines.actions import (
     BuildDataset,
+    Compare,
     Evaluate,
     FreezeLabels,
     MakeSplit,
@@ -22,6 +23,7 @@ from ratoon_flywheel.domain.pipelines.actions import (
     RollOut,
     StageRequest,
     Train,
+    TrainChallenger,
 )
 from ratoon_flywheel.domain.pipelines.runs import PipelineRun, Production, StageId
 from ratoon_flywheel.domain.pipelines.steps import Child
@@ -81,6 +83,8 @@ class Stages:
     labels: StageService[FreezeLabels]
     split: StageService[MakeSplit]
     training: StageService[Train]
+    challenger: StageService[TrainChallenger]
+    comparison: StageService[Compare]
     evaluation: StageService[Evaluate]
     registration: StageService[Register]
     rollout: RolloutService
@@ -96,6 +100,8 @@ class Stages:
                 return self.labels.create(request, request_id)
             case MakeSplit():
                 return self.split.create(request, request_id)
+            case TrainChallenger() | Compare():
+                return self._challenge(request, request_id)
             case Train():
                 return self.training.create(request, request_id)
             case Evaluate():
@@ -105,6 +111,11 @@ class Stages:
             case RollOut():
                 return self.rollout.create(request, request_id)
 
+    def _challenge(self, request: TrainChallenger | Compare, request_id: str) -> str:
+        if isinstance(request, Compare):
+            return self.comparison.create(request, request_id)
+        return self.challenger.create(request, request_id)
+
     def of(self, stage: StageId) -> ChildService:
         """Return the service of a stage; KeyError for an approval, which a person decides."""
         services: dict[StageId, ChildService] = {
@@ -113,6 +124,8 @@ class Stages:
             StageId.LABELS: self.labels,
             StageId.SPLIT: self.split,
             StageId.TRAINING: self.training,
+            StageId.CHALLENGER: self.challenger,
+            StageId.COMPARISON: self.comparison,
             StageId.EVALUATION: self.evaluation,
             StageId.REGISTRATION: self.registration,
             StageId.ROLLOUT: self.rollout,

@@ -60,6 +60,13 @@ class Gate:
 
     The whole range of the metric, 1 for macro-F1, turns the comparison off.
     """
+    classical_challenger: bool = False
+    """Whether a classical model becomes the candidate where the trained model is not shown to be better."""
+    challenger_threshold: float = 0.0
+    """Value that the lower bound of the gain over the challenger must exceed for the trained model to be kept."""
+
+    def __repr__(self) -> str:
+        return described(self, ("classical_challenger", "challenger_threshold"))
 
 
 class Method(StrEnum):
@@ -277,6 +284,7 @@ _MESSAGES = ("optimization", "architecture", "lora", "neural")
 """Fields of `training` that hold the JSON of a message."""
 
 
+_CLASSICAL = "classical"
 _MAX_RETENTION_DAYS = 3650
 _MAX_ATTRIBUTE_CHARS = 64
 _BOUNDS: dict[str, float] = {
@@ -342,11 +350,17 @@ def _normalized(project: Project) -> Project:
 
 def _check_gate(project: Project) -> None:
     metric = project.decisive_metric
+    if project.gate.classical_challenger and _CLASSICAL not in kinds.kind_of(project.task).RECIPES:
+        raise BadProject(
+            f"There are no classical models of the task {project.task.kind}: clear gate.classical_challenger.",
+            "gate.classical_challenger",
+        )
     span = metric.high - metric.low
     for field, low in (
         ("new_domain_threshold", -span),
         ("old_domain_threshold", -span),
         ("baseline_margin", 0),
+        ("challenger_threshold", 0),
     ):
         bound = getattr(project.gate, field)
         if isfinite(bound) and low <= bound <= span:

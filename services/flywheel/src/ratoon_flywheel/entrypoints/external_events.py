@@ -51,6 +51,8 @@ class ExternalEventConsumer:
 
     def stop(self) -> None:
         """Finish the batch in hand and leave the group."""
+        if self._subscription is not None:
+            self._subscription.end_polls()
         self._loop.stop()
         if self._subscription is not None:
             try:

@@ -143,6 +143,28 @@ class ScoresClassScore(Message):
     """Number of records with this label."""
 
 
+class AnswerCost(Message):
+    """Time and price of answers, as the evaluation measured them."""
+
+    core_seconds_per_million: float = 0.0
+    """Processor time of a million answers, in seconds of one core."""
+
+    device_seconds_per_million: float = 0.0
+    """Time of the accelerator for a million answers, in seconds. 0: answered without one."""
+
+    price_per_million: float | None = None
+    """Price of a million answers in `currency`.
+
+    Not set: the operator gave no rate of the device (`RATOON_EVALUATION_HOURLY_COSTS`).
+    """
+
+    currency: str = ""
+    """Currency of the price, an ISO 4217 code. Empty: the operator gave none."""
+
+    assumption: str = ""
+    """How the price follows from the time, in one sentence."""
+
+
 class Scores(Message):
     """Scores of one model or baseline on one domain.
 
@@ -189,6 +211,9 @@ class Scores(Message):
 
     unmeasured: dict[str, str] = {}
     """Why a metric has no value, as a sentence by the name of the metric."""
+
+    cost: AnswerCost | None = None
+    """Time and price of the answers. Not set: not measured."""
 
 
 class SliceResult(Message):
@@ -396,6 +421,13 @@ class DomainResult(Message):
     if some contain another script without spaces, else `13a`.
 
     Empty: BLEU was not computed.
+    """
+
+    notes: list[str] = []
+    """Sentences on a baseline that does better than the candidate, with the cost of a million answers of
+    both.
+
+    A bag of words beats a language model if the paired interval of their difference excludes 0.
     """
 
 
@@ -728,6 +760,12 @@ class EvaluationRun(Message):
 
     human_ratings: HumanRatings | None = None
     """Human ratings to take in. Only with a task `generate`. Not set: none."""
+
+    candidate_note: str = ""
+    """Why this candidate is evaluated, as a sentence that the report shows.
+
+    At most 2,000 characters.
+    """
 
 
 class BadCase(Message):

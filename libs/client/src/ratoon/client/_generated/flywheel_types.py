@@ -33,6 +33,21 @@ class ProjectGate(Message):
     The whole range of the metric, 1 for `macro_f1` and `rouge_l`, turns the rule off. Default: 0.02.
     """
 
+    classical_challenger: bool = False
+    """Pipeline runs train a classical model on the same split and compare it with the trained model on
+    its test part.
+
+    The classical model becomes the candidate unless the other one is shown to be better. Only with a task
+    `classify` or `regress`. Default: false.
+    """
+
+    challenger_threshold: float = 0.0
+    """Value that the lower bound of the gain over the classical challenger must exceed for the trained
+    model to be kept, 0 or more.
+
+    Default: 0.
+    """
+
 
 class ProjectTrainingDefaultsMethod(OpenEnum):
     """Training method."""
@@ -894,7 +909,8 @@ class PipelineRunStage(Message):
 
     id: str = ""
     """ID of the stage: `dataset`, `queue` (where the project has a `label_queue`), `labels`, `split`,
-    `training`, `evaluation`, `registration`, `approval` (where the project requires it) or `rollout`.
+    `training`, `challenger` and `comparison` (where the gate has a `classical_challenger`),
+    `evaluation`, `registration`, `approval` (where the project requires it) or `rollout`.
     """
 
     state: str = ""
@@ -937,7 +953,7 @@ class PipelineRunProducts(Message):
     """Resource name of the training run."""
 
     candidate_digest: str = ""
-    """Digest of the trained model artifact."""
+    """Digest of the model artifact that is the candidate."""
 
     evaluation_run: str = ""
     """Resource name of the evaluation run."""
@@ -947,6 +963,15 @@ class PipelineRunProducts(Message):
 
     rollout: str = ""
     """Resource name of the rollout."""
+
+    challenger_run: str = ""
+    """Resource name of the training run of the classical challenger."""
+
+    challenger_digest: str = ""
+    """Digest of the model artifact of the classical challenger."""
+
+    comparison_run: str = ""
+    """Resource name of the evaluation run that compared the trained model with the challenger."""
 
 
 class PipelineRunApproval(Message):
@@ -995,6 +1020,16 @@ class PipelineRunTrainedRecipe(Message):
 
     artifact_digest: str = ""
     """Digest of the trained model artifact."""
+
+
+class PipelineRunChoice(Message):
+    """Choice of a candidate."""
+
+    is_challenger: bool = False
+    """True: the classical challenger is the candidate. False: the trained model is."""
+
+    reason: str = ""
+    """Reason with the measured values, in one or two sentences."""
 
 
 class PipelineRun(Message):
@@ -1085,6 +1120,13 @@ class PipelineRun(Message):
 
     Each begins with the artifact of the one before it that writes answers (`reward_model` writes none);
     the artifact of the last one is the candidate.
+    """
+
+    choice: PipelineRunChoice | None = None
+    """Choice between the trained model and its classical challenger (`gate.classical_challenger` of the
+    project).
+
+    Not set: there is no challenger, or it is not compared yet.
     """
 
 

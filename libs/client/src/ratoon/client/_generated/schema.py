@@ -6868,6 +6868,33 @@ MESSAGES: dict[str, Message] = {
             ),
         ),
     ),
+    "AnswerCost": Message(
+        "AnswerCost",
+        "Time and price of answers, as the evaluation measured them.",
+        (
+            Field(
+                "core_seconds_per_million",
+                "number",
+                "Processor time of a million answers, in seconds of one core.",
+            ),
+            Field(
+                "device_seconds_per_million",
+                "number",
+                "Time of the accelerator for a million answers, in seconds. 0: answered without one.",
+            ),
+            Field(
+                "price_per_million",
+                "number",
+                "Price of a million answers in `currency`. Not set: the operator gave no rate of the device (`RATOON_EVALUATION_HOURLY_COSTS`).",
+            ),
+            Field(
+                "currency",
+                "string",
+                "Currency of the price, an ISO 4217 code. Empty: the operator gave none.",
+            ),
+            Field("assumption", "string", "How the price follows from the time, in one sentence."),
+        ),
+    ),
     "ApiKey": Message(
         "ApiKey",
         "API key of a caller. Only a hash of the secret is stored.",
@@ -7839,6 +7866,12 @@ MESSAGES: dict[str, Message] = {
                 "string",
                 "Tokenizer of BLEU, by sacrebleu's name: `zh` if some references contain Chinese characters, `char` if some contain another script without spaces, else `13a`. Empty: BLEU was not computed.",
             ),
+            Field(
+                "notes",
+                "string",
+                "Sentences on a baseline that does better than the candidate, with the cost of a million answers of both. A bag of words beats a language model if the paired interval of their difference excludes 0.",
+                repeated=True,
+            ),
         ),
     ),
     "DomainResultBaseline": Message(
@@ -8091,6 +8124,11 @@ MESSAGES: dict[str, Message] = {
                 "human_ratings",
                 "HumanRatings",
                 "Human ratings to take in. Only with a task `generate`. Not set: none.",
+            ),
+            Field(
+                "candidate_note",
+                "string",
+                "Why this candidate is evaluated, as a sentence that the report shows. At most 2,000 characters.",
             ),
         ),
     ),
@@ -9391,7 +9429,7 @@ MESSAGES: dict[str, Message] = {
             Field(
                 "weight_decay",
                 "number",
-                "Share of a weight that a step takes away, times the learning rate: 0 to 1. Biases and the scales of norms do not decay. ADAM, RMSPROP, ADAGRAD and SGD add it to the gradient instead (L2). Default: 0.1; 0 for these four.",
+                "Share of a weight that a step takes away, times the learning rate: 0 to 1. Biases and the scales of norms do not decay. ADAM, RMSPROP, ADAGRAD and SGD add it to the gradient instead (L2). Default: 0.1, of small neural models 0.01; 0 for these four.",
             ),
             Field(
                 "clip_norm",
@@ -9401,7 +9439,7 @@ MESSAGES: dict[str, Message] = {
             Field(
                 "dropout",
                 "number",
-                "Share of the attention weights, and of the outputs of dropout layers where the architecture has some, that a step sets to zero: 0 to below 1. Refused with DPO, KTO and GRPO, which compare two passes. Default: that of the base model; 0 from scratch.",
+                "Share of the attention weights, and of the outputs of dropout layers where the architecture has some, that a step sets to zero: 0 to below 1. Refused with DPO, KTO and GRPO, which compare two passes. Default: that of the base model; 0 from scratch. Of small neural models, share of the values after each layer. Default of those: that of the base model; from scratch 0.3, of an encoder 0.1.",
             ),
             Field(
                 "l1",
@@ -9411,7 +9449,7 @@ MESSAGES: dict[str, Message] = {
             Field(
                 "patience",
                 "integer",
-                "Number of epochs without a gain on the validation part after which a run ends, at most 1,000. 0: never. Default: 2.",
+                "Number of epochs without a gain on the validation part after which a run ends, at most 1,000. 0: never. Default: 2, of small neural models 3.",
             ),
             Field(
                 "token_budget",
@@ -9491,6 +9529,11 @@ MESSAGES: dict[str, Message] = {
                 "Trainings that have ended, of a project that names several recipes. Each begins with the artifact of the one before it that writes answers (`reward_model` writes none); the artifact of the last one is the candidate.",
                 repeated=True,
             ),
+            Field(
+                "choice",
+                "PipelineRunChoice",
+                "Choice between the trained model and its classical challenger (`gate.classical_challenger` of the project). Not set: there is no challenger, or it is not compared yet.",
+            ),
         ),
     ),
     "PipelineRunApproval": Message(
@@ -9503,6 +9546,18 @@ MESSAGES: dict[str, Message] = {
             Field("reason", "string", "Reason for the decision."),
         ),
     ),
+    "PipelineRunChoice": Message(
+        "PipelineRunChoice",
+        "Choice of a candidate.",
+        (
+            Field(
+                "is_challenger",
+                "bool",
+                "True: the classical challenger is the candidate. False: the trained model is.",
+            ),
+            Field("reason", "string", "Reason with the measured values, in one or two sentences."),
+        ),
+    ),
     "PipelineRunProducts": Message(
         "PipelineRunProducts",
         "Resources that a pipeline run created. A field is empty until its stage has created the resource.",
@@ -9511,10 +9566,19 @@ MESSAGES: dict[str, Message] = {
             Field("label_set", "string", "Resource name of the label set."),
             Field("split", "string", "Resource name of the split."),
             Field("training_run", "string", "Resource name of the training run."),
-            Field("candidate_digest", "string", "Digest of the trained model artifact."),
+            Field("candidate_digest", "string", "Digest of the model artifact that is the candidate."),
             Field("evaluation_run", "string", "Resource name of the evaluation run."),
             Field("model_version", "string", "Resource name of the model version."),
             Field("rollout", "string", "Resource name of the rollout."),
+            Field(
+                "challenger_run", "string", "Resource name of the training run of the classical challenger."
+            ),
+            Field("challenger_digest", "string", "Digest of the model artifact of the classical challenger."),
+            Field(
+                "comparison_run",
+                "string",
+                "Resource name of the evaluation run that compared the trained model with the challenger.",
+            ),
         ),
     ),
     "PipelineRunStage": Message(
@@ -9524,7 +9588,7 @@ MESSAGES: dict[str, Message] = {
             Field(
                 "id",
                 "string",
-                "ID of the stage: `dataset`, `queue` (where the project has a `label_queue`), `labels`, `split`, `training`, `evaluation`, `registration`, `approval` (where the project requires it) or `rollout`.",
+                "ID of the stage: `dataset`, `queue` (where the project has a `label_queue`), `labels`, `split`, `training`, `challenger` and `comparison` (where the gate has a `classical_challenger`), `evaluation`, `registration`, `approval` (where the project requires it) or `rollout`.",
             ),
             Field(
                 "state",
@@ -10273,6 +10337,16 @@ MESSAGES: dict[str, Message] = {
                 "baseline_margin",
                 "number",
                 "Accepted distance of the first version from the best baseline of the kind of task, 0 or more. The whole range of the metric, 1 for `macro_f1` and `rouge_l`, turns the rule off. Default: 0.02.",
+            ),
+            Field(
+                "classical_challenger",
+                "bool",
+                "Pipeline runs train a classical model on the same split and compare it with the trained model on its test part. The classical model becomes the candidate unless the other one is shown to be better. Only with a task `classify` or `regress`. Default: false.",
+            ),
+            Field(
+                "challenger_threshold",
+                "number",
+                "Value that the lower bound of the gain over the classical challenger must exceed for the trained model to be kept, 0 or more. Default: 0.",
             ),
         ),
     ),
@@ -11081,7 +11155,7 @@ MESSAGES: dict[str, Message] = {
     ),
     "RecipeNeural": Message(
         "RecipeNeural",
-        "Architecture and training of a small neural model. `learning_rate`, `epochs`, `batch_size` and `selection_metric` of the recipe apply as well. A run with a neural base keeps its architecture and its tokenizer.",
+        "Architecture of a small neural model. `learning_rate`, `epochs`, `batch_size`, `selection_metric` and `optimization` of the recipe apply as well. A run with a neural base keeps its architecture and its tokenizer.",
         (
             Field("network", "RecipeNeuralNetwork", "Architecture. Default: CNN."),
             Field(
@@ -11125,28 +11199,12 @@ MESSAGES: dict[str, Message] = {
                 "Function after hidden layers and convolutions. Default: RELU.",
             ),
             Field(
-                "dropout",
-                "number",
-                "Share of values that a training step leaves out, from 0 to below 1. Default: 0.3, of an encoder 0.1.",
-            ),
-            Field(
-                "l1",
-                "number",
-                "Weight of the sum of the absolute weights in the loss, at least 0. Default: 0.",
-            ),
-            Field(
-                "l2",
-                "number",
-                "Weight of half the sum of the squared weights in the loss, at least 0. Default: 0.",
-            ),
-            Field(
                 "class_weights", "RecipeNeuralClassWeights", "Weights of labels in the loss. Default: NONE."
             ),
-            Field("clip_norm", "number", "Maximum norm of the gradient, above 0. Default: 1."),
             Field(
-                "patience",
-                "integer",
-                "Number of epochs without a gain on the validation part after which a run ends, 1 to 1,000. Default: 3.",
+                "tokenizer",
+                "RecipeArchitectureTokenizer",
+                "Tokenizer of a model from scratch, trained on the training part. Default: BYTE_BPE.",
             ),
             Field(
                 "any_base",
@@ -11904,6 +11962,7 @@ MESSAGES: dict[str, Message] = {
                 "Why a metric has no value, as a sentence by the name of the metric.",
                 key="string",
             ),
+            Field("cost", "AnswerCost", "Time and price of the answers. Not set: not measured."),
         ),
     ),
     "ScoresClassScore": Message(

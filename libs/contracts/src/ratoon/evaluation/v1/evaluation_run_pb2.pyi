@@ -99,6 +99,7 @@ class EvaluationRun(_message.Message):
     JUDGES_FIELD_NUMBER: _builtins.int
     JUDGE_REQUIREMENTS_FIELD_NUMBER: _builtins.int
     HUMAN_RATINGS_FIELD_NUMBER: _builtins.int
+    CANDIDATE_NOTE_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Resource name: `projects/{project}/evaluationRuns/{evaluation_run}`."""
     revision: _builtins.int
@@ -127,6 +128,8 @@ class EvaluationRun(_message.Message):
     """Number of records of the training part that the baseline `few_shot` shows before each prompt, at most 16. Not set:
     3. 0: the baseline is not scored.
     """
+    candidate_note: _builtins.str
+    """Why this candidate is evaluated, as a sentence that the report shows. At most 2,000 characters."""
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """Time of creation, UTC. Set by the server."""
@@ -237,10 +240,11 @@ class EvaluationRun(_message.Message):
         judges: _abc.Iterable[_builtins.str] | None = ...,
         judge_requirements: _judge_pb2.JudgeRequirements | None = ...,
         human_ratings: Global___HumanRatings | None = ...,
+        candidate_note: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_few_shot", b"_few_shot", "compute", b"compute", "create_time", b"create_time", "failure", b"failure", "few_shot", b"few_shot", "generation", b"generation", "human_ratings", b"human_ratings", "judge_requirements", b"judge_requirements", "progress", b"progress", "task", b"task", "update_time", b"update_time", "verdict", b"verdict"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_few_shot", b"_few_shot", "base_digest", b"base_digest", "candidate_digest", b"candidate_digest", "compute", b"compute", "create_time", b"create_time", "domains", b"domains", "failure", b"failure", "few_shot", b"few_shot", "gate", b"gate", "generation", b"generation", "human_ratings", b"human_ratings", "judge_requirements", b"judge_requirements", "judges", b"judges", "labels", b"labels", "metric", b"metric", "name", b"name", "progress", b"progress", "reference_digest", b"reference_digest", "report_html_digest", b"report_html_digest", "report_json_digest", b"report_json_digest", "results", b"results", "revision", b"revision", "seed", b"seed", "state", b"state", "suite_results", b"suite_results", "suites", b"suites", "task", b"task", "update_time", b"update_time", "verdict", b"verdict"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_few_shot", b"_few_shot", "base_digest", b"base_digest", "candidate_digest", b"candidate_digest", "candidate_note", b"candidate_note", "compute", b"compute", "create_time", b"create_time", "domains", b"domains", "failure", b"failure", "few_shot", b"few_shot", "gate", b"gate", "generation", b"generation", "human_ratings", b"human_ratings", "judge_requirements", b"judge_requirements", "judges", b"judges", "labels", b"labels", "metric", b"metric", "name", b"name", "progress", b"progress", "reference_digest", b"reference_digest", "report_html_digest", b"report_html_digest", "report_json_digest", b"report_json_digest", "results", b"results", "revision", b"revision", "seed", b"seed", "state", b"state", "suite_results", b"suite_results", "suites", b"suites", "task", b"task", "update_time", b"update_time", "verdict", b"verdict"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__few_shot: _TypeAlias = _typing.Literal["few_shot"]  # noqa: Y015
     _WhichOneofArgType__few_shot: _TypeAlias = _typing.Literal["_few_shot", b"_few_shot"]  # noqa: Y015
@@ -582,6 +586,7 @@ class Scores(_message.Message):
     UNANSWERED_COUNT_FIELD_NUMBER: _builtins.int
     TOO_LONG_COUNT_FIELD_NUMBER: _builtins.int
     UNMEASURED_FIELD_NUMBER: _builtins.int
+    COST_FIELD_NUMBER: _builtins.int
     perplexity: _builtins.float
     """Perplexity on the tokens of the texts, special tokens excluded. 0: not measured; baselines have none."""
     record_count: _builtins.int
@@ -620,6 +625,10 @@ class Scores(_message.Message):
     def unmeasured(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """Why a metric has no value, as a sentence by the name of the metric."""
 
+    @_builtins.property
+    def cost(self) -> Global___AnswerCost:
+        """Time and price of the answers. Not set: not measured."""
+
     def __init__(
         self,
         *,
@@ -635,14 +644,57 @@ class Scores(_message.Message):
         unanswered_count: _builtins.int = ...,
         too_long_count: _builtins.int = ...,
         unmeasured: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        cost: Global___AnswerCost | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["accuracy", b"accuracy", "auc", b"auc", "macro_f1", b"macro_f1"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["accuracy", b"accuracy", "auc", b"auc", "cost", b"cost", "macro_f1", b"macro_f1"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accuracy", b"accuracy", "auc", b"auc", "classes", b"classes", "classes_without_records", b"classes_without_records", "macro_f1", b"macro_f1", "metrics", b"metrics", "other_count", b"other_count", "perplexity", b"perplexity", "record_count", b"record_count", "too_long_count", b"too_long_count", "unanswered_count", b"unanswered_count", "unmeasured", b"unmeasured"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accuracy", b"accuracy", "auc", b"auc", "classes", b"classes", "classes_without_records", b"classes_without_records", "cost", b"cost", "macro_f1", b"macro_f1", "metrics", b"metrics", "other_count", b"other_count", "perplexity", b"perplexity", "record_count", b"record_count", "too_long_count", b"too_long_count", "unanswered_count", b"unanswered_count", "unmeasured", b"unmeasured"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Scores: _TypeAlias = Scores  # noqa: Y015
+
+@_typing.final
+class AnswerCost(_message.Message):
+    """Time and price of answers, as the evaluation measured them."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CORE_SECONDS_PER_MILLION_FIELD_NUMBER: _builtins.int
+    DEVICE_SECONDS_PER_MILLION_FIELD_NUMBER: _builtins.int
+    PRICE_PER_MILLION_FIELD_NUMBER: _builtins.int
+    CURRENCY_FIELD_NUMBER: _builtins.int
+    ASSUMPTION_FIELD_NUMBER: _builtins.int
+    core_seconds_per_million: _builtins.float
+    """Processor time of a million answers, in seconds of one core."""
+    device_seconds_per_million: _builtins.float
+    """Time of the accelerator for a million answers, in seconds. 0: answered without one."""
+    price_per_million: _builtins.float
+    """Price of a million answers in `currency`. Not set: the operator gave no rate of the device
+    (`RATOON_EVALUATION_HOURLY_COSTS`).
+    """
+    currency: _builtins.str
+    """Currency of the price, an ISO 4217 code. Empty: the operator gave none."""
+    assumption: _builtins.str
+    """How the price follows from the time, in one sentence."""
+    def __init__(
+        self,
+        *,
+        core_seconds_per_million: _builtins.float = ...,
+        device_seconds_per_million: _builtins.float = ...,
+        price_per_million: _builtins.float | None = ...,
+        currency: _builtins.str = ...,
+        assumption: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_price_per_million", b"_price_per_million", "price_per_million", b"price_per_million"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_price_per_million", b"_price_per_million", "assumption", b"assumption", "core_seconds_per_million", b"core_seconds_per_million", "currency", b"currency", "device_seconds_per_million", b"device_seconds_per_million", "price_per_million", b"price_per_million"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__price_per_million: _TypeAlias = _typing.Literal["price_per_million"]  # noqa: Y015
+    _WhichOneofArgType__price_per_million: _TypeAlias = _typing.Literal["_price_per_million", b"_price_per_million"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__price_per_million) -> _WhichOneofReturnType__price_per_million | None: ...
+
+Global___AnswerCost: _TypeAlias = AnswerCost  # noqa: Y015
 
 @_typing.final
 class DomainResult(_message.Message):
@@ -736,6 +788,7 @@ class DomainResult(_message.Message):
     JUDGES_FIELD_NUMBER: _builtins.int
     HUMAN_FIELD_NUMBER: _builtins.int
     BLEU_TOKENIZER_FIELD_NUMBER: _builtins.int
+    NOTES_FIELD_NUMBER: _builtins.int
     domain: _builtins.str
     """Name of the domain."""
     predictions_digest: _builtins.str
@@ -809,6 +862,12 @@ class DomainResult(_message.Message):
     def human(self) -> Global___HumanResult:
         """What people said. Not set: the run takes in no human ratings."""
 
+    @_builtins.property
+    def notes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Sentences on a baseline that does better than the candidate, with the cost of a million answers of both. A bag of
+        words beats a language model if the paired interval of their difference excludes 0.
+        """
+
     def __init__(
         self,
         *,
@@ -830,10 +889,11 @@ class DomainResult(_message.Message):
         judges: _abc.Iterable[Global___JudgeResult] | None = ...,
         human: Global___HumanResult | None = ...,
         bleu_tokenizer: _builtins.str = ...,
+        notes: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["baseline_difference", b"baseline_difference", "candidate", b"candidate", "difference", b"difference", "human", b"human", "majority", b"majority", "reference", b"reference", "tfidf", b"tfidf"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["baseline_difference", b"baseline_difference", "baseline_differences", b"baseline_differences", "baselines", b"baselines", "best_baseline", b"best_baseline", "bleu_tokenizer", b"bleu_tokenizer", "candidate", b"candidate", "difference", b"difference", "differences", b"differences", "domain", b"domain", "human", b"human", "judges", b"judges", "majority", b"majority", "predictions_digest", b"predictions_digest", "reference", b"reference", "slices", b"slices", "tfidf", b"tfidf", "wrong_answer_count", b"wrong_answer_count", "wrong_answers_digest", b"wrong_answers_digest"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["baseline_difference", b"baseline_difference", "baseline_differences", b"baseline_differences", "baselines", b"baselines", "best_baseline", b"best_baseline", "bleu_tokenizer", b"bleu_tokenizer", "candidate", b"candidate", "difference", b"difference", "differences", b"differences", "domain", b"domain", "human", b"human", "judges", b"judges", "majority", b"majority", "notes", b"notes", "predictions_digest", b"predictions_digest", "reference", b"reference", "slices", b"slices", "tfidf", b"tfidf", "wrong_answer_count", b"wrong_answer_count", "wrong_answers_digest", b"wrong_answers_digest"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

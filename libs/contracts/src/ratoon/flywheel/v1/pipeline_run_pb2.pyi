@@ -185,7 +185,8 @@ class PipelineRun(_message.Message):
         END_TIME_FIELD_NUMBER: _builtins.int
         id: _builtins.str
         """ID of the stage: `dataset`, `queue` (where the project has a `label_queue`), `labels`, `split`, `training`,
-        `evaluation`, `registration`, `approval` (where the project requires it) or `rollout`.
+        `challenger` and `comparison` (where the gate has a `classical_challenger`), `evaluation`, `registration`,
+        `approval` (where the project requires it) or `rollout`.
         """
         state: _builtins.str
         """State of the stage: `PENDING`, `RUNNING`, `SUCCEEDED`, `REFUSED`, `FAILED`, `CANCELLED`, `ROLLED_BACK` or
@@ -216,6 +217,30 @@ class PipelineRun(_message.Message):
         _HasFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "start_time", b"start_time"]  # noqa: Y015
         def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
         _ClearFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "id", b"id", "message", b"message", "resource", b"resource", "start_time", b"start_time", "state", b"state"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    @_typing.final
+    class Choice(_message.Message):
+        """Choice of a candidate."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        IS_CHALLENGER_FIELD_NUMBER: _builtins.int
+        REASON_FIELD_NUMBER: _builtins.int
+        is_challenger: _builtins.bool
+        """True: the classical challenger is the candidate. False: the trained model is."""
+        reason: _builtins.str
+        """Reason with the measured values, in one or two sentences."""
+        def __init__(
+            self,
+            *,
+            is_challenger: _builtins.bool = ...,
+            reason: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["is_challenger", b"is_challenger", "reason", b"reason"]  # noqa: Y015
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -267,6 +292,9 @@ class PipelineRun(_message.Message):
         EVALUATION_RUN_FIELD_NUMBER: _builtins.int
         MODEL_VERSION_FIELD_NUMBER: _builtins.int
         ROLLOUT_FIELD_NUMBER: _builtins.int
+        CHALLENGER_RUN_FIELD_NUMBER: _builtins.int
+        CHALLENGER_DIGEST_FIELD_NUMBER: _builtins.int
+        COMPARISON_RUN_FIELD_NUMBER: _builtins.int
         dataset_version: _builtins.str
         """Resource name of the dataset version."""
         label_set: _builtins.str
@@ -276,13 +304,19 @@ class PipelineRun(_message.Message):
         training_run: _builtins.str
         """Resource name of the training run."""
         candidate_digest: _builtins.str
-        """Digest of the trained model artifact."""
+        """Digest of the model artifact that is the candidate."""
         evaluation_run: _builtins.str
         """Resource name of the evaluation run."""
         model_version: _builtins.str
         """Resource name of the model version."""
         rollout: _builtins.str
         """Resource name of the rollout."""
+        challenger_run: _builtins.str
+        """Resource name of the training run of the classical challenger."""
+        challenger_digest: _builtins.str
+        """Digest of the model artifact of the classical challenger."""
+        comparison_run: _builtins.str
+        """Resource name of the evaluation run that compared the trained model with the challenger."""
         def __init__(
             self,
             *,
@@ -294,10 +328,13 @@ class PipelineRun(_message.Message):
             evaluation_run: _builtins.str = ...,
             model_version: _builtins.str = ...,
             rollout: _builtins.str = ...,
+            challenger_run: _builtins.str = ...,
+            challenger_digest: _builtins.str = ...,
+            comparison_run: _builtins.str = ...,
         ) -> None: ...
         _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
         def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-        _ClearFieldArgType: _TypeAlias = _typing.Literal["candidate_digest", b"candidate_digest", "dataset_version", b"dataset_version", "evaluation_run", b"evaluation_run", "label_set", b"label_set", "model_version", b"model_version", "rollout", b"rollout", "split", b"split", "training_run", b"training_run"]  # noqa: Y015
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["candidate_digest", b"candidate_digest", "challenger_digest", b"challenger_digest", "challenger_run", b"challenger_run", "comparison_run", b"comparison_run", "dataset_version", b"dataset_version", "evaluation_run", b"evaluation_run", "label_set", b"label_set", "model_version", b"model_version", "rollout", b"rollout", "split", b"split", "training_run", b"training_run"]  # noqa: Y015
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -350,6 +387,7 @@ class PipelineRun(_message.Message):
     EVENT_COUNT_FIELD_NUMBER: _builtins.int
     FOLLOWING_RECIPES_FIELD_NUMBER: _builtins.int
     TRAINED_RECIPES_FIELD_NUMBER: _builtins.int
+    CHOICE_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Resource name: `projects/{project}/pipelineRuns/{pipeline_run}`."""
     revision: _builtins.int
@@ -424,6 +462,12 @@ class PipelineRun(_message.Message):
         it that writes answers (`reward_model` writes none); the artifact of the last one is the candidate.
         """
 
+    @_builtins.property
+    def choice(self) -> Global___PipelineRun.Choice:
+        """Choice between the trained model and its classical challenger (`gate.classical_challenger` of the project). Not
+        set: there is no challenger, or it is not compared yet.
+        """
+
     def __init__(
         self,
         *,
@@ -448,10 +492,11 @@ class PipelineRun(_message.Message):
         event_count: _builtins.int = ...,
         following_recipes: _abc.Iterable[_builtins.str] | None = ...,
         trained_recipes: _abc.Iterable[Global___PipelineRun.TrainedRecipe] | None = ...,
+        choice: Global___PipelineRun.Choice | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["approval", b"approval", "create_time", b"create_time", "failure", b"failure", "products", b"products", "progress", b"progress", "starting_event", b"starting_event", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["approval", b"approval", "choice", b"choice", "create_time", b"create_time", "failure", b"failure", "products", b"products", "progress", b"progress", "starting_event", b"starting_event", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["approval", b"approval", "create_time", b"create_time", "drift", b"drift", "event_count", b"event_count", "failure", b"failure", "following_recipes", b"following_recipes", "name", b"name", "policy", b"policy", "products", b"products", "progress", b"progress", "recipe", b"recipe", "revision", b"revision", "skip_rollout", b"skip_rollout", "sources", b"sources", "stages", b"stages", "starting_event", b"starting_event", "state", b"state", "trained_recipes", b"trained_recipes", "trigger", b"trigger", "trigger_reason", b"trigger_reason", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["approval", b"approval", "choice", b"choice", "create_time", b"create_time", "drift", b"drift", "event_count", b"event_count", "failure", b"failure", "following_recipes", b"following_recipes", "name", b"name", "policy", b"policy", "products", b"products", "progress", b"progress", "recipe", b"recipe", "revision", b"revision", "skip_rollout", b"skip_rollout", "sources", b"sources", "stages", b"stages", "starting_event", b"starting_event", "state", b"state", "trained_recipes", b"trained_recipes", "trigger", b"trigger", "trigger_reason", b"trigger_reason", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

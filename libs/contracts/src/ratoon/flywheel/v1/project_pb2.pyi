@@ -48,6 +48,8 @@ class Project(_message.Message):
         NEW_DOMAIN_THRESHOLD_FIELD_NUMBER: _builtins.int
         OLD_DOMAIN_THRESHOLD_FIELD_NUMBER: _builtins.int
         BASELINE_MARGIN_FIELD_NUMBER: _builtins.int
+        CLASSICAL_CHALLENGER_FIELD_NUMBER: _builtins.int
+        CHALLENGER_THRESHOLD_FIELD_NUMBER: _builtins.int
         new_domain_threshold: _builtins.float
         """Value that the lower bound of the gain on the new domain must exceed. Default: 0."""
         old_domain_threshold: _builtins.float
@@ -56,16 +58,27 @@ class Project(_message.Message):
         """Accepted distance of the first version from the best baseline of the kind of task, 0 or more. The whole range of
         the metric, 1 for `macro_f1` and `rouge_l`, turns the rule off. Default: 0.02.
         """
+        classical_challenger: _builtins.bool
+        """Pipeline runs train a classical model on the same split and compare it with the trained model on its test part.
+        The classical model becomes the candidate unless the other one is shown to be better. Only with a task `classify`
+        or `regress`. Default: false.
+        """
+        challenger_threshold: _builtins.float
+        """Value that the lower bound of the gain over the classical challenger must exceed for the trained model to be
+        kept, 0 or more. Default: 0.
+        """
         def __init__(
             self,
             *,
             new_domain_threshold: _builtins.float = ...,
             old_domain_threshold: _builtins.float | None = ...,
             baseline_margin: _builtins.float | None = ...,
+            classical_challenger: _builtins.bool = ...,
+            challenger_threshold: _builtins.float = ...,
         ) -> None: ...
         _HasFieldArgType: _TypeAlias = _typing.Literal["_baseline_margin", b"_baseline_margin", "_old_domain_threshold", b"_old_domain_threshold", "baseline_margin", b"baseline_margin", "old_domain_threshold", b"old_domain_threshold"]  # noqa: Y015
         def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-        _ClearFieldArgType: _TypeAlias = _typing.Literal["_baseline_margin", b"_baseline_margin", "_old_domain_threshold", b"_old_domain_threshold", "baseline_margin", b"baseline_margin", "new_domain_threshold", b"new_domain_threshold", "old_domain_threshold", b"old_domain_threshold"]  # noqa: Y015
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["_baseline_margin", b"_baseline_margin", "_old_domain_threshold", b"_old_domain_threshold", "baseline_margin", b"baseline_margin", "challenger_threshold", b"challenger_threshold", "classical_challenger", b"classical_challenger", "new_domain_threshold", b"new_domain_threshold", "old_domain_threshold", b"old_domain_threshold"]  # noqa: Y015
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         _WhichOneofReturnType__baseline_margin: _TypeAlias = _typing.Literal["baseline_margin"]  # noqa: Y015
         _WhichOneofArgType__baseline_margin: _TypeAlias = _typing.Literal["_baseline_margin", b"_baseline_margin"]  # noqa: Y015

@@ -11,6 +11,7 @@ from google.protobuf.internal import containers as _containers
 from ratoon.common.v1 import compute_pb2 as _compute_pb2
 from ratoon.common.v1 import generation_pb2 as _generation_pb2
 from ratoon.common.v1 import task_pb2 as _task_pb2
+from ratoon.evaluation.v1 import evaluation_run_pb2 as _evaluation_run_pb2
 from ratoon.evaluation.v1 import suite_pb2 as _suite_pb2
 import builtins as _builtins
 import sys
@@ -28,6 +29,52 @@ class ScoringSpec(_message.Message):
     """Scoring of a candidate and of a reference, and the decision of the gate."""
 
     DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class Rates(_message.Message):
+        """What devices cost."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        @_typing.final
+        class HourlyCostsEntry(_message.Message):
+            DESCRIPTOR: _descriptor.Descriptor
+
+            KEY_FIELD_NUMBER: _builtins.int
+            VALUE_FIELD_NUMBER: _builtins.int
+            key: _builtins.str
+            value: _builtins.float
+            def __init__(
+                self,
+                *,
+                key: _builtins.str = ...,
+                value: _builtins.float = ...,
+            ) -> None: ...
+            _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+            def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+            _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+            def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+            def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+        HOURLY_COSTS_FIELD_NUMBER: _builtins.int
+        CURRENCY_FIELD_NUMBER: _builtins.int
+        currency: _builtins.str
+        """Currency, an ISO 4217 code. Empty: not stated."""
+        @_builtins.property
+        def hourly_costs(self) -> _containers.ScalarMap[_builtins.str, _builtins.float]:
+            """Cost of a device an hour by its name, `CPU` or `CUDA`. A device `CPU` is a machine without accelerators."""
+
+        def __init__(
+            self,
+            *,
+            hourly_costs: _abc.Mapping[_builtins.str, _builtins.float] | None = ...,
+            currency: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["currency", b"currency", "hourly_costs", b"hourly_costs"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
 
     @_typing.final
     class Human(_message.Message):
@@ -241,6 +288,7 @@ class ScoringSpec(_message.Message):
         TEST_FIELD_NUMBER: _builtins.int
         PREDICTIONS_FIELD_NUMBER: _builtins.int
         ANSWER_SETTINGS_FIELD_NUMBER: _builtins.int
+        COST_FIELD_NUMBER: _builtins.int
         model: _builtins.str
         """Digest of the model artifact."""
         test: _builtins.str
@@ -249,6 +297,10 @@ class ScoringSpec(_message.Message):
         """Digest of the predictions."""
         answer_settings: _builtins.str
         """`Scores.answer_settings` of the predictions."""
+        @_builtins.property
+        def cost(self) -> _evaluation_run_pb2.AnswerCost:
+            """Time that the answers took. Not set: not measured."""
+
         def __init__(
             self,
             *,
@@ -256,10 +308,11 @@ class ScoringSpec(_message.Message):
             test: _builtins.str = ...,
             predictions: _builtins.str = ...,
             answer_settings: _builtins.str = ...,
+            cost: _evaluation_run_pb2.AnswerCost | None = ...,
         ) -> None: ...
-        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        _HasFieldArgType: _TypeAlias = _typing.Literal["cost", b"cost"]  # noqa: Y015
         def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-        _ClearFieldArgType: _TypeAlias = _typing.Literal["answer_settings", b"answer_settings", "model", b"model", "predictions", b"predictions", "test", b"test"]  # noqa: Y015
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["answer_settings", b"answer_settings", "cost", b"cost", "model", b"model", "predictions", b"predictions", "test", b"test"]  # noqa: Y015
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -282,6 +335,8 @@ class ScoringSpec(_message.Message):
     SUITES_FIELD_NUMBER: _builtins.int
     JUDGES_FIELD_NUMBER: _builtins.int
     HUMAN_FIELD_NUMBER: _builtins.int
+    CANDIDATE_NOTE_FIELD_NUMBER: _builtins.int
+    RATES_FIELD_NUMBER: _builtins.int
     candidate: _builtins.str
     """Digest of the model artifact to evaluate."""
     reference: _builtins.str
@@ -300,6 +355,8 @@ class ScoringSpec(_message.Message):
     """Digest of the base model, for the baselines `zero_shot` and `few_shot`. Empty: not scored."""
     few_shot: _builtins.int
     """Number of examples of the baseline `few_shot`. 0: not scored."""
+    candidate_note: _builtins.str
+    """Why this candidate is evaluated, as a sentence."""
     @_builtins.property
     def labels(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Labels of a task `classify`."""
@@ -340,6 +397,10 @@ class ScoringSpec(_message.Message):
     def human(self) -> Global___ScoringSpec.Human:
         """Verdicts of people. Not set: none are taken in."""
 
+    @_builtins.property
+    def rates(self) -> Global___ScoringSpec.Rates:
+        """Rates of devices. Not set: none are known."""
+
     def __init__(
         self,
         *,
@@ -362,10 +423,12 @@ class ScoringSpec(_message.Message):
         suites: _abc.Iterable[Global___ScoringSpec.Suite] | None = ...,
         judges: _abc.Iterable[Global___JudgeSpec] | None = ...,
         human: Global___ScoringSpec.Human | None = ...,
+        candidate_note: _builtins.str = ...,
+        rates: Global___ScoringSpec.Rates | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["compute", b"compute", "generation", b"generation", "human", b"human", "task_spec", b"task_spec"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["compute", b"compute", "generation", b"generation", "human", b"human", "rates", b"rates", "task_spec", b"task_spec"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["base", b"base", "candidate", b"candidate", "compute", b"compute", "domains", b"domains", "few_shot", b"few_shot", "generation", b"generation", "human", b"human", "judges", b"judges", "labels", b"labels", "metric", b"metric", "reference", b"reference", "resamples", b"resamples", "rules", b"rules", "seed", b"seed", "stored_answers", b"stored_answers", "suites", b"suites", "task_spec", b"task_spec", "threads", b"threads", "title", b"title"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["base", b"base", "candidate", b"candidate", "candidate_note", b"candidate_note", "compute", b"compute", "domains", b"domains", "few_shot", b"few_shot", "generation", b"generation", "human", b"human", "judges", b"judges", "labels", b"labels", "metric", b"metric", "rates", b"rates", "reference", b"reference", "resamples", b"resamples", "rules", b"rules", "seed", b"seed", "stored_answers", b"stored_answers", "suites", b"suites", "task_spec", b"task_spec", "threads", b"threads", "title", b"title"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1030,6 +1093,7 @@ class ScoringOutcome(_message.Message):
         JUDGES_FIELD_NUMBER: _builtins.int
         HUMAN_FIELD_NUMBER: _builtins.int
         BLEU_TOKENIZER_FIELD_NUMBER: _builtins.int
+        NOTES_FIELD_NUMBER: _builtins.int
         domain: _builtins.str
         """Name of the domain."""
         test: _builtins.str
@@ -1078,6 +1142,10 @@ class ScoringOutcome(_message.Message):
         def human(self) -> Global___ScoringOutcome.HumanScores:
             """Verdicts of people. Not set: none were taken in."""
 
+        @_builtins.property
+        def notes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+            """Sentences on a baseline that does better than the candidate."""
+
         def __init__(
             self,
             *,
@@ -1096,10 +1164,11 @@ class ScoringOutcome(_message.Message):
             judges: _abc.Iterable[Global___ScoringOutcome.JudgeScores] | None = ...,
             human: Global___ScoringOutcome.HumanScores | None = ...,
             bleu_tokenizer: _builtins.str = ...,
+            notes: _abc.Iterable[_builtins.str] | None = ...,
         ) -> None: ...
         _HasFieldArgType: _TypeAlias = _typing.Literal["baseline_difference", b"baseline_difference", "candidate", b"candidate", "difference", b"difference", "human", b"human", "reference", b"reference"]  # noqa: Y015
         def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-        _ClearFieldArgType: _TypeAlias = _typing.Literal["baseline_difference", b"baseline_difference", "baseline_differences", b"baseline_differences", "baselines", b"baselines", "best_baseline", b"best_baseline", "bleu_tokenizer", b"bleu_tokenizer", "candidate", b"candidate", "difference", b"difference", "differences", b"differences", "domain", b"domain", "human", b"human", "judges", b"judges", "reference", b"reference", "test", b"test", "wrong", b"wrong", "wrong_count", b"wrong_count"]  # noqa: Y015
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["baseline_difference", b"baseline_difference", "baseline_differences", b"baseline_differences", "baselines", b"baselines", "best_baseline", b"best_baseline", "bleu_tokenizer", b"bleu_tokenizer", "candidate", b"candidate", "difference", b"difference", "differences", b"differences", "domain", b"domain", "human", b"human", "judges", b"judges", "notes", b"notes", "reference", b"reference", "test", b"test", "wrong", b"wrong", "wrong_count", b"wrong_count"]  # noqa: Y015
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1309,6 +1378,7 @@ class ScoringOutcome(_message.Message):
         UNANSWERED_FIELD_NUMBER: _builtins.int
         ANSWER_SETTINGS_FIELD_NUMBER: _builtins.int
         UNMEASURED_FIELD_NUMBER: _builtins.int
+        COST_FIELD_NUMBER: _builtins.int
         records: _builtins.int
         """Number of records."""
         precision: _builtins.float
@@ -1359,6 +1429,10 @@ class ScoringOutcome(_message.Message):
         def unmeasured(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
             """Why a metric has no value, as a sentence by the name of the metric."""
 
+        @_builtins.property
+        def cost(self) -> _evaluation_run_pb2.AnswerCost:
+            """Time and price of the answers. Not set: not measured."""
+
         def __init__(
             self,
             *,
@@ -1378,10 +1452,11 @@ class ScoringOutcome(_message.Message):
             unanswered: _builtins.int = ...,
             answer_settings: _builtins.str = ...,
             unmeasured: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+            cost: _evaluation_run_pb2.AnswerCost | None = ...,
         ) -> None: ...
-        _HasFieldArgType: _TypeAlias = _typing.Literal["_perplexity", b"_perplexity", "accuracy", b"accuracy", "auc", b"auc", "confusion", b"confusion", "macro_f1", b"macro_f1", "perplexity", b"perplexity"]  # noqa: Y015
+        _HasFieldArgType: _TypeAlias = _typing.Literal["_perplexity", b"_perplexity", "accuracy", b"accuracy", "auc", b"auc", "confusion", b"confusion", "cost", b"cost", "macro_f1", b"macro_f1", "perplexity", b"perplexity"]  # noqa: Y015
         def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-        _ClearFieldArgType: _TypeAlias = _typing.Literal["_perplexity", b"_perplexity", "accuracy", b"accuracy", "answer_settings", b"answer_settings", "auc", b"auc", "classes", b"classes", "confusion", b"confusion", "macro_f1", b"macro_f1", "metrics", b"metrics", "perplexity", b"perplexity", "precision", b"precision", "predictions", b"predictions", "recall", b"recall", "records", b"records", "slices", b"slices", "unanswered", b"unanswered", "unfit", b"unfit", "unmeasured", b"unmeasured"]  # noqa: Y015
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["_perplexity", b"_perplexity", "accuracy", b"accuracy", "answer_settings", b"answer_settings", "auc", b"auc", "classes", b"classes", "confusion", b"confusion", "cost", b"cost", "macro_f1", b"macro_f1", "metrics", b"metrics", "perplexity", b"perplexity", "precision", b"precision", "predictions", b"predictions", "recall", b"recall", "records", b"records", "slices", b"slices", "unanswered", b"unanswered", "unfit", b"unfit", "unmeasured", b"unmeasured"]  # noqa: Y015
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         _WhichOneofReturnType__perplexity: _TypeAlias = _typing.Literal["perplexity"]  # noqa: Y015
         _WhichOneofArgType__perplexity: _TypeAlias = _typing.Literal["_perplexity", b"_perplexity"]  # noqa: Y015

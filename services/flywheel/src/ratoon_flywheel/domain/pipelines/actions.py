@@ -1,5 +1,6 @@
 """Requests of a pipeline run to other services: one a stage, computed from the products of the run so far."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -8,7 +9,7 @@ from ratoon.tasks.judges import Requirements
 from ratoon.tasks.kinds import TaskSpec, kind_of
 from ratoon_flywheel.domain.judges import HumanRatings, without_pairs
 from ratoon_flywheel.domain.pipelines.runs import PipelineRun, StageId, Window
-from ratoon_flywheel.domain.pipelines.support import DEFAULT_RECIPE, loop_kind
+from ratoon_flywheel.domain.pipelines.support import CLASSICAL, DEFAULT_RECIPE, NEURAL, loop_kind
 from ratoon_flywheel.domain.project_settings import REWARD_MODEL, MetricGate, TuningDefaults
 from ratoon_flywheel.domain.projects import Project, SplitRule, TrainingDefaults
 from ratoon_flywheel.domain.suites import of_domains, of_suites
@@ -89,6 +90,11 @@ class Train:
     """Reward model that the run trained before: it judges the answers of `dpo` and `grpo`."""
 
 
+@dataclass(frozen=True)
+class TrainChallenger(Train):
+    """Fit a classical model on the same split, as a challenger of the trained model."""
+
+
 class RuleKind(StrEnum):
     """What the gate requires on a domain."""
 
@@ -140,6 +146,13 @@ class Evaluate:
     judges: tuple[str, ...] = ()
     judge_requirements: Requirements = Requirements()
     human_ratings: HumanRatings | None = None
+    candidate_note: str = ""
+    """Sentence that says why this candidate is evaluated."""
+
+
+@dataclass(frozen=True)
+class Compare(Evaluate):
+    """Hold the trained model against its challenger, the reference."""
 
 
 @dataclass(frozen=True)
@@ -174,12 +187,23 @@ class RollBack:
     reason: str
 
 
-StageRequest = BuildDataset | QueueRecords | FreezeLabels | MakeSplit | Train | Evaluate | Register | RollOut
+StageRequest = (
+    BuildDataset
+    | QueueRecords
+    | FreezeLabels
+    | MakeSplit
+    | Train
+    | TrainChallenger
+    | Compare
+    | Evaluate
+    | Register
+    | RollOut
+)
 
 
 def stage_request(run: PipelineRun, stage: StageId) -> StageRequest:
     """Return the request of a stage, from the products of the stages before it."""
-    project, products, production = run.project, run.products, run.production
+    project, products = run.project, run.products
     match stage:
         case StageId.DATASET:
             return BuildDataset(project, run.sources, run.window)
@@ -190,24 +214,9 @@ def stage_request(run: PipelineRun, stage: StageId) -> StageRequest:
         case StageId.SPLIT:
             return split_request(run)
         case StageId.TRAINING:
-            base = _base_of_training(run)
-            epochs = project.training.continue_epochs if production else project.training.epochs
-            compute = project.compute.training
-            digests = (products.train_digest, products.validation_digest, base)
-            return Train(
-                project.name,
-                *digests,
-                project.task,
-                project.training,
-                epochs,
-                compute,
-                project.tuning,
-                run.recipe or DEFAULT_RECIPE,
-                project.primary_metric,
-                next((each.artifact_digest for each in run.trained if each.recipe == REWARD_MODEL), ""),
-            )
-        case StageId.EVALUATION:
-            return _evaluate(run)
+            return _train(run)
+        case StageId.CHALLENGER | StageId.COMPARISON | StageId.EVALUATION:
+            return _CHOOSING[stage](run)
         case StageId.REGISTRATION:
             return Register(run, _changelog(run))
         case StageId.ROLLOUT:
@@ -216,12 +225,72 @@ def stage_request(run: PipelineRun, stage: StageId) -> StageRequest:
             raise ValueError("a person decides; no service is called")
 
 
+def _train(run: PipelineRun) -> Train:
+    project, products = run.project, run.products
+    return Train(
+        project.name,
+        products.train_digest,
+        products.validation_digest,
+        _base_of_training(run),
+        project.task,
+        project.training,
+        project.training.continue_epochs if continues(run) else project.training.epochs,
+        project.compute.training,
+        project.tuning,
+        run.recipe or DEFAULT_RECIPE,
+        project.primary_metric,
+        next((each.artifact_digest for each in run.trained if each.recipe == REWARD_MODEL), ""),
+    )
+
+
 def _base_of_training(run: PipelineRun) -> str:
     """Return the artifact that a training begins with: of a chain, that of the last one before it that writes."""
     writers = [each for each in run.trained if each.recipe != REWARD_MODEL]
     if writers:
         return writers[-1].artifact_digest
-    return run.production.artifact_digest if run.production else run.project.training.base_artifact_digest
+    if run.production is not None and continues(run):
+        return run.production.artifact_digest
+    return run.project.training.base_artifact_digest
+
+
+def continues(run: PipelineRun) -> bool:
+    """Return whether training continues the version in production.
+
+    A language model starts from the base of the project, or from scratch, if a small model is in production.
+    """
+    production = run.production
+    return production is not None and (not production.is_small or run.recipe in (CLASSICAL, NEURAL))
+
+
+def _train_challenger(run: PipelineRun) -> TrainChallenger:
+    project, products = run.project, run.products
+    return TrainChallenger(
+        project.name,
+        products.train_digest,
+        products.validation_digest,
+        "",
+        project.task,
+        project.training,
+        0.0,
+        recipe=CLASSICAL,
+        metric=project.primary_metric,
+    )
+
+
+def _compare(run: PipelineRun) -> Compare:
+    """Return the comparison by the rule of the gate: the trained model must be better than the cheaper one."""
+    project, products = run.project, run.products
+    return Compare(
+        project.name,
+        products.candidate_digest,
+        products.challenger_digest,
+        (Domain("challenger", products.split, RuleKind.BETTER, project.gate.challenger_threshold),),
+        project.task,
+        project.training.seed,
+        project.primary_metric,
+        compute=project.compute.evaluation,
+        candidate_note=f"{run.name} compares the model of its recipe with a classical challenger, the reference here.",
+    )
 
 
 def _evaluate(run: PipelineRun) -> Evaluate:
@@ -241,7 +310,16 @@ def _evaluate(run: PipelineRun) -> Evaluate:
         project.judges,
         project.judge_requirements,
         project.human_ratings,
+        run.choice.reason if run.choice else "",
     )
+
+
+_CHOOSING: Mapping[StageId, Callable[[PipelineRun], TrainChallenger | Compare | Evaluate]] = {
+    StageId.CHALLENGER: _train_challenger,
+    StageId.COMPARISON: _compare,
+    StageId.EVALUATION: _evaluate,
+}
+"""Requests of the stages that decide which artifact becomes a version."""
 
 
 def split_request(run: PipelineRun) -> MakeSplit:
@@ -301,13 +379,19 @@ def _first_domain(run: PipelineRun) -> Domain:
 def _changelog(run: PipelineRun) -> str:
     """What changed since the version before, in sentences."""
     products = run.products
-    if run.production is None:
+    if run.choice is not None and run.choice.is_challenger:
+        place = f"in the place of {run.production.version}" if run.production else "as the first version"
+        start = f"Classical model, fitted on {products.dataset_version}, {place}."
+    elif run.production is None:
         base = run.project.training.base_artifact_digest
         origin = f"from the base model {base[:12]}" if base else "from scratch"
         start = f"First version, trained {origin} on {products.dataset_version}."
+    elif not continues(run):
+        start = f"Trained anew on {products.dataset_version}, in the place of {run.production.version}."
     else:
         data = "corrected traffic" if run.retrains else "new sources"
         start = f"Continues {run.production.version} on {data} ({products.dataset_version})."
     why = f" Started because: {run.trigger_reason}" if run.trigger_reason else ""
     left = f" {run.data_note}" if run.data_note else ""
-    return f"{start}{why}{left} Gate: {products.verdict}"
+    choice = f" {run.choice.reason}" if run.choice else ""
+    return f"{start}{why}{left}{choice} Gate: {products.verdict} {products.cost_note}".strip()

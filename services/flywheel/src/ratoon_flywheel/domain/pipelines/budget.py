@@ -97,6 +97,7 @@ def _compute(project: Project, stage: StageId) -> Compute:
     of_stages = project.compute
     return {
         StageId.TRAINING: of_stages.training,
+        StageId.COMPARISON: of_stages.evaluation,
         StageId.EVALUATION: of_stages.evaluation,
         StageId.REGISTRATION: of_stages.verification,
         StageId.ROLLOUT: of_stages.serving,

@@ -53,6 +53,10 @@ class StageId(StrEnum):
     LABELS = "labels"
     SPLIT = "split"
     TRAINING = "training"
+    CHALLENGER = "challenger"
+    """Only where the gate has a classical challenger: it is trained on the same split."""
+    COMPARISON = "comparison"
+    """Only with a challenger: it and the trained model are compared, and one of them becomes the candidate."""
     EVALUATION = "evaluation"
     REGISTRATION = "registration"
     APPROVAL = "approval"
@@ -60,7 +64,7 @@ class StageId(StrEnum):
     ROLLOUT = "rollout"
 
 
-OPTIONAL_STAGES = (StageId.QUEUE, StageId.APPROVAL)
+OPTIONAL_STAGES = (StageId.QUEUE, StageId.CHALLENGER, StageId.COMPARISON, StageId.APPROVAL)
 """Stages of the runs of some projects only."""
 
 
@@ -116,6 +120,8 @@ class Production:
     split: str
     ancestor_splits: tuple[str, ...] = ()
     """The splits of the versions it continues, youngest first."""
+    is_small: bool = False
+    """Whether it is a classical or a small neural model, which no language model continues."""
 
 
 @dataclass(frozen=True)
@@ -148,6 +154,13 @@ class Products:
     """Scores of the version in production on the new domain, by metric."""
     model_version: str = ""
     rollout: str = ""
+    challenger_run: str = ""
+    """Training run of the classical challenger."""
+    challenger_digest: str = ""
+    cost_note: str = ""
+    """What a million answers of the candidate cost, and a better baseline, in sentences."""
+    comparison_run: str = ""
+    """Evaluation run that compared the trained model with the challenger."""
 
     def with_more(self, more: "Products") -> "Products":
         """These, and whatever the others have."""
@@ -182,6 +195,15 @@ class TrainedRecipe:
     recipe: str
     training_run: str
     artifact_digest: str
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Which of the trained model and its classical challenger became the candidate, and why."""
+
+    is_challenger: bool
+    reason: str
+    """Sentences with the measured values."""
 
 
 @dataclass(frozen=True)
@@ -234,6 +256,8 @@ class PipelineRun:
     """The oldest of the external events that it took; None: it took none."""
     event_count: int = 0
     """Number of external events that it took."""
+    choice: Choice | None = None
+    """None: there was no challenger, or it is not compared yet."""
 
     @property
     def retrains(self) -> bool:

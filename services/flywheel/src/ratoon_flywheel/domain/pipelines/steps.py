@@ -16,6 +16,7 @@ from ratoon_flywheel.domain.pipelines.actions import (
 from ratoon_flywheel.domain.pipelines.runs import (
     Approval,
     Cancelled,
+    Choice,
     Event,
     Failed,
     PipelineRun,
@@ -32,7 +33,13 @@ from ratoon_flywheel.domain.pipelines.runs import (
     Succeeded,
     TrainedRecipe,
 )
-from ratoon_flywheel.domain.pipelines.support import check_base, check_supported, loop_kind
+from ratoon_flywheel.domain.pipelines.support import (
+    CLASSICAL,
+    DEFAULT_RECIPE,
+    check_base,
+    check_supported,
+    loop_kind,
+)
 
 LONGEST_REASON = 1000
 """Characters of the reason of a decision."""
@@ -149,7 +156,7 @@ def _begin(run: PipelineRun, production: Production | None, now: datetime) -> Tr
     if run.retrains and production is None:
         message = "There is no version in production yet, so there is no traffic to train on: give sources."
         return fail(run, "NOTHING_TO_RETRAIN", message, now)
-    if production is None:
+    if production is None or production.is_small:
         check_base(run.project)
     stages = tuple(
         replace(s, state=StageState.SKIPPED) if s.id is StageId.ROLLOUT and run.skip_rollout else s
@@ -157,6 +164,10 @@ def _begin(run: PipelineRun, production: Production | None, now: datetime) -> Tr
     )
     if run.project.label_queue.min_labels and not run.retrains:
         stages = (stages[0], Stage(StageId.QUEUE), *stages[1:])
+    if run.project.gate.classical_challenger and run.recipe != CLASSICAL:
+        place = next(at for at, each in enumerate(stages) if each.id is StageId.EVALUATION)
+        challenge = (Stage(StageId.CHALLENGER), Stage(StageId.COMPARISON))
+        stages = (*stages[:place], *challenge, *stages[place:])
     if run.project.require_approval and not run.skip_rollout:
         stages = (*stages[:-1], Stage(StageId.APPROVAL), stages[-1])
     running = replace(run, state=State.RUNNING, production=production, stages=stages)
@@ -184,6 +195,10 @@ def _follow(run: PipelineRun, stage: Stage, child: Child, now: datetime) -> Tran
         progress = replace(child.progress, fraction=fraction, message=message)
         return Transition(replace(run, progress=_without_end_of_stage(run, stage, progress)))
     run = replace(run, products=run.products.with_more(child.products))
+    if stage.id is StageId.CHALLENGER and child.state is ChildState.FAILED:
+        return _go_on_without_challenger(run, stage, child, now)
+    if stage.id is StageId.COMPARISON and child.state in (ChildState.SUCCEEDED, ChildState.REFUSED):
+        return _choose(run, stage, child, now)
     if child.state is not ChildState.SUCCEEDED:
         state, of_stage = _ENDS[child.state]
         reason = child.reason or f"{stage.id.name}_{child.state.value}"
@@ -202,6 +217,36 @@ def _follow(run: PipelineRun, stage: Stage, child: Child, now: datetime) -> Tran
         return _end(at_stage, State.FAILED, StageState.FAILED, "TOO_FEW_RECORDS", lack, now)
     following = run.current
     return _succeed(run, now) if following is None else _start(run, following, now)
+
+
+def _go_on_without_challenger(run: PipelineRun, stage: Stage, child: Child, now: datetime) -> Transition:
+    """Let the trained model be the candidate, because the data give no challenger."""
+    why = f"Not compared with a classical model: {child.message}"
+    run = _with_stage(run, replace(stage, state=StageState.SKIPPED, message=why, end_time=now))
+    run = _with_stage(run, Stage(StageId.COMPARISON, StageState.SKIPPED, message=why))
+    return _start(run, run.stage(StageId.EVALUATION), now)
+
+
+def _choose(run: PipelineRun, stage: Stage, child: Child, now: datetime) -> Transition:
+    """Let the challenger be the candidate unless the trained model is shown to be better, then go on."""
+    is_challenger = child.state is ChildState.REFUSED
+    recipe, threshold = run.recipe or DEFAULT_RECIPE, run.project.gate.challenger_threshold
+    outcome = (
+        f"The classical challenger is chosen, because the model of the recipe {recipe} is not shown to be better "
+        f"by more than {threshold:g}"
+        if is_challenger
+        else f"The model of the recipe {recipe} is chosen, because it is better than the classical challenger by "
+        f"more than {threshold:g}"
+    )
+    reason = f"{outcome}: {child.message}"
+    products = run.products
+    if is_challenger:
+        products = replace(
+            products, training_run=products.challenger_run, candidate_digest=products.challenger_digest
+        )
+    run = replace(run, products=products, choice=Choice(is_challenger, reason))
+    run = _with_stage(run, replace(stage, state=StageState.SUCCEEDED, message=reason, end_time=now))
+    return _start(run, run.stage(StageId.EVALUATION), now)
 
 
 def _train_on(run: PipelineRun, stage: Stage, now: datetime) -> Transition:
