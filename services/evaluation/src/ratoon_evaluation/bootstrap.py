@@ -17,6 +17,7 @@ from ratoon_evaluation.adapters.scoring import Effort, scoring_jobs
 from ratoon_evaluation.adapters.splits import IngestionSplits
 from ratoon_evaluation.application.judges import judge_procedure
 from ratoon_evaluation.application.procedures import run_procedure
+from ratoon_evaluation.domain.costs import Rates
 from ratoon_evaluation.domain.judges import normalized_url
 from ratoon_evaluation.entrypoints.grpc import EvaluationServicer, Ports
 from ratoon_evaluation.settings import Settings
@@ -35,7 +36,8 @@ def build(settings: Settings, platform: Platform) -> App:
     )
     endpoints = {normalized_url(url): variable for url, variable in settings.judge_endpoints.items()}
     jobs, artifacts = base.jobs(), ArtifactStore(settings.artifacts_url)
-    scoring = scoring_jobs(jobs, environment, Effort(settings.threads, settings.resamples), endpoints)
+    effort = Effort(settings.threads, settings.resamples, Rates(settings.costs, settings.currency))
+    scoring = scoring_jobs(jobs, environment, effort, endpoints)
     labeling = base.peer("labeling")
     people = LabelingPeople(labeling, base.peer("ingestion"))
     agreements = agreement_jobs(jobs, environment, endpoints)

@@ -27,6 +27,7 @@ from ratoon_evaluation import judge_messages, suite_messages
 from ratoon_evaluation.application.bad_cases import BadCase
 from ratoon_evaluation.application.commands import CreateRun, ExportBadCases, ListBadCases, RequestRatings
 from ratoon_evaluation.application.ports import ScoringJob
+from ratoon_evaluation.domain.costs import AnswerCost
 from ratoon_evaluation.domain.errors import BadEvaluation
 from ratoon_evaluation.domain.gate import Finding, Outcome, Rule, RuleKind, Verdict
 from ratoon_evaluation.domain.generation import FEW_SHOT, Generation
@@ -72,6 +73,7 @@ def run(value: EvaluationRun) -> pb.EvaluationRun:
         progress=_progress(value.progress),
         suites=[suite.name for suite in question.suites],
         judges=[judge.name for judge in question.judges],
+        candidate_note=question.candidate_note,
     )
     if question.judges:
         message.judge_requirements.CopyFrom(judge_messages.requirements_message(question.judge_requirements))
@@ -131,6 +133,7 @@ def create_run(request: service_pb2.CreateEvaluationRunRequest) -> CreateRun:
         generation=_generation(spec.generation) if spec.HasField("generation") else None,
         judge_requirements=judge_messages.requirements(spec),
         human=judge_messages.human_ratings(spec),
+        candidate_note=spec.candidate_note,
     )
     return CreateRun(
         request.parent,
@@ -194,7 +197,11 @@ def scoring_spec(job: ScoringJob, endpoints: Mapping[str, str] = _NO_ENDPOINTS) 
         ],
         stored_answers=[
             jobs_pb2.ScoringSpec.StoredAnswers(
-                model=model, test=part, predictions=digest, answer_settings=settings
+                model=model,
+                test=part,
+                predictions=digest,
+                answer_settings=settings,
+                cost=_cost(job.costs.get((model, part, settings))),
             )
             for (model, part, settings), digest in job.stored.items()
         ],
@@ -210,6 +217,7 @@ def scoring_spec(job: ScoringJob, endpoints: Mapping[str, str] = _NO_ENDPOINTS) 
         ],
         seed=question.seed,
         title=job.run.name,
+        candidate_note=question.candidate_note,
         task_spec=message_of(question.spec),
         metric=question.metric,
         base=question.base,
@@ -291,6 +299,7 @@ def _result(value: DomainScores, primary: str, question: Question) -> pb.DomainR
         judges=[judge_messages.judge_result(each, question.judges) for each in value.judges],
         human=judge_messages.human_result(value.human) if value.human else None,
         bleu_tokenizer=value.bleu_tokenizer,
+        notes=value.notes,
     )
 
 
@@ -320,7 +329,12 @@ def _scores(value: Scores | None) -> pb.Scores | None:
         unanswered_count=value.unanswered_count,
         too_long_count=value.unfit,
         unmeasured=value.unmeasured,
+        cost=_cost(value.cost),
     )
+
+
+def _cost(value: AnswerCost | None) -> pb.AnswerCost | None:
+    return None if value is None else pb.AnswerCost(**vars(value))
 
 
 def _slice(value: SliceScore) -> pb.SliceResult:

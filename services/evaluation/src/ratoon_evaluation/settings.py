@@ -1,9 +1,11 @@
 """Settings of evaluation, from environment variables."""
 
-from pydantic import Field
+from pydantic import Field, field_validator
 from pydantic_settings import SettingsConfigDict
 
 from ratoon.runtime.settings import ServiceSettings
+from ratoon.service.compute import device_rates
+from ratoon.tasks.compute import Accelerator
 
 
 class Settings(ServiceSettings):
@@ -26,6 +28,16 @@ class Settings(ServiceSettings):
         description="JSON object of base URLs that judges may have, each with the environment variable of its API key "
         "where evaluations are scored, or an empty text. They are sent texts of sealed test parts.",
     )
+    hourly_costs: str = Field(
+        "",
+        description="Cost of a device an hour, for the price of a million answers in reports: for example "
+        "`cpu=0.20,cuda=2.90`. A device `cpu` is a machine without accelerators.",
+    )
+    currency: str = Field(
+        "",
+        description="Currency of the hourly costs as an ISO 4217 code, for example `EUR`.",
+        pattern="^([A-Z]{3})?$",
+    )
     job_time_limit_s: float = Field(
         14_400.0,
         ge=0,
@@ -39,3 +51,14 @@ class Settings(ServiceSettings):
         description="Share of the memory of the machine or container above which a job is stopped; 0: no "
         "limit.",
     )
+
+    @field_validator("hourly_costs")
+    @classmethod
+    def _are_rates(cls, rates: str) -> str:
+        device_rates(rates)
+        return rates
+
+    @property
+    def costs(self) -> dict[Accelerator, float]:
+        """What a device costs an hour."""
+        return device_rates(self.hourly_costs)

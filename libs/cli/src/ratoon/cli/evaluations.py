@@ -12,12 +12,20 @@ from ratoon.cli.names import name_argument
 from ratoon.cli.output import JSON, follow, say, show, show_rows
 from ratoon.cli.resources import Name, group
 from ratoon.client import RatoonError
+from ratoon.tasks.costs import cost_text
 from ratoon.tasks.kind import Direction
 from ratoon.tasks.kinds import KINDS
 from ratoon.tasks.titles import metric_title
 
 if TYPE_CHECKING:
-    from ratoon.client.types import DomainResult, Estimate, EvaluationRun, SuiteResult, SuiteResultTestResult
+    from ratoon.client.types import (
+        DomainResult,
+        Estimate,
+        EvaluationRun,
+        Scores,
+        SuiteResult,
+        SuiteResultTestResult,
+    )
 
 app = group("evaluation_runs", "Evaluation runs and gates.", long_work=True, deletes=True)
 
@@ -38,6 +46,9 @@ def list_scores(context: typer.Context, name: Name) -> None:
     rows = [row for result in run.results for row in _scores(run, result)]
     columns = [each for each in _SCORES if any(row.get(each) for row in rows)]
     show_rows(rows, columns, chosen.output, f"{run.name} has no scores yet.")
+    for result in run.results:
+        for note in result.notes:
+            say(f"{result.domain}: {note}")
 
 
 @app.command("suites")
@@ -142,8 +153,25 @@ def _scores(run: "EvaluationRun", result: "DomainResult") -> Iterator[JSON]:
             "baseline": f"{_interval(best.metrics, name)} {result.best_baseline}" if best else "",
             "difference": _interval(result.differences, name),
         }
+    costs = {
+        "candidate": _cost(result.candidate),
+        "reference": _cost(result.reference),
+        "baseline": f"{_cost(best)} {result.best_baseline}" if _cost(best) else "",
+    }
+    if any(costs.values()):
+        yield {"domain": result.domain, "metric": "cost of a million answers", **costs}
     for name, why in (result.candidate.unmeasured if result.candidate else {}).items():
         yield {"domain": result.domain, "metric": metric_title(name), "candidate": why}
+
+
+def _cost(scores: "Scores | None") -> str:
+    """Return what a million answers cost; empty if it was not measured."""
+    if scores is None or scores.cost is None:
+        return ""
+    cost = scores.cost
+    return cost_text(
+        cost.core_seconds_per_million, cost.device_seconds_per_million, cost.price_per_million, cost.currency
+    )
 
 
 def _with_reasoning(plain: JSON, test: "SuiteResultTestResult") -> Iterator[JSON]:

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from ratoon.tasks.costs import cost_text
 from ratoon.tasks.titles import metric_title
 from ratoon_console.domain.metrics import OF_LABELS, Measure, measure_of, values
 from ratoon_console.domain.words import JSON, decimal, last_part, number
@@ -40,6 +41,8 @@ def scores_of(result: JSON, judge: str) -> JSON:
 
 def better_baseline(result: JSON, measure: Measure = OF_LABELS) -> str:
     """A sentence that says that a baseline does better than the candidate; empty: none does."""
+    if notes := result.get("notes"):
+        return " ".join(notes)
     best, metric = result.get("bestBaseline", ""), measure.metric(measure.primary)
     scores: JSON = next((each["scores"] for each in result.get("baselines", []) if each["name"] == best), {})
     known = [values(each).get(metric.name) for each in (scores, result["candidate"])]
@@ -52,6 +55,27 @@ def better_baseline(result: JSON, measure: Measure = OF_LABELS) -> str:
         f"{_BASELINES.get(best, best)} reaches {metric_title(metric.name)} {decimal(reached)}; "
         f"the candidate reaches {decimal(model)}."
     )
+
+
+def costs_of(result: JSON) -> list[tuple[str, str]]:
+    """Return what a million answers of each model and baseline cost, those that were measured."""
+    named = [(name, scores.get("cost")) for name, scores in _answerers(result)]
+    return [(name, _cost_text(cost)) for name, cost in named if cost]
+
+
+def _cost_text(cost: JSON) -> str:
+    price = cost.get("pricePerMillion")
+    return cost_text(
+        float(cost.get("coreSecondsPerMillion", 0)),
+        float(cost.get("deviceSecondsPerMillion", 0)),
+        None if price is None else float(price),
+        cost.get("currency", ""),
+    )
+
+
+def cost_assumption(result: JSON) -> str:
+    """Return how the price of the candidate's answers follows from their time; empty: it was not measured."""
+    return str((result["candidate"].get("cost") or {}).get("assumption", ""))
 
 
 def untested(result: JSON) -> str:

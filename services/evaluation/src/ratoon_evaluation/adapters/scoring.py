@@ -11,6 +11,7 @@ from ratoon.operations.job_procedure import WorkerJobs
 from ratoon.operations.jobs import JobProgress, Jobs
 from ratoon_evaluation import mapping
 from ratoon_evaluation.application.ports import ScoringJob
+from ratoon_evaluation.domain.costs import Rates
 from ratoon_evaluation.domain.runs import Progress, Scored
 
 WORKER = "ratoon_evaluation.worker"
@@ -19,10 +20,11 @@ _NO_ENDPOINTS: Mapping[str, str] = {}
 
 @dataclass(frozen=True)
 class Effort:
-    """Cores of a scoring job (0: by the size of the model), and resamples of the bootstrap."""
+    """Cores of a scoring job (0: by the size of the model), resamples of the bootstrap, and what devices cost."""
 
     threads: int
     resamples: int
+    rates: Rates = Rates()
 
 
 def scoring_jobs(
@@ -38,6 +40,8 @@ def _spec(environment: JobEnvironment, effort: Effort, endpoints: Mapping[str, s
     own.MergeFrom(environment)
     spec = mapping.scoring_spec(job, endpoints)
     spec.threads, spec.resamples = effort.threads, effort.resamples
+    spec.rates.hourly_costs.update(effort.rates.hourly_costs)
+    spec.rates.currency = effort.rates.currency
     written = spec_json(own, spec)
     without_settings = [
         {name: each[name] for name in ("model", "test", "predictions")} for each in written["stored_answers"]

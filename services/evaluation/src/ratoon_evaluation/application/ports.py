@@ -9,6 +9,7 @@ from ratoon.tasks.compute import Compute
 from ratoon.tasks.judges import JudgeKind
 from ratoon.tasks.kind import Record
 from ratoon.tasks.kinds import TaskSpec
+from ratoon_evaluation.domain.costs import AnswerCost
 from ratoon_evaluation.domain.human import HumanTask, HumanVerdicts
 from ratoon_evaluation.domain.judges import Agreement, Judge
 from ratoon_evaluation.domain.predictions import StoredPredictions
@@ -82,6 +83,8 @@ class ScoringJob:
     """Digests of stored verdicts by the identity of the judge."""
     human: HumanVerdicts | None = None
     """Human verdicts; None: the run takes in none."""
+    costs: Mapping[tuple[str, str, str], AnswerCost] = field(default_factory=dict)
+    """Time of stored answers, by their key in `stored`."""
 
 
 Scoring = JobRunner[ScoringJob, Scored]

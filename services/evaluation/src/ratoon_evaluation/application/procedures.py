@@ -9,7 +9,7 @@ from ratoon.tasks.judges import JudgeKind
 from ratoon_evaluation.application.judges import stored_verdicts
 from ratoon_evaluation.application.ports import Models, People, Scoring, ScoringJob, Splits
 from ratoon_evaluation.domain.human import HumanVerdicts, verdicts_of
-from ratoon_evaluation.domain.predictions import stored_predictions
+from ratoon_evaluation.domain.predictions import stored_costs, stored_predictions
 from ratoon_evaluation.domain.runs import EvaluationRun, Scored, step
 
 _POLL_INTERVAL_S = 0.3
@@ -37,7 +37,8 @@ def scoring_job(
         earlier = list(tx.all(EvaluationRun, parent_of(run.name)))
         verdicts = stored_verdicts(tx, parent_of(run.name)) if question.judges else {}
     stored = stored_predictions(question, earlier, models.content)
-    return ScoringJob(run, parts, stored, verdicts, _human(people, run))
+    costs = stored_costs(question, earlier, models.content)
+    return ScoringJob(run, parts, stored, verdicts, _human(people, run), costs)
 
 
 def _human(people: People, run: EvaluationRun) -> HumanVerdicts | None:

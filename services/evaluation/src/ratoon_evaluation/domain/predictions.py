@@ -5,10 +5,12 @@ It knows neither models nor storage.
 
 from collections.abc import Callable, Iterable, Mapping
 
+from ratoon_evaluation.domain.costs import AnswerCost
 from ratoon_evaluation.domain.runs import EvaluationRun, Question
 from ratoon_evaluation.domain.scores import Scores
 
-StoredPredictions = Mapping[tuple[str, str, str], str]
+Key = tuple[str, str, str]
+StoredPredictions = Mapping[Key, str]
 """Digests of stored predictions, by a model's digest, a test part's and the settings of the answers.
 
 Answers to tests of suites name no test part: `suites` stands for it.
@@ -50,6 +52,22 @@ def _stored_parts(
         for model, part, scores in _scored(run)
         if scores.predictions
         for same in requested(model)
+    }
+
+
+def stored_costs(
+    question: Question, runs: Iterable[EvaluationRun], content: Callable[[str], str]
+) -> Mapping[Key, AnswerCost]:
+    """Return the time of stored answers of the models of a question where it was measured, by their key."""
+    models = {question.candidate, question.reference, question.base} - {""}
+    return {
+        (same, part, scores.answer_settings): scores.cost
+        for run in runs
+        if run.question.spec == question.spec
+        for model, part, scores in _scored(run)
+        if scores.predictions and scores.cost and model
+        for same in models
+        if content(same) == content(model)
     }
 
 

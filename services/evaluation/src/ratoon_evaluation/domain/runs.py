@@ -29,6 +29,7 @@ from ratoon_evaluation.domain.suites import AppliedSuite, is_suite_metric, suite
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _MAX_NAME_CHARS = 64
+_MAX_NOTE_CHARS = 2_000
 
 
 class State(StrEnum):
@@ -92,6 +93,8 @@ class Question:
     judge_requirements: Requirements = Requirements()
     human: HumanRatings | None = None
     """Human ratings to take in; None: none."""
+    candidate_note: str = ""
+    """Sentence that says why this candidate is evaluated."""
 
     @property
     def spec(self) -> TaskSpec:
@@ -166,6 +169,11 @@ def checked(question: Question) -> Question:
     of_domains = [rule for rule in question.rules if not is_suite_metric(rule.metric)]
     if strange := {rule.domain for rule in of_domains} - set(names):
         raise BadEvaluation(f"The gate names unknown domains: {', '.join(sorted(strange))}.", "gate")
+    if len(question.candidate_note) > _MAX_NOTE_CHARS:
+        raise BadEvaluation(
+            f"candidate_note has {len(question.candidate_note):,} characters; at most {_MAX_NOTE_CHARS:,}.",
+            "candidate_note",
+        )
     check_compute(question.compute, "compute", SCORING_ACCELERATORS)
     _check_primary(question)
     _check_base(question)

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from ratoon_evaluation.domain.costs import AnswerCost
 from ratoon_evaluation.domain.kinds import classify
 from ratoon_evaluation.domain.kinds.classify import ClassScore, Confusion
 
@@ -82,6 +83,8 @@ class Scores:
     """Digest of all that the predictions depend on beside the model and the test part; empty: labels alone."""
     unmeasured: Mapping[str, str] = field(default_factory=dict)
     """Why a metric has no value, as a sentence by the name of the metric."""
+    cost: AnswerCost | None = None
+    """Time and price of the answers; None: not measured."""
 
     @property
     def measured(self) -> Mapping[str, Interval]:
@@ -176,6 +179,8 @@ class DomainScores:
     human: HumanScores | None = None
     bleu_tokenizer: str = ""
     """Tokenizer of BLEU, by sacrebleu's name; empty: BLEU was not computed."""
+    notes: tuple[str, ...] = ()
+    """Sentences on a baseline that does better than the candidate, with the costs of both."""
 
     @property
     def all_differences(self) -> Mapping[str, Interval]:

@@ -28,6 +28,8 @@ from ratoon_evaluation.worker.classical_fit import best_answers
 from ratoon_evaluation.worker.fitting import answer_tasks
 
 NEAREST, MEAN, RIDGE, LABEL_SETS = "nearest_reference", "mean", "ridge_tfidf", "label_sets"
+SECONDS = "seconds"
+"""Key of the processor time of the answers of baselines, by name."""
 _MAX_DECISIONS = 1_000_000
 """Labels times records that regressions are fitted on: of larger parts every n-th record is taken."""
 _COMPARED = 500
@@ -62,7 +64,11 @@ def predicted_numbers(task: dict[str, Any]) -> dict[str, Any]:
     return {
         MEAN: [fmean(numbers)] * len(tests),
         RIDGE: _ridge(task, texts, numbers, tests),
-        **({CLASSICAL: [float(each) for each in own["predicted"]]} if own else {}),
+        **(
+            {CLASSICAL: [float(each) for each in own["predicted"]], SECONDS: {CLASSICAL: own["seconds"]}}
+            if own
+            else {}
+        ),
     }
 
 
@@ -103,7 +109,7 @@ def label_sets(task: dict[str, Any]) -> dict[str, Any]:
     return {
         MAJORITY: always,
         **{name: _label_sets(task, make()) for name, make in VECTORIZERS.items()},
-        **({CLASSICAL: own["predicted"]} if own else {}),
+        **({CLASSICAL: own["predicted"], SECONDS: {CLASSICAL: own["seconds"]}} if own else {}),
     }
 
 

@@ -17,6 +17,7 @@ from ratoon.tasks.kind import Metric, Record
 from ratoon_evaluation.domain.generation import Engine
 from ratoon_evaluation.domain.scores import DomainScores
 from ratoon_evaluation.worker import answer_tables, measuring
+from ratoon_evaluation.worker.answer_baselines import SECONDS
 from ratoon_evaluation.worker.answer_scores import AnswerScores
 from ratoon_evaluation.worker.classical import ClassicalWriter
 from ratoon_evaluation.worker.decoding import Decoding
@@ -117,7 +118,9 @@ class AnswerEvaluator(ABC):
         """Return the scores of a domain."""
         settings = {each.answerer: each.settings for each in self.passes([domain])}
         answerers = {name: self._answerer(domain, each, settings[name]) for name, each in answers.items()} | {
-            name: Answerer(self._scores(domain, each, None)) for name, each in (fitted or {}).items()
+            name: Answerer(self._scores(domain, each, None))
+            for name, each in (fitted or {}).items()
+            if name != SECONDS
         }
         measured = measuring.measure(domain, answerers, self._primary, self._how)
         rows, scores = measuring.worst_first(answerers[CANDIDATE], self._primary)

@@ -7,6 +7,7 @@ Run as a process of its own, `python -m ratoon_evaluation.worker.baselines <fold
 from __future__ import annotations
 
 import sys
+import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
@@ -67,6 +68,8 @@ class FittedBaselines:
     answers: dict[str, BaselineAnswers]
     best: str
     card: dict[str, Any] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=dict)
+    """Processor time of all answers of a baseline, by its name."""
 
 
 class Baselines:
@@ -152,12 +155,14 @@ def _regression(task: Task, make: Callable[[], Any]) -> JSON:
     regression = LogisticRegression(C=10.0, max_iter=1000)
     every = stride(task.texts)
     regression.fit(vectorizer.fit_transform(cut(task.texts[::every])), task.labels[::every])
+    started = time.process_time()
     rows = vectorizer.transform(cut(task.test_texts))
-    return {
+    answers = {
         "classes": list(regression.classes_),
         "predicted": list(regression.predict(rows)),
         "probabilities": regression.predict_proba(rows).tolist(),
     }
+    return answers | {"seconds": time.process_time() - started}
 
 
 def stride(texts: Sequence[str]) -> int:
@@ -167,7 +172,9 @@ def stride(texts: Sequence[str]) -> int:
 
 def _fitted(results: dict[str, Any], labels: Sequence[str]) -> FittedBaselines:
     answers = {name: _in_order(one, labels) for name, one in results.items() if name != BEST}
-    return FittedBaselines(answers, str(results[BEST]), results.get(CLASSICAL, {}).get("card", {}))
+    seconds = {name: one["seconds"] for name, one in results.items() if name != BEST and "seconds" in one}
+    card = results.get(CLASSICAL, {}).get("card", {})
+    return FittedBaselines(answers, str(results[BEST]), card, seconds)
 
 
 def _in_order(result: JSON, labels: Sequence[str]) -> BaselineAnswers:

@@ -45,6 +45,11 @@ class Card:
     recipe: JSON = field(default_factory=dict)
     diagnosis: str = ""
 
+    @property
+    def is_small(self) -> bool:
+        """Return whether it is a classical or a small neural model, by its architecture."""
+        return bool({"estimator", "network"} & self.architecture.keys())
+
 
 def read_card(model: ModelFolder, digest: str) -> Card:
     """Read config.json, recipe.json and training.json; files that are absent leave their lines out."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -30,8 +31,11 @@ def best_answers(
         model = fit_texts(task, Examples(texts, answers), _CHOICE)
     except ClassicalError:
         return None
+    started = time.process_time()
     answered = model.answer(test_texts)
+    seconds = time.process_time() - started
     return {
+        "seconds": seconds,
         "predicted": list(answered.texts),
         "classes": list(task.labels) if isinstance(task, Classify) else [],
         "probabilities": np.exp(answered.logprobs).tolist() if answered.logprobs is not None else [],

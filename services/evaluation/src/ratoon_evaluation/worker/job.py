@@ -9,7 +9,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from ratoon.jobs.v1.evaluation_jobs_pb2 import ScoringOutcome, ScoringResult, ScoringSpec
@@ -18,11 +18,14 @@ from ratoon.operations.job_messages import from_json, to_json
 from ratoon.operations.jobs import JobFolder
 from ratoon.storage.artifacts import ArtifactStore
 from ratoon.storage.models import fetch_model
+from ratoon_evaluation.domain.costs import AnswerCost
 from ratoon_evaluation.domain.gate import Outcome, Rule, RuleKind, judge
 from ratoon_evaluation.domain.kinds.generate import BASELINE_TITLES
 from ratoon_evaluation.domain.scores import CLASSICAL, Measurements
 from ratoon_evaluation.worker import cards, report
+from ratoon_evaluation.worker.answer_baselines import SECONDS
 from ratoon_evaluation.worker.baselines import FittedBaselines
+from ratoon_evaluation.worker.costing import Costing, Stopwatch, stored_costs
 from ratoon_evaluation.worker.judges import agreement_job
 from ratoon_evaluation.worker.judges.judging_job import JudgingJob
 from ratoon_evaluation.worker.judges.people import People
@@ -75,6 +78,13 @@ def run(raw_spec: JSON, job: JobFolder) -> JSON:
         people.added_to(evaluator.measure(domain, models.answers_to(domain), known), domain)
         for domain, known in zip(domains, fitted, strict=True)
     ]
+    costing = Costing(spec)
+    scores = [
+        costing.added_to(each, models.costs_of(domain), _seconds(known))
+        for each, domain, known in zip(scores, domains, fitted, strict=True)
+    ]
+    candidate, task = models.cards[CANDIDATE], task_of_spec(spec)
+    scores = [replace(each, notes=report.notes_of(each, candidate, task, spec.metric)) for each in scores]
     if texts:
         scores = [judging.added_to(each, *texts[each.domain]) for each in scores]
     measured = Measurements(tuple(scores), suites.scores())
@@ -88,6 +98,13 @@ class _Models:
     passes: Sequence[Pass]
     answers: Mapping[Key, Any]
     cards: Mapping[str, cards.Card]
+    costs: Mapping[Key, AnswerCost]
+    """Time of the answers, without a price."""
+
+    def costs_of(self, domain: Domain) -> dict[str, AnswerCost]:
+        """Return the time of the answers to a test part by answerer."""
+        own = [each for each in self.passes if each.domain is domain and each.key in self.costs]
+        return {each.answerer: self.costs[each.key] for each in own}
 
     def answers_to(self, domain: Domain) -> dict[str, Any]:
         """Return the answers to a test part by answerer."""
@@ -103,6 +120,14 @@ def _baseline_cards(fitted: Sequence[Any]) -> dict[str, cards.Card]:
     """Return the description of the best classical model of the first domain that has one."""
     known = [each.card for each in fitted if isinstance(each, FittedBaselines) and each.card]
     return {CLASSICAL: cards.of_baseline(known[0])} if known else {}
+
+
+def _seconds(fitted: FittedBaselines | Mapping[str, Any] | None) -> Mapping[str, float]:
+    """Return the processor time of the answers of fitted baselines, by name."""
+    if isinstance(fitted, FittedBaselines):
+        return fitted.seconds
+    known: Mapping[str, float] = (fitted or {}).get(SECONDS, {})
+    return known
 
 
 def _domain(store: ArtifactStore, spec: ScoringSpec.Domain, evaluator: Evaluator) -> Domain:
@@ -123,6 +148,7 @@ def _models(
 ) -> _Models:
     passes = evaluator.passes(domains)
     answers = _stored_answers(spec, evaluator, passes)
+    costs = stored_costs(spec)
     unknown = {each.key: each for each in passes if each.key not in answers}
     total = sum(len(each.domain.test) for each in unknown.values()) + suites.count
     reporter = _ProgressReporter(job, total, 0.0, _JUDGING if spec.judges else 0.95, "answers")
@@ -137,11 +163,14 @@ def _models(
         for each in missing:
             answerer = BASELINE_TITLES.get(each.answerer, f"the {each.answerer}")
             advance = reporter.advancing(f"Scoring {answerer} on the domain {each.domain.name}")
+            measuring = Stopwatch(compute_of_spec(spec), spec.generation.engine)
             answers[each.key] = evaluator.answer(model, each, advance)
+            if (cost := measuring.cost(len(each.domain.test))) is not None:
+                costs[each.key] = cost
         model = None
         if role in roles(spec):
             suites.answer(role, folder, reporter)
-    return _Models(passes, answers, described)
+    return _Models(passes, answers, described, costs)
 
 
 def _in_turn(spec: ScoringSpec, passes: Sequence[Pass]) -> dict[str, str]:
@@ -171,7 +200,13 @@ def _concluded(
     task = task_of_spec(spec)
     outcome = Outcome(measured, judge(rules, measured, task, spec.metric))
     content = report.Content(
-        spec.title or "Evaluation", described, outcome, task, spec.metric, _generation(spec)
+        spec.title or "Evaluation",
+        described,
+        outcome,
+        task,
+        spec.metric,
+        _generation(spec),
+        spec.candidate_note,
     )
     return ScoringResult(
         report_json=store.put_bytes(report.as_json(content)),

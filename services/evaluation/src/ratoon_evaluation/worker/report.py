@@ -14,6 +14,7 @@ from ratoon.tasks.judges import METRICS as JUDGE_METRICS
 from ratoon.tasks.kind import Direction, Metric
 from ratoon.tasks.kinds import TaskSpec
 from ratoon.tasks.titles import metric_title
+from ratoon_evaluation.domain.costs import described
 from ratoon_evaluation.domain.gate import Outcome, Verdict, untested
 from ratoon_evaluation.domain.kinds.classify import Confusion
 from ratoon_evaluation.domain.kinds.table import kind_of
@@ -92,6 +93,8 @@ class Content:
     """Primary metric; empty: that of the kind of task."""
     generation: Mapping[str, object] = field(default_factory=dict)
     """Settings of generated answers by name."""
+    note: str = ""
+    """Sentence that says why this candidate is evaluated."""
 
 
 def as_json(content: Content) -> bytes:
@@ -106,6 +109,7 @@ def as_json(content: Content) -> bytes:
         "models": {role: asdict(card) for role, card in content.models.items()},
         **asdict(outcome),
         "summary": outcome.verdict.sentence,
+        "candidate_note": content.note,
     }
     if not outcome.measured.suites:
         del document["measured"]["suites"]
@@ -126,6 +130,7 @@ def as_html(content: Content) -> str:
     body = [
         f"<h1>{escape(content.title)}</h1>",
         _verdict(outcome.verdict),
+        f"<p>{escape(content.note)}</p>" if content.note else "",
         *(section for domain in outcome.measured.domains for section in _domain(domain, words)),
         f"<p>{escape(size_note(content.models))}</p>" if size_note(content.models) else "",
         *(section for suite in outcome.measured.suites for section in _suite(suite, words)),
@@ -156,11 +161,12 @@ def _domain(domain: DomainScores, words: _Words) -> Iterable[str]:
     answerers |= {words.baseline(name): scores for name, scores in domain.baselines.items()}
     yield f"<h2>Domain {escape(domain.domain)}</h2><p>{domain.candidate.records} records."
     yield f" Test part <code>{domain.test}</code></p>"
-    if note := baseline_note(domain, words):
-        yield f'<p class="verdict refused"><strong>{escape(note)}</strong></p>'
+    if domain.notes:
+        yield f'<p class="verdict refused"><strong>{escape(" ".join(domain.notes))}</strong></p>'
     if note := untested(domain):
         yield f"<p>{escape(note)} Macro averages leave it out.</p>"
     yield _scores(answerers, words)
+    yield _costs(answerers)
     if domain.bleu_tokenizer:
         yield f"<p>BLEU is over the tokens of sacrebleu's <code>{escape(domain.bleu_tokenizer)}</code>.</p>"
     yield _unmeasured(domain.candidate)
@@ -270,6 +276,53 @@ def baseline_note(domain: DomainScores, words: _Words = _OF_LABELS) -> str:
         f"{words.baseline(domain.best_baseline)} reaches {metric_title(metric.name)} "
         f"{number(reached.value, metric)}; the model {number(model.value, metric)}."
     )
+
+
+def notes_of(
+    domain: DomainScores, candidate: Card, task: TaskSpec = _ANY_LABELS, metric: str = ""
+) -> tuple[str, ...]:
+    """Return sentences on a baseline that does better than the candidate, with the costs of both.
+
+    A bag of words *beats* a language model if the paired interval of their difference is on its side of 0.
+    """
+    words = _words(task, metric)
+    note = baseline_note(domain, words)
+    if not note:
+        return ()
+    best = domain.baselines[domain.best_baseline]
+    difference = domain.baseline_difference_of(words.primary.name)
+    is_lower = words.primary.direction is Direction.LOWER
+    loses = difference is not None and (difference.low > 0 if is_lower else difference.high < 0)
+    is_bag = domain.best_baseline in _BAGS_OF_WORDS and not candidate.is_small
+    costs = (
+        f"A million answers: {described(best.cost)} against {described(domain.candidate.cost)}."
+        if best.cost and domain.candidate.cost
+        else ""
+    )
+    beaten = "A bag of words beats the language model." if loses and is_bag else ""
+    return tuple(filter(None, (note, beaten, costs)))
+
+
+_BAGS_OF_WORDS = ("tfidf", "tfidf_chars", "ridge_tfidf", "classical")
+"""Baselines that read the words or the characters of a text without their order."""
+
+
+def _costs(answerers: Mapping[str, Scores]) -> str:
+    """Return what a million answers of each answerer cost, with the assumptions below."""
+    known = {name: scores.cost for name, scores in answerers.items() if scores.cost is not None}
+    rows = [
+        (
+            name,
+            f"{cost.core_seconds_per_million:,.0f}",
+            f"{cost.device_seconds_per_million:,.0f}" if cost.device_seconds_per_million else "–",
+            "–" if cost.price_per_million is None else f"{cost.price_per_million:.4g} {cost.currency}",
+        )
+        for name, cost in known.items()
+    ]
+    head = ("", "seconds of a core", "seconds of the accelerator", "price")
+    assumptions = dict.fromkeys(cost.assumption for cost in known.values())
+    below = "".join(f"<p>{escape(each)}</p>" for each in assumptions if each)
+    return _table("Cost of a million answers", head, rows) + below if rows else ""
 
 
 _PLAIN: Mapping[str, Callable[[Scores], str]] = {

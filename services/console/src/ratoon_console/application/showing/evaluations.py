@@ -57,6 +57,8 @@ async def evaluation_page(place: Place, api: Api) -> View:
             "nothing": evaluations.nothing_valid(measure),
             "scores_of": evaluations.scores_of,
             "better_baseline": evaluations.better_baseline,
+            "costs_of": evaluations.costs_of,
+            "cost_assumption": evaluations.cost_assumption,
             "untested": evaluations.untested,
             "cases": shown[:_MAX_CASES],
             "case_count": evaluations.wrong_answers(run, domain, chosen),
