@@ -233,7 +233,7 @@ def _checked(result: StepResult, rows: int) -> StepResult:
         if column is not None and len(column) != rows:
             raise ValueError(f"the step returned {len(column)} values for {rows} rows")
     texts, removed = (
-        None if column is None else pa.array(column.to_pylist(), pa.string())
+        column if column is None or column.type == pa.string() else pa.array(column.to_pylist(), pa.string())
         for column in (result.texts, result.removed)
     )
     attributes = None if result.attributes is None else pa.array(result.attributes.to_pylist(), ATTRIBUTES)

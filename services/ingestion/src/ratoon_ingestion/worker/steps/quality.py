@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from ratoon_ingestion.worker.steps import repetition
 from ratoon_ingestion.worker.steps.characters import (
@@ -39,6 +40,12 @@ _STOP_KEYS = np.sort(np.array([int.from_bytes(word.encode(), "little") for word 
 """The stop words as numbers of four bytes."""
 _SENTENCE_END = r"[\p{Sentence_Terminal}][\"'”’»)\]]*(?:\s|$)|[。！？]|[^\s]$"
 _CITATION = r"\[\d*\]|\[edit\]|\[citation needed\]"
+_LINE_END = r"[.?!\"'。？！”’…」』]$"
+_ENDING_BYTES = np.zeros(256, np.bool_)
+_ENDING_BYTES[[*b".?!\"'", *range(0x80, 0x100)]] = True
+_FEW_WORDS, _MAX_WORD_CHARS = 16, 10_000
+"""Words and characters up to which an expression that repeats so often is compiled."""
+_COMPATIBLE = pl.CompatLevel.oldest()
 _POLICIES = (
     "terms of use",
     "privacy policy",
@@ -139,39 +146,54 @@ def c4(
     end_punctuation: bool,
 ) -> StepResult:
     """Drop lines without words, final punctuation or content; remove texts of code, of filler, or of few sentences."""
-    frame = series(batch).to_frame("text").with_row_index("row")
-    line = pl.col("line")
-    lines = frame.select("row", line=pl.col("text").str.split("\n")).explode("line")
-    lines = lines.with_columns(line=line.str.strip_chars())
-    is_dense = _holds_dense(frame)
-    word = _LATIN_WORD if is_dense else r"\S+"
-    if max_word_chars < 10_000 and bool((lines["line"].str.len_chars() > max_word_chars).any()):
-        lines = lines.filter(~line.str.contains(rf"{word[:-1]}{{{max_word_chars + 1}}}"))
-    words = line.str.count_matches(word)
-    words = words + line.str.count_matches(_DENSE) / 2 if is_dense else words
-    lines = lines.filter(words >= min_words_per_line)
-    lines = lines.with_columns(line=line.str.replace_all(_CITATION, ""))
+    text = series(batch)
+    is_dense = _holds_dense(text.to_frame("text"))
+    lines = text.to_frame("line").with_row_index("row").with_columns(pl.col("line").str.split("\n"))
+    lines = lines.explode("line").with_columns(pl.col("line").str.strip_chars())
     if end_punctuation:
-        lines = lines.filter(line.str.contains(r"[.?!\"'。？！”’…」』]$") & ~line.str.ends_with("..."))
-    lines = lines.with_columns(lower=line.str.to_lowercase())
-    lower = pl.col("lower")
+        lines = lines.filter(_may_end(lines["line"]))
+    elif min_words_per_line > 0:
+        lines = lines.filter(pl.col("line").str.len_bytes() > 0)
+    lines = _without_long_words(lines, max_word_chars, _LATIN_WORD if is_dense else r"\S+")
+    line = pl.col("uncited")
+    lines = lines.with_columns(uncited=pl.col("line").str.replace_all(_CITATION, ""))
+    if end_punctuation:
+        lines = lines.filter(line.str.contains(_LINE_END) & ~line.str.ends_with("..."))
+    lines = lines.filter(_has_words(pl.col("line"), min_words_per_line, is_dense))
+    lower = line.str.to_lowercase()
     is_content = ~lower.str.contains("javascript", literal=True) & ~lower.str.contains_any(list(_POLICIES))
-    texts = lines.group_by("row", maintain_order=True).agg(
-        filler=lower.str.contains("lorem ipsum", literal=True).any(),
-        code=line.str.contains("{", literal=True).any(),
-        content=line.filter(is_content).str.join("\n"),
-        sentences=line.filter(is_content).str.count_matches(_SENTENCE_END).sum(),
+    columns = lines.select(
+        "row",
+        line,
+        filler=lower.str.contains("lorem ipsum", literal=True),
+        code=line.str.contains("{", literal=True),
+        content=is_content,
     )
-    rows = frame.join(texts, on="row", how="left", maintain_order="left")
+    of_content = columns.filter("content")
+    rows, filler, code, content_rows = (
+        np.bincount(each["row"].to_numpy(), minlength=len(text))
+        for each in (columns, columns.filter("filler"), columns.filter("code"), of_content)
+    )
+    # a line with final punctuation has a sentence
+    few = content_rows < min_sentences if end_punctuation else np.ones(len(text), np.bool_)
+    sentences = np.where(few, _sentences(of_content, few), content_rows)
     removed = _removed(
-        rows,
+        pl.DataFrame({"filler": filler, "code": code, "sentences": sentences}),
         (
-            ("C4_LOREM_IPSUM", pl.col("filler")),
-            ("C4_CURLY_BRACKET", pl.col("code")),
-            ("C4_FEW_SENTENCES", pl.col("sentences").fill_null(0) < min_sentences),
+            ("C4_LOREM_IPSUM", pl.col("filler") > 0),
+            ("C4_CURLY_BRACKET", pl.col("code") > 0),
+            ("C4_FEW_SENTENCES", pl.col("sentences") < min_sentences),
         ),
     )
-    return StepResult(array(rows["content"].str.strip_chars()), removed.removed)
+    lists = pa.LargeListArray.from_arrays(
+        np.concatenate(([0], np.cumsum(content_rows))),
+        of_content["uncited"].to_arrow(compat_level=_COMPATIBLE),
+    )
+    joined = pl.Series(
+        "text", pc.binary_join(lists, pa.scalar("\n", pa.large_string())), pl.String
+    ).str.strip_chars()
+    texts = pc.if_else(pa.array(rows > 0), array(joined), pa.scalar(None, pa.string()))
+    return StepResult(texts, removed.removed)
 
 
 def fineweb(
@@ -198,6 +220,51 @@ def fineweb(
             ),
         ),
     )
+
+
+def _may_end(lines: pl.Series) -> pl.Series:
+    """Return whether a line ends in final punctuation, or would without a citation, judged by its bytes.
+
+    Lines whose last character is not of ASCII may.
+    """
+    column = lines.to_arrow(compat_level=_COMPATIBLE)
+    _, offsets, data = column.buffers()
+    bounds = np.frombuffer(offsets, np.int64)[column.offset : column.offset + len(column) + 1]
+    characters = np.frombuffer(data, np.uint8) if data else np.zeros(0, np.uint8)
+    filled = np.diff(bounds) > 0
+    may_end = np.zeros(len(column), np.bool_)
+    may_end[filled] = _ENDING_BYTES[characters[bounds[1:][filled] - 1]]
+    brackets = np.flatnonzero(characters == ord("[")) + 1
+    may_end |= np.diff(np.searchsorted(brackets, bounds, "right")) > 0
+    return pl.Series(may_end)
+
+
+def _without_long_words(lines: pl.DataFrame, max_chars: int, word: str) -> pl.DataFrame:
+    """Return the lines without those that have a longer word."""
+    line = pl.col("line")
+    if max_chars >= _MAX_WORD_CHARS or not bool((lines["line"].str.len_bytes() > max_chars).any()):
+        return lines
+    lines = lines.with_row_index("place")
+    long = lines.filter(line.str.len_bytes() > max_chars)
+    places = long.filter(line.str.contains(rf"{word[:-1]}{{{max_chars + 1}}}"))["place"]
+    return lines.filter(~pl.col("place").is_in(places.implode())).drop("place")
+
+
+def _has_words(line: pl.Expr, count: int, is_dense: bool) -> pl.Expr:
+    """Return whether a line has so many words. Those of a line without dense scripts are not all counted."""
+    if is_dense:
+        return line.str.count_matches(_LATIN_WORD) + line.str.count_matches(_DENSE) / 2 >= count
+    if not 0 < count <= _FEW_WORDS:
+        return line.str.count_matches(r"\S+") >= count
+    return line.str.contains(rf"(?:\S+\s+){{{count - 1}}}\S")
+
+
+def _sentences(lines: pl.DataFrame, of_texts: npt.NDArray[np.bool_]) -> Array:
+    """Return the number of sentences of the texts to count."""
+    rows = lines["row"].to_numpy()
+    chosen = of_texts[rows]
+    counts = lines["uncited"].filter(pl.Series(chosen)).str.count_matches(_SENTENCE_END).to_numpy()
+    return np.bincount(rows[chosen], weights=counts, minlength=len(of_texts)).astype(np.int64)
 
 
 def _rows(batch: pa.RecordBatch, counts: Callable[[Texts], Mapping[str, Any]]) -> pl.DataFrame:

@@ -77,7 +77,7 @@ def series(batch: pa.RecordBatch) -> pl.Series:
 
 def array(values: pl.Series) -> pa.Array:
     """Return texts or reasons as an Arrow array."""
-    return pa.array(values.to_list(), pa.string())
+    return values.to_arrow(compat_level=pl.CompatLevel.oldest()).cast(pa.string())
 
 
 def _expression(text: pl.Series, expression: Any) -> pl.Series:
