@@ -95,8 +95,8 @@ def create_project(demo: Demo) -> None:
     demo.client.policies.create(
         demo.parent,
         policy_id="default",
-        min_answers=200,
-        min_feedback=200,
+        min_answers=demo.tier.min_signals,
+        min_feedback=demo.tier.min_signals,
         settle_seconds=5,
         cooldown_seconds=3600,
         request_id=f"demo-{demo.project}",

@@ -27,6 +27,8 @@ class Tier:
     """Limits of mails; None: all mails of the corpus."""
     base: Path | None = None
     """Base model directory next to the mails; None: train from scratch."""
+    min_signals: int = 200
+    """Answers for a measurement of drift, and answers with feedback for one of errors."""
     flipped: int = 500
     """Training mails of the candidate that must be refused."""
     streams: int = 28
