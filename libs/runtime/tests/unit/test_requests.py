@@ -197,6 +197,21 @@ def test_a_mask_that_is_given_stays_as_it_is():
     assert mask_of("instructions", labels=["a", "b"]) == ["instructions"]
 
 
+@pytest.mark.parametrize(
+    "path",
+    ["gate.strange", "training.lora.strange", "display_name.strange", "metric_gates.metric", "strange.gate"],
+)
+def test_a_mask_names_no_part_that_does_not_exist(path):
+    with pytest.raises(InvalidArgument, match="there is no such field") as raised:
+        mask_of("labels", path, labels=["a", "b"])
+    assert (raised.value.reason, raised.value.field) == ("UNKNOWN_FIELD", "update_mask")
+
+
+def test_a_mask_names_parts_at_any_depth_and_keys_of_maps():
+    paths = ["gate.old_domain_threshold", "training.lora.alpha", "data_requirements.min_completeness.year"]
+    assert mask_of(*paths) == paths
+
+
 def test_an_update_of_nothing_is_refused():
     with pytest.raises(InvalidArgument, match=r"labels.*gate\.\*") as raised:
         mask_of()

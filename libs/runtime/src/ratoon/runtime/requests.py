@@ -374,9 +374,13 @@ def spans_projects(method: MethodDescriptor) -> bool:
 def complete_mask(method: MethodDescriptor, request: Message) -> None:
     """Let an update without a mask change what it carries; InvalidArgument when that is nothing.
 
-    A field without presence counts as carried when it is not zero: to set it to zero, name it in the mask.
+    InvalidArgument too if a mask names a part of a message that the message does not have. A field without presence
+    counts as carried when it is not zero: to set it to zero, name it in the mask.
     """
-    if "update_mask" not in method.input_type.fields_by_name or request.update_mask.paths:  # type: ignore[attr-defined]
+    if "update_mask" not in method.input_type.fields_by_name:
+        return
+    if paths := request.update_mask.paths:  # type: ignore[attr-defined]
+        _check_mask(method, paths)
         return
     carried = changeable_paths(method, present_paths(request))
     if not carried:
@@ -387,6 +391,37 @@ def complete_mask(method: MethodDescriptor, request: Message) -> None:
             field="update_mask",
         )
     request.update_mask.paths.extend(carried)  # type: ignore[attr-defined]
+
+
+def _check_mask(method: MethodDescriptor, paths: Iterable[str]) -> None:
+    """Raise InvalidArgument for a path into a message that has no such field; services judge whole fields."""
+    resources = [
+        field.message_type
+        for field in method.input_type.fields
+        if field.message_type is not None and field.name != "update_mask" and not field.is_repeated
+    ]
+    for path in paths:
+        if "." in path and not any(_has_path(kind, path) for kind in resources):
+            raise InvalidArgument(
+                f"update_mask names {path!r}, and there is no such field: give at least one of "
+                f"{', '.join(changeable(method))}, or leave the mask out.",
+                reason="UNKNOWN_FIELD",
+                field="update_mask",
+            )
+
+
+def _has_path(kind: Descriptor, path: str) -> bool:
+    """Return whether a message has a field at any depth; keys of maps and of structures are not known before."""
+    name, _, rest = path.partition(".")
+    field = kind.fields_by_name.get(name)
+    if field is None or not rest:
+        return field is not None
+    if field.message_type is None:
+        return False
+    is_open = (
+        field.message_type.GetOptions().map_entry or field.message_type.file.package == "google.protobuf"
+    )
+    return is_open or (not field.is_repeated and _has_path(field.message_type, rest))
 
 
 def present_paths(request: Message) -> Iterator[str]:
