@@ -197,9 +197,9 @@ def test_what_an_older_version_stored_is_given_to_its_projects_once(artifacts):
     work.start()
     work._thread.join()
     assert [artifacts.owned(project, digest) for project in ("p0", "p1", "p2")] == [True, True, False]
-    assert artifacts.noted("sealed-training") is not None
+    assert artifacts.noted("restricted-training") is not None
     again = StoredOwners("training", store, artifacts)
-    os.utime(artifacts.folder / "owners" / ".sealed-training", (0, 0))
+    os.utime(artifacts.folder / "owners" / ".restricted-training", (0, 0))
     again.grant_all = pytest.fail
     again.start()
     again.stop()
@@ -223,7 +223,7 @@ def test_owners_are_noted_once_the_object_store_is_there(artifacts, monkeypatch)
     work.start()
     work._thread.join()
     assert artifacts.owned("p", digest)
-    assert artifacts.noted("sealed-training") is not None
+    assert artifacts.noted("restricted-training") is not None
 
 
 @pytest.mark.parametrize("count", [1, 40_000])
@@ -265,6 +265,26 @@ def test_garbage_collection_follows_every_form_of_a_manifest(artifacts):
     for form in ('{"files":[%s]}', ' { "files" : [ %s ] }'):
         tree = artifacts.put_bytes((form % row).encode())
         assert gc_items.with_content(artifacts, [tree]) == {tree, file}
+
+
+@dataclass(frozen=True)
+class Raw:
+    name: str
+    artifact_digest: str = field(metadata={"restricted": True})
+
+
+def test_raw_data_is_restricted_to_engineers_of_its_project_and_not_the_files_of_its_tree(
+    artifacts, tmp_path
+):
+    (tmp_path / "mails").mkdir()
+    (tmp_path / "mails" / "one").write_text("a mail")
+    tree, other = artifacts.put_tree(tmp_path / "mails"), artifacts.put_bytes(b"a report")
+    Owners(artifacts).grant(Raw("projects/p/sources/s", tree))
+    Owners(artifacts).grant(Frozen("projects/p/sets/s", other))
+    (file,) = artifacts.tree(tree)
+    assert [artifacts.is_restricted("p", each) for each in (tree, file.sha256, other)] == [True, False, False]
+    assert artifacts.is_restricted("-", tree) and not artifacts.is_restricted("q", tree)
+    assert not artifacts.is_sealed("p", tree)
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,8 @@ names the whole directory.
 
 A blob belongs to the projects that hold a marker of it, `<root>/owners/<first two>/<digest>/<project>`: the project
 that stored its bytes, or a resource that refers to it. A digest alone is no permission. Callers of a project cannot
-download what it seals, by a marker below `<root>/seals`.
+download what it seals, by a marker below `<root>/seals`, and those below the role ENGINEER not what is marked below
+`<root>/restrictions`.
 """
 
 import hashlib
@@ -38,7 +39,7 @@ _CHUNK = 1 << 20
 _REMEMBERED_S, _REMEMBERED = 600.0, 100_000
 """Seconds, and number, of marks of ownership that are known without a query of the store."""
 _LONGEST_PATH, _LONGEST_NAME = 1024, 255
-_OWNERS, _SEALS = "owners", "seals"
+_OWNERS, _SEALS, _RESTRICTIONS = "owners", "seals", "restrictions"
 """Directories of marks of blobs by project."""
 _YOUNG_S = 1800.0
 """Age in seconds above which a reference to an object resets its age; the shortest grace period is an hour."""
@@ -68,7 +69,7 @@ class ArtifactStore:
         """Inode, size and time of change of the files whose bytes were checked, by digest."""
         self._owned: dict[tuple[str, str], float] = {}
         """Time at which a project was marked as an owner of a digest (seconds of the monotonic clock)."""
-        self._sealed: set[tuple[str, str]] = set()
+        self._withheld: set[tuple[str, str, str]] = set()
 
     def put_bytes(self, data: bytes) -> str:
         """Store these bytes; returns their digest. A damaged blob of this digest is replaced."""
@@ -241,26 +242,44 @@ class ArtifactStore:
 
     def seal(self, project: str, digest: str) -> None:
         """Withhold a blob from callers of a project, whatever its owner: it holds records of test parts."""
+        self._withhold(project, digest, _SEALS)
+
+    def restrict(self, project: str, digest: str) -> None:
+        """Withhold a blob of raw data from callers below the role ENGINEER of a project.
+
+        The files of a tree are not withheld: annotators see the images among them, and others do not know
+        their digests.
+        """
+        self._withhold(project, digest, _RESTRICTIONS)
+
+    def is_sealed(self, project: str, digest: str) -> bool:
+        """Return whether a blob is withheld from callers of a project; `-`: of any project."""
+        return self._is_withheld(project, digest, _SEALS)
+
+    def is_restricted(self, project: str, digest: str) -> bool:
+        """Return whether a blob is withheld from callers below the role ENGINEER of a project; `-`: of any project."""
+        return self._is_withheld(project, digest, _RESTRICTIONS)
+
+    def _withhold(self, project: str, digest: str, kind: str) -> None:
         if (
-            (project, digest) in self._sealed
+            (project, digest, kind) in self._withheld
             or not _PROJECT.fullmatch(project)
             or not _DIGEST.fullmatch(digest)
         ):
             return
-        if len(self._sealed) >= _REMEMBERED:
-            self._sealed.clear()
-        self._put_empty(self._marker(project, digest, _SEALS))
-        self._sealed.add((project, digest))
+        if len(self._withheld) >= _REMEMBERED:
+            self._withheld.clear()
+        self._put_empty(self._marker(project, digest, kind))
+        self._withheld.add((project, digest, kind))
 
-    def is_sealed(self, project: str, digest: str) -> bool:
-        """Return whether a blob is withheld from callers of a project; `-`: of any project."""
+    def _is_withheld(self, project: str, digest: str, kind: str) -> bool:
         if _PROJECT.fullmatch(project):
-            return bool(self._fs.exists(self._marker(project, digest, _SEALS)))
-        return bool(self._fs.exists(self._marker("", digest, _SEALS).rstrip("/")))
+            return bool(self._fs.exists(self._marker(project, digest, kind)))
+        return bool(self._fs.exists(self._marker("", digest, kind).rstrip("/")))
 
     def disown(self, digest: str) -> None:
-        """Forget the owners and the seals of a blob that is gone, except those that were marked just now."""
-        for kind in (_OWNERS, _SEALS):
+        """Forget the owners, seals and restrictions of a blob that is gone, except those that were marked just now."""
+        for kind in (_OWNERS, _SEALS, _RESTRICTIONS):
             folder = self._marker("", digest, kind).rstrip("/")
             with suppress(FileNotFoundError):
                 for path in self._fs.find(folder):

@@ -21,8 +21,8 @@ from ratoon.storage.names import project_of
 from ratoon.storage.store import Store
 
 _LOG = logging.getLogger(__name__)
-_MARK = "sealed"
-"""Beginning of the note that all stored resources were gone through; `stored` in releases that sealed no blobs."""
+_MARK = "restricted"
+"""Beginning of the note that all stored resources were gone through; releases that restricted no blobs used others."""
 _AGAIN_S = 60.0
 """Seconds until it is tried again after a fault."""
 _SETTLED_S = 24 * 3600.0
@@ -46,13 +46,14 @@ def check_request(artifacts: ArtifactStore, principal: Principal, request: Messa
 
 
 @cache
-def _marks(kind: Any) -> Sequence[tuple[str, bool, bool]]:
-    """Return the fields of a dataclass: name, whether it holds the digest of an artifact, whether that is sealed."""
+def _marks(kind: Any) -> Sequence[tuple[str, bool, bool, bool]]:
+    """Return the fields of a dataclass: name, if it is the digest of an artifact, if that is sealed, if restricted."""
     return [
         (
             field.name,
             is_artifact_field(field.name) or field.metadata.get("artifact", False),
             field.metadata.get("sealed", False),
+            field.metadata.get("restricted", False),
         )
         for field in fields(kind)
     ]
@@ -65,7 +66,7 @@ def digests_of(value: object) -> Iterator[str]:
     are a caller's words: they are no references, whatever they look like.
     """
     if is_dataclass(value) and not isinstance(value, type):
-        for name, is_artifact, _ in _marks(type(value)):
+        for name, is_artifact, *_ in _marks(type(value)):
             content = getattr(value, name)
             if not isinstance(content, str):
                 yield from digests_of(content)
@@ -87,7 +88,7 @@ def sealed_in(value: object) -> Iterator[str]:
     """
     if is_dataclass(value) and not isinstance(value, type):
         yield from filter(None, getattr(value, "sealed_blobs", ()))
-        for name, _, is_sealed in _marks(type(value)):
+        for name, _, is_sealed, _ in _marks(type(value)):
             content = getattr(value, name)
             if isinstance(content, str):
                 yield from [content] if is_sealed and content else []
@@ -99,6 +100,15 @@ def sealed_in(value: object) -> Iterator[str]:
     elif isinstance(value, list | tuple):
         for each in value:
             yield from sealed_in(each)
+
+
+def restricted_in(resource: object) -> Iterator[str]:
+    """Yield the digests of raw data in a resource: fields that are marked by `field(metadata={"restricted": True})`."""
+    if is_dataclass(resource) and not isinstance(resource, type):
+        for name, _, _, is_restricted in _marks(type(resource)):
+            content = getattr(resource, name)
+            if is_restricted and isinstance(content, str) and content:
+                yield content
 
 
 class Owners:
@@ -115,6 +125,8 @@ class Owners:
         if project := project_of(getattr(resource, "name", "")):
             for digest in sealed_in(resource):
                 self._artifacts.seal(project, digest)
+            for digest in restricted_in(resource):
+                self._artifacts.restrict(project, digest)
             for digest in digests_of(resource):
                 self._artifacts.grant(project, digest)
 

@@ -29,6 +29,10 @@ class Uploads:
         """Return whether a blob holds records of test parts of a project; `-`: of any project."""
         return self._artifacts.is_sealed(project, digest)
 
+    def is_restricted(self, project: str, digest: str) -> bool:
+        """Return whether a blob is raw data of a project; `-`: of any project."""
+        return self._artifacts.is_restricted(project, digest)
+
     def offset(self, project: str, digest: str) -> int:
         """Return the stored bytes of an unfinished upload."""
         path = self._path(project, digest)

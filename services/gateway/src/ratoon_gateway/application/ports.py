@@ -236,6 +236,10 @@ class BlobStore(Protocol):
         """Return whether a blob holds records of test parts, so that callers cannot download it."""
         ...
 
+    def is_restricted(self, project: str, digest: str) -> bool:
+        """Return whether a blob is raw data, which engineers alone download."""
+        ...
+
     def read(self, digest: str, offset: int, size: int) -> bytes:
         """Return a piece of a blob."""
         ...

@@ -121,10 +121,12 @@ class Blobs:
     async def get(self, sha256: Digest, request: Request) -> Response:
         """Return a file, or the part of it that `Range: bytes=100-` names.
 
-        Refused for blobs of dataset versions, test parts, label sets and predictions: create an export. Role: viewer.
+        Refused for blobs of dataset versions, test parts, label sets and predictions: create an export. Role: viewer;
+        engineer for the data of sources.
         """
         digest = self._digest(sha256, request)
-        project = self._authenticator.caller(bearer(request.scope), Role.VIEWER).project
+        caller = self._authenticator.caller(bearer(request.scope), Role.VIEWER)
+        project = caller.project
         size = await self._threads(self._uploads.size, project, digest)
         if size is None:
             where = "" if project == ANY_PROJECT else f" in projects/{project}"
@@ -135,6 +137,12 @@ class Blobs:
                 "an export: of a dataset version without these records, or of the test part with `reader` and "
                 "`purpose`.",
                 reason="BLOB_SEALED",
+            )
+        if caller.role < Role.ENGINEER and await self._threads(self._uploads.is_restricted, project, digest):
+            raise PermissionDenied(
+                f"The blob {digest} is the data of a source, which needs the role engineer: use a key of that role, or "
+                "ask an engineer for an export.",
+                reason="BLOB_RESTRICTED",
             )
         start, end = _range(request, size)
         headers, status = {"content-length": str(end - start)}, 200

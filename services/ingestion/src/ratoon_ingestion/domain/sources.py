@@ -155,7 +155,7 @@ class Source:
     create_time: datetime
     update_time: datetime
     format: Format
-    digest: str
+    digest: str = field(metadata={"restricted": True})
     display_name: str = ""
     licence: str = ""
     labels_by_folder: Mapping[str, str] = field(default_factory=dict)
