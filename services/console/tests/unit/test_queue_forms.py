@@ -22,7 +22,13 @@ def test_a_form_of_a_queue_gives_its_settings_and_they_fill_the_form_again():
     assert (settings["goldShare"], settings["overlap"], settings["refillRule"]["size"]) == (0.05, 1, 50)
     assert settings["deadline"] == "2026-12-01T08:00:00Z"
     assert queues.rules_text(settings) == rules
-    assert queues.queue_of(FORM, "p")["preLabels"] == {}
+    plain = queues.queue_of(FORM, "p")
+    assert plain["preLabels"] == {} and "work" not in plain
+
+
+def test_a_form_of_a_new_queue_says_what_annotators_do():
+    settings = queues.queue_of({**FORM, "work": "WORK_RATE", "scales": "tone, clarity"}, "p")
+    assert (settings["work"], settings["scales"]) == ("WORK_RATE", ["tone", "clarity"])
 
 
 @pytest.mark.parametrize(

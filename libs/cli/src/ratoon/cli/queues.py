@@ -130,6 +130,8 @@ def add_rule(
 ) -> None:
     """Let answers of models enter a queue by a rule."""
     chosen = session(context)
+    if deployment:
+        chosen.client.deployments.get(chosen.name(deployment, "deployments"))
     sources: dict[str, Any] = {}
     if traffic:
         choice = "CHOICE_UNCERTAIN" if uncertain else "CHOICE_RANDOM"

@@ -21,6 +21,12 @@ PROPOSALS = {
     "ORIGIN_ENDPOINT": "an endpoint",
 }
 """Where proposed answers come from."""
+WORKS = {
+    "WORK_ANSWER": "give the answer",
+    "WORK_RATE": "rate an answer",
+    "WORK_COMPARE": "choose the better of two answers",
+}
+"""What annotators do with a record of a queue."""
 ANSWERS = {
     "classify": "one label",
     "several": "several labels",
@@ -67,6 +73,8 @@ def queue_of(fields: Mapping[str, str], project: str) -> JSON:
         "preLabels": _pre_labels(fields),
         "intakeRules": [_intake_rule(line) for line in _text(fields, "intake").splitlines() if line.strip()],
     }
+    if work := _text(fields, "work"):
+        settings |= {"work": work, "scales": _lines(fields, "scales")}
     if deadline:
         try:
             settings["deadline"] = datetime.fromisoformat(deadline).isoformat() + "Z"
