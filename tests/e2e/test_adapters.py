@@ -24,7 +24,7 @@ SETTINGS = {
     "gate": {"newDomainThreshold": -1.0, "oldDomainThreshold": -1.0, "baselineMargin": 1.0},
     "rollout": {"bakeSeconds": 5},
 }
-pytestmark = [pytest.mark.engine, pytest.mark.ray, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.engine, pytest.mark.ray, pytest.mark.thorough, pytest.mark.timeout(900)]
 
 
 @pytest.fixture(scope="module")

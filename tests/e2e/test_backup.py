@@ -17,7 +17,7 @@ from ratoon.storage.artifacts import ArtifactStore
 from ratoon.testkit.models import CORPUS, tiny_llama
 from ratoon.testkit.ports import free_ports
 
-pytestmark = [pytest.mark.engine, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.engine, pytest.mark.thorough, pytest.mark.timeout(900)]
 
 
 @contextmanager
