@@ -20,7 +20,7 @@ SLICE = Tier(
     "slice",
     {
         "split": {"testShare": 0.2},
-        "training": {"epochs": 3, "continueEpochs": 2, "replayCount": 150, "maxChars": 400, "layers": 2},
+        "training": {"epochs": 3, "continueEpochs": 2, "replayCount": 150, "maxChars": 240, "layers": 2},
         "gate": {"baselineMargin": 1},
         "rollout": {"bakeSeconds": 5},
     },
