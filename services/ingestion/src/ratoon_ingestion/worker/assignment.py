@@ -62,6 +62,10 @@ class Columns:
     def __len__(self) -> int:
         return len(self.clusters)
 
+    def ascending(self, rows: Numbers) -> "Columns":
+        """Return these rows, which ascend; if they are all, without a copy of what may stand in files."""
+        return self if len(rows) == len(self) else self.take(rows)
+
     def take(self, rows: Numbers | Flags) -> "Columns":
         """Return these rows."""
         return replace(
@@ -179,11 +183,11 @@ def assigned(
     """
     outcomes = np.full(len(columns), UNASSIGNED, np.int8)
     once = np.flatnonzero(originals == -1)
-    bound = _bound(columns.take(once), training_only[once])
+    bound = _bound(columns.ascending(once), training_only[once])
     free = once[~bound]
-    outcomes[free] = ASSIGNMENTS[mode](columns.take(free), ratios, seed, tested[free])
+    outcomes[free] = ASSIGNMENTS[mode](columns.ascending(free), ratios, seed, tested[free])
     if folds.count:
-        outcomes[free] = _folded(columns.take(free), outcomes[free], mode, seed, folds)
+        outcomes[free] = _folded(columns.ascending(free), outcomes[free], mode, seed, folds)
     if bound.any():
         rows = once[bound]
         until = _test_begin(columns.times[free], outcomes[free]) if mode is SplitMode.TIME else None
@@ -203,7 +207,7 @@ def _folded(columns: Columns, outcomes: Outcomes, mode: SplitMode, seed: int, fo
     rows = np.flatnonzero((outcomes == _TRAIN) | (outcomes == _VALIDATION))
     if not rows.size:
         return outcomes
-    chosen = columns.take(rows)
+    chosen = columns.ascending(rows)
     if mode is SplitMode.QUANTILES:
         chosen = _ranged(chosen)
     if mode in (SplitMode.RANDOM, SplitMode.GROUPED):
@@ -272,6 +276,8 @@ def _dense(codes: Numbers) -> tuple[Numbers, Numbers]:
     """Return the distinct indices in ascending order, and the place of each row's among them."""
     is_present = np.zeros(int(codes.max(initial=-1)) + 1, np.bool_)
     is_present[codes] = True
+    if is_present.all():
+        return np.arange(len(is_present)), codes
     places = np.cumsum(is_present) - 1
     return np.flatnonzero(is_present), places[codes]
 

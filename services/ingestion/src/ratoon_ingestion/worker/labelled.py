@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 from ratoon_ingestion.domain.conversations import KIND_ATTRIBUTE, RecordKind, is_preference
 from ratoon_ingestion.domain.mixtures import COPY_OF
 from ratoon_ingestion.worker.arrays import Arrays
+from ratoon_ingestion.worker.arrays import blocks as slices_of
 from ratoon_ingestion.worker.assignment import NO_TIME, Columns, Flags
 from ratoon_ingestion.worker.batches import TIME
 from ratoon_ingestion.worker.label_sets import Labels, SortedNames
@@ -103,17 +104,20 @@ def labelled_records(
         )
         absent.append(count + np.flatnonzero(has_other))
         count = mine.stop
-    originals = np.full(count, -1, np.int64)
+    originals: Numbers = arrays(count, np.int64)
+    originals[:] = -1
     originals[np.concatenate([*absent, np.empty(0, np.int64)])] = _ABSENT
     used = slice(0, count)
     if any(len(each) for each, _ in repeats):
         matching = SortedNames(ids[used]).find(np.concatenate([each for _, each in repeats]))
         originals[np.concatenate([each for each, _ in repeats])] = np.where(matching < 0, _ABSENT, matching)
-    cluster_codes, distinct = coded(clusters[used])
+    cluster_codes, distinct = coded(clusters[used], arrays)
     label_names, renumbered = _in_order(names)
-    group_codes = np.full(count, -1, np.int64)
+    label_codes: Numbers = arrays.taken(renumbered, codes[used])
+    group_codes: Numbers = arrays(count, np.int64)
+    group_codes[:] = -1
     if groups is not None:
-        group_codes = coded(groups[used])[0]
+        group_codes = coded(groups[used], arrays)[0]
         group_codes[~groups[used].any(axis=1)] = -1
 
     def cluster_names(chosen: Numbers) -> Iterator[str]:
@@ -123,7 +127,7 @@ def labelled_records(
     columns = Columns(
         clusters=cluster_codes,
         names=cluster_names,
-        labels=renumbered[codes[used]],
+        labels=label_codes,
         label_names=label_names,
         times=times[used],
         groups=group_codes,
@@ -131,13 +135,13 @@ def labelled_records(
     records = Labelled(
         version, labels, rows[used], ids[used], columns, active[used], originals, total - count
     )
-    return _sorted(records)
+    return _sorted(records, arrays)
 
 
-def _sorted(records: Labelled) -> Labelled:
+def _sorted(records: Labelled, arrays: Arrays) -> Labelled:
     """Return the records in the order of their ids, in which all releases write them."""
-    order = order_of(records.ids)
-    if (order == np.arange(len(order))).all():
+    order = order_of(records.ids, arrays=arrays)
+    if all((order[part] == np.arange(part.start, part.stop)).all() for part in slices_of(len(order))):
         return records
     places = np.empty(len(order), np.int64)
     places[order] = np.arange(len(order))

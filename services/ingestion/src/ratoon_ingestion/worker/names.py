@@ -49,13 +49,17 @@ def order_of(*names: Names, arrays: Arrays | None = None) -> Numbers:
     return order
 
 
-def coded(names: Names) -> tuple[Numbers, Numbers]:
+def coded(names: Names, arrays: Arrays | None = None) -> tuple[Numbers, Numbers]:
     """Return the index of each name among the distinct ones in ascending order, and a row with each of these."""
-    order = order_of(names)
+    arrays = arrays or Arrays()
+    order = order_of(names, arrays=arrays)
     first = is_first(names, order)
-    codes = np.empty(len(order), np.int64)
-    codes[order] = np.cumsum(first) - 1
-    return codes, order[first]
+    codes: Numbers = arrays(len(order), np.int64)
+    count = 0
+    for part in blocks(len(order)):
+        codes[order[part]] = count - 1 + np.cumsum(first[part])
+        count += int(np.count_nonzero(first[part]))
+    return codes, arrays.where(first, order)
 
 
 def is_first(names: Names, order: Numbers) -> npt.NDArray[np.bool_]:
