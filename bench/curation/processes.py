@@ -3,9 +3,10 @@
     python bench/curation/processes.py TEXTS.jsonl PROCESSES MB
 
 Prints, as JSON, of a first curation and of a second one in the same processes: the seconds, the CPU seconds of all
-processes, and those of the busiest one, which on idle cores is the least time that it takes. The texts are repeated up
-to a number of MB. The start of the processes counts for the first. The duplicate search, which always runs in one
-process, is left out.
+processes, those of the busiest one, which on idle cores is the least time that it takes, and the seconds in which the
+main thread of any process neither computed nor waited for a processor, of the process with most of them. The texts are
+repeated up to a number of MB. The start of the processes counts for the first. The duplicate search, which always runs
+in one process, is left out.
 """
 
 import json
@@ -49,24 +50,43 @@ def main(path: str, processes: str, size: str) -> None:
     curate_batch(data[0], settings)
     result = {}
     for name in ("first", "second"):
-        began, before = time.perf_counter(), cpu_seconds()
+        began, before, waiting = time.perf_counter(), cpu_seconds(), scheduled()
         for _ in mapped(partial(curate_batch, settings=settings), data, int(processes)):
             pass
         seconds = time.perf_counter() - began
         used = [after - before.get(pid, 0.0) for pid, after in cpu_seconds().items()]
-        result[name] = {"seconds": seconds, "cpu": sum(used), "busiest": max(used)}
+        idle = [seconds - (after - waiting.get(pid, 0.0)) for pid, after in scheduled().items()]
+        result[name] = {"seconds": seconds, "cpu": sum(used), "busiest": max(used), "idle": max(idle)}
     print(json.dumps(result))
 
 
 def cpu_seconds() -> dict[int, float]:
     """Return the CPU seconds of this process and of each that it started."""
-    children = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
-    ticks = os.sysconf("SC_CLK_TCK")
-    result = {}
-    for pid in (os.getpid(), *map(int, children)):
+    ticks, result = os.sysconf("SC_CLK_TCK"), {}
+    for pid in processes():
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
         result[pid] = (int(fields[11]) + int(fields[12])) / ticks
     return result
+
+
+def scheduled() -> dict[int, float]:
+    """Return the seconds in which the main thread of each process computed or waited for a processor."""
+    result = {}
+    for pid in processes():
+        computed, waited, _ = Path(f"/proc/{pid}/task/{pid}/schedstat").read_text().split()
+        result[pid] = (int(computed) + int(waited)) / 1e9
+    return result
+
+
+def processes() -> list[int]:
+    """Return this process and those that it started, without the one that tracks resources."""
+    children = map(int, Path(f"/proc/self/task/{os.getpid()}/children").read_text().split())
+    return [os.getpid(), *(each for each in children if b"resource_tracker" not in command(each))]
+
+
+def command(pid: int) -> bytes:
+    """Return the command line of a process."""
+    return Path(f"/proc/{pid}/cmdline").read_bytes()
 
 
 if __name__ == "__main__":

@@ -85,13 +85,14 @@ def report_processes(curations: dict[int, list[Result]]) -> None:
         times = {
             (processes, kind): min(run[name][kind] for run in runs)
             for processes, runs in curations.items()
-            for kind in ("seconds", "cpu", "busiest")
+            for kind in ("seconds", "cpu", "busiest", "idle")
         }
         print(f"\nThe {name} curation: with 1 process, with 2, ratio")
         for kind, label in (("seconds", "seconds"), ("busiest", "CPU seconds of the busiest process")):
             one, two = times[1, kind], times[2, kind]
             print(f"{label}: {one:.1f}, {two:.1f}, {one / two:.2f} ×")
         print(f"CPU seconds of all processes: {times[1, 'cpu']:.1f}, {times[2, 'cpu']:.1f}")
+        print(f"seconds in which one of two processes had nothing to do: {times[2, 'idle']:.1f}")
 
 
 def measured(command: list[str]) -> str:
