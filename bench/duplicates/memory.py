@@ -138,14 +138,17 @@ def measured(run: Callable[[], JSON]) -> JSON:
 
 
 def curated(folder: Path, store: ArtifactStore, version: JSON, options: argparse.Namespace) -> JSON:
-    """Curate synthetic records."""
-    executor = SyntheticRecords(options.one, options.chars, options.shingles)
-    replaced = {
-        "executor_of": lambda spec, store, folder: executor,
-        "_check_counted": lambda counts, config: None,
-    }
-    vars(curation).update(replaced)
+    """Curate records."""
     source = {"name": "s", "digest": store.put_bytes(b'{"text": "x"}\n'), "format": "JSONL"}
+    if options.real:
+        path = folder / "texts.jsonl"
+        with path.open("w") as sink:
+            sink.writelines(real_lines(options.one))
+        source["digest"] = store.put_file(path)
+    else:
+        executor = SyntheticRecords(options.one, options.chars, options.shingles)
+        vars(curation)["executor_of"] = lambda spec, store, folder: executor
+        vars(curation)["_check_counted"] = lambda counts, config: None
     spec = from_json(CurationSpec, {"record_key": KEY, "sources": [source], "processes": 1})
     result = curation.curate(spec, store, folder, silent)
     return {"digest": result.artifact_digest, "index": result.index, "records": result.records}
