@@ -6,6 +6,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from ratoon.operations import warm
 from ratoon.storage.artifacts import ArtifactStore
 from ratoon.testkit.models import tiny_llama
 
@@ -47,6 +48,14 @@ def mails(count, spam_every=3):
 @pytest.fixture(scope="session")
 def store(tmp_path_factory):
     return ArtifactStore(str(tmp_path_factory.mktemp("artifacts")))
+
+
+@pytest.fixture(scope="session")
+def warm_folder(tmp_path_factory):
+    """Where jobs of all tests share a process, whose imports take seconds."""
+    folder = tmp_path_factory.mktemp("warm")
+    yield str(folder)
+    warm.stop(folder)
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,7 @@ from ratoon.process.backoff import Backoff
 from ratoon.tasks.kind import Record, Role, Turn
 from ratoon.tasks.records import to_json
 from ratoon_evaluation.worker import job as evaluation_job
-from ratoon_evaluation.worker.judges import endpoint
+from ratoon_evaluation.worker.judges import agreement_job, endpoint
 from ratoon_evaluation.worker.judges.agreement_job import JudgeUnavailable
 
 from .conftest import mails, part_blob
@@ -250,7 +250,7 @@ def agreement(store, folder, judge, rows):
         "missing": 3,
     }
     try:
-        return evaluation_job.run(spec, JobFolder(folder))
+        return agreement_job.run(spec, JobFolder(folder))
     finally:
         assert not store.exists(spec["cases"])
 

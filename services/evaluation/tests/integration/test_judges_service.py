@@ -8,7 +8,6 @@ from ratoon.evaluation.v1 import evaluation_service_pb2 as pb
 from ratoon.evaluation.v1 import judge_pb2
 from ratoon.evaluation.v1.evaluation_service_pb2_grpc import EvaluationServiceStub
 from ratoon.jobs.v1.job_pb2 import JobEnvironment
-from ratoon.operations import warm
 from ratoon.operations.jobs import LocalJobs
 from ratoon.process.errors import FailedPrecondition, InvalidArgument, NotFound
 from ratoon.security.identity import Role
@@ -56,14 +55,14 @@ def server():
 
 
 @pytest.fixture(scope="module")
-def evaluation(tmp_path_factory, databases, store, server):
+def evaluation(tmp_path_factory, databases, store, server, warm_folder):
     splits = FakeSplits(Parts(store.put_bytes(part_blob(mails(12))), ""))
     folder = tmp_path_factory.mktemp("evaluation")
     settings = Settings(
         state=folder, artifacts_url=store.url, database_url=databases.url("evaluation", folder)
     )
     migrate("evaluation", settings.database_url)
-    environment = JobEnvironment(artifacts=store.url, warm=str(settings.model_loading_folder))
+    environment = JobEnvironment(artifacts=store.url, warm=warm_folder)
     jobs, endpoints = LocalJobs(folder / "jobs"), {server.url: ""}
     scoring = scoring_jobs(jobs, environment, Effort(threads=1, resamples=200), endpoints)
     with (
@@ -71,7 +70,6 @@ def evaluation(tmp_path_factory, databases, store, server):
         serving([build(settings, scoring, splits, People(), jobs, endpoints)]),
     ):
         yield EvaluationServiceStub(state.as_role(Role.ENGINEER, "evaluation"))
-    warm.stop(settings.model_loading_folder)
 
 
 def create(evaluation, name, **fields):

@@ -15,7 +15,6 @@ from ratoon.evaluation.v1.evaluation_service_pb2_grpc import (
     add_EvaluationServiceServicer_to_server,
 )
 from ratoon.jobs.v1.job_pb2 import JobEnvironment
-from ratoon.operations import warm
 from ratoon.operations.job_machine import JobObservation, Phase
 from ratoon.operations.jobs import LocalJobs
 from ratoon.process.errors import FailedPrecondition, InvalidArgument, NotFound, PermissionDenied
@@ -138,17 +137,16 @@ def splits(store):
 
 
 @pytest.fixture(scope="module")
-def state(tmp_path_factory, databases, store, splits) -> Iterator[State]:
+def state(tmp_path_factory, databases, store, splits, warm_folder) -> Iterator[State]:
     folder: Path = tmp_path_factory.mktemp("evaluation")
     url = databases.url("evaluation", folder)
     settings = Settings(state=folder, artifacts_url=store.url, database_url=url)
     migrate("evaluation", settings.database_url)
     jobs = LocalJobs(folder / "jobs")
-    environment = JobEnvironment(artifacts=store.url, warm=str(settings.model_loading_folder))
+    environment = JobEnvironment(artifacts=store.url, warm=warm_folder)
     scoring = scoring_jobs(jobs, environment, Effort(threads=1, resamples=500))
     with State(folder) as state, serving([build(settings, scoring, splits)]):
         yield state
-    warm.stop(settings.model_loading_folder)
 
 
 @pytest.fixture

@@ -11,7 +11,6 @@ from ratoon.evaluation.v1 import evaluation_service_pb2 as pb
 from ratoon.evaluation.v1 import suite_pb2
 from ratoon.evaluation.v1.evaluation_service_pb2_grpc import EvaluationServiceStub
 from ratoon.jobs.v1.job_pb2 import JobEnvironment
-from ratoon.operations import warm
 from ratoon.operations.jobs import LocalJobs
 from ratoon.process.errors import FailedPrecondition, InvalidArgument, NotFound, RatoonError
 from ratoon.security.identity import Role
@@ -39,18 +38,17 @@ metric_list:
 
 
 @pytest.fixture(scope="module")
-def evaluation(tmp_path_factory, databases, store):
+def evaluation(tmp_path_factory, databases, store, warm_folder):
     splits = FakeSplits(Parts(store.put_bytes(part_blob(mails(12))), ""))
     folder = tmp_path_factory.mktemp("evaluation")
     settings = Settings(
         state=folder, artifacts_url=store.url, database_url=databases.url("evaluation", folder)
     )
     migrate("evaluation", settings.database_url)
-    environment = JobEnvironment(artifacts=store.url, warm=str(settings.model_loading_folder))
+    environment = JobEnvironment(artifacts=store.url, warm=warm_folder)
     scoring = scoring_jobs(LocalJobs(folder / "jobs"), environment, Effort(threads=1, resamples=200))
     with State(folder) as state, serving([build(settings, scoring, splits)]):
         yield EvaluationServiceStub(state.as_role(Role.ENGINEER, "evaluation"))
-    warm.stop(settings.model_loading_folder)
 
 
 def create(evaluation, name, *tests, description=""):

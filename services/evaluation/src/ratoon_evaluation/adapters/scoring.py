@@ -40,8 +40,9 @@ def _spec(environment: JobEnvironment, effort: Effort, endpoints: Mapping[str, s
     own.MergeFrom(environment)
     spec = mapping.scoring_spec(job, endpoints)
     spec.threads, spec.resamples = effort.threads, effort.resamples
-    spec.rates.hourly_costs.update(effort.rates.hourly_costs)
-    spec.rates.currency = effort.rates.currency
+    if effort.rates.hourly_costs:
+        spec.rates.hourly_costs.update({str(name): cost for name, cost in effort.rates.hourly_costs.items()})
+        spec.rates.currency = effort.rates.currency
     written = spec_json(own, spec)
     without_settings = [
         {name: each[name] for name in ("model", "test", "predictions")} for each in written["stored_answers"]

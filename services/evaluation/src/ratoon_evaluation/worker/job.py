@@ -26,7 +26,6 @@ from ratoon_evaluation.worker import cards, report
 from ratoon_evaluation.worker.answer_baselines import SECONDS
 from ratoon_evaluation.worker.baselines import FittedBaselines
 from ratoon_evaluation.worker.costing import Costing, Stopwatch, stored_costs
-from ratoon_evaluation.worker.judges import agreement_job
 from ratoon_evaluation.worker.judges.judging_job import JudgingJob
 from ratoon_evaluation.worker.judges.people import People
 from ratoon_evaluation.worker.kinds.table import KINDS, Evaluator
@@ -35,9 +34,6 @@ from ratoon_evaluation.worker.parts import read_part
 from ratoon_evaluation.worker.passes import CANDIDATE, REFERENCE, Domain, Pass, roles
 from ratoon_evaluation.worker.spec import compute_of_spec, read_spec, task_of_spec
 from ratoon_evaluation.worker.suites.suite_job import SuiteJob
-
-AGREEMENT = "agreement"
-"""Kind of the jobs that compare a judge with people."""
 
 JSON = dict[str, Any]
 Key = tuple[str, str, str]
@@ -55,8 +51,6 @@ def run(raw_spec: JSON, job: JobFolder) -> JSON:
 
     Raises Stopped, AcceleratorMissing, UnusablePart, BadChatTemplate, BaselinesFailed or an artifact store's error.
     """
-    if from_json(JobEnvironment, raw_spec).task == AGREEMENT:
-        return agreement_job.run(raw_spec, job)
     spec = read_spec(raw_spec)
     check_device(compute_of_spec(spec))
     store = ArtifactStore(from_json(JobEnvironment, raw_spec).artifacts)

@@ -161,8 +161,8 @@ def _domain(domain: DomainScores, words: _Words) -> Iterable[str]:
     answerers |= {words.baseline(name): scores for name, scores in domain.baselines.items()}
     yield f"<h2>Domain {escape(domain.domain)}</h2><p>{domain.candidate.records} records."
     yield f" Test part <code>{domain.test}</code></p>"
-    if domain.notes:
-        yield f'<p class="verdict refused"><strong>{escape(" ".join(domain.notes))}</strong></p>'
+    if notes := " ".join(domain.notes) or baseline_note(domain, words):
+        yield f'<p class="verdict refused"><strong>{escape(notes)}</strong></p>'
     if note := untested(domain):
         yield f"<p>{escape(note)} Macro averages leave it out.</p>"
     yield _scores(answerers, words)
