@@ -37,6 +37,8 @@ from ratoon.testkit.waiting import until
 from ratoon_gateway.settings import Settings
 
 DEPLOYMENT = "projects/p/deployments/mail-triage"
+LONGEST_S = 0.3
+"""Seconds until a segment of traffic is full: tests wait less for it."""
 
 
 class FakeServing(ServingServiceServicer):
@@ -120,6 +122,13 @@ class FakeFlywheel(FlywheelServiceServicer):
         while request.name.endswith("/endless") and context.is_active():
             time.sleep(0.05)
 
+    def clear(self) -> None:
+        """Forget all requests, and answer again."""
+        self.away = False
+        self.failing, self.metadata = {}, {}
+        for each in (self.segments, self.feedback, self.events, self.requests, self.segment_ids):
+            each.clear()
+
     def _check(self, context):
         if self.away:
             context.abort(grpc.StatusCode.UNAVAILABLE, "away")
@@ -131,6 +140,7 @@ class Engines:
     def __init__(self, folder: Path) -> None:
         self._folder, self._loop = folder, asyncio.new_event_loop()
         self._stacks: dict[str, AsyncExitStack] = {}
+        self._round = 0
         self._thread = threading.Thread(target=self._loop.run_forever, name="engines")
         self._thread.start()
 
@@ -153,11 +163,16 @@ class Engines:
         self._run(call())
 
     def socket(self, name: str) -> Path:
-        return self._folder / f"{name}.sock"
+        return self._folder / f"{name}-{self._round}.sock"
 
-    def close(self) -> None:
+    def clear(self) -> None:
+        """End all engines; later ones of the same names listen elsewhere, where no connection leads to yet."""
         for name in list(self._stacks):
             self.kill(name)
+        self._round += 1
+
+    def close(self) -> None:
+        self.clear()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
@@ -203,6 +218,19 @@ class Stack:
         self._clients.callback(client.close)
         return client
 
+    def clear(self) -> None:
+        """End the clients, engines and routes of a test, and forget what reached the fakes; keys and usage stay."""
+        self.close()
+        if self.serving.table.routes:
+            self._publish()
+        self.engines.clear()
+        self.serving.reports.clear()
+        self.flywheel.clear()
+
+    def spooled(self) -> list[Path]:
+        """Return the files of captured traffic that flywheel does not have yet."""
+        return list((self.folder / "gateway" / "segments").iterdir())
+
     def close(self) -> None:
         """Close the clients."""
         self._clients.close()
@@ -228,34 +256,21 @@ class Stack:
 
     def route(self, *targets: route_pb2.Target, **settings: float) -> None:
         """Publish a table with these targets, and wait until the gateway routes by it."""
-        route = route_pb2.Route(deployment=DEPLOYMENT, targets=targets, **settings)
+        self._publish(route_pb2.Route(deployment=DEPLOYMENT, targets=targets, **settings))
+
+    def _publish(self, *routes: route_pb2.Route) -> None:
         with self.serving.changed:
             version = self.serving.table.version + 1
-            self.serving.table = route_pb2.RouteTable(version=version, routes=[route])
+            self.serving.table = route_pb2.RouteTable(version=version, routes=routes)
             self.serving.changed.notify_all()
         until(lambda: any(r.route_table_version >= version for r in self.serving.reports[-3:]))
 
 
-@pytest.fixture
-def observed() -> dict[str, object]:
-    """Where a test module's gateway sends its spans, as settings: nowhere, unless the module has its own."""
-    return {}
-
-
-@pytest.fixture
-def stack(
-    request: pytest.FixtureRequest,
-    tmp_path: Path,
-    databases: Databases,
-    observed: dict[str, object],
-    monkeypatch: pytest.MonkeyPatch,
+@contextmanager
+def _running_stack(
+    folders: pytest.TempPathFactory, databases: Databases, further: dict[str, object]
 ) -> Iterator[Stack]:
-    """A running gateway, with no engine yet; a test may give it further settings as the fixture's parameter.
-
-    A segment of traffic is full after a second, so that tests wait less for it.
-    """
-    monkeypatch.setattr("ratoon_gateway.domain.segments.LONGEST_S", 1.0)
-    further = {**observed, **getattr(request, "param", {})}
+    tmp_path = folders.mktemp("g")
     state = State(tmp_path)
     run_folder(state.folder).mkdir(parents=True, exist_ok=True, mode=0o700)
     serving, flywheel = FakeServing(), FakeFlywheel()
@@ -270,11 +285,25 @@ def stack(
     )
     stack.settings = settings
     with (
+        pytest.MonkeyPatch.context() as patched,
         closing(engines),
         answering(socket_address(tmp_path, "serving"), add_serving, threads=16),
         answering(socket_address(tmp_path, "flywheel"), add_flywheel, threads=16),
-        running([settings]) as apps,
-        closing(stack),
     ):
-        stack.port = apps[0].listeners[-1].port
-        yield stack
+        patched.setattr("ratoon_gateway.domain.segments.LONGEST_S", LONGEST_S)
+        with running([settings]) as apps, closing(stack):
+            stack.port = apps[0].listeners[-1].port
+            yield stack
+
+
+@pytest.fixture(scope="session")
+def running_stack(tmp_path_factory: pytest.TempPathFactory, databases: Databases):
+    """Return a context in which a gateway runs with further settings, and with no engine yet."""
+    return partial(_running_stack, tmp_path_factory, databases)
+
+
+@pytest.fixture
+def stack(request: pytest.FixtureRequest, running_stack) -> Iterator[Stack]:
+    """A running gateway of the test's own; a test may give it further settings as the fixture's parameter."""
+    with running_stack(getattr(request, "param", {})) as created:
+        yield created

@@ -204,15 +204,16 @@ def test_every_answer_is_of_the_version_in_its_header_while_routes_change(stack)
 
 
 def test_serving_hears_what_was_seen(stack):
-    engine = stack.engines.start("blue", "v1.0")
-    stack.route(stack.target("blue", "v1.0"))
+    engine = stack.engines.start("watched", "v1.0")
+    stack.route(stack.target("watched", "v1.0"))
     stack.client().chat.completions.create(**ASK)
     engine.faults = Faults(die_after_tokens=2)
     with pytest.raises(openai.APIError):
         list(stack.client().chat.completions.create(**ASK, stream=True))
 
     def reported(field: str) -> int:
-        return sum(getattr(r, field) for request in stack.serving.reports for r in request.reports)
+        reports = [each for request in stack.serving.reports for each in request.reports]
+        return sum(getattr(each, field) for each in reports if each.engine.endswith("/watched"))
 
     until(lambda: reported("request_count") == 2)
     assert (reported("error_count"), reported("cut_count")) == (1, 1)

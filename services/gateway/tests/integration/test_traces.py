@@ -21,8 +21,9 @@ def collector():
 
 
 @pytest.fixture
-def observed(collector: Collector) -> dict[str, object]:
-    return {"otlp": collector.url}
+def stack(request: pytest.FixtureRequest, running_stack, collector: Collector):
+    with running_stack({"otlp": collector.url, **getattr(request, "param", {})}) as created:
+        yield created
 
 
 def test_a_completion_is_one_trace_from_its_caller_to_the_engine(stack, collector):
