@@ -146,7 +146,7 @@ class Cluster:
         return self.models.add(f"{MODEL}/versions/{number}")
 
     def begin(self, deployment: str, version: str, strategy=S.STRATEGY_UNSPECIFIED) -> rollout_pb2.Rollout:
-        rollout = S(to_version=version, strategy=strategy, bake=S.Bake(seconds=1))
+        rollout = S(to_version=version, strategy=strategy, bake=S.Bake(seconds=0.1))
         return self.operator.CreateRollout(pb.CreateRolloutRequest(parent=deployment, rollout=rollout))
 
     def end(self, rollout: rollout_pb2.Rollout) -> rollout_pb2.Rollout:

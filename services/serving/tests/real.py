@@ -1,9 +1,15 @@
-"""Serving with real vLLM engines, and tiny models that the registry's own worker verified and signed."""
+"""Serving with real vLLM engines, and tiny models that the registry's own worker verified and signed.
+
+The imports of vLLM and of the worker are most of the time of these tests: all modules share the models and the fork
+server.
+"""
 
 import json
 import os
+import shutil
 import signal
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 from ratoon.engine.sockets import remove_sockets
@@ -34,16 +40,16 @@ S = rollout_pb2.Rollout
 
 
 class SignedModels:
-    """Two tiny versions, and two adapters of one base, verified and signed by the registry's worker."""
+    """Two tiny versions, recorded in bfloat16 too, and two adapters of one base, verified by the registry's worker."""
 
     def __init__(self, folder: Path, settings: Settings) -> None:
-        self._store = ArtifactStore(settings.artifacts_url)
+        self.store = ArtifactStore(settings.artifacts_url)
         self._jobs = LocalJobs(folder / "jobs")
         self._key = make_signing_key(settings.keys)
         base = tiny_llama(folder / "base", seed=7)
-        base_digest = self._store.put_tree(base)
+        base_digest = self.store.put_tree(base)
         for number in range(2):
-            self._begin(f"v{number}", tiny_llama(folder / f"model-{number}", seed=number))
+            self._begin(f"v{number}", tiny_llama(folder / f"model-{number}", seed=number), "DTYPE_BFLOAT16")
             self._begin(
                 f"a{number}", tiny_adapter(folder / f"adapter-{number}", base, base_digest, seed=number)
             )
@@ -55,11 +61,11 @@ class SignedModels:
         result = {**self.versions, **self.adapters}[name]
         digests = [result[f"{key}_digest"] for key in ("artifact", "signature", "golden", "base_signature")]
         return ServableVersion(
-            name, True, *digests, model_spec(self._store, digests[0], result["base_artifact_digest"])
+            name, True, *digests, model_spec(self.store, digests[0], result["base_artifact_digest"])
         )
 
     def golden(self, digest: str, dtype: Dtype) -> Recording:
-        return recording(json.loads(self._store.read(digest)), dtype)
+        return recording(json.loads(self.store.read(digest)), dtype)
 
     def production(self, model: str) -> str:
         return self.alias
@@ -67,9 +73,14 @@ class SignedModels:
     def move_production(self, model: str, version: str, reason: str, request_id: str) -> None:
         self.alias = version
 
-    def _begin(self, name: str, folder: Path) -> None:
-        digest = self._store.put_tree(folder)
-        spec = {"artifacts": self._store.url, "artifact_digest": digest, "signing_key": str(self._key)}
+    def _begin(self, name: str, folder: Path, *dtypes: str) -> None:
+        digest = self.store.put_tree(folder)
+        spec = {
+            "artifacts": self.store.url,
+            "artifact_digest": digest,
+            "signing_key": str(self._key),
+            "dtypes": dtypes,
+        }
         self._jobs.start(name, "ratoon_registry.worker", spec)
 
     def _registered(self, name: str) -> dict:
@@ -90,10 +101,11 @@ class Installation:
         self.operator = ServingServiceStub(self.state.as_role(Role.OPERATOR, "serving"))
         self.gateway = ServingServiceStub(self.state.as_service("gateway", "serving"))
 
-    def service(self):
-        artifacts = ArtifactStore(self.settings.artifacts_url)
-        host = LocalEngineHost(local_engines(self.settings), artifacts, EngineClient())
-        base = ServiceRuntime(self.settings, Platform.of_process(), tables.METADATA)
+    def service(self, **overrides):
+        """Return a context in which serving runs, with these settings."""
+        settings = self.settings.model_copy(update=overrides)
+        host = LocalEngineHost(local_engines(settings), ArtifactStore(settings.artifacts_url), EngineClient())
+        base = ServiceRuntime(settings, Platform.of_process(), tables.METADATA)
         return serving([assemble(base, host, self.models)])
 
     def deploy(self, model: str) -> str:
@@ -128,10 +140,24 @@ class Installation:
         folders = (self.settings.folder / "engines").glob("*/process.json")
         return [ProcessIdentity.read(file.parent) for file in folders]
 
-    def end_processes(self) -> None:
-        identities = [*self.identities(), ProcessIdentity.read(self.settings.folder / "fork-server")]
-        for identity in identities:
-            if identity is not None and identity.alive():
-                os.killpg(identity.pid, signal.SIGKILL)
+    def clear(self) -> None:
+        """End the engines and delete the database; serving does not run."""
+        _end(self.identities())
         for folder in (self.settings.folder / "engines").glob("*"):
             remove_sockets(folder)
+            shutil.rmtree(folder)
+        for file in self.settings.folder.glob("serving.db*"):
+            file.unlink()
+        migrate("serving", self.settings.database_url)
+        self.models.alias = ""
+
+    def end_processes(self) -> None:
+        """End the engines and the fork server."""
+        self.clear()
+        _end([ProcessIdentity.read(self.settings.folder / "fork-server")])
+
+
+def _end(identities: Iterable[ProcessIdentity | None]) -> None:
+    for identity in identities:
+        if identity is not None and identity.alive():
+            os.killpg(identity.pid, signal.SIGKILL)

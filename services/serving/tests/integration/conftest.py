@@ -32,6 +32,7 @@ simulated, callers = _load_module("simulated"), _load_module("callers")
 
 MODEL = "projects/p/models/mail"
 S = rollout_pb2.Rollout
+BAKE_S = 0.1
 
 
 class Installation:
@@ -58,7 +59,7 @@ class Installation:
     def begin(
         self, deployment: str, version: str, strategy=S.STRATEGY_UNSPECIFIED, **bake
     ) -> rollout_pb2.Rollout:
-        rollout = S(to_version=version, strategy=strategy, bake=S.Bake(**{"seconds": 1, **bake}))
+        rollout = S(to_version=version, strategy=strategy, bake=S.Bake(**{"seconds": BAKE_S, **bake}))
         return self.operator.CreateRollout(pb.CreateRolloutRequest(parent=deployment, rollout=rollout))
 
     def end(self, rollout: rollout_pb2.Rollout) -> rollout_pb2.Rollout:
@@ -122,9 +123,16 @@ def two_replicas(tmp_path_factory, databases) -> Iterator[Installation]:
             yield Installation(state, host, models)
 
 
-@pytest.fixture(scope="module")
-def installation(tmp_path_factory) -> Iterator[object]:
-    """State directory in which serving with real engines can be restarted."""
+@pytest.fixture(scope="session")
+def verified_models(tmp_path_factory) -> Iterator[object]:
+    """State directory with verified models and the fork server of real engines; the test run has one."""
     created = _load_module("real").Installation(tmp_path_factory.mktemp("serving"))
     yield created
     created.end_processes()
+
+
+@pytest.fixture(scope="module")
+def installation(verified_models) -> Iterator[object]:
+    """State directory without deployments, in which serving with real engines can be restarted."""
+    yield verified_models
+    verified_models.clear()

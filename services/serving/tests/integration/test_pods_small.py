@@ -24,7 +24,22 @@ suite = _load("serving_engines_suite", HERE / "cluster" / "test_engines.py")
 pod_cluster, small_api = (
     _load(f"serving_{name}", HERE / f"{name}.py") for name in ("pod_cluster", "small_api")
 )
-globals().update({name: test for name, test in vars(suite).items() if name.startswith("test_")})
+QUICK = {
+    suite.test_a_version_comes_up_in_a_pod_and_the_next_takes_over,
+    suite.test_an_engine_without_a_listener_loses_its_route_at_once_and_keeps_its_pod,
+    suite.test_a_pod_that_is_gone_is_replaced_and_routed_at_its_new_address,
+    suite.test_an_unavailable_api_stops_no_engine_and_the_rollout_continues_after_it,
+    suite.test_a_rollout_wakes_an_engine_that_was_scaled_to_zero,
+    suite.test_an_older_fence_is_refused,
+}
+"""Tests of the quick form; all are quick ones of `tests/cluster`, on a real API."""
+globals().update(
+    {
+        name: test if test in QUICK else pytest.mark.thorough(test)
+        for name, test in vars(suite).items()
+        if name.startswith("test_")
+    }
+)
 
 
 class Small:
@@ -75,7 +90,7 @@ def test_an_idle_service_hardly_calls_the_api(cluster, ticks):
         )
         before = len(cluster.api.api.calls)
         ticks.clear()
-        cluster.until("operations take no ticks", lambda: ticks["operations"] >= 15)
+        cluster.until("operations take no ticks", lambda: ticks["operations"] >= 8)
         assert [call for call in cluster.api.api.calls[before:] if "nodes" not in call] == []
 
 

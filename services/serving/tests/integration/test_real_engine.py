@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.engine, pytest.mark.timeout(900)]
 
 MODEL = "projects/p/models/mail"
 S = rollout_pb2.Rollout
-STREAMS, LONG = 20, 1000
+STREAMS, LONG = 20, 400
 
 
 @dataclass

@@ -46,7 +46,7 @@ def test_the_route_carries_how_the_version_answers_and_how_much_it_reads(service
 
 def test_a_deployment_names_its_rollout_for_as_long_as_it_is_under_way(service):
     deployment, _ = service.serve("v1.5")
-    rollout = service.begin(deployment, service.version("v1.6"))
+    rollout = service.begin(deployment, service.version("v1.6"), seconds=2)
     request = pb.GetDeploymentRequest(name=deployment)
     assert service.operator.GetDeployment(request).active_rollout == rollout.name
     service.end(rollout)
@@ -92,7 +92,7 @@ BFLOAT16 = Kinds(accelerator=Kinds.ACCELERATOR_CPU, dtype=Kinds.DTYPE_BFLOAT16)
 
 
 def roll_out_in(service, deployment, version, compute=None, strategy=S.STRATEGY_UNSPECIFIED):
-    rollout = S(to_version=version, strategy=strategy, bake=S.Bake(seconds=1), compute=compute)
+    rollout = S(to_version=version, strategy=strategy, bake=S.Bake(seconds=0.1), compute=compute)
     return service.operator.CreateRollout(pb.CreateRolloutRequest(parent=deployment, rollout=rollout))
 
 
@@ -234,7 +234,7 @@ def test_the_same_request_id_gives_the_same_rollout(service):
 def test_two_versions_share_the_traffic_for_the_requested_time(service):
     deployment, old = service.serve("v20.0")
     new = service.version("v20.1")
-    split = S(to_version=new, shares=[30], step_seconds=3600, bake=S.Bake(seconds=1))
+    split = S(to_version=new, shares=[30], step_seconds=3600, bake=S.Bake(seconds=0.1))
     rollout = service.operator.CreateRollout(pb.CreateRolloutRequest(parent=deployment, rollout=split))
     assert (list(rollout.shares), rollout.step_seconds) == ([30], 3600)
     service.until(rollout, "SHIFTING")

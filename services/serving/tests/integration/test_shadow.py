@@ -16,7 +16,7 @@ S = rollout_pb2.Rollout
 def begin(service, number, **settings):
     deployment, old = service.serve(f"v{number}.0")
     new = service.version(f"v{number}.1")
-    rollout = S(to_version=new, bake=S.Bake(seconds=1), shadow=ShadowAnalysis(**settings))
+    rollout = S(to_version=new, bake=S.Bake(seconds=0.1), shadow=ShadowAnalysis(**settings))
     created = service.operator.CreateRollout(pb.CreateRolloutRequest(parent=deployment, rollout=rollout))
     return deployment, old, new, created
 

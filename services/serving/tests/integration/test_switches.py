@@ -10,10 +10,12 @@ import pytest
 from ratoon.serving.v1 import deployment_pb2, rollout_pb2
 from ratoon.serving.v1 import serving_service_pb2 as pb
 from ratoon.testkit.engine import Pace
+from ratoon_serving.domain.rollouts.rollout import Limits
 
 S = rollout_pb2.Rollout
 SECOND, SWAP, IN_PLACE = S.STRATEGY_SECOND_ENGINE, S.STRATEGY_ADAPTER_SWAP, S.STRATEGY_IN_PLACE
-TOKENS = 12
+TOKENS, LONG = 12, 800
+"""Tokens of an answer, and of one that goes on for seconds."""
 
 
 @pytest.fixture(autouse=True)
@@ -72,7 +74,7 @@ def test_a_switch_and_its_undo_under_open_streams(service, strategy, minor):
     before = processes(service, deployment)
 
     def roll_out_and_undo():
-        rollout = service.end(service.begin(deployment, new, strategy))
+        rollout = service.end(service.begin(deployment, new, strategy, seconds=0.5))
         undo = service.operator.UndoRollout(pb.UndoRolloutRequest(name=rollout.name))
         return rollout, service.end(undo)
 
@@ -121,6 +123,7 @@ def test_wrong_weights_in_a_warm_engine_get_no_request(service, strategy, minor)
 
 
 def test_streams_that_do_not_end_start_a_second_engine(service, monkeypatch):
+    monkeypatch.setattr("ratoon_serving.application.handlers.IN_PLACE_LIMITS", Limits(quiet_s=1.0))
     deployment, old = service.serve("v26.0")
     service.host.engine_of(old).pace = Pace(tokens=4000, interval_s=0.01)
     new = service.version("v26.1")
@@ -128,7 +131,7 @@ def test_streams_that_do_not_end_start_a_second_engine(service, monkeypatch):
     async def one_long_stream():
         callers_of = module("callers")
         table = callers_of.Table(service.gateway, deployment)
-        long = callers_of.Callers(table, 1, 1800)
+        long = callers_of.Callers(table, 1, LONG)
         asking = asyncio.ensure_future(long.run())
         while not long.answers or not long.answers[0].tokens:
             await asyncio.sleep(0.02)
@@ -142,7 +145,7 @@ def test_streams_that_do_not_end_start_a_second_engine(service, monkeypatch):
     assert (ended.state, ended.strategy) == (S.STATE_SUCCEEDED, SECOND), ended.reason
     assert any("a second engine instead" in step.message for step in ended.steps)
     assert answer.done
-    assert answer.tokens == [f"{old}:{place}" for place in range(1800)]
+    assert answer.tokens == [f"{old}:{place}" for place in range(LONG)]
 
 
 def test_the_cheapest_safe_strategy_is_chosen_with_its_reason(service):
