@@ -43,6 +43,8 @@ _CITATION = r"\[\d*\]|\[edit\]|\[citation needed\]"
 _LINE_END = r"[.?!\"'。？！”’…」』]$"
 _ENDING_BYTES = np.zeros(256, np.bool_)
 _ENDING_BYTES[[*b".?!\"'", *range(0x80, 0x100)]] = True
+_FIRST_DENSE, _PUNCTUATION = chr(0xE00).encode(), chr(0x2E80).encode()
+"""The first character of a dense script, and the one after general punctuation and symbols, which are none."""
 _FEW_WORDS, _MAX_WORD_CHARS = 16, 10_000
 """Words and characters up to which an expression that repeats so often is compiled."""
 _COMPATIBLE = pl.CompatLevel.oldest()
@@ -147,19 +149,18 @@ def c4(
 ) -> StepResult:
     """Drop lines without words, final punctuation or content; remove texts of code, of filler, or of few sentences."""
     text = series(batch)
-    is_dense = _holds_dense(text.to_frame("text"))
     lines = text.to_frame("line").with_row_index("row").with_columns(pl.col("line").str.split("\n"))
     lines = lines.explode("line").with_columns(pl.col("line").str.strip_chars())
     if end_punctuation:
         lines = lines.filter(_may_end(lines["line"]))
     elif min_words_per_line > 0:
         lines = lines.filter(pl.col("line").str.len_bytes() > 0)
-    lines = _without_long_words(lines, max_word_chars, _LATIN_WORD if is_dense else r"\S+")
+    lines = _without_long_words(lines, max_word_chars)
     line = pl.col("uncited")
     lines = lines.with_columns(uncited=pl.col("line").str.replace_all(_CITATION, ""))
     if end_punctuation:
         lines = lines.filter(line.str.contains(_LINE_END) & ~line.str.ends_with("..."))
-    lines = lines.filter(_has_words(pl.col("line"), min_words_per_line, is_dense))
+    lines = lines.filter(_have_words(lines["line"], min_words_per_line))
     lower = line.str.to_lowercase()
     is_content = ~lower.str.contains("javascript", literal=True) & ~lower.str.contains_any(list(_POLICIES))
     columns = lines.select(
@@ -227,26 +228,51 @@ def _may_end(lines: pl.Series) -> pl.Series:
 
     Lines whose last character is not of ASCII may.
     """
-    column = lines.to_arrow(compat_level=_COMPATIBLE)
-    _, offsets, data = column.buffers()
-    bounds = np.frombuffer(offsets, np.int64)[column.offset : column.offset + len(column) + 1]
-    characters = np.frombuffer(data, np.uint8) if data else np.zeros(0, np.uint8)
+    bounds, characters = _bytes_of(lines)
     filled = np.diff(bounds) > 0
-    may_end = np.zeros(len(column), np.bool_)
-    may_end[filled] = _ENDING_BYTES[characters[bounds[1:][filled] - 1]]
-    brackets = np.flatnonzero(characters == ord("[")) + 1
-    may_end |= np.diff(np.searchsorted(brackets, bounds, "right")) > 0
+    may_end = _hold(np.flatnonzero(characters == ord("[")), bounds)
+    may_end[filled] |= _ENDING_BYTES[characters[bounds[1:][filled] - 1]]
     return pl.Series(may_end)
 
 
-def _without_long_words(lines: pl.DataFrame, max_chars: int, word: str) -> pl.DataFrame:
+def _have_words(lines: pl.Series, count: int) -> pl.Series:
+    """Return whether a line has so many words. Of lines without dense scripts, only the first words are looked at."""
+    bounds, characters = _bytes_of(lines)
+    leads = np.flatnonzero(characters >= _FIRST_DENSE[0])
+    is_other = (characters[leads] == _PUNCTUATION[0]) & (characters[leads + 1] < _PUNCTUATION[1])
+    may_be_dense = _hold(leads[~is_other], bounds)
+    result = np.zeros(len(lines), np.bool_)
+    for flags in (may_be_dense, ~may_be_dense):
+        chosen = lines.filter(pl.Series(flags)).to_frame("line")
+        result[flags] = (
+            chosen.select(_has_words(pl.col("line"), count, flags is may_be_dense)).to_series().to_numpy()
+        )
+    return pl.Series(result)
+
+
+def _bytes_of(lines: pl.Series) -> tuple[Array, npt.NDArray[np.uint8]]:
+    """Return where each line begins and the last one ends in bytes, and the bytes."""
+    column = lines.to_arrow(compat_level=_COMPATIBLE)
+    _, offsets, data = column.buffers()
+    if not len(column):
+        return np.zeros(1, np.int64), np.zeros(0, np.uint8)
+    bounds = np.frombuffer(offsets, np.int64)[column.offset : column.offset + len(column) + 1]
+    return bounds, np.frombuffer(data, np.uint8) if data else np.zeros(0, np.uint8)
+
+
+def _hold(places: Array, bounds: Array) -> npt.NDArray[np.bool_]:
+    """Return which lines have one of these places."""
+    return np.diff(np.searchsorted(places, bounds)) > 0
+
+
+def _without_long_words(lines: pl.DataFrame, max_chars: int) -> pl.DataFrame:
     """Return the lines without those that have a longer word."""
     line = pl.col("line")
     if max_chars >= _MAX_WORD_CHARS or not bool((lines["line"].str.len_bytes() > max_chars).any()):
         return lines
     lines = lines.with_row_index("place")
     long = lines.filter(line.str.len_bytes() > max_chars)
-    places = long.filter(line.str.contains(rf"{word[:-1]}{{{max_chars + 1}}}"))["place"]
+    places = long.filter(line.str.contains(rf"{_LATIN_WORD[:-1]}{{{max_chars + 1}}}"))["place"]
     return lines.filter(~pl.col("place").is_in(places.implode())).drop("place")
 
 
@@ -361,13 +387,6 @@ def _sums(values: npt.NDArray[Any], bounds: Array) -> Array:
     sums = np.concatenate(([0], np.cumsum(values, dtype=np.int64)))
     differences: Array = sums[bounds[1:]] - sums[bounds[:-1]]
     return differences
-
-
-def _holds_dense(frame: pl.DataFrame) -> bool:
-    """Return whether any text of a batch holds a character of a dense script."""
-    text = pl.col("text")
-    beyond_ascii = frame.filter(text.str.len_bytes() > text.str.len_chars())
-    return bool(beyond_ascii["text"].str.contains(_DENSE).any())
 
 
 def _removed(
