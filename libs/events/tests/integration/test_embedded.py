@@ -49,6 +49,24 @@ def test_retention_by_time_follows_the_clock(tmp_path: Path) -> None:
     assert values(log) == [b"new", b"newest"]
 
 
+def test_polls_end_when_they_are_to_on_any_thread(tmp_path: Path) -> None:
+    log = EmbeddedLog(tmp_path, CLOCK)
+    log.create_topics([TOPIC])
+    subscription = log.subscribe("g", ["things"])
+    polled: list[int] = []
+
+    def consume() -> None:
+        polled.append(len(subscription.poll(3600.0)))
+        subscription.close()
+
+    thread = threading.Thread(target=consume, daemon=True)
+    thread.start()
+    until(lambda: any((tmp_path / "wake").rglob("*/*")), message="a consumer that waits")
+    subscription.end_polls()
+    thread.join(60)
+    assert polled == [0]
+
+
 def test_a_killed_consumer_is_followed_at_once(tmp_path: Path) -> None:
     log = EmbeddedLog(tmp_path, CLOCK, lease_s=3600.0)
     log.create_topics([TOPIC])

@@ -111,6 +111,8 @@ class Consumer:
 
     def stop(self) -> None:
         """Finish the batch in hand and leave the group."""
+        if self._subscription is not None:
+            self._subscription.end_polls()
         self._loop.stop()
         if self._subscription is not None:
             try:

@@ -135,6 +135,10 @@ class Subscription(Protocol):
         """Return how many records of its partitions remain to be read, as far as known; on the thread that polls."""
         ...
 
+    def end_polls(self) -> None:
+        """Let the poll in progress and later ones end early, at the latest after their timeout; on any thread."""
+        ...
+
     def close(self) -> None:
         """Leave the group, so that another consumer can go on at once."""
         ...

@@ -8,7 +8,7 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from sqlalchemy import Column, Connection, Integer, MetaData, String, Table, func, insert, select, update
 
@@ -16,13 +16,14 @@ from ratoon.events.cloudevents import Event
 from ratoon.events.consumer import Consumer, RetryPolicy
 from ratoon.events.embedded import EmbeddedLog
 from ratoon.events.inbox import inbox_tables
-from ratoon.events.kafka import KafkaLog, KafkaSettings
 from ratoon.events.ports import EventLog, LogUnavailable, Topic
 from ratoon.process.backoff import Backoff
 from ratoon.process.clock import SystemClock
 from ratoon.storage import outbox
 from ratoon.storage.database import Database
-from ratoon.testkit.kafka import Broker
+
+if TYPE_CHECKING:
+    from ratoon.testkit.kafka import Broker
 
 CLOCK = SystemClock()
 LEASE_S = 2.0
@@ -100,7 +101,7 @@ class EmbeddedUnderTest:
 class KafkaUnderTest:
     """A real Kafka, reached over a wire that can be cut."""
 
-    def __init__(self, broker: Broker) -> None:
+    def __init__(self, broker: "Broker") -> None:
         self._broker = broker
 
     def spec(self) -> dict[str, str]:
@@ -131,6 +132,8 @@ def open_log(spec: dict[str, str]) -> EventLog:
         return EmbeddedLog(
             Path(spec["folder"]), CLOCK, lease_s=LEASE_S, busy_timeout_s=0.3, expire_every_s=0.1
         )
+    from ratoon.events.kafka import KafkaLog, KafkaSettings  # a process with the embedded log does without
+
     return KafkaLog(KafkaSettings(bootstrap=spec["bootstrap"], timeout_s=5.0, session_s=LEASE_S))
 
 

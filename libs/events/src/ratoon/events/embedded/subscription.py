@@ -32,6 +32,7 @@ class EmbeddedSubscription:
         self._ids: dict[Partition, int] = {}
         self._positions: dict[Partition, int] = {}
         self._round = 0
+        self._is_ending = False
 
     def poll(
         self, timeout_s: float, max_records: int = 500, held: Collection[Partition] = ()
@@ -42,7 +43,7 @@ class EmbeddedSubscription:
         while True:
             records = self._read(connection, max_records, held) if self._active(connection) else []
             left = until - self._clock.monotonic()
-            if records or left <= 0:
+            if records or left <= 0 or self._is_ending:
                 return records
             bell.wait(left)
 
@@ -73,6 +74,12 @@ class EmbeddedSubscription:
         with self._file.errors():
             ends = self._ends(connection)
         return sum(end - self._positions[each] for each, _, end in ends if each in self._positions)
+
+    def end_polls(self) -> None:
+        """Let the poll in progress and later ones return at once; safe on any thread."""
+        self._is_ending = True
+        if (bell := self._bell) is not None:
+            bell.ring()
 
     def close(self) -> None:
         """Leave the group."""
