@@ -6,7 +6,9 @@ import signal
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -29,6 +31,19 @@ POINTS = [
     ("after offset commit", 2, 1),
 ]
 """Point of the kill, the passage at which it comes, and the copies of the dead letter in the log afterwards."""
+_QUICK_ON_KAFKA = (("after publish", 1), ("before offset commit", 2))
+"""Kills between a commit of the database and one of Kafka; at the other points the database alone decides."""
+
+
+def cases() -> Iterator[Any]:
+    """All points on both logs; on Kafka, where a group waits for a dead member, most are left to the long form."""
+    for log in ("embedded", "kafka"):
+        for point, after, copies in POINTS:
+            is_quick = log == "embedded" or (point, after) in _QUICK_ON_KAFKA
+            marks = [pytest.mark.kafka] if log == "kafka" else []
+            marks += [] if is_quick else [pytest.mark.thorough]
+            name = f"{log}-{point.replace(' ', '-')}-{after}"
+            yield pytest.param(log, point, after, copies, marks=marks, id=name)
 
 
 def run(under_test: LogUnderTest, database_url: str, topic: str, point: str, after: int) -> int:
@@ -46,11 +61,7 @@ def run(under_test: LogUnderTest, database_url: str, topic: str, point: str, aft
     return subprocess.run(command, env=environment, timeout=120, check=False).returncode
 
 
-@pytest.mark.parametrize(
-    ("point", "after", "copies"),
-    POINTS,
-    ids=[f"{point.replace(' ', '-')}-{after}" for point, after, _ in POINTS],
-)
+@pytest.mark.parametrize(("under_test", "point", "after", "copies"), list(cases()), indirect=["under_test"])
 def test_d42_nothing_is_lost_and_nothing_happens_twice(
     under_test: LogUnderTest,
     tmp_path: Path,

@@ -2,6 +2,7 @@
 
 from contextlib import suppress
 
+import pytest
 from sqlalchemy import Connection, text
 
 from ratoon.events.cloudevents import Event
@@ -191,6 +192,11 @@ def test_writes_go_on_while_the_log_is_away(under_test: LogUnderTest, service: S
     assert [effect.revision for effect in service.effects()] == list(range(1, 12))
 
 
+@pytest.mark.parametrize(
+    "under_test",
+    ["embedded", pytest.param("kafka", marks=[pytest.mark.kafka, pytest.mark.thorough])],
+    indirect=True,
+)
 def test_a_service_starts_while_the_log_is_away(under_test: LogUnderTest, service: SampleService) -> None:
     with under_test.away(), service.running():
         service.change("things/1")

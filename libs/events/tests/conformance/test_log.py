@@ -27,6 +27,13 @@ from ratoon.events.ports import (
 from ratoon.testkit.events import LogUnderTest
 from ratoon.testkit.waiting import until
 
+QUICK_ON_EMBEDDED = pytest.mark.parametrize(
+    "under_test",
+    ["embedded", pytest.param("kafka", marks=[pytest.mark.kafka, pytest.mark.thorough])],
+    indirect=True,
+)
+"""On Kafka the test waits for the broker itself, for many seconds: the quick form leaves it out there."""
+
 
 def records(topic: str, count: int, keys: int = 1, start: int = 0) -> list[Record]:
     return [Record(topic, b"key-%d" % (i % keys), b"%d" % i) for i in range(start, start + count)]
@@ -263,6 +270,7 @@ def test_away_is_an_error_within_a_bound_and_passes(
     subscription.close()
 
 
+@QUICK_ON_EMBEDDED
 def test_a_restart_keeps_records_and_offsets(under_test: LogUnderTest, topic: str) -> None:
     before = under_test.open()
     before.append(records(topic, 4))
@@ -280,6 +288,7 @@ def test_a_restart_keeps_records_and_offsets(under_test: LogUnderTest, topic: st
     after.close()
 
 
+@QUICK_ON_EMBEDDED
 def test_retention_drops_the_oldest_and_a_late_group_starts_behind_it(log: EventLog, name: str) -> None:
     log.create_topics([Topic(name, partitions=1, retention_s=1.0)])
     log.append(records(name, 3))
