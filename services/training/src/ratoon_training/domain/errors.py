@@ -177,6 +177,16 @@ class SweepRefused(TrainingError):
         self.reason = reason
 
 
+def advice(needed: str, part: str) -> str:
+    """Return what to do about a part (training or validation) that lacks records of a kind."""
+    if part != "validation":
+        return f"Add {needed}."
+    return (
+        f"Add {needed}, or raise the validation share of the split: each part gets a share of all records, so that few "
+        "of a kind may all be in the training part."
+    )
+
+
 class NoCheckpoint(TrainingError):
     """The run has no weights to end with, or to continue from."""
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from ratoon.tasks.kind import Record
 from ratoon.tasks.records import to_json
-from ratoon_training.domain.errors import BadChatTemplate, DataEmpty, SampleTooLong
+from ratoon_training.domain.errors import BadChatTemplate, DataEmpty, SampleTooLong, advice
 from ratoon_training.domain.recipes import Objective, Recipe, TrainOn, Truncation
 from ratoon_training.worker.conversations import Sample, samples_of
 from ratoon_training.worker.samples import Counts, fault_of
@@ -233,5 +233,5 @@ def _nothing(objective: Objective, counts: ComparisonCounts, part: str) -> str:
     )
     return (
         f"{objective} would learn nothing of the {part} part: of its {counts.records:,} records there are "
-        f"{', '.join(reasons) or 'none to learn'}{first}. Add {needed}."
+        f"{', '.join(reasons) or 'none to learn'}{first}. {advice(needed, part)}"
     )

@@ -13,7 +13,7 @@ import numpy as np
 from ratoon.tasks.kind import Record
 from ratoon.tasks.records import prompt_text
 from ratoon.tasks.text import is_encodable
-from ratoon_training.domain.errors import DataEmpty
+from ratoon_training.domain.errors import DataEmpty, advice
 from ratoon_training.domain.recipes import Recipe
 from ratoon_training.domain.schedule import order_key
 from ratoon_training.worker.conversations import plain_tokens
@@ -53,7 +53,7 @@ def save_documents(
     if len(offsets) < 2:
         raise DataEmpty(
             f"{recipe.objective} would learn nothing of the {part} part: none of its {counts.records:,} records has a "
-            "text. Add plain texts."
+            f"text. {advice('plain texts', part)}"
         )
     stream = stream[: offsets[-1]]
     counts.units = len(offsets) - 1

@@ -14,7 +14,7 @@ import numpy as np
 
 from ratoon.tasks.kind import Record, Role
 from ratoon.tasks.records import messages
-from ratoon_training.domain.errors import DataEmpty, SampleTooLong
+from ratoon_training.domain.errors import DataEmpty, SampleTooLong, advice
 from ratoon_training.domain.recipes import Objective, Recipe, Truncation
 from ratoon_training.worker.samples import Counts, fault_of
 from ratoon_training.worker.text import Speech
@@ -125,6 +125,6 @@ def _nothing(recipe: Recipe, counts: PromptCounts, part: str) -> str:
     first = f" ({counts.faults.most_common(1)[0][0]})" if counts.faults else ""
     return (
         f"{recipe.objective} would learn nothing of the {part} part: of its {counts.records:,} records there are "
-        f"{', '.join(reasons) or 'none to answer'}{first}. Add records with a prompt, and with a right answer if a "
-        "reward compares with it."
+        f"{', '.join(reasons) or 'none to answer'}{first}. "
+        + advice("records with a prompt, and with a right answer if a reward compares with it", part)
     )

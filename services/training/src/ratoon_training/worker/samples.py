@@ -14,7 +14,7 @@ import numpy.typing as npt
 from ratoon.tasks.kind import Record
 from ratoon.tasks.kinds import TaskSpec, record_fault
 from ratoon.tasks.text import is_encodable
-from ratoon_training.domain.errors import BadChatTemplate, DataEmpty, SampleTooLong
+from ratoon_training.domain.errors import BadChatTemplate, DataEmpty, SampleTooLong, advice
 from ratoon_training.domain.recipes import Recipe
 from ratoon_training.worker.conversations import Sample, samples_of
 from ratoon_training.worker.text import Speech
@@ -160,5 +160,6 @@ def _nothing(counts: Counts, part: str) -> str:
     first = f" ({counts.faults.most_common(1)[0][0]})" if counts.faults else ""
     return (
         f"The model would learn nothing of the {part} part: of its {counts.records:,} records there are "
-        f"{', '.join(reasons) or 'none to learn'}{first}. Add records with answers that fit into recipe.max_tokens."
+        f"{', '.join(reasons) or 'none to learn'}{first}. "
+        + advice("records with answers that fit into recipe.max_tokens", part)
     )
