@@ -121,6 +121,22 @@ def test_c4_keeps_lines_that_are_sentences():
     ]
 
 
+def test_c4_judges_lines_of_each_script_by_their_own_words():
+    lines = (
+        "One two three.",
+        "One two.",
+        "你好吗朋友。",
+        "你好。",
+        "See this one.[12]",
+        "And this one [3]",
+        "…",
+        "",
+    )
+    step = Step("c4", {"min_sentences": "1"})
+    assert changed(step, "\n".join(lines)) == ["One two three.\n你好吗朋友。\nSee this one."]
+    assert changed(step, "One two.\nNo end") == []
+
+
 @pytest.mark.parametrize(
     ("text", "reason"),
     [

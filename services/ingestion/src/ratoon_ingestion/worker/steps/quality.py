@@ -38,6 +38,8 @@ _STOP_WORDS = ("the", "be", "to", "of", "and", "that", "have", "with")
 _STOP_WORD_CHARS = 4
 _STOP_KEYS = np.sort(np.array([int.from_bytes(word.encode(), "little") for word in _STOP_WORDS], np.uint32))
 """The stop words as numbers of four bytes."""
+_STOP_FIRSTS = np.isin(np.arange(256), [ord(word[0]) for word in _STOP_WORDS])
+"""Whether a stop word begins with a character; the last of these stands for all later ones."""
 _SENTENCE_END = r"[\p{Sentence_Terminal}][\"'”’»)\]]*(?:\s|$)|[。！？]|[^\s]$"
 _CITATION = r"\[\d*\]|\[edit\]|\[citation needed\]"
 _LINE_END = r"[.?!\"'。？！”’…」』]$"
@@ -330,7 +332,8 @@ def _word_bits(texts: Texts, words: Segments) -> npt.NDArray[np.uint8]:
 
 def _stop_words(texts: Texts, words: Segments) -> Array:
     """Return the number of distinct stop words of each text."""
-    short = words.where(words.chars <= _STOP_WORD_CHARS)
+    firsts = np.minimum(texts.codes[words.starts], 0xFF)
+    short = words.where((words.chars <= _STOP_WORD_CHARS) & _STOP_FIRSTS[firsts])
     keys = np.zeros(len(short.starts), np.uint32)
     for place in range(_STOP_WORD_CHARS):
         codes = texts.codes[np.minimum(short.starts + place, len(texts.codes) - 1)]
