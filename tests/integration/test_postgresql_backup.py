@@ -3,6 +3,7 @@
 import json
 import shutil
 import subprocess
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -26,43 +27,55 @@ READY = dataset_pb2.DatasetVersion.STATE_READY
 SERVICES = ("ingestion", "registry")
 
 
+@dataclass(frozen=True)
+class Place:
+    """Databases of a server by their prefix."""
+
+    server: postgresql.Server
+    prefix: str
+
+    def url(self, service: str) -> str:
+        """Return the URL of the database of a service."""
+        return self.server.url(f"{self.prefix}_{service}")
+
+    def libpq(self, service: str) -> str:
+        """Return the same for programs of PostgreSQL."""
+        return self.url(service).replace("+psycopg", "")
+
+
 @pytest.fixture
-def servers():
-    """The server that is backed up, and an empty one elsewhere."""
+def places():
+    """The databases that are backed up, and empty ones."""
     if reason := postgresql.missing():
         pytest.skip(reason)
-    with postgresql.running_server() as here, postgresql.running_server() as elsewhere:
-        yield here, elsewhere
+    with postgresql.running_server() as server:
+        yield Place(server, "old"), Place(server, "new")
 
 
-def settings_on(server, state):
-    """Return the settings of the two services on this server."""
+def settings_on(place: Place, state):
+    """Return the settings of the two services on these databases."""
     ingestion_settings = IngestionSettings(
-        state=state.folder, processes=1, database_url=server.url("ingestion")
+        state=state.folder, processes=1, database_url=place.url("ingestion")
     )
-    return [ingestion_settings, RegistrySettings(state=state.folder, database_url=server.url("registry"))]
+    return [ingestion_settings, RegistrySettings(state=state.folder, database_url=place.url("registry"))]
 
 
-def libpq(server, name):
-    return server.url(name).replace("+psycopg", "")
-
-
-def back_up(server, state, target: Path):
+def back_up(place: Place, state, target: Path):
     """Databases first, then the artifacts, then the keys."""
     target.mkdir()
     for name in SERVICES:
-        dump = ["pg_dump", "--format=custom", f"--file={target / name}.dump", libpq(server, name)]
+        dump = ["pg_dump", "--format=custom", f"--file={target / name}.dump", place.libpq(name)]
         subprocess.run(dump, check=True)
     for part in ("artifacts", "keys"):
         shutil.copytree(state.folder / part, target / part)
     shutil.copytree(state.folder / "ingestion", target / "ingestion", ignore=shutil.ignore_patterns("jobs"))
 
 
-def restore(backup: Path, server, folder: Path):
+def restore(backup: Path, place: Place, folder: Path):
     """Into empty databases and an empty folder."""
     for name in SERVICES:
-        empty = libpq(server, name)
-        whole = ["pg_restore", "--clean", "--if-exists", "--no-owner", "--exit-on-error", f"--dbname={empty}"]
+        database = f"--dbname={place.libpq(name)}"
+        whole = ["pg_restore", "--clean", "--if-exists", "--no-owner", "--exit-on-error", database]
         subprocess.run([*whole, str(backup / f"{name}.dump")], check=True)
     for part in ("artifacts", "keys", "ingestion"):
         shutil.copytree(backup / part, folder / part)
@@ -92,10 +105,10 @@ def records(state, version) -> list[str]:
     return [record.text for record in page.records]
 
 
-def test_a_restored_dump_is_complete_and_work_continues(servers, tmp_path):
-    here, elsewhere = servers
+def test_a_restored_dump_is_complete_and_work_continues(places, tmp_path):
+    old, new = places
     state = State(tmp_path / "state")
-    with running(settings_on(here, state)):
+    with running(settings_on(old, state)):
         rpc = IngestionServiceStub(state.as_role(Role.ENGINEER, "ingestion"))
         rpc.CreateDataset(ingestion.CreateDatasetRequest(parent=PROJECT, dataset_id="letters"))
         version = curate(state, "A letter")
@@ -106,13 +119,13 @@ def test_a_restored_dump_is_complete_and_work_continues(servers, tmp_path):
             )
         )
         texts = records(state, version)
-        back_up(here, state, tmp_path / "backup")
+        back_up(old, state, tmp_path / "backup")
         curate(state, "Something after the backup")
-    warm.stop(settings_on(here, state)[0].warm_folder)
+    warm.stop(settings_on(old, state)[0].warm_folder)
 
-    restore(tmp_path / "backup", elsewhere, tmp_path / "restored")
+    restore(tmp_path / "backup", new, tmp_path / "restored")
     restored = State(tmp_path / "restored")
-    with running(settings_on(elsewhere, restored)):
+    with running(settings_on(new, restored)):
         again = IngestionServiceStub(restored.as_role(Role.VIEWER, "ingestion"))
         versions = list(
             again.ListDatasetVersions(ingestion.ListDatasetVersionsRequest(parent=DATASET)).dataset_versions
@@ -124,4 +137,4 @@ def test_a_restored_dump_is_complete_and_work_continues(servers, tmp_path):
         following = curate(restored, "The next letter")
         assert following.name != version.name
         assert len(records(restored, following)) == 40
-    warm.stop(settings_on(elsewhere, restored)[0].warm_folder)
+    warm.stop(settings_on(new, restored)[0].warm_folder)
