@@ -1,5 +1,6 @@
 """Kafka by TLS and SASL, from the settings of a service."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -41,11 +42,15 @@ def test_events_go_through_tls_and_sasl(kafka_broker):
 def test_a_wrong_password_and_a_foreign_authority_are_refused(kafka_broker, tmp_path):
     foreign = tmp_path / "ca.pem"
     foreign.write_bytes(make_authority("other").certificate)
-    for wrong in (settings(kafka_broker, "wrong"), settings(kafka_broker, ca=foreign)):
+
+    def is_refused(wrong: ServiceSettings) -> None:
         log = open_log(wrong, SystemClock())
         with pytest.raises(LogUnavailable):
             log.create_topics([Topic(TOPIC, partitions=1)])
         log.close()
+
+    with ThreadPoolExecutor(2) as pool:  # each waits for its timeout
+        list(pool.map(is_refused, (settings(kafka_broker, "wrong"), settings(kafka_broker, ca=foreign))))
 
 
 def test_sasl_without_a_password_is_refused_with_the_settings_to_give():
