@@ -1,6 +1,7 @@
 """Base models that others send: checked when they are named, each fault by its name and with what to do."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,9 +10,10 @@ from tokenizers import Tokenizer
 from ratoon.storage.artifacts import ArtifactStore
 from ratoon.testkit.models import tiny_llama
 from ratoon_training.adapters.bases import StoredModels
+from ratoon_training.domain.architectures import Family
 from ratoon_training.domain.errors import BadBaseModel
 from ratoon_training.domain.recipes import Architecture, Method, Recipe
-from ratoon_training.worker import text
+from ratoon_training.worker import decoders, text
 from ratoon_training.worker.prepare import prepare
 from ratoon_training.worker.text import TEMPLATE
 
@@ -41,6 +43,26 @@ def test_a_sound_base_tells_its_shape(store, folder):
     assert described.architecture.vocab_size == config["vocab_size"]
     assert described.architecture.hidden_size == 32
     assert described.lora_rank == 0
+
+
+@pytest.mark.parametrize("family", [Family.MIXTRAL, Family.QWEN3_MOE])
+def test_a_base_with_experts_tells_what_more_of_them_add(store, folder, family):
+    vocabulary = json.loads((folder / "config.json").read_text())["vocab_size"]
+    shape = Architecture(
+        vocab_size=vocabulary,
+        hidden_size=64,
+        layers=2,
+        heads=2,
+        family=family,
+        experts=4,
+        experts_per_token=2,
+    )
+    decoders.from_scratch(shape).save_pretrained(folder)
+    described = StoredModels(store).describe(store.put_tree(folder)).shape
+    assert described is not None and described.parameters == shape.parameters
+    more = replace(shape, experts=6)
+    assert described.grown(2).parameters == more.parameters
+    assert described.grown(2).experts == 6
 
 
 def test_a_base_tells_whether_its_template_is_ours(store, folder):

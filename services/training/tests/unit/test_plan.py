@@ -1,5 +1,6 @@
 """Memory plans, machine families and model sizes, with the figures of the procedures."""
 
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
@@ -7,6 +8,7 @@ import pytest
 
 from ratoon.tasks.generate import Generate
 from ratoon_training.adapters.machine import FAMILIES_FILE
+from ratoon_training.domain.architectures import ExpertGrowth
 from ratoon_training.domain.machines import best_for, parse_families
 from ratoon_training.domain.plan import (
     QUOTED,
@@ -162,6 +164,20 @@ def test_settings_that_save_memory_are_planned():
     assert memory(objective=Objective.KTO) == usual
     assert memory(objective=Objective.GRPO, batch_size=2) == memory(batch_size=16), "eight answers each"
     assert memory(max_tokens=2048) > 3 * memory(max_tokens=512)
+
+
+def test_experts_that_growth_adds_are_planned_and_old_ones_have_gradients_too():
+    base = replace(BASE, experts=4, expert_parameters=10_000_000)
+    recipe = Recipe(task=Generate(), method=Method.CONTINUE, weight_decay=0.0, expert_growth=ExpertGrowth(2))
+
+    def needed(shape: ModelShape) -> int:
+        return plan(recipe, Resources(), 100 * GIB, FAMILIES, shape).measured_bytes
+
+    assert base.grown(2).parameters == base.parameters + 20_000_000
+    # Weights, gradients and the two states of AdamW, of 20 million weights in float32.
+    assert needed(base.grown(2)) - needed(base.grown(0)) == 20_000_000 * 4 * 4
+    assert needed(base.grown(0)) < needed(BASE), "all else is frozen"
+    assert BASE.grown(2) == BASE
 
 
 def test_bfloat16_halves_a_frozen_base_and_copies_trained_weights():

@@ -25,6 +25,8 @@ _NAMES = {
 """Names under which config.json files state a shape."""
 _INTERMEDIATE = ("intermediate_size", "n_inner", "ffn_dim", "ffn_hidden_size")
 _EXPERTS = ("num_experts_per_tok", "num_experts_per_token", "moe_topk")
+_EXPERTS_OF_A_LAYER = ("num_local_experts", "num_experts", "n_routed_experts", "moe_num_experts")
+_ROUTER = re.compile(r"\.(?:gate|router)\.weight$")
 _KEY_VALUE_HEADS = ("num_key_value_heads", "num_kv_heads", "multi_query_group_num")
 _HEADS = ("lm_head.weight", "embed_out.weight", "output.weight")
 """Names of the output embeddings."""
@@ -69,7 +71,16 @@ def shape_of(architecture: Architecture, config: JSON, tensors: Mapping[str, Ten
         key_value_width=(key_value_heads or heads) * width,
         linear_widths=sum(sum(shape) for _, shape in _linear_layers(tensors)),
         gated=any(_GATED.search(name) for name in tensors),
+        experts=(experts := _first(stated, _EXPERTS_OF_A_LAYER)),
+        expert_parameters=_expert_weights(tensors, experts) // experts if experts else 0,
     )
+
+
+def _expert_weights(tensors: Mapping[str, Tensor], experts: int) -> int:
+    """Return the number of weights of all experts, stacked or not, and of their routers."""
+    stacks = sum(math.prod(each.shape) for name, each in tensors.items() if ".experts." in name)
+    routers = (each.shape for name, each in tensors.items() if _ROUTER.search(name))
+    return stacks + sum(math.prod(shape) for shape in routers if shape[0] == experts)
 
 
 def parameter_count(tensors: Mapping[str, Tensor], *, tied: bool) -> int:

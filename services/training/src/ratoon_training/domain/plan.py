@@ -244,6 +244,8 @@ def _needs(recipe: Recipe, resources: Resources, shape: ModelShape) -> int:
         share *= recipe.grpo.group_size
     part = -(-share // recipe.gradient_accumulation)
     trained = shape.adapter_parameters(recipe.lora_rank) if recipe.method.adapts else None
+    if recipe.expert_growth.experts:
+        trained = shape.stacked_parameters
     settings = recipe.optimization
     needs = measured(
         shape,

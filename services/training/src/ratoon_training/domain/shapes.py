@@ -1,6 +1,6 @@
 """Shape of a model as far as the memory of its training depends on it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ratoon_training.domain.architectures import Architecture
 
@@ -23,6 +23,10 @@ class ModelShape:
     """Sum of inputs and outputs of all linear layers of the decoder: an adapter has rank times as many weights."""
     gated: bool = True
     """True if the intermediate layer is gated (SwiGLU, GeGLU): it then keeps twice as many activations."""
+    experts: int = 0
+    """Number of experts of each layer that has some."""
+    expert_parameters: int = 0
+    """Weights of one expert of each of these layers, with its rows of the routers."""
 
     @staticmethod
     def of(architecture: Architecture) -> "ModelShape":
@@ -40,6 +44,18 @@ class ModelShape:
             linear_widths=architecture.layers
             * (architecture.attention_widths + (0 if architecture.experts else 3 * (hidden + intermediate))),
         )
+
+    def grown(self, experts: int) -> "ModelShape":
+        """Return the shape with this many more experts in each layer that has some."""
+        if not self.expert_parameters:
+            return self
+        parameters = self.parameters + experts * self.expert_parameters
+        return replace(self, parameters=parameters, experts=self.experts + experts)
+
+    @property
+    def stacked_parameters(self) -> int | None:
+        """Return the weights of all experts, which have gradients while new ones are trained; None: there are none."""
+        return self.experts * self.expert_parameters or None
 
     def adapter_parameters(self, rank: int) -> int:
         """Return the number of weights of an adapter of this rank on all linear layers."""
