@@ -12,13 +12,14 @@ from ratoon.labeling.v1.labeling_service_pb2_grpc import (
     LabelingServiceStub,
     add_LabelingServiceServicer_to_server,
 )
-from ratoon.operations.jobs import Jobs, LocalJobs
+from ratoon.operations.jobs import Jobs
 from ratoon.process.errors import NotFound
 from ratoon.runtime.lifecycle import App, Rpc
 from ratoon.security.identity import Role
 from ratoon.service.app import Platform, ServiceRuntime
 from ratoon.storage.artifacts import ArtifactStore
 from ratoon.storage.migrations import migrate
+from ratoon.testkit.jobs import InlineJobs
 from ratoon.testkit.services import State, serving
 from ratoon_labeling import mapping
 from ratoon_labeling.adapters import tables
@@ -220,7 +221,8 @@ def build(
 
 @pytest.fixture(scope="module")
 def jobs(folder: Path) -> Jobs:
-    return LocalJobs(folder / "jobs")
+    """The worker's code in the threads of the service; `test_service` runs it in a process too."""
+    return InlineJobs(folder / "jobs", "ratoon_labeling.worker.job")
 
 
 @pytest.fixture(scope="module")

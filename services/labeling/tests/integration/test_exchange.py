@@ -9,7 +9,6 @@ from ratoon.labeling.v1 import labeling_service_pb2 as pb
 from ratoon.labeling.v1.labeling_service_pb2_grpc import LabelingServiceStub
 from ratoon.process.errors import InvalidArgument
 from ratoon.security.identity import Role
-from ratoon.testkit.jobs import InlineJobs
 
 PROJECT = "projects/x"
 VERSION = f"{PROJECT}/datasets/mail/versions/v1"
@@ -22,11 +21,6 @@ TEXTS = [
 CONFIG = """<View><Header value="Is it spam?"/><Text name="t" value="$text"/>
 <Choices name="kind" toName="t"><Choice value="ham"/><Choice value="spam"/></Choices>
 <Taxonomy name="topic" toName="t"><Choice value="x"/></Taxonomy></View>"""
-
-
-@pytest.fixture(scope="module")
-def jobs(folder):
-    return InlineJobs(folder / "jobs", "ratoon_labeling.worker.job")
 
 
 @pytest.fixture(scope="module", autouse=True)

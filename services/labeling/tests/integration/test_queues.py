@@ -12,19 +12,12 @@ from ratoon.labeling.v1 import labeling_service_pb2 as pb
 from ratoon.labeling.v1.labeling_service_pb2_grpc import LabelingServiceStub
 from ratoon.process.errors import Aborted, FailedPrecondition, InvalidArgument, NotFound, PermissionDenied
 from ratoon.security.identity import Role
-from ratoon.testkit.jobs import InlineJobs
 
 PROJECT = "projects/q"
 GUIDELINE = f"{PROJECT}/guidelines/mail"
 VERSIONS = f"{PROJECT}/datasets/mail/versions"
 Queue, Refill, Task = queue_pb2.Queue, queue_pb2.Refill, annotation_pb2.Task
 ANN, BOB, CY = (f"projects/-/apiKeys/{name}" for name in ("ann", "bob", "cy"))
-
-
-@pytest.fixture(scope="module")
-def jobs(folder):
-    """The worker's code in the threads of the service; `test_worker.py` runs it in a process."""
-    return InlineJobs(folder / "jobs", "ratoon_labeling.worker.job")
 
 
 @pytest.fixture(scope="module")

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from ratoon.labeling.v1 import labeling_service_pb2 as pb
 from ratoon.labeling.v1.labeling_service_pb2_grpc import (
     LabelingServiceStub,
 )
+from ratoon.operations.jobs import JSON, JobStatus, LocalJobs
 from ratoon.operations.operations import Operations
 from ratoon.process.errors import (
     Aborted,
@@ -34,6 +36,7 @@ from ratoon.tasks.kind import Kind
 from ratoon.tasks.kinds import TaskSpec
 from ratoon.tasks.regress import Regress
 from ratoon.testkit.clock import FakeClock
+from ratoon.testkit.jobs import InlineJobs
 from ratoon_labeling import mapping
 from ratoon_labeling.adapters import tables
 from ratoon_labeling.adapters.task_counts import SqlTaskCounts
@@ -55,6 +58,32 @@ DEFAULT_POLICIES = {
     Kind.REGRESS: POLICY.CONFLICT_POLICY_MEAN,
 }
 LabelSet = label_set_pb2.LabelSet
+
+
+class FirstInProcess(InlineJobs):
+    """Jobs of which the first runs in a process, as all do in an installation."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder / "inline", "ratoon_labeling.worker.job")
+        self._processes, self._first = LocalJobs(folder / "jobs"), ""
+
+    def start(self, job_id: str, module: str, spec: JSON) -> None:
+        self._first = self._first or job_id
+        if job_id == self._first:
+            self._processes.start(job_id, module, spec)
+        else:
+            super().start(job_id, module, spec)
+
+    def observe(self, job_id: str) -> JobStatus:
+        return self._processes.observe(job_id) if job_id == self._first else super().observe(job_id)
+
+    def forget(self, job_id: str) -> None:
+        (self._processes if job_id == self._first else super()).forget(job_id)
+
+
+@pytest.fixture(scope="module")
+def jobs(folder: Path) -> FirstInProcess:
+    return FirstInProcess(folder)
 
 
 @pytest.fixture(scope="module", autouse=True)

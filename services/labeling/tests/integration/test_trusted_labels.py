@@ -15,7 +15,6 @@ from ratoon.labeling.v1 import labeling_service_pb2 as pb
 from ratoon.labeling.v1.labeling_service_pb2_grpc import LabelingServiceStub
 from ratoon.process.errors import FailedPrecondition, InvalidArgument, NotFound
 from ratoon.security.identity import Role
-from ratoon.testkit.jobs import InlineJobs
 from ratoon_labeling.worker.learner import Learner
 
 PROJECT = "projects/t"
@@ -68,11 +67,6 @@ def model_url():
 @pytest.fixture(scope="module")
 def endpoints(model_url):
     return {model_url: ""}
-
-
-@pytest.fixture(scope="module")
-def jobs(folder):
-    return InlineJobs(folder / "jobs", "ratoon_labeling.worker.job")
 
 
 @pytest.fixture(scope="module")
