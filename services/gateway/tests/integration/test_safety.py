@@ -30,20 +30,20 @@ def finish_of(stack, **more):
 
 
 def test_lists_are_kept_per_project_and_guarded_by_an_etag(stack):
-    http = stack.http()
-    empty = http.get(FILTER).json()
+    http, path = stack.http(), "/v1/projects/lists/safetyFilter"
+    empty = http.get(path).json()
     assert (empty["inputWords"], empty["outputWords"], empty["revision"]) == ([], [], "0")
     body = {"inputWords": ["forbidden"], "etag": empty["etag"]}
-    first = http.patch(f"{FILTER}?updateMask=inputWords", json=body).json()
+    first = http.patch(f"{path}?updateMask=inputWords", json=body).json()
     assert (first["inputWords"], first["revision"]) == (["forbidden"], "1")
-    assert http.patch(FILTER, json=body).json()["reason"] == "STALE_ETAG"
-    second = http.patch(FILTER, json={"outputWords": ["x"], "etag": first["etag"]}).json()
+    assert http.patch(path, json=body).json()["reason"] == "STALE_ETAG"
+    second = http.patch(path, json={"outputWords": ["x"], "etag": first["etag"]}).json()
     assert (second["inputWords"], second["outputWords"], second["revision"]) == (["forbidden"], ["x"], "2")
-    refused = http.patch(FILTER, json={"inputWords": ["y" * 101]})
+    refused = http.patch(path, json={"inputWords": ["y" * 101]})
     assert refused.json()["violations"][0]["field"] == "safetyFilter.inputWords"
-    viewer = http.post("/v1/projects/p/apiKeys", json={"role": "ROLE_VIEWER"}).json()["secret"]
-    assert stack.http(viewer).get(FILTER).status_code == 200
-    assert stack.http(viewer).patch(FILTER, json={}).status_code == 403
+    viewer = http.post("/v1/projects/lists/apiKeys", json={"role": "ROLE_VIEWER"}).json()["secret"]
+    assert stack.http(viewer).get(path).status_code == 200
+    assert stack.http(viewer).patch(path, json={}).status_code == 403
     assert stack.http(viewer).get("/v1/projects/q/safetyFilter").status_code == 403
 
 
