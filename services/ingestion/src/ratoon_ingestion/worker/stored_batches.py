@@ -1,7 +1,7 @@
 """The record batches of an Arrow file, each read when it is used.
 
-A batch that is held costs 11 KiB for its columns and their buffers, and more once they are looked at, even where its data
-stand in a mapped file. So none is held.
+A batch that is held costs 11 KiB for its columns and their buffers, and more once they are looked at, even where its
+data stand in a mapped file. So none is held.
 """
 
 from collections.abc import Iterator
