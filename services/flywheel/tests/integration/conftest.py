@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from functools import partial
+from functools import cached_property, partial
 from io import BytesIO
 from pathlib import Path
 
@@ -339,7 +339,19 @@ class Environment:
 
     def answer_id(self, version: str, segment: str) -> str:
         """A new id of an answer of a version."""
-        return AnswerIds.of_folder(self.state.folder / "keys").mint(version, segment)
+        return self._ids.mint(version, segment)
+
+    @cached_property
+    def _ids(self) -> AnswerIds:
+        return AnswerIds.of_folder(self.state.folder / "keys")
+
+    @cached_property
+    def _gateway(self) -> FlywheelServiceStub:
+        return FlywheelServiceStub(self.state.as_service("gateway", "flywheel"))
+
+    @cached_property
+    def _caller(self) -> FlywheelServiceStub:
+        return FlywheelServiceStub(self.state.as_role(Role.CALLER, "flywheel", "mail"))
 
     def announce(self, segment: str, lines: Sequence[bytes], began: datetime) -> None:
         """Store a segment with these rows, and announce it as gateways do."""
@@ -349,17 +361,15 @@ class Environment:
         )
         spec.start_time.FromDatetime(began)
         spec.end_time.FromDatetime(began)
-        gateway = FlywheelServiceStub(self.state.as_service("gateway", "flywheel"))
-        gateway.CreateTrafficSegment(
+        self._gateway.CreateTrafficSegment(
             pb.CreateTrafficSegmentRequest(
                 parent=PARENT, traffic_segment_id=segment.rpartition("/")[2], traffic_segment=spec
             )
         )
 
     def send_feedback(self, answer_id: str, **fields: object) -> signal_pb2.Feedback:
-        caller = FlywheelServiceStub(self.state.as_role(Role.CALLER, "flywheel", "mail"))
         feedback = signal_pb2.Feedback(answer_id=answer_id, **fields)
-        return caller.CreateFeedback(pb.CreateFeedbackRequest(parent=PARENT, feedback=feedback))
+        return self._caller.CreateFeedback(pb.CreateFeedbackRequest(parent=PARENT, feedback=feedback))
 
 
 def _line(answer_id: str, time: datetime, version: str, text: str, answer: str, user: str) -> bytes:

@@ -189,7 +189,14 @@ def test_a_stock_producer_on_kafka_starts_a_run(state, peers, databases, kafka_b
 
 
 @pytest.mark.parametrize(
-    "point", ["before receipt", "after receipt", "after offsets", "before run", "after run"]
+    "point",
+    [
+        pytest.param("before receipt", marks=pytest.mark.thorough),
+        "after receipt",
+        pytest.param("after offsets", marks=pytest.mark.thorough),
+        pytest.param("before run", marks=pytest.mark.thorough),
+        "after run",
+    ],
 )
 def test_d42_a_kill_at_any_point_neither_loses_nor_doubles_an_event(tmp_path, point):
     database = f"sqlite:///{tmp_path / 'flywheel.db'}"
