@@ -4,7 +4,7 @@ import json
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 
 import yaml
@@ -57,25 +57,29 @@ class Release:
         """Return the manifest of this kind and name."""
         return next(each for each in self.of(kind) if each["metadata"]["name"] == name)
 
-    @property
+    @cached_property
     def engines(self) -> dict[str, JSON]:
         """The templates of engines by kind."""
         data = self.one("ConfigMap", "ratoon-engines")["data"]
-        return {name.removesuffix(".yaml"): yaml.safe_load(text) for name, text in data.items()}
+        return {name.removesuffix(".yaml"): yaml.load(text, yaml.CSafeLoader) for name, text in data.items()}
 
-    @property
+    @cached_property
     def run_workers(self) -> dict[str, JSON]:
         """The templates of dedicated pods of runs, by accelerator."""
         data = self.one("ConfigMap", "ratoon-run-workers")["data"]
         files = {Path(name): text for name, text in data.items()}
-        return {path.stem: yaml.safe_load(text) for path, text in files.items() if path.suffix == ".yaml"}
+        return {
+            path.stem: yaml.load(text, yaml.CSafeLoader)
+            for path, text in files.items()
+            if path.suffix == ".yaml"
+        }
 
     @property
     def run_groups(self) -> list[JSON]:
         """The shared pods of runs in training's configuration."""
         return json.loads(self.one("ConfigMap", "ratoon-run-workers")["data"]["groups.json"])
 
-    @property
+    @cached_property
     def pods(self) -> list[Pod]:
         """Every pod, those of Ray's groups, of engines and of runs too."""
         return [*self._own_pods(), *self._ray_pods(), *self._template_pods()]

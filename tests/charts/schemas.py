@@ -5,6 +5,7 @@ Made into one strict JSON schema a kind, as kubeconform reads them: what a schem
 
 import json
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ GROUPS = ("api__v1", *(f"apis__{group}__v1" for group in (
     "apps", "batch", "networking.k8s.io", "policy", "rbac.authorization.k8s.io", "scheduling.k8s.io",
 )))  # fmt: skip
 REFERENCE = "#/components/schemas/"
+DEFINITIONS = "#/definitions/"
 LOCATION = "{{ .ResourceKind }}{{ .KindSuffix }}.json"
 Schema = dict[str, Any]
 
@@ -27,13 +29,38 @@ def recorded() -> Path:
 
 def write(folder: Path) -> None:
     """A file for each kind that a chart may have."""
+    source = recorded()
     for group in GROUPS:
-        components = json.loads((recorded() / f"{group}_openapi.json").read_text())["components"]["schemas"]
+        components = json.loads((source / f"{group}_openapi.json").read_text())["components"]["schemas"]
         strict = {name: refused(schema) for name, schema in components.items()}
         for name, schema in strict.items():
             for kind in schema.get("x-kubernetes-group-version-kind", []):
-                whole = {"$ref": f"#/definitions/{name}", "definitions": strict}
+                whole = {"$ref": f"{DEFINITIONS}{name}", "definitions": reached(name, strict)}
                 (folder / file_name(kind)).write_text(json.dumps(whole))
+
+
+def reached(name: str, schemas: dict[str, Schema]) -> dict[str, Schema]:
+    """The schema of this name and those that it refers to, which kubeconform reads again in each run."""
+    result: dict[str, Schema] = {}
+    names = [name]
+    while names:
+        if (each := names.pop()) not in result:
+            result[each] = schemas[each]
+            names += [reference.removeprefix(DEFINITIONS) for reference in references(schemas[each])]
+    return result
+
+
+def references(schema: Any) -> Iterator[str]:
+    """Each `$ref` in a schema."""
+    match schema:
+        case list():
+            for each in schema:
+                yield from references(each)
+        case dict():
+            if isinstance(reference := schema.get("$ref"), str):
+                yield reference
+            for each in schema.values():
+                yield from references(each)
 
 
 def file_name(kind: dict[str, str]) -> str:
@@ -53,5 +80,5 @@ def refused(schema: Any) -> Any:
         whole["properties"] = {name: refused(value) for name, value in properties.items()}
         whole.setdefault("additionalProperties", False)
     if "$ref" in whole:
-        whole["$ref"] = whole["$ref"].replace(REFERENCE, "#/definitions/")
+        whole["$ref"] = whole["$ref"].replace(REFERENCE, DEFINITIONS)
     return whole

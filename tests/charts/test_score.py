@@ -34,7 +34,7 @@ EXPLAINED = {
 
 def findings(manifests):
     """Yield each (check, object's name) that kube-score reports."""
-    manifests_text = yaml.safe_dump_all(manifests)
+    manifests_text = yaml.dump_all(manifests, Dumper=yaml.CSafeDumper)
     command = [str(tools.tools() / "kube-score"), "score", "-", "--output-format", "json"]
     done = subprocess.run(command, input=manifests_text, capture_output=True, text=True)
     for scored in json.loads(done.stdout):
