@@ -37,6 +37,7 @@ _PAGE = """<!doctype html>
 """
 _START = """SwaggerUIBundle({
   url: "/openapi.json", dom_id: "#swagger-ui", deepLinking: true, docExpansion: "none", filter: true,
+  defaultModelsExpandDepth: 0,
   tagsSorter: "alpha", operationsSorter: "alpha", validatorUrl: null, displayRequestDuration: true
 });
 """
