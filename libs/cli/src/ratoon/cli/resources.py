@@ -320,22 +320,23 @@ def upload_model(
 
 @models.command("merge")
 def merge_version(context: typer.Context, version: Version) -> None:
-    """Merge the adapter of a version into its base: start a training run whose artifact is the whole model.
+    """Merge the adapter of a version into its base and register the whole model as the next version of the model.
 
-    The run compares the answers of both to prompts of the validation part of the version's own training, and fails with
-    MERGE_DIFFERS if they are not the same. Follow it with `ratoon runs watch`.
+    A training run compares the answers of both to prompts of the validation part of the version's own training, and
+    fails with MERGE_DIFFERS if they are not the same. The registry then verifies and signs the whole model. Its lineage
+    names the run, the data of the version and the version itself.
 
     Example:
       ratoon models merge v1.0
     """
-    from ratoon.client.types import Recipe, RecipeMethod
+    from ratoon.client.types import Lineage, Recipe, RecipeMethod
 
     chosen = session(context)
     known = chosen.client.model_versions.get(_version_name(context, version))
-    run = known.lineage.training_run if known.lineage else ""
-    if not run:
+    lineage = known.lineage or Lineage()
+    if not lineage.training_run:
         raise typer.BadParameter(f"{known.name} was not trained here: it has no training run.")
-    trained = chosen.client.training_runs.get(run)
+    trained = chosen.client.training_runs.get(lineage.training_run)
     task = trained.recipe.task if trained.recipe else None
     created = chosen.client.training_runs.create(
         chosen.parent(),
@@ -344,7 +345,23 @@ def merge_version(context: typer.Context, version: Version) -> None:
         base_artifact_digest=known.artifact_digest,
         recipe=Recipe(method=RecipeMethod.MERGE, task=task),
     )
-    show(created, chosen.output)
+    say(f"Merging in {created.name}.")
+    merged = follow(chosen.client, created.name, chosen.output)
+    registered = chosen.client.model_versions.create(
+        known.name.partition("/versions/")[0],
+        artifact_digest=str(merged["artifactDigest"]),
+        lineage=lineage.model_copy(
+            update={
+                "training_run": created.name,
+                "parent_version": known.name,
+                "evaluation_run": "",
+                "pipeline_run": "",
+            }
+        ),
+        changelog=f"The adapter of {known.name.rpartition('/')[2]}, merged into its base.",
+        golden_source_digest=known.golden_source_digest or trained.validation_digest,
+    )
+    show(follow(chosen.client, registered.name, chosen.output), chosen.output)
 
 
 @models.command("served")

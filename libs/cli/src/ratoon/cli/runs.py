@@ -81,7 +81,12 @@ def create_run(
         typer.Option("--file", "-f", help="YAML or JSON file with the run: parts, recipe, resources."),
     ] = None,
     split: Annotated[
-        str, typer.Option(help="Split whose training and validation parts to use, by full name.")
+        str,
+        typer.Option(
+            help="Split whose training and validation parts to use: its ID, if it belongs to the dataset with the name "
+            "of the project, or its full name.",
+            show_default="the digests in the file",
+        ),
     ] = "",
     changes: Set = None,
     id: Id = "",
