@@ -55,8 +55,9 @@ def assemble(
 
 def engine_host(settings: Settings, artifacts: ArtifactStore) -> tuple[EngineHost, Sequence[Background]]:
     """Return the host of engines, and its background tasks."""
+    client = EngineClient(settings.engine_hang_s)
     if settings.engines == "local":
-        return LocalEngineHost(local_engines(settings), artifacts, EngineClient()), ()
+        return LocalEngineHost(local_engines(settings), artifacts, client), ()
     # Imported here: the Kubernetes client takes a second and 60 MB to import, and most machines do not need it.
     from ratoon.kubernetes.cluster_api import connect
     from ratoon_serving.adapters.engine_deployments import PodEngines
@@ -69,7 +70,7 @@ def engine_host(settings: Settings, artifacts: ArtifactStore) -> tuple[EngineHos
         EngineTimeouts(settings.engine_start_s, settings.placement_timeout_s),
     )
     cluster = connect("ratoon-serving", settings.kubeconfig, settings.namespace)
-    host = KubernetesEngineHost(cluster, config, artifacts, EngineClient())
+    host = KubernetesEngineHost(cluster, config, artifacts, client)
     return host, host.watches
 
 

@@ -38,6 +38,12 @@ class Settings(ClusterSettings):
         gt=0,
         description="On Kubernetes: seconds within which an engine must answer after its pod was created.",
     )
+    engine_hang_s: float = Field(
+        60.0,
+        gt=0,
+        le=300,
+        description="Seconds without an answer after which a ready engine counts as lost and is replaced.",
+    )
     placement_timeout_s: float = Field(
         60.0,
         gt=0,

@@ -106,6 +106,7 @@ def test_an_engine_in_a_long_computation_is_not_hung(monkeypatch, silent_s, stat
 
     monkeypatch.setattr(EngineClient, "_call", answer)
     assert EngineClient().is_hung(None, silent_s) is hung
+    assert EngineClient(70.0).is_hung(None, silent_s) is (hung and silent_s > 70)
 
 
 def test_a_rank_above_the_maximum_is_explained_with_both_numbers():

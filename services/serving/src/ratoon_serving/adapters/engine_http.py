@@ -26,7 +26,6 @@ from ratoon_serving.domain.engine import Check, Engine, EngineState, EngineView
 JSON = dict[str, Any]
 
 _STATUS_S = 5.0
-_HANG_S = 60.0
 _BUSY_S = 300.0
 _ANSWER_S = 60.0
 _ALTERNATIVES = 5
@@ -52,6 +51,10 @@ class Answer:
 class EngineClient:
     """Client of engines; each call opens a connection of its own."""
 
+    def __init__(self, hang_s: float = 60.0) -> None:
+        """`hang_s`: seconds without an answer after which an engine counts as hung."""
+        self._hang_s = hang_s
+
     def view(self, engine: Engine) -> EngineView | None:
         """Return the engine as its process reports it; None while its address does not answer."""
         status = self.status(engine)
@@ -70,7 +73,7 @@ class EngineClient:
 
         An engine whose server still reports that it is ready may be in one step of a long computation.
         """
-        if silent_s <= _HANG_S:
+        if silent_s <= self._hang_s:
             return False
         return silent_s > _BUSY_S or not self._is_well(engine)
 
