@@ -8,7 +8,7 @@ import os
 import signal
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -21,17 +21,20 @@ from ratoon.operations.job_messages import to_json
 from ratoon.operations.jobs import JobFolder
 from ratoon.process.files import write_json
 from ratoon.storage.artifacts import ArtifactStore
+from ratoon.storage.scratch import ScratchStore
 from ratoon.testkit.waiting import until
 from ratoon_evaluation.worker import job as evaluation_job
 from ratoon_registry.worker import job as registry_job
 from ratoon_serving.adapters.engine_http import EngineClient
 from ratoon_serving.domain.attestation import compare, recording
 from ratoon_serving.domain.engine import Engine, EngineState
+from ratoon_training.adapters.curves import StoredCurves
 from ratoon_training.adapters.drivers import recipe_message
 from ratoon_training.domain.errors import BadBaseModel, DataMalformed
 from ratoon_training.domain.neural import Neural
+from ratoon_training.domain.places import FINISH, finish_request, scratch_name
 from ratoon_training.domain.recipes import Method, Recipe
-from ratoon_training.worker import neural_job
+from ratoon_training.worker import estimating, neural_job
 
 LABELS = ("ham", "spam")
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
@@ -120,7 +123,7 @@ def test_a_run_gives_a_model_with_its_curves_and_measurements(place, mails):
     result = mails[2]
     assert result["metrics"]["validation_macro_f1"] == 1
     assert result["metrics"]["core_seconds_per_million_answers"] > 0 and result["parameter_count"] > 0
-    curves = json.loads(place.store.read(result["curves_digest"]))
+    curves = StoredCurves(place.store).read(result["curves_digest"])
     assert len(curves["epochs"]["rows"]) == result["metrics"]["epochs"]
     assert curves["steps"]["rows"][-1][1] < curves["steps"]["rows"][0][1]
     files = {file.path for file in place.store.tree(result["artifact_digest"])}
@@ -147,6 +150,31 @@ def test_a_run_that_is_killed_gives_the_same_digest(place, mails):
         process.send_signal(signal.SIGKILL)
         process.wait(20)
     assert neural_job.run(spec, JobFolder(folder))["artifact_digest"] == result["artifact_digest"]
+
+
+def test_a_run_ends_early_with_the_answers_that_a_sweep_compares(place, mails):
+    train, held, _ = mails
+    folder = place.folder / "finished"
+    ScratchStore(place.store.url, scratch_name(folder.name)).put(FINISH, finish_request(0))
+    recipe = replace(RECIPE, epochs=500.0, patience=0)
+    spec = {**spec_of(recipe, train, held), "record_scores": True}
+    result = place.run(neural_job.run, "finished", spec)
+    assert result["metrics"]["epochs"] < 500
+    scores = json.loads(place.store.read(result["scores_digest"]))
+    assert scores["right"] == [LABELS.index(each) for each in ANSWERS[60:]]
+    hits = sum(a == b for a, b in zip(scores["right"], scores["predicted"], strict=True))
+    assert hits / 20 == result["metrics"]["validation_accuracy"]
+
+
+def test_a_plan_counts_the_tokens_that_the_network_reads(place, mails):
+    train, held, result = mails
+    texts = [" ".join(["meeting"] * 100), "short"] * 10
+    long = place.part(texts, ["ham", "spam"] * 10, "long")
+    planned = place.run(estimating.run, "planned", spec_of(RECIPE, long, held))
+    assert (planned["records"], planned["cut_samples"]) == (20, 10)
+    assert planned["longest_tokens"] > 32 and planned["tokens"] < 20 * 32
+    again = place.run(estimating.run, "planned-on", spec_of(RECIPE, train, held, result["artifact_digest"]))
+    assert 60 < again["tokens"] < 60 * 32
 
 
 def test_it_is_evaluated_next_to_baselines(place, mails):

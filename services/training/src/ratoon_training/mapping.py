@@ -190,6 +190,7 @@ def _recipe(value: Recipe) -> pb.Recipe:
             epochs=value.epochs,
             batch_size=value.batch_size,
             selection_metric=value.selection,
+            optimization=recipe_messages.optimization_message(value),
             neural=neural.message_of(value.neural),
         )
     return pb.Recipe(

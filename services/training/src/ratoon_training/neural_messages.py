@@ -1,7 +1,10 @@
 """Recipes of small neural models to protobuf and back."""
 
 from ratoon.training.v1 import training_run_pb2 as pb
+from ratoon_training.domain.architectures import TokenizerKind
 from ratoon_training.domain.neural import Activation, ClassWeights, EncoderKind, Network, Neural
+
+_Tokenizer = pb.Recipe.Architecture.Tokenizer
 
 
 def message_of(value: Neural) -> pb.Recipe.Neural:
@@ -19,12 +22,8 @@ def message_of(value: Neural) -> pb.Recipe.Neural:
         widths=value.widths if value.network is Network.CNN else (),
         bidirectional=value.bidirectional if value.network.is_recurrent else None,
         activation=kind.Activation.Value(f"ACTIVATION_{value.activation}"),
-        dropout=value.dropout,
-        l1=value.l1,
-        l2=value.l2,
         class_weights=kind.ClassWeights.Value(f"CLASS_WEIGHTS_{value.class_weights}"),
-        clip_norm=value.clip_norm,
-        patience=value.patience,
+        tokenizer=_Tokenizer.Value(f"TOKENIZER_{value.tokenizer}"),
         any_base=value.any_base,
     )
 
@@ -49,15 +48,13 @@ def settings_of(message: pb.Recipe.Neural) -> Neural:
         activation=Activation(kind.Activation.Name(message.activation).removeprefix("ACTIVATION_"))
         if message.activation
         else usual.activation,
-        dropout=message.dropout if message.HasField("dropout") else None,
-        l1=message.l1,
-        l2=message.l2,
         class_weights=ClassWeights(
             kind.ClassWeights.Name(message.class_weights).removeprefix("CLASS_WEIGHTS_")
         )
         if message.class_weights
         else usual.class_weights,
-        clip_norm=message.clip_norm,
-        patience=message.patience,
+        tokenizer=TokenizerKind(_Tokenizer.Name(message.tokenizer).removeprefix("TOKENIZER_"))
+        if message.tokenizer
+        else usual.tokenizer,
         any_base=message.any_base,
     )

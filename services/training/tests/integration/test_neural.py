@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -12,8 +13,10 @@ from ratoon.neural.model import NeuralModel
 from ratoon.neural.networks import head_names
 from ratoon.tasks.classify import Classify
 from ratoon.tasks.regress import Regress
+from ratoon_training.domain.architectures import TokenizerKind
 from ratoon_training.domain.errors import BadBaseModel, ConstantWeights, LossNotFinite, Stopped
 from ratoon_training.domain.neural import Activation, ClassWeights, EncoderKind, Network, Neural
+from ratoon_training.domain.optimization import Optimization, Optimizer, Schedule
 from ratoon_training.domain.recipes import Method, Recipe
 from ratoon_training.worker.checkpoints import Checkpoints
 from ratoon_training.worker.neural_networks import continued, from_scratch, refuse_constants
@@ -28,7 +31,7 @@ TEXTS = [
 ]
 ANSWERS = ["ham", "ham", "spam", "spam"] * 12
 IDS = tuple(f"{n:064d}" for n in range(len(TEXTS)))
-SIZES = Neural(vocab_size=400, hidden_size=16, max_tokens=24, heads=2, patience=50).complete()
+SIZES = Neural(vocab_size=400, hidden_size=16, max_tokens=24, heads=2).complete()
 
 
 def recipe_of(neural: Neural = SIZES, task=TASK, **settings) -> Recipe:
@@ -39,6 +42,8 @@ def recipe_of(neural: Neural = SIZES, task=TASK, **settings) -> Recipe:
         "learning_rate": 5e-3,
         "epochs": 4,
         "batch_size": 8,
+        "weight_decay": 0.01,
+        "patience": 50,
         **settings,
     }
     return Recipe(**{**own, **fields}, neural=neural)
@@ -50,7 +55,12 @@ def training_of(recipe: Recipe, model: NeuralModel, answers=ANSWERS) -> NeuralTr
 
 
 def trained(
-    folder, recipe: Recipe, model: NeuralModel | None = None, reports: Reports | None = None, **settings
+    folder,
+    recipe: Recipe,
+    model: NeuralModel | None = None,
+    reports: Reports | None = None,
+    checkpoint_every_s: float = 10_000.0,
+    **settings,
 ):
     task = recipe.spec
     numbers = [float(each) for each in settings.get("answers", ANSWERS)] if isinstance(task, Regress) else []
@@ -59,7 +69,7 @@ def trained(
     checkpoints = Checkpoints(folder, 1)
     checkpoints.claim()
     try:
-        training.run(checkpoints, 0.0, reports or Reports())
+        training.run(checkpoints, checkpoint_every_s, reports or Reports())
     finally:
         checkpoints.close()
     return model, training
@@ -90,13 +100,16 @@ class StopAt(Reports):
         return self._left < 0
 
 
-@pytest.mark.parametrize("network", [Network.CNN, Network.LSTM])
-def test_a_run_that_was_interrupted_twice_gives_the_same_bytes(tmp_path, network):
-    recipe = recipe_of(replace(SIZES, network=network, l1=1e-5, l2=1e-4, class_weights=ClassWeights.BALANCED))
+@pytest.mark.parametrize(
+    ("network", "optimizer"), [(Network.CNN, Optimizer.ADAMW), (Network.LSTM, Optimizer.MUON)]
+)
+def test_a_run_that_was_interrupted_twice_gives_the_same_bytes(tmp_path, network, optimizer):
+    neural = replace(SIZES, network=network, class_weights=ClassWeights.BALANCED)
+    recipe = recipe_of(neural, optimization=Optimization(optimizer, l1=1e-5))
     whole, at_once = trained(tmp_path / "whole", recipe)
     for steps in (3, 7):
         with pytest.raises(Stopped):
-            trained(tmp_path / "parts", recipe, reports=StopAt(steps))
+            trained(tmp_path / "parts", recipe, reports=StopAt(steps), checkpoint_every_s=0.0)
     parts, resumed = trained(tmp_path / "parts", recipe)
     assert parts.files() == whole.files()
     assert resumed.curves.as_json() == at_once.curves.as_json() and resumed.tokens < at_once.tokens
@@ -261,16 +274,57 @@ def test_balanced_weights_make_labels_count_the_same():
 
 
 def test_penalties_pull_weights_towards_zero(tmp_path):
-    def size(name: str, **settings: float) -> float:
-        model, _ = trained(tmp_path / name, recipe_of(replace(SIZES, **settings), epochs=8))
+    def size(name: str, **settings: Any) -> float:
+        model, _ = trained(tmp_path / name, recipe_of(SIZES, epochs=8, **settings))
         return float(model.module.convolutions[0].weight.detach().abs().mean())
 
     usual = size("none")
-    assert size("l1", l1=1e-2) < usual and size("l2", l2=1e-1) < usual
+    l2 = Optimization(Optimizer.ADAM)
+    assert size("l1", optimization=Optimization(l1=1e-2)) < usual
+    assert size("l2", optimization=l2, weight_decay=1e-1) < usual
+
+
+class FinishAt(Reports):
+    """Requests a training to end with what it has after a step."""
+
+    def __init__(self, step: int) -> None:
+        self._step = step
+
+    def finish_requested(self) -> bool:
+        self._step -= 1
+        return self._step == 0
+
+
+def test_a_training_that_is_ended_early_publishes_its_best_weights(tmp_path):
+    model, training = trained(tmp_path, recipe_of(epochs=40), reports=FinishAt(13))
+    assert training.step == 13 and len(training.curves.epochs) == 3, "the part of an epoch counts as one"
+    best = max(training.curves.epochs, key=lambda row: (row[4], -row[2]))[0]
+    assert training.best_epoch == best
+    assert model.answer(TEXTS[:2]).texts
+
+
+def test_schedule_and_token_budget_decide_rates_and_steps():
+    constant = Optimization(schedule=Schedule.CONSTANT, warmup_steps=2, token_budget=1500)
+    recipe = recipe_of(optimization=constant, epochs=40)
+    training = training_of(recipe, from_scratch(SIZES, TASK, TEXTS, [], 0))
+    for _ in range(3):
+        training._advance(False)
+    assert [row[5] for row in training.curves.steps] == [2.5e-3, 5e-3, 5e-3]
+    tokens = sum(map(len, training._train.ids)) / training.per_epoch
+    assert training.steps == max(1, round(1500 / tokens))
+
+
+@pytest.mark.parametrize("kind", [TokenizerKind.UNIGRAM, TokenizerKind.WORD, TokenizerKind.CHARACTER])
+def test_each_tokenizer_reads_what_it_does_not_know_too(kind):
+    model = from_scratch(replace(SIZES, tokenizer=kind), TASK, TEXTS, [], 0)
+    ids = model.reader.ids(["notes of the meeting", "ξένος"])
+    unknown = model.tokenizer.token_to_id("<unk>")
+    assert unknown not in ids[0] and unknown in ids[1]
+    assert NeuralModel.of_files(model.files()).reader.ids(["notes of the meeting"]) == ids[:1]
 
 
 def test_training_ends_without_a_gain_and_publishes_the_best_epoch(tmp_path):
-    recipe = recipe_of(replace(SIZES, patience=2), learning_rate=1e-2, epochs=60)
+    recipe = recipe_of(SIZES, learning_rate=1e-2, epochs=60, patience=2)
     _, training = trained(tmp_path, recipe)
     assert training.step < training.steps
     losses = training.curves.validation_losses

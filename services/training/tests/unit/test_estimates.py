@@ -15,6 +15,7 @@ from ratoon_training.domain.estimates import (
     problems_of,
     speed_of,
 )
+from ratoon_training.domain.neural import Network, Neural
 from ratoon_training.domain.plan import ResourcePlan
 from ratoon_training.domain.recipes import Accelerator, Architecture, Method, Recipe, Resources
 from ratoon_training.domain.runs import State, Trained, TrainingRun
@@ -57,6 +58,30 @@ def test_the_time_of_a_classical_model_is_not_estimated():
     estimate = estimated(run, SAMPLE, speed_of([], run), 1.0)
     assert (estimate.records, estimate.samples, estimate.seconds, estimate.steps) == (10_000, 10_000, 0.0, 0)
     assert problems_of(run, FITS, estimate, SAMPLE) == ()
+
+
+def test_a_small_neural_model_is_estimated_by_its_own_size_and_by_runs_of_its_network():
+    neural = Neural(Network.GRU).complete()
+    recipe = replace(RECIPE, method=Method.NEURAL, neural=neural, epochs=0.0)
+    run = replace(RUN, recipe=recipe)
+    estimate = estimated(run, SAMPLE, speed_of([], run), 0.0)
+    assert estimate.parameters == estimate.trained_parameters == neural.parameters
+    assert estimate.epochs == 3 and estimate.steps == 1875
+    cnn = replace(run, recipe=replace(recipe, neural=Neural(Network.CNN).complete()))
+    runs = [
+        replace(ended(1000.0, neural.parameters), recipe=recipe),
+        replace(ended(9e9, neural.parameters), recipe=cnn.recipe),
+        ended(9e9, neural.parameters),
+    ]
+    speed = speed_of(runs, run)
+    assert "1 earlier run" in speed.basis
+    assert estimated(run, SAMPLE, speed, 0.0).seconds == pytest.approx(
+        STARTING_S + estimate.tokens / 1000 * (1 + 1000 / 30_000)
+    )
+    cut = replace(SAMPLE, cut_samples=900)
+    problems = problems_of(run, FITS, estimated(run, cut, speed, 0.0), cut)
+    assert [each.reason for each in problems] == ["SAMPLES_CUT"]
+    assert problems[0].message.endswith("raise recipe.neural.max_tokens.")
 
 
 def test_an_adapter_trains_its_own_parameters():

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from ratoon.storage.artifacts import ArtifactStore
@@ -17,6 +18,7 @@ from ratoon.storage.safetensors_header import Tensor
 from ratoon_training.adapters.base_shapes import architecture_of, shape_of
 from ratoon_training.application.commands import BaseModel, NeuralBase
 from ratoon_training.domain.errors import BadBaseModel
+from ratoon_training.domain.neural import Activation, EncoderKind, Network, Neural
 from ratoon_training.domain.recipes import task_of_json
 
 NEURAL_ENCODERS = ("bert", "distilbert", "modernbert")
@@ -66,10 +68,11 @@ class StoredModels:
         """
         files = {file.path: file.sha256 for file in self._store.tree(digest)}
         if NEURAL_CONFIG in files:
-            return NeuralBase(task_of_json(self._object(files, NEURAL_CONFIG)["task"]))
-        kind = self._object(files, "config.json").get("model_type")
-        if kind in NEURAL_ENCODERS and ADAPTER_CONFIG not in files:
-            return NeuralBase()
+            about = self._object(files, NEURAL_CONFIG)
+            return NeuralBase(task_of_json(about["task"]), _sizes(about.get("shape") or {}))
+        config = self._object(files, "config.json")
+        if config.get("model_type") in NEURAL_ENCODERS and ADAPTER_CONFIG not in files:
+            return NeuralBase(None, _encoder_sizes(config))
         if any_base:
             return None
         raise BadBaseModel(
@@ -92,3 +95,44 @@ class StoredModels:
         """Return a JSON object among the files; empty if it is missing."""
         value: dict[str, Any] = json.loads(self._store.read(files[name])) if name in files else {}
         return value
+
+
+def _sizes(shape: Mapping[str, Any]) -> Neural | None:
+    """Return the network in `neural.json` of a small neural model; None if it describes none."""
+    if not shape:
+        return None
+    if encoder := shape.get("encoder"):
+        sizes = _encoder_sizes(encoder)
+        return sizes and replace(sizes, max_tokens=int(shape["max_tokens"]))
+    return Neural(
+        network=Network(shape["network"]),
+        vocab_size=int(shape["vocab_size"]),
+        hidden_size=int(shape["hidden_size"]),
+        layers=int(shape["layers"]),
+        max_tokens=int(shape["max_tokens"]),
+        widths=tuple(shape["widths"]),
+        bidirectional=bool(shape["bidirectional"]),
+        activation=Activation(str(shape["activation"]).upper()),
+    ).complete()
+
+
+def _encoder_sizes(config: Mapping[str, Any]) -> Neural | None:
+    """Return the sizes in `config.json` of an encoder, whose fields have two names; None if it lacks one."""
+    names = {
+        "vocab_size": ("vocab_size", "vocab_size"),
+        "hidden_size": ("hidden_size", "dim"),
+        "layers": ("num_hidden_layers", "n_layers"),
+        "heads": ("num_attention_heads", "n_heads"),
+    }
+    sizes = {field: int(config.get(name) or config.get(other) or 0) for field, (name, other) in names.items()}
+    if not all(sizes.values()):
+        return None
+    return Neural(
+        network=Network.ENCODER,
+        encoder=EncoderKind(str(config["model_type"]).upper()),
+        vocab_size=sizes["vocab_size"],
+        hidden_size=sizes["hidden_size"],
+        layers=sizes["layers"],
+        heads=sizes["heads"],
+        max_tokens=int(config.get("max_position_embeddings") or 512),
+    ).complete()

@@ -11,7 +11,7 @@ from ratoon_training.domain.classical import Classical
 from ratoon_training.domain.distillation import Distillation
 from ratoon_training.domain.errors import BadBaseModel
 from ratoon_training.domain.kinds.table import KINDS
-from ratoon_training.domain.neural import FINE_TUNING_RATE, Neural
+from ratoon_training.domain.neural import EPOCHS_WITHOUT_GAIN, FINE_TUNING_RATE, USUAL_DECAY, Neural
 from ratoon_training.domain.optimization import Lora, Optimization
 from ratoon_training.domain.recipes import (
     USUAL_MAX_TOKENS,
@@ -165,6 +165,8 @@ class NeuralBase:
 
     task: TaskSpec | None = None
     """Task of a neural model; None: an encoder."""
+    sizes: Neural | None = None
+    """Network and its sizes, which a training keeps; None: not known."""
 
 
 def recipe_of(spec: RecipeSpec, base: BaseModel | None, teacher: BaseModel | None = None) -> Recipe:
@@ -256,6 +258,8 @@ def _rate(spec: RecipeSpec, usual: float) -> float:
 def _optimization(spec: RecipeSpec) -> dict[str, Any]:
     """Return the settings of optimizer and schedule as a recipe has them; L2 has no default."""
     usual, stated = Recipe(), spec.optimization
+    if spec.method is Method.NEURAL:
+        usual = replace(usual, weight_decay=USUAL_DECAY, patience=EPOCHS_WITHOUT_GAIN)
     decays = stated.settings.optimizer.decouples_decay and not spec.expert_growth.experts
     decay = usual.weight_decay if decays else 0.0
     return {
@@ -285,20 +289,33 @@ def neural_recipe(spec: RecipeSpec, base: NeuralBase | None) -> Recipe:
     task = base.task if base and base.task and spec.task == Classify() else spec.task
     kind = supported(KINDS, task, "Training")
     texts = kind.answers_are_texts(task)
-    neural = (spec.neural or Neural()).complete()
+    requested = (spec.neural or Neural()).complete()
+    neural = requested
+    if base and base.sizes:
+        sizes, usual_sizes = base.sizes, Neural(network=base.sizes.network)
+        read = sizes.max_tokens if base.task else min(sizes.max_tokens, requested.max_tokens)
+        neural = replace(
+            sizes, max_tokens=read, class_weights=requested.class_weights, any_base=requested.any_base
+        )
+        # The limits are those of networks from scratch; what a base is, it is.
+        requested = replace(usual_sizes, max_tokens=read).complete()
     usual = FINE_TUNING_RATE if base and base.task is None else neural.usual_rate
-    return Recipe(
+    settings = _optimization(spec)
+    if base is None and spec.optimization.settings.dropout is None:
+        settings["optimization"] = replace(spec.optimization.settings, dropout=neural.usual_dropout)
+    recipe = Recipe(
         method=Method.NEURAL,
         labels=() if texts else kind.labels(task),
         task=task if texts else None,
         seed=spec.seed,
-        learning_rate=spec.learning_rate or usual,
+        learning_rate=spec.learning_rate or _rate(spec, usual),
         epochs=spec.epochs,
         batch_size=spec.batch_size or 32,
         selection_metric=spec.selection_metric,
-        weight_decay=0.01,
-        neural=neural,
+        **settings,
+        neural=requested,
     ).checked()
+    return replace(recipe, neural=neural)
 
 
 def _grpo(grpo: Grpo, task: TaskSpec) -> Grpo:

@@ -27,11 +27,11 @@ def stop_run(name: str, store: Store, operations: Operations) -> TrainingRun:
         run = tx.get(TrainingRun, name)
         if run.state.ended or run.stop_requested:
             return run
-        if run.state is not State.RUNNING or run.recipe.method.is_small:
+        if run.recipe.classical is not None:
+            raise NoCheckpoint(f"{name} fits a classical model in one piece. Wait for its end, or cancel it.")
+        if run.state is not State.RUNNING:
             raise NoCheckpoint(
                 f"{name} has no weights yet that could be its result. Wait for its first step, or cancel it."
-                if not run.recipe.method.is_small
-                else f"{name} trains a small model in one piece. Wait for its end, or cancel it."
             )
         operations.wake(tx, name)
         return tx.save(replace(run, stop_requested=True))

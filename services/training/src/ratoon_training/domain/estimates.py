@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from statistics import median
 
+from ratoon_training.domain.neural import Network
 from ratoon_training.domain.plan import ResourcePlan
 from ratoon_training.domain.recipes import Accelerator, Dtype, Method, Objective, Recipe, Resources
 from ratoon_training.domain.runs import State, TrainingRun
@@ -111,7 +112,7 @@ def estimated(run: TrainingRun, sample: DataSample, speed: Speed, hourly_cost: f
     tokens = round(tokens_per_epoch * steps / per_epoch) if per_epoch else 0
     parameters, trained = _parameters(run)
     validated = tokens * sample.validation_records / (3 * sample.records) if sample.records else 0.0
-    seconds = STARTING_S + (tokens + validated) * flops_per_token(parameters, trained) / speed.flops
+    seconds = STARTING_S + (tokens + validated) * _flops_per_token(run, parameters, trained) / speed.flops
     hours = resources.workers * seconds / 3600
     return Estimate(
         steps=steps,
@@ -144,19 +145,23 @@ def problems_of(
 
 
 def _attention(recipe: Recipe, estimate: Estimate) -> Iterator[Problem]:
-    if recipe.method.is_small:
+    if recipe.classical is not None:
         return
     if recipe.batch_size == 1:
         yield Problem(
             "BATCH_OF_ONE",
-            "A step learns from one sample, so that its gradient is mostly noise: raise recipe.batch_size. "
-            "recipe.gradient_accumulation keeps the memory as it is.",
+            "A step learns from one sample, so that its gradient is mostly noise: raise recipe.batch_size."
+            + ("" if recipe.neural else " recipe.gradient_accumulation keeps the memory as it is."),
         )
     if estimate.samples and estimate.cut_samples > CUT_SHARE * estimate.samples:
         yield Problem(
             "SAMPLES_CUT",
             f"{estimate.cut_samples:,} of {estimate.samples:,} samples are longer than the recipe allows and are cut: "
-            "raise recipe.max_tokens or recipe.prompt_tokens, or choose the truncation SEGMENT.",
+            + (
+                "raise recipe.neural.max_tokens."
+                if recipe.neural
+                else "raise recipe.max_tokens or recipe.prompt_tokens, or choose the truncation SEGMENT."
+            ),
         )
     if 0 < estimate.steps < FEW_STEPS:
         yield Problem(
@@ -170,7 +175,8 @@ def speed_of(runs: Sequence[TrainingRun], run: TrainingRun) -> Speed:
     """Return the speed of a run by earlier ones on the same accelerator, else that of the reference machine."""
     parameters, _ = _parameters(run)
     workers = run.resources.workers
-    measured = [speed for each in runs if (speed := _measured(each, run.resources.accelerator))]
+    alike = [each for each in runs if _network(each) is _network(run)]
+    measured = [speed for each in alike if (speed := _measured(each, run.resources.accelerator))]
     similar = [flops for flops, size in measured if 1 / SIMILAR <= size / max(1, parameters) <= SIMILAR]
     known = similar or [flops for flops, _ in measured]
     if known:
@@ -200,6 +206,19 @@ def flops_per_token(parameters: int, trained: int) -> float:
     return 4.0 * parameters + 2.0 * trained
 
 
+def _network(run: TrainingRun) -> Network | None:
+    """Return the network of a small neural model; None: a language model."""
+    return run.recipe.neural.network if run.recipe.neural else None
+
+
+def _flops_per_token(run: TrainingRun, parameters: int, trained: int) -> float:
+    """Return the operations of a step for a token; a small neural model looks vectors of tokens up."""
+    neural = run.recipe.neural
+    if neural is None:
+        return flops_per_token(parameters, trained)
+    return flops_per_token(neural.computed_parameters, neural.computed_parameters)
+
+
 def _measured(run: TrainingRun, accelerator: Accelerator) -> tuple[float, int] | None:
     """Return the operations a second of one worker, and the parameters, of a run that ended; None: not measured."""
     trained = run.trained
@@ -209,7 +228,7 @@ def _measured(run: TrainingRun, accelerator: Accelerator) -> tuple[float, int] |
     if not (math.isfinite(rate) and rate > 0 and trained.parameter_count):
         return None
     _, moving = _parameters(run)
-    flops = rate * flops_per_token(trained.parameter_count, min(moving, trained.parameter_count))
+    flops = rate * _flops_per_token(run, trained.parameter_count, min(moving, trained.parameter_count))
     return flops / run.resources.workers, trained.parameter_count
 
 
@@ -223,6 +242,8 @@ def _parameters(run: TrainingRun) -> tuple[int, int]:
     if recipe.method is Method.LORA and shape is not None:
         adapter = shape.adapter_parameters(recipe.lora_rank)
         return parameters + adapter, adapter
+    if recipe.expert_growth.experts and shape is not None:
+        return parameters, shape.stacked_parameters or parameters
     return parameters, parameters
 
 

@@ -4,6 +4,8 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
+from ratoon_training.domain.architectures import TokenizerKind
+
 MAX_VOCABULARY = 65_536
 MAX_HIDDEN = 2_048
 MAX_LAYERS = 24
@@ -15,6 +17,12 @@ SAMPLES_SHOWN = 20_000
 """Samples that a run without a number of epochs shows at most."""
 FINE_TUNING_RATE = 5e-5
 """Learning rate of an encoder that was trained before on other texts."""
+VOCABULARY = "recipe.neural.vocab_size"
+"""Field that limits the tokenizer of a small neural model."""
+ENCODER_DROPOUT = 0.1
+"""Share of values that a step of an encoder leaves out, where a request states none."""
+USUAL_DECAY, EPOCHS_WITHOUT_GAIN = 0.01, 3
+"""Decoupled weight decay, and epochs without a gain after which a run ends, where a request states none."""
 _RATE, _ENCODER_RATE = 1e-3, 5e-4
 
 
@@ -59,7 +67,7 @@ class ClassWeights(StrEnum):
 
 @dataclass(frozen=True)
 class Neural:
-    """Network and training of a small neural model. Zeros and None take the default of the network."""
+    """Network of a small neural model. Zeros and None take the default of the network."""
 
     network: Network = Network.CNN
     encoder: EncoderKind = EncoderKind.BERT
@@ -71,12 +79,8 @@ class Neural:
     widths: tuple[int, ...] = ()
     bidirectional: bool | None = None
     activation: Activation = Activation.RELU
-    dropout: float | None = None
-    l1: float = 0.0
-    l2: float = 0.0
     class_weights: ClassWeights = ClassWeights.NONE
-    clip_norm: float = 0.0
-    patience: int = 0
+    tokenizer: TokenizerKind = TokenizerKind.BYTE_BPE
     any_base: bool = False
     """True: begin from scratch if the base is neither a neural model of the task nor an encoder."""
 
@@ -84,6 +88,11 @@ class Neural:
     def usual_rate(self) -> float:
         """Return the learning rate of a model from scratch."""
         return _ENCODER_RATE if self.network is Network.ENCODER else _RATE
+
+    @property
+    def usual_dropout(self) -> float:
+        """Return the share of values that a step of a model from scratch leaves out."""
+        return ENCODER_DROPOUT if self.network is Network.ENCODER else 0.3
 
     def complete(self) -> "Neural":
         """Return these settings with the defaults of the network in place of zeros and None."""
@@ -97,24 +106,27 @@ class Neural:
             max_tokens=self.max_tokens or 256,
             widths=self.widths or USUAL_WIDTHS,
             bidirectional=True if self.bidirectional is None else self.bidirectional,
-            dropout=(0.1 if is_encoder else 0.3) if self.dropout is None else self.dropout,
-            clip_norm=self.clip_norm or 1.0,
-            patience=self.patience or 3,
         )
 
     @property
     def parameters(self) -> int:
         """Return about how many weights a model from scratch has."""
-        size, table = self.hidden_size, self.vocab_size * self.hidden_size
+        positions = self.max_tokens if self.network is Network.ENCODER else 0
+        return (self.vocab_size + positions) * self.hidden_size + self.computed_parameters
+
+    @property
+    def computed_parameters(self) -> int:
+        """Return about how many weights each token is multiplied with: all but the vectors of tokens and positions."""
+        square = self.hidden_size**2
         match self.network:
             case Network.CNN:
-                return table + sum(self.widths) * size * size
+                return sum(self.widths) * square
             case Network.MLP:
-                return table + self.layers * size * size
+                return self.layers * square
             case Network.ENCODER:
-                return table + self.max_tokens * size + self.layers * 12 * size * size
+                return self.layers * 12 * square
         gates = {Network.LSTM: 4, Network.GRU: 3}.get(self.network, 1)
-        return table + self.layers * gates * 2 * size * size * (3 if self.bidirectional else 1)
+        return self.layers * gates * 2 * square * (3 if self.bidirectional else 1)
 
     def activation_floats(self, batch_size: int) -> int:
         """Return about how many numbers a step keeps for its backward pass."""
@@ -132,6 +144,7 @@ class Neural:
             "encoder": EncoderKind,
             "activation": Activation,
             "class_weights": ClassWeights,
+            "tokenizer": TokenizerKind,
             "widths": tuple,
         }
         return Neural(**{name: kinds.get(name, lambda own: own)(each) for name, each in known.items()})
@@ -139,7 +152,6 @@ class Neural:
     def faults(self) -> list[tuple[str, bool, str]]:
         """Return each limit of complete settings: the field, whether it is broken, and what it is."""
         is_encoder = self.network is Network.ENCODER
-        dropout = self.dropout or 0.0
         return [
             (
                 "vocab_size",
@@ -159,9 +171,4 @@ class Neural:
                 len(self.widths) > MAX_WIDTHS or not all(1 <= width <= MAX_WIDTH for width in self.widths),
                 f"must be at most {MAX_WIDTHS} widths of 1 to {MAX_WIDTH} tokens",
             ),
-            ("dropout", not 0 <= dropout < 1, "must be 0 to below 1"),
-            ("l1", not 0 <= self.l1 <= 1, "must be 0 to 1"),
-            ("l2", not 0 <= self.l2 <= 1, "must be 0 to 1"),
-            ("clip_norm", not 0 < self.clip_norm <= 1e6, "must be above 0 and at most 1,000,000"),
-            ("patience", not 1 <= self.patience <= 1000, "must be 1 to 1,000"),
         ]

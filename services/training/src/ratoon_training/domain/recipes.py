@@ -19,7 +19,7 @@ from ratoon_training.domain.classical import Classical
 from ratoon_training.domain.distillation import Distillation, Level
 from ratoon_training.domain.errors import AcceleratorRefused, BadRecipe
 from ratoon_training.domain.kinds.table import KINDS
-from ratoon_training.domain.neural import Neural
+from ratoon_training.domain.neural import SAMPLES_SHOWN, Neural
 from ratoon_training.domain.optimization import USUAL_DECAY, Lora, Optimization, Optimizer
 from ratoon_training.domain.rewards import Grpo
 
@@ -121,6 +121,9 @@ _DEFAULTS = {
     ),
     Method.LORA: Defaults(learning_rate=2e-4, epochs=1.0, language_model_weight=0.0),
     Method.MERGE: Defaults(learning_rate=2e-4, epochs=1.0, language_model_weight=0.0),
+    Method.NEURAL: Defaults(
+        learning_rate=1e-3, epochs=0.0, language_model_weight=0.0, samples_shown=SAMPLES_SHOWN
+    ),
 }
 """Chosen by `bench/quality`: a continued model need not learn again what it has learned of texts."""
 _TEXT_DEFAULTS = {
@@ -470,7 +473,11 @@ def _limits(recipe: Recipe) -> list[tuple[str, bool, str]]:
     if recipe.classical is not None:
         return [*_classical_limits(recipe, recipe.classical), *_training_limits(recipe)]
     if recipe.neural is not None:
-        return [*_neural_limits(recipe, recipe.neural), *_training_limits(recipe)]
+        return [
+            *_neural_limits(recipe, recipe.neural),
+            *_training_limits(recipe),
+            *_optimization_limits(recipe),
+        ]
     shape = architectures.limits(recipe.architecture) if recipe.method is Method.FROM_SCRATCH else []
     return [
         *_training_limits(recipe),

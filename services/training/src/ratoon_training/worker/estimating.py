@@ -3,19 +3,22 @@
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from tokenizers import Tokenizer
 
 from ratoon.jobs.v1.job_pb2 import JobEnvironment
 from ratoon.jobs.v1.training_jobs_pb2 import TrainingEstimate, TrainingSpec
 from ratoon.operations.job_messages import from_json, to_json
 from ratoon.operations.jobs import JobFolder
 from ratoon.storage.artifacts import ArtifactStore, TreeFile
+from ratoon_training.domain.neural import VOCABULARY as NEURAL_VOCABULARY
+from ratoon_training.domain.neural import Neural
 from ratoon_training.domain.recipes import Recipe
 from ratoon_training.worker import text
 from ratoon_training.worker.prepare import tokenize
@@ -53,6 +56,9 @@ def _estimate(spec: TrainingSpec, store: ArtifactStore, recipe: Recipe, folder: 
     if recipe.method.is_small:
         texts = [each or "" for each in train.column(_TEXT).to_pylist()] if train is not None else []
         estimate.samples = len(texts)
+        if recipe.neural is not None:
+            _measure_neural(estimate, spec.base, store, recipe.neural, texts)
+            return estimate
         estimate.tokens = sum(map(len, texts)) // _CHARS_A_TOKEN
         return estimate
     samples = {
@@ -121,6 +127,25 @@ def _measure(
         estimate.cut_samples = int(counts.get("truncated_samples", round(share * units)))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _measure_neural(
+    estimate: TrainingEstimate, base: str, store: ArtifactStore, neural: Neural, texts: Sequence[str]
+) -> None:
+    """Count the tokens of the sample: by the tokenizer of the base, else by one that is trained on the sample."""
+    if not texts:
+        return
+    files = {file.path: file.sha256 for file in store.tree(base)} if base else {}
+    if "tokenizer.json" in files:
+        tokenizer = Tokenizer.from_str(store.read(files["tokenizer.json"]).decode())
+    else:
+        tokenizer = text.train_tokenizer(texts, (), neural.vocab_size, neural.tokenizer, NEURAL_VOCABULARY)
+    tokenizer.no_truncation()
+    # One more token opens each text.
+    lengths = np.array([1 + len(each.ids) for each in tokenizer.encode_batch(list(texts))])
+    estimate.tokens = int(np.minimum(lengths, neural.max_tokens).sum())
+    estimate.longest_tokens = int(lengths.max())
+    estimate.cut_samples = int((lengths > neural.max_tokens).sum())
 
 
 def _label_problems(

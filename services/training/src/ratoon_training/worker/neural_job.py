@@ -10,6 +10,7 @@ import resource
 import shutil
 import time
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -22,16 +23,19 @@ from ratoon.neural.model import NeuralModel
 from ratoon.operations.job_messages import from_json, to_json
 from ratoon.operations.jobs import JobFolder
 from ratoon.storage.artifacts import ArtifactStore
+from ratoon.storage.scratch import ScratchStore
 from ratoon.tasks import regress
 from ratoon.tasks.classify import Classify
 from ratoon.tasks.regress import Regress
 from ratoon_training.domain.errors import AcceleratorRefused, DataMalformed
+from ratoon_training.domain.places import scratch_name
 from ratoon_training.domain.recipes import Accelerator, Recipe
 from ratoon_training.worker.checkpoints import Checkpoints
 from ratoon_training.worker.curves import CurveFile
 from ratoon_training.worker.labelled import Part, check_disjoint, read_part
 from ratoon_training.worker.neural_networks import continued, from_scratch
 from ratoon_training.worker.neural_training import Data, NeuralTraining, Reports
+from ratoon_training.worker.reporting import FinishRequest
 from ratoon_training.worker.task_queue import TrainingTask
 from ratoon_training.worker.unread import unread_attachments
 
@@ -63,7 +67,7 @@ def run(spec: dict[str, Any], job: JobFolder) -> dict[str, Any]:
             Data.of(model, held.ids, held.texts, held.answers),
             curve,
         )
-        training.run(checkpoints, task.checkpoint_every_s, _JobReports(job))
+        training.run(checkpoints, task.checkpoint_every_s, _JobReports(job, task))
     finally:
         checkpoints.close()
         curve.close()
@@ -72,14 +76,17 @@ def run(spec: dict[str, Any], job: JobFolder) -> dict[str, Any]:
     saved = _saved(model, len(train.ids))
     digests = _published(store, job, task, saved, training, origin)
     started = time.process_time()
-    saved.answer(held.texts)
+    answers = saved.answer(held.texts).texts
     answering = time.process_time() - started
+    if task.record_scores and isinstance(saved.task, Classify) and not saved.task.multi_label:
+        scores = _answers_by_record(saved.task, held.answers, answers)
+        digests["scores_digest"] = store.put_bytes(json.dumps(scores).encode())
     measured = {
         **_validation(training),
         **unread_attachments(store, str(spec["train"])),
         "records": float(len(train.texts)),
         "epochs": float(len(training.curves.epochs)),
-        "best_epoch": float(training.best_epoch),
+        "published_epoch": float(training.best_epoch),
         "tokens_per_second": training.tokens / max(1e-9, training.seconds),
         "core_seconds_per_million_answers": 1e6 * answering / len(held.texts),
         "seconds": time.monotonic() - begun,
@@ -97,18 +104,26 @@ def run(spec: dict[str, Any], job: JobFolder) -> dict[str, Any]:
 class _JobReports(Reports):
     """Reports of a training in the job's folder."""
 
-    def __init__(self, job: JobFolder) -> None:
+    def __init__(self, job: JobFolder, task: TrainingTask) -> None:
         self._job, self._reported = job, 0.0
+        scratch = ScratchStore(task.artifacts, scratch_name(Path(task.work).name))
+        self._request = FinishRequest(scratch, task.fence)
+        self._validations = 0
 
     def stop_requested(self) -> bool:
         """Return True if the platform asked the run to stop."""
         return self._job.stop_requested()
 
+    def finish_requested(self) -> bool:
+        """Return True if the platform asked the run to end early, with its best weights so far."""
+        return self._request.is_set()
+
     def step(self, training: NeuralTraining) -> None:
-        """Report a step, at most twice a second."""
-        if time.monotonic() - self._reported < _EVERY_S:
+        """Report each validation, and a step at most twice a second."""
+        validations = len(training.curves.epochs)
+        if validations == self._validations and time.monotonic() - self._reported < _EVERY_S:
             return
-        self._reported = time.monotonic()
+        self._reported, self._validations = time.monotonic(), validations
         last, done = training.curves.steps[-1], training.step / training.steps
         rate = training.tokens / max(1e-9, training.seconds)
         self._job.progress(
@@ -117,16 +132,23 @@ class _JobReports(Reports):
             done=training.step,
             total=training.steps,
             unit="steps",
+            remaining_s=training.remaining_s,
             metrics={
                 "loss": last[1],
                 "answer_loss": last[2],
                 "gradient_norm": last[4],
                 "learning_rate": last[5],
                 "tokens_per_second": rate,
+                "memory_bytes": _resident_bytes(),
                 "epoch": training.step / training.per_epoch,
                 **training.curves.validation,
             },
         )
+
+
+def _resident_bytes() -> float:
+    """Return the resident memory of this process."""
+    return float(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 def _device(task: TrainingTask) -> torch.device:
@@ -161,11 +183,11 @@ def _model(
         _checked_numbers(kind, held)
     if task.base:
         base = store.fetch_tree(task.base, folder / "base")
-        model = continued(base, neural, kind, numbers, recipe.seed)
+        model = continued(base, neural, kind, numbers, recipe.seed, recipe.optimization.dropout)
         shutil.rmtree(folder / "base", ignore_errors=True)
         if model is not None:
             return model, f"Trained on from {task.base[:12]}."
-    model = from_scratch(neural, kind, train.texts, numbers, recipe.seed)
+    model = from_scratch(neural, kind, train.texts, numbers, recipe.seed, recipe.optimization.dropout)
     if task.base:
         return model, f"From scratch: {task.base[:12]} is no small neural model."
     return model, ""
@@ -224,7 +246,7 @@ def _published(
     folder = job.path / "model"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    curves = {**training.curves.as_json(), "diagnosis": _diagnosis(training, origin)["remedy"]}
+    curves = {"curves": training.curves.as_json(), "diagnosis": _diagnosis(training, origin)["remedy"]}
     try:
         model.save(folder)
         (folder / "recipe.json").write_text(_json(_stated(task.recipe, task.base, model)))
@@ -233,6 +255,16 @@ def _published(
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     return {"artifact_digest": digest, "curves_digest": store.put_bytes(_json(curves).encode())}
+
+
+def _answers_by_record(task: Classify, right: Sequence[str], predicted: Sequence[str]) -> dict[str, Any]:
+    """Return the right and the predicted label of each validation record, as `record_scores` has them."""
+    place = {label: number for number, label in enumerate(task.labels)}
+    return {
+        "labels": len(place),
+        "right": [place[each] for each in right],
+        "predicted": [place[each] for each in predicted],
+    }
 
 
 def _stated(recipe: Recipe, base: str, model: NeuralModel) -> dict[str, Any]:
@@ -246,6 +278,13 @@ def _stated(recipe: Recipe, base: str, model: NeuralModel) -> dict[str, Any]:
         "learning_rate": recipe.learning_rate,
         "epochs": recipe.epochs,
         "batch_size": recipe.batch_size,
+        "optimization": {
+            **recipe.optimization.as_json(),
+            "warmup": recipe.warmup,
+            "weight_decay": recipe.weight_decay,
+            "clip_norm": recipe.clip_norm,
+            "patience": recipe.patience,
+        },
         "neural": asdict(recipe.neural),
     }
 

@@ -26,7 +26,7 @@ from ratoon.tasks import regress
 from ratoon.tasks.classify import Classify
 from ratoon_training.domain.errors import BadBaseModel
 from ratoon_training.domain.initialisation import refuse_constant, standard_deviation
-from ratoon_training.domain.neural import EncoderKind, Neural
+from ratoon_training.domain.neural import ENCODER_DROPOUT, VOCABULARY, EncoderKind, Neural
 from ratoon_training.worker.text import BOS, PAD, train_tokenizer
 
 EMBEDDING_DEVIATION = 0.1
@@ -45,10 +45,15 @@ deviation of large encoders, 0.02, attention passes too little of a text to the 
 
 
 def from_scratch(
-    neural: Neural, task: Task, texts: Sequence[str], numbers: Sequence[float], seed: int
+    neural: Neural,
+    task: Task,
+    texts: Sequence[str],
+    numbers: Sequence[float],
+    seed: int,
+    dropout: float | None = None,
 ) -> NeuralModel:
-    """Return a new model, with a tokenizer of the training part."""
-    tokenizer = train_tokenizer(texts, (), neural.vocab_size)
+    """Return a new model, with a tokenizer of the training part; `dropout` None is that of the network."""
+    tokenizer = train_tokenizer(texts, (), neural.vocab_size, neural.tokenizer, VOCABULARY)
     ids = tokenizer.get_vocab()
     start = ids[BOS]
     tokenizer.post_processor = TemplateProcessing(single=f"{BOS} $A", special_tokens=[(BOS, start)])
@@ -61,7 +66,7 @@ def from_scratch(
         widths=neural.widths,
         bidirectional=bool(neural.bidirectional),
         activation=neural.activation.value.lower(),
-        dropout=neural.dropout or 0.0,
+        dropout=neural.usual_dropout if dropout is None else dropout,
         pad=ids[PAD],
     )
     if shape.network is Network.ENCODER:
@@ -72,18 +77,23 @@ def from_scratch(
 
 
 def continued(
-    folder: Path, neural: Neural, task: Task, numbers: Sequence[float], seed: int
+    folder: Path,
+    neural: Neural,
+    task: Task,
+    numbers: Sequence[float],
+    seed: int,
+    dropout: float | None = None,
 ) -> NeuralModel | None:
-    """Return the model that training begins with from a base's directory.
+    """Return the model that training begins with from a base's directory; `dropout` None is that of the base.
 
     None if the base is neither a neural model of the same kind of task nor an encoder, and `any_base`; else it raises
     BadBaseModel.
     """
     try:
         if (folder / NEURAL_CONFIG).exists():
-            return _resumed(folder, task, seed)
+            return _resumed(folder, task, seed, dropout)
         if (folder / "config.json").exists():
-            return _encoder(folder, neural, task, numbers, seed)
+            return _encoder(folder, neural, task, numbers, seed, dropout)
         raise BadArtifact("It holds no model.")
     except (BadArtifact, KeyError, OSError, RuntimeError, SafetensorError, ValueError) as error:
         if neural.any_base:
@@ -152,11 +162,11 @@ def _initialised(about: About, seed: int) -> nn.Module:
     return module
 
 
-def _resumed(folder: Path, task: Task, seed: int) -> NeuralModel:
+def _resumed(folder: Path, task: Task, seed: int, dropout: float | None) -> NeuralModel:
     """Return a neural model with a head for the task: rows of labels that it has are kept, by name."""
     base = NeuralModel.load(folder)
     about = with_task(base, task)
-    about = replace(about, shape=_labelled(about.shape, task), seed=seed)
+    about = replace(about, shape=_labelled(_with_dropout(about.shape, dropout), task), seed=seed)
     module = _initialised(about, seed)
     old, heads = base.module.state_dict(), head_names(module)
     module.load_state_dict({**module.state_dict(), **{n: v for n, v in old.items() if n not in heads}})
@@ -176,7 +186,14 @@ def _places(old: Task, new: Task) -> list[tuple[int, int]]:
     return [(place, old.labels.index(label)) for place, label in enumerate(new.labels) if label in old.labels]
 
 
-def _encoder(folder: Path, neural: Neural, task: Task, numbers: Sequence[float], seed: int) -> NeuralModel:
+def _encoder(
+    folder: Path,
+    neural: Neural,
+    task: Task,
+    numbers: Sequence[float],
+    seed: int,
+    dropout: float | None,
+) -> NeuralModel:
     """Return an encoder of a directory of Hugging Face with a new head."""
     from transformers import AutoModelForSequenceClassification
 
@@ -190,15 +207,16 @@ def _encoder(folder: Path, neural: Neural, task: Task, numbers: Sequence[float],
     if max(tokenizer.get_vocab(with_added_tokens=True).values(), default=0) >= int(config["vocab_size"]):
         raise BadArtifact("Its tokenizer has tokens that its weights have no vector for.")
     positions = int(config.get("max_position_embeddings", neural.max_tokens))
+    share = ENCODER_DROPOUT if dropout is None else dropout
     shape = Shape(
         network=Network.ENCODER,
         vocab_size=int(config["vocab_size"]),
         hidden_size=int(config.get("hidden_size", config.get("dim", 0))),
         layers=int(config.get("num_hidden_layers", config.get("n_layers", 0))),
         max_tokens=min(neural.max_tokens, positions),
-        dropout=neural.dropout or 0.0,
+        dropout=share,
         pad=int(config.get("pad_token_id") or 0),
-        encoder={**config, **_dropouts(str(kind), neural.dropout or 0.0)},
+        encoder={**config, **_dropouts(str(kind), share)},
     )
     mean, deviation = _moments(numbers)
     about = About(task, _labelled(shape, task), mean, deviation, seed)
@@ -257,6 +275,16 @@ def _dropouts(kind: str, dropout: float) -> dict[str, float]:
         "modernbert": ("embedding_dropout", "mlp_dropout", "attention_dropout", "classifier_dropout"),
     }
     return dict.fromkeys(names[kind], dropout)
+
+
+def _with_dropout(shape: Shape, dropout: float | None) -> Shape:
+    """Return a shape that leaves out this share of values; None: its own."""
+    if dropout is None:
+        return shape
+    encoder = shape.encoder
+    if encoder:
+        encoder = {**encoder, **_dropouts(str(encoder["model_type"]), dropout)}
+    return replace(shape, dropout=dropout, encoder=encoder)
 
 
 def _labelled(shape: Shape, task: Task) -> Shape:

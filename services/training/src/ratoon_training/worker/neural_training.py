@@ -16,18 +16,22 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ratoon.neural.model import NeuralModel, answers_of, rows_of
+from ratoon.neural.networks import head_names
 from ratoon.tasks import regress
 from ratoon.tasks.classify import Classify
 from ratoon.tasks.regress import Regress
 from ratoon_training.domain.errors import LossNotFinite, Stopped
 from ratoon_training.domain.neural import SAMPLES_SHOWN, ClassWeights, Neural
 from ratoon_training.domain.recipes import Recipe
-from ratoon_training.domain.schedule import batches, chosen_epochs, judge, learning_rate
+from ratoon_training.domain.schedule import batches, chosen_epochs, judge, scheduled_rate
+from ratoon_training.worker import optimizers
 from ratoon_training.worker.checkpoints import Checkpoints
 from ratoon_training.worker.curves import CurveFile, Curves
 from ratoon_training.worker.neural_networks import targets_of
 from ratoon_training.worker.scores import LABEL_SCORES, NUMBER_SCORES, macro_f1, number_scores
 
+_BETAS = (0.9, 0.999)
+"""Decays of the moments of Adam: the steps of small models differ more than those of language models."""
 _MAX_WEIGHT = 10.0
 """Weight of a label that a record may have besides others, at most."""
 
@@ -57,6 +61,10 @@ class Reports:
         """Return True if the training must end."""
         return False
 
+    def finish_requested(self) -> bool:
+        """Return True if the training must end early, with its best weights so far."""
+        return False
+
     def step(self, training: "NeuralTraining") -> None:
         """Report a step."""
 
@@ -73,20 +81,24 @@ class NeuralTraining:
         self._module = model.module
         self._device = next(self._module.parameters()).device
         self._weights = _label_weights(self._neural, model, train).to(self._device)
-        self._optimizer = torch.optim.AdamW(
-            _groups(self._module, recipe.weight_decay), lr=recipe.learning_rate, foreach=False
-        )
+        self._named = dict(self._module.named_parameters())
+        self._optimizer = optimizers.build(self._named, recipe, _outer(model), _BETAS)
         scores = NUMBER_SCORES if isinstance(model.task, Regress) else LABEL_SCORES
         self.curves = Curves(scores=scores, selection=recipe.selection)
-        self.step, self._ended = 0, False
+        self.step, self._first, self._ended = 0, 0, False
         self.per_epoch = -(-len(train.ids) // recipe.batch_size)
         epochs = recipe.epochs or chosen_epochs(len(train.ids), SAMPLES_SHOWN)
-        self.steps = max(1, round(epochs * self.per_epoch))
+        self.steps = self._affordable(max(1, round(epochs * self.per_epoch)))
         self._best: dict[str, Tensor] = {}
         self._factor, self._plan = 1.0, (-1, [[0]])
         self._begun = time.monotonic()
         self.tokens = 0.0
         """Tokens that this attempt has read."""
+
+    def _affordable(self, steps: int) -> int:
+        """Return the steps that the token budget allows, at least one."""
+        budget, tokens = self._recipe.optimization.token_budget, sum(map(len, self._train.ids))
+        return max(1, min(steps, round(self.per_epoch * budget / tokens))) if budget and tokens else steps
 
     @property
     def seconds(self) -> float:
@@ -94,9 +106,14 @@ class NeuralTraining:
         return time.monotonic() - self._begun
 
     @property
+    def remaining_s(self) -> float:
+        """Return the seconds to the last step, at the pace of this attempt."""
+        return self.seconds / max(1, self.step - self._first) * (self.steps - self.step)
+
+    @property
     def best_epoch(self) -> int:
         """Return the epoch whose weights are published, counted from 1."""
-        return judge(self.curves.validation_losses, self._scores(), self._neural.patience).best + 1
+        return judge(self.curves.validation_losses, self._scores(), self._recipe.patience).best + 1
 
     def run(self, checkpoints: Checkpoints, every_s: float, reports: Reports) -> None:
         """Train to the end, from the newest checkpoint; then the model has the weights of the best epoch."""
@@ -106,7 +123,7 @@ class NeuralTraining:
         while not self._ended:
             if reports.stop_requested():
                 raise Stopped("Stopped on request.")
-            self._advance()
+            self._advance(reports.finish_requested())
             reports.step(self)
             if time.monotonic() - saved >= every_s:
                 checkpoints.save_later(self.step, self._tensors(), self._state())
@@ -115,7 +132,7 @@ class NeuralTraining:
         self._module.load_state_dict(self._best)
         self._module.eval()
 
-    def _advance(self) -> None:
+    def _advance(self, is_last: bool) -> None:
         """Do a step; at the end of an epoch, and of the training, validate."""
         epoch, within = divmod(self.step, self.per_epoch)
         row = self._step(self._batch(epoch, within))
@@ -126,8 +143,9 @@ class NeuralTraining:
             self._curve.step(
                 row, self.curves.step_columns, self.seconds, self.tokens / max(1e-9, self.seconds)
             )
-        if within + 1 == self.per_epoch or self.step == self.steps:
+        if within + 1 == self.per_epoch or self.step == self.steps or is_last:
             self._validate()
+        self._ended |= is_last
 
     def _batch(self, epoch: int, within: int) -> list[int]:
         if self._plan[0] != epoch:
@@ -138,9 +156,7 @@ class NeuralTraining:
 
     def _step(self, batch: Sequence[int]) -> list[float]:
         torch.manual_seed(_seed(self._recipe.seed, self.step))
-        rate = self._factor * learning_rate(
-            self.step, self.steps, self._recipe.learning_rate, self._recipe.warmup
-        )
+        rate = scheduled_rate(self._recipe, self.step, self.steps, self._factor * self._recipe.learning_rate)
         for group in self._optimizer.param_groups:
             group["lr"] = rate
         rows, lengths = rows_of([self._train.ids[place] for place in batch], self.model.about.shape.pad)
@@ -150,13 +166,14 @@ class NeuralTraining:
         if not torch.isfinite(loss):
             raise LossNotFinite(
                 f"The loss of step {self.step + 1} is {loss.item()}: lower recipe.learning_rate "
-                f"({self._recipe.learning_rate:g}) or recipe.neural.clip_norm ({self._neural.clip_norm:g})."
+                f"({self._recipe.learning_rate:g}) or recipe.optimization.clip_norm "
+                f"({self._recipe.clip_norm:g})."
             )
         loss.backward()
         value = loss.item()
         penalty = self._penalise()
         norm = float(
-            nn.utils.clip_grad_norm_(self._module.parameters(), self._neural.clip_norm, foreach=False)
+            nn.utils.clip_grad_norm_(self._module.parameters(), self._recipe.clip_norm, foreach=False)
         )
         self._optimizer.step()
         return [self.step + 1, value + penalty, value, 0.0, norm, rate, float(lengths.sum())]
@@ -171,15 +188,12 @@ class NeuralTraining:
 
     @torch.no_grad()
     def _penalise(self) -> float:
-        """Add the gradients of L1 and L2 of the matrices; return their part of the loss."""
-        neural, part = self._neural, 0.0
-        if not neural.l1 and not neural.l2:
+        """Add the gradient of L1 of the matrices; return its part of the loss."""
+        l1 = self._recipe.optimization.l1
+        if not l1:
             return 0.0
-        for weight in self._module.parameters():
-            if weight.dim() > 1 and weight.grad is not None:
-                weight.grad += neural.l1 * weight.sign() + neural.l2 * weight
-                part += neural.l1 * float(weight.abs().sum()) + neural.l2 * 0.5 * float(weight.square().sum())
-        return part
+        optimizers.penalise(self._named, l1)
+        return l1 * sum(float(each.abs().sum()) for each in self._named.values() if each.dim() > 1)
 
     def _validate(self) -> None:
         outputs = self.model.outputs(self._held.ids)
@@ -189,7 +203,7 @@ class NeuralTraining:
         self.curves.epochs.append(row)
         if self._curve is not None:
             self._curve.epoch(row, self.curves.scores)
-        verdict = judge(self.curves.validation_losses, self._scores(), self._neural.patience)
+        verdict = judge(self.curves.validation_losses, self._scores(), self._recipe.patience)
         self._factor = verdict.rate_factor
         if verdict.best == len(self.curves.epochs) - 1:
             self._best = {name: value.detach().clone() for name, value in self._module.state_dict().items()}
@@ -210,10 +224,8 @@ class NeuralTraining:
     def _tensors(self) -> dict[str, Tensor]:
         tensors = {f"model.{name}": value for name, value in self._module.state_dict().items()}
         tensors |= {f"best.{name}": value for name, value in self._best.items()}
-        for name, weight in self._module.named_parameters():
-            for key, value in self._optimizer.state[weight].items():
-                tensors[f"optimizer.{key}.{name}"] = value
-        return tensors
+        held = optimizers.tensors(self._optimizer, self._named)
+        return {**tensors, **{f"optimizer.{name}": value for name, value in held}}
 
     def _state(self) -> dict[str, Any]:
         rows = self.curves
@@ -224,16 +236,12 @@ class NeuralTraining:
         if checkpoint is None:
             return
         state, tensors = checkpoint.state, checkpoint.tensors
-        self.step, self._factor = int(state["step"]), float(state["factor"])
+        self.step = self._first = int(state["step"])
+        self._factor = float(state["factor"])
         self.curves.steps, self.curves.epochs = state["steps"], state["epochs"]
         self._module.load_state_dict(_below("model.", tensors))
         self._best = {name: value.to(self._device) for name, value in _below("best.", tensors).items()}
-        for key in ("step", "exp_avg", "exp_avg_sq"):
-            known = _below(f"optimizer.{key}.", tensors)
-            for name, weight in self._module.named_parameters():
-                if name in known:
-                    value = known[name] if key == "step" else known[name].to(self._device)
-                    self._optimizer.state[weight][key] = value
+        optimizers.restore(self._optimizer, self._named, _below("optimizer.", tensors), self.step)
 
 
 def label_scores(task: Classify, right: Sequence[str], predicted: Sequence[str]) -> list[float]:
@@ -272,13 +280,14 @@ def _label_weights(neural: Neural, model: NeuralModel, train: Data) -> Tensor:
     return torch.where(counts > 0, total / (present * counts.clamp(min=1)), 0.0)
 
 
-def _groups(module: nn.Module, decay: float) -> list[dict[str, Any]]:
-    """Return matrices, which decay, and vectors, which do not."""
-    weights = list(module.parameters())
-    return [
-        {"params": [each for each in weights if each.dim() > 1], "weight_decay": decay},
-        {"params": [each for each in weights if each.dim() <= 1], "weight_decay": 0.0},
-    ]
+def _outer(model: NeuralModel) -> set[int]:
+    """Return the ids of the weights of embeddings and of the head, which Muon leaves to AdamW."""
+    heads = head_names(model.module)
+    return {
+        id(weight)
+        for name, weight in model.module.named_parameters()
+        if name in heads or "embedding" in name.lower()
+    }
 
 
 def _seed(seed: int, step: int) -> int:

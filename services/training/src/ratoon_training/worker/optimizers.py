@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from ratoon_training.domain.optimization import Optimizer
 from ratoon_training.domain.recipes import Recipe
 
+Betas: TypeAlias = tuple[float, float]
 _BETAS = (0.9, 0.95)
 _STATES = {
     "exp_avg": "mean",
@@ -52,10 +53,13 @@ class Pair:
 AnyOptimizer: TypeAlias = torch.optim.Optimizer | Pair
 
 
-def build(trainable: Mapping[str, nn.Parameter], recipe: Recipe, embeddings: set[int]) -> AnyOptimizer:
+def build(
+    trainable: Mapping[str, nn.Parameter], recipe: Recipe, embeddings: set[int], betas: Betas = _BETAS
+) -> AnyOptimizer:
     """Return the optimizer of a recipe; matrices decay, vectors (norm scales, biases) do not.
 
-    `embeddings` are the ids of the parameters of embeddings and output layer, which Muon leaves to AdamW.
+    `embeddings` are the ids of the parameters of embeddings and output layer, which Muon leaves to AdamW; `betas` the
+    decays of the moments of Adam and AdamW.
     """
     named = list(trainable.values())
     kind, rate, decay = recipe.optimization.optimizer, recipe.learning_rate, recipe.weight_decay
@@ -65,26 +69,26 @@ def build(trainable: Mapping[str, nn.Parameter], recipe: Recipe, embeddings: set
         chosen = set(map(id, matrices))
         others = [each for each in named if id(each) not in chosen]
         if not matrices:
-            return _adamw(_groups(others, decay), rate)
+            return _adamw(_groups(others, decay), rate, betas)
         muon = torch.optim.Muon(
             matrices, lr=rate, weight_decay=decay, momentum=momentum, adjust_lr_fn="match_rms_adamw"
         )
-        return Pair(muon, _adamw(_groups(others, decay), rate)) if others else muon
+        return Pair(muon, _adamw(_groups(others, decay), rate, betas)) if others else muon
     groups = _groups(named, decay)
     match kind:
         case Optimizer.ADAM:
-            return torch.optim.Adam(groups, lr=rate, betas=_BETAS, fused=True)
+            return torch.optim.Adam(groups, lr=rate, betas=betas, fused=True)
         case Optimizer.SGD:
             return torch.optim.SGD(groups, lr=rate, momentum=momentum)
         case Optimizer.RMSPROP:
             return torch.optim.RMSprop(groups, lr=rate, momentum=momentum)
         case Optimizer.ADAGRAD:
             return torch.optim.Adagrad(groups, lr=rate)
-    return _adamw(groups, rate)
+    return _adamw(groups, rate, betas)
 
 
-def _adamw(groups: list[dict[str, Any]], rate: float) -> torch.optim.AdamW:
-    return torch.optim.AdamW(groups, lr=rate, betas=_BETAS, fused=True)
+def _adamw(groups: list[dict[str, Any]], rate: float, betas: Betas) -> torch.optim.AdamW:
+    return torch.optim.AdamW(groups, lr=rate, betas=betas, fused=True)
 
 
 def _groups(parameters: list[nn.Parameter], decay: float) -> list[dict[str, Any]]:

@@ -19,13 +19,28 @@ PREPARED = 0.05
 _TRAINED = 0.97
 
 
+class FinishRequest:
+    """Request of a run to end early, with its best weights so far."""
+
+    def __init__(self, scratch: ScratchStore | None, fence: int) -> None:
+        """`scratch` holds it, for attempts with fencing numbers like this one; None: there is none."""
+        self._scratch, self._polled = scratch, 0.0
+        self._request = finish_request(fence)
+
+    def is_set(self) -> bool:
+        """Return True if the request is there; it is read once a second."""
+        if self._scratch is None or time.monotonic() - self._polled < _FINISH_POLL_S:
+            return False
+        self._polled = time.monotonic()
+        return self._scratch.read(FINISH) == self._request
+
+
 class ProgressReporter:
     """Reports one run. Only the leading worker reports; the others have no `job`."""
 
     def __init__(self, job: JobFolder | None, scratch: ScratchStore | None = None, fence: int = 0) -> None:
         """`scratch` holds a request to finish, for attempts with fencing numbers like this one; None: there is none."""
-        self._job, self._scratch, self._polled = job, scratch, 0.0
-        self._request = finish_request(fence)
+        self._job, self._finish = job, FinishRequest(scratch, fence)
         self._curve = CurveFile(job.path / "curve.jsonl") if job else None
         self._begun = self._reported = time.monotonic()
         self._tokens = 0.0
@@ -47,10 +62,7 @@ class ProgressReporter:
 
     def finish_requested(self) -> bool:
         """Return True if the platform asked the run to end early, with its best weights so far."""
-        if self._scratch is None or time.monotonic() - self._polled < _FINISH_POLL_S:
-            return False
-        self._polled = time.monotonic()
-        return self._scratch.read(FINISH) == self._request
+        return self._finish.is_set()
 
     def step(self, session: "Session", row: list[float]) -> None:
         """Report a step."""

@@ -20,7 +20,7 @@ from ratoon_training.domain.architectures import TokenizerKind
 from ratoon_training.domain.errors import BadBaseModel
 from ratoon_training.domain.lengths import PromptLimit
 from ratoon_training.worker.templates import Message, render
-from ratoon_training.worker.tokenizer_kinds import UNKNOWN, trained
+from ratoon_training.worker.tokenizer_kinds import UNKNOWN, VOCABULARY, trained
 
 PAD, BOS, EOS, USER, ASSISTANT = "<pad>", "<s>", "</s>", "<|user|>", "<|assistant|>"
 """Special tokens, with ids 0 to 4 in this order; the label tokens follow."""
@@ -159,8 +159,9 @@ def train_tokenizer(
     labels: Sequence[str],
     vocab_size: int,
     kind: TokenizerKind = TokenizerKind.BYTE_BPE,
+    field: str = VOCABULARY,
 ) -> Tokenizer:
-    """A tokenizer of the corpus, each label one token; a function of its arguments alone.
+    """A tokenizer of the corpus, each label one token; a function of its arguments alone. `field` limits its size.
 
     Its normaliser folds what does not matter to the task (width, compatibility forms, case, white space), so that a
     prompt is folded as the training text was: by the tokenizer itself.
@@ -174,7 +175,9 @@ def train_tokenizer(
         ]
     )
     special = [PAD, BOS, EOS, USER, ASSISTANT, *labels]
-    tokenizer = trained(kind, [text[:CORPUS_CHARS] for text in texts], vocab_size, special, normalizer=folded)
+    tokenizer = trained(
+        kind, [text[:CORPUS_CHARS] for text in texts], vocab_size, special, normalizer=folded, field=field
+    )
     # A label is an answer, so it must not vanish with the special tokens when an answer is decoded.
     tokenizer.add_tokens(
         [AddedToken(label, single_word=True, normalized=False, special=False) for label in labels]

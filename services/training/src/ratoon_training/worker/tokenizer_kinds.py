@@ -18,6 +18,8 @@ from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_token
 from ratoon_training.domain.architectures import TokenizerKind
 from ratoon_training.domain.errors import BadRecipe
 
+VOCABULARY = "recipe.architecture.vocab_size"
+"""Field that limits the tokenizer of a language model."""
 UNKNOWN = "<unk>"
 """Token of what a tokenizer that is not made of bytes does not know."""
 _WORDS = Regex(r"\s|\w+|[^\w\s]")
@@ -48,10 +50,12 @@ def trained(
     min_frequency: int = 0,
     digits: bool = False,
     normalizer: Any = None,
+    field: str = VOCABULARY,
 ) -> Tokenizer:
     """Return a tokenizer of these texts; the `special` tokens have the first ids, with `digits` each digit is a token.
 
-    The vocabulary may stay below `vocab_size` where the texts have fewer tokens.
+    The vocabulary may stay below `vocab_size` where the texts have fewer tokens; `field` is the one of the recipe that
+    states it.
     """
     tokenizer = Tokenizer(models.BPE())
     if normalizer is not None:
@@ -70,9 +74,9 @@ def trained(
     tokenizer.model = _model(kind, _Corpus(tokenizer, texts, min_frequency), vocab_size, known)
     if tokenizer.get_vocab_size() > vocab_size:
         raise BadRecipe(
-            f"recipe.architecture.vocab_size is {vocab_size:,}, and the characters of the training part alone are "
+            f"{field} is {vocab_size:,}, and the characters of the training part alone are "
             f"{tokenizer.get_vocab_size():,} tokens of {kind}: raise it, or choose the tokenizer BYTE_BPE.",
-            "recipe.architecture.vocab_size",
+            field,
         )
     tokenizer.add_special_tokens([AddedToken(each, normalized=False, special=True) for each in known])
     return tokenizer

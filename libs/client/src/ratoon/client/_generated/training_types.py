@@ -92,7 +92,7 @@ class Optimization(Message):
     """Share of a weight that a step takes away, times the learning rate: 0 to 1.
 
     Biases and the scales of norms do not decay. ADAM, RMSPROP, ADAGRAD and SGD add it to the gradient
-    instead (L2). Default: 0.1; 0 for these four.
+    instead (L2). Default: 0.1, of small neural models 0.01; 0 for these four.
     """
 
     clip_norm: float = 0.0
@@ -103,7 +103,8 @@ class Optimization(Message):
     some, that a step sets to zero: 0 to below 1.
 
     Refused with DPO, KTO and GRPO, which compare two passes. Default: that of the base model; 0 from
-    scratch.
+    scratch. Of small neural models, share of the values after each layer. Default of those: that of the
+    base model; from scratch 0.3, of an encoder 0.1.
     """
 
     l1: float = 0.0
@@ -115,7 +116,7 @@ class Optimization(Message):
     patience: int | None = None
     """Number of epochs without a gain on the validation part after which a run ends, at most 1,000.
 
-    0: never. Default: 2.
+    0: never. Default: 2, of small neural models 3.
     """
 
     token_budget: Int64 = 0
@@ -419,10 +420,10 @@ class RecipeNeuralClassWeights(OpenEnum):
 
 
 class RecipeNeural(Message):
-    """Architecture and training of a small neural model.
+    """Architecture of a small neural model.
 
-    `learning_rate`, `epochs`, `batch_size` and `selection_metric` of the recipe apply as well. A run with
-    a neural base keeps its architecture and its tokenizer.
+    `learning_rate`, `epochs`, `batch_size`, `selection_metric` and `optimization` of the recipe apply as
+    well. A run with a neural base keeps its architecture and its tokenizer.
     """
 
     network: RecipeNeuralNetwork = RecipeNeuralNetwork.UNSPECIFIED
@@ -461,29 +462,11 @@ class RecipeNeural(Message):
     activation: RecipeNeuralActivation = RecipeNeuralActivation.UNSPECIFIED
     """Function after hidden layers and convolutions. Default: RELU."""
 
-    dropout: float | None = None
-    """Share of values that a training step leaves out, from 0 to below 1.
-
-    Default: 0.3, of an encoder 0.1.
-    """
-
-    l1: float = 0.0
-    """Weight of the sum of the absolute weights in the loss, at least 0. Default: 0."""
-
-    l2: float = 0.0
-    """Weight of half the sum of the squared weights in the loss, at least 0. Default: 0."""
-
     class_weights: RecipeNeuralClassWeights = RecipeNeuralClassWeights.UNSPECIFIED
     """Weights of labels in the loss. Default: NONE."""
 
-    clip_norm: float = 0.0
-    """Maximum norm of the gradient, above 0. Default: 1."""
-
-    patience: int = 0
-    """Number of epochs without a gain on the validation part after which a run ends, 1 to 1,000.
-
-    Default: 3.
-    """
+    tokenizer: RecipeArchitectureTokenizer = RecipeArchitectureTokenizer.UNSPECIFIED
+    """Tokenizer of a model from scratch, trained on the training part. Default: BYTE_BPE."""
 
     any_base: bool = False
     """Begin from scratch instead of refusing a base that is neither a neural model of the same task nor

@@ -321,12 +321,8 @@ class TrainingRecipe(_message.Message):
         WIDTHS_FIELD_NUMBER: _builtins.int
         BIDIRECTIONAL_FIELD_NUMBER: _builtins.int
         ACTIVATION_FIELD_NUMBER: _builtins.int
-        DROPOUT_FIELD_NUMBER: _builtins.int
-        L1_FIELD_NUMBER: _builtins.int
-        L2_FIELD_NUMBER: _builtins.int
         CLASS_WEIGHTS_FIELD_NUMBER: _builtins.int
-        CLIP_NORM_FIELD_NUMBER: _builtins.int
-        PATIENCE_FIELD_NUMBER: _builtins.int
+        TOKENIZER_FIELD_NUMBER: _builtins.int
         ANY_BASE_FIELD_NUMBER: _builtins.int
         network: _builtins.str
         """Architecture."""
@@ -346,18 +342,10 @@ class TrainingRecipe(_message.Message):
         """Texts are read backwards as well."""
         activation: _builtins.str
         """Function after hidden layers."""
-        dropout: _builtins.float
-        """Share of values that a step leaves out."""
-        l1: _builtins.float
-        """Weight of absolute weights."""
-        l2: _builtins.float
-        """Weight of squared weights."""
         class_weights: _builtins.str
         """Weights of labels."""
-        clip_norm: _builtins.float
-        """Maximum norm of the gradient."""
-        patience: _builtins.int
-        """Epochs without a gain after which a run ends."""
+        tokenizer: _builtins.str
+        """Tokenizer: the name of an `Architecture.Tokenizer` without its prefix."""
         any_base: _builtins.bool
         """Begin from scratch if the base is no neural model."""
         @_builtins.property
@@ -377,40 +365,26 @@ class TrainingRecipe(_message.Message):
             widths: _abc.Iterable[_builtins.int] | None = ...,
             bidirectional: _builtins.bool | None = ...,
             activation: _builtins.str = ...,
-            dropout: _builtins.float | None = ...,
-            l1: _builtins.float | None = ...,
-            l2: _builtins.float | None = ...,
             class_weights: _builtins.str = ...,
-            clip_norm: _builtins.float | None = ...,
-            patience: _builtins.int | None = ...,
+            tokenizer: _builtins.str = ...,
             any_base: _builtins.bool | None = ...,
         ) -> None: ...
-        _HasFieldArgType: _TypeAlias = _typing.Literal["_any_base", b"_any_base", "_bidirectional", b"_bidirectional", "_clip_norm", b"_clip_norm", "_dropout", b"_dropout", "_heads", b"_heads", "_hidden_size", b"_hidden_size", "_l1", b"_l1", "_l2", b"_l2", "_layers", b"_layers", "_max_tokens", b"_max_tokens", "_patience", b"_patience", "_vocab_size", b"_vocab_size", "any_base", b"any_base", "bidirectional", b"bidirectional", "clip_norm", b"clip_norm", "dropout", b"dropout", "heads", b"heads", "hidden_size", b"hidden_size", "l1", b"l1", "l2", b"l2", "layers", b"layers", "max_tokens", b"max_tokens", "patience", b"patience", "vocab_size", b"vocab_size"]  # noqa: Y015
+        _HasFieldArgType: _TypeAlias = _typing.Literal["_any_base", b"_any_base", "_bidirectional", b"_bidirectional", "_heads", b"_heads", "_hidden_size", b"_hidden_size", "_layers", b"_layers", "_max_tokens", b"_max_tokens", "_vocab_size", b"_vocab_size", "any_base", b"any_base", "bidirectional", b"bidirectional", "heads", b"heads", "hidden_size", b"hidden_size", "layers", b"layers", "max_tokens", b"max_tokens", "vocab_size", b"vocab_size"]  # noqa: Y015
         def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-        _ClearFieldArgType: _TypeAlias = _typing.Literal["_any_base", b"_any_base", "_bidirectional", b"_bidirectional", "_clip_norm", b"_clip_norm", "_dropout", b"_dropout", "_heads", b"_heads", "_hidden_size", b"_hidden_size", "_l1", b"_l1", "_l2", b"_l2", "_layers", b"_layers", "_max_tokens", b"_max_tokens", "_patience", b"_patience", "_vocab_size", b"_vocab_size", "activation", b"activation", "any_base", b"any_base", "bidirectional", b"bidirectional", "class_weights", b"class_weights", "clip_norm", b"clip_norm", "dropout", b"dropout", "encoder", b"encoder", "heads", b"heads", "hidden_size", b"hidden_size", "l1", b"l1", "l2", b"l2", "layers", b"layers", "max_tokens", b"max_tokens", "network", b"network", "patience", b"patience", "vocab_size", b"vocab_size", "widths", b"widths"]  # noqa: Y015
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["_any_base", b"_any_base", "_bidirectional", b"_bidirectional", "_heads", b"_heads", "_hidden_size", b"_hidden_size", "_layers", b"_layers", "_max_tokens", b"_max_tokens", "_vocab_size", b"_vocab_size", "activation", b"activation", "any_base", b"any_base", "bidirectional", b"bidirectional", "class_weights", b"class_weights", "encoder", b"encoder", "heads", b"heads", "hidden_size", b"hidden_size", "layers", b"layers", "max_tokens", b"max_tokens", "network", b"network", "tokenizer", b"tokenizer", "vocab_size", b"vocab_size", "widths", b"widths"]  # noqa: Y015
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         _WhichOneofReturnType__any_base: _TypeAlias = _typing.Literal["any_base"]  # noqa: Y015
         _WhichOneofArgType__any_base: _TypeAlias = _typing.Literal["_any_base", b"_any_base"]  # noqa: Y015
         _WhichOneofReturnType__bidirectional: _TypeAlias = _typing.Literal["bidirectional"]  # noqa: Y015
         _WhichOneofArgType__bidirectional: _TypeAlias = _typing.Literal["_bidirectional", b"_bidirectional"]  # noqa: Y015
-        _WhichOneofReturnType__clip_norm: _TypeAlias = _typing.Literal["clip_norm"]  # noqa: Y015
-        _WhichOneofArgType__clip_norm: _TypeAlias = _typing.Literal["_clip_norm", b"_clip_norm"]  # noqa: Y015
-        _WhichOneofReturnType__dropout: _TypeAlias = _typing.Literal["dropout"]  # noqa: Y015
-        _WhichOneofArgType__dropout: _TypeAlias = _typing.Literal["_dropout", b"_dropout"]  # noqa: Y015
         _WhichOneofReturnType__heads: _TypeAlias = _typing.Literal["heads"]  # noqa: Y015
         _WhichOneofArgType__heads: _TypeAlias = _typing.Literal["_heads", b"_heads"]  # noqa: Y015
         _WhichOneofReturnType__hidden_size: _TypeAlias = _typing.Literal["hidden_size"]  # noqa: Y015
         _WhichOneofArgType__hidden_size: _TypeAlias = _typing.Literal["_hidden_size", b"_hidden_size"]  # noqa: Y015
-        _WhichOneofReturnType__l1: _TypeAlias = _typing.Literal["l1"]  # noqa: Y015
-        _WhichOneofArgType__l1: _TypeAlias = _typing.Literal["_l1", b"_l1"]  # noqa: Y015
-        _WhichOneofReturnType__l2: _TypeAlias = _typing.Literal["l2"]  # noqa: Y015
-        _WhichOneofArgType__l2: _TypeAlias = _typing.Literal["_l2", b"_l2"]  # noqa: Y015
         _WhichOneofReturnType__layers: _TypeAlias = _typing.Literal["layers"]  # noqa: Y015
         _WhichOneofArgType__layers: _TypeAlias = _typing.Literal["_layers", b"_layers"]  # noqa: Y015
         _WhichOneofReturnType__max_tokens: _TypeAlias = _typing.Literal["max_tokens"]  # noqa: Y015
         _WhichOneofArgType__max_tokens: _TypeAlias = _typing.Literal["_max_tokens", b"_max_tokens"]  # noqa: Y015
-        _WhichOneofReturnType__patience: _TypeAlias = _typing.Literal["patience"]  # noqa: Y015
-        _WhichOneofArgType__patience: _TypeAlias = _typing.Literal["_patience", b"_patience"]  # noqa: Y015
         _WhichOneofReturnType__vocab_size: _TypeAlias = _typing.Literal["vocab_size"]  # noqa: Y015
         _WhichOneofArgType__vocab_size: _TypeAlias = _typing.Literal["_vocab_size", b"_vocab_size"]  # noqa: Y015
         @_typing.overload
@@ -418,23 +392,13 @@ class TrainingRecipe(_message.Message):
         @_typing.overload
         def WhichOneof(self, oneof_group: _WhichOneofArgType__bidirectional) -> _WhichOneofReturnType__bidirectional | None: ...
         @_typing.overload
-        def WhichOneof(self, oneof_group: _WhichOneofArgType__clip_norm) -> _WhichOneofReturnType__clip_norm | None: ...
-        @_typing.overload
-        def WhichOneof(self, oneof_group: _WhichOneofArgType__dropout) -> _WhichOneofReturnType__dropout | None: ...
-        @_typing.overload
         def WhichOneof(self, oneof_group: _WhichOneofArgType__heads) -> _WhichOneofReturnType__heads | None: ...
         @_typing.overload
         def WhichOneof(self, oneof_group: _WhichOneofArgType__hidden_size) -> _WhichOneofReturnType__hidden_size | None: ...
         @_typing.overload
-        def WhichOneof(self, oneof_group: _WhichOneofArgType__l1) -> _WhichOneofReturnType__l1 | None: ...
-        @_typing.overload
-        def WhichOneof(self, oneof_group: _WhichOneofArgType__l2) -> _WhichOneofReturnType__l2 | None: ...
-        @_typing.overload
         def WhichOneof(self, oneof_group: _WhichOneofArgType__layers) -> _WhichOneofReturnType__layers | None: ...
         @_typing.overload
         def WhichOneof(self, oneof_group: _WhichOneofArgType__max_tokens) -> _WhichOneofReturnType__max_tokens | None: ...
-        @_typing.overload
-        def WhichOneof(self, oneof_group: _WhichOneofArgType__patience) -> _WhichOneofReturnType__patience | None: ...
         @_typing.overload
         def WhichOneof(self, oneof_group: _WhichOneofArgType__vocab_size) -> _WhichOneofReturnType__vocab_size | None: ...
 

@@ -662,7 +662,7 @@ class Recipe(_message.Message):
 
     @_typing.final
     class Neural(_message.Message):
-        """Architecture and training of a small neural model. `learning_rate`, `epochs`, `batch_size` and `selection_metric`
+        """Architecture of a small neural model. `learning_rate`, `epochs`, `batch_size`, `selection_metric` and `optimization`
         of the recipe apply as well. A run with a neural base keeps its architecture and its tokenizer.
         """
 
@@ -796,12 +796,8 @@ class Recipe(_message.Message):
         WIDTHS_FIELD_NUMBER: _builtins.int
         BIDIRECTIONAL_FIELD_NUMBER: _builtins.int
         ACTIVATION_FIELD_NUMBER: _builtins.int
-        DROPOUT_FIELD_NUMBER: _builtins.int
-        L1_FIELD_NUMBER: _builtins.int
-        L2_FIELD_NUMBER: _builtins.int
         CLASS_WEIGHTS_FIELD_NUMBER: _builtins.int
-        CLIP_NORM_FIELD_NUMBER: _builtins.int
-        PATIENCE_FIELD_NUMBER: _builtins.int
+        TOKENIZER_FIELD_NUMBER: _builtins.int
         ANY_BASE_FIELD_NUMBER: _builtins.int
         network: Global___Recipe.Neural.Network.ValueType
         """Architecture. Default: CNN."""
@@ -823,18 +819,10 @@ class Recipe(_message.Message):
         """Read texts backwards as well. Only with RNN, LSTM and GRU. Default: true."""
         activation: Global___Recipe.Neural.Activation.ValueType
         """Function after hidden layers and convolutions. Default: RELU."""
-        dropout: _builtins.float
-        """Share of values that a training step leaves out, from 0 to below 1. Default: 0.3, of an encoder 0.1."""
-        l1: _builtins.float
-        """Weight of the sum of the absolute weights in the loss, at least 0. Default: 0."""
-        l2: _builtins.float
-        """Weight of half the sum of the squared weights in the loss, at least 0. Default: 0."""
         class_weights: Global___Recipe.Neural.ClassWeights.ValueType
         """Weights of labels in the loss. Default: NONE."""
-        clip_norm: _builtins.float
-        """Maximum norm of the gradient, above 0. Default: 1."""
-        patience: _builtins.int
-        """Number of epochs without a gain on the validation part after which a run ends, 1 to 1,000. Default: 3."""
+        tokenizer: Global___Recipe.Architecture.Tokenizer.ValueType
+        """Tokenizer of a model from scratch, trained on the training part. Default: BYTE_BPE."""
         any_base: _builtins.bool
         """Begin from scratch instead of refusing a base that is neither a neural model of the same task nor an encoder. For
         pipelines whose version in production may be a model of another kind.
@@ -856,26 +844,17 @@ class Recipe(_message.Message):
             widths: _abc.Iterable[_builtins.int] | None = ...,
             bidirectional: _builtins.bool | None = ...,
             activation: Global___Recipe.Neural.Activation.ValueType = ...,
-            dropout: _builtins.float | None = ...,
-            l1: _builtins.float = ...,
-            l2: _builtins.float = ...,
             class_weights: Global___Recipe.Neural.ClassWeights.ValueType = ...,
-            clip_norm: _builtins.float = ...,
-            patience: _builtins.int = ...,
+            tokenizer: Global___Recipe.Architecture.Tokenizer.ValueType = ...,
             any_base: _builtins.bool = ...,
         ) -> None: ...
-        _HasFieldArgType: _TypeAlias = _typing.Literal["_bidirectional", b"_bidirectional", "_dropout", b"_dropout", "bidirectional", b"bidirectional", "dropout", b"dropout"]  # noqa: Y015
+        _HasFieldArgType: _TypeAlias = _typing.Literal["_bidirectional", b"_bidirectional", "bidirectional", b"bidirectional"]  # noqa: Y015
         def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-        _ClearFieldArgType: _TypeAlias = _typing.Literal["_bidirectional", b"_bidirectional", "_dropout", b"_dropout", "activation", b"activation", "any_base", b"any_base", "bidirectional", b"bidirectional", "class_weights", b"class_weights", "clip_norm", b"clip_norm", "dropout", b"dropout", "encoder", b"encoder", "heads", b"heads", "hidden_size", b"hidden_size", "l1", b"l1", "l2", b"l2", "layers", b"layers", "max_tokens", b"max_tokens", "network", b"network", "patience", b"patience", "vocab_size", b"vocab_size", "widths", b"widths"]  # noqa: Y015
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["_bidirectional", b"_bidirectional", "activation", b"activation", "any_base", b"any_base", "bidirectional", b"bidirectional", "class_weights", b"class_weights", "encoder", b"encoder", "heads", b"heads", "hidden_size", b"hidden_size", "layers", b"layers", "max_tokens", b"max_tokens", "network", b"network", "tokenizer", b"tokenizer", "vocab_size", b"vocab_size", "widths", b"widths"]  # noqa: Y015
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         _WhichOneofReturnType__bidirectional: _TypeAlias = _typing.Literal["bidirectional"]  # noqa: Y015
         _WhichOneofArgType__bidirectional: _TypeAlias = _typing.Literal["_bidirectional", b"_bidirectional"]  # noqa: Y015
-        _WhichOneofReturnType__dropout: _TypeAlias = _typing.Literal["dropout"]  # noqa: Y015
-        _WhichOneofArgType__dropout: _TypeAlias = _typing.Literal["_dropout", b"_dropout"]  # noqa: Y015
-        @_typing.overload
         def WhichOneof(self, oneof_group: _WhichOneofArgType__bidirectional) -> _WhichOneofReturnType__bidirectional | None: ...
-        @_typing.overload
-        def WhichOneof(self, oneof_group: _WhichOneofArgType__dropout) -> _WhichOneofReturnType__dropout | None: ...
 
     @_typing.final
     class Classical(_message.Message):
