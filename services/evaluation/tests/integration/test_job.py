@@ -38,6 +38,7 @@ def spec(store, taught, always_ham):
             {"kind": "BETTER", "domain": "new", "threshold": 0.0},
         ],
         "resamples": 1000,
+        "rates": {"hourly_costs": {"CPU": 0.2}, "currency": "EUR"},
         "title": "Evaluation of <mail>",
     }
 
@@ -134,9 +135,7 @@ def without_times(result):
     return [without_times(each) for each in result] if isinstance(result, list) else result
 
 
-def test_the_report_has_what_a_million_answers_of_each_model_cost(spec, store, tmp_path):
-    rates = {"hourly_costs": {"CPU": 0.2}, "currency": "EUR"}
-    result = evaluation_job.run(spec | {"rates": rates}, job_in(tmp_path / "job"))
+def test_the_report_has_what_a_million_answers_of_each_model_cost(plain, result, store, tmp_path):
     old = result["evaluation"]["measured"]["domains"][0]
     costs = [old[role]["cost"] for role in ("candidate", "reference")]
     costs += [old["baselines"][name]["cost"] for name in ("classical", "tfidf")]
@@ -145,12 +144,13 @@ def test_the_report_has_what_a_million_answers_of_each_model_cost(spec, store, t
     page = store.read(result["report_html"]).decode()
     assert "Cost of a million answers" in page and "costs 0.2 EUR an hour" in page
     stored = {
-        "model": spec["candidate"],
+        "model": plain["candidate"],
         "test": old["test"],
         "predictions": old["candidate"]["predictions"],
         "cost": {"core_seconds_per_million": 123.0},
     }
-    again = evaluation_job.run(spec | {"stored_answers": [stored]}, job_in(tmp_path / "again"))
+    unpriced = plain | {"rates": {}, "stored_answers": [stored]}
+    again = evaluation_job.run(unpriced, job_in(tmp_path / "again"))
     cost = again["evaluation"]["measured"]["domains"][0]["candidate"]["cost"]
     assert cost["core_seconds_per_million"] == 123.0 and cost.get("price_per_million") is None
 

@@ -10,7 +10,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +24,14 @@ class BaselinesFailed(RuntimeError):
 
 
 class FittingProcess:
-    """`python -m <module> <folder>`, which calls `answer_tasks`."""
+    """`python -m <module> <folder>`, which calls `answer_tasks`; without tasks there is none."""
 
-    def __init__(self, folder: Path, module: str, tasks: Any) -> None:
+    def __init__(self, folder: Path, module: str, tasks: Sequence[Any]) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
+        self._process: subprocess.Popen[bytes] | None = None
+        if not tasks:
+            return
         (folder / _INPUT).write_text(json.dumps(tasks), encoding="utf-8")
         single = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
         self._process = subprocess.Popen(
@@ -37,13 +40,15 @@ class FittingProcess:
 
     def result(self) -> Any:
         """Wait for the result; raises BaselinesFailed."""
+        if self._process is None:
+            return []
         if self._process.wait():
             raise BaselinesFailed("The baselines could not be fitted; see the job's log for the cause.")
         return json.loads((self._folder / _OUTPUT).read_text(encoding="utf-8"))
 
     def stop(self) -> None:
         """End the process and remove the texts."""
-        if self._process.poll() is None:
+        if self._process is not None and self._process.poll() is None:
             self._process.kill()
             self._process.wait()
         for name in (_INPUT, _OUTPUT):
