@@ -16,7 +16,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from axe_playwright_python.sync_playwright import Axe
+from axe_playwright_python.base import AXE_SCRIPT, AxeResults
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from ratoon.runtime.services import service_names
@@ -25,6 +25,7 @@ from ratoon.serving.v1 import route_pb2
 from ratoon.storage.artifacts import ArtifactStore
 from ratoon.testkit.engine import MockEngine, Pace
 from ratoon.testkit.services import State, running
+from ratoon_console.entrypoints.request_context import COOKIE
 from ratoon_gateway.settings import Settings
 from services.console.tests import seed
 from services.console.tests.memory import Memory
@@ -32,6 +33,7 @@ from services.console.tests.resources import JSON
 
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser") or ""
 ROLES = ("caller", "viewer", "annotator", "engineer")
+_COLOR_RULES = ("color-contrast", "link-in-text-block")
 
 
 @dataclass
@@ -107,9 +109,8 @@ def open_page(browser: Browser, shared_environment: ConsoleEnvironment) -> Itera
             lambda message: complaints.append(message.text) if "Content Security" in message.text else None,
         )
         if role:
-            page.goto(f"{shared_environment.console}/login")
-            page.get_by_label("API key").fill(shared_environment.keys[role])
-            page.get_by_role("button", name="Log in").click()
+            value, url = _session(shared_environment, role), shared_environment.console
+            context.add_cookies([{"name": COOKIE, "value": value, "url": url, "sameSite": "Strict"}])
         page.goto(shared_environment.console + path)
         return page
 
@@ -119,10 +120,34 @@ def open_page(browser: Browser, shared_environment: ConsoleEnvironment) -> Itera
     assert complaints == []
 
 
+def log_in(page: Page, environment: ConsoleEnvironment, role: str) -> None:
+    """Log in by the form of the page that is open."""
+    page.get_by_label("API key").fill(environment.keys[role])
+    page.get_by_role("button", name="Log in").click()
+
+
 def accessible(page: Page) -> None:
     """Fail with what axe finds wrong."""
-    results = Axe().run(page)
+    _check(page, {})
+
+
+def accessible_colors(page: Page) -> None:
+    """Fail with what axe finds wrong in colors, which alone differ between the schemes."""
+    _check(page, {"runOnly": list(_COLOR_RULES)})
+
+
+def _check(page: Page, options: dict[str, object]) -> None:
+    if not page.evaluate("'axe' in window"):
+        page.evaluate(AXE_SCRIPT)
+    response = page.evaluate("options => axe.run(options)", {"resultTypes": ["violations"], **options})
+    results = AxeResults(response)
     assert results.violations_count == 0, results.generate_report()
+
+
+def _session(environment: ConsoleEnvironment, role: str) -> str:
+    """Log in as the form does; return the value of the cookie."""
+    response = httpx.post(f"{environment.console}/login", data={"key": environment.keys[role]})
+    return str(response.cookies[COOKIE])
 
 
 def _methods() -> dict[str, Callable[[Memory, JSON], JSON]]:

@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import expect
 
 from services.console.tests import seed
-from services.console.tests.browser.conftest import accessible
+from services.console.tests.browser.conftest import accessible, accessible_colors, log_in
 
 PROJECT = "/p/mail"
 PAGES = [
@@ -63,7 +63,7 @@ def test_a_page_shows_is_accessible_in_both_schemes_and_fits_every_width(environ
     expect(page.locator(".notice.bad", has_text="internal error")).to_have_count(0)
     accessible(page)
     page.emulate_media(color_scheme="dark")
-    accessible(page)
+    accessible_colors(page)
     for width in WIDTHS:
         page.set_viewport_size({"width": width, "height": 800})
         assert overflow(page) <= 0, f"{path} is too wide for {width}"
@@ -116,12 +116,13 @@ def test_a_suite_is_created_from_a_pasted_task_and_its_tests_are_edited(environm
 def test_a_wrong_key_is_refused_with_a_sentence_and_a_right_one_never_reaches_the_page(
     environment, open_page
 ):
-    page = open_page("/login", role="")
+    page = open_page(f"/login?to={PROJECT}", role="")
     page.get_by_label("API key").fill("rtn_wrong")
     page.get_by_role("button", name="Log in").click()
     expect(page.get_by_role("alert")).to_contain_text("unknown or incomplete")
     accessible(page)
-    page = open_page(PROJECT)
+    log_in(page, environment, "operator")
+    expect(page).to_have_url(environment.console + PROJECT)
     assert environment.keys["operator"] not in page.content()
     (cookie,) = page.context.cookies()
     assert cookie["httpOnly"] and cookie["sameSite"] == "Strict"
@@ -276,8 +277,7 @@ def test_a_text_is_saved_and_kept_without_script_too(environment, browser):
             fields["name"], task={"generate": {}}, proposedLabel="one\ntwo", createTime=seed.at(90 + number)
         )
     page.goto(f"{environment.console}/login?to={PROJECT}/labels/review")
-    page.get_by_label("API key").fill(environment.keys["annotator"])
-    page.get_by_role("button", name="Log in").click()
+    log_in(page, environment, "annotator")
     page.get_by_role("button", name="Save").click()
     page.get_by_role("button", name="keep").click()
     answers = [request["label"] for request in environment.memory.called("CompleteTask", "SubmitTask")]
@@ -289,8 +289,7 @@ def test_labelling_works_without_script_too(environment, browser):
     context = browser.new_context(java_script_enabled=False)
     page = context.new_page()
     page.goto(f"{environment.console}/login?to={PROJECT}/labels/review")
-    page.get_by_label("API key").fill(environment.keys["annotator"])
-    page.get_by_role("button", name="Log in").click()
+    log_in(page, environment, "annotator")
     page.get_by_role("button", name="ham").click()
     expect(page.locator("#text")).to_have_text(seed.TEXTS[1])
     context.close()

@@ -197,16 +197,17 @@ class Site:
         return StreamingResponse(events, media_type=_EVENTS, headers=_NO_STORE)
 
     async def _login(self, request: Request) -> Response:
-        target = _own_path(request.query_params.get("to", "/"))
         if request.method != "POST":
+            target = _own_path(request.query_params.get("to", "/"))
             return self._context.page(request, "login.html", _login_values(target, ""))
         _check_origin(request)
         form = await _form(request)
+        target = _own_path(str(form.get("to", "/")))
         try:
             _, cookie = await self._context.sessions.open(str(form.get("key", "")).strip())
         except NotSignedIn as wrong:
             return self._context.page(request, "login.html", _login_values(target, str(wrong)), 401)
-        response = RedirectResponse(_own_path(str(form.get("to", "/"))), 303, _NO_STORE)
+        response = RedirectResponse(target, 303, _NO_STORE)
         response.set_cookie(
             COOKIE, cookie, httponly=True, samesite="strict", path="/", secure=request.url.scheme == "https"
         )
