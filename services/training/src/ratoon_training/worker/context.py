@@ -33,6 +33,12 @@ class WorkerContext:
             dist.all_reduce(tensor)
         return tensor
 
+    def seed(self, number: int) -> None:
+        """Seed torch where this worker computes. Seeding every kind of device costs more than a step of a tiny model."""
+        torch.random.default_generator.manual_seed(number)
+        if self.device.type == "cuda":
+            torch.cuda.manual_seed_all(number)
+
     def precision(self, dtype: Dtype) -> torch.autocast:
         """Return a context in which a forward pass computes in this number format; weights stay as they are."""
         return torch.autocast(self.device.type, torch.bfloat16, enabled=dtype is Dtype.BFLOAT16)

@@ -182,7 +182,7 @@ class Session:
         tokens = sum(samples.tokens_of(list(range(len(samples)))))
         norms = samples.norms()
         share = self.context.share(list(range(len(samples))))
-        torch.manual_seed(_step_seed(self.recipe.seed, self.step, self.context.rank))
+        self.context.seed(_step_seed(self.recipe.seed, self.step, self.context.rank))
         answer_sum, language_sum = self._backward(samples, share, norms, weight)
         return Learned([answer_sum / norms[0], language_sum / norms[1]], tokens)
 
