@@ -43,7 +43,9 @@ class Installation:
 
     state: State
     url: str
+    http: httpx.Client
     _keys: dict[tuple[Role, str], str] = dataclasses.field(default_factory=dict)
+    _channels: dict[str, grpc.Channel] = dataclasses.field(default_factory=dict)
 
     def service_token(self) -> str:
         """A token of another service."""
@@ -52,7 +54,7 @@ class Installation:
     def headers(self, role: Role, project: str) -> dict[str, str]:
         """Return credentials of an API key of this role and project; create the key for the first request."""
         if (role, project) not in self._keys:
-            response = httpx.post(
+            response = self.http.post(
                 f"{self.url}/v1/projects/{project}/apiKeys",
                 json={"role": f"ROLE_{role.name}"},
                 headers={"authorization": f"Bearer {self.service_token()}"},
@@ -63,21 +65,28 @@ class Installation:
 
     def post(self, path: str, body: dict, role: Role, project: str, verb: str = "POST") -> httpx.Response:
         url, headers = f"{self.url}/v1/{path}", self.headers(role, project)
-        return httpx.request(verb, url, json=body, headers=headers)
+        return self.http.request(verb, url, json=body, headers=headers)
 
     def call(self, method: MethodDescriptor, data: bytes, token: str = "") -> grpc.StatusCode:
         """Send these bytes to a method's service; its status."""
         service = method.full_name.split(".")[1]
         metadata = [("authorization", f"Bearer {token}")] if token else []
         rpc = f"/{method.containing_service.full_name}/{method.name}"
-        with grpc.insecure_channel(socket_address(self.state.folder, service)) as channel:
-            if not method.server_streaming:
-                _, outcome = channel.unary_unary(rpc).with_call(data, metadata=metadata, timeout=10)
-                return outcome.code()
-            call = channel.unary_stream(rpc)(data, metadata=metadata, timeout=10)
-            next(call)
-            call.cancel()
-            return grpc.StatusCode.OK
+        if service not in self._channels:
+            self._channels[service] = grpc.insecure_channel(socket_address(self.state.folder, service))
+        channel = self._channels[service]
+        if not method.server_streaming:
+            _, outcome = channel.unary_unary(rpc).with_call(data, metadata=metadata, timeout=10)
+            return outcome.code()
+        call = channel.unary_stream(rpc)(data, metadata=metadata, timeout=10)
+        next(call)
+        call.cancel()
+        return grpc.StatusCode.OK
+
+    def close(self) -> None:
+        """Close the connections to services."""
+        for channel in self._channels.values():
+            channel.close()
 
 
 @pytest.fixture(scope="module")
@@ -88,15 +97,16 @@ def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installat
     run_folder(folder).mkdir(parents=True, exist_ok=True, mode=0o700)
     own = {"gateway": {"port": 0, "grpc": "off"}}
     settings = [settings_class(name)(state=folder, **own.get(name, {})) for name in service_names()]
-    with running(settings) as apps:
+    with running(settings) as apps, httpx.Client() as http:
         gateway = next(app for app in apps if app.settings.service == "gateway")
-        installation = Installation(state, f"http://127.0.0.1:{gateway.listeners[-1].port}")
+        installation = Installation(state, f"http://127.0.0.1:{gateway.listeners[-1].port}", http)
         for project in ("tickets", "other"):
             response = installation.post(
                 f"projects?projectId={project}", {"labels": ["a", "b"]}, Role.ENGINEER, "-"
             )
             assert response.status_code == 200, response.text
         yield installation
+        installation.close()
 
 
 def methods() -> list[MethodDescriptor]:
@@ -256,7 +266,9 @@ def blob(
     installation: Installation, verb: str, digest: str, project: str, data: bytes = b""
 ) -> httpx.Response:
     headers = installation.headers(Role.OPERATOR, project)
-    return httpx.request(verb, f"{installation.url}/v1/blobs/{digest}", content=data, headers=headers)
+    return installation.http.request(
+        verb, f"{installation.url}/v1/blobs/{digest}", content=data, headers=headers
+    )
 
 
 def upload(installation: Installation, project: str, data: bytes) -> str:
