@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-from ratoon.testkit import postgresql
+from ratoon.testkit import kubernetes, postgresql
+from ratoon.testkit.kubernetes import ControlPlane
 from ratoon.testkit.postgresql import Databases
 
 settings.register_profile(
@@ -99,3 +100,12 @@ def databases(request: pytest.FixtureRequest) -> Iterator[Databases]:
         pytest.skip(reason)
     with postgresql.running_server() as server:
         yield Databases(server)
+
+
+@pytest.fixture(scope="session")
+def control_plane() -> Iterator[ControlPlane]:
+    """The one Kubernetes of this test run, without nodes; tests keep apart by namespaces."""
+    if reason := kubernetes.missing():
+        pytest.skip(reason)
+    with kubernetes.running_control_plane() as plane:
+        yield plane

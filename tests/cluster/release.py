@@ -42,7 +42,7 @@ class Release:
         """Return the manifests that Helm renders from these values, hooks included."""
         arguments = ["template", self.name, str(CHART), "--namespace", self.namespace]
         text = self.plane.helm(*arguments, *_value_options(values, settings))
-        return [each for each in yaml.safe_load_all(text) if each]
+        return [each for each in yaml.load_all(text, yaml.CSafeLoader) if each]
 
     def exists(self) -> bool:
         """Return True if there is a release in the namespace."""

@@ -1,12 +1,13 @@
 """Rights of each ServiceAccount of a release, as the API itself grants them to that account."""
 
+import itertools
 from pathlib import Path
 
 import pytest
 
 from ratoon.testkit.kubernetes import ControlPlane
 
-from ..release import CHART, LAPTOP, Release
+from ..release import CHART, LAPTOP, Manifest, Release
 
 COMMON_RIGHTS = {
     "selfsubjectaccessreviews.authorization.k8s.io",
@@ -49,20 +50,20 @@ def accounts_of(release: Release, values: Path) -> Release:
     return release
 
 
-def test_only_serving_may_do_anything(release: Release) -> None:
-    assert all_rights(release) == RIGHTS
+def test_only_serving_may_do_anything(release: Release, control_plane: ControlPlane) -> None:
+    assert all_rights(control_plane, release) == RIGHTS
 
 
 def test_training_creates_deployments_if_runs_get_dedicated_pods(control_plane: ControlPlane) -> None:
     release = accounts_of(Release(control_plane, "access-runs"), CHART / "examples/onprem-gpu.yaml")
-    assert all_rights(release) == RIGHTS | PODS_OF_RUNS
+    assert all_rights(control_plane, release) == RIGHTS | PODS_OF_RUNS
     assert not control_plane.can_i("access-runs", "ratoon-training", "patch", "deployments")
     assert not control_plane.can_i("access-runs", "ratoon-training", "create", "pods")
 
 
-def test_no_account_has_rights_elsewhere(release: Release) -> None:
+def test_no_account_has_rights_elsewhere(release: Release, control_plane: ControlPlane) -> None:
     for account in release.get("serviceaccounts"):
-        assert rights(release, account["metadata"]["name"], "default") == {}
+        assert rights(control_plane, user_of(account), "default") == {}
 
 
 def test_serving_makes_secrets_and_reads_none(release: Release, control_plane: ControlPlane) -> None:
@@ -71,22 +72,33 @@ def test_serving_makes_secrets_and_reads_none(release: Release, control_plane: C
     assert not control_plane.can_i("access", "ratoon-serving", "create", "pods/exec")
 
 
-def all_rights(release: Release) -> dict[str, dict[str, set[str]]]:
+def all_rights(plane: ControlPlane, release: Release) -> dict[str, dict[str, set[str]]]:
     """Return the rights of each account that has any."""
-    accounts = [each["metadata"]["name"] for each in release.get("serviceaccounts")]
+    accounts = release.get("serviceaccounts")
     assert len(accounts) > 9
-    by_account = {name: rights(release, name, release.namespace) for name in accounts}
+    by_account = {
+        account["metadata"]["name"]: rights(plane, user_of(account), release.namespace)
+        for account in accounts
+    }
     return {name: verbs for name, verbs in by_account.items() if verbs}
 
 
-def rights(release: Release, account: str, namespace: str) -> dict[str, set[str]]:
-    """Resource → verbs that an account has in a namespace, beyond what every account has."""
-    user = f"system:serviceaccount:{release.namespace}:{account}"
-    arguments = ["auth", "can-i", "--list", "--no-headers", "--namespace", namespace, "--as", user]
-    lines = release.plane.kubectl(*arguments).splitlines()
-    granted = [(line.split()[0], line.rpartition("[")[2].rstrip("]").split()) for line in lines]
-    return {
-        resource: set(verbs)
-        for resource, verbs in granted
-        if not resource.startswith("[") and resource not in COMMON_RIGHTS
+def user_of(account: Manifest) -> str:
+    """Return the API's name of a ServiceAccount."""
+    return f"system:serviceaccount:{account['metadata']['namespace']}:{account['metadata']['name']}"
+
+
+def rights(plane: ControlPlane, user: str, namespace: str) -> dict[str, set[str]]:
+    """Resource → verbs that a user has in a namespace, beyond what every account has."""
+    review = {
+        "apiVersion": "authorization.k8s.io/v1",
+        "kind": "SelfSubjectRulesReview",
+        "spec": {"namespace": namespace},
     }
+    path = "/apis/authorization.k8s.io/v1/selfsubjectrulesreviews"
+    status = plane.request("POST", path, review, user)["status"]
+    verbs: dict[str, set[str]] = {}
+    for rule in status["resourceRules"]:
+        for group, resource in itertools.product(rule["apiGroups"], rule["resources"]):
+            verbs.setdefault(f"{resource}.{group}" if group else resource, set()).update(rule["verbs"])
+    return {resource: granted for resource, granted in verbs.items() if resource not in COMMON_RIGHTS}

@@ -33,6 +33,7 @@ def release(control_plane: ControlPlane) -> Iterator[Release]:
     with fake_nodes(control_plane, FakeNode("fake-laptop", CAPACITY)):
         release.install(LAPTOP)
         yield release
+        release.helm("uninstall", "--no-hooks")
 
 
 def test_a_pod_that_is_not_restricted_is_refused(release: Release) -> None:
@@ -60,17 +61,31 @@ def test_every_pod_runs_as_itself_and_asks_for_resources(release: Release) -> No
             assert set(container["resources"]["requests"]) >= {"cpu", "memory"}, pod["metadata"]["name"]
 
 
-@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
-def test_the_api_takes_every_example_without_a_warning(control_plane: ControlPlane, example: Path) -> None:
+@pytest.fixture(scope="module")
+def examples(control_plane: ControlPlane) -> Release:
+    """The examples' namespace, in which nothing is installed."""
     release = Release(control_plane, "examples")
     release.make_namespace()
-    known = kinds(control_plane)
-    rendered = release.render(example)
+    return release
+
+
+@pytest.fixture(scope="module")
+def known(control_plane: ControlPlane) -> set[str]:
+    """The kinds that this API server knows."""
+    lines = control_plane.kubectl("api-resources", "--no-headers").splitlines()
+    return {line.split()[-1] for line in lines}
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
+def test_the_api_takes_every_example_without_a_warning(
+    examples: Release, known: set[str], example: Path
+) -> None:
+    rendered = examples.render(example)
     unknown = {each["kind"] for each in rendered} - known
     assert unknown <= set(OUTSIDE)
     taken = [each for each in rendered if each["kind"] in known]
     options = ("--dry-run=server", "--force-conflicts", "--warnings-as-errors")
-    assert release.apply(*taken, options=options).count("serverside-applied") == len(taken)
+    assert examples.apply(*taken, options=options).count("serverside-applied") == len(taken)
 
 
 def lacking_pods(release: Release) -> list[str]:
@@ -88,9 +103,3 @@ def refusals(release: Release) -> list[str]:
     """Return the API's refusals of pods."""
     events: list[Manifest] = release.get("events")
     return [each["message"] for each in events if each["reason"] == "FailedCreate"]
-
-
-def kinds(plane: ControlPlane) -> set[str]:
-    """The kinds that this API server knows."""
-    lines = plane.kubectl("api-resources", "--no-headers").splitlines()
-    return {line.split()[-1] for line in lines}

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 
 import pytest
 
@@ -25,6 +26,7 @@ def release(control_plane: ControlPlane) -> Iterator[Release]:
     return release
 
 
+@cache
 def rendered(release: Release) -> list[Manifest]:
     return release.render(LAPTOP)
 

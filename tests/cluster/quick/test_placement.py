@@ -1,5 +1,6 @@
 """Placement of pods: engines and training on the pool that they name, on fake nodes; the scheduler is real."""
 
+import copy
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from ratoon_training.domain.recipes import Architecture, Recipe, Resources
 
 from ..release import CHART, Manifest, Release
 
-SIZES = {"cpu": 300, "gpu": 150, "trn": 50}
+SIZES = {"cpu": 100, "gpu": 80, "trn": 20}
 """Nodes of each pool."""
 GPUS, CORES = 8, 32
 """Accelerators of a node."""
@@ -46,13 +47,20 @@ def nodes() -> Iterator[FakeNode]:
 class Pools:
     """A release's pod templates by pool, on a control plane with the nodes of all pools."""
 
+    plane: ControlPlane
     release: Release
     engines: dict[str, Manifest]
     runs: dict[str, Manifest]
 
+    @property
+    def path(self) -> str:
+        """All pods of the namespace in the API."""
+        return f"/api/v1/namespaces/{self.release.namespace}/pods"
+
     def pods(self, label: str) -> list[Manifest]:
         """Return the pods of one test."""
-        return self.release.get("pods", "--selector", f"test={label}")
+        pods: list[Manifest] = self.plane.request("GET", f"{self.path}?labelSelector=test%3D{label}")["items"]
+        return pods
 
     def once(self, label: str, condition: Callable[[list[Manifest]], bool]) -> list[Manifest]:
         """Wait until the pods of one test fulfil a condition; the scheduler retries refused pods."""
@@ -75,7 +83,9 @@ def pools(control_plane: ControlPlane) -> Iterator[Pools]:
     release.apply(*classes.values(), *accounts.values())
     engines = {**templates(gpu), **templates(trn)}
     with fake_nodes(control_plane, *nodes()):
-        yield Pools(release, engines, runs(gpu))
+        pools = Pools(control_plane, release, engines, runs(gpu))
+        yield pools
+        control_plane.request("DELETE", f"{pools.path}?gracePeriodSeconds=0")
 
 
 def templates(rendered: list[Manifest]) -> dict[str, Manifest]:
@@ -178,7 +188,7 @@ def sized(pools: Pools, needs: ResourcePlan, number: int) -> Manifest:
 
 def pod(template: Manifest, name: str, label: str, pool: str) -> Manifest:
     """A pod of a template; a Secret that serving would name is named, as pods that pretend need none."""
-    spec = yaml.safe_load(yaml.safe_dump(template["spec"]))
+    spec = copy.deepcopy(template["spec"])
     for volume in spec["volumes"]:
         if "secret" in volume and not volume["secret"].get("secretName"):
             volume["secret"]["secretName"] = name

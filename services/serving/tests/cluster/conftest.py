@@ -8,9 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ratoon.testkit.kubernetes.control_plane import ControlPlane, control_plane
-
-__all__ = ["control_plane"]
+from ratoon.testkit.kubernetes import ControlPlane
 
 _spec = importlib.util.spec_from_file_location(
     "serving_pod_cluster", Path(__file__).parents[1] / "pod_cluster.py"
@@ -54,7 +52,7 @@ class RealApi:
             "apiVersion": "v1",
             "items": [account, role, {**binding, "roleRef": role_ref}],
         }
-        self._plane.kubectl("create", "namespace", namespace)
+        self._plane.request("POST", "/api/v1/namespaces", {"metadata": {"name": namespace}})
         self._plane.kubectl("--namespace", namespace, "create", "-f", "-", stdin=json.dumps(items))
 
 

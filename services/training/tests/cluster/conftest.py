@@ -1,6 +1,7 @@
 """Training on a real Kubernetes API, with the account, the rights and the templates that the chart gives it."""
 
 import hashlib
+import json
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import replace
@@ -14,7 +15,7 @@ from ratoon.operations.job_machine import Failure, JobObservation, Phase
 from ratoon.security.identity import Role
 from ratoon.service.app import Platform, ServiceRuntime
 from ratoon.storage.migrations import migrate
-from ratoon.testkit.kubernetes.control_plane import ControlPlane, control_plane
+from ratoon.testkit.kubernetes import ControlPlane
 from ratoon.testkit.kubernetes.fakes import FakeNode, fake_nodes
 from ratoon.testkit.services import State, serving
 from ratoon.testkit.waiting import until
@@ -29,10 +30,9 @@ from ratoon_training.domain.places import Place
 from ratoon_training.domain.runs import Progress, Trained, TrainingRun
 from ratoon_training.settings import Settings
 
-__all__ = ["control_plane"]
-
 JSON = dict[str, Any]
 CHART = Path(__file__).parents[4] / "charts/ratoon"
+ANY_NAMESPACE = "any-namespace"
 GPUS = 2
 """Accelerators of the one node that has any."""
 RELEASE_KINDS = ("PriorityClass", "ServiceAccount", "Role", "RoleBinding", "ConfigMap")
@@ -86,16 +86,16 @@ class Drivers:
 class Cluster:
     """A namespace with a release's accounts and templates, and training services in this process."""
 
-    def __init__(self, plane: ControlPlane, namespace: str, folder: Path) -> None:
+    def __init__(self, plane: ControlPlane, namespace: str, chart: str, folder: Path) -> None:
         self.plane, self.namespace, self.drivers = plane, namespace, Drivers()
         self.folder, self.state = folder, State(folder)
-        plane.kubectl("create", "namespace", namespace)
-        values = ("--values", str(CHART / "examples/eks-gpu.yaml"))
-        text = plane.helm("template", "ratoon", str(CHART), "--namespace", namespace, *values)
-        rendered = [each for each in yaml.safe_load_all(text) if each]
+        plane.request("POST", "/api/v1/namespaces", {"metadata": {"name": namespace}})
+        text = chart.replace(ANY_NAMESPACE, namespace)
+        rendered = [each for each in yaml.load_all(text, yaml.CSafeLoader) if each]
         self.apply(OWNER, *(each for each in rendered if each["kind"] in RELEASE_KINDS))
         (folder / "workers").mkdir()
-        for name, content in self.one("configmap", "ratoon-run-workers")["data"].items():
+        (workers,) = (each for each in rendered if each["metadata"]["name"] == "ratoon-run-workers")
+        for name, content in workers["data"].items():
             (folder / "workers" / name).write_text(content)
 
     def service(self) -> AbstractContextManager[None]:
@@ -143,27 +143,22 @@ class Cluster:
 
     def deployments(self) -> list[JSON]:
         """Those of runs."""
-        return self.items("deployments")
+        return self.items("apis/apps/v1", "deployments")
 
     def pods(self) -> list[JSON]:
         """Those of runs."""
-        return self.items("pods")
+        return self.items("api/v1", "pods")
 
-    def items(self, kind: str) -> list[JSON]:
+    def items(self, api: str, kind: str) -> list[JSON]:
         """Objects that training created."""
-        selector = ("--selector", "app.kubernetes.io/component=run-worker")
-        text = self.plane.kubectl("get", kind, "--namespace", self.namespace, *selector, "-o", "json")
-        items: list[JSON] = yaml.safe_load(text)["items"]
+        selector = "labelSelector=app.kubernetes.io/component%3Drun-worker"
+        path = f"/{api}/namespaces/{self.namespace}/{kind}?{selector}"
+        items: list[JSON] = self.plane.request("GET", path)["items"]
         return items
-
-    def one(self, kind: str, name: str) -> JSON:
-        """One object of the namespace."""
-        text = self.plane.kubectl("get", kind, name, "--namespace", self.namespace, "-o", "json")
-        return dict(yaml.safe_load(text))
 
     def apply(self, *manifests: JSON) -> None:
         """Apply as an administrator."""
-        items = yaml.safe_dump({"apiVersion": "v1", "kind": "List", "items": list(manifests)})
+        items = json.dumps({"apiVersion": "v1", "kind": "List", "items": list(manifests)})
         options = ("--server-side", "--namespace", self.namespace)
         self.plane.kubectl("apply", *options, "-f", "-", stdin=items)
 
@@ -190,9 +185,18 @@ def nodes(control_plane: ControlPlane) -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="module")
+def chart(control_plane: ControlPlane) -> str:
+    """The chart's manifests in `ANY_NAMESPACE`."""
+    values = ("--values", str(CHART / "examples/eks-gpu.yaml"))
+    return control_plane.helm("template", "ratoon", str(CHART), "--namespace", ANY_NAMESPACE, *values)
+
+
 @pytest.fixture
-def cluster(control_plane: ControlPlane, nodes: None, tmp_path_factory, request) -> Iterator[Cluster]:
+def cluster(
+    control_plane: ControlPlane, nodes: None, chart: str, tmp_path_factory, request
+) -> Iterator[Cluster]:
     """A separate namespace for each test; it is deleted in the background."""
     namespace = f"t-{hashlib.sha256(request.node.name.encode()).hexdigest()[:8]}"
-    yield Cluster(control_plane, namespace, tmp_path_factory.mktemp("c"))
-    control_plane.kubectl("delete", "namespace", namespace, "--wait=false")
+    yield Cluster(control_plane, namespace, chart, tmp_path_factory.mktemp("c"))
+    control_plane.request("DELETE", f"/api/v1/namespaces/{namespace}")

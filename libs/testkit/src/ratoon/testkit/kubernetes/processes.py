@@ -47,22 +47,22 @@ class Processes:
         process = self._running.get(name)
         return process is not None and process.poll() is None
 
-    def stop(self, name: str) -> None:
-        """Ask it to end, and after a while end it; nothing happens where it does not run."""
+    def stop(self, name: str, grace_s: float = _STOP_S) -> None:
+        """Ask it to end, and kill it after `grace_s` seconds; nothing happens where it does not run."""
         process = self._running.pop(name, None)
         if process is None:
             return
         process.terminate()
         try:
-            process.wait(_STOP_S)
+            process.wait(grace_s)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
 
-    def close(self) -> None:
-        """End all of them."""
+    def close(self, grace_s: float = _STOP_S) -> None:
+        """End all of them; each has `grace_s` seconds."""
         for name in reversed(list(self._running)):
-            self.stop(name)
+            self.stop(name, grace_s)
 
     def tail(self, name: str, size: int = 3000) -> str:
         """Return the end of its output."""
