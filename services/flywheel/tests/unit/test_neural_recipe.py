@@ -41,7 +41,11 @@ def test_a_project_that_generates_has_none_and_no_other_recipe_stands_next_to_it
 
 
 def test_the_recipe_of_a_run_selects_by_the_metric_of_the_project_and_takes_any_version_as_base():
-    own = TrainingDefaults(seed=3, neural='{"network": "NETWORK_GRU", "hidden_size": 64}')
+    own = TrainingDefaults(
+        seed=3,
+        neural='{"network": "NETWORK_GRU", "hidden_size": 64}',
+        optimization='{"optimizer": "OPTIMIZER_SGD", "patience": 5}',
+    )
     spec = Train(
         *("projects/mail", "a", "b", "c" * 64, TASK, own, 2.0),
         recipe="neural",
@@ -53,3 +57,5 @@ def test_the_recipe_of_a_run_selects_by_the_metric_of_the_project_and_takes_any_
     assert recipe.epochs == 2.0
     assert recipe.neural.any_base and recipe.neural.hidden_size == 64
     assert recipe.neural.network == recipe.neural.NETWORK_GRU
+    assert recipe.optimization.optimizer == recipe.optimization.OPTIMIZER_SGD
+    assert recipe.optimization.patience == 5
