@@ -71,7 +71,7 @@ class Pods:
         return open_channel(self.addresses[name], self.keys.signer("flywheel"), shown)
 
 
-@pytest.fixture(scope="module", params=["folder", "s3"])
+@pytest.fixture(scope="module", params=[pytest.param("folder", marks=pytest.mark.thorough), "s3"])
 def pods(request, tmp_path_factory) -> Iterator[Pods]:
     folder = tmp_path_factory.mktemp(f"pods-{request.param}")
     url = request.getfixturevalue("object_store").url if request.param == "s3" else str(folder / "artifacts")
