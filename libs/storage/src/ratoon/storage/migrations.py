@@ -5,6 +5,7 @@ first migrations are made of; a later change gets a new script, never a new mean
 """
 
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -256,5 +257,7 @@ def _damaged(service: str, database_url: str, what: str) -> RatoonError:
     )
 
 
+@cache
 def _scripts(service: str) -> ScriptDirectory:
+    """Return the scripts of a service, each of which is loaded once a process."""
     return ScriptDirectory(str(scripts_of(service)))
