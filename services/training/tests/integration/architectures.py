@@ -54,9 +54,9 @@ def tiny(folder: Path, kind: str, rows: int = 0, **changes: Any) -> Path:
 @functools.cache
 def _files(kind: str, rows: int, changes: tuple[tuple[str, Any], ...]) -> dict[str, bytes]:
     """Return the files of such a directory by name."""
-    with tempfile.TemporaryDirectory() as made:
-        _write(Path(made), kind, rows, dict(changes))
-        return {path.name: path.read_bytes() for path in Path(made).iterdir()}
+    with tempfile.TemporaryDirectory() as scratch:
+        _write(Path(scratch), kind, rows, dict(changes))
+        return {path.name: path.read_bytes() for path in Path(scratch).iterdir()}
 
 
 def _write(folder: Path, kind: str, rows: int, changes: dict[str, Any]) -> None:
