@@ -34,7 +34,8 @@ class Driver:
         self.warm = task.folder / "warm"
 
     def start(self, name: str, **options: Any) -> None:
-        spec = self.task.spec(options.pop("work", name), options.pop("recipe", LONG), **options)
+        recipe, work = options.pop("recipe", LONG), options.pop("work", name)
+        spec = self.task.spec(work, recipe, **{"checkpoint_every_s": 0.0, **options})
         self.jobs.start(name, WORKER, {**spec, "warm": str(self.warm), "warm_idle_s": 60})
 
     def until(self, name: str, enough: Callable[[JobStatus], bool]) -> JobStatus:
@@ -177,6 +178,7 @@ def test_the_next_run_finds_its_workers_warm(driver, undisturbed):
     assert set(driver.processes()) == before
 
 
+@pytest.mark.thorough
 def test_a_worker_killed_in_the_middle_resumes_to_the_same_bytes(driver, undisturbed):
     driver.start("worker-killed")
     driver.steps("worker-killed", 40)

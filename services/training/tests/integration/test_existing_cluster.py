@@ -34,7 +34,7 @@ class Runs:
         self.warm = task.folder / "cluster-warm"
 
     def start(self, name: str, **options: Any) -> None:
-        spec = self.task.spec(name, options.pop("recipe", LONG), **options)
+        spec = self.task.spec(name, options.pop("recipe", LONG), checkpoint_every_s=0.0, **options)
         spec |= {"warm": "" if "pods" in spec else str(self.warm), "warm_idle_s": 60}
         self.jobs.start(name, "ratoon_training.worker", spec)
 
@@ -62,7 +62,7 @@ class Runs:
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[RayCluster]:
-    with ray_cluster() as cluster:
+    with ray_cluster({"RAY_health_check_period_ms": "300"}) as cluster:
         yield cluster
 
 
@@ -140,7 +140,7 @@ def test_a_run_with_dedicated_pods_takes_no_others_and_no_other_run_takes_them(r
 
 def test_a_cluster_that_is_not_there_is_named(task, cluster, tmp_path):
     address = f"127.0.0.1:{free_ports()[0]}"
-    gone = {**cluster.driver_environment, "RATOON_RAY_ADDRESS": address, "RATOON_RAY_JOIN_S": "3"}
+    gone = {**cluster.driver_environment, "RATOON_RAY_ADDRESS": address, "RATOON_RAY_JOIN_S": "0"}
     jobs = LocalJobs(tmp_path / "jobs", gone)
     jobs.start("nowhere", "ratoon_training.worker", task.spec("nowhere"))
     until(lambda: jobs.observe("nowhere").state is not JobState.RUNNING, TIMEOUT_S)

@@ -43,6 +43,15 @@ def node_id() -> str:
     return str(ray.get_runtime_context().get_node_id())
 
 
+def lacks(workers: int, pods: str, cuda: bool) -> bool:
+    """Return True if the whole cluster, were it free, had not the resources of this number of workers."""
+    import ray
+
+    available = ray.cluster_resources()
+    required = worker_resources(pods, cuda)
+    return any(available.get(unit, 0.0) < workers * amount for unit, amount in required.items())
+
+
 def capacity(pods: str) -> str:
     """Return the capacity of the cluster as text: of the pods of this name, or all."""
     import ray

@@ -18,6 +18,7 @@ from ratoon.operations.jobs import JobFolder
 from ratoon.storage.artifacts import ArtifactStore
 from ratoon_training.domain.errors import Stopped, TrainingError, WorkersLost
 from ratoon_training.domain.places import scratch_name
+from ratoon_training.domain.recipes import Accelerator
 from ratoon_training.worker import cluster
 from ratoon_training.worker.prepare import prepare
 from ratoon_training.worker.reporting import PREPARED
@@ -28,6 +29,8 @@ from ratoon_training.worker.worker_group import WorkerGroup
 _POLL_S = 0.05
 _WAIT_REPORT_S = 20.0
 """Seconds between two reports of what a run waits for whose workers do not start."""
+_CAPACITY_S = 1.0
+"""Seconds between two looks at the cluster: what it does not have is reported at once."""
 _TRIES = 4
 """Maximum starts of one task by a group, after which its workers count as lost."""
 
@@ -80,13 +83,32 @@ def _counted(workers: int) -> str:
     )
 
 
+class _Waiting:
+    """Reports what a run waits for whose workers do not start: at once if the cluster lacks it, else after a while."""
+
+    def __init__(self, job: JobFolder, group: WorkerGroup) -> None:
+        self._job, self._group = job, group
+        self._slow_at, self._look_at = time.monotonic() + _WAIT_REPORT_S, time.monotonic() + _CAPACITY_S
+
+    def __call__(self) -> None:
+        """Look whether it is time for a report."""
+        now, group = time.monotonic(), self._group
+        if now < self._look_at:
+            return
+        self._look_at = now + _CAPACITY_S
+        cuda = group.accelerator is Accelerator.CUDA
+        if now < self._slow_at and not cluster.lacks(group.workers, group.pods, cuda):
+            return
+        self._look_at = now + _WAIT_REPORT_S
+        _report(self._job, f"Waiting for {_counted(group.workers)}: {cluster.capacity(group.pods)}.")
+
+
 def _wait(job: JobFolder, group: WorkerGroup, number: int) -> dict[str, Any]:
     """Wait for the outcome of a task and return its result."""
-    report_at = time.monotonic() + _WAIT_REPORT_S
+    waiting = _Waiting(job, group)
     while (outcome := read_outcome(job.path)) is None:
-        if time.monotonic() > report_at and not group.queue.tries(number):
-            report_at = time.monotonic() + _WAIT_REPORT_S
-            _report(job, f"Waiting for {_counted(group.workers)}: {cluster.capacity(group.pods)}.")
+        if not group.queue.tries(number):
+            waiting()
         if job.stop_requested() and not group.queue.tries(number):
             group.queue.finish(number)
             _discard(group)
