@@ -111,28 +111,30 @@ def test_a_slow_disk(stack, tmp_path, monkeypatch):
     stack.down()
 
 
-@pytest.mark.parametrize("damage", ["truncated", "corrupt"])
-def test_a_damaged_artifact(stack, damage):
+def test_a_damaged_artifact(stack):
     stack.up()
     stack.project("p")
     source = stack.source("p")
     digest = stack.client.sources.get(source.name).digest
     blob = stack.state / "artifacts" / "sha256" / digest[:2] / digest
     whole = blob.read_bytes()
-    blob.write_bytes(whole[: len(whole) // 2] if damage == "truncated" else whole[:-9] + b"!" + whole[-8:])
-    failed = stack.end(stack.dataset("p", source.name))
-    assert (failed.state, failed.failure.reason) == ("STATE_FAILED", "ARTIFACT_DAMAGED")
-    assert digest in failed.failure.message
-    assert refused(lambda: stack.client.blobs.download(digest)).reason == "ARTIFACT_NOT_FOUND"
-    assert stack.client.blobs.upload(whole) == digest
-    assert blob.read_bytes() == whole
-    again = stack.end(stack.dataset("p", source.name, "again"))
-    assert (again.state, again.record_count) == ("STATE_READY", len(TEXTS))
+    for damage, damaged in {
+        "truncated": whole[: len(whole) // 2],
+        "corrupt": whole[:-9] + b"!" + whole[-8:],
+    }.items():
+        blob.write_bytes(damaged)
+        failed = stack.end(stack.dataset("p", source.name, damage))
+        assert (failed.state, failed.failure.reason) == ("STATE_FAILED", "ARTIFACT_DAMAGED"), damage
+        assert digest in failed.failure.message
+        assert refused(lambda: stack.client.blobs.download(digest)).reason == "ARTIFACT_NOT_FOUND"
+        assert stack.client.blobs.upload(whole) == digest
+        assert blob.read_bytes() == whole
+        again = stack.end(stack.dataset("p", source.name, f"after-{damage}"))
+        assert (again.state, again.record_count) == ("STATE_READY", len(TEXTS)), damage
     stack.down()
 
 
-@pytest.mark.parametrize("damage", ["a page", "the header"])
-def test_a_damaged_database(stack, damage):
+def test_a_damaged_database(stack):
     stack.up()
     stack.project("p")
     stack.source("p")
@@ -142,16 +144,17 @@ def test_a_damaged_database(stack, damage):
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     shutil.copyfile(path, backup)
-    with path.open("r+b") as file:
-        file.seek(0 if damage == "the header" else 2 * 4096)
-        file.write(os.urandom(4096))
-    with pytest.raises(Exception, match=r"ingestion\.db\) is damaged") as error:
-        stack.up()
-    assert described(error.value).reason == "DATABASE_DAMAGED"
-    assert not stack.installation.processes.running()
-    for left in path.parent.glob("ingestion.db-*"):
-        left.unlink()
-    shutil.copyfile(backup, path)
+    for damaged_page in (2, 0):  # a page of a table, the header
+        with path.open("r+b") as file:
+            file.seek(damaged_page * 4096)
+            file.write(os.urandom(4096))
+        with pytest.raises(Exception, match=r"ingestion\.db\) is damaged") as error:
+            stack.up()
+        assert described(error.value).reason == "DATABASE_DAMAGED", damaged_page
+        assert not stack.installation.processes.running()
+        for left in path.parent.glob("ingestion.db-*"):
+            left.unlink()
+        shutil.copyfile(backup, path)
     stack.up()
     assert [each.name for each in stack.client.sources.list("projects/p")] == ["projects/p/sources/texts"]
     stack.down()
