@@ -47,7 +47,9 @@ def decision(env):
 
 def served(env):
     alias = f"{PARENT}/models/mail/aliases/production"
-    env.peers.resources[env.version] = model_version_pb2.ModelVersion(name=env.version)
+    env.peers.resources[env.version] = model_version_pb2.ModelVersion(
+        name=env.version, artifact_digest="c" * 64
+    )
     env.peers.resources[alias] = model_pb2.Alias(name=alias, version=env.version)
 
 
@@ -75,7 +77,9 @@ def test_a_label_that_production_answers_with_stays_unless_its_removal_is_allowe
 
 def test_answers_and_votes_follow_a_new_spelling_of_a_label(env):
     """A correction in the new spelling confirms an answer that was kept in the old one."""
-    env.peers.resources[env.version] = model_version_pb2.ModelVersion(name=env.version)
+    env.peers.resources[env.version] = model_version_pb2.ModelVersion(
+        name=env.version, artifact_digest="c" * 64
+    )
     early, late = env.answered(["one", "two"], "ham")
     env.send_feedback(early, correction="ham")
     assert not update(env, labels=["HAM", "spam", "news"]).notices
@@ -143,7 +147,7 @@ def test_the_unit_of_the_version_in_production_changes_only_if_that_is_allowed(e
     env.flywheel.CreateProject(pb.CreateProjectRequest(project_id="price", project=spec))
     name = "projects/price"
     version = f"{name}/models/price/versions/v1.0"
-    env.peers.resources[version] = model_version_pb2.ModelVersion(name=version)
+    env.peers.resources[version] = model_version_pb2.ModelVersion(name=version, artifact_digest="c" * 64)
     alias = f"{name}/models/price/aliases/production"
     env.peers.resources[alias] = model_pb2.Alias(name=alias, version=version)
     euros = project_pb2.Project(name=name, task=task_pb2.TaskSpec(regress=task_pb2.Regress(unit="EUR")))
