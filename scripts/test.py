@@ -89,6 +89,8 @@ QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "VLLM_NO_USAGE_STATS": "1",
 }
+# Ray starts its workers at the lowest priority but four, where they get nothing beside the other lane.
+SETTINGS = QUIET | {"RAY_worker_niceness": "0"}
 REPORTS = ROOT / ".pytest_cache"
 FLAKY = ROOT / "tests" / "flaky.toml"
 OPTIONS = ("--quick", "--again", "--listed-only")
@@ -223,7 +225,7 @@ class Process:
         self.crash.unlink(missing_ok=True)
         command = [sys.executable, "-m", "pytest", "-q", "--durations=5", f"--junitxml={self.results}"]
         command += ["-o", f"cache_dir={self.cache}", *(more or self.shared), *self.options, *self.folders]
-        env = os.environ | QUIET | {"RATOON_TESTS_CRASH": str(self.crash)}
+        env = os.environ | SETTINGS | {"RATOON_TESTS_CRASH": str(self.crash)}
         env.pop("PYTHONDONTWRITEBYTECODE", None)  # tests start hundreds of processes of the same modules
         started = time.monotonic()
         status = subprocess.run(

@@ -24,6 +24,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """An installation with two tiny versions, of which one serves."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RATOON_GATEWAY_SILENCE_S", "8")
+        patch.setenv("RATOON_SERVING_ENGINE_HANG_S", "20")
         folder = tmp_path_factory.mktemp("served")
         stack = Stack(folder / "state")
         try:
