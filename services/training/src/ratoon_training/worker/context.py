@@ -34,7 +34,7 @@ class WorkerContext:
         return tensor
 
     def seed(self, number: int) -> None:
-        """Seed torch where this worker computes. Seeding every kind of device costs more than a step of a tiny model."""
+        """Seed torch on the device of this worker alone: all kinds of devices cost more than a step of a tiny model."""
         torch.random.default_generator.manual_seed(number)
         if self.device.type == "cuda":
             torch.cuda.manual_seed_all(number)
