@@ -26,11 +26,13 @@ _BATCH = 256
 
 
 def load(folder: ModelFolder) -> SmallModel:
-    """Return the model of a directory; UnusablePart if its files may not be loaded."""
+    """Return the model of a directory, its libraries loaded by a first answer; UnusablePart if it may not be loaded."""
     try:
-        return small.load(folder.path)
+        model = small.load(folder.path)
     except BadArtifact as error:
         raise UnusablePart(str(error)) from error
+    model.answer([""])
+    return model
 
 
 class ClassicalScorer:
