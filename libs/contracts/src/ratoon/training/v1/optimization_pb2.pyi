@@ -141,8 +141,8 @@ class Optimization(_message.Message):
     l1: _builtins.float
     """Weight of the sum of the magnitudes of all weights but biases and the scales of norms, 0 to 1. Default: 0."""
     patience: _builtins.int
-    """Number of epochs without a gain on the validation part after which a run ends, at most 1,000. 0: never. Default: 2, of
-    small neural models 3.
+    """Number of epochs without a gain on the validation part after which a run ends, at most 1,000. 0: never.
+    Default: 2, of small neural models 3.
     """
     token_budget: _builtins.int
     """Maximum number of tokens of the training part that a run reads, repetitions included, at most 10^15: it shortens

@@ -662,8 +662,8 @@ class Recipe(_message.Message):
 
     @_typing.final
     class Neural(_message.Message):
-        """Architecture of a small neural model. `learning_rate`, `epochs`, `batch_size`, `selection_metric` and `optimization`
-        of the recipe apply as well. A run with a neural base keeps its architecture and its tokenizer.
+        """Architecture of a small neural model. `learning_rate`, `epochs`, `batch_size`, `selection_metric` and
+        `optimization` of the recipe apply as well. A run with a neural base keeps its architecture and its tokenizer.
         """
 
         DESCRIPTOR: _descriptor.Descriptor
