@@ -215,6 +215,7 @@ def test_a_cancelled_run_ends_within_a_step_and_its_driver_stays(driver, undistu
     assert any("RayTrainWorker" in line for line in driver.processes().values())
 
 
+@pytest.mark.thorough  # the quick chaos tier kills two workers at two moments
 def test_two_workers_train_and_one_that_is_killed_does_not_change_a_bit(driver):
     driver.start("two", workers=2)
     whole = driver.digest("two")

@@ -120,6 +120,7 @@ def test_a_cancelled_run_ends_within_a_step(runs, alone):
     assert (status.state, status.reason) == (JobState.FAILED, "STOPPED")
 
 
+@pytest.mark.thorough  # the rights and placement of these pods are in the cluster tier
 @pytest.mark.timeout(600)
 def test_a_run_with_dedicated_pods_takes_no_others_and_no_other_run_takes_them(runs, cluster, alone):
     """A dedicated pod is a node that offers no processors but one place under the run's name."""
