@@ -260,9 +260,19 @@ class Wire:
                 client.close()
                 continue
             self._pairs += [client, server]
-            produced: set[int] = set()
-            for source, sink, read in ((client, server, self._request), (server, client, self._answer)):
-                threading.Thread(target=self._pump, args=(source, sink, read, produced), daemon=True).start()
+            threading.Thread(target=self._carry, args=(client, server), daemon=True).start()
+
+    def _carry(self, client: socket.socket, server: socket.socket) -> None:
+        """Pass on what both sides send, and close both when one of them has ended."""
+        produced: set[int] = set()
+        requests = threading.Thread(
+            target=self._pump, args=(client, server, self._request, produced), daemon=True
+        )
+        requests.start()
+        self._pump(server, client, self._answer, produced)
+        requests.join()
+        client.close()
+        server.close()
 
     def _pump(self, source: socket.socket, sink: socket.socket, observe: object, produced: set[int]) -> None:
         with contextlib.suppress(OSError):
