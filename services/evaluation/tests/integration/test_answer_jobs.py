@@ -69,6 +69,7 @@ def stored_answers(spec, result, models=("candidate", "reference", "zero_shot", 
             "test": domain["test"],
             "predictions": scores["predictions"],
             "answer_settings": scores["answer_settings"],
+            "cost": scores["cost"],
         }
         for model, scores in of_models
     ]
