@@ -19,6 +19,7 @@ pytestmark = pytest.mark.timeout(300)
 FAKETIME = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1")
 
 
+@pytest.mark.thorough  # under libfaketime the services take a whole core: 66 to 294 s
 def test_a_clock_that_jumps_back(stack, tmp_path, monkeypatch):
     if not FAKETIME.exists():
         pytest.skip("libfaketime moves the clock: apt-get install libfaketime")
