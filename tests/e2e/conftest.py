@@ -27,7 +27,7 @@ SLICE = Tier(
     mails=Mails(training=300, held_out=100, arriving=120),
     min_signals=120,
 )
-"""As many mails as a first version learns to tell apart and drift is seen in; too few to compare it with TF-IDF."""
+"""As many mails as a first version learns to separate and drift is seen in; too few to compare it with TF-IDF."""
 
 
 @pytest.fixture(scope="session")

@@ -62,7 +62,7 @@ def test_a_chosen_challenger_is_registered_rolled_out_and_compared_with_by_the_n
         challenger.artifact_digest,
     )
     newest = peers.created_resources("ModelVersion")[-1]
-    assert newest.lineage.parent_version == version.name and "Trained anew" in newest.changelog
+    assert newest.lineage.parent_version == version.name and "Newly trained" in newest.changelog
 
 
 def test_tasks_without_classical_models_have_no_challenger(flywheel):

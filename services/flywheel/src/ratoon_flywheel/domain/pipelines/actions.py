@@ -387,7 +387,7 @@ def _changelog(run: PipelineRun) -> str:
         origin = f"from the base model {base[:12]}" if base else "from scratch"
         start = f"First version, trained {origin} on {products.dataset_version}."
     elif not continues(run):
-        start = f"Trained anew on {products.dataset_version}, in the place of {run.production.version}."
+        start = f"Newly trained on {products.dataset_version}, in the place of {run.production.version}."
     else:
         data = "corrected traffic" if run.retrains else "new sources"
         start = f"Continues {run.production.version} on {data} ({products.dataset_version})."
