@@ -1,27 +1,19 @@
 """A real vLLM engine in bfloat16: it is attested against the record of its number format, and other weights are not."""
 
 import json
-import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 
-from ratoon.operations.jobs import JobState, LocalJobs
-from ratoon.process.identity import ProcessIdentity
-from ratoon.security.identity import make_signing_key
 from ratoon.service.compute import has_nvidia_gpu
-from ratoon.storage.artifacts import ArtifactStore
 from ratoon.tasks.compute import Accelerator, Compute, Dtype
-from ratoon.testkit.models import tiny_llama
 from ratoon.testkit.waiting import until
 from ratoon_serving.adapters.engine_http import EngineClient
 from ratoon_serving.adapters.local_engine import LocalEngineHost
 from ratoon_serving.bootstrap import local_engines
 from ratoon_serving.domain.attestation import Recording, compare, computed_dtype, recording
 from ratoon_serving.domain.engine import Engine, EngineState, Fence
-from ratoon_serving.settings import Settings
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(900)]
 
@@ -39,51 +31,25 @@ DEVICES = [
 
 
 class Verified:
-    """Two tiny models, verified and recorded in bfloat16 by the registry's worker."""
+    """Two versions that the registry's worker verified and recorded in bfloat16 too."""
 
-    def __init__(self, folder: Path, settings: Settings) -> None:
-        self.store, self._jobs = ArtifactStore(settings.artifacts_url), LocalJobs(folder / "jobs")
-        settings.keys.mkdir(mode=0o700)
-        key = str(make_signing_key(settings.keys))
-        for seed in range(2):
-            model = tiny_llama(folder / f"model-{seed}", seed=seed)
-            spec = {
-                "artifacts": self.store.url,
-                "artifact_digest": self.store.put_tree(model),
-                "signing_key": key,
-                "dtypes": ["DTYPE_BFLOAT16"],
-            }
-            self._jobs.start(str(seed), "ratoon_registry.worker", spec)
-        self.results = [self._result(str(seed)) for seed in range(2)]
+    def __init__(self, models) -> None:
+        self.results, self._store = list(models.versions.values()), models.store
 
     def blob(self, number: int) -> dict:
-        return json.loads(self.store.read(self.results[number]["golden_digest"]))
-
-    def _result(self, job: str) -> dict:
-        while (status := self._jobs.observe(job)).state is JobState.RUNNING:
-            time.sleep(0.1)
-        assert status.state is JobState.SUCCEEDED, status.message
-        return status.result
+        return json.loads(self._store.read(self.results[number]["golden_digest"]))
 
 
 @pytest.fixture(scope="module")
-def settings(tmp_path_factory) -> Settings:
-    return Settings(state=tmp_path_factory.mktemp("formats"), kv_cache_mib=64)
+def verified(installation) -> Verified:
+    return Verified(installation.models)
 
 
 @pytest.fixture(scope="module")
-def verified(settings, tmp_path_factory) -> Verified:
-    return Verified(tmp_path_factory.mktemp("models"), settings)
-
-
-@pytest.fixture(scope="module")
-def host(settings, verified) -> Iterator[LocalEngineHost]:
-    host = LocalEngineHost(local_engines(settings), verified.store, EngineClient())
+def host(installation) -> Iterator[LocalEngineHost]:
+    host = LocalEngineHost(local_engines(installation.settings), installation.models.store, EngineClient())
     yield host
     host.stop_unknown(lambda name: False)
-    server = ProcessIdentity.read(settings.folder / "fork-server")
-    if server is not None and server.alive():
-        server.signal_group(9)
 
 
 @pytest.fixture(scope="module", params=DEVICES)

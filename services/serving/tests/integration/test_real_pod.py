@@ -16,7 +16,6 @@ import pytest
 from model_signing import signing
 
 from ratoon.engine.contract import ControlPath
-from ratoon.engine.settings import EngineSettings
 from ratoon.security.identity import make_signing_key
 from ratoon.storage.artifacts import ArtifactStore
 from ratoon.testkit.models import tiny_llama
@@ -31,6 +30,8 @@ pytestmark = [pytest.mark.engine, pytest.mark.timeout(900)]
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 NAME = "projects/p/deployments/mail/engines/e"
+SEQUENCES = 8
+"""Answers that the engine writes at once."""
 
 
 class Pod:
@@ -50,6 +51,7 @@ class Pod:
             "PORT": self.port,
             "KV_CACHE_MIB": 64,
             "DRAIN_S": 30,
+            "MAX_NUM_SEQS": SEQUENCES,
         }
         variables = {f"RATOON_ENGINE_{name}": str(value) for name, value in values.items()}
         self.environment = {**os.environ, **variables, "OMP_NUM_THREADS": "2"}
@@ -92,7 +94,7 @@ class Pod:
             with suppress(httpx.HTTPError):
                 callers.post("/v1/completions", json=body)
 
-        threads = [threading.Thread(target=ask) for _ in range(EngineSettings.max_num_seqs + 16)]
+        threads = [threading.Thread(target=ask) for _ in range(6 * SEQUENCES)]
         for thread in threads:
             thread.start()
         until(lambda: EngineClient().load(engine)[0], 60, "nothing waits")

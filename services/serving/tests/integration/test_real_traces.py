@@ -38,8 +38,7 @@ async def _ask_once(session: aiohttp.ClientSession, target: route_pb2.Target, tr
 
 def test_an_engine_exports_the_spans_of_sampled_requests_only(installation, collector):
     version, _ = installation.models.versions
-    installation.settings = installation.settings.model_copy(update={"otlp": collector.url})
-    with installation.service():
+    with installation.service(otlp=collector.url):
         installation.deploy(MODEL)
         ended = installation.end(installation.roll_out(version))
         assert ended.state == rollout_pb2.Rollout.STATE_SUCCEEDED, ended.reason
