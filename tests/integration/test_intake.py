@@ -12,6 +12,7 @@ from functools import partial
 from importlib.metadata import distributions
 from pathlib import Path
 
+import grpc
 import pytest
 import zstandard
 
@@ -31,10 +32,15 @@ from ratoon.ingestion.v1.ingestion_service_pb2_grpc import (
 from ratoon.labeling.v1 import annotation_pb2, queue_pb2
 from ratoon.labeling.v1 import labeling_service_pb2 as labeling_pb
 from ratoon.labeling.v1.labeling_service_pb2_grpc import LabelingServiceStub
-from ratoon.process.errors import InvalidArgument
+from ratoon.process.errors import InvalidArgument, NotFound
 from ratoon.runtime.settings import socket_address
 from ratoon.security.answers import AnswerIds
 from ratoon.security.identity import Role
+from ratoon.serving.v1 import deployment_pb2
+from ratoon.serving.v1.serving_service_pb2_grpc import (
+    ServingServiceServicer,
+    add_ServingServiceServicer_to_server,
+)
 from ratoon.storage.artifacts import ArtifactStore
 from ratoon.testkit.services import State, answering, running
 from ratoon.testkit.waiting import until
@@ -59,6 +65,8 @@ class Evaluation(EvaluationServiceServicer):
     """One run with two wrong answers."""
 
     def GetEvaluationRun(self, request, context):
+        if request.name != RUN:
+            context.abort(grpc.StatusCode.NOT_FOUND, f"{request.name} does not exist.")
         run = evaluation_run_pb2.EvaluationRun(
             name=RUN, state=evaluation_run_pb2.EvaluationRun.STATE_SUCCEEDED
         )
@@ -83,6 +91,15 @@ class Ingestion(IngestionServiceServicer):
 
     def CheckSealedRecords(self, request, context):
         return ingestion_service_pb2.CheckSealedRecordsResponse(sealed=[False] * len(request.records))
+
+
+class Serving(ServingServiceServicer):
+    """The deployment of the project."""
+
+    def GetDeployment(self, request, context):
+        if request.name != DEPLOYMENT:
+            context.abort(grpc.StatusCode.NOT_FOUND, f"{request.name} does not exist.")
+        return deployment_pb2.Deployment(name=request.name)
 
 
 @dataclass
@@ -193,6 +210,7 @@ def installation(tmp_path_factory) -> Iterator[Installation]:
         for service, add, servicer in (
             ("evaluation", add_EvaluationServiceServicer_to_server, Evaluation()),
             ("ingestion", add_IngestionServiceServicer_to_server, Ingestion()),
+            ("serving", add_ServingServiceServicer_to_server, Serving()),
         ):
             address = socket_address(folder, service)
             Path(address.removeprefix("unix://")).parent.mkdir(parents=True, exist_ok=True)
@@ -304,3 +322,26 @@ def test_rules_that_are_not_valid_are_refused(installation, rules, sentence):
         installation.labeling.CreateQueue(
             labeling_pb.CreateQueueRequest(parent=PARENT, queue_id="x", queue=queue)
         )
+
+
+@pytest.mark.parametrize(
+    ("rule", "missing"),
+    [
+        (Rule(id="a", traffic=Rule.Traffic(deployment="typo")), "deployments/typo"),
+        (Rule(id="a", low_rated=Rule.LowRated(deployment="typo")), "deployments/typo"),
+        (Rule(id="a", bad_cases=Rule.BadCases(evaluation_run="typo")), "evaluationRuns/typo"),
+    ],
+    ids=["traffic", "low-rated", "bad-cases"],
+)
+def test_a_rule_names_what_exists(installation, rule, missing):
+    queue = queue_pb2.Queue(guideline=f"{PARENT}/guidelines/g", intake_rules=[rule])
+    request = labeling_pb.CreateQueueRequest(parent=PARENT, queue_id="typo", queue=queue)
+    with pytest.raises(NotFound, match=missing):
+        installation.labeling.CreateQueue(request)
+    known = Rule(id="b", traffic=Rule.Traffic(deployment="p"))
+    name = installation.queue(
+        f"known-{missing.partition('/')[0].lower()}-{rule.WhichOneof('source')[:3]}", known
+    )
+    changed = queue_pb2.Queue(name=name, intake_rules=[known, rule])
+    with pytest.raises(NotFound, match=missing):
+        installation.labeling.UpdateQueue(labeling_pb.UpdateQueueRequest(queue=changed))

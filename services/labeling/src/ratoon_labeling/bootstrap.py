@@ -40,7 +40,9 @@ def build(settings: Settings, platform: Platform) -> App:
     counts = SqlTaskCounts(base.database, base.clock)
     queue, changes = SqlTaskQueue(base.database), base.changes(store)
     endpoints = {normalized_url(url): variable for url, variable in settings.endpoints.items()}
-    sources = PeerSources(base.peer("flywheel"), base.peer("evaluation"), ingestion, base.clock)
+    sources = PeerSources(
+        base.peer("flywheel"), base.peer("evaluation"), ingestion, base.peer("serving"), base.clock
+    )
     drawing = drawing_jobs(base.jobs(), settings.artifacts_url, endpoints)
     procedures: list[Procedure[Any]] = [
         label_set_procedure(freezing, ledger),

@@ -150,6 +150,9 @@ class StoredRecords:
 class NoSources:
     """Sources from which no answer comes."""
 
+    def check(self, rule: IntakeRule) -> None:
+        pass
+
     def start(self, project: str, rule: IntakeRule) -> str:
         return "0"
 

@@ -8,7 +8,7 @@ Table of services: the calls between them and the needs of each. Peers, network 
 */}}
 {{- define "common.services" -}}
 ingestion:  {calls: [], jobs: true, environment: true, files: [ingestion.key, record.secret]}
-labeling:   {calls: [ingestion, evaluation, registry, flywheel], jobs: true, files: [labeling.key]}
+labeling:   {calls: [ingestion, evaluation, registry, serving, flywheel], jobs: true, files: [labeling.key]}
 training:   {calls: [registry, flywheel], jobs: true, environment: true, files: [training.key]}
 evaluation: {calls: [ingestion, labeling], jobs: true, files: [evaluation.key]}
 registry:   {calls: [], jobs: true, files: [registry.key, model-signing.pem]}

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 app = group("queues", "Queues of records to label.", deletes=True)
 _FORMATS = "label-studio, argilla, jsonl or csv."
-_WRITTEN = "label-studio, argilla, jsonl or csv; of the work rate or compare: preferences."
+_WRITTEN = "label-studio, argilla, jsonl or csv; of the work compare: preferences or label-studio; rate: preferences."
 QueueName = Annotated[str, name_argument(help="Id or name of the queue.")]
 
 
@@ -130,8 +130,6 @@ def add_rule(
 ) -> None:
     """Let answers of models enter a queue by a rule."""
     chosen = session(context)
-    if deployment:
-        chosen.client.deployments.get(chosen.name(deployment, "deployments"))
     sources: dict[str, Any] = {}
     if traffic:
         choice = "CHOICE_UNCERTAIN" if uncertain else "CHOICE_RANDOM"

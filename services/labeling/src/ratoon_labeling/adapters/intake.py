@@ -18,6 +18,8 @@ from ratoon.flywheel.v1.flywheel_service_pb2_grpc import FlywheelServiceStub
 from ratoon.ingestion.v1.ingestion_service_pb2 import GetSplitRequest
 from ratoon.ingestion.v1.ingestion_service_pb2_grpc import IngestionServiceStub
 from ratoon.process.clock import Clock
+from ratoon.serving.v1.serving_service_pb2 import GetDeploymentRequest
+from ratoon.serving.v1.serving_service_pb2_grpc import ServingServiceStub
 from ratoon_labeling.application.intake import AnswerText
 from ratoon_labeling.domain.intake import Batch, IntakeRule, IntakeSource, Item
 from ratoon_labeling.domain.tasks import Task
@@ -31,10 +33,23 @@ class PeerSources:
     """Reads traffic, feedback and evaluation runs."""
 
     def __init__(
-        self, flywheel: grpc.Channel, evaluation: grpc.Channel, ingestion: grpc.Channel, clock: Clock
+        self,
+        flywheel: grpc.Channel,
+        evaluation: grpc.Channel,
+        ingestion: grpc.Channel,
+        serving: grpc.Channel,
+        clock: Clock,
     ) -> None:
         self._flywheel, self._evaluation = FlywheelServiceStub(flywheel), EvaluationServiceStub(evaluation)
-        self._ingestion, self._clock = IngestionServiceStub(ingestion), clock
+        self._ingestion, self._serving = IngestionServiceStub(ingestion), ServingServiceStub(serving)
+        self._clock = clock
+
+    def check(self, rule: IntakeRule) -> None:
+        """Raise NotFound if the deployment or the evaluation run of a rule does not exist."""
+        if rule.deployment:
+            self._serving.GetDeployment(GetDeploymentRequest(name=rule.deployment))
+        if rule.evaluation_run:
+            self._run(rule)
 
     def start(self, project: str, rule: IntakeRule) -> str:
         """Return the position from which a new rule reads."""
@@ -112,9 +127,7 @@ class PeerSources:
     ) -> list[evaluation_run_pb2.EvaluationRun]:
         """Return the runs of a rule that have succeeded, newest first."""
         if rule.evaluation_run:
-            run = self._evaluation.GetEvaluationRun(
-                evaluation_pb.GetEvaluationRunRequest(name=rule.evaluation_run)
-            )
+            run = self._run(rule)
             return [run] if run.state == run.STATE_SUCCEEDED else []
         request = evaluation_pb.ListEvaluationRunsRequest(
             parent=project, page_size=_RUNS, order_by="create_time desc"
@@ -125,6 +138,11 @@ class PeerSources:
             for each in self._evaluation.ListEvaluationRuns(request).evaluation_runs
             if each.state == each.STATE_SUCCEEDED and each.update_time.ToDatetime(UTC) >= since
         ]
+
+    def _run(self, rule: IntakeRule) -> evaluation_run_pb2.EvaluationRun:
+        return self._evaluation.GetEvaluationRun(
+            evaluation_pb.GetEvaluationRunRequest(name=rule.evaluation_run)
+        )
 
     def _cases(self, run: evaluation_run_pb2.EvaluationRun, rule: IntakeRule) -> Iterator[Item]:
         for domain in run.domains:

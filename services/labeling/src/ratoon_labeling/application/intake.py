@@ -48,6 +48,10 @@ class AnswerText:
 class IntakeSources(Protocol):
     """Sources of answers: captured traffic, feedback, evaluation runs."""
 
+    def check(self, rule: IntakeRule) -> None:
+        """Raise NotFound if the deployment or the evaluation run of a rule does not exist."""
+        ...
+
     def start(self, project: str, rule: IntakeRule) -> str:
         """Return the position from which a new rule reads."""
         ...
@@ -236,6 +240,16 @@ class IntakeProcedure:
     def failed(self, resource: Intake, error: Description, now: datetime) -> Step[Intake]:
         """Try again later: the rules stay in force."""
         return Step(resource, wake_after=_POLL_S)
+
+
+def check_sources(
+    rules: Sequence[IntakeRule], sources: IntakeSources, existing: Sequence[IntakeRule] = ()
+) -> None:
+    """Raise NotFound if what a rule reads does not exist; what an existing rule reads may be gone."""
+    known = {(each.deployment, each.evaluation_run) for each in existing}
+    for rule in rules:
+        if (rule.deployment, rule.evaluation_run) not in known:
+            sources.check(rule)
 
 
 def follow_rules(tx: Transaction, queue: Queue, operations: Operations, clock: Clock) -> None:

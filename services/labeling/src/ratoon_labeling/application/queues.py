@@ -21,7 +21,7 @@ from ratoon_labeling.application.commands import (
     UpdateQueue,
     WithdrawAnswer,
 )
-from ratoon_labeling.application.intake import end_intake, follow_rules
+from ratoon_labeling.application.intake import IntakeSources, check_sources, end_intake, follow_rules
 from ratoon_labeling.application.names import DATASET_VERSION, GUIDELINE, MAX_BATCH, PROJECT, QUEUE, TASK
 from ratoon_labeling.application.ports import Commits, Datasets, Patterns, TaskQueue
 from ratoon_labeling.domain.annotations import Annotation, AnnotationCreated, Source, annotation_of_task
@@ -67,12 +67,15 @@ def create_queue(
     patterns: Patterns,
     clock: Clock,
     endpoints: Collection[str] = (),
+    *,
+    sources: IntakeSources,
 ) -> Queue:
     """Create a queue; its first refill starts with it if the rule asks for one."""
     matched(command.parent, PROJECT, "parent")
     settings = dict(command.settings)
     _check_names(command.parent, settings)
     _check_pre_labels(settings, patterns, endpoints)
+    check_sources(settings.get("intake_rules", ()), sources)
     if _threshold(settings):
         datasets.artifact_of(settings["dataset_version"])
     now = clock.now()
@@ -102,12 +105,16 @@ def update_queue(
     queues: TaskQueue,
     clock: Clock,
     endpoints: Collection[str] = (),
+    *,
+    sources: IntakeSources,
 ) -> Queue:
     """Change the settings of a queue; another source or rule lets it draw again."""
     matched(command.name, QUEUE)
     settings = dict(command.settings)
     _check_names(parent_of(command.name), settings)
     _check_pre_labels(settings, patterns, endpoints)
+    if rules := settings.get("intake_rules"):
+        check_sources(rules, sources, store.get(Queue, command.name).intake_rules)
     if version := settings.get("dataset_version"):
         datasets.artifact_of(version)
     with store.write() as tx:

@@ -357,8 +357,9 @@ class LabelingServicer(LabelingServiceServicer):
             self._clock,
             self._endpoints,
         )
+        create_queue = partial(queues.create_queue, sources=self._sources)
         return queue_mapping.queue(
-            await self._threads(queues.create_queue, queue_mapping.create_queue(request), *ports)
+            await self._threads(create_queue, queue_mapping.create_queue(request), *ports)
         )
 
     async def GetQueue(self, request: pb.GetQueueRequest, context: Context) -> queue_pb2.Queue:
@@ -382,7 +383,8 @@ class LabelingServicer(LabelingServiceServicer):
             self._clock,
             self._endpoints,
         )
-        return queue_mapping.queue(await self._threads(queues.update_queue, command, *ports))
+        update_queue = partial(queues.update_queue, sources=self._sources)
+        return queue_mapping.queue(await self._threads(update_queue, command, *ports))
 
     async def DeleteQueue(self, request: pb.DeleteQueueRequest, context: Context) -> pb.DeleteQueueResponse:
         """Delete a queue with its refills and tasks."""
