@@ -9,6 +9,7 @@ from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
 from ratoon.common.v1 import compute_pb2 as _compute_pb2
 from ratoon.common.v1 import generation_pb2 as _generation_pb2
+from ratoon.common.v1 import parity_pb2 as _parity_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -84,6 +85,7 @@ class VerificationSpec(_message.Message):
     SIGNING_KEY_FIELD_NUMBER: _builtins.int
     COMPUTE_FIELD_NUMBER: _builtins.int
     DTYPES_FIELD_NUMBER: _builtins.int
+    REFERENCE_DIGEST_FIELD_NUMBER: _builtins.int
     artifact_digest: _builtins.str
     """Digest of the tree: a whole model, or an adapter whose recipe names its base."""
     golden_source_digest: _builtins.str
@@ -96,6 +98,8 @@ class VerificationSpec(_message.Message):
     """Path of the private key to sign with. Not set: a key that is discarded; the registry signs again with its own,
     which no worker gets.
     """
+    reference_digest: _builtins.str
+    """Digest of the artifact of which this one is another form. Empty: none."""
     @_builtins.property
     def card(self) -> Global___VerificationSpec.Card:
         """Contents of the model card."""
@@ -119,10 +123,11 @@ class VerificationSpec(_message.Message):
         signing_key: _builtins.str | None = ...,
         compute: _compute_pb2.Compute | None = ...,
         dtypes: _abc.Iterable[_compute_pb2.Compute.Dtype.ValueType] | None = ...,
+        reference_digest: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_signing_key", b"_signing_key", "card", b"card", "compute", b"compute", "signing_key", b"signing_key"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_signing_key", b"_signing_key", "artifact_digest", b"artifact_digest", "card", b"card", "compute", b"compute", "dtypes", b"dtypes", "golden_count", b"golden_count", "golden_source_digest", b"golden_source_digest", "signing_key", b"signing_key", "threads", b"threads"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_signing_key", b"_signing_key", "artifact_digest", b"artifact_digest", "card", b"card", "compute", b"compute", "dtypes", b"dtypes", "golden_count", b"golden_count", "golden_source_digest", b"golden_source_digest", "reference_digest", b"reference_digest", "signing_key", b"signing_key", "threads", b"threads"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__signing_key: _TypeAlias = _typing.Literal["signing_key"]  # noqa: Y015
     _WhichOneofArgType__signing_key: _TypeAlias = _typing.Literal["_signing_key", b"_signing_key"]  # noqa: Y015
@@ -175,6 +180,7 @@ class VerificationResult(_message.Message):
     GENERATION_FIELD_NUMBER: _builtins.int
     PROMPT_FIELD_NUMBER: _builtins.int
     NOTICE_FIELD_NUMBER: _builtins.int
+    PARITY_LINKS_FIELD_NUMBER: _builtins.int
     artifact_digest: _builtins.str
     """Digest of the tree with its model card."""
     signature_digest: _builtins.str
@@ -201,6 +207,10 @@ class VerificationResult(_message.Message):
     def prompt(self) -> Global___VerificationResult.PromptLimits:
         """Limits of prompts that the artifact states."""
 
+    @_builtins.property
+    def parity_links(self) -> _containers.RepeatedCompositeFieldContainer[_parity_pb2.ParityLink]:
+        """Links of the parity certificate."""
+
     def __init__(
         self,
         *,
@@ -215,10 +225,11 @@ class VerificationResult(_message.Message):
         generation: _generation_pb2.GenerationDefaults | None = ...,
         prompt: Global___VerificationResult.PromptLimits | None = ...,
         notice: _builtins.str = ...,
+        parity_links: _abc.Iterable[_parity_pb2.ParityLink] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["generation", b"generation", "prompt", b"prompt"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["artifact_digest", b"artifact_digest", "base_artifact_digest", b"base_artifact_digest", "base_signature_digest", b"base_signature_digest", "generation", b"generation", "golden_digest", b"golden_digest", "notice", b"notice", "parameter_count", b"parameter_count", "prompt", b"prompt", "signature_digest", b"signature_digest", "size_bytes", b"size_bytes", "size_class", b"size_class"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["artifact_digest", b"artifact_digest", "base_artifact_digest", b"base_artifact_digest", "base_signature_digest", b"base_signature_digest", "generation", b"generation", "golden_digest", b"golden_digest", "notice", b"notice", "parameter_count", b"parameter_count", "parity_links", b"parity_links", "prompt", b"prompt", "signature_digest", b"signature_digest", "size_bytes", b"size_bytes", "size_class", b"size_class"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -112,6 +112,7 @@ class ModelVersion(_message.Message):
     CONTEXT_TOKENS_FIELD_NUMBER: _builtins.int
     VERIFICATION_COMPUTE_FIELD_NUMBER: _builtins.int
     SERVING_DTYPES_FIELD_NUMBER: _builtins.int
+    PARITY_DIGEST_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Resource name: `projects/{project}/models/{model}/versions/{version}`. Version IDs are `v1.0`, `v1.1`, …"""
     revision: _builtins.int
@@ -149,6 +150,8 @@ class ModelVersion(_message.Message):
     """Number of prompt tokens for which the version was trained. 0: not stated. Set by verification."""
     context_tokens: _builtins.int
     """Context length of the model in tokens, prompt and answer together. Set by verification."""
+    parity_digest: _builtins.str
+    """Digest of the signed parity certificate (a JSON blob). It changes with each link. Empty until the version is READY."""
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """Time of creation, UTC. Set by the server."""
@@ -219,10 +222,11 @@ class ModelVersion(_message.Message):
         context_tokens: _builtins.int = ...,
         verification_compute: _compute_pb2.Compute | None = ...,
         serving_dtypes: _abc.Iterable[_compute_pb2.Compute.Dtype.ValueType] | None = ...,
+        parity_digest: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "failure", b"failure", "generation_defaults", b"generation_defaults", "lineage", b"lineage", "progress", b"progress", "update_time", b"update_time", "verification_compute", b"verification_compute"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["artifact_digest", b"artifact_digest", "base_artifact_digest", b"base_artifact_digest", "base_signature_digest", b"base_signature_digest", "changelog", b"changelog", "context_tokens", b"context_tokens", "create_time", b"create_time", "failure", b"failure", "generation_defaults", b"generation_defaults", "golden_digest", b"golden_digest", "golden_source_digest", b"golden_source_digest", "lineage", b"lineage", "max_prompt_characters", b"max_prompt_characters", "max_prompt_tokens", b"max_prompt_tokens", "name", b"name", "parameter_count", b"parameter_count", "progress", b"progress", "revision", b"revision", "scores", b"scores", "serving_dtypes", b"serving_dtypes", "signature_digest", b"signature_digest", "size_bytes", b"size_bytes", "state", b"state", "update_time", b"update_time", "verification_compute", b"verification_compute"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["artifact_digest", b"artifact_digest", "base_artifact_digest", b"base_artifact_digest", "base_signature_digest", b"base_signature_digest", "changelog", b"changelog", "context_tokens", b"context_tokens", "create_time", b"create_time", "failure", b"failure", "generation_defaults", b"generation_defaults", "golden_digest", b"golden_digest", "golden_source_digest", b"golden_source_digest", "lineage", b"lineage", "max_prompt_characters", b"max_prompt_characters", "max_prompt_tokens", b"max_prompt_tokens", "name", b"name", "parameter_count", b"parameter_count", "parity_digest", b"parity_digest", "progress", b"progress", "revision", b"revision", "scores", b"scores", "serving_dtypes", b"serving_dtypes", "signature_digest", b"signature_digest", "size_bytes", b"size_bytes", "state", b"state", "update_time", b"update_time", "verification_compute", b"verification_compute"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -241,6 +245,7 @@ class Lineage(_message.Message):
     EVALUATION_RUN_FIELD_NUMBER: _builtins.int
     PIPELINE_RUN_FIELD_NUMBER: _builtins.int
     PARENT_VERSION_FIELD_NUMBER: _builtins.int
+    DERIVED_FROM_FIELD_NUMBER: _builtins.int
     dataset_version: _builtins.str
     """Resource name of the dataset version."""
     split: _builtins.str
@@ -257,6 +262,11 @@ class Lineage(_message.Message):
     """Resource name of the version from which training continued; it must belong to the same model. Empty: trained from
     scratch.
     """
+    derived_from: _builtins.str
+    """Resource name of the version of which this one is another form: its adapter merged, its weights in another number
+    format. Verification compares both; a version that is not the same model within the tolerance of its format fails
+    with the reason of its parity link.
+    """
     def __init__(
         self,
         *,
@@ -267,10 +277,11 @@ class Lineage(_message.Message):
         evaluation_run: _builtins.str = ...,
         pipeline_run: _builtins.str = ...,
         parent_version: _builtins.str = ...,
+        derived_from: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["dataset_version", b"dataset_version", "evaluation_run", b"evaluation_run", "label_set", b"label_set", "parent_version", b"parent_version", "pipeline_run", b"pipeline_run", "split", b"split", "training_run", b"training_run"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["dataset_version", b"dataset_version", "derived_from", b"derived_from", "evaluation_run", b"evaluation_run", "label_set", b"label_set", "parent_version", b"parent_version", "pipeline_run", b"pipeline_run", "split", b"split", "training_run", b"training_run"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -24,12 +24,14 @@ _sym_db = _symbol_database.Default()
 
 from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from ratoon.common.v1 import options_pb2 as ratoon_dot_common_dot_v1_dot_options__pb2
+from ratoon.common.v1 import parity_pb2 as ratoon_dot_common_dot_v1_dot_parity__pb2
 from ratoon.registry.v1 import model_pb2 as ratoon_dot_registry_dot_v1_dot_model__pb2
 from ratoon.registry.v1 import model_summary_pb2 as ratoon_dot_registry_dot_v1_dot_model__summary__pb2
 from ratoon.registry.v1 import model_version_pb2 as ratoon_dot_registry_dot_v1_dot_model__version__pb2
+from ratoon.registry.v1 import parity_certificate_pb2 as ratoon_dot_registry_dot_v1_dot_parity__certificate__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)ratoon/registry/v1/registry_service.proto\x12\x12ratoon.registry.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1eratoon/common/v1/options.proto\x1a\x1eratoon/registry/v1/model.proto\x1a&ratoon/registry/v1/model_summary.proto\x1a&ratoon/registry/v1/model_version.proto\"t\n\x12\x43reateModelRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x10\n\x08model_id\x18\x02 \x01(\t\x12(\n\x05model\x18\x03 \x01(\x0b\x32\x19.ratoon.registry.v1.Model\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"\x1f\n\x0fGetModelRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"\\\n\x11ListModelsRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\x12\x10\n\x08order_by\x18\x04 \x01(\t\"X\n\x12ListModelsResponse\x12)\n\x06models\x18\x01 \x03(\x0b\x32\x19.ratoon.registry.v1.Model\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x92\x01\n\x19\x43reateModelVersionRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x18\n\x10model_version_id\x18\x02 \x01(\t\x12\x37\n\rmodel_version\x18\x03 \x01(\x0b\x32 .ratoon.registry.v1.ModelVersion\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"&\n\x16GetModelVersionRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"+\n\x1b\x44\x65scribeModelVersionRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"H\n\x1a\x46indTokenNeighboursRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05token\x18\x02 \x01(\t\x12\r\n\x05\x63ount\x18\x03 \x01(\x05\"c\n\x18ListModelVersionsRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\x12\x10\n\x08order_by\x18\x04 \x01(\t\"n\n\x19ListModelVersionsResponse\x12\x38\n\x0emodel_versions\x18\x01 \x03(\x0b\x32 .ratoon.registry.v1.ModelVersion\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\":\n\x18WatchModelVersionRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x03\")\n\x19\x43\x61ncelModelVersionRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"9\n\x12\x44\x65leteModelRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x15\n\rallow_missing\x18\x02 \x01(\x08\"\x15\n\x13\x44\x65leteModelResponse\"@\n\x19\x44\x65leteModelVersionRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x15\n\rallow_missing\x18\x02 \x01(\x08\"\x1c\n\x1a\x44\x65leteModelVersionResponse\"\x1f\n\x0fGetAliasRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"]\n\x12ListAliasesRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\x12\x10\n\x08order_by\x18\x04 \x01(\t\"Z\n\x13ListAliasesResponse\x12*\n\x07\x61liases\x18\x01 \x03(\x0b\x32\x19.ratoon.registry.v1.Alias\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"T\n\x0fSetAliasRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"b\n\x17ListAliasChangesRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\x12\x10\n\x08order_by\x18\x04 \x01(\t\"k\n\x18ListAliasChangesResponse\x12\x36\n\ralias_changes\x18\x01 \x03(\x0b\x32\x1f.ratoon.registry.v1.AliasChange\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\xbc\x13\n\x0fRegistryService\x12\x83\x01\n\x0b\x43reateModel\x12&.ratoon.registry.v1.CreateModelRequest\x1a\x19.ratoon.registry.v1.Model\"1\x88\xb5\x18\x05\x82\xd3\xe4\x93\x02\'\"\x1e/v1/{parent=projects/*}/models:\x05model\x12v\n\x08GetModel\x12#.ratoon.registry.v1.GetModelRequest\x1a\x19.ratoon.registry.v1.Model\"*\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02 \x12\x1e/v1/{name=projects/*/models/*}\x12\x87\x01\n\nListModels\x12%.ratoon.registry.v1.ListModelsRequest\x1a&.ratoon.registry.v1.ListModelsResponse\"*\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02 \x12\x1e/v1/{parent=projects/*}/models\x12\xab\x01\n\x12\x43reateModelVersion\x12-.ratoon.registry.v1.CreateModelVersionRequest\x1a .ratoon.registry.v1.ModelVersion\"D\x88\xb5\x18\x05\x82\xd3\xe4\x93\x02:\")/v1/{parent=projects/*/models/*}/versions:\rmodel_version\x12\x96\x01\n\x0fGetModelVersion\x12*.ratoon.registry.v1.GetModelVersionRequest\x1a .ratoon.registry.v1.ModelVersion\"5\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02+\x12)/v1/{name=projects/*/models/*/versions/*}\x12\xa9\x01\n\x14\x44\x65scribeModelVersion\x12/.ratoon.registry.v1.DescribeModelVersionRequest\x1a .ratoon.registry.v1.ModelSummary\">\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02\x34\x12\x32/v1/{name=projects/*/models/*/versions/*}:describe\x12\xac\x01\n\x13\x46indTokenNeighbours\x12..ratoon.registry.v1.FindTokenNeighboursRequest\x1a#.ratoon.registry.v1.TokenNeighbours\"@\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02\x36\x12\x34/v1/{name=projects/*/models/*/versions/*}:neighbours\x12\xa7\x01\n\x11ListModelVersions\x12,.ratoon.registry.v1.ListModelVersionsRequest\x1a-.ratoon.registry.v1.ListModelVersionsResponse\"5\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02+\x12)/v1/{parent=projects/*/models/*}/versions\x12\xa2\x01\n\x11WatchModelVersion\x12,.ratoon.registry.v1.WatchModelVersionRequest\x1a .ratoon.registry.v1.ModelVersion\";\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02\x31\x12//v1/{name=projects/*/models/*/versions/*}:watch0\x01\x12\xa6\x01\n\x12\x43\x61ncelModelVersion\x12-.ratoon.registry.v1.CancelModelVersionRequest\x1a .ratoon.registry.v1.ModelVersion\"?\x88\xb5\x18\x05\x82\xd3\xe4\x93\x02\x35\"0/v1/{name=projects/*/models/*/versions/*}:cancel:\x01*\x12\x8a\x01\n\x0b\x44\x65leteModel\x12&.ratoon.registry.v1.DeleteModelRequest\x1a\'.ratoon.registry.v1.DeleteModelResponse\"*\x88\xb5\x18\x05\x82\xd3\xe4\x93\x02 *\x1e/v1/{name=projects/*/models/*}\x12\xaa\x01\n\x12\x44\x65leteModelVersion\x12-.ratoon.registry.v1.DeleteModelVersionRequest\x1a..ratoon.registry.v1.DeleteModelVersionResponse\"5\x88\xb5\x18\x05\x82\xd3\xe4\x93\x02+*)/v1/{name=projects/*/models/*/versions/*}\x12\x80\x01\n\x08GetAlias\x12#.ratoon.registry.v1.GetAliasRequest\x1a\x19.ratoon.registry.v1.Alias\"4\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02*\x12(/v1/{name=projects/*/models/*/aliases/*}\x12\x94\x01\n\x0bListAliases\x12&.ratoon.registry.v1.ListAliasesRequest\x1a\'.ratoon.registry.v1.ListAliasesResponse\"4\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02*\x12(/v1/{parent=projects/*/models/*}/aliases\x12\x87\x01\n\x08SetAlias\x12#.ratoon.registry.v1.SetAliasRequest\x1a\x19.ratoon.registry.v1.Alias\";\x88\xb5\x18\x05\x82\xd3\xe4\x93\x02\x31\",/v1/{name=projects/*/models/*/aliases/*}:set:\x01*\x12\xa8\x01\n\x10ListAliasChanges\x12+.ratoon.registry.v1.ListAliasChangesRequest\x1a,.ratoon.registry.v1.ListAliasChangesResponse\"9\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02/\x12-/v1/{parent=projects/*/models/*}/aliasChangesb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)ratoon/registry/v1/registry_service.proto\x12\x12ratoon.registry.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1eratoon/common/v1/options.proto\x1a\x1dratoon/common/v1/parity.proto\x1a\x1eratoon/registry/v1/model.proto\x1a&ratoon/registry/v1/model_summary.proto\x1a&ratoon/registry/v1/model_version.proto\x1a+ratoon/registry/v1/parity_certificate.proto\"t\n\x12\x43reateModelRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x10\n\x08model_id\x18\x02 \x01(\t\x12(\n\x05model\x18\x03 \x01(\x0b\x32\x19.ratoon.registry.v1.Model\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"\x1f\n\x0fGetModelRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"\\\n\x11ListModelsRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\x12\x10\n\x08order_by\x18\x04 \x01(\t\"X\n\x12ListModelsResponse\x12)\n\x06models\x18\x01 \x03(\x0b\x32\x19.ratoon.registry.v1.Model\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x92\x01\n\x19\x43reateModelVersionRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x18\n\x10model_version_id\x18\x02 \x01(\t\x12\x37\n\rmodel_version\x18\x03 \x01(\x0b\x32 .ratoon.registry.v1.ModelVersion\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"&\n\x16GetModelVersionRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"+\n\x1b\x44\x65scribeModelVersionRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"+\n\x1bGetParityCertificateRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"S\n\x17RecordParityLinkRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12*\n\x04link\x18\x02 \x01(\x0b\x32\x1c.ratoon.common.v1.ParityLink\"H\n\x1a\x46indTokenNeighboursRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05token\x18\x02 \x01(\t\x12\r\n\x05\x63ount\x18\x03 \x01(\x05\"c\n\x18ListModelVersionsRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\x12\x10\n\x08order_by\x18\x04 \x01(\t\"n\n\x19ListModelVersionsResponse\x12\x38\n\x0emodel_versions\x18\x01 \x03(\x0b\x32 .ratoon.registry.v1.ModelVersion\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\":\n\x18WatchModelVersionRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x03\")\n\x19\x43\x61ncelModelVersionRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"9\n\x12\x44\x65leteModelRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x15\n\rallow_missing\x18\x02 \x01(\x08\"\x15\n\x13\x44\x65leteModelResponse\"@\n\x19\x44\x65leteModelVersionRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x15\n\rallow_missing\x18\x02 \x01(\x08\"\x1c\n\x1a\x44\x65leteModelVersionResponse\"\x1f\n\x0fGetAliasRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"]\n\x12ListAliasesRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\x12\x10\n\x08order_by\x18\x04 \x01(\t\"Z\n\x13ListAliasesResponse\x12*\n\x07\x61liases\x18\x01 \x03(\x0b\x32\x19.ratoon.registry.v1.Alias\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"T\n\x0fSetAliasRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"b\n\x17ListAliasChangesRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\x12\x10\n\x08order_by\x18\x04 \x01(\t\"k\n\x18ListAliasChangesResponse\x12\x36\n\ralias_changes\x18\x01 \x03(\x0b\x32\x1f.ratoon.registry.v1.AliasChange\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\xd9\x15\n\x0fRegistryService\x12\x83\x01\n\x0b\x43reateModel\x12&.ratoon.registry.v1.CreateModelRequest\x1a\x19.ratoon.registry.v1.Model\"1\x88\xb5\x18\x05\x82\xd3\xe4\x93\x02\'\"\x1e/v1/{parent=projects/*}/models:\x05model\x12v\n\x08GetModel\x12#.ratoon.registry.v1.GetModelRequest\x1a\x19.ratoon.registry.v1.Model\"*\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02 \x12\x1e/v1/{name=projects/*/models/*}\x12\x87\x01\n\nListModels\x12%.ratoon.registry.v1.ListModelsRequest\x1a&.ratoon.registry.v1.ListModelsResponse\"*\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02 \x12\x1e/v1/{parent=projects/*}/models\x12\xab\x01\n\x12\x43reateModelVersion\x12-.ratoon.registry.v1.CreateModelVersionRequest\x1a .ratoon.registry.v1.ModelVersion\"D\x88\xb5\x18\x05\x82\xd3\xe4\x93\x02:\")/v1/{parent=projects/*/models/*}/versions:\rmodel_version\x12\x96\x01\n\x0fGetModelVersion\x12*.ratoon.registry.v1.GetModelVersionRequest\x1a .ratoon.registry.v1.ModelVersion\"5\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02+\x12)/v1/{name=projects/*/models/*/versions/*}\x12\xa9\x01\n\x14\x44\x65scribeModelVersion\x12/.ratoon.registry.v1.DescribeModelVersionRequest\x1a .ratoon.registry.v1.ModelSummary\">\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02\x34\x12\x32/v1/{name=projects/*/models/*/versions/*}:describe\x12\xac\x01\n\x13\x46indTokenNeighbours\x12..ratoon.registry.v1.FindTokenNeighboursRequest\x1a#.ratoon.registry.v1.TokenNeighbours\"@\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02\x36\x12\x34/v1/{name=projects/*/models/*/versions/*}:neighbours\x12\xac\x01\n\x14GetParityCertificate\x12/.ratoon.registry.v1.GetParityCertificateRequest\x1a%.ratoon.registry.v1.ParityCertificate\"<\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02\x32\x12\x30/v1/{name=projects/*/models/*/versions/*}:parity\x12l\n\x10RecordParityLink\x12+.ratoon.registry.v1.RecordParityLinkRequest\x1a%.ratoon.registry.v1.ParityCertificate\"\x04\x88\xb5\x18\x07\x12\xa7\x01\n\x11ListModelVersions\x12,.ratoon.registry.v1.ListModelVersionsRequest\x1a-.ratoon.registry.v1.ListModelVersionsResponse\"5\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02+\x12)/v1/{parent=projects/*/models/*}/versions\x12\xa2\x01\n\x11WatchModelVersion\x12,.ratoon.registry.v1.WatchModelVersionRequest\x1a .ratoon.registry.v1.ModelVersion\";\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02\x31\x12//v1/{name=projects/*/models/*/versions/*}:watch0\x01\x12\xa6\x01\n\x12\x43\x61ncelModelVersion\x12-.ratoon.registry.v1.CancelModelVersionRequest\x1a .ratoon.registry.v1.ModelVersion\"?\x88\xb5\x18\x05\x82\xd3\xe4\x93\x02\x35\"0/v1/{name=projects/*/models/*/versions/*}:cancel:\x01*\x12\x8a\x01\n\x0b\x44\x65leteModel\x12&.ratoon.registry.v1.DeleteModelRequest\x1a\'.ratoon.registry.v1.DeleteModelResponse\"*\x88\xb5\x18\x05\x82\xd3\xe4\x93\x02 *\x1e/v1/{name=projects/*/models/*}\x12\xaa\x01\n\x12\x44\x65leteModelVersion\x12-.ratoon.registry.v1.DeleteModelVersionRequest\x1a..ratoon.registry.v1.DeleteModelVersionResponse\"5\x88\xb5\x18\x05\x82\xd3\xe4\x93\x02+*)/v1/{name=projects/*/models/*/versions/*}\x12\x80\x01\n\x08GetAlias\x12#.ratoon.registry.v1.GetAliasRequest\x1a\x19.ratoon.registry.v1.Alias\"4\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02*\x12(/v1/{name=projects/*/models/*/aliases/*}\x12\x94\x01\n\x0bListAliases\x12&.ratoon.registry.v1.ListAliasesRequest\x1a\'.ratoon.registry.v1.ListAliasesResponse\"4\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02*\x12(/v1/{parent=projects/*/models/*}/aliases\x12\x87\x01\n\x08SetAlias\x12#.ratoon.registry.v1.SetAliasRequest\x1a\x19.ratoon.registry.v1.Alias\";\x88\xb5\x18\x05\x82\xd3\xe4\x93\x02\x31\",/v1/{name=projects/*/models/*/aliases/*}:set:\x01*\x12\xa8\x01\n\x10ListAliasChanges\x12+.ratoon.registry.v1.ListAliasChangesRequest\x1a,.ratoon.registry.v1.ListAliasChangesResponse\"9\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02/\x12-/v1/{parent=projects/*/models/*}/aliasChangesb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -50,6 +52,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_REGISTRYSERVICE'].methods_by_name['DescribeModelVersion']._serialized_options = b'\210\265\030\003\202\323\344\223\0024\0222/v1/{name=projects/*/models/*/versions/*}:describe'
   _globals['_REGISTRYSERVICE'].methods_by_name['FindTokenNeighbours']._loaded_options = None
   _globals['_REGISTRYSERVICE'].methods_by_name['FindTokenNeighbours']._serialized_options = b'\210\265\030\003\202\323\344\223\0026\0224/v1/{name=projects/*/models/*/versions/*}:neighbours'
+  _globals['_REGISTRYSERVICE'].methods_by_name['GetParityCertificate']._loaded_options = None
+  _globals['_REGISTRYSERVICE'].methods_by_name['GetParityCertificate']._serialized_options = b'\210\265\030\003\202\323\344\223\0022\0220/v1/{name=projects/*/models/*/versions/*}:parity'
+  _globals['_REGISTRYSERVICE'].methods_by_name['RecordParityLink']._loaded_options = None
+  _globals['_REGISTRYSERVICE'].methods_by_name['RecordParityLink']._serialized_options = b'\210\265\030\007'
   _globals['_REGISTRYSERVICE'].methods_by_name['ListModelVersions']._loaded_options = None
   _globals['_REGISTRYSERVICE'].methods_by_name['ListModelVersions']._serialized_options = b'\210\265\030\003\202\323\344\223\002+\022)/v1/{parent=projects/*/models/*}/versions'
   _globals['_REGISTRYSERVICE'].methods_by_name['WatchModelVersion']._loaded_options = None
@@ -68,50 +74,54 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_REGISTRYSERVICE'].methods_by_name['SetAlias']._serialized_options = b'\210\265\030\005\202\323\344\223\0021\",/v1/{name=projects/*/models/*/aliases/*}:set:\001*'
   _globals['_REGISTRYSERVICE'].methods_by_name['ListAliasChanges']._loaded_options = None
   _globals['_REGISTRYSERVICE'].methods_by_name['ListAliasChanges']._serialized_options = b'\210\265\030\003\202\323\344\223\002/\022-/v1/{parent=projects/*/models/*}/aliasChanges'
-  _globals['_CREATEMODELREQUEST']._serialized_start=239
-  _globals['_CREATEMODELREQUEST']._serialized_end=355
-  _globals['_GETMODELREQUEST']._serialized_start=357
-  _globals['_GETMODELREQUEST']._serialized_end=388
-  _globals['_LISTMODELSREQUEST']._serialized_start=390
-  _globals['_LISTMODELSREQUEST']._serialized_end=482
-  _globals['_LISTMODELSRESPONSE']._serialized_start=484
-  _globals['_LISTMODELSRESPONSE']._serialized_end=572
-  _globals['_CREATEMODELVERSIONREQUEST']._serialized_start=575
-  _globals['_CREATEMODELVERSIONREQUEST']._serialized_end=721
-  _globals['_GETMODELVERSIONREQUEST']._serialized_start=723
-  _globals['_GETMODELVERSIONREQUEST']._serialized_end=761
-  _globals['_DESCRIBEMODELVERSIONREQUEST']._serialized_start=763
-  _globals['_DESCRIBEMODELVERSIONREQUEST']._serialized_end=806
-  _globals['_FINDTOKENNEIGHBOURSREQUEST']._serialized_start=808
-  _globals['_FINDTOKENNEIGHBOURSREQUEST']._serialized_end=880
-  _globals['_LISTMODELVERSIONSREQUEST']._serialized_start=882
-  _globals['_LISTMODELVERSIONSREQUEST']._serialized_end=981
-  _globals['_LISTMODELVERSIONSRESPONSE']._serialized_start=983
-  _globals['_LISTMODELVERSIONSRESPONSE']._serialized_end=1093
-  _globals['_WATCHMODELVERSIONREQUEST']._serialized_start=1095
-  _globals['_WATCHMODELVERSIONREQUEST']._serialized_end=1153
-  _globals['_CANCELMODELVERSIONREQUEST']._serialized_start=1155
-  _globals['_CANCELMODELVERSIONREQUEST']._serialized_end=1196
-  _globals['_DELETEMODELREQUEST']._serialized_start=1198
-  _globals['_DELETEMODELREQUEST']._serialized_end=1255
-  _globals['_DELETEMODELRESPONSE']._serialized_start=1257
-  _globals['_DELETEMODELRESPONSE']._serialized_end=1278
-  _globals['_DELETEMODELVERSIONREQUEST']._serialized_start=1280
-  _globals['_DELETEMODELVERSIONREQUEST']._serialized_end=1344
-  _globals['_DELETEMODELVERSIONRESPONSE']._serialized_start=1346
-  _globals['_DELETEMODELVERSIONRESPONSE']._serialized_end=1374
-  _globals['_GETALIASREQUEST']._serialized_start=1376
-  _globals['_GETALIASREQUEST']._serialized_end=1407
-  _globals['_LISTALIASESREQUEST']._serialized_start=1409
-  _globals['_LISTALIASESREQUEST']._serialized_end=1502
-  _globals['_LISTALIASESRESPONSE']._serialized_start=1504
-  _globals['_LISTALIASESRESPONSE']._serialized_end=1594
-  _globals['_SETALIASREQUEST']._serialized_start=1596
-  _globals['_SETALIASREQUEST']._serialized_end=1680
-  _globals['_LISTALIASCHANGESREQUEST']._serialized_start=1682
-  _globals['_LISTALIASCHANGESREQUEST']._serialized_end=1780
-  _globals['_LISTALIASCHANGESRESPONSE']._serialized_start=1782
-  _globals['_LISTALIASCHANGESRESPONSE']._serialized_end=1889
-  _globals['_REGISTRYSERVICE']._serialized_start=1892
-  _globals['_REGISTRYSERVICE']._serialized_end=4384
+  _globals['_CREATEMODELREQUEST']._serialized_start=315
+  _globals['_CREATEMODELREQUEST']._serialized_end=431
+  _globals['_GETMODELREQUEST']._serialized_start=433
+  _globals['_GETMODELREQUEST']._serialized_end=464
+  _globals['_LISTMODELSREQUEST']._serialized_start=466
+  _globals['_LISTMODELSREQUEST']._serialized_end=558
+  _globals['_LISTMODELSRESPONSE']._serialized_start=560
+  _globals['_LISTMODELSRESPONSE']._serialized_end=648
+  _globals['_CREATEMODELVERSIONREQUEST']._serialized_start=651
+  _globals['_CREATEMODELVERSIONREQUEST']._serialized_end=797
+  _globals['_GETMODELVERSIONREQUEST']._serialized_start=799
+  _globals['_GETMODELVERSIONREQUEST']._serialized_end=837
+  _globals['_DESCRIBEMODELVERSIONREQUEST']._serialized_start=839
+  _globals['_DESCRIBEMODELVERSIONREQUEST']._serialized_end=882
+  _globals['_GETPARITYCERTIFICATEREQUEST']._serialized_start=884
+  _globals['_GETPARITYCERTIFICATEREQUEST']._serialized_end=927
+  _globals['_RECORDPARITYLINKREQUEST']._serialized_start=929
+  _globals['_RECORDPARITYLINKREQUEST']._serialized_end=1012
+  _globals['_FINDTOKENNEIGHBOURSREQUEST']._serialized_start=1014
+  _globals['_FINDTOKENNEIGHBOURSREQUEST']._serialized_end=1086
+  _globals['_LISTMODELVERSIONSREQUEST']._serialized_start=1088
+  _globals['_LISTMODELVERSIONSREQUEST']._serialized_end=1187
+  _globals['_LISTMODELVERSIONSRESPONSE']._serialized_start=1189
+  _globals['_LISTMODELVERSIONSRESPONSE']._serialized_end=1299
+  _globals['_WATCHMODELVERSIONREQUEST']._serialized_start=1301
+  _globals['_WATCHMODELVERSIONREQUEST']._serialized_end=1359
+  _globals['_CANCELMODELVERSIONREQUEST']._serialized_start=1361
+  _globals['_CANCELMODELVERSIONREQUEST']._serialized_end=1402
+  _globals['_DELETEMODELREQUEST']._serialized_start=1404
+  _globals['_DELETEMODELREQUEST']._serialized_end=1461
+  _globals['_DELETEMODELRESPONSE']._serialized_start=1463
+  _globals['_DELETEMODELRESPONSE']._serialized_end=1484
+  _globals['_DELETEMODELVERSIONREQUEST']._serialized_start=1486
+  _globals['_DELETEMODELVERSIONREQUEST']._serialized_end=1550
+  _globals['_DELETEMODELVERSIONRESPONSE']._serialized_start=1552
+  _globals['_DELETEMODELVERSIONRESPONSE']._serialized_end=1580
+  _globals['_GETALIASREQUEST']._serialized_start=1582
+  _globals['_GETALIASREQUEST']._serialized_end=1613
+  _globals['_LISTALIASESREQUEST']._serialized_start=1615
+  _globals['_LISTALIASESREQUEST']._serialized_end=1708
+  _globals['_LISTALIASESRESPONSE']._serialized_start=1710
+  _globals['_LISTALIASESRESPONSE']._serialized_end=1800
+  _globals['_SETALIASREQUEST']._serialized_start=1802
+  _globals['_SETALIASREQUEST']._serialized_end=1886
+  _globals['_LISTALIASCHANGESREQUEST']._serialized_start=1888
+  _globals['_LISTALIASCHANGESREQUEST']._serialized_end=1986
+  _globals['_LISTALIASCHANGESRESPONSE']._serialized_start=1988
+  _globals['_LISTALIASCHANGESRESPONSE']._serialized_end=2095
+  _globals['_REGISTRYSERVICE']._serialized_start=2098
+  _globals['_REGISTRYSERVICE']._serialized_end=4875
 # @@protoc_insertion_point(module_scope)

@@ -7,6 +7,7 @@ from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
+from ratoon.common.v1 import parity_pb2 as _parity_pb2
 from ratoon.registry.v1 import model_pb2 as _model_pb2
 from ratoon.registry.v1 import model_version_pb2 as _model_version_pb2
 import builtins as _builtins
@@ -231,6 +232,56 @@ class DescribeModelVersionRequest(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___DescribeModelVersionRequest: _TypeAlias = DescribeModelVersionRequest  # noqa: Y015
+
+@_typing.final
+class GetParityCertificateRequest(_message.Message):
+    """Request of `GetParityCertificate`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Resource name of the version: `projects/{project}/models/{model}/versions/{version}`."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetParityCertificateRequest: _TypeAlias = GetParityCertificateRequest  # noqa: Y015
+
+@_typing.final
+class RecordParityLinkRequest(_message.Message):
+    """Request of `RecordParityLink`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    LINK_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Resource name of the version: `projects/{project}/models/{model}/versions/{version}`."""
+    @_builtins.property
+    def link(self) -> _parity_pb2.ParityLink:
+        """The link to add. Its `measure_time` is set by the server."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        link: _parity_pb2.ParityLink | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["link", b"link"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["link", b"link", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RecordParityLinkRequest: _TypeAlias = RecordParityLinkRequest  # noqa: Y015
 
 @_typing.final
 class FindTokenNeighboursRequest(_message.Message):

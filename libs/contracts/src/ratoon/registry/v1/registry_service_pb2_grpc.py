@@ -6,6 +6,7 @@ import warnings
 from ratoon.registry.v1 import model_pb2 as ratoon_dot_registry_dot_v1_dot_model__pb2
 from ratoon.registry.v1 import model_summary_pb2 as ratoon_dot_registry_dot_v1_dot_model__summary__pb2
 from ratoon.registry.v1 import model_version_pb2 as ratoon_dot_registry_dot_v1_dot_model__version__pb2
+from ratoon.registry.v1 import parity_certificate_pb2 as ratoon_dot_registry_dot_v1_dot_parity__certificate__pb2
 from ratoon.registry.v1 import registry_service_pb2 as ratoon_dot_registry_dot_v1_dot_registry__service__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
@@ -72,6 +73,16 @@ class RegistryServiceStub:
                 '/ratoon.registry.v1.RegistryService/FindTokenNeighbours',
                 request_serializer=ratoon_dot_registry_dot_v1_dot_registry__service__pb2.FindTokenNeighboursRequest.SerializeToString,
                 response_deserializer=ratoon_dot_registry_dot_v1_dot_model__summary__pb2.TokenNeighbours.FromString,
+                _registered_method=True)
+        self.GetParityCertificate = channel.unary_unary(
+                '/ratoon.registry.v1.RegistryService/GetParityCertificate',
+                request_serializer=ratoon_dot_registry_dot_v1_dot_registry__service__pb2.GetParityCertificateRequest.SerializeToString,
+                response_deserializer=ratoon_dot_registry_dot_v1_dot_parity__certificate__pb2.ParityCertificate.FromString,
+                _registered_method=True)
+        self.RecordParityLink = channel.unary_unary(
+                '/ratoon.registry.v1.RegistryService/RecordParityLink',
+                request_serializer=ratoon_dot_registry_dot_v1_dot_registry__service__pb2.RecordParityLinkRequest.SerializeToString,
+                response_deserializer=ratoon_dot_registry_dot_v1_dot_parity__certificate__pb2.ParityCertificate.FromString,
                 _registered_method=True)
         self.ListModelVersions = channel.unary_unary(
                 '/ratoon.registry.v1.RegistryService/ListModelVersions',
@@ -172,6 +183,23 @@ class RegistryServiceServicer:
     def FindTokenNeighbours(self, request, context):
         """Find the tokens whose embeddings are nearest to that of a token, by cosine. Refused: a token that the version does
         not have (`TOKEN_UNKNOWN`), and a version without an embedding of tokens (`NO_EMBEDDINGS`).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetParityCertificate(self, request, context):
+        """Return the parity certificate of a model version: each form in which the model was trained, merged, quantized,
+        exported and served, and how far it differs from the form before. Refused: a version that is not READY
+        (`VERSION_NOT_READY`).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RecordParityLink(self, request, context):
+        """Add a measured link to the parity certificate of a READY version, and sign it again. Of a form that was measured
+        before, the link with the worse result is kept. Refused: a version that is not READY (`VERSION_NOT_READY`).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -281,6 +309,16 @@ def add_RegistryServiceServicer_to_server(servicer, server):
                     servicer.FindTokenNeighbours,
                     request_deserializer=ratoon_dot_registry_dot_v1_dot_registry__service__pb2.FindTokenNeighboursRequest.FromString,
                     response_serializer=ratoon_dot_registry_dot_v1_dot_model__summary__pb2.TokenNeighbours.SerializeToString,
+            ),
+            'GetParityCertificate': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetParityCertificate,
+                    request_deserializer=ratoon_dot_registry_dot_v1_dot_registry__service__pb2.GetParityCertificateRequest.FromString,
+                    response_serializer=ratoon_dot_registry_dot_v1_dot_parity__certificate__pb2.ParityCertificate.SerializeToString,
+            ),
+            'RecordParityLink': grpc.unary_unary_rpc_method_handler(
+                    servicer.RecordParityLink,
+                    request_deserializer=ratoon_dot_registry_dot_v1_dot_registry__service__pb2.RecordParityLinkRequest.FromString,
+                    response_serializer=ratoon_dot_registry_dot_v1_dot_parity__certificate__pb2.ParityCertificate.SerializeToString,
             ),
             'ListModelVersions': grpc.unary_unary_rpc_method_handler(
                     servicer.ListModelVersions,
@@ -518,6 +556,60 @@ class RegistryService:
             '/ratoon.registry.v1.RegistryService/FindTokenNeighbours',
             ratoon_dot_registry_dot_v1_dot_registry__service__pb2.FindTokenNeighboursRequest.SerializeToString,
             ratoon_dot_registry_dot_v1_dot_model__summary__pb2.TokenNeighbours.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetParityCertificate(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ratoon.registry.v1.RegistryService/GetParityCertificate',
+            ratoon_dot_registry_dot_v1_dot_registry__service__pb2.GetParityCertificateRequest.SerializeToString,
+            ratoon_dot_registry_dot_v1_dot_parity__certificate__pb2.ParityCertificate.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RecordParityLink(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ratoon.registry.v1.RegistryService/RecordParityLink',
+            ratoon_dot_registry_dot_v1_dot_registry__service__pb2.RecordParityLinkRequest.SerializeToString,
+            ratoon_dot_registry_dot_v1_dot_parity__certificate__pb2.ParityCertificate.FromString,
             options,
             channel_credentials,
             insecure,

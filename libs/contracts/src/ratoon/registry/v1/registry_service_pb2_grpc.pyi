@@ -8,6 +8,7 @@ from grpc import aio as _aio
 from ratoon.registry.v1 import model_pb2 as _model_pb2
 from ratoon.registry.v1 import model_summary_pb2 as _model_summary_pb2
 from ratoon.registry.v1 import model_version_pb2 as _model_version_pb2
+from ratoon.registry.v1 import parity_certificate_pb2 as _parity_certificate_pb2
 from ratoon.registry.v1 import registry_service_pb2 as _registry_service_pb2
 import abc as _abc_1
 import grpc as _grpc
@@ -55,6 +56,15 @@ class RegistryServiceStub:
     FindTokenNeighbours: _grpc.UnaryUnaryMultiCallable[_registry_service_pb2.FindTokenNeighboursRequest, _model_summary_pb2.TokenNeighbours]
     """Find the tokens whose embeddings are nearest to that of a token, by cosine. Refused: a token that the version does
     not have (`TOKEN_UNKNOWN`), and a version without an embedding of tokens (`NO_EMBEDDINGS`).
+    """
+    GetParityCertificate: _grpc.UnaryUnaryMultiCallable[_registry_service_pb2.GetParityCertificateRequest, _parity_certificate_pb2.ParityCertificate]
+    """Return the parity certificate of a model version: each form in which the model was trained, merged, quantized,
+    exported and served, and how far it differs from the form before. Refused: a version that is not READY
+    (`VERSION_NOT_READY`).
+    """
+    RecordParityLink: _grpc.UnaryUnaryMultiCallable[_registry_service_pb2.RecordParityLinkRequest, _parity_certificate_pb2.ParityCertificate]
+    """Add a measured link to the parity certificate of a READY version, and sign it again. Of a form that was measured
+    before, the link with the worse result is kept. Refused: a version that is not READY (`VERSION_NOT_READY`).
     """
     ListModelVersions: _grpc.UnaryUnaryMultiCallable[_registry_service_pb2.ListModelVersionsRequest, _registry_service_pb2.ListModelVersionsResponse]
     """List the model versions of a model, oldest first."""
@@ -106,6 +116,15 @@ class RegistryServiceAsyncStub(RegistryServiceStub):
     FindTokenNeighbours: _aio.UnaryUnaryMultiCallable[_registry_service_pb2.FindTokenNeighboursRequest, _model_summary_pb2.TokenNeighbours]  # type: ignore[assignment]
     """Find the tokens whose embeddings are nearest to that of a token, by cosine. Refused: a token that the version does
     not have (`TOKEN_UNKNOWN`), and a version without an embedding of tokens (`NO_EMBEDDINGS`).
+    """
+    GetParityCertificate: _aio.UnaryUnaryMultiCallable[_registry_service_pb2.GetParityCertificateRequest, _parity_certificate_pb2.ParityCertificate]  # type: ignore[assignment]
+    """Return the parity certificate of a model version: each form in which the model was trained, merged, quantized,
+    exported and served, and how far it differs from the form before. Refused: a version that is not READY
+    (`VERSION_NOT_READY`).
+    """
+    RecordParityLink: _aio.UnaryUnaryMultiCallable[_registry_service_pb2.RecordParityLinkRequest, _parity_certificate_pb2.ParityCertificate]  # type: ignore[assignment]
+    """Add a measured link to the parity certificate of a READY version, and sign it again. Of a form that was measured
+    before, the link with the worse result is kept. Refused: a version that is not READY (`VERSION_NOT_READY`).
     """
     ListModelVersions: _aio.UnaryUnaryMultiCallable[_registry_service_pb2.ListModelVersionsRequest, _registry_service_pb2.ListModelVersionsResponse]  # type: ignore[assignment]
     """List the model versions of a model, oldest first."""
@@ -196,6 +215,27 @@ class RegistryServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_model_summary_pb2.TokenNeighbours, _abc.Awaitable[_model_summary_pb2.TokenNeighbours]]:
         """Find the tokens whose embeddings are nearest to that of a token, by cosine. Refused: a token that the version does
         not have (`TOKEN_UNKNOWN`), and a version without an embedding of tokens (`NO_EMBEDDINGS`).
+        """
+
+    @_abc_1.abstractmethod
+    def GetParityCertificate(
+        self,
+        request: _registry_service_pb2.GetParityCertificateRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_parity_certificate_pb2.ParityCertificate, _abc.Awaitable[_parity_certificate_pb2.ParityCertificate]]:
+        """Return the parity certificate of a model version: each form in which the model was trained, merged, quantized,
+        exported and served, and how far it differs from the form before. Refused: a version that is not READY
+        (`VERSION_NOT_READY`).
+        """
+
+    @_abc_1.abstractmethod
+    def RecordParityLink(
+        self,
+        request: _registry_service_pb2.RecordParityLinkRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_parity_certificate_pb2.ParityCertificate, _abc.Awaitable[_parity_certificate_pb2.ParityCertificate]]:
+        """Add a measured link to the parity certificate of a READY version, and sign it again. Of a form that was measured
+        before, the link with the worse result is kept. Refused: a version that is not READY (`VERSION_NOT_READY`).
         """
 
     @_abc_1.abstractmethod
