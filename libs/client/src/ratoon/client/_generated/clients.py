@@ -108,9 +108,13 @@ if TYPE_CHECKING:
         RolloutsResource,
     )
     from ratoon.client._generated.training import (
+        AsyncCompressionsResource,
+        AsyncModelExportsResource,
         AsyncSweepsResource,
         AsyncTrainingRunMetricsResource,
         AsyncTrainingRunsResource,
+        CompressionsResource,
+        ModelExportsResource,
         SweepsResource,
         TrainingRunMetricsResource,
         TrainingRunsResource,
@@ -156,6 +160,18 @@ class SyncResources:
         from ratoon.client._generated.evaluation import BadCasesResource
 
         return BadCasesResource(self._transport)
+
+    @cached_property
+    def compressions(self) -> "CompressionsResource":
+        """A model with its weights in a smaller form, measured beside the model from which it was made.
+
+        The result is an artifact; `CreateModelVersion` registers it with the source as
+        `lineage.derived_from`, where it is compared with the source within the tolerance of its number
+        format.
+        """
+        from ratoon.client._generated.training import CompressionsResource
+
+        return CompressionsResource(self._transport)
 
     @cached_property
     def connections(self) -> "ConnectionsResource":
@@ -304,6 +320,17 @@ class SyncResources:
         from ratoon.client._generated.labeling import LabelSetsResource
 
         return LabelSetsResource(self._transport)
+
+    @cached_property
+    def model_exports(self) -> "ModelExportsResource":
+        """A model as files for another program, compared with the model from which it was made by that
+        program.
+
+        The files are a tree of the artifact store; each can be downloaded by its digest.
+        """
+        from ratoon.client._generated.training import ModelExportsResource
+
+        return ModelExportsResource(self._transport)
 
     @cached_property
     def model_versions(self) -> "ModelVersionsResource":
@@ -534,6 +561,18 @@ class AsyncResources:
         return AsyncBadCasesResource(self._transport)
 
     @cached_property
+    def compressions(self) -> "AsyncCompressionsResource":
+        """A model with its weights in a smaller form, measured beside the model from which it was made.
+
+        The result is an artifact; `CreateModelVersion` registers it with the source as
+        `lineage.derived_from`, where it is compared with the source within the tolerance of its number
+        format.
+        """
+        from ratoon.client._generated.training import AsyncCompressionsResource
+
+        return AsyncCompressionsResource(self._transport)
+
+    @cached_property
     def connections(self) -> "AsyncConnectionsResource":
         """Place with data that is read again and again: each reading with new data creates sources.
 
@@ -680,6 +719,17 @@ class AsyncResources:
         from ratoon.client._generated.labeling import AsyncLabelSetsResource
 
         return AsyncLabelSetsResource(self._transport)
+
+    @cached_property
+    def model_exports(self) -> "AsyncModelExportsResource":
+        """A model as files for another program, compared with the model from which it was made by that
+        program.
+
+        The files are a tree of the artifact store; each can be downloaded by its digest.
+        """
+        from ratoon.client._generated.training import AsyncModelExportsResource
+
+        return AsyncModelExportsResource(self._transport)
 
     @cached_property
     def model_versions(self) -> "AsyncModelVersionsResource":

@@ -1,7 +1,7 @@
 # Generated from protos/ by scripts/client.py; `make proto` writes it again.
 """Models of common."""
 
-from ratoon.client._models import Int64, Message, OpenEnum
+from ratoon.client._models import Int64, Message, OpenEnum, Timestamp
 
 
 class Progress(Message):
@@ -305,3 +305,223 @@ class Role(OpenEnum):
 
     SERVICE = "ROLE_SERVICE"
     """Another service of this installation."""
+
+
+class ParityLinkVerdict(OpenEnum):
+    """Result of a comparison."""
+
+    UNSPECIFIED = "VERDICT_UNSPECIFIED"
+    """Not set."""
+
+    WITHIN = "VERDICT_WITHIN"
+    """The same model within the tolerance."""
+
+    BEYOND = "VERDICT_BEYOND"
+    """Not the same model; `reason` names the cause."""
+
+
+class ParityLinkStep(OpenEnum):
+    """Step of the lifecycle."""
+
+    UNSPECIFIED = "STEP_UNSPECIFIED"
+    """Not set."""
+
+    TRAIN = "STEP_TRAIN"
+    """The trained model, reloaded from its files."""
+
+    MERGE = "STEP_MERGE"
+    """The adapter merged into its base model."""
+
+    QUANTIZE = "STEP_QUANTIZE"
+    """Another number format of the weights."""
+
+    EXPORT = "STEP_EXPORT"
+    """Files of another program."""
+
+    SERVE = "STEP_SERVE"
+    """An engine that answers requests."""
+
+
+class ParityLinkInputs(Message):
+    """What turns a conversation into tokens, and tokens into an answer."""
+
+    template_digest: str = ""
+    """SHA-256 of the chat template's text. Empty: none."""
+
+    tokenizer_digest: str = ""
+    """SHA-256 of the tokenizer's file. Empty: none."""
+
+    rendering_digest: str = ""
+    """SHA-256 of the token ids of fixed conversations, rendered by the template.
+
+    Forms that agree have the same one.
+    """
+
+    begin_token: str = ""
+    """Begin-of-sequence token that begins a rendered prompt. Empty: none."""
+
+    stop_tokens: list[str] = []
+    """Tokens that end an answer."""
+
+    generation: GenerationDefaults | None = None
+    """Sampling defaults."""
+
+
+class ParityLinkFirstDifference(Message):
+    """First position at which the choices differ."""
+
+    prompt: int = 0
+    """Number of the prompt, from 0."""
+
+    position: int = 0
+    """Number of the generated token, from 0."""
+
+    reference_token: int = 0
+    """Token that the reference chooses."""
+
+    token: int = 0
+    """Token that this form chooses."""
+
+    lead: float = 0.0
+    """Lead of the reference's token over the second best one, in nats."""
+
+    near_tie: bool = False
+    """True if the lead is too small to decide."""
+
+
+class ParityLinkComparison(Message):
+    """Comparison of greedy tokens and of log-probabilities."""
+
+    prompts: int = 0
+    """Number of prompts."""
+
+    equal_prompts: int = 0
+    """Number of prompts whose tokens are all equal."""
+
+    places: int = 0
+    """Number of compared positions."""
+
+    equal_places: int = 0
+    """Number of positions at which both choose the same token."""
+
+    near_ties: int = 0
+    """Number of positions at which the choices differ, but the two best tokens of the reference are
+    nearly tied.
+    """
+
+    max_difference: float = 0.0
+    """Largest difference of a log-probability, in nats."""
+
+    mean_difference: float = 0.0
+    """Mean difference of the log-probabilities, in nats."""
+
+    first_difference: ParityLinkFirstDifference | None = None
+    """First position at which the choices differ. Not set: none."""
+
+
+class ParityLinkMetricDifference(Message):
+    """Metric of the task on the same records."""
+
+    metric: str = ""
+    """Name of the metric."""
+
+    reference: float = 0.0
+    """Value of the reference."""
+
+    value: float = 0.0
+    """Value of this form."""
+
+    low: float = 0.0
+    """Lower end of the 95 % interval of the difference (this form less the reference)."""
+
+    high: float = 0.0
+    """Upper end of the interval."""
+
+    records: int = 0
+    """Number of records."""
+
+
+class ParityLinkTolerance(Message):
+    """Accepted differences of a number format."""
+
+    token: float | None = None
+    """Accepted difference of one log-probability, in nats. Not set: any."""
+
+    mean: float | None = None
+    """Accepted mean difference, in nats. Not set: any."""
+
+    agreement: float = 0.0
+    """Smallest share of the positions at which both must choose the same token, near-ties left out."""
+
+    near_tie: float = 0.0
+    """Lead of the best token over the second one, in nats, below which either may be chosen."""
+
+
+class ParityLink(Message):
+    """One link of a parity certificate: one form of a model (an artifact, an export or an engine),
+    compared with the form from which it was made.
+    """
+
+    step: ParityLinkStep = ParityLinkStep.UNSPECIFIED
+    """Step of the lifecycle that made this form."""
+
+    format: str = ""
+    """Number format of this form: `float32`, `bfloat16`, `float16`, `int8`, `int4`, `gguf_f16`,
+    `gguf_q8_0`, `gguf_q4_k` or `onnx`.
+
+    It selects the tolerance.
+    """
+
+    runtime: str = ""
+    """Program that computed this form, with its version, for example `vllm 0.32.0`."""
+
+    artifact_digest: str = ""
+    """Digest of the artifact that was compared."""
+
+    reference_digest: str = ""
+    """Digest of the artifact that is the reference.
+
+    Equal to `artifact_digest` where the same artifact was computed by another program or in another
+    number format.
+    """
+
+    source: str = ""
+    """Resource name of the work that made or measured this form: a training run, a compression, an
+    export, an engine.
+
+    Empty: the verification of the version.
+    """
+
+    inputs: ParityLinkInputs | None = None
+    """Chat template, tokenizer and defaults that this form uses."""
+
+    comparison: ParityLinkComparison | None = None
+    """Result of the comparison of tokens and log-probabilities."""
+
+    metrics: list[ParityLinkMetricDifference] = []
+    """Metrics of the task on a slice of labelled records."""
+
+    tolerance: ParityLinkTolerance | None = None
+    """Accepted differences."""
+
+    verdict: ParityLinkVerdict = ParityLinkVerdict.UNSPECIFIED
+    """Whether the form is the same model within the tolerance."""
+
+    reason: str = ""
+    """Stable reason code in UPPER_SNAKE_CASE of the verdict BEYOND, which names the cause:
+    `TEMPLATE_DIFFERS`, `BOS_MISSING`, `BOS_DOUBLED`, `TOKENIZER_DIFFERS`, `STOP_TOKENS_DIFFER`,
+    `DEFAULTS_DIFFER`, `ROPE_DIFFERS`, `CONFIG_DIFFERS`, `HEAD_LOST`, `BIAS_DROPPED`,
+    `TENSORS_MISSING`, `TENSORS_SWAPPED`, `NORMS_SWAPPED`, `ROPE_LAYOUT_DIFFERS`,
+    `ADAPTER_NOT_MERGED`, `ADAPTER_MERGED_TWICE`, `ADAPTER_SCALE_DIFFERS`, `HEAD_QUANTIZED`,
+    `WEIGHTS_DIFFER`, `LAYER_DIFFERS`, `TOKENS_DIFFER`, `LOGPROBS_DIFFER`, `METRIC_DIFFERS` or
+    `TOO_FEW_PLACES`.
+    """
+
+    message: str = ""
+    """The verdict in one sentence: what differs, where it begins, and by how much."""
+
+    layer: str = ""
+    """First layer whose output differs, as the model names it. Empty: not determined."""
+
+    measure_time: Timestamp | None = None
+    """Time of the measurement, UTC."""

@@ -10,6 +10,7 @@ from ratoon.client._generated.registry_types import (
     Model,
     ModelSummary,
     ModelVersion,
+    ParityCertificate,
     TokenNeighbours,
 )
 from ratoon.client._models import present
@@ -450,6 +451,22 @@ class ModelVersionsResource:
             timeout,
         )
 
+    def parity(self, name: str, *, timeout: float | None = None) -> ParityCertificate:
+        """Return the parity certificate of a model version: each form in which the model was trained,
+        merged, quantized, exported and served, and how far it differs from the form before.
+
+        Refused: a version that is not READY (`VERSION_NOT_READY`).
+
+        Args:
+            name: Resource name of the version: `projects/{project}/models/{model}/versions/{version}`.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return self._transport.call(
+            ParityCertificate,
+            Call("GET", expand("/v1/{name=projects/*/models/*/versions/*}:parity", name=name)),
+            timeout,
+        )
+
     def watch(self, name: str, *, revision: int | None = None) -> SyncWatch[ModelVersion]:
         """Stream a model version: its current state, then each change.
 
@@ -674,6 +691,22 @@ class AsyncModelVersionsResource:
                 expand("/v1/{name=projects/*/models/*/versions/*}:neighbours", name=name),
                 query=present({"token": token, "count": count}),
             ),
+            timeout,
+        )
+
+    async def parity(self, name: str, *, timeout: float | None = None) -> ParityCertificate:
+        """Return the parity certificate of a model version: each form in which the model was trained,
+        merged, quantized, exported and served, and how far it differs from the form before.
+
+        Refused: a version that is not READY (`VERSION_NOT_READY`).
+
+        Args:
+            name: Resource name of the version: `projects/{project}/models/{model}/versions/{version}`.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return await self._transport.call(
+            ParityCertificate,
+            Call("GET", expand("/v1/{name=projects/*/models/*/versions/*}:parity", name=name)),
             timeout,
         )
 

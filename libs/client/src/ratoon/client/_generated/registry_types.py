@@ -1,7 +1,15 @@
 # Generated from protos/ by scripts/client.py; `make proto` writes it again.
 """Models of registry."""
 
-from ratoon.client._generated.common_types import Compute, ComputeDtype, Failure, GenerationDefaults, Progress
+from ratoon.client._generated.common_types import (
+    Compute,
+    ComputeDtype,
+    Failure,
+    GenerationDefaults,
+    ParityLink,
+    ParityLinkVerdict,
+    Progress,
+)
 from ratoon.client._models import Int64, Message, OpenEnum, Timestamp
 
 
@@ -80,6 +88,14 @@ class Lineage(Message):
     """Resource name of the version from which training continued; it must belong to the same model.
 
     Empty: trained from scratch.
+    """
+
+    derived_from: str = ""
+    """Resource name of the version of which this one is another form: its adapter merged, its weights in
+    another number format.
+
+    Verification compares both; a version that is not the same model within the tolerance of its format
+    fails with the reason of its parity link.
     """
 
 
@@ -196,6 +212,12 @@ class ModelVersion(Message):
     format is attested. Empty: 32-bit floating point only.
     """
 
+    parity_digest: str = ""
+    """Digest of the signed parity certificate (a JSON blob).
+
+    It changes with each link. Empty until the version is READY.
+    """
+
 
 class ModelSummaryLayer(Message):
     """Tensor of a layer."""
@@ -265,6 +287,31 @@ class TokenNeighbours(Message):
 
     neighbours: list[TokenNeighboursNeighbour] = []
     """Nearest tokens, the nearest first. The token itself is left out."""
+
+
+class ParityCertificate(Message):
+    """Signed record of the forms of one model version, from training to serving, each compared with the
+    form before.
+    """
+
+    name: str = ""
+    """Resource name of the version: `projects/{project}/models/{model}/versions/{version}`."""
+
+    digest: str = ""
+    """Digest of the certificate (a JSON blob): a DSSE envelope around an in-toto statement, signed by
+    the registry.
+
+    Empty: the version has none, as it was registered by an earlier release.
+    """
+
+    artifact_digest: str = ""
+    """Digest of the artifact that the certificate is about."""
+
+    verdict: ParityLinkVerdict = ParityLinkVerdict.UNSPECIFIED
+    """WITHIN if all links are; BEYOND if one of them is not. Not set: there is no link."""
+
+    links: list[ParityLink] = []
+    """The links in the order of the steps."""
 
 
 class Alias(Message):

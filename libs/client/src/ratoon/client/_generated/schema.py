@@ -550,6 +550,209 @@ METHODS: tuple[Method, ...] = (
         items="BadCase",
     ),
     Method(
+        resource="compressions",
+        name="cancel",
+        service="training",
+        rpc="CancelCompression",
+        http="POST",
+        path="/v1/{name=projects/*/compressions/*}:cancel",
+        role="engineer",
+        comment="Request the cancellation of a compression. One that has ended is returned unchanged.",
+        arguments=(
+            Field(
+                "name",
+                "string",
+                "Resource name of the compression: `projects/{project}/compressions/{compression}`.",
+            ),
+        ),
+        fields=(),
+        result="Compression",
+    ),
+    Method(
+        resource="compressions",
+        name="create",
+        service="training",
+        rpc="CreateCompression",
+        http="POST",
+        path="/v1/{parent=projects/*}/compressions",
+        role="engineer",
+        comment="Compress a model. Refused: a source that is no language model (`BAD_BASE_MODEL`, or the reason of the inspection), a method that cannot be done (`BAD_COMPRESSION`; the error names the field), and a part with erased records (`ARTIFACT_ERASED`).",
+        arguments=(Field("parent", "string", "Resource name of the project: `projects/{project}`."),),
+        fields=(
+            Field(
+                "source_digest",
+                "string",
+                "Digest of the model artifact to compress: a whole model, or an adapter, which is merged into its base model first. Required.",
+            ),
+            Field(
+                "source_version",
+                "string",
+                "Resource name of the model version of `source_digest`. Empty: the artifact is not registered.",
+            ),
+            Field("method", "CompressionMethod", "Number format of the weights. Required."),
+            Field(
+                "rounding", "CompressionRounding", "Choice of the rounded weights. Default: ROUNDING_NEAREST."
+            ),
+            Field(
+                "group_size",
+                "integer",
+                "Number of weights that share a scale, with METHOD_INT4: 16 to 1,024. 0: 128, or the largest power of two below it that divides the width of every compressed layer.",
+            ),
+            Field(
+                "sparsity",
+                "number",
+                "Share of the weights of each linear layer that becomes zero, with METHOD_PRUNED: above 0 and below 1. Zeros save neither memory nor time in engines; they show how much of a model is redundant. 0: 0.5.",
+            ),
+            Field(
+                "train_digest",
+                "string",
+                "Digest of the training part of a split (a Parquet blob), whose texts calibrate ROUNDING_GPTQ. Required for it.",
+            ),
+            Field(
+                "validation_digest",
+                "string",
+                "Digest of the validation part of a split (a Parquet blob), on which the model and its source are measured. Empty: quality is not measured.",
+            ),
+            Field(
+                "task",
+                "TaskSpec",
+                "Task of the model. It decides the metrics. Default: the task with which the source was trained.",
+            ),
+            Field("calibration_records", "integer", "Number of calibration records, 1 to 4,096. 0: 64."),
+            Field(
+                "quality_records",
+                "integer",
+                "Number of validation records to answer, 1 to 10,000, drawn by the seed. 0: 200.",
+            ),
+            Field("seed", "integer", "Random seed of the drawn records, 0 to 2^31-1."),
+            Field(
+                "serving_dtype",
+                "ComputeDtype",
+                "Number format in which an engine of the compressed model computes. Default: that of the method; 32-bit floating point for METHOD_INT8, METHOD_INT4 and METHOD_PRUNED.",
+            ),
+            Field(
+                "artifact_digest",
+                "string",
+                "Digest of the compressed model (a tree). Empty until the state is SUCCEEDED.",
+            ),
+            Field(
+                "difference",
+                "CompressionDifference",
+                "Comparison of the project's metric on the same records. Not set: quality was not measured.",
+            ),
+            Field(
+                "compression_id",
+                "string",
+                "Last segment of the resource name: 1 to 63 characters of `a-z`, `0-9`, `-` and `.`; the first and the last one are a letter or a digit. Empty: the server generates a UUIDv7.",
+            ),
+            Field(
+                "request_id",
+                "string",
+                "Makes a retry safe: the identical request with the same ID returns the resource that it created first. A different request with the same ID is refused. At most 256 characters.",
+            ),
+        ),
+        message="Compression",
+        result="Compression",
+    ),
+    Method(
+        resource="compressions",
+        name="delete",
+        service="training",
+        rpc="DeleteCompression",
+        http="DELETE",
+        path="/v1/{name=projects/*/compressions/*}",
+        role="engineer",
+        comment="Delete a compression that has ended. A version that was made of its result stays. Refused while it is in progress (`IN_USE`).",
+        arguments=(
+            Field(
+                "name",
+                "string",
+                "Resource name of the compression: `projects/{project}/compressions/{compression}`.",
+            ),
+        ),
+        fields=(
+            Field(
+                "allow_missing",
+                "bool",
+                "If true, the deletion of a compression that does not exist succeeds, so that a retry does.",
+            ),
+        ),
+    ),
+    Method(
+        resource="compressions",
+        name="get",
+        service="training",
+        rpc="GetCompression",
+        http="GET",
+        path="/v1/{name=projects/*/compressions/*}",
+        role="viewer",
+        comment="Return one compression with its measurements.",
+        arguments=(
+            Field(
+                "name",
+                "string",
+                "Resource name of the compression: `projects/{project}/compressions/{compression}`.",
+            ),
+        ),
+        fields=(),
+        result="Compression",
+    ),
+    Method(
+        resource="compressions",
+        name="list",
+        service="training",
+        rpc="ListCompressions",
+        http="GET",
+        path="/v1/{parent=projects/*}/compressions",
+        role="viewer",
+        comment="List the compressions of a project, oldest first.",
+        arguments=(Field("parent", "string", "Resource name of the project: `projects/{project}`."),),
+        fields=(
+            Field(
+                "page_size",
+                "integer",
+                "Maximum number of items to return. 0: 100. Values above 1000 are reduced to 1000; negative values are refused. A page may hold fewer items.",
+            ),
+            Field(
+                "page_token",
+                "string",
+                "`next_page_token` of the previous page. Empty: the first page. The token of another listing is refused.",
+            ),
+            Field(
+                "order_by",
+                "string",
+                "Order of the items: `create_time` (default) or `create_time desc`. The token of another order is refused.",
+            ),
+        ),
+        items="Compression",
+    ),
+    Method(
+        resource="compressions",
+        name="watch",
+        service="training",
+        rpc="WatchCompression",
+        http="GET",
+        path="/v1/{name=projects/*/compressions/*}:watch",
+        role="viewer",
+        comment="Stream a compression: its current state, then each change. States between two reads may be skipped. The stream ends after a final state.",
+        arguments=(
+            Field(
+                "name",
+                "string",
+                "Resource name of the compression: `projects/{project}/compressions/{compression}`.",
+            ),
+        ),
+        fields=(
+            Field(
+                "revision",
+                "integer",
+                "Send only states with a higher revision, for example than the last one that was received; no revision is too old. 0: start with the current state.",
+            ),
+        ),
+        result="Compression",
+        can_wait=True,
+    ),
+    Method(
         resource="connections",
         name="create",
         service="ingestion",
@@ -1545,6 +1748,51 @@ METHODS: tuple[Method, ...] = (
             ),
         ),
         items="Deployment",
+    ),
+    Method(
+        resource="deployments",
+        name="plan",
+        service="serving",
+        rpc="PlanDeployment",
+        http="POST",
+        path="/v1/{name=projects/*/deployments/*}:plan",
+        role="viewer",
+        comment="Compute how many engines and gateways a rate of requests takes, from rates that were measured. Refused: a rate or a utilisation out of range (`BAD_FIELD`), and no rate of an engine, neither in the request nor measured in the last half hour (`NO_MEASURED_RATE`).",
+        arguments=(
+            Field(
+                "name",
+                "string",
+                "Resource name of the deployment: `projects/{project}/deployments/{deployment}`.",
+            ),
+        ),
+        fields=(
+            Field(
+                "requests_per_second",
+                "number",
+                "Rate to plan for, in requests a second: above 0, at most 10,000,000.",
+            ),
+            Field(
+                "engine_requests_per_second",
+                "number",
+                "Requests a second that one process of an engine answers when it is busy. 0: measured from the traffic of the deployment.",
+            ),
+            Field(
+                "gateway_requests_per_second",
+                "number",
+                "Requests a second that one gateway process relays when it is busy. 0: the rate of the reference machine.",
+            ),
+            Field(
+                "utilization",
+                "number",
+                "Share of a measured rate to plan with, above 0 and at most 1. 0: 0.7.",
+            ),
+            Field(
+                "spare",
+                "integer",
+                "Number of engines and of gateways that may fail at once without loss of capacity, at most 64. Not set: 1.",
+            ),
+        ),
+        result="ServingPlan",
     ),
     Method(
         resource="deployments",
@@ -3038,6 +3286,164 @@ METHODS: tuple[Method, ...] = (
         can_wait=True,
     ),
     Method(
+        resource="model_exports",
+        name="cancel",
+        service="training",
+        rpc="CancelModelExport",
+        http="POST",
+        path="/v1/{name=projects/*/modelExports/*}:cancel",
+        role="engineer",
+        comment="Request the cancellation of an export. One that has ended is returned unchanged.",
+        arguments=(
+            Field(
+                "name",
+                "string",
+                "Resource name of the export: `projects/{project}/modelExports/{model_export}`.",
+            ),
+        ),
+        fields=(),
+        result="ModelExport",
+    ),
+    Method(
+        resource="model_exports",
+        name="create",
+        service="training",
+        rpc="CreateModelExport",
+        http="POST",
+        path="/v1/{parent=projects/*}/modelExports",
+        role="engineer",
+        comment="Export a model as files for another program, and compare them with it. Refused: a source that is no language model (`BAD_BASE_MODEL`, or the reason of the inspection), and a format that does not fit it (`BAD_MODEL_EXPORT`; the error names the field). An export fails with `EXPORTER_MISSING` where the package of its format is not installed.",
+        arguments=(Field("parent", "string", "Resource name of the project: `projects/{project}`."),),
+        fields=(
+            Field(
+                "source_digest",
+                "string",
+                "Digest of the model artifact to export: a whole model, or an adapter. With every format but FORMAT_ADAPTER an adapter is merged into its base model first. Required.",
+            ),
+            Field(
+                "source_version",
+                "string",
+                "Resource name of the model version of `source_digest`. Empty: the artifact is not registered.",
+            ),
+            Field("format", "ModelExportFormat", "Format of the files. Required."),
+            Field(
+                "gguf_type",
+                "ModelExportGgufType",
+                "Number format of the weights, with FORMAT_GGUF. Default: GGUF_TYPE_F16.",
+            ),
+            Field(
+                "model_export_id",
+                "string",
+                "Last segment of the resource name: 1 to 63 characters of `a-z`, `0-9`, `-` and `.`; the first and the last one are a letter or a digit. Empty: the server generates a UUIDv7.",
+            ),
+            Field(
+                "request_id",
+                "string",
+                "Makes a retry safe: the identical request with the same ID returns the resource that it created first. A different request with the same ID is refused. At most 256 characters.",
+            ),
+        ),
+        message="ModelExport",
+        result="ModelExport",
+    ),
+    Method(
+        resource="model_exports",
+        name="delete",
+        service="training",
+        rpc="DeleteModelExport",
+        http="DELETE",
+        path="/v1/{name=projects/*/modelExports/*}",
+        role="engineer",
+        comment="Delete an export that has ended. Its files are collected as garbage. Refused while it is in progress (`IN_USE`).",
+        arguments=(
+            Field(
+                "name",
+                "string",
+                "Resource name of the export: `projects/{project}/modelExports/{model_export}`.",
+            ),
+        ),
+        fields=(
+            Field(
+                "allow_missing",
+                "bool",
+                "If true, the deletion of an export that does not exist succeeds, so that a retry does.",
+            ),
+        ),
+    ),
+    Method(
+        resource="model_exports",
+        name="get",
+        service="training",
+        rpc="GetModelExport",
+        http="GET",
+        path="/v1/{name=projects/*/modelExports/*}",
+        role="viewer",
+        comment="Return one export with its files.",
+        arguments=(
+            Field(
+                "name",
+                "string",
+                "Resource name of the export: `projects/{project}/modelExports/{model_export}`.",
+            ),
+        ),
+        fields=(),
+        result="ModelExport",
+    ),
+    Method(
+        resource="model_exports",
+        name="list",
+        service="training",
+        rpc="ListModelExports",
+        http="GET",
+        path="/v1/{parent=projects/*}/modelExports",
+        role="viewer",
+        comment="List the model exports of a project, oldest first.",
+        arguments=(Field("parent", "string", "Resource name of the project: `projects/{project}`."),),
+        fields=(
+            Field(
+                "page_size",
+                "integer",
+                "Maximum number of items to return. 0: 100. Values above 1000 are reduced to 1000; negative values are refused. A page may hold fewer items.",
+            ),
+            Field(
+                "page_token",
+                "string",
+                "`next_page_token` of the previous page. Empty: the first page. The token of another listing is refused.",
+            ),
+            Field(
+                "order_by",
+                "string",
+                "Order of the items: `create_time` (default) or `create_time desc`. The token of another order is refused.",
+            ),
+        ),
+        items="ModelExport",
+    ),
+    Method(
+        resource="model_exports",
+        name="watch",
+        service="training",
+        rpc="WatchModelExport",
+        http="GET",
+        path="/v1/{name=projects/*/modelExports/*}:watch",
+        role="viewer",
+        comment="Stream an export: its current state, then each change. States between two reads may be skipped. The stream ends after a final state.",
+        arguments=(
+            Field(
+                "name",
+                "string",
+                "Resource name of the export: `projects/{project}/modelExports/{model_export}`.",
+            ),
+        ),
+        fields=(
+            Field(
+                "revision",
+                "integer",
+                "Send only states with a higher revision, for example than the last one that was received; no revision is too old. 0: start with the current state.",
+            ),
+        ),
+        result="ModelExport",
+        can_wait=True,
+    ),
+    Method(
         resource="model_versions",
         name="cancel",
         service="registry",
@@ -3210,6 +3616,25 @@ METHODS: tuple[Method, ...] = (
             Field("count", "integer", "Number of neighbours, at most 100. 0: 10."),
         ),
         result="TokenNeighbours",
+    ),
+    Method(
+        resource="model_versions",
+        name="parity",
+        service="registry",
+        rpc="GetParityCertificate",
+        http="GET",
+        path="/v1/{name=projects/*/models/*/versions/*}:parity",
+        role="viewer",
+        comment="Return the parity certificate of a model version: each form in which the model was trained, merged, quantized, exported and served, and how far it differs from the form before. Refused: a version that is not READY (`VERSION_NOT_READY`).",
+        arguments=(
+            Field(
+                "name",
+                "string",
+                "Resource name of the version: `projects/{project}/models/{model}/versions/{version}`.",
+            ),
+        ),
+        fields=(),
+        result="ParityCertificate",
     ),
     Method(
         resource="model_versions",
@@ -7233,6 +7658,130 @@ MESSAGES: dict[str, Message] = {
             ),
         ),
     ),
+    "Compression": Message(
+        "Compression",
+        "A model with its weights in a smaller form, measured beside the model from which it was made. The result is an artifact; `CreateModelVersion` registers it with the source as `lineage.derived_from`, where it is compared with the source within the tolerance of its number format.",
+        (
+            Field("name", "string", "Resource name: `projects/{project}/compressions/{compression}`."),
+            Field("revision", "integer", "Increases with every stored change."),
+            Field("create_time", "time", "Time of creation, UTC. Set by the server."),
+            Field("update_time", "time", "Time of the last change, UTC. Set by the server."),
+            Field("state", "CompressionState", "Current state."),
+            Field(
+                "source_digest",
+                "string",
+                "Digest of the model artifact to compress: a whole model, or an adapter, which is merged into its base model first. Required.",
+            ),
+            Field(
+                "source_version",
+                "string",
+                "Resource name of the model version of `source_digest`. Empty: the artifact is not registered.",
+            ),
+            Field("method", "CompressionMethod", "Number format of the weights. Required."),
+            Field(
+                "rounding", "CompressionRounding", "Choice of the rounded weights. Default: ROUNDING_NEAREST."
+            ),
+            Field(
+                "group_size",
+                "integer",
+                "Number of weights that share a scale, with METHOD_INT4: 16 to 1,024. 0: 128, or the largest power of two below it that divides the width of every compressed layer.",
+            ),
+            Field(
+                "sparsity",
+                "number",
+                "Share of the weights of each linear layer that becomes zero, with METHOD_PRUNED: above 0 and below 1. Zeros save neither memory nor time in engines; they show how much of a model is redundant. 0: 0.5.",
+            ),
+            Field(
+                "train_digest",
+                "string",
+                "Digest of the training part of a split (a Parquet blob), whose texts calibrate ROUNDING_GPTQ. Required for it.",
+            ),
+            Field(
+                "validation_digest",
+                "string",
+                "Digest of the validation part of a split (a Parquet blob), on which the model and its source are measured. Empty: quality is not measured.",
+            ),
+            Field(
+                "task",
+                "TaskSpec",
+                "Task of the model. It decides the metrics. Default: the task with which the source was trained.",
+            ),
+            Field("calibration_records", "integer", "Number of calibration records, 1 to 4,096. 0: 64."),
+            Field(
+                "quality_records",
+                "integer",
+                "Number of validation records to answer, 1 to 10,000, drawn by the seed. 0: 200.",
+            ),
+            Field("seed", "integer", "Random seed of the drawn records, 0 to 2^31-1."),
+            Field(
+                "serving_dtype",
+                "ComputeDtype",
+                "Number format in which an engine of the compressed model computes. Default: that of the method; 32-bit floating point for METHOD_INT8, METHOD_INT4 and METHOD_PRUNED.",
+            ),
+            Field("progress", "Progress", "Progress of the work."),
+            Field("failure", "Failure", "Why the work failed. Set in the state FAILED only."),
+            Field(
+                "artifact_digest",
+                "string",
+                "Digest of the compressed model (a tree). Empty until the state is SUCCEEDED.",
+            ),
+            Field("source", "CompressionMeasurement", "Measurements of the source. Set by the server."),
+            Field(
+                "compressed",
+                "CompressionMeasurement",
+                "Measurements of the compressed model. Set by the server.",
+            ),
+            Field(
+                "difference",
+                "CompressionDifference",
+                "Comparison of the project's metric on the same records. Not set: quality was not measured.",
+            ),
+        ),
+    ),
+    "CompressionDifference": Message(
+        "CompressionDifference",
+        "Difference of the metric that decides between versions.",
+        (
+            Field("metric", "string", "Name of the metric."),
+            Field("value", "number", "Value of the compressed model less that of its source."),
+            Field("low", "number", "Lower end of the 95 % interval (paired bootstrap over the records)."),
+            Field("high", "number", "Upper end of the interval."),
+            Field("same_answers", "number", "Share of the records to which both give the same answer."),
+        ),
+    ),
+    "CompressionMeasurement": Message(
+        "CompressionMeasurement",
+        "Measurements of one model.",
+        (
+            Field("size_bytes", "integer", "Size of its weights on disk, in bytes."),
+            Field(
+                "weight_memory_bytes", "integer", "Memory of its weights in an engine of `dtype`, in bytes."
+            ),
+            Field(
+                "tokens_per_second",
+                "number",
+                "Greedy tokens a second of one request at a time. 0: not measured.",
+            ),
+            Field(
+                "batch_tokens_per_second",
+                "number",
+                "Greedy tokens a second of eight requests at a time. 0: not measured.",
+            ),
+            Field("dtype", "ComputeDtype", "Number format in which it was computed."),
+            Field(
+                "runtime",
+                "string",
+                "Program that computed the answers: `vllm` or `transformers`, with its version.",
+            ),
+            Field("metrics", "number", "Metrics on the validation records, by name.", key="string"),
+            Field("records", "integer", "Number of validation records that were answered."),
+            Field(
+                "note",
+                "string",
+                "Why the program is not the one of engines, or what was not measured. Empty: nothing to say.",
+            ),
+        ),
+    ),
     "Compute": Message(
         "Compute",
         "Devices and number format of one stage of the loop.",
@@ -9020,6 +9569,11 @@ MESSAGES: dict[str, Message] = {
                 "string",
                 "Resource name of the version from which training continued; it must belong to the same model. Empty: trained from scratch.",
             ),
+            Field(
+                "derived_from",
+                "string",
+                "Resource name of the version of which this one is another form: its adapter merged, its weights in another number format. Verification compares both; a version that is not the same model within the tolerance of its format fails with the reason of its parity link.",
+            ),
         ),
     ),
     "Lora": Message(
@@ -9257,6 +9811,68 @@ MESSAGES: dict[str, Message] = {
             Field("etag", "string", "Version tag of the model."),
         ),
     ),
+    "ModelExport": Message(
+        "ModelExport",
+        "A model as files for another program, compared with the model from which it was made by that program. The files are a tree of the artifact store; each can be downloaded by its digest.",
+        (
+            Field("name", "string", "Resource name: `projects/{project}/modelExports/{model_export}`."),
+            Field("revision", "integer", "Increases with every stored change."),
+            Field("create_time", "time", "Time of creation, UTC. Set by the server."),
+            Field("update_time", "time", "Time of the last change, UTC. Set by the server."),
+            Field("state", "ModelExportState", "Current state."),
+            Field(
+                "source_digest",
+                "string",
+                "Digest of the model artifact to export: a whole model, or an adapter. With every format but FORMAT_ADAPTER an adapter is merged into its base model first. Required.",
+            ),
+            Field(
+                "source_version",
+                "string",
+                "Resource name of the model version of `source_digest`. Empty: the artifact is not registered.",
+            ),
+            Field("format", "ModelExportFormat", "Format of the files. Required."),
+            Field(
+                "gguf_type",
+                "ModelExportGgufType",
+                "Number format of the weights, with FORMAT_GGUF. Default: GGUF_TYPE_F16.",
+            ),
+            Field("progress", "Progress", "Progress of the work."),
+            Field("failure", "Failure", "Why the work failed. Set in the state FAILED only."),
+            Field(
+                "artifact_digest",
+                "string",
+                "Digest of the artifact tree with all files. Empty until the state is SUCCEEDED.",
+            ),
+            Field("files", "ModelExportFile", "Files of the tree.", repeated=True),
+            Field("size_bytes", "integer", "Size of all files in bytes."),
+            Field(
+                "tensor_counts",
+                "integer",
+                "Number of tensors of each type that the files really hold. Types of GGUF differ within one file: a row whose length is no multiple of 256 cannot have a K-type.",
+                key="string",
+            ),
+            Field(
+                "parity",
+                "ParityLink",
+                "Comparison with the source: tokens and log-probabilities that the program of the format computes from the files, beside those of transformers in float32.",
+            ),
+            Field(
+                "notes",
+                "string",
+                "Facts that a user of the files must know, one sentence each.",
+                repeated=True,
+            ),
+        ),
+    ),
+    "ModelExportFile": Message(
+        "ModelExportFile",
+        "File of an export of a model.",
+        (
+            Field("path", "string", "Path in the tree."),
+            Field("digest", "string", "SHA-256 digest of the file, by which it can be downloaded."),
+            Field("size_bytes", "integer", "Size in bytes."),
+        ),
+    ),
     "ModelSummary": Message(
         "ModelSummary",
         "Weights of a model version. Of an adapter also those of its base model.",
@@ -9374,6 +9990,11 @@ MESSAGES: dict[str, Message] = {
                 "Number formats in which engines will serve the version. The log-probabilities of the golden prompts are recorded in each of them, with which an engine of that format is attested. Empty: 32-bit floating point only.",
                 repeated=True,
             ),
+            Field(
+                "parity_digest",
+                "string",
+                "Digest of the signed parity certificate (a JSON blob). It changes with each link. Empty until the version is READY.",
+            ),
         ),
     ),
     "OpenExportResponse": Message(
@@ -9455,6 +10076,173 @@ MESSAGES: dict[str, Message] = {
                 "token_budget",
                 "integer",
                 "Maximum number of tokens of the training part that a run reads, repetitions included, at most 10^15: it shortens `epochs`. 0: no limit.",
+            ),
+        ),
+    ),
+    "ParityCertificate": Message(
+        "ParityCertificate",
+        "Signed record of the forms of one model version, from training to serving, each compared with the form before.",
+        (
+            Field(
+                "name",
+                "string",
+                "Resource name of the version: `projects/{project}/models/{model}/versions/{version}`.",
+            ),
+            Field(
+                "digest",
+                "string",
+                "Digest of the certificate (a JSON blob): a DSSE envelope around an in-toto statement, signed by the registry. Empty: the version has none, as it was registered by an earlier release.",
+            ),
+            Field("artifact_digest", "string", "Digest of the artifact that the certificate is about."),
+            Field(
+                "verdict",
+                "ParityLinkVerdict",
+                "WITHIN if all links are; BEYOND if one of them is not. Not set: there is no link.",
+            ),
+            Field("links", "ParityLink", "The links in the order of the steps.", repeated=True),
+        ),
+    ),
+    "ParityLink": Message(
+        "ParityLink",
+        "One link of a parity certificate: one form of a model (an artifact, an export or an engine), compared with the form from which it was made.",
+        (
+            Field("step", "ParityLinkStep", "Step of the lifecycle that made this form."),
+            Field(
+                "format",
+                "string",
+                "Number format of this form: `float32`, `bfloat16`, `float16`, `int8`, `int4`, `gguf_f16`, `gguf_q8_0`, `gguf_q4_k` or `onnx`. It selects the tolerance.",
+            ),
+            Field(
+                "runtime",
+                "string",
+                "Program that computed this form, with its version, for example `vllm 0.32.0`.",
+            ),
+            Field("artifact_digest", "string", "Digest of the artifact that was compared."),
+            Field(
+                "reference_digest",
+                "string",
+                "Digest of the artifact that is the reference. Equal to `artifact_digest` where the same artifact was computed by another program or in another number format.",
+            ),
+            Field(
+                "source",
+                "string",
+                "Resource name of the work that made or measured this form: a training run, a compression, an export, an engine. Empty: the verification of the version.",
+            ),
+            Field("inputs", "ParityLinkInputs", "Chat template, tokenizer and defaults that this form uses."),
+            Field(
+                "comparison",
+                "ParityLinkComparison",
+                "Result of the comparison of tokens and log-probabilities.",
+            ),
+            Field(
+                "metrics",
+                "ParityLinkMetricDifference",
+                "Metrics of the task on a slice of labelled records.",
+                repeated=True,
+            ),
+            Field("tolerance", "ParityLinkTolerance", "Accepted differences."),
+            Field("verdict", "ParityLinkVerdict", "Whether the form is the same model within the tolerance."),
+            Field(
+                "reason",
+                "string",
+                "Stable reason code in UPPER_SNAKE_CASE of the verdict BEYOND, which names the cause: `TEMPLATE_DIFFERS`, `BOS_MISSING`, `BOS_DOUBLED`, `TOKENIZER_DIFFERS`, `STOP_TOKENS_DIFFER`, `DEFAULTS_DIFFER`, `ROPE_DIFFERS`, `CONFIG_DIFFERS`, `HEAD_LOST`, `BIAS_DROPPED`, `TENSORS_MISSING`, `TENSORS_SWAPPED`, `NORMS_SWAPPED`, `ROPE_LAYOUT_DIFFERS`, `ADAPTER_NOT_MERGED`, `ADAPTER_MERGED_TWICE`, `ADAPTER_SCALE_DIFFERS`, `HEAD_QUANTIZED`, `WEIGHTS_DIFFER`, `LAYER_DIFFERS`, `TOKENS_DIFFER`, `LOGPROBS_DIFFER`, `METRIC_DIFFERS` or `TOO_FEW_PLACES`.",
+            ),
+            Field(
+                "message",
+                "string",
+                "The verdict in one sentence: what differs, where it begins, and by how much.",
+            ),
+            Field(
+                "layer",
+                "string",
+                "First layer whose output differs, as the model names it. Empty: not determined.",
+            ),
+            Field("measure_time", "time", "Time of the measurement, UTC."),
+        ),
+    ),
+    "ParityLinkComparison": Message(
+        "ParityLinkComparison",
+        "Comparison of greedy tokens and of log-probabilities.",
+        (
+            Field("prompts", "integer", "Number of prompts."),
+            Field("equal_prompts", "integer", "Number of prompts whose tokens are all equal."),
+            Field("places", "integer", "Number of compared positions."),
+            Field("equal_places", "integer", "Number of positions at which both choose the same token."),
+            Field(
+                "near_ties",
+                "integer",
+                "Number of positions at which the choices differ, but the two best tokens of the reference are nearly tied.",
+            ),
+            Field("max_difference", "number", "Largest difference of a log-probability, in nats."),
+            Field("mean_difference", "number", "Mean difference of the log-probabilities, in nats."),
+            Field(
+                "first_difference",
+                "ParityLinkFirstDifference",
+                "First position at which the choices differ. Not set: none.",
+            ),
+        ),
+    ),
+    "ParityLinkFirstDifference": Message(
+        "ParityLinkFirstDifference",
+        "First position at which the choices differ.",
+        (
+            Field("prompt", "integer", "Number of the prompt, from 0."),
+            Field("position", "integer", "Number of the generated token, from 0."),
+            Field("reference_token", "integer", "Token that the reference chooses."),
+            Field("token", "integer", "Token that this form chooses."),
+            Field("lead", "number", "Lead of the reference's token over the second best one, in nats."),
+            Field("near_tie", "bool", "True if the lead is too small to decide."),
+        ),
+    ),
+    "ParityLinkInputs": Message(
+        "ParityLinkInputs",
+        "What turns a conversation into tokens, and tokens into an answer.",
+        (
+            Field("template_digest", "string", "SHA-256 of the chat template's text. Empty: none."),
+            Field("tokenizer_digest", "string", "SHA-256 of the tokenizer's file. Empty: none."),
+            Field(
+                "rendering_digest",
+                "string",
+                "SHA-256 of the token ids of fixed conversations, rendered by the template. Forms that agree have the same one.",
+            ),
+            Field(
+                "begin_token", "string", "Begin-of-sequence token that begins a rendered prompt. Empty: none."
+            ),
+            Field("stop_tokens", "string", "Tokens that end an answer.", repeated=True),
+            Field("generation", "GenerationDefaults", "Sampling defaults."),
+        ),
+    ),
+    "ParityLinkMetricDifference": Message(
+        "ParityLinkMetricDifference",
+        "Metric of the task on the same records.",
+        (
+            Field("metric", "string", "Name of the metric."),
+            Field("reference", "number", "Value of the reference."),
+            Field("value", "number", "Value of this form."),
+            Field(
+                "low",
+                "number",
+                "Lower end of the 95 % interval of the difference (this form less the reference).",
+            ),
+            Field("high", "number", "Upper end of the interval."),
+            Field("records", "integer", "Number of records."),
+        ),
+    ),
+    "ParityLinkTolerance": Message(
+        "ParityLinkTolerance",
+        "Accepted differences of a number format.",
+        (
+            Field("token", "number", "Accepted difference of one log-probability, in nats. Not set: any."),
+            Field("mean", "number", "Accepted mean difference, in nats. Not set: any."),
+            Field(
+                "agreement",
+                "number",
+                "Smallest share of the positions at which both must choose the same token, near-ties left out.",
+            ),
+            Field(
+                "near_tie",
+                "number",
+                "Lead of the best token over the second one, in nats, below which either may be chosen.",
             ),
         ),
     ),
@@ -9623,6 +10411,43 @@ MESSAGES: dict[str, Message] = {
             Field("recipe", "string", "Recipe of the training."),
             Field("training_run", "string", "Resource name of the training run."),
             Field("artifact_digest", "string", "Digest of the trained model artifact."),
+        ),
+    ),
+    "PlanAccuracy": Message(
+        "PlanAccuracy",
+        "Predictions of a run before its first step, next to measurements at its end.",
+        (
+            Field(
+                "predicted_peak_memory_bytes", "integer", "Predicted peak memory of all workers, in bytes."
+            ),
+            Field(
+                "measured_peak_memory_bytes",
+                "integer",
+                "Measured peak memory of all workers, in bytes: resident memory, of a GPU what torch reserved.",
+            ),
+            Field(
+                "memory_error",
+                "number",
+                "Difference between the predicted and the measured memory as a share of the measured one.",
+            ),
+            Field(
+                "predicted_seconds",
+                "number",
+                "Predicted duration of the steps that were trained and of their validations, in seconds.",
+            ),
+            Field(
+                "measured_seconds",
+                "number",
+                "Measured duration of the steps and of their validations, in seconds.",
+            ),
+            Field(
+                "time_error",
+                "number",
+                "Difference between the predicted and the measured duration as a share of the measured one.",
+            ),
+            Field("predicted_tokens_per_second", "number", "Predicted tokens a second."),
+            Field("measured_tokens_per_second", "number", "Measured tokens a second."),
+            Field("basis", "string", "Origin of the predictions, in one sentence."),
         ),
     ),
     "Policy": Message(
@@ -11623,6 +12448,36 @@ MESSAGES: dict[str, Message] = {
                 "Why the run would be refused or would fail, and what deserves attention. Only with `validate_only`.",
                 repeated=True,
             ),
+            Field(
+                "changes",
+                "ResourcePlanChange",
+                "Changes with each of which the same plan admits the run, the smallest change first. Empty if the run is admitted, and if no change is enough.",
+                repeated=True,
+            ),
+            Field(
+                "recommendations",
+                "ResourcePlanRecommendation",
+                "Machine families for the work of the run, by what counts for you.",
+                repeated=True,
+            ),
+            Field("basis", "string", "Origin of the numbers of `measured_bytes`, in one sentence."),
+            Field(
+                "capacity_bytes",
+                "integer",
+                "Memory that the run could use if no other run was in progress, in bytes. A run that fits it but not `available_bytes` waits. 0: not known.",
+            ),
+        ),
+    ),
+    "ResourcePlanChange": Message(
+        "ResourcePlanChange",
+        "Change of a run after which it fits.",
+        (
+            Field("field", "string", "Field to change, for example `recipe.batch_size`."),
+            Field("value", "string", "Its new value, as `--set` of the command line takes it."),
+            Field("description", "string", "Description of the change and of its price, in one sentence."),
+            Field(
+                "measured_bytes", "integer", "Memory requirement with the change, in bytes, over all workers."
+            ),
         ),
     ),
     "ResourcePlanEstimate": Message(
@@ -11665,6 +12520,23 @@ MESSAGES: dict[str, Message] = {
             Field("message", "string", "Description, with what to change."),
             Field(
                 "blocking", "bool", "True if the run would be refused, or would fail before its first step."
+            ),
+        ),
+    ),
+    "ResourcePlanRecommendation": Message(
+        "ResourcePlanRecommendation",
+        "Machine family for one kind of work.",
+        (
+            Field(
+                "work",
+                "string",
+                "Kind of work: `light cpu`, `balanced medium`, `gpu-bound`, `energy-conscious llm training`, `prototype` or `efficient serving`.",
+            ),
+            Field("family", "string", "Family that suits it best, for example `Trn`."),
+            Field("chip", "string", "Chip of the family."),
+            Field("energy", "string", "Energy efficiency of the family."),
+            Field(
+                "reason", "string", "Property of the run that makes it this kind of work, in one sentence."
             ),
         ),
     ),
@@ -11980,6 +12852,28 @@ MESSAGES: dict[str, Message] = {
             ),
             Field("f1", "number", "Harmonic mean of precision and recall."),
             Field("support", "integer", "Number of records with this label."),
+        ),
+    ),
+    "ServingPlan": Message(
+        "ServingPlan",
+        "Number of engines and gateways for a rate of requests, from measured rates.",
+        (
+            Field("requests_per_second", "number", "Rate that was planned for, in requests a second."),
+            Field("engines", "integer", "Number of processes of engines, spare ones included."),
+            Field("gateways", "integer", "Number of gateway processes, spare ones included."),
+            Field("engine_requests_per_second", "number", "Requests a second that one busy engine answers."),
+            Field("gateway_requests_per_second", "number", "Requests a second that one busy gateway relays."),
+            Field("engine_basis", "string", "Origin of the rate of an engine, in one sentence."),
+            Field("gateway_basis", "string", "Origin of the rate of a gateway, in one sentence."),
+            Field("utilization", "number", "Share of these rates that the plan uses."),
+            Field("spare", "integer", "Engines and gateways each that may fail at once."),
+            Field("expected_utilization", "number", "Share of the rates that is used if nothing fails."),
+            Field(
+                "notes",
+                "string",
+                "What the plan does not cover, and limits of the installation that it exceeds.",
+                repeated=True,
+            ),
         ),
     ),
     "ShadowAnalysis": Message(
@@ -13534,6 +14428,12 @@ MESSAGES: dict[str, Message] = {
                 "string",
                 "Training run that this one is a clone or a continuation of. Empty: neither.",
             ),
+            Field(
+                "plan_accuracy",
+                "PlanAccuracy",
+                "What was predicted before the first step, next to what was measured. Not set until the run has succeeded.",
+            ),
+            Field("usage", "Usage", "Energy and cost of the run. Not set until the run has succeeded."),
         ),
     ),
     "TrainingRunCurvePoint": Message(
@@ -13583,6 +14483,25 @@ MESSAGES: dict[str, Message] = {
                 "Maximum length of a text in characters. The end of a longer text is cut off. Chosen from the data, or set by `recipe.max_chars`.",
             ),
             Field("cut_share", "number", "Share of the training texts that are cut, from 0 to 1."),
+        ),
+    ),
+    "Usage": Message(
+        "Usage",
+        "Energy and cost of a training run.",
+        (
+            Field("energy_wh", "number", "Energy in watt-hours, over all workers."),
+            Field(
+                "energy_basis",
+                "string",
+                "Origin of `energy_wh`, in one sentence: measured by RAPL or NVML, or estimated.",
+            ),
+            Field("device_hours", "number", "Hours of one worker: workers times duration."),
+            Field(
+                "cost",
+                "number",
+                "Cost: device hours times the price of the accelerator in the settings of training. 0 without a price.",
+            ),
+            Field("currency", "string", "Currency of the cost. Empty: not stated."),
         ),
     ),
     "Verdict": Message(
@@ -13650,6 +14569,44 @@ ENUMS: dict[str, tuple[EnumValue, ...]] = {
         EnumValue("IMPORT", "SOURCE_IMPORT", "The label came with the data."),
         EnumValue("HUMAN", "SOURCE_HUMAN", "A person gave the label."),
         EnumValue("FEEDBACK", "SOURCE_FEEDBACK", "A user corrected or confirmed an answer."),
+    ),
+    "CompressionMethod": (
+        EnumValue("UNSPECIFIED", "METHOD_UNSPECIFIED", "Not set: refused."),
+        EnumValue("BFLOAT16", "METHOD_BFLOAT16", "Weights in bfloat16."),
+        EnumValue("FLOAT16", "METHOD_FLOAT16", "Weights in float16."),
+        EnumValue(
+            "INT8",
+            "METHOD_INT8",
+            "Weights and activations of linear layers in 8-bit integers (W8A8): a scale for each output of a layer, and for each token. The output layer stays as it is.",
+        ),
+        EnumValue(
+            "INT4",
+            "METHOD_INT4",
+            "Weights of linear layers in 4-bit integers (W4A16): a scale for each group of weights. The output layer stays as it is.",
+        ),
+        EnumValue(
+            "PRUNED",
+            "METHOD_PRUNED",
+            "The smallest weights of each linear layer become zero. The output layer stays as it is.",
+        ),
+    ),
+    "CompressionRounding": (
+        EnumValue("UNSPECIFIED", "ROUNDING_UNSPECIFIED", "Not set: the nearest value."),
+        EnumValue("NEAREST", "ROUNDING_NEAREST", "Each weight takes the nearest value."),
+        EnumValue(
+            "GPTQ",
+            "ROUNDING_GPTQ",
+            "The error of each rounded weight is made up for by those that follow it, on calibration texts (GPTQ, Frantar et al., 2023). It needs the environment of `make env-compression`.",
+        ),
+    ),
+    "CompressionState": (
+        EnumValue("UNSPECIFIED", "STATE_UNSPECIFIED", "Not set."),
+        EnumValue("QUEUED", "STATE_QUEUED", "Waiting to start."),
+        EnumValue("RUNNING", "STATE_RUNNING", "The model is being compressed and measured."),
+        EnumValue("SUCCEEDED", "STATE_SUCCEEDED", "The compressed model is stored and measured."),
+        EnumValue("FAILED", "STATE_FAILED", "The work ended with an error; `failure` holds the reason."),
+        EnumValue("CANCELLING", "STATE_CANCELLING", "Cancellation was requested; the work is stopping."),
+        EnumValue("CANCELLED", "STATE_CANCELLED", "Cancelled before the work completed."),
     ),
     "ComputeAccelerator": (
         EnumValue("UNSPECIFIED", "ACCELERATOR_UNSPECIFIED", "Not set: CPU."),
@@ -14022,6 +14979,61 @@ ENUMS: dict[str, tuple[EnumValue, ...]] = {
         EnumValue("TOKENS", "UNIT_TOKENS", "Tokens, as `Record.tokens` counts them."),
         EnumValue("RECORDS", "UNIT_RECORDS", "Records."),
     ),
+    "ModelExportFormat": (
+        EnumValue("UNSPECIFIED", "FORMAT_UNSPECIFIED", "Not set: refused."),
+        EnumValue(
+            "HUGGING_FACE",
+            "FORMAT_HUGGING_FACE",
+            "Directory of Hugging Face: safetensors, tokenizer, chat template, generation defaults with the stop tokens. transformers, peft, vLLM and the converter of llama.cpp read it.",
+        ),
+        EnumValue(
+            "ADAPTER",
+            "FORMAT_ADAPTER",
+            "The adapter alone, as peft and vLLM read it. Refused for whole models.",
+        ),
+        EnumValue(
+            "GGUF", "FORMAT_GGUF", "One GGUF file for llama.cpp. It needs the files of `scripts/llama-cpp`."
+        ),
+        EnumValue(
+            "ONNX",
+            "FORMAT_ONNX",
+            "ONNX graph with the cache as inputs and outputs, tokenizer and configuration.",
+        ),
+        EnumValue(
+            "TENSORRT",
+            "FORMAT_TENSORRT",
+            "Engine of TensorRT. It needs an NVIDIA GPU and the package `tensorrt`.",
+        ),
+        EnumValue(
+            "CORE_ML",
+            "FORMAT_CORE_ML",
+            "Core ML program. It needs the package `coremltools`, and macOS to be compared with its source.",
+        ),
+        EnumValue("TFLITE", "FORMAT_TFLITE", "TensorFlow Lite file. It needs the package `litert-torch`."),
+    ),
+    "ModelExportGgufType": (
+        EnumValue("UNSPECIFIED", "GGUF_TYPE_UNSPECIFIED", "Not set: GGUF_TYPE_F16."),
+        EnumValue("F16", "GGUF_TYPE_F16", "16-bit floating point."),
+        EnumValue("Q8_0", "GGUF_TYPE_Q8_0", "8-bit integers, 32 weights a scale."),
+        EnumValue(
+            "Q4_K_M",
+            "GGUF_TYPE_Q4_K_M",
+            "4-bit integers in blocks of 256 weights, some tensors with 6 bits (`Q4_K_M` of llama.cpp).",
+        ),
+    ),
+    "ModelExportState": (
+        EnumValue("UNSPECIFIED", "STATE_UNSPECIFIED", "Not set."),
+        EnumValue("QUEUED", "STATE_QUEUED", "Waiting to start."),
+        EnumValue("RUNNING", "STATE_RUNNING", "The files are being written and compared."),
+        EnumValue(
+            "SUCCEEDED",
+            "STATE_SUCCEEDED",
+            "The files are stored, and the same model as the source within the tolerance.",
+        ),
+        EnumValue("FAILED", "STATE_FAILED", "The work ended with an error; `failure` holds the reason."),
+        EnumValue("CANCELLING", "STATE_CANCELLING", "Cancellation was requested; the work is stopping."),
+        EnumValue("CANCELLED", "STATE_CANCELLED", "Cancelled before the work completed."),
+    ),
     "ModelVersionState": (
         EnumValue("UNSPECIFIED", "STATE_UNSPECIFIED", "Not set."),
         EnumValue("QUEUED", "STATE_QUEUED", "Waiting to start."),
@@ -14054,6 +15066,19 @@ ENUMS: dict[str, tuple[EnumValue, ...]] = {
             "SCHEDULE_WARMUP_STABLE_DECAY",
             "Stays, then falls to zero along a line in the last steps.",
         ),
+    ),
+    "ParityLinkStep": (
+        EnumValue("UNSPECIFIED", "STEP_UNSPECIFIED", "Not set."),
+        EnumValue("TRAIN", "STEP_TRAIN", "The trained model, reloaded from its files."),
+        EnumValue("MERGE", "STEP_MERGE", "The adapter merged into its base model."),
+        EnumValue("QUANTIZE", "STEP_QUANTIZE", "Another number format of the weights."),
+        EnumValue("EXPORT", "STEP_EXPORT", "Files of another program."),
+        EnumValue("SERVE", "STEP_SERVE", "An engine that answers requests."),
+    ),
+    "ParityLinkVerdict": (
+        EnumValue("UNSPECIFIED", "VERDICT_UNSPECIFIED", "Not set."),
+        EnumValue("WITHIN", "VERDICT_WITHIN", "The same model within the tolerance."),
+        EnumValue("BEYOND", "VERDICT_BEYOND", "Not the same model; `reason` names the cause."),
     ),
     "Part": (
         EnumValue("UNSPECIFIED", "PART_UNSPECIFIED", "Not set."),
@@ -14703,6 +15728,11 @@ ENUMS: dict[str, tuple[EnumValue, ...]] = {
             "GRID",
             "SAMPLER_GRID",
             "Every combination, in order. Ranges need a `step`, or are stated as `values`.",
+        ),
+        EnumValue(
+            "GAUSSIAN_PROCESS",
+            "SAMPLER_GAUSSIAN_PROCESS",
+            "Gaussian process with the expected improvement, after ten random trials. It learns more from a trial than SAMPLER_TPE where trials are few and most parameters are numbers.",
         ),
     ),
     "SweepState": (

@@ -4,7 +4,14 @@
 from collections.abc import Callable, Sequence
 
 from ratoon.client._generated.common_types import Compute, ShadowAnalysis
-from ratoon.client._generated.serving_types import Deployment, Engine, Rollout, RolloutBake, RolloutStrategy
+from ratoon.client._generated.serving_types import (
+    Deployment,
+    Engine,
+    Rollout,
+    RolloutBake,
+    RolloutStrategy,
+    ServingPlan,
+)
 from ratoon.client._models import present
 from ratoon.client._pagination import AsyncPaginator, SyncPage
 from ratoon.client._paths import expand
@@ -167,6 +174,52 @@ class DeploymentsResource:
                 "GET",
                 expand("/v1/{parent=projects/*}/deployments", parent=parent),
                 query=present({"pageSize": page_size, "pageToken": page_token, "orderBy": order_by}),
+            ),
+            timeout,
+        )
+
+    def plan(
+        self,
+        name: str,
+        *,
+        requests_per_second: float | None = None,
+        engine_requests_per_second: float | None = None,
+        gateway_requests_per_second: float | None = None,
+        utilization: float | None = None,
+        spare: int | None = None,
+        timeout: float | None = None,
+    ) -> ServingPlan:
+        """Compute how many engines and gateways a rate of requests takes, from rates that were measured.
+
+        Refused: a rate or a utilisation out of range (`BAD_FIELD`), and no rate of an engine, neither in the
+        request nor measured in the last half hour (`NO_MEASURED_RATE`).
+
+        Args:
+            name: Resource name of the deployment: `projects/{project}/deployments/{deployment}`.
+            requests_per_second: Rate to plan for, in requests a second: above 0, at most 10,000,000.
+            engine_requests_per_second: Requests a second that one process of an engine answers when it is
+                busy. 0: measured from the traffic of the deployment.
+            gateway_requests_per_second: Requests a second that one gateway process relays when it is busy. 0:
+                the rate of the reference machine.
+            utilization: Share of a measured rate to plan with, above 0 and at most 1. 0: 0.7.
+            spare: Number of engines and of gateways that may fail at once without loss of capacity, at most
+                64. Not set: 1.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return self._transport.call(
+            ServingPlan,
+            Call(
+                "POST",
+                expand("/v1/{name=projects/*/deployments/*}:plan", name=name),
+                body=present(
+                    {
+                        "requestsPerSecond": requests_per_second,
+                        "engineRequestsPerSecond": engine_requests_per_second,
+                        "gatewayRequestsPerSecond": gateway_requests_per_second,
+                        "utilization": utilization,
+                        "spare": spare,
+                    }
+                ),
             ),
             timeout,
         )
@@ -366,6 +419,52 @@ class AsyncDeploymentsResource:
                 "GET",
                 expand("/v1/{parent=projects/*}/deployments", parent=parent),
                 query=present({"pageSize": page_size, "pageToken": page_token, "orderBy": order_by}),
+            ),
+            timeout,
+        )
+
+    async def plan(
+        self,
+        name: str,
+        *,
+        requests_per_second: float | None = None,
+        engine_requests_per_second: float | None = None,
+        gateway_requests_per_second: float | None = None,
+        utilization: float | None = None,
+        spare: int | None = None,
+        timeout: float | None = None,
+    ) -> ServingPlan:
+        """Compute how many engines and gateways a rate of requests takes, from rates that were measured.
+
+        Refused: a rate or a utilisation out of range (`BAD_FIELD`), and no rate of an engine, neither in the
+        request nor measured in the last half hour (`NO_MEASURED_RATE`).
+
+        Args:
+            name: Resource name of the deployment: `projects/{project}/deployments/{deployment}`.
+            requests_per_second: Rate to plan for, in requests a second: above 0, at most 10,000,000.
+            engine_requests_per_second: Requests a second that one process of an engine answers when it is
+                busy. 0: measured from the traffic of the deployment.
+            gateway_requests_per_second: Requests a second that one gateway process relays when it is busy. 0:
+                the rate of the reference machine.
+            utilization: Share of a measured rate to plan with, above 0 and at most 1. 0: 0.7.
+            spare: Number of engines and of gateways that may fail at once without loss of capacity, at most
+                64. Not set: 1.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return await self._transport.call(
+            ServingPlan,
+            Call(
+                "POST",
+                expand("/v1/{name=projects/*/deployments/*}:plan", name=name),
+                body=present(
+                    {
+                        "requestsPerSecond": requests_per_second,
+                        "engineRequestsPerSecond": engine_requests_per_second,
+                        "gatewayRequestsPerSecond": gateway_requests_per_second,
+                        "utilization": utilization,
+                        "spare": spare,
+                    }
+                ),
             ),
             timeout,
         )

@@ -59,6 +59,43 @@ class Deployment(Message):
     """
 
 
+class ServingPlan(Message):
+    """Number of engines and gateways for a rate of requests, from measured rates."""
+
+    requests_per_second: float = 0.0
+    """Rate that was planned for, in requests a second."""
+
+    engines: int = 0
+    """Number of processes of engines, spare ones included."""
+
+    gateways: int = 0
+    """Number of gateway processes, spare ones included."""
+
+    engine_requests_per_second: float = 0.0
+    """Requests a second that one busy engine answers."""
+
+    gateway_requests_per_second: float = 0.0
+    """Requests a second that one busy gateway relays."""
+
+    engine_basis: str = ""
+    """Origin of the rate of an engine, in one sentence."""
+
+    gateway_basis: str = ""
+    """Origin of the rate of a gateway, in one sentence."""
+
+    utilization: float = 0.0
+    """Share of these rates that the plan uses."""
+
+    spare: int = 0
+    """Engines and gateways each that may fail at once."""
+
+    expected_utilization: float = 0.0
+    """Share of the rates that is used if nothing fails."""
+
+    notes: list[str] = []
+    """What the plan does not cover, and limits of the installation that it exceeds."""
+
+
 class EngineState(OpenEnum):
     """State of an engine."""
 

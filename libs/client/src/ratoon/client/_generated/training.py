@@ -3,8 +3,16 @@
 
 from collections.abc import Callable, Sequence
 
+from ratoon.client._generated.common_types import ComputeDtype, TaskSpec
 from ratoon.client._generated.training_types import (
+    Compression,
+    CompressionDifference,
+    CompressionMethod,
+    CompressionRounding,
     MetricSeries,
+    ModelExport,
+    ModelExportFormat,
+    ModelExportGgufType,
     Recipe,
     ResourcePlan,
     Resources,
@@ -24,6 +32,822 @@ from ratoon.client._pagination import AsyncPaginator, SyncPage
 from ratoon.client._paths import expand
 from ratoon.client._transport import AsyncTransport, Call, SyncTransport, new_request_id
 from ratoon.client._watch import AsyncWatch, SyncWatch
+
+
+class CompressionsResource:
+    """A model with its weights in a smaller form, measured beside the model from which it was made.
+
+    The result is an artifact; `CreateModelVersion` registers it with the source as
+    `lineage.derived_from`, where it is compared with the source within the tolerance of its number
+    format.
+    """
+
+    def __init__(self, transport: SyncTransport) -> None:
+        self._transport = transport
+
+    def cancel(self, name: str, *, timeout: float | None = None) -> Compression:
+        """Request the cancellation of a compression. One that has ended is returned unchanged.
+
+        Args:
+            name: Resource name of the compression: `projects/{project}/compressions/{compression}`.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return self._transport.call(
+            Compression,
+            Call("POST", expand("/v1/{name=projects/*/compressions/*}:cancel", name=name), body={}),
+            timeout,
+        )
+
+    def create(
+        self,
+        parent: str,
+        *,
+        source_digest: str | None = None,
+        source_version: str | None = None,
+        method: CompressionMethod | None = None,
+        rounding: CompressionRounding | None = None,
+        group_size: int | None = None,
+        sparsity: float | None = None,
+        train_digest: str | None = None,
+        validation_digest: str | None = None,
+        task: TaskSpec | None = None,
+        calibration_records: int | None = None,
+        quality_records: int | None = None,
+        seed: int | None = None,
+        serving_dtype: ComputeDtype | None = None,
+        artifact_digest: str | None = None,
+        difference: CompressionDifference | None = None,
+        compression_id: str | None = None,
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> Compression:
+        """Compress a model.
+
+        Refused: a source that is no language model (`BAD_BASE_MODEL`, or the reason of the inspection), a
+        method that cannot be done (`BAD_COMPRESSION`; the error names the field), and a part with erased
+        records (`ARTIFACT_ERASED`).
+
+        Args:
+            parent: Resource name of the project: `projects/{project}`.
+            source_digest: Digest of the model artifact to compress: a whole model, or an adapter, which is
+                merged into its base model first. Required.
+            source_version: Resource name of the model version of `source_digest`. Empty: the artifact is not
+                registered.
+            method: Number format of the weights. Required.
+            rounding: Choice of the rounded weights. Default: ROUNDING_NEAREST.
+            group_size: Number of weights that share a scale, with METHOD_INT4: 16 to 1,024. 0: 128, or the
+                largest power of two below it that divides the width of every compressed layer.
+            sparsity: Share of the weights of each linear layer that becomes zero, with METHOD_PRUNED: above 0
+                and below 1. Zeros save neither memory nor time in engines; they show how much of a model is
+                redundant. 0: 0.5.
+            train_digest: Digest of the training part of a split (a Parquet blob), whose texts calibrate
+                ROUNDING_GPTQ. Required for it.
+            validation_digest: Digest of the validation part of a split (a Parquet blob), on which the model
+                and its source are measured. Empty: quality is not measured.
+            task: Task of the model. It decides the metrics. Default: the task with which the source was
+                trained.
+            calibration_records: Number of calibration records, 1 to 4,096. 0: 64.
+            quality_records: Number of validation records to answer, 1 to 10,000, drawn by the seed. 0: 200.
+            seed: Random seed of the drawn records, 0 to 2^31-1.
+            serving_dtype: Number format in which an engine of the compressed model computes. Default: that of
+                the method; 32-bit floating point for METHOD_INT8, METHOD_INT4 and METHOD_PRUNED.
+            artifact_digest: Digest of the compressed model (a tree). Empty until the state is SUCCEEDED.
+            difference: Comparison of the project's metric on the same records. Not set: quality was not
+                measured.
+            compression_id: Last segment of the resource name: 1 to 63 characters of `a-z`, `0-9`, `-` and
+                `.`; the first and the last one are a letter or a digit. Empty: the server generates a UUIDv7.
+            request_id: Makes a retry safe: the identical request with the same ID returns the resource that
+                it created first. A different request with the same ID is refused. At most 256 characters.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return self._transport.call(
+            Compression,
+            Call(
+                "POST",
+                expand("/v1/{parent=projects/*}/compressions", parent=parent),
+                query=present({"compressionId": compression_id, "requestId": request_id or new_request_id()}),
+                body=present(
+                    {
+                        "sourceDigest": source_digest,
+                        "sourceVersion": source_version,
+                        "method": method,
+                        "rounding": rounding,
+                        "groupSize": group_size,
+                        "sparsity": sparsity,
+                        "trainDigest": train_digest,
+                        "validationDigest": validation_digest,
+                        "task": task,
+                        "calibrationRecords": calibration_records,
+                        "qualityRecords": quality_records,
+                        "seed": seed,
+                        "servingDtype": serving_dtype,
+                        "artifactDigest": artifact_digest,
+                        "difference": difference,
+                    }
+                ),
+                repeatable=True,
+            ),
+            timeout,
+        )
+
+    def delete(self, name: str, *, allow_missing: bool | None = None, timeout: float | None = None) -> None:
+        """Delete a compression that has ended.
+
+        A version that was made of its result stays. Refused while it is in progress (`IN_USE`).
+
+        Args:
+            name: Resource name of the compression: `projects/{project}/compressions/{compression}`.
+            allow_missing: If true, the deletion of a compression that does not exist succeeds, so that a
+                retry does.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        self._transport.send(
+            Call(
+                "DELETE",
+                expand("/v1/{name=projects/*/compressions/*}", name=name),
+                query=present({"allowMissing": allow_missing}),
+            ),
+            timeout,
+        )
+
+    def get(self, name: str, *, timeout: float | None = None) -> Compression:
+        """Return one compression with its measurements.
+
+        Args:
+            name: Resource name of the compression: `projects/{project}/compressions/{compression}`.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return self._transport.call(
+            Compression, Call("GET", expand("/v1/{name=projects/*/compressions/*}", name=name)), timeout
+        )
+
+    def list(
+        self,
+        parent: str,
+        *,
+        page_size: int | None = None,
+        page_token: str | None = None,
+        order_by: str | None = None,
+        timeout: float | None = None,
+    ) -> SyncPage[Compression]:
+        """List the compressions of a project, oldest first.
+
+        Args:
+            parent: Resource name of the project: `projects/{project}`.
+            page_size: Maximum number of items to return. 0: 100. Values above 1000 are reduced to 1000;
+                negative values are refused. A page may hold fewer items.
+            page_token: `next_page_token` of the previous page. Empty: the first page. The token of another
+                listing is refused.
+            order_by: Order of the items: `create_time` (default) or `create_time desc`. The token of another
+                order is refused.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return self._transport.page(
+            Compression,
+            "compressions",
+            Call(
+                "GET",
+                expand("/v1/{parent=projects/*}/compressions", parent=parent),
+                query=present({"pageSize": page_size, "pageToken": page_token, "orderBy": order_by}),
+            ),
+            timeout,
+        )
+
+    def watch(self, name: str, *, revision: int | None = None) -> SyncWatch[Compression]:
+        """Stream a compression: its current state, then each change.
+
+        States between two reads may be skipped. The stream ends after a final state.
+
+        Args:
+            name: Resource name of the compression: `projects/{project}/compressions/{compression}`.
+            revision: Send only states with a higher revision, for example than the last one that was
+                received; no revision is too old. 0: start with the current state.
+        """
+        return self._transport.watch(
+            Compression,
+            Call(
+                "GET",
+                expand("/v1/{name=projects/*/compressions/*}:watch", name=name),
+                query=present({"revision": revision}),
+            ),
+        )
+
+    def wait(
+        self,
+        name: str,
+        *,
+        timeout: float | None = None,
+        on_state: Callable[[Compression], object] | None = None,
+    ) -> Compression:
+        """Wait for the final state, and return it.
+
+        OperationFailedError if there is no result (failed, cancelled, refused, rolled back);
+        OperationTimeoutError after `timeout`.
+
+        Args:
+            name: Resource name of the compression: `projects/{project}/compressions/{compression}`.
+            timeout: Seconds to wait. Default: no limit.
+            on_state: Called with each state, the final one included.
+        """
+        return self._transport.wait(
+            Compression,
+            Call("GET", expand("/v1/{name=projects/*/compressions/*}:watch", name=name)),
+            timeout,
+            on_state,
+        )
+
+
+class AsyncCompressionsResource:
+    """A model with its weights in a smaller form, measured beside the model from which it was made.
+
+    The result is an artifact; `CreateModelVersion` registers it with the source as
+    `lineage.derived_from`, where it is compared with the source within the tolerance of its number
+    format.
+    """
+
+    def __init__(self, transport: AsyncTransport) -> None:
+        self._transport = transport
+
+    async def cancel(self, name: str, *, timeout: float | None = None) -> Compression:
+        """Request the cancellation of a compression. One that has ended is returned unchanged.
+
+        Args:
+            name: Resource name of the compression: `projects/{project}/compressions/{compression}`.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return await self._transport.call(
+            Compression,
+            Call("POST", expand("/v1/{name=projects/*/compressions/*}:cancel", name=name), body={}),
+            timeout,
+        )
+
+    async def create(
+        self,
+        parent: str,
+        *,
+        source_digest: str | None = None,
+        source_version: str | None = None,
+        method: CompressionMethod | None = None,
+        rounding: CompressionRounding | None = None,
+        group_size: int | None = None,
+        sparsity: float | None = None,
+        train_digest: str | None = None,
+        validation_digest: str | None = None,
+        task: TaskSpec | None = None,
+        calibration_records: int | None = None,
+        quality_records: int | None = None,
+        seed: int | None = None,
+        serving_dtype: ComputeDtype | None = None,
+        artifact_digest: str | None = None,
+        difference: CompressionDifference | None = None,
+        compression_id: str | None = None,
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> Compression:
+        """Compress a model.
+
+        Refused: a source that is no language model (`BAD_BASE_MODEL`, or the reason of the inspection), a
+        method that cannot be done (`BAD_COMPRESSION`; the error names the field), and a part with erased
+        records (`ARTIFACT_ERASED`).
+
+        Args:
+            parent: Resource name of the project: `projects/{project}`.
+            source_digest: Digest of the model artifact to compress: a whole model, or an adapter, which is
+                merged into its base model first. Required.
+            source_version: Resource name of the model version of `source_digest`. Empty: the artifact is not
+                registered.
+            method: Number format of the weights. Required.
+            rounding: Choice of the rounded weights. Default: ROUNDING_NEAREST.
+            group_size: Number of weights that share a scale, with METHOD_INT4: 16 to 1,024. 0: 128, or the
+                largest power of two below it that divides the width of every compressed layer.
+            sparsity: Share of the weights of each linear layer that becomes zero, with METHOD_PRUNED: above 0
+                and below 1. Zeros save neither memory nor time in engines; they show how much of a model is
+                redundant. 0: 0.5.
+            train_digest: Digest of the training part of a split (a Parquet blob), whose texts calibrate
+                ROUNDING_GPTQ. Required for it.
+            validation_digest: Digest of the validation part of a split (a Parquet blob), on which the model
+                and its source are measured. Empty: quality is not measured.
+            task: Task of the model. It decides the metrics. Default: the task with which the source was
+                trained.
+            calibration_records: Number of calibration records, 1 to 4,096. 0: 64.
+            quality_records: Number of validation records to answer, 1 to 10,000, drawn by the seed. 0: 200.
+            seed: Random seed of the drawn records, 0 to 2^31-1.
+            serving_dtype: Number format in which an engine of the compressed model computes. Default: that of
+                the method; 32-bit floating point for METHOD_INT8, METHOD_INT4 and METHOD_PRUNED.
+            artifact_digest: Digest of the compressed model (a tree). Empty until the state is SUCCEEDED.
+            difference: Comparison of the project's metric on the same records. Not set: quality was not
+                measured.
+            compression_id: Last segment of the resource name: 1 to 63 characters of `a-z`, `0-9`, `-` and
+                `.`; the first and the last one are a letter or a digit. Empty: the server generates a UUIDv7.
+            request_id: Makes a retry safe: the identical request with the same ID returns the resource that
+                it created first. A different request with the same ID is refused. At most 256 characters.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return await self._transport.call(
+            Compression,
+            Call(
+                "POST",
+                expand("/v1/{parent=projects/*}/compressions", parent=parent),
+                query=present({"compressionId": compression_id, "requestId": request_id or new_request_id()}),
+                body=present(
+                    {
+                        "sourceDigest": source_digest,
+                        "sourceVersion": source_version,
+                        "method": method,
+                        "rounding": rounding,
+                        "groupSize": group_size,
+                        "sparsity": sparsity,
+                        "trainDigest": train_digest,
+                        "validationDigest": validation_digest,
+                        "task": task,
+                        "calibrationRecords": calibration_records,
+                        "qualityRecords": quality_records,
+                        "seed": seed,
+                        "servingDtype": serving_dtype,
+                        "artifactDigest": artifact_digest,
+                        "difference": difference,
+                    }
+                ),
+                repeatable=True,
+            ),
+            timeout,
+        )
+
+    async def delete(
+        self, name: str, *, allow_missing: bool | None = None, timeout: float | None = None
+    ) -> None:
+        """Delete a compression that has ended.
+
+        A version that was made of its result stays. Refused while it is in progress (`IN_USE`).
+
+        Args:
+            name: Resource name of the compression: `projects/{project}/compressions/{compression}`.
+            allow_missing: If true, the deletion of a compression that does not exist succeeds, so that a
+                retry does.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        await self._transport.send(
+            Call(
+                "DELETE",
+                expand("/v1/{name=projects/*/compressions/*}", name=name),
+                query=present({"allowMissing": allow_missing}),
+            ),
+            timeout,
+        )
+
+    async def get(self, name: str, *, timeout: float | None = None) -> Compression:
+        """Return one compression with its measurements.
+
+        Args:
+            name: Resource name of the compression: `projects/{project}/compressions/{compression}`.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return await self._transport.call(
+            Compression, Call("GET", expand("/v1/{name=projects/*/compressions/*}", name=name)), timeout
+        )
+
+    def list(
+        self,
+        parent: str,
+        *,
+        page_size: int | None = None,
+        page_token: str | None = None,
+        order_by: str | None = None,
+        timeout: float | None = None,
+    ) -> AsyncPaginator[Compression]:
+        """List the compressions of a project, oldest first.
+
+        Args:
+            parent: Resource name of the project: `projects/{project}`.
+            page_size: Maximum number of items to return. 0: 100. Values above 1000 are reduced to 1000;
+                negative values are refused. A page may hold fewer items.
+            page_token: `next_page_token` of the previous page. Empty: the first page. The token of another
+                listing is refused.
+            order_by: Order of the items: `create_time` (default) or `create_time desc`. The token of another
+                order is refused.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return self._transport.page(
+            Compression,
+            "compressions",
+            Call(
+                "GET",
+                expand("/v1/{parent=projects/*}/compressions", parent=parent),
+                query=present({"pageSize": page_size, "pageToken": page_token, "orderBy": order_by}),
+            ),
+            timeout,
+        )
+
+    def watch(self, name: str, *, revision: int | None = None) -> AsyncWatch[Compression]:
+        """Stream a compression: its current state, then each change.
+
+        States between two reads may be skipped. The stream ends after a final state.
+
+        Args:
+            name: Resource name of the compression: `projects/{project}/compressions/{compression}`.
+            revision: Send only states with a higher revision, for example than the last one that was
+                received; no revision is too old. 0: start with the current state.
+        """
+        return self._transport.watch(
+            Compression,
+            Call(
+                "GET",
+                expand("/v1/{name=projects/*/compressions/*}:watch", name=name),
+                query=present({"revision": revision}),
+            ),
+        )
+
+    async def wait(
+        self,
+        name: str,
+        *,
+        timeout: float | None = None,
+        on_state: Callable[[Compression], object] | None = None,
+    ) -> Compression:
+        """Wait for the final state, and return it.
+
+        OperationFailedError if there is no result (failed, cancelled, refused, rolled back);
+        OperationTimeoutError after `timeout`.
+
+        Args:
+            name: Resource name of the compression: `projects/{project}/compressions/{compression}`.
+            timeout: Seconds to wait. Default: no limit.
+            on_state: Called with each state, the final one included.
+        """
+        return await self._transport.wait(
+            Compression,
+            Call("GET", expand("/v1/{name=projects/*/compressions/*}:watch", name=name)),
+            timeout,
+            on_state,
+        )
+
+
+class ModelExportsResource:
+    """A model as files for another program, compared with the model from which it was made by that
+    program.
+
+    The files are a tree of the artifact store; each can be downloaded by its digest.
+    """
+
+    def __init__(self, transport: SyncTransport) -> None:
+        self._transport = transport
+
+    def cancel(self, name: str, *, timeout: float | None = None) -> ModelExport:
+        """Request the cancellation of an export. One that has ended is returned unchanged.
+
+        Args:
+            name: Resource name of the export: `projects/{project}/modelExports/{model_export}`.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return self._transport.call(
+            ModelExport,
+            Call("POST", expand("/v1/{name=projects/*/modelExports/*}:cancel", name=name), body={}),
+            timeout,
+        )
+
+    def create(
+        self,
+        parent: str,
+        *,
+        source_digest: str | None = None,
+        source_version: str | None = None,
+        format: ModelExportFormat | None = None,
+        gguf_type: ModelExportGgufType | None = None,
+        model_export_id: str | None = None,
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> ModelExport:
+        """Export a model as files for another program, and compare them with it.
+
+        Refused: a source that is no language model (`BAD_BASE_MODEL`, or the reason of the inspection), and a
+        format that does not fit it (`BAD_MODEL_EXPORT`; the error names the field). An export fails with
+        `EXPORTER_MISSING` where the package of its format is not installed.
+
+        Args:
+            parent: Resource name of the project: `projects/{project}`.
+            source_digest: Digest of the model artifact to export: a whole model, or an adapter. With every
+                format but FORMAT_ADAPTER an adapter is merged into its base model first. Required.
+            source_version: Resource name of the model version of `source_digest`. Empty: the artifact is not
+                registered.
+            format: Format of the files. Required.
+            gguf_type: Number format of the weights, with FORMAT_GGUF. Default: GGUF_TYPE_F16.
+            model_export_id: Last segment of the resource name: 1 to 63 characters of `a-z`, `0-9`, `-` and
+                `.`; the first and the last one are a letter or a digit. Empty: the server generates a UUIDv7.
+            request_id: Makes a retry safe: the identical request with the same ID returns the resource that
+                it created first. A different request with the same ID is refused. At most 256 characters.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return self._transport.call(
+            ModelExport,
+            Call(
+                "POST",
+                expand("/v1/{parent=projects/*}/modelExports", parent=parent),
+                query=present(
+                    {"modelExportId": model_export_id, "requestId": request_id or new_request_id()}
+                ),
+                body=present(
+                    {
+                        "sourceDigest": source_digest,
+                        "sourceVersion": source_version,
+                        "format": format,
+                        "ggufType": gguf_type,
+                    }
+                ),
+                repeatable=True,
+            ),
+            timeout,
+        )
+
+    def delete(self, name: str, *, allow_missing: bool | None = None, timeout: float | None = None) -> None:
+        """Delete an export that has ended.
+
+        Its files are collected as garbage. Refused while it is in progress (`IN_USE`).
+
+        Args:
+            name: Resource name of the export: `projects/{project}/modelExports/{model_export}`.
+            allow_missing: If true, the deletion of an export that does not exist succeeds, so that a retry
+                does.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        self._transport.send(
+            Call(
+                "DELETE",
+                expand("/v1/{name=projects/*/modelExports/*}", name=name),
+                query=present({"allowMissing": allow_missing}),
+            ),
+            timeout,
+        )
+
+    def get(self, name: str, *, timeout: float | None = None) -> ModelExport:
+        """Return one export with its files.
+
+        Args:
+            name: Resource name of the export: `projects/{project}/modelExports/{model_export}`.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return self._transport.call(
+            ModelExport, Call("GET", expand("/v1/{name=projects/*/modelExports/*}", name=name)), timeout
+        )
+
+    def list(
+        self,
+        parent: str,
+        *,
+        page_size: int | None = None,
+        page_token: str | None = None,
+        order_by: str | None = None,
+        timeout: float | None = None,
+    ) -> SyncPage[ModelExport]:
+        """List the model exports of a project, oldest first.
+
+        Args:
+            parent: Resource name of the project: `projects/{project}`.
+            page_size: Maximum number of items to return. 0: 100. Values above 1000 are reduced to 1000;
+                negative values are refused. A page may hold fewer items.
+            page_token: `next_page_token` of the previous page. Empty: the first page. The token of another
+                listing is refused.
+            order_by: Order of the items: `create_time` (default) or `create_time desc`. The token of another
+                order is refused.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return self._transport.page(
+            ModelExport,
+            "modelExports",
+            Call(
+                "GET",
+                expand("/v1/{parent=projects/*}/modelExports", parent=parent),
+                query=present({"pageSize": page_size, "pageToken": page_token, "orderBy": order_by}),
+            ),
+            timeout,
+        )
+
+    def watch(self, name: str, *, revision: int | None = None) -> SyncWatch[ModelExport]:
+        """Stream an export: its current state, then each change.
+
+        States between two reads may be skipped. The stream ends after a final state.
+
+        Args:
+            name: Resource name of the export: `projects/{project}/modelExports/{model_export}`.
+            revision: Send only states with a higher revision, for example than the last one that was
+                received; no revision is too old. 0: start with the current state.
+        """
+        return self._transport.watch(
+            ModelExport,
+            Call(
+                "GET",
+                expand("/v1/{name=projects/*/modelExports/*}:watch", name=name),
+                query=present({"revision": revision}),
+            ),
+        )
+
+    def wait(
+        self,
+        name: str,
+        *,
+        timeout: float | None = None,
+        on_state: Callable[[ModelExport], object] | None = None,
+    ) -> ModelExport:
+        """Wait for the final state, and return it.
+
+        OperationFailedError if there is no result (failed, cancelled, refused, rolled back);
+        OperationTimeoutError after `timeout`.
+
+        Args:
+            name: Resource name of the export: `projects/{project}/modelExports/{model_export}`.
+            timeout: Seconds to wait. Default: no limit.
+            on_state: Called with each state, the final one included.
+        """
+        return self._transport.wait(
+            ModelExport,
+            Call("GET", expand("/v1/{name=projects/*/modelExports/*}:watch", name=name)),
+            timeout,
+            on_state,
+        )
+
+
+class AsyncModelExportsResource:
+    """A model as files for another program, compared with the model from which it was made by that
+    program.
+
+    The files are a tree of the artifact store; each can be downloaded by its digest.
+    """
+
+    def __init__(self, transport: AsyncTransport) -> None:
+        self._transport = transport
+
+    async def cancel(self, name: str, *, timeout: float | None = None) -> ModelExport:
+        """Request the cancellation of an export. One that has ended is returned unchanged.
+
+        Args:
+            name: Resource name of the export: `projects/{project}/modelExports/{model_export}`.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return await self._transport.call(
+            ModelExport,
+            Call("POST", expand("/v1/{name=projects/*/modelExports/*}:cancel", name=name), body={}),
+            timeout,
+        )
+
+    async def create(
+        self,
+        parent: str,
+        *,
+        source_digest: str | None = None,
+        source_version: str | None = None,
+        format: ModelExportFormat | None = None,
+        gguf_type: ModelExportGgufType | None = None,
+        model_export_id: str | None = None,
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> ModelExport:
+        """Export a model as files for another program, and compare them with it.
+
+        Refused: a source that is no language model (`BAD_BASE_MODEL`, or the reason of the inspection), and a
+        format that does not fit it (`BAD_MODEL_EXPORT`; the error names the field). An export fails with
+        `EXPORTER_MISSING` where the package of its format is not installed.
+
+        Args:
+            parent: Resource name of the project: `projects/{project}`.
+            source_digest: Digest of the model artifact to export: a whole model, or an adapter. With every
+                format but FORMAT_ADAPTER an adapter is merged into its base model first. Required.
+            source_version: Resource name of the model version of `source_digest`. Empty: the artifact is not
+                registered.
+            format: Format of the files. Required.
+            gguf_type: Number format of the weights, with FORMAT_GGUF. Default: GGUF_TYPE_F16.
+            model_export_id: Last segment of the resource name: 1 to 63 characters of `a-z`, `0-9`, `-` and
+                `.`; the first and the last one are a letter or a digit. Empty: the server generates a UUIDv7.
+            request_id: Makes a retry safe: the identical request with the same ID returns the resource that
+                it created first. A different request with the same ID is refused. At most 256 characters.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return await self._transport.call(
+            ModelExport,
+            Call(
+                "POST",
+                expand("/v1/{parent=projects/*}/modelExports", parent=parent),
+                query=present(
+                    {"modelExportId": model_export_id, "requestId": request_id or new_request_id()}
+                ),
+                body=present(
+                    {
+                        "sourceDigest": source_digest,
+                        "sourceVersion": source_version,
+                        "format": format,
+                        "ggufType": gguf_type,
+                    }
+                ),
+                repeatable=True,
+            ),
+            timeout,
+        )
+
+    async def delete(
+        self, name: str, *, allow_missing: bool | None = None, timeout: float | None = None
+    ) -> None:
+        """Delete an export that has ended.
+
+        Its files are collected as garbage. Refused while it is in progress (`IN_USE`).
+
+        Args:
+            name: Resource name of the export: `projects/{project}/modelExports/{model_export}`.
+            allow_missing: If true, the deletion of an export that does not exist succeeds, so that a retry
+                does.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        await self._transport.send(
+            Call(
+                "DELETE",
+                expand("/v1/{name=projects/*/modelExports/*}", name=name),
+                query=present({"allowMissing": allow_missing}),
+            ),
+            timeout,
+        )
+
+    async def get(self, name: str, *, timeout: float | None = None) -> ModelExport:
+        """Return one export with its files.
+
+        Args:
+            name: Resource name of the export: `projects/{project}/modelExports/{model_export}`.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return await self._transport.call(
+            ModelExport, Call("GET", expand("/v1/{name=projects/*/modelExports/*}", name=name)), timeout
+        )
+
+    def list(
+        self,
+        parent: str,
+        *,
+        page_size: int | None = None,
+        page_token: str | None = None,
+        order_by: str | None = None,
+        timeout: float | None = None,
+    ) -> AsyncPaginator[ModelExport]:
+        """List the model exports of a project, oldest first.
+
+        Args:
+            parent: Resource name of the project: `projects/{project}`.
+            page_size: Maximum number of items to return. 0: 100. Values above 1000 are reduced to 1000;
+                negative values are refused. A page may hold fewer items.
+            page_token: `next_page_token` of the previous page. Empty: the first page. The token of another
+                listing is refused.
+            order_by: Order of the items: `create_time` (default) or `create_time desc`. The token of another
+                order is refused.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return self._transport.page(
+            ModelExport,
+            "modelExports",
+            Call(
+                "GET",
+                expand("/v1/{parent=projects/*}/modelExports", parent=parent),
+                query=present({"pageSize": page_size, "pageToken": page_token, "orderBy": order_by}),
+            ),
+            timeout,
+        )
+
+    def watch(self, name: str, *, revision: int | None = None) -> AsyncWatch[ModelExport]:
+        """Stream an export: its current state, then each change.
+
+        States between two reads may be skipped. The stream ends after a final state.
+
+        Args:
+            name: Resource name of the export: `projects/{project}/modelExports/{model_export}`.
+            revision: Send only states with a higher revision, for example than the last one that was
+                received; no revision is too old. 0: start with the current state.
+        """
+        return self._transport.watch(
+            ModelExport,
+            Call(
+                "GET",
+                expand("/v1/{name=projects/*/modelExports/*}:watch", name=name),
+                query=present({"revision": revision}),
+            ),
+        )
+
+    async def wait(
+        self,
+        name: str,
+        *,
+        timeout: float | None = None,
+        on_state: Callable[[ModelExport], object] | None = None,
+    ) -> ModelExport:
+        """Wait for the final state, and return it.
+
+        OperationFailedError if there is no result (failed, cancelled, refused, rolled back);
+        OperationTimeoutError after `timeout`.
+
+        Args:
+            name: Resource name of the export: `projects/{project}/modelExports/{model_export}`.
+            timeout: Seconds to wait. Default: no limit.
+            on_state: Called with each state, the final one included.
+        """
+        return await self._transport.wait(
+            ModelExport,
+            Call("GET", expand("/v1/{name=projects/*/modelExports/*}:watch", name=name)),
+            timeout,
+            on_state,
+        )
 
 
 class SweepsResource:

@@ -1,7 +1,7 @@
 # Generated from protos/ by scripts/client.py; `make proto` writes it again.
 """Models of training."""
 
-from ratoon.client._generated.common_types import Failure, Progress, TaskSpec
+from ratoon.client._generated.common_types import ComputeDtype, Failure, ParityLink, Progress, TaskSpec
 from ratoon.client._models import Int64, Message, OpenEnum, Timestamp
 
 
@@ -1419,6 +1419,43 @@ class ResourcePlanProblem(Message):
     """True if the run would be refused, or would fail before its first step."""
 
 
+class ResourcePlanChange(Message):
+    """Change of a run after which it fits."""
+
+    field: str = ""
+    """Field to change, for example `recipe.batch_size`."""
+
+    value: str = ""
+    """Its new value, as `--set` of the command line takes it."""
+
+    description: str = ""
+    """Description of the change and of its price, in one sentence."""
+
+    measured_bytes: Int64 = 0
+    """Memory requirement with the change, in bytes, over all workers."""
+
+
+class ResourcePlanRecommendation(Message):
+    """Machine family for one kind of work."""
+
+    work: str = ""
+    """Kind of work: `light cpu`, `balanced medium`, `gpu-bound`, `energy-conscious llm training`,
+    `prototype` or `efficient serving`.
+    """
+
+    family: str = ""
+    """Family that suits it best, for example `Trn`."""
+
+    chip: str = ""
+    """Chip of the family."""
+
+    energy: str = ""
+    """Energy efficiency of the family."""
+
+    reason: str = ""
+    """Property of the run that makes it this kind of work, in one sentence."""
+
+
 class ResourcePlan(Message):
     """Memory requirement of a run, by rule of thumb and by the measured model.
 
@@ -1455,6 +1492,24 @@ class ResourcePlan(Message):
     Only with `validate_only`.
     """
 
+    changes: list[ResourcePlanChange] = []
+    """Changes with each of which the same plan admits the run, the smallest change first.
+
+    Empty if the run is admitted, and if no change is enough.
+    """
+
+    recommendations: list[ResourcePlanRecommendation] = []
+    """Machine families for the work of the run, by what counts for you."""
+
+    basis: str = ""
+    """Origin of the numbers of `measured_bytes`, in one sentence."""
+
+    capacity_bytes: Int64 = 0
+    """Memory that the run could use if no other run was in progress, in bytes.
+
+    A run that fits it but not `available_bytes` waits. 0: not known.
+    """
+
 
 class TrainingRunCurvePoint(Message):
     """Measurements at one step.
@@ -1483,6 +1538,59 @@ class TrainingRunPromptLimit(Message):
 
     cut_share: float = 0.0
     """Share of the training texts that are cut, from 0 to 1."""
+
+
+class PlanAccuracy(Message):
+    """Predictions of a run before its first step, next to measurements at its end."""
+
+    predicted_peak_memory_bytes: Int64 = 0
+    """Predicted peak memory of all workers, in bytes."""
+
+    measured_peak_memory_bytes: Int64 = 0
+    """Measured peak memory of all workers, in bytes: resident memory, of a GPU what torch reserved."""
+
+    memory_error: float = 0.0
+    """Difference between the predicted and the measured memory as a share of the measured one."""
+
+    predicted_seconds: float = 0.0
+    """Predicted duration of the steps that were trained and of their validations, in seconds."""
+
+    measured_seconds: float = 0.0
+    """Measured duration of the steps and of their validations, in seconds."""
+
+    time_error: float = 0.0
+    """Difference between the predicted and the measured duration as a share of the measured one."""
+
+    predicted_tokens_per_second: float = 0.0
+    """Predicted tokens a second."""
+
+    measured_tokens_per_second: float = 0.0
+    """Measured tokens a second."""
+
+    basis: str = ""
+    """Origin of the predictions, in one sentence."""
+
+
+class Usage(Message):
+    """Energy and cost of a training run."""
+
+    energy_wh: float = 0.0
+    """Energy in watt-hours, over all workers."""
+
+    energy_basis: str = ""
+    """Origin of `energy_wh`, in one sentence: measured by RAPL or NVML, or estimated."""
+
+    device_hours: float = 0.0
+    """Hours of one worker: workers times duration."""
+
+    cost: float = 0.0
+    """Cost: device hours times the price of the accelerator in the settings of training.
+
+    0 without a price.
+    """
+
+    currency: str = ""
+    """Currency of the cost. Empty: not stated."""
 
 
 class TrainingRun(Message):
@@ -1594,6 +1702,15 @@ class TrainingRun(Message):
 
     origin: str = ""
     """Training run that this one is a clone or a continuation of. Empty: neither."""
+
+    plan_accuracy: PlanAccuracy | None = None
+    """What was predicted before the first step, next to what was measured.
+
+    Not set until the run has succeeded.
+    """
+
+    usage: Usage | None = None
+    """Energy and cost of the run. Not set until the run has succeeded."""
 
 
 class MetricSeriesPoint(Message):
@@ -1707,6 +1824,12 @@ class SweepSampler(OpenEnum):
 
     GRID = "SAMPLER_GRID"
     """Every combination, in order. Ranges need a `step`, or are stated as `values`."""
+
+    GAUSSIAN_PROCESS = "SAMPLER_GAUSSIAN_PROCESS"
+    """Gaussian process with the expected improvement, after ten random trials.
+
+    It learns more from a trial than SAMPLER_TPE where trials are few and most parameters are numbers.
+    """
 
 
 class SweepPruningMethod(OpenEnum):
@@ -2049,3 +2172,394 @@ class Sweep(Message):
 
     The parameter `train_part` has their names as values. All of them are compared on one validation part.
     """
+
+
+class CompressionState(OpenEnum):
+    """State of a compression."""
+
+    UNSPECIFIED = "STATE_UNSPECIFIED"
+    """Not set."""
+
+    QUEUED = "STATE_QUEUED"
+    """Waiting to start."""
+
+    RUNNING = "STATE_RUNNING"
+    """The model is being compressed and measured."""
+
+    SUCCEEDED = "STATE_SUCCEEDED"
+    """The compressed model is stored and measured."""
+
+    FAILED = "STATE_FAILED"
+    """The work ended with an error; `failure` holds the reason."""
+
+    CANCELLING = "STATE_CANCELLING"
+    """Cancellation was requested; the work is stopping."""
+
+    CANCELLED = "STATE_CANCELLED"
+    """Cancelled before the work completed."""
+
+
+class CompressionMethod(OpenEnum):
+    """Number format of the weights."""
+
+    UNSPECIFIED = "METHOD_UNSPECIFIED"
+    """Not set: refused."""
+
+    BFLOAT16 = "METHOD_BFLOAT16"
+    """Weights in bfloat16."""
+
+    FLOAT16 = "METHOD_FLOAT16"
+    """Weights in float16."""
+
+    INT8 = "METHOD_INT8"
+    """Weights and activations of linear layers in 8-bit integers (W8A8): a scale for each output of a
+    layer, and for each token.
+
+    The output layer stays as it is.
+    """
+
+    INT4 = "METHOD_INT4"
+    """Weights of linear layers in 4-bit integers (W4A16): a scale for each group of weights.
+
+    The output layer stays as it is.
+    """
+
+    PRUNED = "METHOD_PRUNED"
+    """The smallest weights of each linear layer become zero. The output layer stays as it is."""
+
+
+class CompressionRounding(OpenEnum):
+    """Choice of the rounded weights."""
+
+    UNSPECIFIED = "ROUNDING_UNSPECIFIED"
+    """Not set: the nearest value."""
+
+    NEAREST = "ROUNDING_NEAREST"
+    """Each weight takes the nearest value."""
+
+    GPTQ = "ROUNDING_GPTQ"
+    """The error of each rounded weight is made up for by those that follow it, on calibration texts
+    (GPTQ, Frantar et al., 2023).
+
+    It needs the environment of `make env-compression`.
+    """
+
+
+class CompressionMeasurement(Message):
+    """Measurements of one model."""
+
+    size_bytes: Int64 = 0
+    """Size of its weights on disk, in bytes."""
+
+    weight_memory_bytes: Int64 = 0
+    """Memory of its weights in an engine of `dtype`, in bytes."""
+
+    tokens_per_second: float = 0.0
+    """Greedy tokens a second of one request at a time. 0: not measured."""
+
+    batch_tokens_per_second: float = 0.0
+    """Greedy tokens a second of eight requests at a time. 0: not measured."""
+
+    dtype: ComputeDtype = ComputeDtype.UNSPECIFIED
+    """Number format in which it was computed."""
+
+    runtime: str = ""
+    """Program that computed the answers: `vllm` or `transformers`, with its version."""
+
+    metrics: dict[str, float] = {}
+    """Metrics on the validation records, by name."""
+
+    records: int = 0
+    """Number of validation records that were answered."""
+
+    note: str = ""
+    """Why the program is not the one of engines, or what was not measured.
+
+    Empty: nothing to say.
+    """
+
+
+class CompressionDifference(Message):
+    """Difference of the metric that decides between versions."""
+
+    metric: str = ""
+    """Name of the metric."""
+
+    value: float = 0.0
+    """Value of the compressed model less that of its source."""
+
+    low: float = 0.0
+    """Lower end of the 95 % interval (paired bootstrap over the records)."""
+
+    high: float = 0.0
+    """Upper end of the interval."""
+
+    same_answers: float = 0.0
+    """Share of the records to which both give the same answer."""
+
+
+class Compression(Message):
+    """A model with its weights in a smaller form, measured beside the model from which it was made.
+
+    The result is an artifact; `CreateModelVersion` registers it with the source as
+    `lineage.derived_from`, where it is compared with the source within the tolerance of its number
+    format.
+    """
+
+    name: str = ""
+    """Resource name: `projects/{project}/compressions/{compression}`."""
+
+    revision: Int64 = 0
+    """Increases with every stored change."""
+
+    create_time: Timestamp | None = None
+    """Time of creation, UTC. Set by the server."""
+
+    update_time: Timestamp | None = None
+    """Time of the last change, UTC. Set by the server."""
+
+    state: CompressionState = CompressionState.UNSPECIFIED
+    """Current state."""
+
+    source_digest: str = ""
+    """Digest of the model artifact to compress: a whole model, or an adapter, which is merged into its
+    base model first.
+
+    Required.
+    """
+
+    source_version: str = ""
+    """Resource name of the model version of `source_digest`.
+
+    Empty: the artifact is not registered.
+    """
+
+    method: CompressionMethod = CompressionMethod.UNSPECIFIED
+    """Number format of the weights. Required."""
+
+    rounding: CompressionRounding = CompressionRounding.UNSPECIFIED
+    """Choice of the rounded weights. Default: ROUNDING_NEAREST."""
+
+    group_size: int = 0
+    """Number of weights that share a scale, with METHOD_INT4: 16 to 1,024.
+
+    0: 128, or the largest power of two below it that divides the width of every compressed layer.
+    """
+
+    sparsity: float = 0.0
+    """Share of the weights of each linear layer that becomes zero, with METHOD_PRUNED: above 0 and below
+    1.
+
+    Zeros save neither memory nor time in engines; they show how much of a model is redundant. 0: 0.5.
+    """
+
+    train_digest: str = ""
+    """Digest of the training part of a split (a Parquet blob), whose texts calibrate ROUNDING_GPTQ.
+
+    Required for it.
+    """
+
+    validation_digest: str = ""
+    """Digest of the validation part of a split (a Parquet blob), on which the model and its source are
+    measured.
+
+    Empty: quality is not measured.
+    """
+
+    task: TaskSpec | None = None
+    """Task of the model.
+
+    It decides the metrics. Default: the task with which the source was trained.
+    """
+
+    calibration_records: int = 0
+    """Number of calibration records, 1 to 4,096. 0: 64."""
+
+    quality_records: int = 0
+    """Number of validation records to answer, 1 to 10,000, drawn by the seed. 0: 200."""
+
+    seed: int = 0
+    """Random seed of the drawn records, 0 to 2^31-1."""
+
+    serving_dtype: ComputeDtype = ComputeDtype.UNSPECIFIED
+    """Number format in which an engine of the compressed model computes.
+
+    Default: that of the method; 32-bit floating point for METHOD_INT8, METHOD_INT4 and METHOD_PRUNED.
+    """
+
+    progress: Progress | None = None
+    """Progress of the work."""
+
+    failure: Failure | None = None
+    """Why the work failed. Set in the state FAILED only."""
+
+    artifact_digest: str = ""
+    """Digest of the compressed model (a tree). Empty until the state is SUCCEEDED."""
+
+    source: CompressionMeasurement | None = None
+    """Measurements of the source. Set by the server."""
+
+    compressed: CompressionMeasurement | None = None
+    """Measurements of the compressed model. Set by the server."""
+
+    difference: CompressionDifference | None = None
+    """Comparison of the project's metric on the same records. Not set: quality was not measured."""
+
+
+class ModelExportState(OpenEnum):
+    """State of an export."""
+
+    UNSPECIFIED = "STATE_UNSPECIFIED"
+    """Not set."""
+
+    QUEUED = "STATE_QUEUED"
+    """Waiting to start."""
+
+    RUNNING = "STATE_RUNNING"
+    """The files are being written and compared."""
+
+    SUCCEEDED = "STATE_SUCCEEDED"
+    """The files are stored, and the same model as the source within the tolerance."""
+
+    FAILED = "STATE_FAILED"
+    """The work ended with an error; `failure` holds the reason."""
+
+    CANCELLING = "STATE_CANCELLING"
+    """Cancellation was requested; the work is stopping."""
+
+    CANCELLED = "STATE_CANCELLED"
+    """Cancelled before the work completed."""
+
+
+class ModelExportFormat(OpenEnum):
+    """Format of the files."""
+
+    UNSPECIFIED = "FORMAT_UNSPECIFIED"
+    """Not set: refused."""
+
+    HUGGING_FACE = "FORMAT_HUGGING_FACE"
+    """Directory of Hugging Face: safetensors, tokenizer, chat template, generation defaults with the
+    stop tokens.
+
+    transformers, peft, vLLM and the converter of llama.cpp read it.
+    """
+
+    ADAPTER = "FORMAT_ADAPTER"
+    """The adapter alone, as peft and vLLM read it. Refused for whole models."""
+
+    GGUF = "FORMAT_GGUF"
+    """One GGUF file for llama.cpp. It needs the files of `scripts/llama-cpp`."""
+
+    ONNX = "FORMAT_ONNX"
+    """ONNX graph with the cache as inputs and outputs, tokenizer and configuration."""
+
+    TENSORRT = "FORMAT_TENSORRT"
+    """Engine of TensorRT. It needs an NVIDIA GPU and the package `tensorrt`."""
+
+    CORE_ML = "FORMAT_CORE_ML"
+    """Core ML program.
+
+    It needs the package `coremltools`, and macOS to be compared with its source.
+    """
+
+    TFLITE = "FORMAT_TFLITE"
+    """TensorFlow Lite file. It needs the package `litert-torch`."""
+
+
+class ModelExportGgufType(OpenEnum):
+    """Number format of the weights in a GGUF file."""
+
+    UNSPECIFIED = "GGUF_TYPE_UNSPECIFIED"
+    """Not set: GGUF_TYPE_F16."""
+
+    F16 = "GGUF_TYPE_F16"
+    """16-bit floating point."""
+
+    Q8_0 = "GGUF_TYPE_Q8_0"
+    """8-bit integers, 32 weights a scale."""
+
+    Q4_K_M = "GGUF_TYPE_Q4_K_M"
+    """4-bit integers in blocks of 256 weights, some tensors with 6 bits (`Q4_K_M` of llama.cpp)."""
+
+
+class ModelExportFile(Message):
+    """File of an export of a model."""
+
+    path: str = ""
+    """Path in the tree."""
+
+    digest: str = ""
+    """SHA-256 digest of the file, by which it can be downloaded."""
+
+    size_bytes: Int64 = 0
+    """Size in bytes."""
+
+
+class ModelExport(Message):
+    """A model as files for another program, compared with the model from which it was made by that
+    program.
+
+    The files are a tree of the artifact store; each can be downloaded by its digest.
+    """
+
+    name: str = ""
+    """Resource name: `projects/{project}/modelExports/{model_export}`."""
+
+    revision: Int64 = 0
+    """Increases with every stored change."""
+
+    create_time: Timestamp | None = None
+    """Time of creation, UTC. Set by the server."""
+
+    update_time: Timestamp | None = None
+    """Time of the last change, UTC. Set by the server."""
+
+    state: ModelExportState = ModelExportState.UNSPECIFIED
+    """Current state."""
+
+    source_digest: str = ""
+    """Digest of the model artifact to export: a whole model, or an adapter.
+
+    With every format but FORMAT_ADAPTER an adapter is merged into its base model first. Required.
+    """
+
+    source_version: str = ""
+    """Resource name of the model version of `source_digest`.
+
+    Empty: the artifact is not registered.
+    """
+
+    format: ModelExportFormat = ModelExportFormat.UNSPECIFIED
+    """Format of the files. Required."""
+
+    gguf_type: ModelExportGgufType = ModelExportGgufType.UNSPECIFIED
+    """Number format of the weights, with FORMAT_GGUF. Default: GGUF_TYPE_F16."""
+
+    progress: Progress | None = None
+    """Progress of the work."""
+
+    failure: Failure | None = None
+    """Why the work failed. Set in the state FAILED only."""
+
+    artifact_digest: str = ""
+    """Digest of the artifact tree with all files. Empty until the state is SUCCEEDED."""
+
+    files: list[ModelExportFile] = []
+    """Files of the tree."""
+
+    size_bytes: Int64 = 0
+    """Size of all files in bytes."""
+
+    tensor_counts: dict[str, int] = {}
+    """Number of tensors of each type that the files really hold.
+
+    Types of GGUF differ within one file: a row whose length is no multiple of 256 cannot have a K-type.
+    """
+
+    parity: ParityLink | None = None
+    """Comparison with the source: tokens and log-probabilities that the program of the format computes
+    from the files, beside those of transformers in float32.
+    """
+
+    notes: list[str] = []
+    """Facts that a user of the files must know, one sentence each."""

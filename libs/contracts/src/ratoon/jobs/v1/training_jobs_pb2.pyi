@@ -7,7 +7,10 @@ from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
+from ratoon.common.v1 import parity_pb2 as _parity_pb2
 from ratoon.common.v1 import task_pb2 as _task_pb2
+from ratoon.training.v1 import compression_pb2 as _compression_pb2
+from ratoon.training.v1 import model_export_pb2 as _model_export_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -1477,3 +1480,169 @@ class TrainingEstimate(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___TrainingEstimate: _TypeAlias = TrainingEstimate  # noqa: Y015
+
+@_typing.final
+class CompressionSpec(_message.Message):
+    """Compression of a model."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COMPRESSION_FIELD_NUMBER: _builtins.int
+    COMPRESS_FIELD_NUMBER: _builtins.int
+    compress: _builtins.bool
+    """True: the job is a compression, and no training run."""
+    @_builtins.property
+    def compression(self) -> _compression_pb2.Compression:
+        """What is compressed, and how."""
+
+    def __init__(
+        self,
+        *,
+        compression: _compression_pb2.Compression | None = ...,
+        compress: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["compression", b"compression"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["compress", b"compress", "compression", b"compression"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CompressionSpec: _TypeAlias = CompressionSpec  # noqa: Y015
+
+@_typing.final
+class CompressionResult(_message.Message):
+    """Result of a compression."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ARTIFACT_DIGEST_FIELD_NUMBER: _builtins.int
+    SOURCE_FIELD_NUMBER: _builtins.int
+    COMPRESSED_FIELD_NUMBER: _builtins.int
+    DIFFERENCE_FIELD_NUMBER: _builtins.int
+    artifact_digest: _builtins.str
+    """Digest of the compressed model."""
+    @_builtins.property
+    def source(self) -> _compression_pb2.Compression.Measurement:
+        """Measurements of the source."""
+
+    @_builtins.property
+    def compressed(self) -> _compression_pb2.Compression.Measurement:
+        """Measurements of the compressed model."""
+
+    @_builtins.property
+    def difference(self) -> _compression_pb2.Compression.Difference:
+        """Comparison of both."""
+
+    def __init__(
+        self,
+        *,
+        artifact_digest: _builtins.str = ...,
+        source: _compression_pb2.Compression.Measurement | None = ...,
+        compressed: _compression_pb2.Compression.Measurement | None = ...,
+        difference: _compression_pb2.Compression.Difference | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["compressed", b"compressed", "difference", b"difference", "source", b"source"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["artifact_digest", b"artifact_digest", "compressed", b"compressed", "difference", b"difference", "source", b"source"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CompressionResult: _TypeAlias = CompressionResult  # noqa: Y015
+
+@_typing.final
+class ModelExportSpec(_message.Message):
+    """Export of a model."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MODEL_EXPORT_FIELD_NUMBER: _builtins.int
+    EXPORT_FIELD_NUMBER: _builtins.int
+    LLAMA_CPP_FIELD_NUMBER: _builtins.int
+    export: _builtins.bool
+    """True: the job is an export of a model, and no training run."""
+    llama_cpp: _builtins.str
+    """Directory with the converter and the library of llama.cpp. Empty: not installed."""
+    @_builtins.property
+    def model_export(self) -> _model_export_pb2.ModelExport:
+        """What is exported, and how."""
+
+    def __init__(
+        self,
+        *,
+        model_export: _model_export_pb2.ModelExport | None = ...,
+        export: _builtins.bool = ...,
+        llama_cpp: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["model_export", b"model_export"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["export", b"export", "llama_cpp", b"llama_cpp", "model_export", b"model_export"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ModelExportSpec: _TypeAlias = ModelExportSpec  # noqa: Y015
+
+@_typing.final
+class ModelExportResult(_message.Message):
+    """Result of an export of a model."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class TensorCountsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.int
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.int = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    ARTIFACT_DIGEST_FIELD_NUMBER: _builtins.int
+    FILES_FIELD_NUMBER: _builtins.int
+    TENSOR_COUNTS_FIELD_NUMBER: _builtins.int
+    PARITY_FIELD_NUMBER: _builtins.int
+    NOTES_FIELD_NUMBER: _builtins.int
+    artifact_digest: _builtins.str
+    """Digest of the tree with all files."""
+    @_builtins.property
+    def files(self) -> _containers.RepeatedCompositeFieldContainer[_model_export_pb2.ModelExportFile]:
+        """Files of the tree."""
+
+    @_builtins.property
+    def tensor_counts(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
+        """Number of tensors of each type."""
+
+    @_builtins.property
+    def parity(self) -> _parity_pb2.ParityLink:
+        """Comparison with the source."""
+
+    @_builtins.property
+    def notes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Facts that a user of the files must know."""
+
+    def __init__(
+        self,
+        *,
+        artifact_digest: _builtins.str = ...,
+        files: _abc.Iterable[_model_export_pb2.ModelExportFile] | None = ...,
+        tensor_counts: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
+        parity: _parity_pb2.ParityLink | None = ...,
+        notes: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["parity", b"parity"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["artifact_digest", b"artifact_digest", "files", b"files", "notes", b"notes", "parity", b"parity", "tensor_counts", b"tensor_counts"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ModelExportResult: _TypeAlias = ModelExportResult  # noqa: Y015

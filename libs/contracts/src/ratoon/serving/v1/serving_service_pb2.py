@@ -27,9 +27,10 @@ from ratoon.common.v1 import options_pb2 as ratoon_dot_common_dot_v1_dot_options
 from ratoon.serving.v1 import deployment_pb2 as ratoon_dot_serving_dot_v1_dot_deployment__pb2
 from ratoon.serving.v1 import rollout_pb2 as ratoon_dot_serving_dot_v1_dot_rollout__pb2
 from ratoon.serving.v1 import route_pb2 as ratoon_dot_serving_dot_v1_dot_route__pb2
+from ratoon.serving.v1 import serving_plan_pb2 as ratoon_dot_serving_dot_v1_dot_serving__plan__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'ratoon/serving/v1/serving_service.proto\x12\x11ratoon.serving.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1eratoon/common/v1/options.proto\x1a\"ratoon/serving/v1/deployment.proto\x1a\x1fratoon/serving/v1/rollout.proto\x1a\x1dratoon/serving/v1/route.proto\"\x87\x01\n\x17\x43reateDeploymentRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x15\n\rdeployment_id\x18\x02 \x01(\t\x12\x31\n\ndeployment\x18\x03 \x01(\x0b\x32\x1d.ratoon.serving.v1.Deployment\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"$\n\x14GetDeploymentRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"a\n\x16ListDeploymentsRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\x12\x10\n\x08order_by\x18\x04 \x01(\t\"f\n\x17ListDeploymentsResponse\x12\x32\n\x0b\x64\x65ployments\x18\x01 \x03(\x0b\x32\x1d.ratoon.serving.v1.Deployment\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"f\n\x16ScaleDeploymentRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x14\n\x0cmin_replicas\x18\x02 \x01(\x05\x12\x14\n\x0cmax_replicas\x18\x03 \x01(\x05\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"%\n\x15WakeDeploymentRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"M\n\x17\x44\x65leteDeploymentRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05\x66orce\x18\x02 \x01(\x08\x12\x15\n\rallow_missing\x18\x03 \x01(\x08\"\x1a\n\x18\x44\x65leteDeploymentResponse\" \n\x10GetEngineRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"]\n\x12ListEnginesRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\x12\x10\n\x08order_by\x18\x04 \x01(\t\"Z\n\x13ListEnginesResponse\x12*\n\x07\x65ngines\x18\x01 \x03(\x0b\x32\x19.ratoon.serving.v1.Engine\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"{\n\x14\x43reateRolloutRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x12\n\nrollout_id\x18\x02 \x01(\t\x12+\n\x07rollout\x18\x03 \x01(\x0b\x32\x1a.ratoon.serving.v1.Rollout\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"!\n\x11GetRolloutRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"^\n\x13ListRolloutsRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\x12\x10\n\x08order_by\x18\x04 \x01(\t\"]\n\x14ListRolloutsResponse\x12,\n\x08rollouts\x18\x01 \x03(\x0b\x32\x1a.ratoon.serving.v1.Rollout\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"5\n\x13WatchRolloutRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x03\"G\n\x13PauseRolloutRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x12\n\nrequest_id\x18\x03 \x01(\t\"H\n\x14ResumeRolloutRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x12\n\nrequest_id\x18\x03 \x01(\t\"G\n\x13\x41\x62ortRolloutRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x12\n\nrequest_id\x18\x03 \x01(\t\"F\n\x12UndoRolloutRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x12\n\nrequest_id\x18\x03 \x01(\t\"l\n\x12InjectFaultRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x12\n\nerror_rate\x18\x03 \x01(\x01\x12\x0f\n\x07seconds\x18\x04 \x01(\x01\x12\x12\n\nrequest_id\x18\x05 \x01(\t\"\x16\n\x14GetRouteTableRequest\")\n\x16WatchRouteTableRequest\x12\x0f\n\x07version\x18\x01 \x01(\x03\"w\n\x14ReportTrafficRequest\x12\x0f\n\x07gateway\x18\x01 \x01(\t\x12\x31\n\x07reports\x18\x02 \x03(\x0b\x32 .ratoon.serving.v1.TrafficReport\x12\x1b\n\x13route_table_version\x18\x03 \x01(\x03\"\x17\n\x15ReportTrafficResponse\"I\n\x14ReportQualityRequest\x12\x31\n\x07reports\x18\x01 \x03(\x0b\x32 .ratoon.serving.v1.QualityReport\"\x17\n\x15ReportQualityResponse\"n\n\x1dReportShadowComparisonRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12?\n\ncomparison\x18\x02 \x01(\x0b\x32+.ratoon.serving.v1.Rollout.ShadowComparison\" \n\x1eReportShadowComparisonResponse2\x95\x1a\n\x0eServingService\x12\x9a\x01\n\x10\x43reateDeployment\x12*.ratoon.serving.v1.CreateDeploymentRequest\x1a\x1d.ratoon.serving.v1.Deployment\";\x88\xb5\x18\x06\x82\xd3\xe4\x93\x02\x31\"#/v1/{parent=projects/*}/deployments:\ndeployment\x12\x88\x01\n\rGetDeployment\x12\'.ratoon.serving.v1.GetDeploymentRequest\x1a\x1d.ratoon.serving.v1.Deployment\"/\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02%\x12#/v1/{name=projects/*/deployments/*}\x12\x99\x01\n\x0fListDeployments\x12).ratoon.serving.v1.ListDeploymentsRequest\x1a*.ratoon.serving.v1.ListDeploymentsResponse\"/\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02%\x12#/v1/{parent=projects/*}/deployments\x12\x95\x01\n\x0fScaleDeployment\x12).ratoon.serving.v1.ScaleDeploymentRequest\x1a\x1d.ratoon.serving.v1.Deployment\"8\x88\xb5\x18\x06\x82\xd3\xe4\x93\x02.\")/v1/{name=projects/*/deployments/*}:scale:\x01*\x12\x92\x01\n\x0eWakeDeployment\x12(.ratoon.serving.v1.WakeDeploymentRequest\x1a\x1d.ratoon.serving.v1.Deployment\"7\x88\xb5\x18\x07\x82\xd3\xe4\x93\x02-\"(/v1/{name=projects/*/deployments/*}:wake:\x01*\x12\x9c\x01\n\x10\x44\x65leteDeployment\x12*.ratoon.serving.v1.DeleteDeploymentRequest\x1a+.ratoon.serving.v1.DeleteDeploymentResponse\"/\x88\xb5\x18\x06\x82\xd3\xe4\x93\x02%*#/v1/{name=projects/*/deployments/*}\x12\x86\x01\n\tGetEngine\x12#.ratoon.serving.v1.GetEngineRequest\x1a\x19.ratoon.serving.v1.Engine\"9\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02/\x12-/v1/{name=projects/*/deployments/*/engines/*}\x12\x97\x01\n\x0bListEngines\x12%.ratoon.serving.v1.ListEnginesRequest\x1a&.ratoon.serving.v1.ListEnginesResponse\"9\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02/\x12-/v1/{parent=projects/*/deployments/*}/engines\x12\x99\x01\n\rCreateRollout\x12\'.ratoon.serving.v1.CreateRolloutRequest\x1a\x1a.ratoon.serving.v1.Rollout\"C\x88\xb5\x18\x06\x82\xd3\xe4\x93\x02\x39\"./v1/{parent=projects/*/deployments/*}/rollouts:\x07rollout\x12\x8a\x01\n\nGetRollout\x12$.ratoon.serving.v1.GetRolloutRequest\x1a\x1a.ratoon.serving.v1.Rollout\":\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02\x30\x12./v1/{name=projects/*/deployments/*/rollouts/*}\x12\x9b\x01\n\x0cListRollouts\x12&.ratoon.serving.v1.ListRolloutsRequest\x1a\'.ratoon.serving.v1.ListRolloutsResponse\":\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02\x30\x12./v1/{parent=projects/*/deployments/*}/rollouts\x12\x96\x01\n\x0cWatchRollout\x12&.ratoon.serving.v1.WatchRolloutRequest\x1a\x1a.ratoon.serving.v1.Rollout\"@\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02\x36\x12\x34/v1/{name=projects/*/deployments/*/rollouts/*}:watch0\x01\x12\x97\x01\n\x0cPauseRollout\x12&.ratoon.serving.v1.PauseRolloutRequest\x1a\x1a.ratoon.serving.v1.Rollout\"C\x88\xb5\x18\x06\x82\xd3\xe4\x93\x02\x39\"4/v1/{name=projects/*/deployments/*/rollouts/*}:pause:\x01*\x12\x9a\x01\n\rResumeRollout\x12\'.ratoon.serving.v1.ResumeRolloutRequest\x1a\x1a.ratoon.serving.v1.Rollout\"D\x88\xb5\x18\x06\x82\xd3\xe4\x93\x02:\"5/v1/{name=projects/*/deployments/*/rollouts/*}:resume:\x01*\x12\x97\x01\n\x0c\x41\x62ortRollout\x12&.ratoon.serving.v1.AbortRolloutRequest\x1a\x1a.ratoon.serving.v1.Rollout\"C\x88\xb5\x18\x06\x82\xd3\xe4\x93\x02\x39\"4/v1/{name=projects/*/deployments/*/rollouts/*}:abort:\x01*\x12\x94\x01\n\x0bUndoRollout\x12%.ratoon.serving.v1.UndoRolloutRequest\x1a\x1a.ratoon.serving.v1.Rollout\"B\x88\xb5\x18\x06\x82\xd3\xe4\x93\x02\x38\"3/v1/{name=projects/*/deployments/*/rollouts/*}:undo:\x01*\x12\x8f\x01\n\x0bInjectFault\x12%.ratoon.serving.v1.InjectFaultRequest\x1a\x19.ratoon.serving.v1.Engine\">\x88\xb5\x18\x06\x82\xd3\xe4\x93\x02\x34\"//v1/{name=projects/*/deployments/*}:injectFault:\x01*\x12s\n\rGetRouteTable\x12\'.ratoon.serving.v1.GetRouteTableRequest\x1a\x1d.ratoon.serving.v1.RouteTable\"\x1a\x88\xb5\x18\x07\x82\xd3\xe4\x93\x02\x10\x12\x0e/v1/routeTable\x12\x7f\n\x0fWatchRouteTable\x12).ratoon.serving.v1.WatchRouteTableRequest\x1a\x1d.ratoon.serving.v1.RouteTable\" \x88\xb5\x18\x07\x82\xd3\xe4\x93\x02\x16\x12\x14/v1/routeTable:watch0\x01\x12\x93\x01\n\rReportTraffic\x12\'.ratoon.serving.v1.ReportTrafficRequest\x1a(.ratoon.serving.v1.ReportTrafficResponse\"/\x88\xb5\x18\x07\x98\xb5\x18\x01\x82\xd3\xe4\x93\x02!\"\x1c/v1/routeTable:reportTraffic:\x01*\x12\x93\x01\n\rReportQuality\x12\'.ratoon.serving.v1.ReportQualityRequest\x1a(.ratoon.serving.v1.ReportQualityResponse\"/\x88\xb5\x18\x07\x98\xb5\x18\x01\x82\xd3\xe4\x93\x02!\"\x1c/v1/routeTable:reportQuality:\x01*\x12\xd3\x01\n\x16ReportShadowComparison\x12\x30.ratoon.serving.v1.ReportShadowComparisonRequest\x1a\x31.ratoon.serving.v1.ReportShadowComparisonResponse\"T\x88\xb5\x18\x07\x82\xd3\xe4\x93\x02J\"E/v1/{name=projects/*/deployments/*/rollouts/*}:reportShadowComparison:\x01*b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'ratoon/serving/v1/serving_service.proto\x12\x11ratoon.serving.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1eratoon/common/v1/options.proto\x1a\"ratoon/serving/v1/deployment.proto\x1a\x1fratoon/serving/v1/rollout.proto\x1a\x1dratoon/serving/v1/route.proto\x1a$ratoon/serving/v1/serving_plan.proto\"\x87\x01\n\x17\x43reateDeploymentRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x15\n\rdeployment_id\x18\x02 \x01(\t\x12\x31\n\ndeployment\x18\x03 \x01(\x0b\x32\x1d.ratoon.serving.v1.Deployment\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"$\n\x14GetDeploymentRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"a\n\x16ListDeploymentsRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\x12\x10\n\x08order_by\x18\x04 \x01(\t\"f\n\x17ListDeploymentsResponse\x12\x32\n\x0b\x64\x65ployments\x18\x01 \x03(\x0b\x32\x1d.ratoon.serving.v1.Deployment\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"f\n\x16ScaleDeploymentRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x14\n\x0cmin_replicas\x18\x02 \x01(\x05\x12\x14\n\x0cmax_replicas\x18\x03 \x01(\x05\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"\xbe\x01\n\x15PlanDeploymentRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x1b\n\x13requests_per_second\x18\x02 \x01(\x01\x12\"\n\x1a\x65ngine_requests_per_second\x18\x03 \x01(\x01\x12#\n\x1bgateway_requests_per_second\x18\x04 \x01(\x01\x12\x13\n\x0butilization\x18\x05 \x01(\x01\x12\x12\n\x05spare\x18\x06 \x01(\x05H\x00\x88\x01\x01\x42\x08\n\x06_spare\"%\n\x15WakeDeploymentRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"M\n\x17\x44\x65leteDeploymentRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05\x66orce\x18\x02 \x01(\x08\x12\x15\n\rallow_missing\x18\x03 \x01(\x08\"\x1a\n\x18\x44\x65leteDeploymentResponse\" \n\x10GetEngineRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"]\n\x12ListEnginesRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\x12\x10\n\x08order_by\x18\x04 \x01(\t\"Z\n\x13ListEnginesResponse\x12*\n\x07\x65ngines\x18\x01 \x03(\x0b\x32\x19.ratoon.serving.v1.Engine\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"{\n\x14\x43reateRolloutRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x12\n\nrollout_id\x18\x02 \x01(\t\x12+\n\x07rollout\x18\x03 \x01(\x0b\x32\x1a.ratoon.serving.v1.Rollout\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"!\n\x11GetRolloutRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"^\n\x13ListRolloutsRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\x12\x10\n\x08order_by\x18\x04 \x01(\t\"]\n\x14ListRolloutsResponse\x12,\n\x08rollouts\x18\x01 \x03(\x0b\x32\x1a.ratoon.serving.v1.Rollout\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"5\n\x13WatchRolloutRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x03\"G\n\x13PauseRolloutRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x12\n\nrequest_id\x18\x03 \x01(\t\"H\n\x14ResumeRolloutRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x12\n\nrequest_id\x18\x03 \x01(\t\"G\n\x13\x41\x62ortRolloutRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x12\n\nrequest_id\x18\x03 \x01(\t\"F\n\x12UndoRolloutRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x12\n\nrequest_id\x18\x03 \x01(\t\"l\n\x12InjectFaultRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x12\n\nerror_rate\x18\x03 \x01(\x01\x12\x0f\n\x07seconds\x18\x04 \x01(\x01\x12\x12\n\nrequest_id\x18\x05 \x01(\t\"\x16\n\x14GetRouteTableRequest\")\n\x16WatchRouteTableRequest\x12\x0f\n\x07version\x18\x01 \x01(\x03\"w\n\x14ReportTrafficRequest\x12\x0f\n\x07gateway\x18\x01 \x01(\t\x12\x31\n\x07reports\x18\x02 \x03(\x0b\x32 .ratoon.serving.v1.TrafficReport\x12\x1b\n\x13route_table_version\x18\x03 \x01(\x03\"\x17\n\x15ReportTrafficResponse\"I\n\x14ReportQualityRequest\x12\x31\n\x07reports\x18\x01 \x03(\x0b\x32 .ratoon.serving.v1.QualityReport\"\x17\n\x15ReportQualityResponse\"n\n\x1dReportShadowComparisonRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12?\n\ncomparison\x18\x02 \x01(\x0b\x32+.ratoon.serving.v1.Rollout.ShadowComparison\" \n\x1eReportShadowComparisonResponse2\xab\x1b\n\x0eServingService\x12\x9a\x01\n\x10\x43reateDeployment\x12*.ratoon.serving.v1.CreateDeploymentRequest\x1a\x1d.ratoon.serving.v1.Deployment\";\x88\xb5\x18\x06\x82\xd3\xe4\x93\x02\x31\"#/v1/{parent=projects/*}/deployments:\ndeployment\x12\x88\x01\n\rGetDeployment\x12\'.ratoon.serving.v1.GetDeploymentRequest\x1a\x1d.ratoon.serving.v1.Deployment\"/\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02%\x12#/v1/{name=projects/*/deployments/*}\x12\x99\x01\n\x0fListDeployments\x12).ratoon.serving.v1.ListDeploymentsRequest\x1a*.ratoon.serving.v1.ListDeploymentsResponse\"/\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02%\x12#/v1/{parent=projects/*}/deployments\x12\x95\x01\n\x0fScaleDeployment\x12).ratoon.serving.v1.ScaleDeploymentRequest\x1a\x1d.ratoon.serving.v1.Deployment\"8\x88\xb5\x18\x06\x82\xd3\xe4\x93\x02.\")/v1/{name=projects/*/deployments/*}:scale:\x01*\x12\x93\x01\n\x0ePlanDeployment\x12(.ratoon.serving.v1.PlanDeploymentRequest\x1a\x1e.ratoon.serving.v1.ServingPlan\"7\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02-\"(/v1/{name=projects/*/deployments/*}:plan:\x01*\x12\x92\x01\n\x0eWakeDeployment\x12(.ratoon.serving.v1.WakeDeploymentRequest\x1a\x1d.ratoon.serving.v1.Deployment\"7\x88\xb5\x18\x07\x82\xd3\xe4\x93\x02-\"(/v1/{name=projects/*/deployments/*}:wake:\x01*\x12\x9c\x01\n\x10\x44\x65leteDeployment\x12*.ratoon.serving.v1.DeleteDeploymentRequest\x1a+.ratoon.serving.v1.DeleteDeploymentResponse\"/\x88\xb5\x18\x06\x82\xd3\xe4\x93\x02%*#/v1/{name=projects/*/deployments/*}\x12\x86\x01\n\tGetEngine\x12#.ratoon.serving.v1.GetEngineRequest\x1a\x19.ratoon.serving.v1.Engine\"9\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02/\x12-/v1/{name=projects/*/deployments/*/engines/*}\x12\x97\x01\n\x0bListEngines\x12%.ratoon.serving.v1.ListEnginesRequest\x1a&.ratoon.serving.v1.ListEnginesResponse\"9\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02/\x12-/v1/{parent=projects/*/deployments/*}/engines\x12\x99\x01\n\rCreateRollout\x12\'.ratoon.serving.v1.CreateRolloutRequest\x1a\x1a.ratoon.serving.v1.Rollout\"C\x88\xb5\x18\x06\x82\xd3\xe4\x93\x02\x39\"./v1/{parent=projects/*/deployments/*}/rollouts:\x07rollout\x12\x8a\x01\n\nGetRollout\x12$.ratoon.serving.v1.GetRolloutRequest\x1a\x1a.ratoon.serving.v1.Rollout\":\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02\x30\x12./v1/{name=projects/*/deployments/*/rollouts/*}\x12\x9b\x01\n\x0cListRollouts\x12&.ratoon.serving.v1.ListRolloutsRequest\x1a\'.ratoon.serving.v1.ListRolloutsResponse\":\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02\x30\x12./v1/{parent=projects/*/deployments/*}/rollouts\x12\x96\x01\n\x0cWatchRollout\x12&.ratoon.serving.v1.WatchRolloutRequest\x1a\x1a.ratoon.serving.v1.Rollout\"@\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02\x36\x12\x34/v1/{name=projects/*/deployments/*/rollouts/*}:watch0\x01\x12\x97\x01\n\x0cPauseRollout\x12&.ratoon.serving.v1.PauseRolloutRequest\x1a\x1a.ratoon.serving.v1.Rollout\"C\x88\xb5\x18\x06\x82\xd3\xe4\x93\x02\x39\"4/v1/{name=projects/*/deployments/*/rollouts/*}:pause:\x01*\x12\x9a\x01\n\rResumeRollout\x12\'.ratoon.serving.v1.ResumeRolloutRequest\x1a\x1a.ratoon.serving.v1.Rollout\"D\x88\xb5\x18\x06\x82\xd3\xe4\x93\x02:\"5/v1/{name=projects/*/deployments/*/rollouts/*}:resume:\x01*\x12\x97\x01\n\x0c\x41\x62ortRollout\x12&.ratoon.serving.v1.AbortRolloutRequest\x1a\x1a.ratoon.serving.v1.Rollout\"C\x88\xb5\x18\x06\x82\xd3\xe4\x93\x02\x39\"4/v1/{name=projects/*/deployments/*/rollouts/*}:abort:\x01*\x12\x94\x01\n\x0bUndoRollout\x12%.ratoon.serving.v1.UndoRolloutRequest\x1a\x1a.ratoon.serving.v1.Rollout\"B\x88\xb5\x18\x06\x82\xd3\xe4\x93\x02\x38\"3/v1/{name=projects/*/deployments/*/rollouts/*}:undo:\x01*\x12\x8f\x01\n\x0bInjectFault\x12%.ratoon.serving.v1.InjectFaultRequest\x1a\x19.ratoon.serving.v1.Engine\">\x88\xb5\x18\x06\x82\xd3\xe4\x93\x02\x34\"//v1/{name=projects/*/deployments/*}:injectFault:\x01*\x12s\n\rGetRouteTable\x12\'.ratoon.serving.v1.GetRouteTableRequest\x1a\x1d.ratoon.serving.v1.RouteTable\"\x1a\x88\xb5\x18\x07\x82\xd3\xe4\x93\x02\x10\x12\x0e/v1/routeTable\x12\x7f\n\x0fWatchRouteTable\x12).ratoon.serving.v1.WatchRouteTableRequest\x1a\x1d.ratoon.serving.v1.RouteTable\" \x88\xb5\x18\x07\x82\xd3\xe4\x93\x02\x16\x12\x14/v1/routeTable:watch0\x01\x12\x93\x01\n\rReportTraffic\x12\'.ratoon.serving.v1.ReportTrafficRequest\x1a(.ratoon.serving.v1.ReportTrafficResponse\"/\x88\xb5\x18\x07\x98\xb5\x18\x01\x82\xd3\xe4\x93\x02!\"\x1c/v1/routeTable:reportTraffic:\x01*\x12\x93\x01\n\rReportQuality\x12\'.ratoon.serving.v1.ReportQualityRequest\x1a(.ratoon.serving.v1.ReportQualityResponse\"/\x88\xb5\x18\x07\x98\xb5\x18\x01\x82\xd3\xe4\x93\x02!\"\x1c/v1/routeTable:reportQuality:\x01*\x12\xd3\x01\n\x16ReportShadowComparison\x12\x30.ratoon.serving.v1.ReportShadowComparisonRequest\x1a\x31.ratoon.serving.v1.ReportShadowComparisonResponse\"T\x88\xb5\x18\x07\x82\xd3\xe4\x93\x02J\"E/v1/{name=projects/*/deployments/*/rollouts/*}:reportShadowComparison:\x01*b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -44,6 +45,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SERVINGSERVICE'].methods_by_name['ListDeployments']._serialized_options = b'\210\265\030\003\202\323\344\223\002%\022#/v1/{parent=projects/*}/deployments'
   _globals['_SERVINGSERVICE'].methods_by_name['ScaleDeployment']._loaded_options = None
   _globals['_SERVINGSERVICE'].methods_by_name['ScaleDeployment']._serialized_options = b'\210\265\030\006\202\323\344\223\002.\")/v1/{name=projects/*/deployments/*}:scale:\001*'
+  _globals['_SERVINGSERVICE'].methods_by_name['PlanDeployment']._loaded_options = None
+  _globals['_SERVINGSERVICE'].methods_by_name['PlanDeployment']._serialized_options = b'\210\265\030\003\202\323\344\223\002-\"(/v1/{name=projects/*/deployments/*}:plan:\001*'
   _globals['_SERVINGSERVICE'].methods_by_name['WakeDeployment']._loaded_options = None
   _globals['_SERVINGSERVICE'].methods_by_name['WakeDeployment']._serialized_options = b'\210\265\030\007\202\323\344\223\002-\"(/v1/{name=projects/*/deployments/*}:wake:\001*'
   _globals['_SERVINGSERVICE'].methods_by_name['DeleteDeployment']._loaded_options = None
@@ -80,64 +83,66 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SERVINGSERVICE'].methods_by_name['ReportQuality']._serialized_options = b'\210\265\030\007\230\265\030\001\202\323\344\223\002!\"\034/v1/routeTable:reportQuality:\001*'
   _globals['_SERVINGSERVICE'].methods_by_name['ReportShadowComparison']._loaded_options = None
   _globals['_SERVINGSERVICE'].methods_by_name['ReportShadowComparison']._serialized_options = b'\210\265\030\007\202\323\344\223\002J\"E/v1/{name=projects/*/deployments/*/rollouts/*}:reportShadowComparison:\001*'
-  _globals['_CREATEDEPLOYMENTREQUEST']._serialized_start=225
-  _globals['_CREATEDEPLOYMENTREQUEST']._serialized_end=360
-  _globals['_GETDEPLOYMENTREQUEST']._serialized_start=362
-  _globals['_GETDEPLOYMENTREQUEST']._serialized_end=398
-  _globals['_LISTDEPLOYMENTSREQUEST']._serialized_start=400
-  _globals['_LISTDEPLOYMENTSREQUEST']._serialized_end=497
-  _globals['_LISTDEPLOYMENTSRESPONSE']._serialized_start=499
-  _globals['_LISTDEPLOYMENTSRESPONSE']._serialized_end=601
-  _globals['_SCALEDEPLOYMENTREQUEST']._serialized_start=603
-  _globals['_SCALEDEPLOYMENTREQUEST']._serialized_end=705
-  _globals['_WAKEDEPLOYMENTREQUEST']._serialized_start=707
-  _globals['_WAKEDEPLOYMENTREQUEST']._serialized_end=744
-  _globals['_DELETEDEPLOYMENTREQUEST']._serialized_start=746
-  _globals['_DELETEDEPLOYMENTREQUEST']._serialized_end=823
-  _globals['_DELETEDEPLOYMENTRESPONSE']._serialized_start=825
-  _globals['_DELETEDEPLOYMENTRESPONSE']._serialized_end=851
-  _globals['_GETENGINEREQUEST']._serialized_start=853
-  _globals['_GETENGINEREQUEST']._serialized_end=885
-  _globals['_LISTENGINESREQUEST']._serialized_start=887
-  _globals['_LISTENGINESREQUEST']._serialized_end=980
-  _globals['_LISTENGINESRESPONSE']._serialized_start=982
-  _globals['_LISTENGINESRESPONSE']._serialized_end=1072
-  _globals['_CREATEROLLOUTREQUEST']._serialized_start=1074
-  _globals['_CREATEROLLOUTREQUEST']._serialized_end=1197
-  _globals['_GETROLLOUTREQUEST']._serialized_start=1199
-  _globals['_GETROLLOUTREQUEST']._serialized_end=1232
-  _globals['_LISTROLLOUTSREQUEST']._serialized_start=1234
-  _globals['_LISTROLLOUTSREQUEST']._serialized_end=1328
-  _globals['_LISTROLLOUTSRESPONSE']._serialized_start=1330
-  _globals['_LISTROLLOUTSRESPONSE']._serialized_end=1423
-  _globals['_WATCHROLLOUTREQUEST']._serialized_start=1425
-  _globals['_WATCHROLLOUTREQUEST']._serialized_end=1478
-  _globals['_PAUSEROLLOUTREQUEST']._serialized_start=1480
-  _globals['_PAUSEROLLOUTREQUEST']._serialized_end=1551
-  _globals['_RESUMEROLLOUTREQUEST']._serialized_start=1553
-  _globals['_RESUMEROLLOUTREQUEST']._serialized_end=1625
-  _globals['_ABORTROLLOUTREQUEST']._serialized_start=1627
-  _globals['_ABORTROLLOUTREQUEST']._serialized_end=1698
-  _globals['_UNDOROLLOUTREQUEST']._serialized_start=1700
-  _globals['_UNDOROLLOUTREQUEST']._serialized_end=1770
-  _globals['_INJECTFAULTREQUEST']._serialized_start=1772
-  _globals['_INJECTFAULTREQUEST']._serialized_end=1880
-  _globals['_GETROUTETABLEREQUEST']._serialized_start=1882
-  _globals['_GETROUTETABLEREQUEST']._serialized_end=1904
-  _globals['_WATCHROUTETABLEREQUEST']._serialized_start=1906
-  _globals['_WATCHROUTETABLEREQUEST']._serialized_end=1947
-  _globals['_REPORTTRAFFICREQUEST']._serialized_start=1949
-  _globals['_REPORTTRAFFICREQUEST']._serialized_end=2068
-  _globals['_REPORTTRAFFICRESPONSE']._serialized_start=2070
-  _globals['_REPORTTRAFFICRESPONSE']._serialized_end=2093
-  _globals['_REPORTQUALITYREQUEST']._serialized_start=2095
-  _globals['_REPORTQUALITYREQUEST']._serialized_end=2168
-  _globals['_REPORTQUALITYRESPONSE']._serialized_start=2170
-  _globals['_REPORTQUALITYRESPONSE']._serialized_end=2193
-  _globals['_REPORTSHADOWCOMPARISONREQUEST']._serialized_start=2195
-  _globals['_REPORTSHADOWCOMPARISONREQUEST']._serialized_end=2305
-  _globals['_REPORTSHADOWCOMPARISONRESPONSE']._serialized_start=2307
-  _globals['_REPORTSHADOWCOMPARISONRESPONSE']._serialized_end=2339
-  _globals['_SERVINGSERVICE']._serialized_start=2342
-  _globals['_SERVINGSERVICE']._serialized_end=5691
+  _globals['_CREATEDEPLOYMENTREQUEST']._serialized_start=263
+  _globals['_CREATEDEPLOYMENTREQUEST']._serialized_end=398
+  _globals['_GETDEPLOYMENTREQUEST']._serialized_start=400
+  _globals['_GETDEPLOYMENTREQUEST']._serialized_end=436
+  _globals['_LISTDEPLOYMENTSREQUEST']._serialized_start=438
+  _globals['_LISTDEPLOYMENTSREQUEST']._serialized_end=535
+  _globals['_LISTDEPLOYMENTSRESPONSE']._serialized_start=537
+  _globals['_LISTDEPLOYMENTSRESPONSE']._serialized_end=639
+  _globals['_SCALEDEPLOYMENTREQUEST']._serialized_start=641
+  _globals['_SCALEDEPLOYMENTREQUEST']._serialized_end=743
+  _globals['_PLANDEPLOYMENTREQUEST']._serialized_start=746
+  _globals['_PLANDEPLOYMENTREQUEST']._serialized_end=936
+  _globals['_WAKEDEPLOYMENTREQUEST']._serialized_start=938
+  _globals['_WAKEDEPLOYMENTREQUEST']._serialized_end=975
+  _globals['_DELETEDEPLOYMENTREQUEST']._serialized_start=977
+  _globals['_DELETEDEPLOYMENTREQUEST']._serialized_end=1054
+  _globals['_DELETEDEPLOYMENTRESPONSE']._serialized_start=1056
+  _globals['_DELETEDEPLOYMENTRESPONSE']._serialized_end=1082
+  _globals['_GETENGINEREQUEST']._serialized_start=1084
+  _globals['_GETENGINEREQUEST']._serialized_end=1116
+  _globals['_LISTENGINESREQUEST']._serialized_start=1118
+  _globals['_LISTENGINESREQUEST']._serialized_end=1211
+  _globals['_LISTENGINESRESPONSE']._serialized_start=1213
+  _globals['_LISTENGINESRESPONSE']._serialized_end=1303
+  _globals['_CREATEROLLOUTREQUEST']._serialized_start=1305
+  _globals['_CREATEROLLOUTREQUEST']._serialized_end=1428
+  _globals['_GETROLLOUTREQUEST']._serialized_start=1430
+  _globals['_GETROLLOUTREQUEST']._serialized_end=1463
+  _globals['_LISTROLLOUTSREQUEST']._serialized_start=1465
+  _globals['_LISTROLLOUTSREQUEST']._serialized_end=1559
+  _globals['_LISTROLLOUTSRESPONSE']._serialized_start=1561
+  _globals['_LISTROLLOUTSRESPONSE']._serialized_end=1654
+  _globals['_WATCHROLLOUTREQUEST']._serialized_start=1656
+  _globals['_WATCHROLLOUTREQUEST']._serialized_end=1709
+  _globals['_PAUSEROLLOUTREQUEST']._serialized_start=1711
+  _globals['_PAUSEROLLOUTREQUEST']._serialized_end=1782
+  _globals['_RESUMEROLLOUTREQUEST']._serialized_start=1784
+  _globals['_RESUMEROLLOUTREQUEST']._serialized_end=1856
+  _globals['_ABORTROLLOUTREQUEST']._serialized_start=1858
+  _globals['_ABORTROLLOUTREQUEST']._serialized_end=1929
+  _globals['_UNDOROLLOUTREQUEST']._serialized_start=1931
+  _globals['_UNDOROLLOUTREQUEST']._serialized_end=2001
+  _globals['_INJECTFAULTREQUEST']._serialized_start=2003
+  _globals['_INJECTFAULTREQUEST']._serialized_end=2111
+  _globals['_GETROUTETABLEREQUEST']._serialized_start=2113
+  _globals['_GETROUTETABLEREQUEST']._serialized_end=2135
+  _globals['_WATCHROUTETABLEREQUEST']._serialized_start=2137
+  _globals['_WATCHROUTETABLEREQUEST']._serialized_end=2178
+  _globals['_REPORTTRAFFICREQUEST']._serialized_start=2180
+  _globals['_REPORTTRAFFICREQUEST']._serialized_end=2299
+  _globals['_REPORTTRAFFICRESPONSE']._serialized_start=2301
+  _globals['_REPORTTRAFFICRESPONSE']._serialized_end=2324
+  _globals['_REPORTQUALITYREQUEST']._serialized_start=2326
+  _globals['_REPORTQUALITYREQUEST']._serialized_end=2399
+  _globals['_REPORTQUALITYRESPONSE']._serialized_start=2401
+  _globals['_REPORTQUALITYRESPONSE']._serialized_end=2424
+  _globals['_REPORTSHADOWCOMPARISONREQUEST']._serialized_start=2426
+  _globals['_REPORTSHADOWCOMPARISONREQUEST']._serialized_end=2536
+  _globals['_REPORTSHADOWCOMPARISONRESPONSE']._serialized_start=2538
+  _globals['_REPORTSHADOWCOMPARISONRESPONSE']._serialized_end=2570
+  _globals['_SERVINGSERVICE']._serialized_start=2573
+  _globals['_SERVINGSERVICE']._serialized_end=6072
 # @@protoc_insertion_point(module_scope)

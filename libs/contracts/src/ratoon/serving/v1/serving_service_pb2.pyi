@@ -182,6 +182,52 @@ class ScaleDeploymentRequest(_message.Message):
 Global___ScaleDeploymentRequest: _TypeAlias = ScaleDeploymentRequest  # noqa: Y015
 
 @_typing.final
+class PlanDeploymentRequest(_message.Message):
+    """Request of `PlanDeployment`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    REQUESTS_PER_SECOND_FIELD_NUMBER: _builtins.int
+    ENGINE_REQUESTS_PER_SECOND_FIELD_NUMBER: _builtins.int
+    GATEWAY_REQUESTS_PER_SECOND_FIELD_NUMBER: _builtins.int
+    UTILIZATION_FIELD_NUMBER: _builtins.int
+    SPARE_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Resource name of the deployment: `projects/{project}/deployments/{deployment}`."""
+    requests_per_second: _builtins.float
+    """Rate to plan for, in requests a second: above 0, at most 10,000,000."""
+    engine_requests_per_second: _builtins.float
+    """Requests a second that one process of an engine answers when it is busy. 0: measured from the traffic of the
+    deployment.
+    """
+    gateway_requests_per_second: _builtins.float
+    """Requests a second that one gateway process relays when it is busy. 0: the rate of the reference machine."""
+    utilization: _builtins.float
+    """Share of a measured rate to plan with, above 0 and at most 1. 0: 0.7."""
+    spare: _builtins.int
+    """Number of engines and of gateways that may fail at once without loss of capacity, at most 64. Not set: 1."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        requests_per_second: _builtins.float = ...,
+        engine_requests_per_second: _builtins.float = ...,
+        gateway_requests_per_second: _builtins.float = ...,
+        utilization: _builtins.float = ...,
+        spare: _builtins.int | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_spare", b"_spare", "spare", b"spare"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_spare", b"_spare", "engine_requests_per_second", b"engine_requests_per_second", "gateway_requests_per_second", b"gateway_requests_per_second", "name", b"name", "requests_per_second", b"requests_per_second", "spare", b"spare", "utilization", b"utilization"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__spare: _TypeAlias = _typing.Literal["spare"]  # noqa: Y015
+    _WhichOneofArgType__spare: _TypeAlias = _typing.Literal["_spare", b"_spare"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__spare) -> _WhichOneofReturnType__spare | None: ...
+
+Global___PlanDeploymentRequest: _TypeAlias = PlanDeploymentRequest  # noqa: Y015
+
+@_typing.final
 class WakeDeploymentRequest(_message.Message):
     """Request of `WakeDeployment`."""
 

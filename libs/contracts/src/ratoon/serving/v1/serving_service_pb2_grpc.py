@@ -6,6 +6,7 @@ import warnings
 from ratoon.serving.v1 import deployment_pb2 as ratoon_dot_serving_dot_v1_dot_deployment__pb2
 from ratoon.serving.v1 import rollout_pb2 as ratoon_dot_serving_dot_v1_dot_rollout__pb2
 from ratoon.serving.v1 import route_pb2 as ratoon_dot_serving_dot_v1_dot_route__pb2
+from ratoon.serving.v1 import serving_plan_pb2 as ratoon_dot_serving_dot_v1_dot_serving__plan__pb2
 from ratoon.serving.v1 import serving_service_pb2 as ratoon_dot_serving_dot_v1_dot_serving__service__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
@@ -57,6 +58,11 @@ class ServingServiceStub:
                 '/ratoon.serving.v1.ServingService/ScaleDeployment',
                 request_serializer=ratoon_dot_serving_dot_v1_dot_serving__service__pb2.ScaleDeploymentRequest.SerializeToString,
                 response_deserializer=ratoon_dot_serving_dot_v1_dot_deployment__pb2.Deployment.FromString,
+                _registered_method=True)
+        self.PlanDeployment = channel.unary_unary(
+                '/ratoon.serving.v1.ServingService/PlanDeployment',
+                request_serializer=ratoon_dot_serving_dot_v1_dot_serving__service__pb2.PlanDeploymentRequest.SerializeToString,
+                response_deserializer=ratoon_dot_serving_dot_v1_dot_serving__plan__pb2.ServingPlan.FromString,
                 _registered_method=True)
         self.WakeDeployment = channel.unary_unary(
                 '/ratoon.serving.v1.ServingService/WakeDeployment',
@@ -179,6 +185,15 @@ class ServingServiceServicer:
         """Set the minimum and maximum number of replicas of a deployment. Refused: numbers outside 0 to 64, or a minimum
         above the maximum (`SCALE_BOUNDS_INVALID`); a number of replicas that the installation cannot run
         (`SCALING_UNAVAILABLE`).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PlanDeployment(self, request, context):
+        """Compute how many engines and gateways a rate of requests takes, from rates that were measured. Refused: a rate or
+        a utilisation out of range (`BAD_FIELD`), and no rate of an engine, neither in the request nor measured in the last
+        half hour (`NO_MEASURED_RATE`).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -346,6 +361,11 @@ def add_ServingServiceServicer_to_server(servicer, server):
                     servicer.ScaleDeployment,
                     request_deserializer=ratoon_dot_serving_dot_v1_dot_serving__service__pb2.ScaleDeploymentRequest.FromString,
                     response_serializer=ratoon_dot_serving_dot_v1_dot_deployment__pb2.Deployment.SerializeToString,
+            ),
+            'PlanDeployment': grpc.unary_unary_rpc_method_handler(
+                    servicer.PlanDeployment,
+                    request_deserializer=ratoon_dot_serving_dot_v1_dot_serving__service__pb2.PlanDeploymentRequest.FromString,
+                    response_serializer=ratoon_dot_serving_dot_v1_dot_serving__plan__pb2.ServingPlan.SerializeToString,
             ),
             'WakeDeployment': grpc.unary_unary_rpc_method_handler(
                     servicer.WakeDeployment,
@@ -547,6 +567,33 @@ class ServingService:
             '/ratoon.serving.v1.ServingService/ScaleDeployment',
             ratoon_dot_serving_dot_v1_dot_serving__service__pb2.ScaleDeploymentRequest.SerializeToString,
             ratoon_dot_serving_dot_v1_dot_deployment__pb2.Deployment.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PlanDeployment(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ratoon.serving.v1.ServingService/PlanDeployment',
+            ratoon_dot_serving_dot_v1_dot_serving__service__pb2.PlanDeploymentRequest.SerializeToString,
+            ratoon_dot_serving_dot_v1_dot_serving__plan__pb2.ServingPlan.FromString,
             options,
             channel_credentials,
             insecure,

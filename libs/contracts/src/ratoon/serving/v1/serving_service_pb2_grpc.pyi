@@ -8,6 +8,7 @@ from grpc import aio as _aio
 from ratoon.serving.v1 import deployment_pb2 as _deployment_pb2
 from ratoon.serving.v1 import rollout_pb2 as _rollout_pb2
 from ratoon.serving.v1 import route_pb2 as _route_pb2
+from ratoon.serving.v1 import serving_plan_pb2 as _serving_plan_pb2
 from ratoon.serving.v1 import serving_service_pb2 as _serving_service_pb2
 import abc as _abc_1
 import grpc as _grpc
@@ -46,6 +47,11 @@ class ServingServiceStub:
     """Set the minimum and maximum number of replicas of a deployment. Refused: numbers outside 0 to 64, or a minimum
     above the maximum (`SCALE_BOUNDS_INVALID`); a number of replicas that the installation cannot run
     (`SCALING_UNAVAILABLE`).
+    """
+    PlanDeployment: _grpc.UnaryUnaryMultiCallable[_serving_service_pb2.PlanDeploymentRequest, _serving_plan_pb2.ServingPlan]
+    """Compute how many engines and gateways a rate of requests takes, from rates that were measured. Refused: a rate or
+    a utilisation out of range (`BAD_FIELD`), and no rate of an engine, neither in the request nor measured in the last
+    half hour (`NO_MEASURED_RATE`).
     """
     WakeDeployment: _grpc.UnaryUnaryMultiCallable[_serving_service_pb2.WakeDeploymentRequest, _deployment_pb2.Deployment]
     """Start a deployment that was scaled to zero. Called by gateways when a request arrives. A deployment that has
@@ -123,6 +129,11 @@ class ServingServiceAsyncStub(ServingServiceStub):
     """Set the minimum and maximum number of replicas of a deployment. Refused: numbers outside 0 to 64, or a minimum
     above the maximum (`SCALE_BOUNDS_INVALID`); a number of replicas that the installation cannot run
     (`SCALING_UNAVAILABLE`).
+    """
+    PlanDeployment: _aio.UnaryUnaryMultiCallable[_serving_service_pb2.PlanDeploymentRequest, _serving_plan_pb2.ServingPlan]  # type: ignore[assignment]
+    """Compute how many engines and gateways a rate of requests takes, from rates that were measured. Refused: a rate or
+    a utilisation out of range (`BAD_FIELD`), and no rate of an engine, neither in the request nor measured in the last
+    half hour (`NO_MEASURED_RATE`).
     """
     WakeDeployment: _aio.UnaryUnaryMultiCallable[_serving_service_pb2.WakeDeploymentRequest, _deployment_pb2.Deployment]  # type: ignore[assignment]
     """Start a deployment that was scaled to zero. Called by gateways when a request arrives. A deployment that has
@@ -221,6 +232,17 @@ class ServingServiceServicer(metaclass=_abc_1.ABCMeta):
         """Set the minimum and maximum number of replicas of a deployment. Refused: numbers outside 0 to 64, or a minimum
         above the maximum (`SCALE_BOUNDS_INVALID`); a number of replicas that the installation cannot run
         (`SCALING_UNAVAILABLE`).
+        """
+
+    @_abc_1.abstractmethod
+    def PlanDeployment(
+        self,
+        request: _serving_service_pb2.PlanDeploymentRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_serving_plan_pb2.ServingPlan, _abc.Awaitable[_serving_plan_pb2.ServingPlan]]:
+        """Compute how many engines and gateways a rate of requests takes, from rates that were measured. Refused: a rate or
+        a utilisation out of range (`BAD_FIELD`), and no rate of an engine, neither in the request nor measured in the last
+        half hour (`NO_MEASURED_RATE`).
         """
 
     @_abc_1.abstractmethod

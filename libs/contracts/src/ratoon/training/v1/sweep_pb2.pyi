@@ -114,6 +114,10 @@ class Sweep(_message.Message):
         """Independent random settings."""
         SAMPLER_GRID: Sweep._Sampler.ValueType  # 3
         """Every combination, in order. Ranges need a `step`, or are stated as `values`."""
+        SAMPLER_GAUSSIAN_PROCESS: Sweep._Sampler.ValueType  # 4
+        """Gaussian process with the expected improvement, after ten random trials. It learns more from a trial than
+        SAMPLER_TPE where trials are few and most parameters are numbers.
+        """
 
     class Sampler(_Sampler, metaclass=_SamplerEnumTypeWrapper):
         """Choice of the next settings."""
@@ -126,6 +130,10 @@ class Sweep(_message.Message):
     """Independent random settings."""
     SAMPLER_GRID: Sweep.Sampler.ValueType  # 3
     """Every combination, in order. Ranges need a `step`, or are stated as `values`."""
+    SAMPLER_GAUSSIAN_PROCESS: Sweep.Sampler.ValueType  # 4
+    """Gaussian process with the expected improvement, after ten random trials. It learns more from a trial than
+    SAMPLER_TPE where trials are few and most parameters are numbers.
+    """
 
     class _Direction:
         ValueType = _typing.NewType("ValueType", _builtins.int)

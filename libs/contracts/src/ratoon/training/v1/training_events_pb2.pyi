@@ -147,3 +147,221 @@ class TrainingRunCancelled(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___TrainingRunCancelled: _TypeAlias = TrainingRunCancelled  # noqa: Y015
+
+@_typing.final
+class CompressionEvent(_message.Message):
+    """Events of compressions."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
+    COMPLETED_FIELD_NUMBER: _builtins.int
+    FAILED_FIELD_NUMBER: _builtins.int
+    CANCELLED_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Resource name: `projects/{project}/compressions/{compression}`."""
+    revision: _builtins.int
+    """Revision of the resource after the change. Consumers drop an event with a revision lower than the last one that
+    they handled.
+    """
+    @_builtins.property
+    def completed(self) -> Global___CompressionCompleted:
+        """A compression completed with a model artifact."""
+
+    @_builtins.property
+    def failed(self) -> Global___CompressionFailed:
+        """A compression ended without a model."""
+
+    @_builtins.property
+    def cancelled(self) -> Global___CompressionCancelled:
+        """A compression was cancelled."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        revision: _builtins.int = ...,
+        completed: Global___CompressionCompleted | None = ...,
+        failed: Global___CompressionFailed | None = ...,
+        cancelled: Global___CompressionCancelled | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["cancelled", b"cancelled", "completed", b"completed", "event", b"event", "failed", b"failed"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cancelled", b"cancelled", "completed", b"completed", "event", b"event", "failed", b"failed", "name", b"name", "revision", b"revision"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["completed", "failed", "cancelled"]  # noqa: Y015
+    _WhichOneofArgType_event: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_event) -> _WhichOneofReturnType_event | None: ...
+
+Global___CompressionEvent: _TypeAlias = CompressionEvent  # noqa: Y015
+
+@_typing.final
+class CompressionCompleted(_message.Message):
+    """A compression completed with a model artifact."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ARTIFACT_DIGEST_FIELD_NUMBER: _builtins.int
+    artifact_digest: _builtins.str
+    """Digest of the model artifact."""
+    def __init__(
+        self,
+        *,
+        artifact_digest: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["artifact_digest", b"artifact_digest"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CompressionCompleted: _TypeAlias = CompressionCompleted  # noqa: Y015
+
+@_typing.final
+class CompressionFailed(_message.Message):
+    """A compression ended without a model."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REASON_FIELD_NUMBER: _builtins.int
+    reason: _builtins.str
+    """Stable reason code in UPPER_SNAKE_CASE."""
+    def __init__(
+        self,
+        *,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CompressionFailed: _TypeAlias = CompressionFailed  # noqa: Y015
+
+@_typing.final
+class CompressionCancelled(_message.Message):
+    """A compression was cancelled."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CompressionCancelled: _TypeAlias = CompressionCancelled  # noqa: Y015
+
+@_typing.final
+class ModelExportEvent(_message.Message):
+    """Events of model exports."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
+    COMPLETED_FIELD_NUMBER: _builtins.int
+    FAILED_FIELD_NUMBER: _builtins.int
+    CANCELLED_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Resource name: `projects/{project}/modelExports/{model_export}`."""
+    revision: _builtins.int
+    """Revision of the resource after the change. Consumers drop an event with a revision lower than the last one that
+    they handled.
+    """
+    @_builtins.property
+    def completed(self) -> Global___ModelExportCompleted:
+        """An export of a model completed with its files."""
+
+    @_builtins.property
+    def failed(self) -> Global___ModelExportFailed:
+        """An export of a model ended without files."""
+
+    @_builtins.property
+    def cancelled(self) -> Global___ModelExportCancelled:
+        """An export of a model was cancelled."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        revision: _builtins.int = ...,
+        completed: Global___ModelExportCompleted | None = ...,
+        failed: Global___ModelExportFailed | None = ...,
+        cancelled: Global___ModelExportCancelled | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["cancelled", b"cancelled", "completed", b"completed", "event", b"event", "failed", b"failed"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cancelled", b"cancelled", "completed", b"completed", "event", b"event", "failed", b"failed", "name", b"name", "revision", b"revision"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["completed", "failed", "cancelled"]  # noqa: Y015
+    _WhichOneofArgType_event: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_event) -> _WhichOneofReturnType_event | None: ...
+
+Global___ModelExportEvent: _TypeAlias = ModelExportEvent  # noqa: Y015
+
+@_typing.final
+class ModelExportCompleted(_message.Message):
+    """An export of a model completed with its files."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ARTIFACT_DIGEST_FIELD_NUMBER: _builtins.int
+    artifact_digest: _builtins.str
+    """Digest of the tree with all files."""
+    def __init__(
+        self,
+        *,
+        artifact_digest: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["artifact_digest", b"artifact_digest"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ModelExportCompleted: _TypeAlias = ModelExportCompleted  # noqa: Y015
+
+@_typing.final
+class ModelExportFailed(_message.Message):
+    """An export of a model ended without files."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REASON_FIELD_NUMBER: _builtins.int
+    reason: _builtins.str
+    """Stable reason code in UPPER_SNAKE_CASE."""
+    def __init__(
+        self,
+        *,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ModelExportFailed: _TypeAlias = ModelExportFailed  # noqa: Y015
+
+@_typing.final
+class ModelExportCancelled(_message.Message):
+    """An export of a model was cancelled."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ModelExportCancelled: _TypeAlias = ModelExportCancelled  # noqa: Y015

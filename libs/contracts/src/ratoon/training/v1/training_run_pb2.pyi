@@ -260,6 +260,8 @@ class TrainingRun(_message.Message):
     TRIAL_FIELD_NUMBER: _builtins.int
     STOP_REQUESTED_FIELD_NUMBER: _builtins.int
     ORIGIN_FIELD_NUMBER: _builtins.int
+    PLAN_ACCURACY_FIELD_NUMBER: _builtins.int
+    USAGE_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Resource name: `projects/{project}/trainingRuns/{training_run}`."""
     revision: _builtins.int
@@ -348,6 +350,14 @@ class TrainingRun(_message.Message):
     def prompt_limit(self) -> Global___TrainingRun.PromptLimit:
         """Length to which the chat template cuts texts of users. Not set until the run has succeeded."""
 
+    @_builtins.property
+    def plan_accuracy(self) -> Global___PlanAccuracy:
+        """What was predicted before the first step, next to what was measured. Not set until the run has succeeded."""
+
+    @_builtins.property
+    def usage(self) -> Global___Usage:
+        """Energy and cost of the run. Not set until the run has succeeded."""
+
     def __init__(
         self,
         *,
@@ -376,10 +386,12 @@ class TrainingRun(_message.Message):
         trial: _builtins.int = ...,
         stop_requested: _builtins.bool = ...,
         origin: _builtins.str = ...,
+        plan_accuracy: Global___PlanAccuracy | None = ...,
+        usage: Global___Usage | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "diagnosis", b"diagnosis", "failure", b"failure", "plan", b"plan", "progress", b"progress", "prompt_limit", b"prompt_limit", "recipe", b"recipe", "resources", b"resources", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "diagnosis", b"diagnosis", "failure", b"failure", "plan", b"plan", "plan_accuracy", b"plan_accuracy", "progress", b"progress", "prompt_limit", b"prompt_limit", "recipe", b"recipe", "resources", b"resources", "update_time", b"update_time", "usage", b"usage"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["artifact_digest", b"artifact_digest", "attempt", b"attempt", "base_artifact_digest", b"base_artifact_digest", "create_time", b"create_time", "curve", b"curve", "curves_digest", b"curves_digest", "diagnosis", b"diagnosis", "failure", b"failure", "metrics", b"metrics", "name", b"name", "origin", b"origin", "parameter_count", b"parameter_count", "plan", b"plan", "progress", b"progress", "prompt_limit", b"prompt_limit", "recipe", b"recipe", "resources", b"resources", "revision", b"revision", "state", b"state", "stop_requested", b"stop_requested", "sweep", b"sweep", "train_digest", b"train_digest", "trial", b"trial", "update_time", b"update_time", "validation_digest", b"validation_digest"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["artifact_digest", b"artifact_digest", "attempt", b"attempt", "base_artifact_digest", b"base_artifact_digest", "create_time", b"create_time", "curve", b"curve", "curves_digest", b"curves_digest", "diagnosis", b"diagnosis", "failure", b"failure", "metrics", b"metrics", "name", b"name", "origin", b"origin", "parameter_count", b"parameter_count", "plan", b"plan", "plan_accuracy", b"plan_accuracy", "progress", b"progress", "prompt_limit", b"prompt_limit", "recipe", b"recipe", "resources", b"resources", "revision", b"revision", "state", b"state", "stop_requested", b"stop_requested", "sweep", b"sweep", "train_digest", b"train_digest", "trial", b"trial", "update_time", b"update_time", "usage", b"usage", "validation_digest", b"validation_digest"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1747,6 +1759,76 @@ class ResourcePlan(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     @_typing.final
+    class Change(_message.Message):
+        """Change of a run after which it fits."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        FIELD_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        DESCRIPTION_FIELD_NUMBER: _builtins.int
+        MEASURED_BYTES_FIELD_NUMBER: _builtins.int
+        field: _builtins.str
+        """Field to change, for example `recipe.batch_size`."""
+        value: _builtins.str
+        """Its new value, as `--set` of the command line takes it."""
+        description: _builtins.str
+        """Description of the change and of its price, in one sentence."""
+        measured_bytes: _builtins.int
+        """Memory requirement with the change, in bytes, over all workers."""
+        def __init__(
+            self,
+            *,
+            field: _builtins.str = ...,
+            value: _builtins.str = ...,
+            description: _builtins.str = ...,
+            measured_bytes: _builtins.int = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["description", b"description", "field", b"field", "measured_bytes", b"measured_bytes", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    @_typing.final
+    class Recommendation(_message.Message):
+        """Machine family for one kind of work."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        WORK_FIELD_NUMBER: _builtins.int
+        FAMILY_FIELD_NUMBER: _builtins.int
+        CHIP_FIELD_NUMBER: _builtins.int
+        ENERGY_FIELD_NUMBER: _builtins.int
+        REASON_FIELD_NUMBER: _builtins.int
+        work: _builtins.str
+        """Kind of work: `light cpu`, `balanced medium`, `gpu-bound`, `energy-conscious llm training`, `prototype` or
+        `efficient serving`.
+        """
+        family: _builtins.str
+        """Family that suits it best, for example `Trn`."""
+        chip: _builtins.str
+        """Chip of the family."""
+        energy: _builtins.str
+        """Energy efficiency of the family."""
+        reason: _builtins.str
+        """Property of the run that makes it this kind of work, in one sentence."""
+        def __init__(
+            self,
+            *,
+            work: _builtins.str = ...,
+            family: _builtins.str = ...,
+            chip: _builtins.str = ...,
+            energy: _builtins.str = ...,
+            reason: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["chip", b"chip", "energy", b"energy", "family", b"family", "reason", b"reason", "work", b"work"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    @_typing.final
     class Estimate(_message.Message):
         """Estimate of the work of a run, from a sample of its records."""
 
@@ -1862,6 +1944,10 @@ class ResourcePlan(_message.Message):
     MACHINE_FAMILIES_FIELD_NUMBER: _builtins.int
     ESTIMATE_FIELD_NUMBER: _builtins.int
     PROBLEMS_FIELD_NUMBER: _builtins.int
+    CHANGES_FIELD_NUMBER: _builtins.int
+    RECOMMENDATIONS_FIELD_NUMBER: _builtins.int
+    BASIS_FIELD_NUMBER: _builtins.int
+    CAPACITY_BYTES_FIELD_NUMBER: _builtins.int
     rule_of_thumb_bytes: _builtins.int
     """Memory requirement by rule of thumb, in bytes. For comparison only."""
     measured_bytes: _builtins.int
@@ -1872,6 +1958,12 @@ class ResourcePlan(_message.Message):
     """True if the run fits the available memory. A run that does not fit fails with OUT_OF_MEMORY."""
     reason: _builtins.str
     """Explanation with the numbers, and what to change if the run is not admitted."""
+    basis: _builtins.str
+    """Origin of the numbers of `measured_bytes`, in one sentence."""
+    capacity_bytes: _builtins.int
+    """Memory that the run could use if no other run was in progress, in bytes. A run that fits it but not
+    `available_bytes` waits. 0: not known.
+    """
     @_builtins.property
     def machine_families(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Suitable machine families, best first."""
@@ -1884,6 +1976,16 @@ class ResourcePlan(_message.Message):
     def problems(self) -> _containers.RepeatedCompositeFieldContainer[Global___ResourcePlan.Problem]:
         """Why the run would be refused or would fail, and what deserves attention. Only with `validate_only`."""
 
+    @_builtins.property
+    def changes(self) -> _containers.RepeatedCompositeFieldContainer[Global___ResourcePlan.Change]:
+        """Changes with each of which the same plan admits the run, the smallest change first. Empty if the run is admitted,
+        and if no change is enough.
+        """
+
+    @_builtins.property
+    def recommendations(self) -> _containers.RepeatedCompositeFieldContainer[Global___ResourcePlan.Recommendation]:
+        """Machine families for the work of the run, by what counts for you."""
+
     def __init__(
         self,
         *,
@@ -1895,14 +1997,110 @@ class ResourcePlan(_message.Message):
         machine_families: _abc.Iterable[_builtins.str] | None = ...,
         estimate: Global___ResourcePlan.Estimate | None = ...,
         problems: _abc.Iterable[Global___ResourcePlan.Problem] | None = ...,
+        changes: _abc.Iterable[Global___ResourcePlan.Change] | None = ...,
+        recommendations: _abc.Iterable[Global___ResourcePlan.Recommendation] | None = ...,
+        basis: _builtins.str = ...,
+        capacity_bytes: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["estimate", b"estimate"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["admitted", b"admitted", "available_bytes", b"available_bytes", "estimate", b"estimate", "machine_families", b"machine_families", "measured_bytes", b"measured_bytes", "problems", b"problems", "reason", b"reason", "rule_of_thumb_bytes", b"rule_of_thumb_bytes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["admitted", b"admitted", "available_bytes", b"available_bytes", "basis", b"basis", "capacity_bytes", b"capacity_bytes", "changes", b"changes", "estimate", b"estimate", "machine_families", b"machine_families", "measured_bytes", b"measured_bytes", "problems", b"problems", "reason", b"reason", "recommendations", b"recommendations", "rule_of_thumb_bytes", b"rule_of_thumb_bytes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ResourcePlan: _TypeAlias = ResourcePlan  # noqa: Y015
+
+@_typing.final
+class PlanAccuracy(_message.Message):
+    """Predictions of a run before its first step, next to measurements at its end."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PREDICTED_PEAK_MEMORY_BYTES_FIELD_NUMBER: _builtins.int
+    MEASURED_PEAK_MEMORY_BYTES_FIELD_NUMBER: _builtins.int
+    MEMORY_ERROR_FIELD_NUMBER: _builtins.int
+    PREDICTED_SECONDS_FIELD_NUMBER: _builtins.int
+    MEASURED_SECONDS_FIELD_NUMBER: _builtins.int
+    TIME_ERROR_FIELD_NUMBER: _builtins.int
+    PREDICTED_TOKENS_PER_SECOND_FIELD_NUMBER: _builtins.int
+    MEASURED_TOKENS_PER_SECOND_FIELD_NUMBER: _builtins.int
+    BASIS_FIELD_NUMBER: _builtins.int
+    predicted_peak_memory_bytes: _builtins.int
+    """Predicted peak memory of all workers, in bytes."""
+    measured_peak_memory_bytes: _builtins.int
+    """Measured peak memory of all workers, in bytes: resident memory, of a GPU what torch reserved."""
+    memory_error: _builtins.float
+    """Difference between the predicted and the measured memory as a share of the measured one."""
+    predicted_seconds: _builtins.float
+    """Predicted duration of the steps that were trained and of their validations, in seconds."""
+    measured_seconds: _builtins.float
+    """Measured duration of the steps and of their validations, in seconds."""
+    time_error: _builtins.float
+    """Difference between the predicted and the measured duration as a share of the measured one."""
+    predicted_tokens_per_second: _builtins.float
+    """Predicted tokens a second."""
+    measured_tokens_per_second: _builtins.float
+    """Measured tokens a second."""
+    basis: _builtins.str
+    """Origin of the predictions, in one sentence."""
+    def __init__(
+        self,
+        *,
+        predicted_peak_memory_bytes: _builtins.int = ...,
+        measured_peak_memory_bytes: _builtins.int = ...,
+        memory_error: _builtins.float = ...,
+        predicted_seconds: _builtins.float = ...,
+        measured_seconds: _builtins.float = ...,
+        time_error: _builtins.float = ...,
+        predicted_tokens_per_second: _builtins.float = ...,
+        measured_tokens_per_second: _builtins.float = ...,
+        basis: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["basis", b"basis", "measured_peak_memory_bytes", b"measured_peak_memory_bytes", "measured_seconds", b"measured_seconds", "measured_tokens_per_second", b"measured_tokens_per_second", "memory_error", b"memory_error", "predicted_peak_memory_bytes", b"predicted_peak_memory_bytes", "predicted_seconds", b"predicted_seconds", "predicted_tokens_per_second", b"predicted_tokens_per_second", "time_error", b"time_error"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PlanAccuracy: _TypeAlias = PlanAccuracy  # noqa: Y015
+
+@_typing.final
+class Usage(_message.Message):
+    """Energy and cost of a training run."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ENERGY_WH_FIELD_NUMBER: _builtins.int
+    ENERGY_BASIS_FIELD_NUMBER: _builtins.int
+    DEVICE_HOURS_FIELD_NUMBER: _builtins.int
+    COST_FIELD_NUMBER: _builtins.int
+    CURRENCY_FIELD_NUMBER: _builtins.int
+    energy_wh: _builtins.float
+    """Energy in watt-hours, over all workers."""
+    energy_basis: _builtins.str
+    """Origin of `energy_wh`, in one sentence: measured by RAPL or NVML, or estimated."""
+    device_hours: _builtins.float
+    """Hours of one worker: workers times duration."""
+    cost: _builtins.float
+    """Cost: device hours times the price of the accelerator in the settings of training. 0 without a price."""
+    currency: _builtins.str
+    """Currency of the cost. Empty: not stated."""
+    def __init__(
+        self,
+        *,
+        energy_wh: _builtins.float = ...,
+        energy_basis: _builtins.str = ...,
+        device_hours: _builtins.float = ...,
+        cost: _builtins.float = ...,
+        currency: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cost", b"cost", "currency", b"currency", "device_hours", b"device_hours", "energy_basis", b"energy_basis", "energy_wh", b"energy_wh"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Usage: _TypeAlias = Usage  # noqa: Y015
 
 @_typing.final
 class MetricSeries(_message.Message):

@@ -24,11 +24,13 @@ _sym_db = _symbol_database.Default()
 
 from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from ratoon.common.v1 import options_pb2 as ratoon_dot_common_dot_v1_dot_options__pb2
+from ratoon.training.v1 import compression_pb2 as ratoon_dot_training_dot_v1_dot_compression__pb2
+from ratoon.training.v1 import model_export_pb2 as ratoon_dot_training_dot_v1_dot_model__export__pb2
 from ratoon.training.v1 import sweep_pb2 as ratoon_dot_training_dot_v1_dot_sweep__pb2
 from ratoon.training.v1 import training_run_pb2 as ratoon_dot_training_dot_v1_dot_training__run__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)ratoon/training/v1/training_service.proto\x12\x12ratoon.training.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1eratoon/common/v1/options.proto\x1a\x1eratoon/training/v1/sweep.proto\x1a%ratoon/training/v1/training_run.proto\"\xa5\x01\n\x18\x43reateTrainingRunRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x17\n\x0ftraining_run_id\x18\x02 \x01(\t\x12\x35\n\x0ctraining_run\x18\x03 \x01(\x0b\x32\x1f.ratoon.training.v1.TrainingRun\x12\x12\n\nrequest_id\x18\x04 \x01(\t\x12\x15\n\rvalidate_only\x18\x05 \x01(\x08\"%\n\x15GetTrainingRunRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"b\n\x17ListTrainingRunsRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\x12\x10\n\x08order_by\x18\x04 \x01(\t\"k\n\x18ListTrainingRunsResponse\x12\x36\n\rtraining_runs\x18\x01 \x03(\x0b\x32\x1f.ratoon.training.v1.TrainingRun\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"9\n\x17WatchTrainingRunRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x03\"(\n\x18\x43\x61ncelTrainingRunRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"&\n\x16StopTrainingRunRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"(\n\x18ResumeTrainingRunRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"\x95\x02\n\x17\x43loneTrainingRunRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x17\n\x0ftraining_run_id\x18\x02 \x01(\t\x12*\n\x06recipe\x18\x03 \x01(\x0b\x32\x1a.ratoon.training.v1.Recipe\x12\x30\n\tresources\x18\x04 \x01(\x0b\x32\x1d.ratoon.training.v1.Resources\x12\x14\n\x0ctrain_digest\x18\x05 \x01(\t\x12\x19\n\x11validation_digest\x18\x06 \x01(\t\x12\x19\n\x11\x63ontinue_training\x18\x07 \x01(\x08\x12\x12\n\nrequest_id\x18\x08 \x01(\t\x12\x15\n\rvalidate_only\x18\t \x01(\x08\"j\n\x1dListTrainingRunMetricsRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\x12\x12\n\nmax_points\x18\x04 \x01(\x05\"k\n\x1eListTrainingRunMetricsResponse\x12\x30\n\x06series\x18\x01 \x03(\x0b\x32 .ratoon.training.v1.MetricSeries\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"?\n\x18\x44\x65leteTrainingRunRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x15\n\rallow_missing\x18\x02 \x01(\x08\"\x1b\n\x19\x44\x65leteTrainingRunResponse\"\\\n\x13PlanTrainingRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x35\n\x0ctraining_run\x18\x02 \x01(\x0b\x32\x1f.ratoon.training.v1.TrainingRun\"t\n\x12\x43reateSweepRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x10\n\x08sweep_id\x18\x02 \x01(\t\x12(\n\x05sweep\x18\x03 \x01(\x0b\x32\x19.ratoon.training.v1.Sweep\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"\x1f\n\x0fGetSweepRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"\\\n\x11ListSweepsRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\x12\x10\n\x08order_by\x18\x04 \x01(\t\"X\n\x12ListSweepsResponse\x12)\n\x06sweeps\x18\x01 \x03(\x0b\x32\x19.ratoon.training.v1.Sweep\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"3\n\x11WatchSweepRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x03\"\"\n\x12\x43\x61ncelSweepRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"T\n\x12ResumeSweepRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x30\n\x06\x62udget\x18\x02 \x01(\x0b\x32 .ratoon.training.v1.Sweep.Budget\"9\n\x12\x44\x65leteSweepRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x15\n\rallow_missing\x18\x02 \x01(\x08\"\x15\n\x13\x44\x65leteSweepResponse2\xa6\x15\n\x0fTrainingService\x12\xa2\x01\n\x11\x43reateTrainingRun\x12,.ratoon.training.v1.CreateTrainingRunRequest\x1a\x1f.ratoon.training.v1.TrainingRun\">\x88\xb5\x18\x05\x82\xd3\xe4\x93\x02\x34\"$/v1/{parent=projects/*}/trainingRuns:\x0ctraining_run\x12\x8e\x01\n\x0eGetTrainingRun\x12).ratoon.training.v1.GetTrainingRunRequest\x1a\x1f.ratoon.training.v1.TrainingRun\"0\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02&\x12$/v1/{name=projects/*/trainingRuns/*}\x12\x9f\x01\n\x10ListTrainingRuns\x12+.ratoon.training.v1.ListTrainingRunsRequest\x1a,.ratoon.training.v1.ListTrainingRunsResponse\"0\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02&\x12$/v1/{parent=projects/*}/trainingRuns\x12\x9a\x01\n\x10WatchTrainingRun\x12+.ratoon.training.v1.WatchTrainingRunRequest\x1a\x1f.ratoon.training.v1.TrainingRun\"6\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02,\x12*/v1/{name=projects/*/trainingRuns/*}:watch0\x01\x12\xa2\x01\n\x11\x44\x65leteTrainingRun\x12,.ratoon.training.v1.DeleteTrainingRunRequest\x1a-.ratoon.training.v1.DeleteTrainingRunResponse\"0\x88\xb5\x18\x05\x82\xd3\xe4\x93\x02&*$/v1/{name=projects/*/trainingRuns/*}\x12\x9e\x01\n\x11\x43\x61ncelTrainingRun\x12,.ratoon.training.v1.CancelTrainingRunRequest\x1a\x1f.ratoon.training.v1.TrainingRun\":\x88\xb5\x18\x05\x82\xd3\xe4\x93\x02\x30\"+/v1/{name=projects/*/trainingRuns/*}:cancel:\x01*\x12\x98\x01\n\x0fStopTrainingRun\x12*.ratoon.training.v1.StopTrainingRunRequest\x1a\x1f.ratoon.training.v1.TrainingRun\"8\x88\xb5\x18\x05\x82\xd3\xe4\x93\x02.\")/v1/{name=projects/*/trainingRuns/*}:stop:\x01*\x12\x9e\x01\n\x11ResumeTrainingRun\x12,.ratoon.training.v1.ResumeTrainingRunRequest\x1a\x1f.ratoon.training.v1.TrainingRun\":\x88\xb5\x18\x05\x82\xd3\xe4\x93\x02\x30\"+/v1/{name=projects/*/trainingRuns/*}:resume:\x01*\x12\x9b\x01\n\x10\x43loneTrainingRun\x12+.ratoon.training.v1.CloneTrainingRunRequest\x1a\x1f.ratoon.training.v1.TrainingRun\"9\x88\xb5\x18\x05\x82\xd3\xe4\x93\x02/\"*/v1/{name=projects/*/trainingRuns/*}:clone:\x01*\x12\xbb\x01\n\x16ListTrainingRunMetrics\x12\x31.ratoon.training.v1.ListTrainingRunMetricsRequest\x1a\x32.ratoon.training.v1.ListTrainingRunMetricsResponse\":\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02\x30\x12./v1/{parent=projects/*/trainingRuns/*}/metrics\x12\x93\x01\n\x0cPlanTraining\x12\'.ratoon.training.v1.PlanTrainingRequest\x1a .ratoon.training.v1.ResourcePlan\"8\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02.\")/v1/{parent=projects/*}/trainingRuns:plan:\x01*\x12\x83\x01\n\x0b\x43reateSweep\x12&.ratoon.training.v1.CreateSweepRequest\x1a\x19.ratoon.training.v1.Sweep\"1\x88\xb5\x18\x05\x82\xd3\xe4\x93\x02\'\"\x1e/v1/{parent=projects/*}/sweeps:\x05sweep\x12v\n\x08GetSweep\x12#.ratoon.training.v1.GetSweepRequest\x1a\x19.ratoon.training.v1.Sweep\"*\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02 \x12\x1e/v1/{name=projects/*/sweeps/*}\x12\x87\x01\n\nListSweeps\x12%.ratoon.training.v1.ListSweepsRequest\x1a&.ratoon.training.v1.ListSweepsResponse\"*\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02 \x12\x1e/v1/{parent=projects/*}/sweeps\x12\x82\x01\n\nWatchSweep\x12%.ratoon.training.v1.WatchSweepRequest\x1a\x19.ratoon.training.v1.Sweep\"0\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02&\x12$/v1/{name=projects/*/sweeps/*}:watch0\x01\x12\x86\x01\n\x0b\x43\x61ncelSweep\x12&.ratoon.training.v1.CancelSweepRequest\x1a\x19.ratoon.training.v1.Sweep\"4\x88\xb5\x18\x05\x82\xd3\xe4\x93\x02*\"%/v1/{name=projects/*/sweeps/*}:cancel:\x01*\x12\x86\x01\n\x0bResumeSweep\x12&.ratoon.training.v1.ResumeSweepRequest\x1a\x19.ratoon.training.v1.Sweep\"4\x88\xb5\x18\x05\x82\xd3\xe4\x93\x02*\"%/v1/{name=projects/*/sweeps/*}:resume:\x01*\x12\x8a\x01\n\x0b\x44\x65leteSweep\x12&.ratoon.training.v1.DeleteSweepRequest\x1a\'.ratoon.training.v1.DeleteSweepResponse\"*\x88\xb5\x18\x05\x82\xd3\xe4\x93\x02 *\x1e/v1/{name=projects/*/sweeps/*}b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)ratoon/training/v1/training_service.proto\x12\x12ratoon.training.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1eratoon/common/v1/options.proto\x1a$ratoon/training/v1/compression.proto\x1a%ratoon/training/v1/model_export.proto\x1a\x1eratoon/training/v1/sweep.proto\x1a%ratoon/training/v1/training_run.proto\"\xa5\x01\n\x18\x43reateTrainingRunRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x17\n\x0ftraining_run_id\x18\x02 \x01(\t\x12\x35\n\x0ctraining_run\x18\x03 \x01(\x0b\x32\x1f.ratoon.training.v1.TrainingRun\x12\x12\n\nrequest_id\x18\x04 \x01(\t\x12\x15\n\rvalidate_only\x18\x05 \x01(\x08\"%\n\x15GetTrainingRunRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"b\n\x17ListTrainingRunsRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\x12\x10\n\x08order_by\x18\x04 \x01(\t\"k\n\x18ListTrainingRunsResponse\x12\x36\n\rtraining_runs\x18\x01 \x03(\x0b\x32\x1f.ratoon.training.v1.TrainingRun\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"9\n\x17WatchTrainingRunRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x03\"(\n\x18\x43\x61ncelTrainingRunRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"&\n\x16StopTrainingRunRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"(\n\x18ResumeTrainingRunRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"\x95\x02\n\x17\x43loneTrainingRunRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x17\n\x0ftraining_run_id\x18\x02 \x01(\t\x12*\n\x06recipe\x18\x03 \x01(\x0b\x32\x1a.ratoon.training.v1.Recipe\x12\x30\n\tresources\x18\x04 \x01(\x0b\x32\x1d.ratoon.training.v1.Resources\x12\x14\n\x0ctrain_digest\x18\x05 \x01(\t\x12\x19\n\x11validation_digest\x18\x06 \x01(\t\x12\x19\n\x11\x63ontinue_training\x18\x07 \x01(\x08\x12\x12\n\nrequest_id\x18\x08 \x01(\t\x12\x15\n\rvalidate_only\x18\t \x01(\x08\"j\n\x1dListTrainingRunMetricsRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\x12\x12\n\nmax_points\x18\x04 \x01(\x05\"k\n\x1eListTrainingRunMetricsResponse\x12\x30\n\x06series\x18\x01 \x03(\x0b\x32 .ratoon.training.v1.MetricSeries\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"?\n\x18\x44\x65leteTrainingRunRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x15\n\rallow_missing\x18\x02 \x01(\x08\"\x1b\n\x19\x44\x65leteTrainingRunResponse\"\\\n\x13PlanTrainingRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x35\n\x0ctraining_run\x18\x02 \x01(\x0b\x32\x1f.ratoon.training.v1.TrainingRun\"t\n\x12\x43reateSweepRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x10\n\x08sweep_id\x18\x02 \x01(\t\x12(\n\x05sweep\x18\x03 \x01(\x0b\x32\x19.ratoon.training.v1.Sweep\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"\x1f\n\x0fGetSweepRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"\\\n\x11ListSweepsRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\x12\x10\n\x08order_by\x18\x04 \x01(\t\"X\n\x12ListSweepsResponse\x12)\n\x06sweeps\x18\x01 \x03(\x0b\x32\x19.ratoon.training.v1.Sweep\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"3\n\x11WatchSweepRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x03\"\"\n\x12\x43\x61ncelSweepRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"T\n\x12ResumeSweepRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x30\n\x06\x62udget\x18\x02 \x01(\x0b\x32 .ratoon.training.v1.Sweep.Budget\"9\n\x12\x44\x65leteSweepRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x15\n\rallow_missing\x18\x02 \x01(\x08\"\x15\n\x13\x44\x65leteSweepResponse\"\x8c\x01\n\x18\x43reateCompressionRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x16\n\x0e\x63ompression_id\x18\x02 \x01(\t\x12\x34\n\x0b\x63ompression\x18\x03 \x01(\x0b\x32\x1f.ratoon.training.v1.Compression\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"%\n\x15GetCompressionRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"b\n\x17ListCompressionsRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\x12\x10\n\x08order_by\x18\x04 \x01(\t\"j\n\x18ListCompressionsResponse\x12\x35\n\x0c\x63ompressions\x18\x01 \x03(\x0b\x32\x1f.ratoon.training.v1.Compression\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"9\n\x17WatchCompressionRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x03\"(\n\x18\x43\x61ncelCompressionRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"?\n\x18\x44\x65leteCompressionRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x15\n\rallow_missing\x18\x02 \x01(\x08\"\x1b\n\x19\x44\x65leteCompressionResponse\"\x8e\x01\n\x18\x43reateModelExportRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x17\n\x0fmodel_export_id\x18\x02 \x01(\t\x12\x35\n\x0cmodel_export\x18\x03 \x01(\x0b\x32\x1f.ratoon.training.v1.ModelExport\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"%\n\x15GetModelExportRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"b\n\x17ListModelExportsRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\x12\x10\n\x08order_by\x18\x04 \x01(\t\"k\n\x18ListModelExportsResponse\x12\x36\n\rmodel_exports\x18\x01 \x03(\x0b\x32\x1f.ratoon.training.v1.ModelExport\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"9\n\x17WatchModelExportRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x03\"(\n\x18\x43\x61ncelModelExportRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"?\n\x18\x44\x65leteModelExportRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x15\n\rallow_missing\x18\x02 \x01(\x08\"\x1b\n\x19\x44\x65leteModelExportResponse2\x9b$\n\x0fTrainingService\x12\xa2\x01\n\x11\x43reateTrainingRun\x12,.ratoon.training.v1.CreateTrainingRunRequest\x1a\x1f.ratoon.training.v1.TrainingRun\">\x88\xb5\x18\x05\x82\xd3\xe4\x93\x02\x34\"$/v1/{parent=projects/*}/trainingRuns:\x0ctraining_run\x12\x8e\x01\n\x0eGetTrainingRun\x12).ratoon.training.v1.GetTrainingRunRequest\x1a\x1f.ratoon.training.v1.TrainingRun\"0\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02&\x12$/v1/{name=projects/*/trainingRuns/*}\x12\x9f\x01\n\x10ListTrainingRuns\x12+.ratoon.training.v1.ListTrainingRunsRequest\x1a,.ratoon.training.v1.ListTrainingRunsResponse\"0\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02&\x12$/v1/{parent=projects/*}/trainingRuns\x12\x9a\x01\n\x10WatchTrainingRun\x12+.ratoon.training.v1.WatchTrainingRunRequest\x1a\x1f.ratoon.training.v1.TrainingRun\"6\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02,\x12*/v1/{name=projects/*/trainingRuns/*}:watch0\x01\x12\xa2\x01\n\x11\x44\x65leteTrainingRun\x12,.ratoon.training.v1.DeleteTrainingRunRequest\x1a-.ratoon.training.v1.DeleteTrainingRunResponse\"0\x88\xb5\x18\x05\x82\xd3\xe4\x93\x02&*$/v1/{name=projects/*/trainingRuns/*}\x12\x9e\x01\n\x11\x43\x61ncelTrainingRun\x12,.ratoon.training.v1.CancelTrainingRunRequest\x1a\x1f.ratoon.training.v1.TrainingRun\":\x88\xb5\x18\x05\x82\xd3\xe4\x93\x02\x30\"+/v1/{name=projects/*/trainingRuns/*}:cancel:\x01*\x12\x98\x01\n\x0fStopTrainingRun\x12*.ratoon.training.v1.StopTrainingRunRequest\x1a\x1f.ratoon.training.v1.TrainingRun\"8\x88\xb5\x18\x05\x82\xd3\xe4\x93\x02.\")/v1/{name=projects/*/trainingRuns/*}:stop:\x01*\x12\x9e\x01\n\x11ResumeTrainingRun\x12,.ratoon.training.v1.ResumeTrainingRunRequest\x1a\x1f.ratoon.training.v1.TrainingRun\":\x88\xb5\x18\x05\x82\xd3\xe4\x93\x02\x30\"+/v1/{name=projects/*/trainingRuns/*}:resume:\x01*\x12\x9b\x01\n\x10\x43loneTrainingRun\x12+.ratoon.training.v1.CloneTrainingRunRequest\x1a\x1f.ratoon.training.v1.TrainingRun\"9\x88\xb5\x18\x05\x82\xd3\xe4\x93\x02/\"*/v1/{name=projects/*/trainingRuns/*}:clone:\x01*\x12\xbb\x01\n\x16ListTrainingRunMetrics\x12\x31.ratoon.training.v1.ListTrainingRunMetricsRequest\x1a\x32.ratoon.training.v1.ListTrainingRunMetricsResponse\":\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02\x30\x12./v1/{parent=projects/*/trainingRuns/*}/metrics\x12\x93\x01\n\x0cPlanTraining\x12\'.ratoon.training.v1.PlanTrainingRequest\x1a .ratoon.training.v1.ResourcePlan\"8\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02.\")/v1/{parent=projects/*}/trainingRuns:plan:\x01*\x12\x83\x01\n\x0b\x43reateSweep\x12&.ratoon.training.v1.CreateSweepRequest\x1a\x19.ratoon.training.v1.Sweep\"1\x88\xb5\x18\x05\x82\xd3\xe4\x93\x02\'\"\x1e/v1/{parent=projects/*}/sweeps:\x05sweep\x12v\n\x08GetSweep\x12#.ratoon.training.v1.GetSweepRequest\x1a\x19.ratoon.training.v1.Sweep\"*\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02 \x12\x1e/v1/{name=projects/*/sweeps/*}\x12\x87\x01\n\nListSweeps\x12%.ratoon.training.v1.ListSweepsRequest\x1a&.ratoon.training.v1.ListSweepsResponse\"*\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02 \x12\x1e/v1/{parent=projects/*}/sweeps\x12\x82\x01\n\nWatchSweep\x12%.ratoon.training.v1.WatchSweepRequest\x1a\x19.ratoon.training.v1.Sweep\"0\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02&\x12$/v1/{name=projects/*/sweeps/*}:watch0\x01\x12\x86\x01\n\x0b\x43\x61ncelSweep\x12&.ratoon.training.v1.CancelSweepRequest\x1a\x19.ratoon.training.v1.Sweep\"4\x88\xb5\x18\x05\x82\xd3\xe4\x93\x02*\"%/v1/{name=projects/*/sweeps/*}:cancel:\x01*\x12\x86\x01\n\x0bResumeSweep\x12&.ratoon.training.v1.ResumeSweepRequest\x1a\x19.ratoon.training.v1.Sweep\"4\x88\xb5\x18\x05\x82\xd3\xe4\x93\x02*\"%/v1/{name=projects/*/sweeps/*}:resume:\x01*\x12\x8a\x01\n\x0b\x44\x65leteSweep\x12&.ratoon.training.v1.DeleteSweepRequest\x1a\'.ratoon.training.v1.DeleteSweepResponse\"*\x88\xb5\x18\x05\x82\xd3\xe4\x93\x02 *\x1e/v1/{name=projects/*/sweeps/*}\x12\xa1\x01\n\x11\x43reateCompression\x12,.ratoon.training.v1.CreateCompressionRequest\x1a\x1f.ratoon.training.v1.Compression\"=\x88\xb5\x18\x05\x82\xd3\xe4\x93\x02\x33\"$/v1/{parent=projects/*}/compressions:\x0b\x63ompression\x12\x8e\x01\n\x0eGetCompression\x12).ratoon.training.v1.GetCompressionRequest\x1a\x1f.ratoon.training.v1.Compression\"0\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02&\x12$/v1/{name=projects/*/compressions/*}\x12\x9f\x01\n\x10ListCompressions\x12+.ratoon.training.v1.ListCompressionsRequest\x1a,.ratoon.training.v1.ListCompressionsResponse\"0\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02&\x12$/v1/{parent=projects/*}/compressions\x12\x9a\x01\n\x10WatchCompression\x12+.ratoon.training.v1.WatchCompressionRequest\x1a\x1f.ratoon.training.v1.Compression\"6\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02,\x12*/v1/{name=projects/*/compressions/*}:watch0\x01\x12\x9e\x01\n\x11\x43\x61ncelCompression\x12,.ratoon.training.v1.CancelCompressionRequest\x1a\x1f.ratoon.training.v1.Compression\":\x88\xb5\x18\x05\x82\xd3\xe4\x93\x02\x30\"+/v1/{name=projects/*/compressions/*}:cancel:\x01*\x12\xa2\x01\n\x11\x44\x65leteCompression\x12,.ratoon.training.v1.DeleteCompressionRequest\x1a-.ratoon.training.v1.DeleteCompressionResponse\"0\x88\xb5\x18\x05\x82\xd3\xe4\x93\x02&*$/v1/{name=projects/*/compressions/*}\x12\xa2\x01\n\x11\x43reateModelExport\x12,.ratoon.training.v1.CreateModelExportRequest\x1a\x1f.ratoon.training.v1.ModelExport\">\x88\xb5\x18\x05\x82\xd3\xe4\x93\x02\x34\"$/v1/{parent=projects/*}/modelExports:\x0cmodel_export\x12\x8e\x01\n\x0eGetModelExport\x12).ratoon.training.v1.GetModelExportRequest\x1a\x1f.ratoon.training.v1.ModelExport\"0\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02&\x12$/v1/{name=projects/*/modelExports/*}\x12\x9f\x01\n\x10ListModelExports\x12+.ratoon.training.v1.ListModelExportsRequest\x1a,.ratoon.training.v1.ListModelExportsResponse\"0\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02&\x12$/v1/{parent=projects/*}/modelExports\x12\x9a\x01\n\x10WatchModelExport\x12+.ratoon.training.v1.WatchModelExportRequest\x1a\x1f.ratoon.training.v1.ModelExport\"6\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02,\x12*/v1/{name=projects/*/modelExports/*}:watch0\x01\x12\x9e\x01\n\x11\x43\x61ncelModelExport\x12,.ratoon.training.v1.CancelModelExportRequest\x1a\x1f.ratoon.training.v1.ModelExport\":\x88\xb5\x18\x05\x82\xd3\xe4\x93\x02\x30\"+/v1/{name=projects/*/modelExports/*}:cancel:\x01*\x12\xa2\x01\n\x11\x44\x65leteModelExport\x12,.ratoon.training.v1.DeleteModelExportRequest\x1a-.ratoon.training.v1.DeleteModelExportResponse\"0\x88\xb5\x18\x05\x82\xd3\xe4\x93\x02&*$/v1/{name=projects/*/modelExports/*}b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -71,52 +73,108 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_TRAININGSERVICE'].methods_by_name['ResumeSweep']._serialized_options = b'\210\265\030\005\202\323\344\223\002*\"%/v1/{name=projects/*/sweeps/*}:resume:\001*'
   _globals['_TRAININGSERVICE'].methods_by_name['DeleteSweep']._loaded_options = None
   _globals['_TRAININGSERVICE'].methods_by_name['DeleteSweep']._serialized_options = b'\210\265\030\005\202\323\344\223\002 *\036/v1/{name=projects/*/sweeps/*}'
-  _globals['_CREATETRAININGRUNREQUEST']._serialized_start=199
-  _globals['_CREATETRAININGRUNREQUEST']._serialized_end=364
-  _globals['_GETTRAININGRUNREQUEST']._serialized_start=366
-  _globals['_GETTRAININGRUNREQUEST']._serialized_end=403
-  _globals['_LISTTRAININGRUNSREQUEST']._serialized_start=405
-  _globals['_LISTTRAININGRUNSREQUEST']._serialized_end=503
-  _globals['_LISTTRAININGRUNSRESPONSE']._serialized_start=505
-  _globals['_LISTTRAININGRUNSRESPONSE']._serialized_end=612
-  _globals['_WATCHTRAININGRUNREQUEST']._serialized_start=614
-  _globals['_WATCHTRAININGRUNREQUEST']._serialized_end=671
-  _globals['_CANCELTRAININGRUNREQUEST']._serialized_start=673
-  _globals['_CANCELTRAININGRUNREQUEST']._serialized_end=713
-  _globals['_STOPTRAININGRUNREQUEST']._serialized_start=715
-  _globals['_STOPTRAININGRUNREQUEST']._serialized_end=753
-  _globals['_RESUMETRAININGRUNREQUEST']._serialized_start=755
-  _globals['_RESUMETRAININGRUNREQUEST']._serialized_end=795
-  _globals['_CLONETRAININGRUNREQUEST']._serialized_start=798
-  _globals['_CLONETRAININGRUNREQUEST']._serialized_end=1075
-  _globals['_LISTTRAININGRUNMETRICSREQUEST']._serialized_start=1077
-  _globals['_LISTTRAININGRUNMETRICSREQUEST']._serialized_end=1183
-  _globals['_LISTTRAININGRUNMETRICSRESPONSE']._serialized_start=1185
-  _globals['_LISTTRAININGRUNMETRICSRESPONSE']._serialized_end=1292
-  _globals['_DELETETRAININGRUNREQUEST']._serialized_start=1294
-  _globals['_DELETETRAININGRUNREQUEST']._serialized_end=1357
-  _globals['_DELETETRAININGRUNRESPONSE']._serialized_start=1359
-  _globals['_DELETETRAININGRUNRESPONSE']._serialized_end=1386
-  _globals['_PLANTRAININGREQUEST']._serialized_start=1388
-  _globals['_PLANTRAININGREQUEST']._serialized_end=1480
-  _globals['_CREATESWEEPREQUEST']._serialized_start=1482
-  _globals['_CREATESWEEPREQUEST']._serialized_end=1598
-  _globals['_GETSWEEPREQUEST']._serialized_start=1600
-  _globals['_GETSWEEPREQUEST']._serialized_end=1631
-  _globals['_LISTSWEEPSREQUEST']._serialized_start=1633
-  _globals['_LISTSWEEPSREQUEST']._serialized_end=1725
-  _globals['_LISTSWEEPSRESPONSE']._serialized_start=1727
-  _globals['_LISTSWEEPSRESPONSE']._serialized_end=1815
-  _globals['_WATCHSWEEPREQUEST']._serialized_start=1817
-  _globals['_WATCHSWEEPREQUEST']._serialized_end=1868
-  _globals['_CANCELSWEEPREQUEST']._serialized_start=1870
-  _globals['_CANCELSWEEPREQUEST']._serialized_end=1904
-  _globals['_RESUMESWEEPREQUEST']._serialized_start=1906
-  _globals['_RESUMESWEEPREQUEST']._serialized_end=1990
-  _globals['_DELETESWEEPREQUEST']._serialized_start=1992
-  _globals['_DELETESWEEPREQUEST']._serialized_end=2049
-  _globals['_DELETESWEEPRESPONSE']._serialized_start=2051
-  _globals['_DELETESWEEPRESPONSE']._serialized_end=2072
-  _globals['_TRAININGSERVICE']._serialized_start=2075
-  _globals['_TRAININGSERVICE']._serialized_end=4801
+  _globals['_TRAININGSERVICE'].methods_by_name['CreateCompression']._loaded_options = None
+  _globals['_TRAININGSERVICE'].methods_by_name['CreateCompression']._serialized_options = b'\210\265\030\005\202\323\344\223\0023\"$/v1/{parent=projects/*}/compressions:\013compression'
+  _globals['_TRAININGSERVICE'].methods_by_name['GetCompression']._loaded_options = None
+  _globals['_TRAININGSERVICE'].methods_by_name['GetCompression']._serialized_options = b'\210\265\030\003\202\323\344\223\002&\022$/v1/{name=projects/*/compressions/*}'
+  _globals['_TRAININGSERVICE'].methods_by_name['ListCompressions']._loaded_options = None
+  _globals['_TRAININGSERVICE'].methods_by_name['ListCompressions']._serialized_options = b'\210\265\030\003\202\323\344\223\002&\022$/v1/{parent=projects/*}/compressions'
+  _globals['_TRAININGSERVICE'].methods_by_name['WatchCompression']._loaded_options = None
+  _globals['_TRAININGSERVICE'].methods_by_name['WatchCompression']._serialized_options = b'\210\265\030\003\202\323\344\223\002,\022*/v1/{name=projects/*/compressions/*}:watch'
+  _globals['_TRAININGSERVICE'].methods_by_name['CancelCompression']._loaded_options = None
+  _globals['_TRAININGSERVICE'].methods_by_name['CancelCompression']._serialized_options = b'\210\265\030\005\202\323\344\223\0020\"+/v1/{name=projects/*/compressions/*}:cancel:\001*'
+  _globals['_TRAININGSERVICE'].methods_by_name['DeleteCompression']._loaded_options = None
+  _globals['_TRAININGSERVICE'].methods_by_name['DeleteCompression']._serialized_options = b'\210\265\030\005\202\323\344\223\002&*$/v1/{name=projects/*/compressions/*}'
+  _globals['_TRAININGSERVICE'].methods_by_name['CreateModelExport']._loaded_options = None
+  _globals['_TRAININGSERVICE'].methods_by_name['CreateModelExport']._serialized_options = b'\210\265\030\005\202\323\344\223\0024\"$/v1/{parent=projects/*}/modelExports:\014model_export'
+  _globals['_TRAININGSERVICE'].methods_by_name['GetModelExport']._loaded_options = None
+  _globals['_TRAININGSERVICE'].methods_by_name['GetModelExport']._serialized_options = b'\210\265\030\003\202\323\344\223\002&\022$/v1/{name=projects/*/modelExports/*}'
+  _globals['_TRAININGSERVICE'].methods_by_name['ListModelExports']._loaded_options = None
+  _globals['_TRAININGSERVICE'].methods_by_name['ListModelExports']._serialized_options = b'\210\265\030\003\202\323\344\223\002&\022$/v1/{parent=projects/*}/modelExports'
+  _globals['_TRAININGSERVICE'].methods_by_name['WatchModelExport']._loaded_options = None
+  _globals['_TRAININGSERVICE'].methods_by_name['WatchModelExport']._serialized_options = b'\210\265\030\003\202\323\344\223\002,\022*/v1/{name=projects/*/modelExports/*}:watch'
+  _globals['_TRAININGSERVICE'].methods_by_name['CancelModelExport']._loaded_options = None
+  _globals['_TRAININGSERVICE'].methods_by_name['CancelModelExport']._serialized_options = b'\210\265\030\005\202\323\344\223\0020\"+/v1/{name=projects/*/modelExports/*}:cancel:\001*'
+  _globals['_TRAININGSERVICE'].methods_by_name['DeleteModelExport']._loaded_options = None
+  _globals['_TRAININGSERVICE'].methods_by_name['DeleteModelExport']._serialized_options = b'\210\265\030\005\202\323\344\223\002&*$/v1/{name=projects/*/modelExports/*}'
+  _globals['_CREATETRAININGRUNREQUEST']._serialized_start=276
+  _globals['_CREATETRAININGRUNREQUEST']._serialized_end=441
+  _globals['_GETTRAININGRUNREQUEST']._serialized_start=443
+  _globals['_GETTRAININGRUNREQUEST']._serialized_end=480
+  _globals['_LISTTRAININGRUNSREQUEST']._serialized_start=482
+  _globals['_LISTTRAININGRUNSREQUEST']._serialized_end=580
+  _globals['_LISTTRAININGRUNSRESPONSE']._serialized_start=582
+  _globals['_LISTTRAININGRUNSRESPONSE']._serialized_end=689
+  _globals['_WATCHTRAININGRUNREQUEST']._serialized_start=691
+  _globals['_WATCHTRAININGRUNREQUEST']._serialized_end=748
+  _globals['_CANCELTRAININGRUNREQUEST']._serialized_start=750
+  _globals['_CANCELTRAININGRUNREQUEST']._serialized_end=790
+  _globals['_STOPTRAININGRUNREQUEST']._serialized_start=792
+  _globals['_STOPTRAININGRUNREQUEST']._serialized_end=830
+  _globals['_RESUMETRAININGRUNREQUEST']._serialized_start=832
+  _globals['_RESUMETRAININGRUNREQUEST']._serialized_end=872
+  _globals['_CLONETRAININGRUNREQUEST']._serialized_start=875
+  _globals['_CLONETRAININGRUNREQUEST']._serialized_end=1152
+  _globals['_LISTTRAININGRUNMETRICSREQUEST']._serialized_start=1154
+  _globals['_LISTTRAININGRUNMETRICSREQUEST']._serialized_end=1260
+  _globals['_LISTTRAININGRUNMETRICSRESPONSE']._serialized_start=1262
+  _globals['_LISTTRAININGRUNMETRICSRESPONSE']._serialized_end=1369
+  _globals['_DELETETRAININGRUNREQUEST']._serialized_start=1371
+  _globals['_DELETETRAININGRUNREQUEST']._serialized_end=1434
+  _globals['_DELETETRAININGRUNRESPONSE']._serialized_start=1436
+  _globals['_DELETETRAININGRUNRESPONSE']._serialized_end=1463
+  _globals['_PLANTRAININGREQUEST']._serialized_start=1465
+  _globals['_PLANTRAININGREQUEST']._serialized_end=1557
+  _globals['_CREATESWEEPREQUEST']._serialized_start=1559
+  _globals['_CREATESWEEPREQUEST']._serialized_end=1675
+  _globals['_GETSWEEPREQUEST']._serialized_start=1677
+  _globals['_GETSWEEPREQUEST']._serialized_end=1708
+  _globals['_LISTSWEEPSREQUEST']._serialized_start=1710
+  _globals['_LISTSWEEPSREQUEST']._serialized_end=1802
+  _globals['_LISTSWEEPSRESPONSE']._serialized_start=1804
+  _globals['_LISTSWEEPSRESPONSE']._serialized_end=1892
+  _globals['_WATCHSWEEPREQUEST']._serialized_start=1894
+  _globals['_WATCHSWEEPREQUEST']._serialized_end=1945
+  _globals['_CANCELSWEEPREQUEST']._serialized_start=1947
+  _globals['_CANCELSWEEPREQUEST']._serialized_end=1981
+  _globals['_RESUMESWEEPREQUEST']._serialized_start=1983
+  _globals['_RESUMESWEEPREQUEST']._serialized_end=2067
+  _globals['_DELETESWEEPREQUEST']._serialized_start=2069
+  _globals['_DELETESWEEPREQUEST']._serialized_end=2126
+  _globals['_DELETESWEEPRESPONSE']._serialized_start=2128
+  _globals['_DELETESWEEPRESPONSE']._serialized_end=2149
+  _globals['_CREATECOMPRESSIONREQUEST']._serialized_start=2152
+  _globals['_CREATECOMPRESSIONREQUEST']._serialized_end=2292
+  _globals['_GETCOMPRESSIONREQUEST']._serialized_start=2294
+  _globals['_GETCOMPRESSIONREQUEST']._serialized_end=2331
+  _globals['_LISTCOMPRESSIONSREQUEST']._serialized_start=2333
+  _globals['_LISTCOMPRESSIONSREQUEST']._serialized_end=2431
+  _globals['_LISTCOMPRESSIONSRESPONSE']._serialized_start=2433
+  _globals['_LISTCOMPRESSIONSRESPONSE']._serialized_end=2539
+  _globals['_WATCHCOMPRESSIONREQUEST']._serialized_start=2541
+  _globals['_WATCHCOMPRESSIONREQUEST']._serialized_end=2598
+  _globals['_CANCELCOMPRESSIONREQUEST']._serialized_start=2600
+  _globals['_CANCELCOMPRESSIONREQUEST']._serialized_end=2640
+  _globals['_DELETECOMPRESSIONREQUEST']._serialized_start=2642
+  _globals['_DELETECOMPRESSIONREQUEST']._serialized_end=2705
+  _globals['_DELETECOMPRESSIONRESPONSE']._serialized_start=2707
+  _globals['_DELETECOMPRESSIONRESPONSE']._serialized_end=2734
+  _globals['_CREATEMODELEXPORTREQUEST']._serialized_start=2737
+  _globals['_CREATEMODELEXPORTREQUEST']._serialized_end=2879
+  _globals['_GETMODELEXPORTREQUEST']._serialized_start=2881
+  _globals['_GETMODELEXPORTREQUEST']._serialized_end=2918
+  _globals['_LISTMODELEXPORTSREQUEST']._serialized_start=2920
+  _globals['_LISTMODELEXPORTSREQUEST']._serialized_end=3018
+  _globals['_LISTMODELEXPORTSRESPONSE']._serialized_start=3020
+  _globals['_LISTMODELEXPORTSRESPONSE']._serialized_end=3127
+  _globals['_WATCHMODELEXPORTREQUEST']._serialized_start=3129
+  _globals['_WATCHMODELEXPORTREQUEST']._serialized_end=3186
+  _globals['_CANCELMODELEXPORTREQUEST']._serialized_start=3188
+  _globals['_CANCELMODELEXPORTREQUEST']._serialized_end=3228
+  _globals['_DELETEMODELEXPORTREQUEST']._serialized_start=3230
+  _globals['_DELETEMODELEXPORTREQUEST']._serialized_end=3293
+  _globals['_DELETEMODELEXPORTRESPONSE']._serialized_start=3295
+  _globals['_DELETEMODELEXPORTRESPONSE']._serialized_end=3322
+  _globals['_TRAININGSERVICE']._serialized_start=3325
+  _globals['_TRAININGSERVICE']._serialized_end=7960
 # @@protoc_insertion_point(module_scope)

@@ -7,6 +7,8 @@ from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
+from ratoon.training.v1 import compression_pb2 as _compression_pb2
+from ratoon.training.v1 import model_export_pb2 as _model_export_pb2
 from ratoon.training.v1 import sweep_pb2 as _sweep_pb2
 from ratoon.training.v1 import training_run_pb2 as _training_run_pb2
 import builtins as _builtins
@@ -695,3 +697,441 @@ class DeleteSweepResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___DeleteSweepResponse: _TypeAlias = DeleteSweepResponse  # noqa: Y015
+
+@_typing.final
+class CreateCompressionRequest(_message.Message):
+    """Request of `CreateCompression`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PARENT_FIELD_NUMBER: _builtins.int
+    COMPRESSION_ID_FIELD_NUMBER: _builtins.int
+    COMPRESSION_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    parent: _builtins.str
+    """Resource name of the project: `projects/{project}`."""
+    compression_id: _builtins.str
+    """Last segment of the resource name: 1 to 63 characters of `a-z`, `0-9`, `-` and `.`; the first and the last one are
+    a letter or a digit. Empty: the server generates a UUIDv7.
+    """
+    request_id: _builtins.str
+    """Makes a retry safe: the identical request with the same ID returns the resource that it created first. A different
+    request with the same ID is refused. At most 256 characters.
+    """
+    @_builtins.property
+    def compression(self) -> _compression_pb2.Compression:
+        """The compression to create. Fields that the server sets are ignored."""
+
+    def __init__(
+        self,
+        *,
+        parent: _builtins.str = ...,
+        compression_id: _builtins.str = ...,
+        compression: _compression_pb2.Compression | None = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["compression", b"compression"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["compression", b"compression", "compression_id", b"compression_id", "parent", b"parent", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CreateCompressionRequest: _TypeAlias = CreateCompressionRequest  # noqa: Y015
+
+@_typing.final
+class GetCompressionRequest(_message.Message):
+    """Request of `GetCompression`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Resource name of the compression: `projects/{project}/compressions/{compression}`."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetCompressionRequest: _TypeAlias = GetCompressionRequest  # noqa: Y015
+
+@_typing.final
+class ListCompressionsRequest(_message.Message):
+    """Request of `ListCompressions`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PARENT_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    ORDER_BY_FIELD_NUMBER: _builtins.int
+    parent: _builtins.str
+    """Resource name of the project: `projects/{project}`."""
+    page_size: _builtins.int
+    """Maximum number of items to return. 0: 100. Values above 1000 are reduced to 1000; negative values are refused. A
+    page may hold fewer items.
+    """
+    page_token: _builtins.str
+    """`next_page_token` of the previous page. Empty: the first page. The token of another listing is refused."""
+    order_by: _builtins.str
+    """Order of the items: `create_time` (default) or `create_time desc`. The token of another order is refused."""
+    def __init__(
+        self,
+        *,
+        parent: _builtins.str = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+        order_by: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["order_by", b"order_by", "page_size", b"page_size", "page_token", b"page_token", "parent", b"parent"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListCompressionsRequest: _TypeAlias = ListCompressionsRequest  # noqa: Y015
+
+@_typing.final
+class ListCompressionsResponse(_message.Message):
+    """One page of compressions."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COMPRESSIONS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Token of the next page. Empty on the last page."""
+    @_builtins.property
+    def compressions(self) -> _containers.RepeatedCompositeFieldContainer[_compression_pb2.Compression]:
+        """The compressions of this page."""
+
+    def __init__(
+        self,
+        *,
+        compressions: _abc.Iterable[_compression_pb2.Compression] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["compressions", b"compressions", "next_page_token", b"next_page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListCompressionsResponse: _TypeAlias = ListCompressionsResponse  # noqa: Y015
+
+@_typing.final
+class WatchCompressionRequest(_message.Message):
+    """Request of `WatchCompression`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Resource name of the compression: `projects/{project}/compressions/{compression}`."""
+    revision: _builtins.int
+    """Send only states with a higher revision, for example than the last one that was received; no revision is too old.
+    0: start with the current state.
+    """
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        revision: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "revision", b"revision"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WatchCompressionRequest: _TypeAlias = WatchCompressionRequest  # noqa: Y015
+
+@_typing.final
+class CancelCompressionRequest(_message.Message):
+    """Request of `CancelCompression`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Resource name of the compression: `projects/{project}/compressions/{compression}`."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CancelCompressionRequest: _TypeAlias = CancelCompressionRequest  # noqa: Y015
+
+@_typing.final
+class DeleteCompressionRequest(_message.Message):
+    """Request of `DeleteCompression`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    ALLOW_MISSING_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Resource name of the compression: `projects/{project}/compressions/{compression}`."""
+    allow_missing: _builtins.bool
+    """If true, the deletion of a compression that does not exist succeeds, so that a retry does."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        allow_missing: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["allow_missing", b"allow_missing", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteCompressionRequest: _TypeAlias = DeleteCompressionRequest  # noqa: Y015
+
+@_typing.final
+class DeleteCompressionResponse(_message.Message):
+    """Empty response of `DeleteCompression`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteCompressionResponse: _TypeAlias = DeleteCompressionResponse  # noqa: Y015
+
+@_typing.final
+class CreateModelExportRequest(_message.Message):
+    """Request of `CreateModelExport`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PARENT_FIELD_NUMBER: _builtins.int
+    MODEL_EXPORT_ID_FIELD_NUMBER: _builtins.int
+    MODEL_EXPORT_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    parent: _builtins.str
+    """Resource name of the project: `projects/{project}`."""
+    model_export_id: _builtins.str
+    """Last segment of the resource name: 1 to 63 characters of `a-z`, `0-9`, `-` and `.`; the first and the last one are
+    a letter or a digit. Empty: the server generates a UUIDv7.
+    """
+    request_id: _builtins.str
+    """Makes a retry safe: the identical request with the same ID returns the resource that it created first. A different
+    request with the same ID is refused. At most 256 characters.
+    """
+    @_builtins.property
+    def model_export(self) -> _model_export_pb2.ModelExport:
+        """The export to create. Only `source_digest`, `source_version`, `format` and `gguf_type` are read."""
+
+    def __init__(
+        self,
+        *,
+        parent: _builtins.str = ...,
+        model_export_id: _builtins.str = ...,
+        model_export: _model_export_pb2.ModelExport | None = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["model_export", b"model_export"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["model_export", b"model_export", "model_export_id", b"model_export_id", "parent", b"parent", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CreateModelExportRequest: _TypeAlias = CreateModelExportRequest  # noqa: Y015
+
+@_typing.final
+class GetModelExportRequest(_message.Message):
+    """Request of `GetModelExport`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Resource name of the export: `projects/{project}/modelExports/{model_export}`."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetModelExportRequest: _TypeAlias = GetModelExportRequest  # noqa: Y015
+
+@_typing.final
+class ListModelExportsRequest(_message.Message):
+    """Request of `ListModelExports`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PARENT_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    ORDER_BY_FIELD_NUMBER: _builtins.int
+    parent: _builtins.str
+    """Resource name of the project: `projects/{project}`."""
+    page_size: _builtins.int
+    """Maximum number of items to return. 0: 100. Values above 1000 are reduced to 1000; negative values are refused. A
+    page may hold fewer items.
+    """
+    page_token: _builtins.str
+    """`next_page_token` of the previous page. Empty: the first page. The token of another listing is refused."""
+    order_by: _builtins.str
+    """Order of the items: `create_time` (default) or `create_time desc`. The token of another order is refused."""
+    def __init__(
+        self,
+        *,
+        parent: _builtins.str = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+        order_by: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["order_by", b"order_by", "page_size", b"page_size", "page_token", b"page_token", "parent", b"parent"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListModelExportsRequest: _TypeAlias = ListModelExportsRequest  # noqa: Y015
+
+@_typing.final
+class ListModelExportsResponse(_message.Message):
+    """One page of model exports."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MODEL_EXPORTS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Token of the next page. Empty on the last page."""
+    @_builtins.property
+    def model_exports(self) -> _containers.RepeatedCompositeFieldContainer[_model_export_pb2.ModelExport]:
+        """The model exports of this page."""
+
+    def __init__(
+        self,
+        *,
+        model_exports: _abc.Iterable[_model_export_pb2.ModelExport] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["model_exports", b"model_exports", "next_page_token", b"next_page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListModelExportsResponse: _TypeAlias = ListModelExportsResponse  # noqa: Y015
+
+@_typing.final
+class WatchModelExportRequest(_message.Message):
+    """Request of `WatchModelExport`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Resource name of the export: `projects/{project}/modelExports/{model_export}`."""
+    revision: _builtins.int
+    """Send only states with a higher revision, for example than the last one that was received; no revision is too old.
+    0: start with the current state.
+    """
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        revision: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "revision", b"revision"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WatchModelExportRequest: _TypeAlias = WatchModelExportRequest  # noqa: Y015
+
+@_typing.final
+class CancelModelExportRequest(_message.Message):
+    """Request of `CancelModelExport`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Resource name of the export: `projects/{project}/modelExports/{model_export}`."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CancelModelExportRequest: _TypeAlias = CancelModelExportRequest  # noqa: Y015
+
+@_typing.final
+class DeleteModelExportRequest(_message.Message):
+    """Request of `DeleteModelExport`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    ALLOW_MISSING_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Resource name of the export: `projects/{project}/modelExports/{model_export}`."""
+    allow_missing: _builtins.bool
+    """If true, the deletion of an export that does not exist succeeds, so that a retry does."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        allow_missing: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["allow_missing", b"allow_missing", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteModelExportRequest: _TypeAlias = DeleteModelExportRequest  # noqa: Y015
+
+@_typing.final
+class DeleteModelExportResponse(_message.Message):
+    """Empty response of `DeleteModelExport`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteModelExportResponse: _TypeAlias = DeleteModelExportResponse  # noqa: Y015

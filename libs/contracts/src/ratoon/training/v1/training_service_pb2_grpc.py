@@ -3,6 +3,8 @@
 import grpc
 import warnings
 
+from ratoon.training.v1 import compression_pb2 as ratoon_dot_training_dot_v1_dot_compression__pb2
+from ratoon.training.v1 import model_export_pb2 as ratoon_dot_training_dot_v1_dot_model__export__pb2
 from ratoon.training.v1 import sweep_pb2 as ratoon_dot_training_dot_v1_dot_sweep__pb2
 from ratoon.training.v1 import training_run_pb2 as ratoon_dot_training_dot_v1_dot_training__run__pb2
 from ratoon.training.v1 import training_service_pb2 as ratoon_dot_training_dot_v1_dot_training__service__pb2
@@ -126,6 +128,66 @@ class TrainingServiceStub:
                 '/ratoon.training.v1.TrainingService/DeleteSweep',
                 request_serializer=ratoon_dot_training_dot_v1_dot_training__service__pb2.DeleteSweepRequest.SerializeToString,
                 response_deserializer=ratoon_dot_training_dot_v1_dot_training__service__pb2.DeleteSweepResponse.FromString,
+                _registered_method=True)
+        self.CreateCompression = channel.unary_unary(
+                '/ratoon.training.v1.TrainingService/CreateCompression',
+                request_serializer=ratoon_dot_training_dot_v1_dot_training__service__pb2.CreateCompressionRequest.SerializeToString,
+                response_deserializer=ratoon_dot_training_dot_v1_dot_compression__pb2.Compression.FromString,
+                _registered_method=True)
+        self.GetCompression = channel.unary_unary(
+                '/ratoon.training.v1.TrainingService/GetCompression',
+                request_serializer=ratoon_dot_training_dot_v1_dot_training__service__pb2.GetCompressionRequest.SerializeToString,
+                response_deserializer=ratoon_dot_training_dot_v1_dot_compression__pb2.Compression.FromString,
+                _registered_method=True)
+        self.ListCompressions = channel.unary_unary(
+                '/ratoon.training.v1.TrainingService/ListCompressions',
+                request_serializer=ratoon_dot_training_dot_v1_dot_training__service__pb2.ListCompressionsRequest.SerializeToString,
+                response_deserializer=ratoon_dot_training_dot_v1_dot_training__service__pb2.ListCompressionsResponse.FromString,
+                _registered_method=True)
+        self.WatchCompression = channel.unary_stream(
+                '/ratoon.training.v1.TrainingService/WatchCompression',
+                request_serializer=ratoon_dot_training_dot_v1_dot_training__service__pb2.WatchCompressionRequest.SerializeToString,
+                response_deserializer=ratoon_dot_training_dot_v1_dot_compression__pb2.Compression.FromString,
+                _registered_method=True)
+        self.CancelCompression = channel.unary_unary(
+                '/ratoon.training.v1.TrainingService/CancelCompression',
+                request_serializer=ratoon_dot_training_dot_v1_dot_training__service__pb2.CancelCompressionRequest.SerializeToString,
+                response_deserializer=ratoon_dot_training_dot_v1_dot_compression__pb2.Compression.FromString,
+                _registered_method=True)
+        self.DeleteCompression = channel.unary_unary(
+                '/ratoon.training.v1.TrainingService/DeleteCompression',
+                request_serializer=ratoon_dot_training_dot_v1_dot_training__service__pb2.DeleteCompressionRequest.SerializeToString,
+                response_deserializer=ratoon_dot_training_dot_v1_dot_training__service__pb2.DeleteCompressionResponse.FromString,
+                _registered_method=True)
+        self.CreateModelExport = channel.unary_unary(
+                '/ratoon.training.v1.TrainingService/CreateModelExport',
+                request_serializer=ratoon_dot_training_dot_v1_dot_training__service__pb2.CreateModelExportRequest.SerializeToString,
+                response_deserializer=ratoon_dot_training_dot_v1_dot_model__export__pb2.ModelExport.FromString,
+                _registered_method=True)
+        self.GetModelExport = channel.unary_unary(
+                '/ratoon.training.v1.TrainingService/GetModelExport',
+                request_serializer=ratoon_dot_training_dot_v1_dot_training__service__pb2.GetModelExportRequest.SerializeToString,
+                response_deserializer=ratoon_dot_training_dot_v1_dot_model__export__pb2.ModelExport.FromString,
+                _registered_method=True)
+        self.ListModelExports = channel.unary_unary(
+                '/ratoon.training.v1.TrainingService/ListModelExports',
+                request_serializer=ratoon_dot_training_dot_v1_dot_training__service__pb2.ListModelExportsRequest.SerializeToString,
+                response_deserializer=ratoon_dot_training_dot_v1_dot_training__service__pb2.ListModelExportsResponse.FromString,
+                _registered_method=True)
+        self.WatchModelExport = channel.unary_stream(
+                '/ratoon.training.v1.TrainingService/WatchModelExport',
+                request_serializer=ratoon_dot_training_dot_v1_dot_training__service__pb2.WatchModelExportRequest.SerializeToString,
+                response_deserializer=ratoon_dot_training_dot_v1_dot_model__export__pb2.ModelExport.FromString,
+                _registered_method=True)
+        self.CancelModelExport = channel.unary_unary(
+                '/ratoon.training.v1.TrainingService/CancelModelExport',
+                request_serializer=ratoon_dot_training_dot_v1_dot_training__service__pb2.CancelModelExportRequest.SerializeToString,
+                response_deserializer=ratoon_dot_training_dot_v1_dot_model__export__pb2.ModelExport.FromString,
+                _registered_method=True)
+        self.DeleteModelExport = channel.unary_unary(
+                '/ratoon.training.v1.TrainingService/DeleteModelExport',
+                request_serializer=ratoon_dot_training_dot_v1_dot_training__service__pb2.DeleteModelExportRequest.SerializeToString,
+                response_deserializer=ratoon_dot_training_dot_v1_dot_training__service__pb2.DeleteModelExportResponse.FromString,
                 _registered_method=True)
 
 
@@ -274,6 +336,97 @@ class TrainingServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CreateCompression(self, request, context):
+        """Compress a model. Refused: a source that is no language model (`BAD_BASE_MODEL`, or the reason of the inspection), a
+        method that cannot be done (`BAD_COMPRESSION`; the error names the field), and a part with erased records
+        (`ARTIFACT_ERASED`).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetCompression(self, request, context):
+        """Return one compression with its measurements.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListCompressions(self, request, context):
+        """List the compressions of a project, oldest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def WatchCompression(self, request, context):
+        """Stream a compression: its current state, then each change. States between two reads may be skipped. The stream ends
+        after a final state.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CancelCompression(self, request, context):
+        """Request the cancellation of a compression. One that has ended is returned unchanged.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteCompression(self, request, context):
+        """Delete a compression that has ended. A version that was made of its result stays. Refused while it is in progress
+        (`IN_USE`).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CreateModelExport(self, request, context):
+        """Export a model as files for another program, and compare them with it. Refused: a source that is no language model
+        (`BAD_BASE_MODEL`, or the reason of the inspection), and a format that does not fit it (`BAD_MODEL_EXPORT`; the error
+        names the field). An export fails with `EXPORTER_MISSING` where the package of its format is not installed.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetModelExport(self, request, context):
+        """Return one export with its files.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListModelExports(self, request, context):
+        """List the model exports of a project, oldest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def WatchModelExport(self, request, context):
+        """Stream an export: its current state, then each change. States between two reads may be skipped. The stream ends
+        after a final state.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CancelModelExport(self, request, context):
+        """Request the cancellation of an export. One that has ended is returned unchanged.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteModelExport(self, request, context):
+        """Delete an export that has ended. Its files are collected as garbage. Refused while it is in progress (`IN_USE`).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_TrainingServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -366,6 +519,66 @@ def add_TrainingServiceServicer_to_server(servicer, server):
                     servicer.DeleteSweep,
                     request_deserializer=ratoon_dot_training_dot_v1_dot_training__service__pb2.DeleteSweepRequest.FromString,
                     response_serializer=ratoon_dot_training_dot_v1_dot_training__service__pb2.DeleteSweepResponse.SerializeToString,
+            ),
+            'CreateCompression': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateCompression,
+                    request_deserializer=ratoon_dot_training_dot_v1_dot_training__service__pb2.CreateCompressionRequest.FromString,
+                    response_serializer=ratoon_dot_training_dot_v1_dot_compression__pb2.Compression.SerializeToString,
+            ),
+            'GetCompression': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetCompression,
+                    request_deserializer=ratoon_dot_training_dot_v1_dot_training__service__pb2.GetCompressionRequest.FromString,
+                    response_serializer=ratoon_dot_training_dot_v1_dot_compression__pb2.Compression.SerializeToString,
+            ),
+            'ListCompressions': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListCompressions,
+                    request_deserializer=ratoon_dot_training_dot_v1_dot_training__service__pb2.ListCompressionsRequest.FromString,
+                    response_serializer=ratoon_dot_training_dot_v1_dot_training__service__pb2.ListCompressionsResponse.SerializeToString,
+            ),
+            'WatchCompression': grpc.unary_stream_rpc_method_handler(
+                    servicer.WatchCompression,
+                    request_deserializer=ratoon_dot_training_dot_v1_dot_training__service__pb2.WatchCompressionRequest.FromString,
+                    response_serializer=ratoon_dot_training_dot_v1_dot_compression__pb2.Compression.SerializeToString,
+            ),
+            'CancelCompression': grpc.unary_unary_rpc_method_handler(
+                    servicer.CancelCompression,
+                    request_deserializer=ratoon_dot_training_dot_v1_dot_training__service__pb2.CancelCompressionRequest.FromString,
+                    response_serializer=ratoon_dot_training_dot_v1_dot_compression__pb2.Compression.SerializeToString,
+            ),
+            'DeleteCompression': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteCompression,
+                    request_deserializer=ratoon_dot_training_dot_v1_dot_training__service__pb2.DeleteCompressionRequest.FromString,
+                    response_serializer=ratoon_dot_training_dot_v1_dot_training__service__pb2.DeleteCompressionResponse.SerializeToString,
+            ),
+            'CreateModelExport': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateModelExport,
+                    request_deserializer=ratoon_dot_training_dot_v1_dot_training__service__pb2.CreateModelExportRequest.FromString,
+                    response_serializer=ratoon_dot_training_dot_v1_dot_model__export__pb2.ModelExport.SerializeToString,
+            ),
+            'GetModelExport': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetModelExport,
+                    request_deserializer=ratoon_dot_training_dot_v1_dot_training__service__pb2.GetModelExportRequest.FromString,
+                    response_serializer=ratoon_dot_training_dot_v1_dot_model__export__pb2.ModelExport.SerializeToString,
+            ),
+            'ListModelExports': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListModelExports,
+                    request_deserializer=ratoon_dot_training_dot_v1_dot_training__service__pb2.ListModelExportsRequest.FromString,
+                    response_serializer=ratoon_dot_training_dot_v1_dot_training__service__pb2.ListModelExportsResponse.SerializeToString,
+            ),
+            'WatchModelExport': grpc.unary_stream_rpc_method_handler(
+                    servicer.WatchModelExport,
+                    request_deserializer=ratoon_dot_training_dot_v1_dot_training__service__pb2.WatchModelExportRequest.FromString,
+                    response_serializer=ratoon_dot_training_dot_v1_dot_model__export__pb2.ModelExport.SerializeToString,
+            ),
+            'CancelModelExport': grpc.unary_unary_rpc_method_handler(
+                    servicer.CancelModelExport,
+                    request_deserializer=ratoon_dot_training_dot_v1_dot_training__service__pb2.CancelModelExportRequest.FromString,
+                    response_serializer=ratoon_dot_training_dot_v1_dot_model__export__pb2.ModelExport.SerializeToString,
+            ),
+            'DeleteModelExport': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteModelExport,
+                    request_deserializer=ratoon_dot_training_dot_v1_dot_training__service__pb2.DeleteModelExportRequest.FromString,
+                    response_serializer=ratoon_dot_training_dot_v1_dot_training__service__pb2.DeleteModelExportResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -855,6 +1068,330 @@ class TrainingService:
             '/ratoon.training.v1.TrainingService/DeleteSweep',
             ratoon_dot_training_dot_v1_dot_training__service__pb2.DeleteSweepRequest.SerializeToString,
             ratoon_dot_training_dot_v1_dot_training__service__pb2.DeleteSweepResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateCompression(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ratoon.training.v1.TrainingService/CreateCompression',
+            ratoon_dot_training_dot_v1_dot_training__service__pb2.CreateCompressionRequest.SerializeToString,
+            ratoon_dot_training_dot_v1_dot_compression__pb2.Compression.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetCompression(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ratoon.training.v1.TrainingService/GetCompression',
+            ratoon_dot_training_dot_v1_dot_training__service__pb2.GetCompressionRequest.SerializeToString,
+            ratoon_dot_training_dot_v1_dot_compression__pb2.Compression.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListCompressions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ratoon.training.v1.TrainingService/ListCompressions',
+            ratoon_dot_training_dot_v1_dot_training__service__pb2.ListCompressionsRequest.SerializeToString,
+            ratoon_dot_training_dot_v1_dot_training__service__pb2.ListCompressionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WatchCompression(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/ratoon.training.v1.TrainingService/WatchCompression',
+            ratoon_dot_training_dot_v1_dot_training__service__pb2.WatchCompressionRequest.SerializeToString,
+            ratoon_dot_training_dot_v1_dot_compression__pb2.Compression.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CancelCompression(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ratoon.training.v1.TrainingService/CancelCompression',
+            ratoon_dot_training_dot_v1_dot_training__service__pb2.CancelCompressionRequest.SerializeToString,
+            ratoon_dot_training_dot_v1_dot_compression__pb2.Compression.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteCompression(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ratoon.training.v1.TrainingService/DeleteCompression',
+            ratoon_dot_training_dot_v1_dot_training__service__pb2.DeleteCompressionRequest.SerializeToString,
+            ratoon_dot_training_dot_v1_dot_training__service__pb2.DeleteCompressionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateModelExport(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ratoon.training.v1.TrainingService/CreateModelExport',
+            ratoon_dot_training_dot_v1_dot_training__service__pb2.CreateModelExportRequest.SerializeToString,
+            ratoon_dot_training_dot_v1_dot_model__export__pb2.ModelExport.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetModelExport(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ratoon.training.v1.TrainingService/GetModelExport',
+            ratoon_dot_training_dot_v1_dot_training__service__pb2.GetModelExportRequest.SerializeToString,
+            ratoon_dot_training_dot_v1_dot_model__export__pb2.ModelExport.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListModelExports(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ratoon.training.v1.TrainingService/ListModelExports',
+            ratoon_dot_training_dot_v1_dot_training__service__pb2.ListModelExportsRequest.SerializeToString,
+            ratoon_dot_training_dot_v1_dot_training__service__pb2.ListModelExportsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WatchModelExport(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/ratoon.training.v1.TrainingService/WatchModelExport',
+            ratoon_dot_training_dot_v1_dot_training__service__pb2.WatchModelExportRequest.SerializeToString,
+            ratoon_dot_training_dot_v1_dot_model__export__pb2.ModelExport.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CancelModelExport(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ratoon.training.v1.TrainingService/CancelModelExport',
+            ratoon_dot_training_dot_v1_dot_training__service__pb2.CancelModelExportRequest.SerializeToString,
+            ratoon_dot_training_dot_v1_dot_model__export__pb2.ModelExport.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteModelExport(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ratoon.training.v1.TrainingService/DeleteModelExport',
+            ratoon_dot_training_dot_v1_dot_training__service__pb2.DeleteModelExportRequest.SerializeToString,
+            ratoon_dot_training_dot_v1_dot_training__service__pb2.DeleteModelExportResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -5,6 +5,8 @@ isort:skip_file
 
 from collections import abc as _abc
 from grpc import aio as _aio
+from ratoon.training.v1 import compression_pb2 as _compression_pb2
+from ratoon.training.v1 import model_export_pb2 as _model_export_pb2
 from ratoon.training.v1 import sweep_pb2 as _sweep_pb2
 from ratoon.training.v1 import training_run_pb2 as _training_run_pb2
 from ratoon.training.v1 import training_service_pb2 as _training_service_pb2
@@ -97,6 +99,42 @@ class TrainingServiceStub:
     """
     DeleteSweep: _grpc.UnaryUnaryMultiCallable[_training_service_pb2.DeleteSweepRequest, _training_service_pb2.DeleteSweepResponse]
     """Delete a sweep that has ended. Its training runs stay. Refused while it is in progress (`IN_USE`)."""
+    CreateCompression: _grpc.UnaryUnaryMultiCallable[_training_service_pb2.CreateCompressionRequest, _compression_pb2.Compression]
+    """Compress a model. Refused: a source that is no language model (`BAD_BASE_MODEL`, or the reason of the inspection), a
+    method that cannot be done (`BAD_COMPRESSION`; the error names the field), and a part with erased records
+    (`ARTIFACT_ERASED`).
+    """
+    GetCompression: _grpc.UnaryUnaryMultiCallable[_training_service_pb2.GetCompressionRequest, _compression_pb2.Compression]
+    """Return one compression with its measurements."""
+    ListCompressions: _grpc.UnaryUnaryMultiCallable[_training_service_pb2.ListCompressionsRequest, _training_service_pb2.ListCompressionsResponse]
+    """List the compressions of a project, oldest first."""
+    WatchCompression: _grpc.UnaryStreamMultiCallable[_training_service_pb2.WatchCompressionRequest, _compression_pb2.Compression]
+    """Stream a compression: its current state, then each change. States between two reads may be skipped. The stream ends
+    after a final state.
+    """
+    CancelCompression: _grpc.UnaryUnaryMultiCallable[_training_service_pb2.CancelCompressionRequest, _compression_pb2.Compression]
+    """Request the cancellation of a compression. One that has ended is returned unchanged."""
+    DeleteCompression: _grpc.UnaryUnaryMultiCallable[_training_service_pb2.DeleteCompressionRequest, _training_service_pb2.DeleteCompressionResponse]
+    """Delete a compression that has ended. A version that was made of its result stays. Refused while it is in progress
+    (`IN_USE`).
+    """
+    CreateModelExport: _grpc.UnaryUnaryMultiCallable[_training_service_pb2.CreateModelExportRequest, _model_export_pb2.ModelExport]
+    """Export a model as files for another program, and compare them with it. Refused: a source that is no language model
+    (`BAD_BASE_MODEL`, or the reason of the inspection), and a format that does not fit it (`BAD_MODEL_EXPORT`; the error
+    names the field). An export fails with `EXPORTER_MISSING` where the package of its format is not installed.
+    """
+    GetModelExport: _grpc.UnaryUnaryMultiCallable[_training_service_pb2.GetModelExportRequest, _model_export_pb2.ModelExport]
+    """Return one export with its files."""
+    ListModelExports: _grpc.UnaryUnaryMultiCallable[_training_service_pb2.ListModelExportsRequest, _training_service_pb2.ListModelExportsResponse]
+    """List the model exports of a project, oldest first."""
+    WatchModelExport: _grpc.UnaryStreamMultiCallable[_training_service_pb2.WatchModelExportRequest, _model_export_pb2.ModelExport]
+    """Stream an export: its current state, then each change. States between two reads may be skipped. The stream ends
+    after a final state.
+    """
+    CancelModelExport: _grpc.UnaryUnaryMultiCallable[_training_service_pb2.CancelModelExportRequest, _model_export_pb2.ModelExport]
+    """Request the cancellation of an export. One that has ended is returned unchanged."""
+    DeleteModelExport: _grpc.UnaryUnaryMultiCallable[_training_service_pb2.DeleteModelExportRequest, _training_service_pb2.DeleteModelExportResponse]
+    """Delete an export that has ended. Its files are collected as garbage. Refused while it is in progress (`IN_USE`)."""
 
 @_typing.type_check_only
 class TrainingServiceAsyncStub(TrainingServiceStub):
@@ -165,6 +203,42 @@ class TrainingServiceAsyncStub(TrainingServiceStub):
     """
     DeleteSweep: _aio.UnaryUnaryMultiCallable[_training_service_pb2.DeleteSweepRequest, _training_service_pb2.DeleteSweepResponse]  # type: ignore[assignment]
     """Delete a sweep that has ended. Its training runs stay. Refused while it is in progress (`IN_USE`)."""
+    CreateCompression: _aio.UnaryUnaryMultiCallable[_training_service_pb2.CreateCompressionRequest, _compression_pb2.Compression]  # type: ignore[assignment]
+    """Compress a model. Refused: a source that is no language model (`BAD_BASE_MODEL`, or the reason of the inspection), a
+    method that cannot be done (`BAD_COMPRESSION`; the error names the field), and a part with erased records
+    (`ARTIFACT_ERASED`).
+    """
+    GetCompression: _aio.UnaryUnaryMultiCallable[_training_service_pb2.GetCompressionRequest, _compression_pb2.Compression]  # type: ignore[assignment]
+    """Return one compression with its measurements."""
+    ListCompressions: _aio.UnaryUnaryMultiCallable[_training_service_pb2.ListCompressionsRequest, _training_service_pb2.ListCompressionsResponse]  # type: ignore[assignment]
+    """List the compressions of a project, oldest first."""
+    WatchCompression: _aio.UnaryStreamMultiCallable[_training_service_pb2.WatchCompressionRequest, _compression_pb2.Compression]  # type: ignore[assignment]
+    """Stream a compression: its current state, then each change. States between two reads may be skipped. The stream ends
+    after a final state.
+    """
+    CancelCompression: _aio.UnaryUnaryMultiCallable[_training_service_pb2.CancelCompressionRequest, _compression_pb2.Compression]  # type: ignore[assignment]
+    """Request the cancellation of a compression. One that has ended is returned unchanged."""
+    DeleteCompression: _aio.UnaryUnaryMultiCallable[_training_service_pb2.DeleteCompressionRequest, _training_service_pb2.DeleteCompressionResponse]  # type: ignore[assignment]
+    """Delete a compression that has ended. A version that was made of its result stays. Refused while it is in progress
+    (`IN_USE`).
+    """
+    CreateModelExport: _aio.UnaryUnaryMultiCallable[_training_service_pb2.CreateModelExportRequest, _model_export_pb2.ModelExport]  # type: ignore[assignment]
+    """Export a model as files for another program, and compare them with it. Refused: a source that is no language model
+    (`BAD_BASE_MODEL`, or the reason of the inspection), and a format that does not fit it (`BAD_MODEL_EXPORT`; the error
+    names the field). An export fails with `EXPORTER_MISSING` where the package of its format is not installed.
+    """
+    GetModelExport: _aio.UnaryUnaryMultiCallable[_training_service_pb2.GetModelExportRequest, _model_export_pb2.ModelExport]  # type: ignore[assignment]
+    """Return one export with its files."""
+    ListModelExports: _aio.UnaryUnaryMultiCallable[_training_service_pb2.ListModelExportsRequest, _training_service_pb2.ListModelExportsResponse]  # type: ignore[assignment]
+    """List the model exports of a project, oldest first."""
+    WatchModelExport: _aio.UnaryStreamMultiCallable[_training_service_pb2.WatchModelExportRequest, _model_export_pb2.ModelExport]  # type: ignore[assignment]
+    """Stream an export: its current state, then each change. States between two reads may be skipped. The stream ends
+    after a final state.
+    """
+    CancelModelExport: _aio.UnaryUnaryMultiCallable[_training_service_pb2.CancelModelExportRequest, _model_export_pb2.ModelExport]  # type: ignore[assignment]
+    """Request the cancellation of an export. One that has ended is returned unchanged."""
+    DeleteModelExport: _aio.UnaryUnaryMultiCallable[_training_service_pb2.DeleteModelExportRequest, _training_service_pb2.DeleteModelExportResponse]  # type: ignore[assignment]
+    """Delete an export that has ended. Its files are collected as garbage. Refused while it is in progress (`IN_USE`)."""
 
 class TrainingServiceServicer(metaclass=_abc_1.ABCMeta):
     """Training runs and their resource requirements."""
@@ -338,5 +412,113 @@ class TrainingServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_training_service_pb2.DeleteSweepResponse, _abc.Awaitable[_training_service_pb2.DeleteSweepResponse]]:
         """Delete a sweep that has ended. Its training runs stay. Refused while it is in progress (`IN_USE`)."""
+
+    @_abc_1.abstractmethod
+    def CreateCompression(
+        self,
+        request: _training_service_pb2.CreateCompressionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_compression_pb2.Compression, _abc.Awaitable[_compression_pb2.Compression]]:
+        """Compress a model. Refused: a source that is no language model (`BAD_BASE_MODEL`, or the reason of the inspection), a
+        method that cannot be done (`BAD_COMPRESSION`; the error names the field), and a part with erased records
+        (`ARTIFACT_ERASED`).
+        """
+
+    @_abc_1.abstractmethod
+    def GetCompression(
+        self,
+        request: _training_service_pb2.GetCompressionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_compression_pb2.Compression, _abc.Awaitable[_compression_pb2.Compression]]:
+        """Return one compression with its measurements."""
+
+    @_abc_1.abstractmethod
+    def ListCompressions(
+        self,
+        request: _training_service_pb2.ListCompressionsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_training_service_pb2.ListCompressionsResponse, _abc.Awaitable[_training_service_pb2.ListCompressionsResponse]]:
+        """List the compressions of a project, oldest first."""
+
+    @_abc_1.abstractmethod
+    def WatchCompression(
+        self,
+        request: _training_service_pb2.WatchCompressionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_compression_pb2.Compression], _abc.AsyncIterator[_compression_pb2.Compression]]:
+        """Stream a compression: its current state, then each change. States between two reads may be skipped. The stream ends
+        after a final state.
+        """
+
+    @_abc_1.abstractmethod
+    def CancelCompression(
+        self,
+        request: _training_service_pb2.CancelCompressionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_compression_pb2.Compression, _abc.Awaitable[_compression_pb2.Compression]]:
+        """Request the cancellation of a compression. One that has ended is returned unchanged."""
+
+    @_abc_1.abstractmethod
+    def DeleteCompression(
+        self,
+        request: _training_service_pb2.DeleteCompressionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_training_service_pb2.DeleteCompressionResponse, _abc.Awaitable[_training_service_pb2.DeleteCompressionResponse]]:
+        """Delete a compression that has ended. A version that was made of its result stays. Refused while it is in progress
+        (`IN_USE`).
+        """
+
+    @_abc_1.abstractmethod
+    def CreateModelExport(
+        self,
+        request: _training_service_pb2.CreateModelExportRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_model_export_pb2.ModelExport, _abc.Awaitable[_model_export_pb2.ModelExport]]:
+        """Export a model as files for another program, and compare them with it. Refused: a source that is no language model
+        (`BAD_BASE_MODEL`, or the reason of the inspection), and a format that does not fit it (`BAD_MODEL_EXPORT`; the error
+        names the field). An export fails with `EXPORTER_MISSING` where the package of its format is not installed.
+        """
+
+    @_abc_1.abstractmethod
+    def GetModelExport(
+        self,
+        request: _training_service_pb2.GetModelExportRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_model_export_pb2.ModelExport, _abc.Awaitable[_model_export_pb2.ModelExport]]:
+        """Return one export with its files."""
+
+    @_abc_1.abstractmethod
+    def ListModelExports(
+        self,
+        request: _training_service_pb2.ListModelExportsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_training_service_pb2.ListModelExportsResponse, _abc.Awaitable[_training_service_pb2.ListModelExportsResponse]]:
+        """List the model exports of a project, oldest first."""
+
+    @_abc_1.abstractmethod
+    def WatchModelExport(
+        self,
+        request: _training_service_pb2.WatchModelExportRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_model_export_pb2.ModelExport], _abc.AsyncIterator[_model_export_pb2.ModelExport]]:
+        """Stream an export: its current state, then each change. States between two reads may be skipped. The stream ends
+        after a final state.
+        """
+
+    @_abc_1.abstractmethod
+    def CancelModelExport(
+        self,
+        request: _training_service_pb2.CancelModelExportRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_model_export_pb2.ModelExport, _abc.Awaitable[_model_export_pb2.ModelExport]]:
+        """Request the cancellation of an export. One that has ended is returned unchanged."""
+
+    @_abc_1.abstractmethod
+    def DeleteModelExport(
+        self,
+        request: _training_service_pb2.DeleteModelExportRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_training_service_pb2.DeleteModelExportResponse, _abc.Awaitable[_training_service_pb2.DeleteModelExportResponse]]:
+        """Delete an export that has ended. Its files are collected as garbage. Refused while it is in progress (`IN_USE`)."""
 
 def add_TrainingServiceServicer_to_server(servicer: TrainingServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
