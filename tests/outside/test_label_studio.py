@@ -7,11 +7,16 @@ from pathlib import Path
 import pytest
 
 from bench import label_studio as server
+from ratoon.storage.artifacts import ArtifactStore
 from ratoon.tasks import label_studio as exchange
 from ratoon.tasks.classify import Classify
 from ratoon.tasks.generate import Generate
 from ratoon.tasks.label_studio import Fault, Left, Marks, Response
+from ratoon.tasks.records import from_json
 from ratoon.tasks.regress import Regress
+from ratoon_ingestion.domain.sources import Columns, Format
+from ratoon_ingestion.worker.readers.items import SourceSpec
+from ratoon_ingestion.worker.readers.sources import read_source
 
 pytestmark = [pytest.mark.thorough, pytest.mark.timeout(600)]
 TEXT = "😀 Zoë lives in 北京. مرحبا"
@@ -67,6 +72,28 @@ def test_what_is_written_is_imported_and_comes_back_from_its_export(studio, name
     ]
     config = exchange.parsed_config(studio.call("GET", f"/api/projects/{project}")["label_config"])
     assert exchange.task_of(config.control()) == (task, marks)
+
+
+def test_comparisons_are_imported_and_come_back_as_preferences(studio, tmp_path):
+    project = studio.create_project("Compare", exchange.config_of_comparison("Which one is right?"))
+    data = {"text": TEXT, "record_id": "r1"}
+    body = [
+        exchange.comparison_with(data, ("北京 😀", "Paris"), [Response("PREFERENCE_SECOND", "ann")]),
+        exchange.comparison_with({"text": "No answer yet"}, ("a", "b"), []),
+    ]
+    imported = studio.call("POST", f"/api/projects/{project}/import", body)
+    assert (imported["task_count"], imported["annotation_count"]) == (2, 1)
+    export = studio.call("GET", f"/api/projects/{project}/export?exportType=JSON&download_all_tasks=true")
+    store = ArtifactStore(str(tmp_path))
+    digest = store.put_bytes(json.dumps(export).encode())
+    source = SourceSpec("projects/p/sources/s", digest, Format.LABEL_STUDIO, columns=Columns())
+    compared, unanswered = read_source(source, store)
+    record = from_json(compared.payload.decode())
+    assert ([each.content for each in record.turns], record.answers) == ([TEXT], ("Paris",))
+    assert record.rejected == "北京 😀"
+    assert unanswered.payload.decode() == "No answer yet"
+    config = exchange.parsed_config(studio.call("GET", f"/api/projects/{project}")["label_config"])
+    assert (config.control().tag, config.control().to_name) == ("Pairwise", "first,second")
 
 
 def test_what_people_do_there_is_read_with_what_is_no_answer(studio):

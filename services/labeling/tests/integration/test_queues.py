@@ -450,8 +450,18 @@ def test_the_better_of_two_answers_is_chosen_and_exported_as_preferences(
     summary = labeling.SummarizeQueue(pb.SummarizeQueueRequest(name=queue.name))
     assert (summary.compared_count, summary.pair_count) == (2, 2)
     assert sum(summary.answer_counts.values()) == 4
-    with pytest.raises(InvalidArgument, match="PREFERENCES alone"):
+    with pytest.raises(InvalidArgument, match="exported as PREFERENCES or LABEL_STUDIO"):
         labeling.ExportQueue(pb.ExportQueueRequest(name=queue.name, format=pb.EXCHANGE_FORMAT_JSONL))
+    request = pb.ExportQueueRequest(name=queue.name, format=pb.EXCHANGE_FORMAT_LABEL_STUDIO)
+    written = labeling.ExportQueue(request)
+    assert (written.task_count, written.answer_count) == (2, 4)
+    assert '<Pairwise name="answer" toName="first,second"' in written.label_config
+    with artifacts.open(written.digest) as file:
+        compared = {each["data"]["record_id"]: each for each in json.load(file)}
+    task = compared["compare-0"]
+    assert {task["data"]["first"], task["data"]["second"]} == {"On Monday.", "Soon."}
+    side = "left" if task["data"]["first"] == "On Monday." else "right"
+    assert [each["result"][0]["value"] for each in task["annotations"]] == [{"selected": side}] * 2
 
 
 def test_answers_are_rated_and_exported_with_their_verdicts(

@@ -45,6 +45,9 @@ _MAX_CONFIG_CHARS = 1 << 20
 _MAX_RATING = 5
 _ANNOTATOR = "annotator"
 """Name in the metadata of a result under which an annotator is kept that has no account there."""
+_SIDES = {"left": "PREFERENCE_FIRST", "right": "PREFERENCE_SECOND"}
+_PAIR = ("first", "second")
+"""Fields of a task that hold the two answers of a comparison, as they are written here."""
 _FULL = 100
 """Label Studio gives coordinates of boxes in hundredths of the image."""
 
@@ -209,6 +212,71 @@ def config_of(task: TaskSpec, instructions: str = "", marks: Marks | None = None
     return _xml(view)
 
 
+def config_of_comparison(instructions: str = "") -> str:
+    """Return the labeling config by which Label Studio's annotators choose the better of two answers."""
+    view = ET.Element("View")
+    for line in filter(None, (line.strip() for line in instructions.splitlines())):
+        ET.SubElement(view, "Header", value=line)
+    ET.SubElement(view, "Text", name="text", value="$text")
+    ET.SubElement(view, "Pairwise", name="answer", toName=",".join(_PAIR))
+    for name in _PAIR:
+        ET.SubElement(view, "Text", name=name, value=f"${name}")
+    return _xml(view)
+
+
+def comparison_with(
+    data: Mapping[str, str], answers: tuple[str, str], preferences: Sequence[Response]
+) -> dict[str, Any]:
+    """Return a task of a JSON import that compares two answers, the left one first, with its annotations.
+
+    `answer` of a preference is `PREFERENCE_FIRST` or `PREFERENCE_SECOND`. `Pairwise` has no tie: ties are left out.
+    """
+    sides = {preference: side for side, preference in _SIDES.items()}
+    annotations = [
+        {
+            "result": [
+                {
+                    "id": "a",
+                    "from_name": "answer",
+                    "to_name": ",".join(_PAIR),
+                    "type": "pairwise",
+                    "value": {"selected": sides[each.answer]},
+                    "meta": {_ANNOTATOR: [each.annotator]},
+                }
+            ]
+        }
+        for each in preferences
+        if each.answer in sides
+    ]
+    pair = dict(zip(_PAIR, answers, strict=True))
+    return {"data": {**data, **pair}, "annotations": annotations, "predictions": []}
+
+
+def compared_fields(task: Mapping[str, Any], fields: Sequence[str]) -> tuple[str, str] | None:
+    """Return the two of these fields of a task between which its annotations choose, the left one first.
+
+    They are those that the results name, or that `comparison_with` writes. None if neither are fields of the task.
+    """
+    named = [tuple(str(each.get("to_name")).split(",")) for each in _comparisons(task)]
+    pairs = (pair for pair in (*named, _PAIR) if len(pair) == len(_PAIR) and set(pair) <= set(fields))
+    return next(((left, right) for left, right in pairs), None)
+
+
+def is_comparison(task: Mapping[str, Any]) -> bool:
+    """Return whether an annotation of a task chooses between two texts."""
+    return bool(_comparisons(task))
+
+
+def _comparisons(task: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    return [
+        result
+        for each in _list(task.get("annotations"))
+        if isinstance(each, Mapping)
+        for result in _list(each.get("result"))
+        if isinstance(result, Mapping) and result.get("type") == "pairwise"
+    ]
+
+
 def _add_control(view: ET.Element, task: TaskSpec) -> None:
     common = {"name": "answer", "toName": "text"}
     if isinstance(task, Classify):
@@ -334,9 +402,7 @@ def _value(result: Mapping[str, Any], text: str) -> Any:
     if kind == "rectanglelabels":
         return _box(value)
     if kind == "pairwise":
-        return {"left": "PREFERENCE_FIRST", "right": "PREFERENCE_SECOND"}.get(
-            str(value.get("selected")), "PREFERENCE_TIE"
-        )
+        return _SIDES.get(str(value.get("selected")), "PREFERENCE_TIE")
     if kind in ("rating", "number"):
         number = _float(value.get(kind))
         return format_number(number) if number is not None else Left(Fault.MALFORMED, f"{kind} is no number")

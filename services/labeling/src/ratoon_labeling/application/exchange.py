@@ -14,6 +14,7 @@ from ratoon.storage.store import Store
 from ratoon.tasks import label_studio
 from ratoon.tasks.kind import Role, Turn
 from ratoon.tasks.label_studio import Response
+from ratoon.tasks.records import prompt_text
 from ratoon_labeling.application.names import DATASET_VERSION, GUIDELINE, PROJECT, QUEUE
 from ratoon_labeling.application.ports import Datasets, TaskQueue
 from ratoon_labeling.domain import preferences
@@ -33,8 +34,8 @@ from ratoon_labeling.domain.exchange import (
 from ratoon_labeling.domain.guidelines import Guideline
 from ratoon_labeling.domain.kinds.table import rules_of
 from ratoon_labeling.domain.marks import AnswerSpec, Spans, model_task
-from ratoon_labeling.domain.queues import Queue
-from ratoon_labeling.domain.ratings import Work
+from ratoon_labeling.domain.queues import Queue, lot
+from ratoon_labeling.domain.ratings import Preference, Work
 from ratoon_labeling.domain.tasks import Task
 
 _IMPORTED = UUID("0d0f6a3a-7f5b-4c38-9d50-6a3f1f6d2b11")
@@ -222,14 +223,16 @@ def export_queue(
     """Write the tasks of a queue with their answers and proposals to a file; gold items and their answers stay here."""
     (project, _) = matched(command.name, QUEUE)
     queue = store.get(Queue, command.name)
-    if (queue.work is Work.ANSWER) is (command.format is Format.PREFERENCES):
-        written = (
-            "in the format PREFERENCES alone" if queue.work is not Work.ANSWER else "in any other format"
+    formats = _FORMATS[queue.work]
+    if command.format not in formats:
+        raise BadExchange(
+            f"{queue.name} has the work {queue.work}: it is exported as {' or '.join(formats)}.", "format"
         )
-        raise BadExchange(f"{queue.name} has the work {queue.work}: it is exported {written}.", "format")
-    if queue.work is not Work.ANSWER:
+    if command.format is Format.PREFERENCES:
         return _export_preferences(project, queue, records, tasks, files)
     guideline = _guideline_of(store, queue)
+    if queue.work is Work.COMPARE:
+        return _export_comparisons(project, queue, guideline, records, tasks, files)
     marks = marks_of(queue.task)
     queued = [each for each in tasks.of_queue(queue.name) if not each.expected_label]
     ids = {each.record_id for each in queued}
@@ -250,17 +253,67 @@ def export_queue(
     )
 
 
+_FORMATS = {
+    Work.ANSWER: tuple(each for each in Format if each is not Format.PREFERENCES),
+    Work.COMPARE: (Format.PREFERENCES, Format.LABEL_STUDIO),
+    Work.RATE: (Format.PREFERENCES,),
+}
+"""Formats of a file by the work of its queue."""
+
+
+def _export_comparisons(
+    project: str,
+    queue: Queue,
+    guideline: Guideline | None,
+    records: Records,
+    tasks: TaskQueue,
+    files: Files,
+) -> ExportedQueue:
+    """Write the comparisons of a queue as Label Studio shows them; a lot decides which answer is on the left."""
+    queued = list(tasks.of_queue(queue.name))
+    prompts = _prompts_of(queued, records)
+    outgoing = [
+        _comparison(each, prompt_text(prompts[key])) for each in queued if (key := _key_of(each)) in prompts
+    ]
+    written = file_of(Format.LABEL_STUDIO, outgoing, model_task(queue.task), None)
+    digest, size = files.write(project, written)
+    config = label_studio.config_of_comparison(guideline.instructions if guideline else "")
+    answers = sum(len(each.answers) for each in outgoing)
+    return ExportedQueue(digest, size, config, len(outgoing), answers, len(queued) - len(outgoing))
+
+
+def _comparison(task: Task, text: str) -> Outgoing:
+    swaps = lot("left", task.name) < 0.5
+    sides = (Preference.SECOND, Preference.FIRST) if swaps else (Preference.FIRST, Preference.SECOND)
+    names = dict(zip(sides, ("PREFERENCE_FIRST", "PREFERENCE_SECOND"), strict=True))
+    preferences = [
+        Response(names[each.preference], each.annotator) for each in task.given if each.preference in names
+    ]
+    candidates = task.candidates[::-1] if swaps else task.candidates
+    return Outgoing(task.name, task.record_id, text, preferences, candidates)
+
+
+def _prompts_of(queued: Sequence[Task], records: Records) -> Mapping[tuple[str, str], Sequence[Turn]]:
+    """Return the conversations of the records of tasks by version and ID, without those that are not shown."""
+    keys = {_key_of(each) for each in queued}
+    return {
+        (version, each.record_id): each.turns or (Turn(Role.USER, each.text),)
+        for version in {version for version, _ in keys}
+        for each in records.of(version)
+        if (version, each.record_id) in keys
+    }
+
+
+def _key_of(task: Task) -> tuple[str, str]:
+    return task.dataset_version, task.record_id
+
+
 def _export_preferences(
     project: str, queue: Queue, records: Records, tasks: TaskQueue, files: Files
 ) -> ExportedQueue:
     """Write what people decided about the answers of records."""
-    queued = {(each.dataset_version, each.record_id): each for each in tasks.of_queue(queue.name)}
-    prompts: dict[tuple[str, str], Sequence[Turn]] = {}
-    for version in {version for version, _ in queued}:
-        for each in records.of(version):
-            if (version, each.record_id) in queued:
-                turns = each.turns or (Turn(Role.USER, each.text),)
-                prompts[version, each.record_id] = turns
+    queued = {_key_of(each): each for each in tasks.of_queue(queue.name)}
+    prompts = _prompts_of(list(queued.values()), records)
     decided = [(each, preferences.line(each, prompts[key])) for key, each in queued.items() if key in prompts]
     lines = [(each, line) for each, line in decided if line is not None]
     digest, size = files.write(project, [line for _, line in lines])

@@ -26,6 +26,9 @@ from ratoon_labeling.domain.marks import AnswerSpec, Boxes, Marks, Spans
 _FIELDS = ("record_id", "text", "label", "annotator", "time", "proposed_label", "proposal_origin", "task")
 
 
+_COMPARISONS = "Create a source of the file, in the format LABEL_STUDIO: its records are preferences."
+
+
 class Format(StrEnum):
     """Format of a file."""
 
@@ -64,6 +67,8 @@ class Outgoing:
     record_id: str
     text: str
     answers: Sequence[Response]
+    candidates: Sequence[str] = ()
+    """The two answers of a comparison, the left one first; then `answers` holds preferences."""
 
 
 @dataclass(frozen=True)
@@ -134,6 +139,9 @@ def _of_label_studio(row: Mapping[str, Any], control: str, place: str) -> Iterat
     fields: Mapping[str, Any] = data if isinstance(data, Mapping) else {}
     strings = [value for name, value in fields.items() if name != "record_id" and isinstance(value, str)]
     text = _text(fields.get("text")) or next(iter(strings), "")
+    if label_studio.is_comparison(task):
+        yield LeftOut("UNKNOWN_CONTROL", f"{place}: a comparison. {_COMPARISONS}")
+        return
     for each in label_studio.given(task, text, control):
         if isinstance(each, Left):
             yield LeftOut(each.fault.value, f"{place}: {each.detail or each.fault.lower().replace('_', ' ')}")
@@ -216,6 +224,9 @@ def _rows(format: Format, tasks: Iterable[Outgoing]) -> Iterator[bytes]:
 
 def _label_studio_task(each: Outgoing, spec: TaskSpec, marks: label_studio.Marks | None) -> Mapping[str, Any]:
     data = {"text": each.text, "record_id": each.record_id, "task": each.task}
+    if each.candidates:
+        left, right = each.candidates
+        return label_studio.comparison_with(data, (left, right), each.answers)
     return label_studio.task_with(data, each.answers, spec, marks)
 
 

@@ -1,9 +1,13 @@
 """Exports of Label Studio: each task is an item, its label the answer that all its annotations agree on.
 
-Annotators and answers that differ come with `ImportAnnotations` of labeling, which finds these records by their text.
+Of a task whose annotations choose between two texts (`Pairwise`), the item is a preference: its prompt, the text that
+more annotators chose, and the other one. Annotators and answers that differ come with `ImportAnnotations` of labeling,
+which finds these records by their text.
 """
 
+from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from ratoon.storage.artifacts import ArtifactStore
@@ -20,13 +24,19 @@ from ratoon_ingestion.worker.readers.items import (
     as_time,
     clean_path,
 )
-from ratoon_ingestion.worker.readers.tables import Entries, read_jsonl
+from ratoon_ingestion.worker.readers.tables import Entries, read_jsonl, row_item
 from ratoon_ingestion.worker.readers.values import NoCell, cell_line, whole
 
 _TASK_ID = "label_studio_task"
 _ELSEWHERE = ("/data/", "http://", "https://", "s3://", "gs://", "azure-blob://")
 """Beginnings of values that refer to a file."""
 _ATTRIBUTE_CHARS = 256
+_PROMPTS = ("prompt", "text", "question", "instruction")
+"""Fields that hold the prompt of a comparison, if none is named."""
+_UNKNOWN_FIELDS = (
+    "a task that compares two texts needs a prompt and two texts; it has {}. Name their columns: prompt, answer for "
+    "the left text and rejected for the right one"
+)
 
 
 def read_label_studio(source: SourceSpec, store: ArtifactStore, limits: Limits) -> Entries:
@@ -39,6 +49,8 @@ def task_item(columns: Columns, task: Mapping[str, Any], place: str) -> Item | R
     data = task.get("data")
     fields: Mapping[str, Any] = data if isinstance(data, Mapping) else task
     path = clean_path(f"task-{task['id']}") if isinstance(task.get("id"), int | str) else place
+    if label_studio.is_comparison(task):
+        return _preference(columns, task, fields, path)
     texts = {name: value for name, value in fields.items() if isinstance(value, str) and value.strip()}
     named = texts.get(columns.text)
     here = (value for value in texts.values() if not value.startswith(_ELSEWHERE))
@@ -47,6 +59,17 @@ def task_item(columns: Columns, task: Mapping[str, Any], place: str) -> Item | R
         address = text or next(iter(texts.values()), "")
         detail = f"{address[:200]} is not in the export" if address else "the task has no text"
         return Rejection(path, Rejected.NO_TEXT, detail)
+    return Item(
+        path,
+        Kind.CELL,
+        whole(text).encode(),
+        _agreed(task, text),
+        as_time(task.get("created_at")),
+        _attributes(columns, task, fields),
+    )
+
+
+def _attributes(columns: Columns, task: Mapping[str, Any], fields: Mapping[str, Any]) -> dict[str, str]:
     attributes = {_TASK_ID: str(task["id"])} if "id" in task else {}
     for name in columns.attributes:
         try:
@@ -55,14 +78,48 @@ def task_item(columns: Columns, task: Mapping[str, Any], place: str) -> Item | R
             value = f"({error})"
         if value is not None:
             attributes[name] = value[:_ATTRIBUTE_CHARS]
-    return Item(
-        path,
-        Kind.CELL,
-        whole(text).encode(),
-        _agreed(task, text),
-        as_time(task.get("created_at")),
-        attributes,
+    return attributes
+
+
+def _preference(
+    columns: Columns, task: Mapping[str, Any], fields: Mapping[str, Any], path: str
+) -> Item | Rejection:
+    """Return the preference of a task: the text that more annotators chose, and the other one."""
+    texts = {name: value for name, value in fields.items() if isinstance(value, str) and value.strip()}
+    pair = (columns.answer, columns.rejected)
+    if not set(pair) <= texts.keys():
+        pair = label_studio.compared_fields(task, list(texts)) or _other_two(columns, texts)
+    prompt = next(
+        (
+            texts[name]
+            for name in (columns.prompt, columns.text, *_PROMPTS)
+            if name in texts and name not in pair
+        ),
+        "",
     )
+    if not prompt or not set(pair) <= texts.keys():
+        return Rejection(path, Rejected.BAD_ROW, _UNKNOWN_FIELDS.format(", ".join(texts)))
+    given = (each for each in label_studio.given(task, prompt) if isinstance(each, Response))
+    votes = Counter(each.answer for each in given if not each.is_prediction)
+    first, second = votes["PREFERENCE_FIRST"], votes["PREFERENCE_SECOND"]
+    if first == second:
+        return Rejection(
+            path, Rejected.BAD_ROW, f"{first} annotators prefer each text: there is no better one"
+        )
+    better, worse = pair if first > second else pair[::-1]
+    row = {"prompt": prompt, "chosen": texts[better], "rejected": texts[worse]}
+    item = row_item(Columns(), row, path)
+    if isinstance(item, Rejection):
+        return item
+    attributes = {**item.attributes, **_attributes(columns, task, fields)}
+    return replace(item, time=as_time(task.get("created_at")), attributes=attributes)
+
+
+def _other_two(columns: Columns, texts: Mapping[str, str]) -> tuple[str, str]:
+    """Return the two fields of a task beside its prompt, in their order; empty names if there are not two."""
+    prompt = next((name for name in (columns.prompt, columns.text, *_PROMPTS) if name in texts), "")
+    rest = [name for name in texts if name not in (prompt, *columns.attributes)]
+    return (rest[0], rest[1]) if len(rest) == 2 else ("", "")
 
 
 def _agreed(task: Mapping[str, Any], text: str) -> str | None:
