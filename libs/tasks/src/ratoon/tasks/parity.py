@@ -132,8 +132,8 @@ class Scored:
 
     choices: tuple[int, ...]
     """Token that the form chooses at each position."""
-    logprobs: tuple[float, ...]
-    """Log-probability of the recorded token at each position, in nats."""
+    logprobs: tuple[float | None, ...]
+    """Log-probability of the recorded token at each position, in nats; None: not known."""
 
 
 def recorded_prompts(document: Mapping[str, Any]) -> tuple[Recorded, ...]:
@@ -175,14 +175,16 @@ class Comparison:
 
 def compare(reference: Sequence[Recorded], scores: Sequence[Scored], tolerance: Tolerance) -> Comparison:
     """Compare all positions that were scored; the first clear difference precedes near-ties as the first one."""
-    equal_prompts = equal = near_ties = 0
+    equal_prompts = compared = equal = near_ties = 0
     differences: list[float] = []
     first: FirstDifference | None = None
     for number, (row, score) in enumerate(zip(reference, scores, strict=True)):
         whole = len(score.choices) >= len(row.tokens)
         places = zip(row.tokens, row.logprobs, row.seconds, score.choices, score.logprobs, strict=False)
         for position, (token, logprob, second, choice, own) in enumerate(places):
-            differences.append(_bounded(own - logprob))
+            compared += 1
+            if own is not None:
+                differences.append(_bounded(own - logprob))
             if choice == token:
                 equal += 1
                 continue
@@ -197,7 +199,7 @@ def compare(reference: Sequence[Recorded], scores: Sequence[Scored], tolerance: 
     return Comparison(
         prompts=len(reference),
         equal_prompts=equal_prompts,
-        places=len(differences),
+        places=compared,
         equal_places=equal,
         near_ties=near_ties,
         max_difference=max(differences, default=0.0),
@@ -339,10 +341,14 @@ def link(
     metrics: Sequence[MetricDifference] = (),
     inputs: Inputs = Inputs(),
     source: str = "",
+    judged: bool = False,
 ) -> Link:
-    """Return a link with its verdict: a cause that is known precedes the numbers, the numbers the metrics."""
+    """Return a link with its verdict: a cause that is known precedes the numbers, the numbers the metrics.
+
+    `judged`: the numbers were judged before, and `finding` is the result.
+    """
     cause = finding
-    if cause is None and comparison is not None and tolerance is not None:
+    if cause is None and comparison is not None and tolerance is not None and not judged:
         cause = judge(comparison, tolerance, recorded)
     cause = cause or judge_metrics(metrics)
     return Link(
@@ -383,13 +389,13 @@ def with_link(links: Sequence[Link], new: Link) -> tuple[Link, ...]:
     return tuple(sorted([*others, new], key=lambda each: order.index(each.step)))
 
 
-def statement(name: str, artifact_digest: str, links: Sequence[Link]) -> bytes:
-    """Return the certificate of a version as an in-toto statement, in canonical JSON."""
+def statement(artifact_digest: str, links: Sequence[Link]) -> bytes:
+    """Return the certificate of an artifact as an in-toto statement, in canonical JSON."""
     verdict = verdict_of(links)
     return canonical(
         {
             "_type": "https://in-toto.io/Statement/v1",
-            "subject": [{"name": name, "digest": {"sha256": artifact_digest}}],
+            "subject": [{"name": "model", "digest": {"sha256": artifact_digest}}],
             "predicateType": PREDICATE,
             "predicate": {"verdict": verdict or "", "links": [document(each) for each in links]},
         }

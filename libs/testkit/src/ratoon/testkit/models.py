@@ -116,6 +116,11 @@ def tiny_adapter(
     return folder
 
 
+def tiny_tokenizer() -> PreTrainedTokenizerFast:
+    """Return the tokenizer of tiny models with its chat template."""
+    return _tokenizer(("ham", "spam"), CORPUS, 320, 400)
+
+
 def _tokenizer(
     labels: Sequence[str], corpus: Sequence[str], vocabulary: int, max_chars: int
 ) -> PreTrainedTokenizerFast:

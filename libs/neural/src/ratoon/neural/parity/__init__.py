@@ -7,7 +7,7 @@ has the layer where it begins. Workers of registry, training and evaluation use 
 
 from ratoon.neural.parity.forms import Form, load
 from ratoon.neural.parity.inputs import Rendered, compare_inputs, compare_rendered, inputs_of, rendered
-from ratoon.neural.parity.links import compare_forms, first_finding, train_link
+from ratoon.neural.parity.links import compare_forms, first_finding, runtime, train_link
 from ratoon.neural.parity.numbers import first_layer, record, score
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "load",
     "record",
     "rendered",
+    "runtime",
     "score",
     "train_link",
 ]

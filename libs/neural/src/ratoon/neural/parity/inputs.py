@@ -25,8 +25,10 @@ CONVERSATIONS = (
 """Conversations that every form renders: one turn, a system turn, several turns with text of several scripts."""
 TEXTS = ("Hello, the meeting moves to Monday at ten.", "def f(x):\n    return x ** 2  # 中文 🙂")
 """Texts that every tokenizer encodes with its own special tokens."""
-DEFAULTS = ("temperature", "top_p", "top_k", "min_p", "repetition_penalty", "max_new_tokens")
+DEFAULTS = ("temperature", "top_p", "top_k", "min_p", "repetition_penalty", "max_tokens")
 """Sampling defaults that are compared."""
+_STATED = {"max_tokens": "max_new_tokens"}
+"""Names of defaults in generation_config.json, where they differ."""
 _NEUTRAL = {"temperature": 1.0, "top_p": 1.0, "top_k": 50, "repetition_penalty": 1.0}
 """Values that mean the same as none."""
 _EXCERPT = 24
@@ -65,7 +67,12 @@ def compare_rendered(
 
     `begin_id` and `begin_token` are the begin-of-sequence token of the reference.
     """
-    for expected, own in zip(reference, form, strict=True):
+    for number, (expected, own) in enumerate(zip(reference, form, strict=True)):
+        if bool(expected.ids) != bool(own.ids):
+            sentence = f"The chat template renders conversation {number}, and {{}} refuses or lacks it."
+            return Finding(
+                Reason.TEMPLATE_DIFFERS, sentence.format("this form" if expected.ids else "the reference")
+            )
         if expected.text and own.text and expected.text != own.text:
             return _text_finding(expected.text, own.text, begin_token)
         if expected.ids != own.ids:
@@ -167,7 +174,7 @@ def _defaults(form: Form) -> dict[str, float]:
     settings = getattr(form.model, "generation_config", None)
     if settings is None:
         return {}
-    values = {name: getattr(settings, name, None) for name in DEFAULTS}
+    values = {name: getattr(settings, _STATED.get(name, name), None) for name in DEFAULTS}
     if not getattr(settings, "do_sample", False):
         values |= {"temperature": 0.0} | dict.fromkeys(("top_p", "top_k", "min_p"))
     return {

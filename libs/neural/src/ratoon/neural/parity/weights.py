@@ -57,8 +57,14 @@ _IGNORED = frozenset(
 )
 """Entries of a configuration that do not change what a model computes, or are compared in another place."""
 _ROPE = ("rope", "rotary")
-_LEVELS = 256
-"""Different values in a row of a matrix that was rounded to eight bits, at most."""
+_LEVELS = 16
+"""Different values in a group of a matrix that was rounded to four bits, at most."""
+_GROUPS = (32, 64, 128)
+"""Sizes of the groups that share a scale."""
+_STEPS = 127
+_OFF_GRID = 1e-3
+_NEIGHBOURS = 256
+"""Tensors after another one that are tried as its counterpart."""
 _ROWS = 8
 _FIT = 0.05
 """Share of a difference that a multiple of the adapter may leave unexplained."""
@@ -173,25 +179,28 @@ def _error(expected: Tensor, own: Tensor) -> float:
 
 
 def _is_rounded(matrix: Tensor) -> bool:
-    """Return whether the rows of a matrix hold so few values that they were rounded to eight bits or fewer."""
+    """Return whether a matrix holds so few values that it was rounded to eight bits or fewer.
+
+    With eight bits all values of a row are multiples of one step; with four, a group holds few different ones.
+    """
     rows = matrix.detach().float()[:_ROWS]
-    width = rows.shape[-1]
-    if width <= _LEVELS:
-        return all(_on_grid(row) for row in rows)
-    return all(len(row.unique()) <= _LEVELS for row in rows)
+    if all(_on_grid(row) for row in rows):
+        return True
+    groups = [size for size in _GROUPS if rows.shape[-1] % size == 0]
+    return any(_few_values(rows.reshape(-1, size)) for size in groups)
+
+
+def _few_values(groups: Tensor) -> bool:
+    return all(len(group.unique()) <= _LEVELS for group in groups)
 
 
 def _on_grid(row: Tensor) -> bool:
     """Return whether all values are multiples of one step, at most 127 of them from zero."""
-    values = row[row != 0].abs()
-    if not len(values):
+    largest = float(row.abs().max())
+    if not largest:
         return True
-    largest = float(values.max())
-    for levels in (127, 7, 128, 8):
-        steps = values * (levels / largest)
-        if float((steps - steps.round()).abs().max()) < 1e-3:
-            return True
-    return False
+    steps = row * (_STEPS / largest)
+    return float((steps - steps.round()).abs().max()) < _OFF_GRID
 
 
 def _swapped(
@@ -212,7 +221,7 @@ def _swapped(
 def _pairs(expected: Mapping[str, Tensor], different: Sequence[str]) -> Iterator[tuple[str, str]]:
     """Yield pairs of one shape, those next to each other first: conversions swap within a layer."""
     for number, one in enumerate(different):
-        for other in different[number + 1 : number + 1 + _LEVELS]:
+        for other in different[number + 1 : number + 1 + _NEIGHBOURS]:
             if expected[one].shape == expected[other].shape:
                 yield one, other
 

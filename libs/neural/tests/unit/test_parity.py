@@ -1,0 +1,87 @@
+"""Parity of forms of tiny models: honest forms are within, and each fault is caught by its name."""
+
+import pytest
+
+from ratoon.neural import parity
+from ratoon.neural.parity import Rendered, compare_rendered
+from ratoon.tasks.parity import Reason, Step, Verdict
+from ratoon.testkit.parity import FAULTS, FORMATS, SUBJECTS, rounded, subject
+
+QUICK = "untied"
+"""Reference of the quick tests, where a fault applies to it."""
+
+
+def pairs(names_of):
+    for name in sorted(SUBJECTS):
+        for each in names_of(name):
+            quick = name == QUICK or QUICK not in subjects_of(each)
+            yield pytest.param(name, each, marks=() if quick else pytest.mark.thorough)
+
+
+def subjects_of(name):
+    return FAULTS[name].subjects if name in FAULTS else tuple(SUBJECTS)
+
+
+@pytest.fixture(scope="module")
+def references(tmp_path_factory):
+    known = {}
+
+    def reference(name):
+        if name not in known:
+            form = subject(name, tmp_path_factory.mktemp(name), seed=3)
+            prompts = [each.ids for each in parity.rendered(form.tokenizer)]
+            known[name] = form, parity.record(form.model, prompts)
+        return known[name]
+
+    return reference
+
+
+@pytest.mark.parametrize(("name", "number_format"), pairs(lambda name: FORMATS))
+def test_an_honest_form_is_within(references, name, number_format, tmp_path):
+    reference, recorded = references(name)
+    form = rounded(reference, number_format, tmp_path / "form")
+    link = parity.compare_forms(reference, form, recorded, number_format, Step.QUANTIZE)
+    assert (link.verdict, link.reason) == (Verdict.WITHIN, ""), link.message
+    assert link.comparison.places == sum(len(each.tokens) for each in recorded)
+    assert link.inputs == parity.inputs_of(reference)
+    assert (link.inputs.begin_token, link.inputs.stop_tokens) == ("<s>", ("</s>",))
+
+
+@pytest.mark.parametrize(
+    ("name", "fault"),
+    pairs(lambda name: sorted(each for each, fault in FAULTS.items() if name in fault.subjects)),
+)
+def test_a_fault_is_caught_by_its_name(references, name, fault, tmp_path):
+    reference, recorded = references(name)
+    each = FAULTS[fault]
+    form = each.make(reference, tmp_path / "form")
+    link = parity.compare_forms(reference, form, recorded, each.number_format, Step.MERGE)
+    assert (link.verdict, link.reason) == (Verdict.BEYOND, each.reason), link.message
+    assert link.message.endswith(".")
+
+
+def test_where_a_difference_begins_is_stated(references, tmp_path):
+    reference, recorded = references(QUICK)
+    make = FAULTS["another rotary scaling in the program"].make
+    link = parity.compare_forms(
+        reference, make(reference, tmp_path / "form"), recorded, "float32", Step.EXPORT
+    )
+    assert link.layer == "layers.0"
+    first = link.comparison.first_difference
+    assert first.token != first.reference_token
+    swapped = FAULTS["norms swapped"].make(reference, tmp_path / "swapped")
+    assert parity.first_finding(reference, swapped, "float32").layer == (
+        "model.layers.1.input_layernorm.weight"
+    )
+
+
+def test_prompts_of_another_program_are_compared_by_their_ids():
+    reference = [Rendered((1, 7, 8), "<s>ab")]
+    assert compare_rendered(reference, [Rendered((1, 7, 8))], 1) is None
+    for ids, reason in (
+        ((7, 8), Reason.BOS_MISSING),
+        ((1, 1, 7, 8), Reason.BOS_DOUBLED),
+        ((1, 7, 9), Reason.TOKENIZER_DIFFERS),
+        ((), Reason.TEMPLATE_DIFFERS),
+    ):
+        assert compare_rendered(reference, [Rendered(ids)], 1).reason is reason
