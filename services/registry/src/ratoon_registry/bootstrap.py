@@ -8,6 +8,7 @@ from ratoon.service.app import Platform, ServiceRuntime
 from ratoon.storage.artifacts import ArtifactStore
 from ratoon_registry import mapping
 from ratoon_registry.adapters import tables
+from ratoon_registry.adapters.certificates import StoredCertificates
 from ratoon_registry.adapters.seals import Sealer
 from ratoon_registry.adapters.verification import verification_jobs
 from ratoon_registry.adapters.weights import StoredWeights
@@ -31,8 +32,9 @@ def build(settings: Settings, platform: Platform) -> App:
     verification = verification_jobs(
         base.jobs(), artifacts, sealer, environment, settings.golden_count, base.job_devices()
     )
+    certificates = StoredCertificates(artifacts, sealer)
     operations = base.operations(store, [version_procedure(verification)])
-    ports = (store, operations, verification, StoredWeights(artifacts), base.changes(store))
+    ports = (store, operations, verification, StoredWeights(artifacts), certificates, base.changes(store))
     servicer = RegistryServicer(*ports, base.threads, base.clock)
     rpc = Rpc("ratoon.registry.v1.RegistryService", add_RegistryServiceServicer_to_server, servicer)
     return base.app([rpc], [operations])

@@ -1,22 +1,29 @@
 """Domain to protobuf and back; entrypoints and adapters use it, nothing else does."""
 
+from dataclasses import replace
+from datetime import datetime
+
 from google.protobuf.message import Message
 
-from ratoon.common.v1 import generation_pb2, progress_pb2
+from ratoon.common.v1 import generation_pb2, parity_pb2, progress_pb2
 from ratoon.events.ports import Record
 from ratoon.jobs.v1 import registry_jobs_pb2 as jobs_pb2
 from ratoon.operations.job_machine import Cancelled, Failed
+from ratoon.process.errors import InvalidArgument
 from ratoon.registry.v1 import (
     model_pb2,
     model_summary_pb2,
     model_version_pb2,
+    parity_certificate_pb2,
     registry_events_pb2,
     registry_service_pb2,
 )
 from ratoon.runtime.timestamps import timestamp
 from ratoon.service.compute import compute_of, dtype_message, dtypes_of, message_of
 from ratoon.service.events import record_of
+from ratoon.service.parity import link_message, link_of_message, measured_at
 from ratoon.tasks.compute import Compute
+from ratoon.tasks.parity import Link, verdict_of
 from ratoon_registry.application.commands import CreateModel, CreateVersion, SetAlias
 from ratoon_registry.domain.events import AliasMoved
 from ratoon_registry.domain.generation import Generation, PromptLimits
@@ -93,6 +100,7 @@ def version(value: ModelVersion) -> model_version_pb2.ModelVersion:
         context_tokens=value.prompt.context_tokens,
         verification_compute=message_of(value.compute),
         serving_dtypes=map(dtype_message, value.serving_dtypes),
+        parity_digest=value.parity_digest,
     )
     if value.failure_reason:
         message.failure.reason, message.failure.message = value.failure_reason, value.failure_message
@@ -160,10 +168,11 @@ def verification_spec(version: ModelVersion, golden_count: int) -> jobs_pb2.Veri
         ),
         compute=None if version.compute == Compute() else message_of(version.compute),
         dtypes=map(dtype_message, version.serving_dtypes),
+        reference_digest=version.reference_digest,
     )
 
 
-def verified(result: jobs_pb2.VerificationResult) -> Verified:
+def verified(result: jobs_pb2.VerificationResult, parity_digest: str = "") -> Verified:
     """Return the result of a verification."""
     stated = {field.name: value for field, value in result.generation.ListFields()}
     prompt = result.prompt
@@ -178,7 +187,28 @@ def verified(result: jobs_pb2.VerificationResult) -> Verified:
         generation=Generation(**stated),
         prompt=PromptLimits(prompt.max_characters, prompt.max_tokens, prompt.context_tokens),
         notice=result.notice,
+        parity_digest=parity_digest,
     )
+
+
+def certificate(version: ModelVersion, links: tuple[Link, ...]) -> parity_certificate_pb2.ParityCertificate:
+    """A parity certificate as callers see it."""
+    message = parity_certificate_pb2.ParityCertificate(
+        name=version.name,
+        digest=version.parity_digest,
+        artifact_digest=version.artifact_digest,
+        links=map(link_message, links),
+    )
+    if verdict := verdict_of(links):
+        message.verdict = parity_pb2.ParityLink.Verdict.Value(f"VERDICT_{verdict}")
+    return message
+
+
+def parity_link(request: registry_service_pb2.RecordParityLinkRequest, now: datetime) -> Link:
+    """Return the link of a RecordParityLink request; InvalidArgument if its step or verdict is not set."""
+    if not request.link.step or not request.link.verdict:
+        raise InvalidArgument("The link has no step or no verdict.", reason="BAD_FIELD", field="link")
+    return replace(link_of_message(request.link), measure_time=measured_at(now))
 
 
 def event(happened: object, name: str, revision: int) -> Record:

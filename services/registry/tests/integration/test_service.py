@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from ratoon.common.v1.compute_pb2 import Compute as Kinds
+from ratoon.common.v1.parity_pb2 import ParityLink
 from ratoon.common.v1.reference_service_pb2 import FindReferrersRequest
 from ratoon.common.v1.reference_service_pb2_grpc import ReferenceServiceStub
 from ratoon.operations.job_machine import Failure, JobObservation, Phase
@@ -24,7 +25,7 @@ from ratoon.registry.v1.registry_service_pb2_grpc import (
     add_RegistryServiceServicer_to_server,
 )
 from ratoon.runtime.lifecycle import App, Rpc
-from ratoon.security.identity import Role
+from ratoon.security.identity import Role, make_signing_key
 from ratoon.service.app import Platform, ServiceRuntime
 from ratoon.storage.artifacts import ArtifactStore
 from ratoon.storage.migrations import migrate
@@ -33,6 +34,8 @@ from ratoon.testkit.postgresql import Databases
 from ratoon.testkit.services import State, serving
 from ratoon_registry import mapping
 from ratoon_registry.adapters import tables
+from ratoon_registry.adapters.certificates import StoredCertificates
+from ratoon_registry.adapters.seals import Sealer
 from ratoon_registry.adapters.weights import StoredWeights
 from ratoon_registry.application.procedures import version_procedure
 from ratoon_registry.domain.versions import ModelVersion, Verified
@@ -81,8 +84,9 @@ def build(settings: Settings) -> App:
     store = base.store(tables.RESOURCES, mapping.event)
     verification = FakeVerification()
     operations = base.operations(store, [version_procedure(verification)])
-    weights = StoredWeights(ArtifactStore(settings.artifacts_url))
-    ports = (store, operations, verification, weights, base.changes(store))
+    artifacts = ArtifactStore(settings.artifacts_url)
+    certificates = StoredCertificates(artifacts, Sealer(make_signing_key(settings.keys)))
+    ports = (store, operations, verification, StoredWeights(artifacts), certificates, base.changes(store))
     servicer = RegistryServicer(*ports, base.threads, base.clock)
     return base.app(
         [Rpc("ratoon.registry.v1.RegistryService", add_RegistryServiceServicer_to_server, servicer)],
@@ -275,3 +279,61 @@ def test_services_learn_which_versions_name_a_resource(registry, state):
     assert not references.FindReferrers(shorter).referrers
     with pytest.raises(PermissionDenied):
         ReferenceServiceStub(state.as_role(Role.OPERATOR, "registry", "p")).FindReferrers(request)
+
+
+def test_measured_links_become_a_signed_certificate(registry, state):
+    version = register(registry)
+    empty = registry.GetParityCertificate(pb.GetParityCertificateRequest(name=version.name))
+    assert (empty.digest, list(empty.links), empty.verdict) == ("", [], 0)
+    link = ParityLink(
+        step=ParityLink.STEP_SERVE,
+        format="float32",
+        runtime="vllm 1.0",
+        artifact_digest=version.artifact_digest,
+        comparison=ParityLink.Comparison(places=8, equal_places=8, max_difference=0.01),
+        verdict=ParityLink.VERDICT_WITHIN,
+    )
+    serving_role = RegistryServiceStub(state.as_service("serving", "registry"))
+    request = pb.RecordParityLinkRequest(name=version.name, link=link)
+    recorded = serving_role.RecordParityLink(request)
+    assert serving_role.RecordParityLink(request) == recorded, "measured again with the same result"
+    assert registry.GetModelVersion(pb.GetModelVersionRequest(name=version.name)).parity_digest == (
+        recorded.digest
+    )
+    (written,) = recorded.links
+    assert (written.comparison, written.verdict) == (link.comparison, recorded.verdict)
+    assert written.HasField("measure_time")
+    failed = ParityLink(
+        step=ParityLink.STEP_EXPORT, format="onnx", verdict=ParityLink.VERDICT_BEYOND, reason="HEAD_LOST"
+    )
+    both = serving_role.RecordParityLink(pb.RecordParityLinkRequest(name=version.name, link=failed))
+    assert [each.step for each in both.links] == [ParityLink.STEP_EXPORT, ParityLink.STEP_SERVE]
+    assert both.verdict == ParityLink.VERDICT_BEYOND
+    assert registry.GetParityCertificate(pb.GetParityCertificateRequest(name=version.name)) == both
+    with pytest.raises(PermissionDenied):
+        registry.RecordParityLink(request)
+    with pytest.raises(InvalidArgument, match="no step"):
+        serving_role.RecordParityLink(pb.RecordParityLinkRequest(name=version.name))
+
+
+def test_a_form_of_a_version_is_compared_with_its_artifact(registry):
+    whole = register(registry)
+
+    def derived(name):
+        named = model_version_pb2.ModelVersion(
+            artifact_digest="d" * 64, lineage=model_version_pb2.Lineage(derived_from=name)
+        )
+        return registry.CreateModelVersion(pb.CreateModelVersionRequest(parent=MODEL, model_version=named))
+
+    child = derived(whole.name)
+    major = whole.name.rpartition("/v")[2].partition(".")[0]
+    assert child.name.rpartition("/v")[2].startswith(f"{major}.")
+    failed = register(registry, digest="bad" + "0" * 61)
+    with pytest.raises(FailedPrecondition) as refused:
+        derived(failed.name)
+    assert refused.value.reason == "VERSION_NOT_READY"
+    with pytest.raises(FailedPrecondition):
+        registry.GetParityCertificate(pb.GetParityCertificateRequest(name=failed.name))
+    with pytest.raises(InvalidArgument) as foreign:
+        derived("projects/p/models/other/versions/v1.0")
+    assert foreign.value.reason == "PARENT_OF_OTHER_MODEL"

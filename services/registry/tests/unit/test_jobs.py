@@ -1,5 +1,6 @@
 """Specs and results of verification jobs, as this release and the one before write and read them."""
 
+import json
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -78,6 +79,9 @@ class FakeSealer:
     def sealed(self, content: bytes) -> bytes:
         return b"signed " + content
 
+    def envelope(self, payload: bytes, payload_type: str) -> bytes:
+        return b"signed " + payload
+
 
 def jobs_of(jobs: FakeJobs):
     devices = JobDevices(is_local=False)
@@ -87,7 +91,7 @@ def jobs_of(jobs: FakeJobs):
 def test_a_worker_of_the_release_before_reads_the_spec():
     jobs = FakeJobs({})
     jobs_of(jobs).start("id", VERSION)
-    assert jobs.spec == SPEC_OF_0_1 | {"threads": 0, "dtypes": []}
+    assert jobs.spec == SPEC_OF_0_1 | {"threads": 0, "dtypes": [], "reference_digest": ""}
 
 
 def test_a_worker_reads_a_spec_of_the_release_before():
@@ -122,3 +126,20 @@ def test_a_result_of_the_release_before_is_read_and_signed():
         generation=Generation(temperature=0.0, top_k=20),
         prompt=PromptLimits(2000, 0, 8192),
     )
+
+
+def test_links_of_a_result_become_a_signed_certificate():
+    link = {
+        "step": "STEP_TRAIN",
+        "verdict": "VERDICT_WITHIN",
+        "format": "float32",
+        "runtime": "transformers 5.0.0",
+        "artifact_digest": "c" * 64,
+        "comparison": {"prompts": 3, "places": 24, "equal_places": 24},
+    }
+    result = jobs_of(FakeJobs({**RESULT_OF_0_1, "parity_links": [link]})).observe("id").result
+    signed, _, statement = result.parity_digest.partition(" ")
+    (subject,) = json.loads(statement)["subject"]
+    (written,) = json.loads(statement)["predicate"]["links"]
+    assert (signed, subject["digest"]["sha256"]) == ("signed", "c" * 64)
+    assert (written["step"], written["comparison"]["places"]) == ("TRAIN", 24)

@@ -38,6 +38,16 @@ class Sealer:
         document["verificationMaterial"]["publicKey"]["hint"] = self._hint
         return json.dumps(document).encode()
 
+    def envelope(self, payload: bytes, payload_type: str) -> bytes:
+        """Return a DSSE envelope around a payload, signed with this key."""
+        signature = self._key.sign(_encoded(payload_type.encode(), payload), ec.ECDSA(hashes.SHA256()))
+        document = {
+            "payload": b64encode(payload).decode(),
+            "payloadType": payload_type,
+            "signatures": [{"keyid": self._hint, "sig": b64encode(signature).decode()}],
+        }
+        return json.dumps(document, sort_keys=True).encode()
+
 
 def _encoded(kind: bytes, payload: bytes) -> bytes:
     """What DSSE signs: its pre-authentication encoding of type and payload."""

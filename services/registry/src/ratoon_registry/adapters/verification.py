@@ -9,9 +9,11 @@ from ratoon.operations.job_messages import JSON, from_json, spec_json
 from ratoon.operations.job_procedure import WorkerJobs
 from ratoon.operations.jobs import Jobs
 from ratoon.service.compute import JobDevices
+from ratoon.service.parity import link_of_message
 from ratoon.storage.artifacts import ArtifactStore
 from ratoon.tasks.compute import Compute
 from ratoon_registry import mapping
+from ratoon_registry.adapters.certificates import StoredCertificates
 from ratoon_registry.adapters.seals import Sealer
 from ratoon_registry.domain.versions import ModelVersion, Verified
 
@@ -65,4 +67,6 @@ def _signed(artifacts: ArtifactStore, sealer: Sealer, written: JSON) -> Verified
     for name in ("signature_digest", "base_signature_digest"):
         if digest := getattr(result, name):
             setattr(result, name, artifacts.put_bytes(sealer.sealed(artifacts.read(digest))))
-    return mapping.verified(result)
+    links = [link_of_message(each) for each in result.parity_links]
+    certificate = StoredCertificates(artifacts, sealer).sealed(result.artifact_digest, links) if links else ""
+    return mapping.verified(result, certificate)

@@ -1,13 +1,16 @@
 """One function a use case: the message first, the ports after."""
 
+from dataclasses import replace
+
 from ratoon.operations.operations import Operations
 from ratoon.process.clock import Clock
 from ratoon.process.errors import InvalidArgument
 from ratoon.storage.names import checked_id, matched, parent_of, uuid7
 from ratoon.storage.store import Store, Transaction
 from ratoon.tasks.compute import SCORING_ACCELERATORS, check_compute
+from ratoon.tasks.parity import Link, with_link
 from ratoon_registry.application.commands import CreateModel, CreateVersion, SetAlias
-from ratoon_registry.application.ports import Verification, Weights
+from ratoon_registry.application.ports import Certificates, Verification, Weights
 from ratoon_registry.domain.errors import AliasReserved, ModelInUse, ParentMismatch, VersionNotReady
 from ratoon_registry.domain.events import AliasMoved
 from ratoon_registry.domain.models import PRODUCTION, Alias, AliasChange, Model, VersionId, next_version_id
@@ -44,6 +47,7 @@ def create_version(
     now = clock.now()
     with store.write() as tx:
         tx.get(Model, command.parent)
+        reference = _reference(tx, command)
         version = ModelVersion(
             name=f"{command.parent}/versions/{_version_id(tx, command)}",
             create_time=now,
@@ -55,6 +59,7 @@ def create_version(
             scores=command.scores,
             compute=command.compute,
             serving_dtypes=command.serving_dtypes,
+            reference_digest=reference,
         )
         version, new = tx.create(version, command.request_id)
         if new:
@@ -118,13 +123,29 @@ def _version_id(tx: Transaction, command: CreateVersion) -> VersionId:
     """Return the requested id, or the next one of the version that this continues."""
     if command.version_id:
         return VersionId.parse(command.version_id)
-    parent = command.lineage.parent_version
+    parent = command.lineage.parent_version or command.lineage.derived_from
     if parent and parent_of(parent) != command.parent:
         raise ParentMismatch(f"{parent} is not a version of {command.parent}.")
     names = [version.name for version in tx.all(ModelVersion, command.parent)]
     names += tx.retired(ModelVersion, command.parent)
     existing = [VersionId.parse(matched(name, VERSION)[2]) for name in names]
     return next_version_id(existing, VersionId.parse(matched(parent, VERSION)[2]) if parent else None)
+
+
+def _reference(tx: Transaction, command: CreateVersion) -> str:
+    """Return the artifact of the version of which the new one is another form; empty: it is none."""
+    name = command.lineage.derived_from
+    if not name:
+        return ""
+    if parent_of(name) != command.parent:
+        raise ParentMismatch(f"{name} is not a version of {command.parent}.")
+    return _ready_version(tx.get(ModelVersion, name)).artifact_digest
+
+
+def _ready_version(version: ModelVersion) -> ModelVersion:
+    if version.state is not State.READY:
+        raise VersionNotReady(f"{version.name} is {version.state}; only a READY version counts as a model.")
+    return version
 
 
 def _check_takes_alias(tx: Transaction, model: str, version_name: str) -> None:
@@ -160,3 +181,25 @@ def token_neighbours(
         raise InvalidArgument(f"count must be 0 to {MAX_NEIGHBOURS}.", reason="BAD_FIELD", field="count")
     digest = store.get(ModelVersion, name).artifact_digest
     return weights.neighbours(digest, token, count or USUAL_NEIGHBOURS)
+
+
+def parity_certificate(
+    name: str, store: Store, certificates: Certificates
+) -> tuple[ModelVersion, tuple[Link, ...]]:
+    """Return a READY version with the links of its parity certificate."""
+    matched(name, VERSION)
+    version = _ready_version(store.get(ModelVersion, name))
+    return version, certificates.links(version.parity_digest)
+
+
+def record_parity_link(
+    name: str, link: Link, store: Store, certificates: Certificates
+) -> tuple[ModelVersion, tuple[Link, ...]]:
+    """Add a link to the parity certificate of a READY version; Aborted if another link was added meanwhile."""
+    version, links = parity_certificate(name, store, certificates)
+    extended = with_link(links, link)
+    if extended == links:
+        return version, links
+    digest = certificates.sealed(version.artifact_digest, extended)
+    with store.write() as tx:
+        return tx.save(replace(version, parity_digest=digest)), extended

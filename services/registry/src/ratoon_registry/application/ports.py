@@ -1,9 +1,11 @@
 """Ports of the registry."""
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from ratoon.operations.job_procedure import JobRunner
 from ratoon.tasks.compute import Compute
+from ratoon.tasks.parity import Link
 from ratoon_registry.domain.versions import ModelVersion, Verified
 from ratoon_registry.domain.weights import Neighbour, Summary
 
@@ -17,6 +19,18 @@ class Weights(Protocol):
 
     def neighbours(self, digest: str, token: str, count: int) -> tuple[Neighbour, list[Neighbour]]:
         """Return a token, and those with the nearest embeddings; TokenUnknown, NoEmbeddings."""
+        ...
+
+
+class Certificates(Protocol):
+    """Signed parity certificates."""
+
+    def links(self, digest: str) -> tuple[Link, ...]:
+        """Return the links of a certificate; none of an empty digest."""
+        ...
+
+    def sealed(self, artifact_digest: str, links: Sequence[Link]) -> str:
+        """Sign and store the certificate of an artifact, and return its digest."""
         ...
 
 

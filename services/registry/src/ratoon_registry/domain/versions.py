@@ -48,6 +48,8 @@ class Lineage:
     evaluation_run: str = ""
     pipeline_run: str = ""
     parent_version: str = ""
+    derived_from: str = ""
+    """The version of which this one is another form."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,8 @@ class Verified:
     prompt: PromptLimits = PromptLimits()
     notice: str = ""
     """Which files of the artifact were left out."""
+    parity_digest: str = ""
+    """Signed parity certificate."""
 
 
 @dataclass(frozen=True)
@@ -103,6 +107,10 @@ class ModelVersion:
     """Device of the verification, and a number format that it records beside float32."""
     serving_dtypes: tuple[Dtype, ...] = ()
     """Further number formats that it records."""
+    reference_digest: str = ""
+    """Artifact of the version of which this one is another form."""
+    parity_digest: str = ""
+    """Signed parity certificate."""
 
     def with_failure(self, failure: Failure) -> Self:
         """Return the version with this failure."""
@@ -137,5 +145,6 @@ def _ready(version: ModelVersion, result: Verified) -> tuple[ModelVersion, Regis
         base_signature_digest=result.base_signature_digest,
         generation=result.generation,
         prompt=result.prompt,
+        parity_digest=result.parity_digest,
     )
     return ready, Registered(result.artifact_digest)

@@ -5,7 +5,7 @@ from typing import Any
 
 from ratoon.operations.operations import Operations
 from ratoon.process.clock import Clock
-from ratoon.registry.v1 import model_pb2, model_summary_pb2, model_version_pb2
+from ratoon.registry.v1 import model_pb2, model_summary_pb2, model_version_pb2, parity_certificate_pb2
 from ratoon.registry.v1 import registry_service_pb2 as pb
 from ratoon.registry.v1.registry_service_pb2_grpc import RegistryServiceServicer
 from ratoon.runtime.server import Threads
@@ -15,7 +15,7 @@ from ratoon.storage.store import Store
 from ratoon.storage.watch import Changes
 from ratoon_registry import mapping
 from ratoon_registry.application import handlers
-from ratoon_registry.application.ports import Verification, Weights
+from ratoon_registry.application.ports import Certificates, Verification, Weights
 from ratoon_registry.domain.models import Alias, AliasChange, Model
 from ratoon_registry.domain.versions import ModelVersion
 
@@ -31,12 +31,13 @@ class RegistryServicer(RegistryServiceServicer):
         operations: Operations,
         verification: Verification,
         weights: Weights,
+        certificates: Certificates,
         changes: Changes,
         threads: Threads,
         clock: Clock,
     ) -> None:
         self._store, self._operations, self._changes = store, operations, changes
-        self._verification, self._weights = verification, weights
+        self._verification, self._weights, self._certificates = verification, weights, certificates
         self._threads, self._clock = threads, clock
         self._models = StandardMethods(store, threads, Model, handlers.MODEL, mapping.model)
         self._versions = StandardMethods(
@@ -81,6 +82,23 @@ class RegistryServicer(RegistryServiceServicer):
         """The tensors of a version."""
         summary = await self._threads(handlers.describe_version, request.name, self._store, self._weights)
         return mapping.summary(request.name, summary)
+
+    async def GetParityCertificate(
+        self, request: pb.GetParityCertificateRequest, context: Context
+    ) -> parity_certificate_pb2.ParityCertificate:
+        """The parity certificate of a version."""
+        ports = (self._store, self._certificates)
+        return mapping.certificate(*await self._threads(handlers.parity_certificate, request.name, *ports))
+
+    async def RecordParityLink(
+        self, request: pb.RecordParityLinkRequest, context: Context
+    ) -> parity_certificate_pb2.ParityCertificate:
+        """Add a link to the parity certificate of a version."""
+        link = mapping.parity_link(request, self._clock.now())
+        ports = (self._store, self._certificates)
+        return mapping.certificate(
+            *await self._threads(handlers.record_parity_link, request.name, link, *ports)
+        )
 
     async def FindTokenNeighbours(
         self, request: pb.FindTokenNeighboursRequest, context: Context

@@ -93,7 +93,11 @@ def _forced(model: Reloaded, prompt: list[int], tokens: list[int]) -> dict[str, 
     others = [
         values[int(chosen[0] == token)] for values, chosen, token in zip(best, ids, tokens, strict=True)
     ]
-    return {"logprobs": own, "second_logprobs": [float(each) for each in others]}
+    return {
+        "logprobs": own,
+        "second_logprobs": [float(each) for each in others],
+        "choices": ids[:, 0].tolist(),
+    }
 
 
 def _chat_tokens(model: Reloaded, text: str) -> list[int]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +18,12 @@ from ratoon.jobs.v1.registry_jobs_pb2 import VerificationResult, VerificationSpe
 from ratoon.operations.job_messages import from_json, to_json
 from ratoon.operations.jobs import JobFolder
 from ratoon.service.compute import compute_of, dtypes_of
+from ratoon.service.parity import link_message
 from ratoon.storage.artifacts import ArtifactStore
 from ratoon.storage.models import ModelFolder, fetch_model
 from ratoon.tasks.compute import Dtype
 from ratoon_registry.domain.sizes import size_class
-from ratoon_registry.worker import generation, golden, signature
+from ratoon_registry.worker import generation, golden, parity, signature
 from ratoon_registry.worker.card import CARD, model_card
 from ratoon_registry.worker.inspection import drop_redundant_tokenizer, inspect, left_out
 from ratoon_registry.worker.prompts import read_texts
@@ -72,6 +73,12 @@ def _verified(
     _report(job, 0.6, "Recording golden prompts")
     recorded = golden.record(model, texts, spec.golden_count or _GOLDEN_COUNT)
     recorded = golden.in_formats(model, recorded, _formats(spec))
+    form = parity.form_of(fetched, model)
+    derived = []
+    if spec.reference_digest:
+        _report(job, 0.75, "Comparing with the version that it is derived from")
+        own, reference = spec.artifact_digest, spec.reference_digest
+        derived.append(parity.derived_link(form, recorded, store, reference, own, folder.parent))
     _report(job, 0.9, "Signing")
     size_bytes = sum(path.stat().st_size for path in folder.rglob("*.safetensors"))
     card = model_card(folder, spec.card, model.parameters, size_bytes)
@@ -79,8 +86,13 @@ def _verified(
     key = Path(spec.signing_key or signature.passing_key(job.path / "passing.pem"))
     signed = signature.sign(folder, key, job.path / "model.sig")
     signed_base = signature.sign(fetched.base, key, job.path / "base.sig") if fetched.base else None
+    digest = store.put_tree(folder)
+    links = [
+        *parity.own_links(form, recorded, digest),
+        *(replace(each, artifact_digest=digest) for each in derived),
+    ]
     return VerificationResult(
-        artifact_digest=store.put_tree(folder),
+        artifact_digest=digest,
         signature_digest=store.put_file(signed),
         golden_digest=store.put_bytes(json.dumps(recorded, sort_keys=True).encode()),
         parameter_count=model.parameters,
@@ -90,6 +102,7 @@ def _verified(
         base_signature_digest=store.put_file(signed_base) if signed_base else "",
         generation=GenerationDefaults(**asdict(generation.generation(fetched))),
         prompt=VerificationResult.PromptLimits(**asdict(generation.prompt_limits(fetched, model.positions))),
+        parity_links=map(link_message, links),
     )
 
 
@@ -110,14 +123,16 @@ def _verified_small(
     (folder / CARD).write_text(card, encoding="utf-8")
     key = Path(spec.signing_key or signature.passing_key(job.path / "passing.pem"))
     signed = signature.sign(folder, key, job.path / "model.sig")
+    digest = store.put_tree(folder)
     return VerificationResult(
-        artifact_digest=store.put_tree(folder),
+        artifact_digest=digest,
         signature_digest=store.put_file(signed),
         golden_digest=store.put_bytes(json.dumps(recorded, sort_keys=True).encode()),
         parameter_count=model.parameters,
         size_bytes=size_bytes,
         size_class=size_class(model.parameters, size_bytes),
         generation=GenerationDefaults(),
+        parity_links=[link_message(parity.small_link(model.library, digest))],
     )
 
 

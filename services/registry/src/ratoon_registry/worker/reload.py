@@ -94,6 +94,11 @@ class Reloaded:
         self._check(info)
 
     @property
+    def module(self) -> Any:
+        """The torch module."""
+        return self._model
+
+    @property
     def parameters(self) -> int:
         """How many parameters it has; tied ones count once."""
         return int(self._model.num_parameters())

@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import shutil
 import time
 from io import BytesIO
 
@@ -421,3 +422,37 @@ def test_an_adapter_that_names_no_base_is_refused(store, adapter, key, tmp_path)
     with pytest.raises(FailedPrecondition) as refused:
         verify(store, adapter, key, tmp_path)
     assert refused.value.reason == "BASE_UNKNOWN"
+
+
+def links_of(result):
+    return {(link["step"], link["format"]): link for link in result["parity_links"]}
+
+
+def test_a_version_has_a_link_with_its_inputs_and_one_for_each_number_format(
+    store, folder, key, source, tmp_path
+):
+    spec = {"golden_source_digest": source, "golden_count": 8, "dtypes": ["DTYPE_BFLOAT16"]}
+    result = verify(store, folder, key, tmp_path, **spec)
+    links = links_of(result)
+    train, rounded = links["STEP_TRAIN", "float32"], links["STEP_QUANTIZE", "bfloat16"]
+    assert train["inputs"]["begin_token"] == "<s>"
+    assert (train["inputs"]["stop_tokens"], train["artifact_digest"]) == (["</s>"], result["artifact_digest"])
+    assert (rounded["verdict"], rounded["tolerance"]["token"]) == ("VERDICT_WITHIN", 1.0)
+    assert 0 < rounded["comparison"]["max_difference"] < 1
+
+
+def test_a_merged_adapter_is_compared_with_the_adapter_on_its_base(store, adapter, folder, key, tmp_path):
+    reference = verify(store, adapter, key, tmp_path)["artifact_digest"]
+    base = AutoModelForCausalLM.from_pretrained(folder)
+    merged = PeftModel.from_pretrained(base, adapter).merge_and_unload()
+    whole = tmp_path / "whole"
+    shutil.copytree(folder, whole)
+    merged.save_pretrained(whole)
+    result = verify(store, whole, key, tmp_path, reference_digest=reference)
+    link = links_of(result)["STEP_MERGE", "float32"]
+    assert (link["verdict"], link["reference_digest"]) == ("VERDICT_WITHIN", reference)
+    assert link["artifact_digest"] == result["artifact_digest"]
+    assert link["comparison"]["max_difference"] < 1e-3
+    with pytest.raises(UnfitArtifact, match="adapter has no effect") as refused:
+        verify(store, folder, key, tmp_path, reference_digest=reference)
+    assert refused.value.reason == "ADAPTER_NOT_MERGED"
