@@ -23,6 +23,7 @@ from ratoon.serving.v1.serving_service_pb2_grpc import ServingServiceStub
 from ratoon.storage.artifacts import ArtifactStore
 from ratoon.storage.migrations import migrate
 from ratoon.tasks.compute import Dtype
+from ratoon.tasks.parity import Link
 from ratoon.testkit.models import tiny_adapter, tiny_llama
 from ratoon.testkit.services import State, serving
 from ratoon_serving.adapters import tables
@@ -56,6 +57,7 @@ class SignedModels:
         self.versions = {f"{MODEL}/versions/v1.{n}": self._registered(f"v{n}") for n in range(2)}
         self.adapters = {f"{LORA}/versions/v1.{n}": self._registered(f"a{n}") for n in range(2)}
         self.alias = ""
+        self.links: list[Link] = []
 
     def version(self, name: str) -> ServableVersion:
         result = {**self.versions, **self.adapters}[name]
@@ -66,6 +68,9 @@ class SignedModels:
 
     def golden(self, digest: str, dtype: Dtype) -> Recording:
         return recording(json.loads(self.store.read(digest)), dtype)
+
+    def record_parity(self, version: str, link: Link) -> None:
+        self.links.append(link)
 
     def production(self, model: str) -> str:
         return self.alias

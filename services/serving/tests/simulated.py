@@ -14,6 +14,7 @@ import uvloop
 from ratoon.engine.contract import ControlPath
 from ratoon.process.errors import Aborted, FailedPrecondition
 from ratoon.tasks.compute import Accelerator, Compute, Dtype
+from ratoon.tasks.parity import Link
 from ratoon.testkit.engine import Faults, Golden, MockEngine, Pace
 from ratoon_serving.adapters.engine_http import EngineClient
 from ratoon_serving.application.ports import EngineTimeouts, RolloutProgress, ServableVersion
@@ -225,6 +226,7 @@ class FakeModels:
         """The version that any model's alias was moved to last."""
         self.aliases: dict[str, str] = {}
         self.moves: list[str] = []
+        self.links: list[tuple[str, Link]] = []
 
     def add(self, name: str, ready: bool = True, model: ModelSpec = WHOLE) -> str:
         digest = hashlib.sha256(name.encode()).hexdigest()
@@ -236,6 +238,9 @@ class FakeModels:
 
     def golden(self, digest: str, dtype: Dtype) -> Recording:
         return Recording(tuple(GOLDEN), dtype)
+
+    def record_parity(self, version: str, link: Link) -> None:
+        self.links.append((version, link))
 
     def production(self, model: str) -> str:
         return self.aliases.get(model, "")

@@ -7,6 +7,7 @@ from math import inf
 import pytest
 
 from ratoon.tasks.compute import Compute, Dtype
+from ratoon.tasks.parity import Step, Verdict
 from ratoon_serving.adapters.engine_http import Answer, EngineClient
 from ratoon_serving.domain.attestation import (
     TOLERANCES,
@@ -16,6 +17,7 @@ from ratoon_serving.domain.attestation import (
     compare,
     computed_dtype,
     recording,
+    served_link,
 )
 from ratoon_serving.domain.engine import Check, Engine
 
@@ -163,3 +165,35 @@ def test_an_answer_without_tokens_is_no_score():
     client = ScriptedClient({(1, 2): []})
     assert client.score_prompts(ENGINE, [GOLDEN]) == [Continuation((), ())]
     assert not compare(of(GOLDEN, Dtype.BFLOAT16), client.score_prompts(ENGINE, [GOLDEN])).passed
+
+
+def link_of(golden: Recording, answer: Continuation):
+    return served_link(ENGINE, "vllm 1.0", golden, [answer], compare(golden, [answer]))
+
+
+def test_an_attested_process_is_a_link_of_the_certificate():
+    near = replace(SAME, logprobs=(-0.12, -0.2, -0.3, -0.4))
+    link = link_of(of(GOLDEN), near)
+    assert (link.step, link.format, link.runtime) == (Step.SERVE, "float32", "vllm 1.0")
+    assert (link.verdict, link.reason, link.source) == (Verdict.WITHIN, "", "e")
+    assert (link.comparison.places, link.comparison.equal_prompts) == (4, 1)
+    assert link.comparison.max_difference == pytest.approx(0.02)
+    assert (link.tolerance.token, link.tolerance.mean) == (0.05, None)
+
+
+def test_a_failed_attestation_is_a_link_with_the_first_difference():
+    link = link_of(of(GOLDEN), replace(SAME, tokens=(7, 5, 9, 4)))
+    first = link.comparison.first_difference
+    assert (link.verdict, link.reason) == (Verdict.BEYOND, "TOKENS_DIFFER")
+    assert (first.position, first.reference_token, first.token) == (1, 8, 5)
+    assert link.comparison.places == 2, "what follows another token is not compared"
+    silent = link_of(of(GOLDEN), Continuation((), ()))
+    assert silent.reason == "TOO_FEW_PLACES"
+
+
+def test_scores_in_another_number_format_are_compared_within_its_tolerance():
+    scores = replace(SAME, tokens=(7, 5, 9, 4), logprobs=(-0.13, -0.22, -0.3, float("-inf")))
+    link = link_of(of(GOLDEN, Dtype.BFLOAT16, is_own=False), scores)
+    assert (link.format, link.verdict, link.tolerance.token) == ("bfloat16", Verdict.BEYOND, 2.0)
+    assert link.comparison.max_difference == 100.0
+    assert link.comparison.near_ties == 1

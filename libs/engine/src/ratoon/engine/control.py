@@ -108,6 +108,7 @@ class Control:
             "loaded": loaded,
             "adapters": {name: gate.status() for name, gate in self._adapters.items()},
             "dtype": self._settings.dtype,
+            "runtime": vllm_internals.runtime(),
             "ready": self.ready(state),
             "broken": self._broken,
             "uptime_s": time.time() - self._started,

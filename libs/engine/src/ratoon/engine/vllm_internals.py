@@ -10,6 +10,8 @@ import multiprocessing
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cache
+from importlib.metadata import packages_distributions, version
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +73,13 @@ USED = {
 
 class AdapterNotLoaded(Exception):
     """vLLM refused to load an adapter; the message is its reason."""
+
+
+@cache
+def runtime() -> str:
+    """Return vLLM's name with its version, whichever build of it is installed; empty if there is none."""
+    builds = packages_distributions().get("vllm", ())
+    return f"vllm {version(builds[0])}" if builds else ""
 
 
 def serve(arguments: Sequence[str]) -> None:

@@ -119,4 +119,5 @@ def _replica_of(pod: PodStatus, view: EngineView) -> Replica:
         view.in_flight,
         view.message,
         dtype=view.dtype,
+        runtime=view.runtime,
     )

@@ -2,23 +2,27 @@
 
 import hashlib
 import json
+import logging
 from functools import lru_cache
 
 import grpc
 
 from ratoon.common.v1.generation_pb2 import GenerationDefaults
-from ratoon.process.errors import NotFound
+from ratoon.process.errors import NotFound, RatoonError
 from ratoon.registry.v1 import model_version_pb2
 from ratoon.registry.v1 import registry_service_pb2 as pb
 from ratoon.registry.v1.registry_service_pb2_grpc import RegistryServiceStub
+from ratoon.service.parity import link_message
 from ratoon.storage.artifacts import ArtifactStore
 from ratoon.storage.models import ADAPTER_CONFIG, SMALL_CONFIGS
 from ratoon.tasks.compute import Dtype
+from ratoon.tasks.parity import Link
 from ratoon_serving.application.ports import ServableVersion
 from ratoon_serving.domain.attestation import Recording, recording
 from ratoon_serving.domain.generation import Generation, PromptLimits
 from ratoon_serving.domain.rollouts.model_spec import ModelSpec
 
+_LOG = logging.getLogger(__name__)
 _PRODUCTION = "production"
 _SHAPE = ("config.json", "tokenizer.json", "chat_template.jinja")
 """Models with equal files of these names differ in their weights alone; files of an adapter override its base's."""
@@ -58,6 +62,14 @@ class RegistryModels:
     def golden(self, digest: str, dtype: Dtype) -> Recording:
         """Return the golden prompts that registration recorded, for engines of a number format."""
         return self._golden(digest, dtype)
+
+    def record_parity(self, version: str, link: Link) -> None:
+        """Add the measured parity of an engine to the certificate of its version; a failure is logged."""
+        request = pb.RecordParityLinkRequest(name=version, link=link_message(link))
+        try:
+            self._registry.RecordParityLink(request)
+        except RatoonError as error:
+            _LOG.warning("The parity of %s was not recorded: %s", link.source, error)
 
     def production(self, model: str) -> str:
         """Return the version that `production` names; empty if there is none."""

@@ -8,7 +8,7 @@ from ratoon.storage.names import parent_of, uuid7
 from ratoon.storage.store import Store, Transaction
 from ratoon.tasks.compute import Dtype
 from ratoon_serving.application.ports import EngineHost, Models, RolloutProgress
-from ratoon_serving.domain.attestation import compare, computed_dtype
+from ratoon_serving.domain.attestation import compare, computed_dtype, served_link
 from ratoon_serving.domain.deployment import Deployment
 from ratoon_serving.domain.engine import (
     Attestation,
@@ -67,7 +67,7 @@ class Executor:
         Passed attestations are saved at once: they hold for these loads of the weights, whichever executor acts.
         """
         if not view.replicas:
-            return self._compare(engine, view.dtype)
+            return self._compare(engine, view.dtype, view.runtime)
         attestations, failed = self._attestations(engine, view)
         self._save_attestations(engine.name, attestations)
         return failed or Check(
@@ -223,16 +223,23 @@ class Executor:
             return Check(
                 False, f"it loaded {replica.loaded_digest or 'nothing'}, not the registered artifact"
             )
-        return self._compare(engine, replica.dtype)
+        return self._compare(engine, replica.dtype, replica.runtime)
 
-    def _compare(self, engine: Engine, reported_dtype: str) -> Check:
-        """Compare the answers of one process with the record of the number format that it reports."""
+    def _compare(self, engine: Engine, reported_dtype: str, runtime: str) -> Check:
+        """Compare the answers of one process with the record of the number format that it reports.
+
+        The result becomes a link of the version's parity certificate.
+        """
         dtype = computed_dtype(engine, reported_dtype)
         if isinstance(dtype, Check):
             return dtype
         golden = self._models.golden(engine.golden_digest, dtype)
         ask = self._host.continue_prompts if dtype is Dtype.FLOAT32 else self._host.score_prompts
-        return compare(golden, ask(engine, golden.prompts))
+        answers = ask(engine, golden.prompts)
+        check = compare(golden, answers)
+        if golden.prompts:
+            self._models.record_parity(engine.version, served_link(engine, runtime, golden, answers, check))
+        return check
 
     def _save_attestations(self, name: str, attestations: tuple[Attestation, ...]) -> Engine:
         with self._store.write() as tx:

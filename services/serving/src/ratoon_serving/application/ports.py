@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Protocol
 
 from ratoon.tasks.compute import Compute, Dtype
+from ratoon.tasks.parity import Link
 from ratoon.tasks.votes import Votes
 from ratoon_serving.application.commands import TrafficReport, VoteReport
 from ratoon_serving.domain.attestation import Continuation, GoldenPrompt, Recording
@@ -63,6 +64,10 @@ class Models(Protocol):
 
     def golden(self, digest: str, dtype: Dtype) -> Recording:
         """Return the golden prompts that registration recorded, for engines of a number format."""
+        ...
+
+    def record_parity(self, version: str, link: Link) -> None:
+        """Add the measured parity of an engine to the certificate of its version; a failure is logged."""
         ...
 
     def production(self, model: str) -> str:

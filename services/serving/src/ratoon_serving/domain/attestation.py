@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from math import inf
 from typing import Any
 
+from ratoon.tasks import parity
 from ratoon.tasks.compute import Dtype
 from ratoon_serving.domain.engine import Check, Engine
 
@@ -38,13 +39,15 @@ class Tolerance:
         return Tolerance(2 * self.token, 2 * self.mean)
 
 
-TOLERANCES = {
-    Dtype.FLOAT32: Tolerance(0.05),
-    Dtype.FLOAT16: Tolerance(0.15, 0.02),
-    Dtype.BFLOAT16: Tolerance(1.0, 0.1),
-}
-"""Tolerances by number format. An engine whose version has no record in its format is compared with the float32 record,
-within twice the tolerance of its format.
+def _tolerance(accepted: parity.Tolerance) -> Tolerance:
+    return Tolerance(*(inf if limit is None else limit for limit in (accepted.token, accepted.mean)))
+
+
+TOLERANCES = {dtype: _tolerance(parity.tolerance_of(dtype.lower())) for dtype in Dtype}
+"""Tolerances by number format, those of parity certificates.
+
+An engine whose version has no record in its format is compared with the float32 record, within twice the tolerance of
+its format.
 
 Measured with SmolLM2-135M, vLLM and transformers on a CPU: bfloat16 0.50 at most and 0.035 on average, float16 0.02 and
 0.003; weights of another version of the model 13 and 0.8.
@@ -202,3 +205,43 @@ def _fault_of_choices(prompt: GoldenPrompt, score: Continuation, tolerance: Tole
         if chosen != token and logprob - second >= tolerance.near_tie:
             return f"token {chosen} was chosen at position {place}, but {token} was recorded"
     return ""
+
+
+def served_link(
+    engine: Engine, runtime: str, golden: Recording, answers: Sequence[Continuation], check: Check
+) -> parity.Link:
+    """Return the link of an attested process for the parity certificate of its version; its verdict is the check's."""
+    limits = golden.tolerance
+    tolerance = parity.Tolerance(
+        limits.token, None if limits.mean == inf else limits.mean, near_tie=limits.near_tie
+    )
+    recorded = [parity.Recorded(*vars(each).values()) for each in golden.prompts]
+    is_greedy = golden.dtype is Dtype.FLOAT32
+    scores = [
+        _up_to_difference(row, answer) if is_greedy else parity.Scored(answer.tokens, answer.logprobs)
+        for row, answer in zip(golden.prompts, answers, strict=True)
+    ]
+    comparison = parity.compare(recorded, scores, tolerance)
+    cause = parity.judge(comparison, tolerance, golden.places)
+    reason = cause.reason if cause else parity.Reason.LOGPROBS_DIFFER
+    return parity.link(
+        parity.Step.SERVE,
+        golden.dtype.lower(),
+        runtime,
+        engine.artifact_digest,
+        engine.artifact_digest,
+        finding=None if check.passed else parity.Finding(reason, check.message),
+        comparison=comparison,
+        tolerance=tolerance,
+        judged=True,
+        source=engine.name,
+    )
+
+
+def _up_to_difference(row: GoldenPrompt, answer: Continuation) -> parity.Scored:
+    """Return a greedy continuation up to its first other token, of which the recorded one's likelihood is not known."""
+    same = next(
+        (at for at, pair in enumerate(zip(row.tokens, answer.tokens, strict=False)) if pair[0] != pair[1]),
+        len(row.tokens),
+    )
+    return parity.Scored(answer.tokens[: same + 1], (*answer.logprobs[:same], None))

@@ -102,6 +102,8 @@ class Replica:
     """True if there is no capacity for it."""
     dtype: str = ""
     """Number format that it reports; empty: it does not."""
+    runtime: str = ""
+    """Program and version that it reports, such as `vllm 0.32.0`; empty: it does not."""
 
 
 @dataclass(frozen=True)
@@ -128,6 +130,8 @@ class EngineView:
     """True if its processes differ from the attested ones that are stored."""
     dtype: str = ""
     """Number format that it reports; empty: it does not."""
+    runtime: str = ""
+    """Program and version that it reports, such as `vllm 0.32.0`; empty: it does not."""
 
 
 @dataclass(frozen=True)
