@@ -51,7 +51,7 @@ _SERVICES = ("ingestion", "labeling", "gateway")
 """Ingestion is called when tasks are listed: those of sealed records are left out."""
 _START_S, _WARM_S = 60.0, 1.0
 _BATCH = 5_000
-_PAGES = 5
+_PAGES = 15
 
 
 @dataclass(frozen=True)
@@ -111,6 +111,8 @@ class Measured:
     errors: int
     """Calls that the server failed, for example because its database was locked."""
     pages_ms: dict[str, float]
+    pages_cpu_ms: dict[str, float]
+    """Time of the processor that the serving processes take for a page."""
 
 
 def measured(work: Work, seconds: float) -> Measured:
@@ -146,7 +148,7 @@ def measured(work: Work, seconds: float) -> Measured:
     times = sorted(1000 * duration for duration, _ in answers)
     names = [name for _, name in answers]
     connection = Connection(work.url, work.keys[0])
-    pages = {name: _page_ms(connection, path) for name, path in work.pages}
+    pages = {name: _page_ms(connection, path, work.processes) for name, path in work.pages}
     return Measured(
         len(answers) / elapsed,
         1000 * cpu / len(answers),
@@ -154,7 +156,8 @@ def measured(work: Work, seconds: float) -> Measured:
         times[int(0.95 * (len(times) - 1))],
         len(names) - len(set(names)),
         sum(errors),
-        pages,
+        {name: wall for name, (wall, _) in pages.items()},
+        {name: cpu for name, (_, cpu) in pages.items()},
     )
 
 
@@ -167,13 +170,14 @@ def _cpu_s(processes: Sequence[int]) -> float:
     return ticks / os.sysconf("SC_CLK_TCK")
 
 
-def _page_ms(connection: Connection, path: str) -> float:
-    times = []
+def _page_ms(connection: Connection, path: str, processes: Sequence[int]) -> tuple[float, float]:
+    """Return the median milliseconds of a page, and those of the processor."""
+    times, cpu = [], _cpu_s(processes)
     for _ in range(_PAGES):
         start = time.perf_counter()
         connection.call("GET", path)
         times.append(1000 * (time.perf_counter() - start))
-    return statistics.median(times)
+    return statistics.median(times), 1000 * (_cpu_s(processes) - cpu) / _PAGES
 
 
 @contextmanager
@@ -303,14 +307,15 @@ def main() -> None:
     print(f"{tasks:,} tasks, {annotators} annotators at once, {seconds:g} s each")
     print(
         f"{'':14}{'answers/s':>11}{'CPU ms':>9}{'median ms':>11}{'p95 ms':>9}{'twice':>7}{'errors':>8}"
-        f"{'list ms':>9}{'filter ms':>11}"
+        f"{'list ms':>9}{'CPU':>6}{'filter ms':>11}{'CPU':>6}"
     )
     for name, row in results.items():
         pages: Any = row["pages_ms"]
+        cpu: Any = row["pages_cpu_ms"]
         print(
             f"{name:14}{row['per_s']:>11.1f}{row['cpu_ms']:>9.1f}{row['median_ms']:>11.1f}{row['p95_ms']:>9.1f}"
             f"{row['twice']:>7}{row['errors']:>8}"
-            f"{pages['list']:>9.1f}{pages['filter']:>11.1f}"
+            f"{pages['list']:>9.1f}{cpu['list']:>6.0f}{pages['filter']:>11.1f}{cpu['filter']:>6.0f}"
         )
     if len(results) == 2:
         print(
