@@ -1,5 +1,6 @@
 """Settings of training from environment variables."""
 
+import sys
 from pathlib import Path
 
 from pydantic import Field, field_validator
@@ -53,6 +54,17 @@ class Settings(ClusterSettings):
     machine_families: Path | None = Field(
         None, description="JSON file of machine families that replaces the one of Ratoon."
     )
+
+    llama_cpp: Path | None = Field(
+        None,
+        description="Directory of llama.cpp's converter and library, as `scripts/llama-cpp` makes it, for exports as "
+        "GGUF; empty: `.tools/llama-cpp` next to the environment.",
+    )
+
+    @property
+    def llama_cpp_folder(self) -> Path:
+        """Return the directory of llama.cpp."""
+        return self.llama_cpp or Path(sys.prefix).parent / ".tools" / "llama-cpp"
 
     @field_validator("hourly_costs")
     @classmethod

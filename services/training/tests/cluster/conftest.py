@@ -24,7 +24,9 @@ from ratoon.training.v1 import training_service_pb2 as pb
 from ratoon.training.v1.training_service_pb2_grpc import TrainingServiceStub
 from ratoon_training import bootstrap
 from ratoon_training.adapters import tables
+from ratoon_training.adapters.compression_jobs import compression_jobs
 from ratoon_training.adapters.drivers import DriverOptions, estimate_jobs
+from ratoon_training.adapters.model_export_jobs import model_export_jobs
 from ratoon_training.domain.diagnosis import Diagnosis
 from ratoon_training.domain.places import Place
 from ratoon_training.domain.runs import Progress, Trained, TrainingRun
@@ -112,7 +114,14 @@ class Cluster:
         self.training = TrainingServiceStub(self.state.as_role(Role.ENGINEER, "training"))
         jobs = estimate_jobs(runtime.jobs(), DriverOptions(self.folder / "work", self.folder / "warm", ""))
         app = bootstrap.assemble(
-            runtime, self.drivers, bootstrap.machine(settings), workers, watches, estimates=jobs
+            runtime,
+            self.drivers,
+            bootstrap.machine(settings),
+            workers,
+            watches,
+            estimates=jobs,
+            compressions=compression_jobs(runtime.jobs(), ""),
+            model_exports=model_export_jobs(runtime.jobs(), "", settings.llama_cpp_folder),
         )
         return serving([app])
 

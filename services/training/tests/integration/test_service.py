@@ -39,6 +39,8 @@ from ratoon.training.v1 import training_service_pb2 as pb
 from ratoon.training.v1.training_service_pb2_grpc import TrainingServiceStub
 from ratoon_training import bootstrap
 from ratoon_training.adapters import tables
+from ratoon_training.adapters.compression_jobs import compression_jobs
+from ratoon_training.adapters.model_export_jobs import model_export_jobs
 from ratoon_training.adapters.shared_workers import SharedWorkers
 from ratoon_training.domain.diagnosis import Diagnosis
 from ratoon_training.domain.estimates import DataSample
@@ -146,6 +148,8 @@ def build(settings: Settings, drivers: FakeDrivers) -> App:
         bootstrap.machine(settings),
         SharedWorkers(),
         estimates=FakeEstimates(),
+        compressions=compression_jobs(runtime.jobs(), ""),
+        model_exports=model_export_jobs(runtime.jobs(), "", settings.llama_cpp_folder),
         hourly_costs={Accelerator.CPU: 2.0},
     )
 

@@ -25,6 +25,8 @@ from ratoon.training.v1 import training_service_pb2 as pb
 from ratoon.training.v1.training_service_pb2_grpc import TrainingServiceStub
 from ratoon_training import bootstrap
 from ratoon_training.adapters import tables
+from ratoon_training.adapters.compression_jobs import compression_jobs
+from ratoon_training.adapters.model_export_jobs import model_export_jobs
 from ratoon_training.adapters.optimism import out_of_bag
 from ratoon_training.adapters.shared_workers import SharedWorkers
 from ratoon_training.domain.diagnosis import Diagnosis
@@ -92,7 +94,13 @@ class Service:
         settings = Settings(state=self.folder, memory_bytes=4 * GIB)
         runtime = ServiceRuntime(settings, Platform.of_process(), tables.METADATA)
         return bootstrap.assemble(
-            runtime, self.drivers, bootstrap.machine(settings), SharedWorkers(), estimates=FakeEstimates()
+            runtime,
+            self.drivers,
+            bootstrap.machine(settings),
+            SharedWorkers(),
+            estimates=FakeEstimates(),
+            compressions=compression_jobs(runtime.jobs(), ""),
+            model_exports=model_export_jobs(runtime.jobs(), "", settings.llama_cpp_folder),
         )
 
     @property

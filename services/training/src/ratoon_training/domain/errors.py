@@ -19,8 +19,14 @@ TrainingError
 ├── WorkersLost           the worker group died again and again
 ├── RunInUse              the run to delete is in progress, or others build on its result
 ├── BadSweep              a search that cannot be done
+├── BadCompression        a compression that cannot be done
+├── CompressionInUse      the compression to delete is in progress
 ├── NoCheckpoint          the run has no weights to end with, or to continue from
 ├── RunSucceeded          nothing of the run is left to resume
+├── BadModelExport        a format that does not fit the model
+├── ExporterMissing       the package of a format is not installed
+├── ExportFailed          another program cannot write or read the model
+├── ExportDiffers         the exported files are not the same model
 └── SweepRefused          the sweep is in progress, or has no budget left
 """
 
@@ -169,6 +175,22 @@ class BadSweep(TrainingError):
         self.field = field
 
 
+class BadCompression(TrainingError):
+    """A compression that cannot be done; `field` names the fault."""
+
+    code, reason = "INVALID_ARGUMENT", "BAD_COMPRESSION"
+
+    def __init__(self, message: str, field: str = "compression") -> None:
+        super().__init__(message)
+        self.field = field
+
+
+class CompressionInUse(TrainingError):
+    """The compression to delete is in progress."""
+
+    reason = "IN_USE"
+
+
 class SweepRefused(TrainingError):
     """The sweep is in progress, or has no budget left; `reason` says which."""
 
@@ -197,3 +219,35 @@ class RunSucceeded(TrainingError):
     """Nothing of the run is left to resume."""
 
     reason = "RUN_SUCCEEDED"
+
+
+class BadModelExport(TrainingError):
+    """A format that does not fit the model; `field` names the fault."""
+
+    code, reason = "INVALID_ARGUMENT", "BAD_MODEL_EXPORT"
+
+    def __init__(self, message: str, field: str = "model_export") -> None:
+        super().__init__(message)
+        self.field = field
+
+
+class ExporterMissing(TrainingError):
+    """The package of a format is not installed where exports are written."""
+
+    reason = "EXPORTER_MISSING"
+
+
+class ExportFailed(TrainingError):
+    """Another program cannot write or read the model; `reason` says why where that is known."""
+
+    reason = "EXPORT_FAILED"
+
+    def __init__(self, message: str, reason: str = "EXPORT_FAILED") -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+class ExportDiffers(TrainingError):
+    """The exported files are not the same model as their source."""
+
+    reason = "EXPORT_DIFFERS"

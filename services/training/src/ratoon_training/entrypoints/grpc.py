@@ -27,6 +27,8 @@ from ratoon_training.application.sweeps import TrialRuns
 from ratoon_training.domain.estimates import DataSample, PlannedRun, Problem, without_data
 from ratoon_training.domain.runs import TrainingRun
 from ratoon_training.domain.sweeps import Sweep
+from ratoon_training.entrypoints.compressions import CompressionMethods, CompressionPorts
+from ratoon_training.entrypoints.model_exports import ModelExportMethods, ModelExportPorts
 
 Context = Any
 
@@ -57,10 +59,19 @@ class Ports:
     """Listed endpoints of teachers."""
 
 
-class TrainingServicer(TrainingServiceServicer):
+class TrainingServicer(CompressionMethods, ModelExportMethods, TrainingServiceServicer):
     """Answers `ratoon.training.v1.TrainingService`."""
 
-    def __init__(self, ports: Ports, changes: Changes, threads: Threads) -> None:
+    def __init__(
+        self,
+        ports: Ports,
+        changes: Changes,
+        threads: Threads,
+        compressions: CompressionPorts,
+        model_exports: ModelExportPorts,
+    ) -> None:
+        CompressionMethods.__init__(self, compressions)
+        ModelExportMethods.__init__(self, model_exports)
         self._ports, self._changes, self._threads = ports, changes, threads
         self._runs = StandardMethods(
             ports.store, threads, TrainingRun, handlers.RUN, mapping.run, lambda run: run.state.ended

@@ -13,6 +13,8 @@ from ratoon.operations.warm import main
 
 ENTRY = "ratoon_training.worker.driver:run"
 ESTIMATE_ENTRY = "ratoon_training.worker.estimating:run"
+COMPRESSION_ENTRY = "ratoon_training.worker.compression.job:run"
+EXPORT_ENTRY = "ratoon_training.worker.exporting.job:run"
 SMALL_ENTRIES = {
     "CLASSICAL": "ratoon_training.worker.classical_job:run",
     "NEURAL": "ratoon_training.worker.neural_job:run",
@@ -34,6 +36,10 @@ def _entry(folder: Path) -> str:
     spec = JobFolder(folder).spec()
     if spec.get("estimate"):
         return ESTIMATE_ENTRY
+    if spec.get("compress"):
+        return COMPRESSION_ENTRY
+    if spec.get("export"):
+        return EXPORT_ENTRY
     recipe = spec.get("recipe") or {}
     return SMALL_ENTRIES.get(str(recipe.get("method")), ENTRY)
 

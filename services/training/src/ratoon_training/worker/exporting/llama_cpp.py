@@ -97,7 +97,14 @@ def score(arguments: JSON) -> JSON:
     import numpy as np
     from cyllama.llama.llama_cpp import LlamaBatch, LlamaContext, LlamaContextParams, LlamaModel
 
-    model = LlamaModel(arguments["file"])
+    class Model(LlamaModel):
+        """A model with the attribute that the context of this release reads."""
+
+        @property
+        def n_vocab(self) -> int:
+            return int(self.get_vocab().n_vocab)
+
+    model = Model(arguments["file"])
     vocabulary = model.get_vocab()
     rows = arguments["rows"]
     longest = max(map(len, rows))

@@ -138,9 +138,9 @@ def _complete_generation(folder: Path) -> None:
         config = json.loads((folder / "config.json").read_text())
         tokenizer = load_tokenizer(folder)
         ends = [config.get("eos_token_id"), tokenizer.eos_token_id]
-        found = [end for end in ends if end is not None]
-        if found:
-            path.write_text(json.dumps({**stated, "eos_token_id": found[0]}, indent=2, sort_keys=True) + "\n")
+        known = [end for end in ends if end is not None]
+        if known:
+            path.write_text(json.dumps({**stated, "eos_token_id": known[0]}, indent=2, sort_keys=True) + "\n")
 
 
 def end_ids(folder: Path, tokenizer: Any) -> list[int]:
