@@ -8,6 +8,7 @@ import typer
 from ratoon.cli import (
     blobs,
     changes,
+    compressions,
     connections,
     dataset_files,
     datasets,
@@ -16,6 +17,7 @@ from ratoon.cli import (
     keys,
     local,
     maintenance,
+    model_files,
     profiles,
     queues,
     resources,
@@ -91,6 +93,11 @@ for _command in (
 datasets.app.command("diff")(dataset_files.diff)
 datasets.app.command("export")(dataset_files.export)
 datasets.app.command("rows")(table_rows.rows)
+resources.models.command("export")(model_files.export)
+resources.models.command("download")(model_files.download)
+resources.models.add_typer(
+    resources.group("model_exports", "Exports of models.", long_work=True, deletes=True), name="exports"
+)
 for _name, _group in (
     ("projects", resources.projects),
     ("connections", connections.app),
@@ -102,6 +109,7 @@ for _name, _group in (
     ("guidelines", changes.guidelines),
     ("runs", runs.app),
     ("sweeps", sweeps.app),
+    ("compressions", compressions.app),
     ("evaluations", evaluations.app),
     ("suites", suites.app),
     ("models", resources.models),

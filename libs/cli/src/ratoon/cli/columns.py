@@ -3,6 +3,7 @@
 from ratoon.client.schema import MESSAGES, Method, json_name
 
 COLUMNS = {
+    "compressions": ["name", "state", "method", "sourceVersion", "compressed.sizeBytes", "createTime"],
     "alias_changes": ["changeTime", "alias", "fromVersion", "toVersion", "reason", "principal"],
     "api_keys": ["name", "role", "expireTime", "revokeTime", "lastUseTime"],
     "bad_cases": ["domain", "label", "predicted", "referencePredicted", "score", "recordId", "text"],
@@ -27,6 +28,7 @@ COLUMNS = {
     "guidelines": ["name", "labels", "conflictPolicy", "createTime"],
     "judges": ["name", "state", "kind", "agreement.pairCount", "agreement.kappa", "baseUrl", "createTime"],
     "label_sets": ["name", "state", "classCounts", "conflictCount", "createTime"],
+    "model_exports": ["name", "state", "format", "ggufType", "sizeBytes", "parity.verdict", "createTime"],
     "model_versions": ["name", "state", "parameterCount", "sizeBytes", "changelog", "createTime"],
     "models": ["name", "displayName", "createTime"],
     "pipeline_runs": ["name", "state", "trigger", "triggerReason", "createTime"],

@@ -1,6 +1,7 @@
 """Checks of local model directories before the upload: files, weights, tokenizer and chat template of a base model."""
 
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -32,6 +33,11 @@ _PLAIN_TEMPLATE = """\
 """Words in place of special tokens, so that any tokenizer renders it; an answer ends with the end token."""
 _TEMPLATE_HINT = f" Or upload it with `--chat-template {PLAIN}`."
 _ARCHITECTURE_CHECK = "ratoon.engine.architecture"
+_CONVERSION = "ratoon.neural.conversion"
+_PICKLED = (".bin", ".pt", ".pth")
+_GGUF = ".gguf"
+_ENVIRONMENT = ("PATH", "HOME", "LANG", "TMPDIR", "LD_LIBRARY_PATH")
+"""Variables that a conversion gets: no keys, no addresses."""
 _TIMEOUT_S = 600.0
 
 
@@ -104,6 +110,57 @@ def with_template(folder: Path, template: str) -> Iterator[Path]:
         (copy / TEMPLATE).unlink(missing_ok=True)
         (copy / TEMPLATE).write_text(text, encoding="utf-8")
         yield copy
+
+
+@contextmanager
+def as_safetensors(source: Path) -> Iterator[Path]:
+    """Give a directory with safetensors: the same one, or one in which they take the place of pickles or a GGUF file.
+
+    UnfitModel with the reason if they cannot be converted. Conversion is a process of its own, with a time limit.
+    """
+    if not needs_conversion(source):
+        yield source
+        return
+    if not all(map(find_spec, ("torch", "safetensors", "transformers", "ratoon.neural"))):
+        raise UnfitModel(
+            f"{source.name} has to be converted to safetensors, which needs torch and transformers: run the command "
+            "where Ratoon's workers are installed."
+        )
+    with tempfile.TemporaryDirectory(prefix="ratoon-model-") as temporary:
+        target = Path(temporary) / source.resolve().name.removesuffix(_GGUF)
+        target.mkdir()
+        environment = {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
+        done = subprocess.run(
+            [sys.executable, "-m", _CONVERSION, str(source.resolve()), str(target)],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=_TIMEOUT_S,
+            check=False,
+            env={**environment, "HF_HUB_OFFLINE": "1"},
+        )
+        answer = json.loads(done.stdout.splitlines()[-1]) if done.stdout.strip() else {}
+        if "files" not in answer:
+            raise UnfitModel(
+                answer.get("error")
+                or f"{source.name} could not be converted to safetensors: the converter ended with status "
+                f"{done.returncode}. The file may be damaged, or larger than the memory."
+            )
+        if source.is_dir():
+            for path in source.iterdir():
+                if path.suffix not in _PICKLED and not path.name.endswith(".bin.index.json"):
+                    (target / path.name).symlink_to(path.resolve())
+        yield target
+
+
+def needs_conversion(source: Path) -> bool:
+    """Return whether a model has no safetensors, but weights that can be converted."""
+    if source.is_file():
+        return source.suffix == _GGUF
+    names = [path.name for path in source.iterdir()]
+    return not any(name.endswith(".safetensors") for name in names) and any(
+        name.endswith(_PICKLED) for name in names
+    )
 
 
 def _template_file(path: Path) -> str:

@@ -10,11 +10,12 @@ from typing import Annotated, Any
 
 import typer
 
+from ratoon.cli import parity_rows
 from ratoon.cli.collecting import collected_version
 from ratoon.cli.columns import COLUMNS
 from ratoon.cli.context import session
 from ratoon.cli.documents import read_settings
-from ratoon.cli.model_folders import PLAIN, check_architecture, checked_model, with_template
+from ratoon.cli.model_folders import PLAIN, as_safetensors, check_architecture, checked_model, with_template
 from ratoon.cli.names import name_argument, patterns
 from ratoon.cli.output import JSON, as_json, console, follow, say, show, show_newest, show_rows
 from ratoon.client import RatoonError
@@ -265,6 +266,39 @@ def describe_version(
         show({**summary, "tensors": tensors}, chosen.output)
 
 
+_BEYOND = "VERDICT_BEYOND"
+
+
+@models.command("parity")
+def show_parity(context: typer.Context, version: Version) -> None:
+    """Show in which forms a version was trained, merged, quantized, exported and served, and how far they differ.
+
+    Each row compares a form with the one from which it was made: equal choices of tokens, and differences of
+    log-probabilities in nats. The command fails with exit code 1 if a form is not the same model. `--output json`
+    prints the whole certificate, with the inputs of each form.
+
+    Example:
+      ratoon models parity v1.0
+    """
+    chosen = session(context)
+    certificate = as_json(chosen.client.model_versions.parity(_version_name(context, version)))
+    links = certificate.get("links", [])
+    if chosen.output.is_for_people:
+        show_rows(
+            map(parity_rows.parity_row, links),
+            parity_rows.COLUMNS,
+            chosen.output,
+            empty="No form was compared yet.",
+        )
+        for link in links:
+            if link.get("message") and link.get("verdict") == _BEYOND:
+                say(f"{link['reason']}: {link['message']}")
+    else:
+        show(certificate, chosen.output)
+    if certificate.get("verdict") == _BEYOND:
+        raise typer.Exit(1)
+
+
 @models.command("neighbours")
 def list_neighbours(
     context: typer.Context,
@@ -292,7 +326,7 @@ def upload_model(
     folder: Annotated[
         Path,
         typer.Argument(
-            help="Hugging Face model directory with safetensors files.", exists=True, file_okay=False
+            help="Hugging Face model directory with safetensors or pickled weights, or a GGUF file.", exists=True
         ),
     ],
     chat_template: Annotated[
@@ -304,11 +338,14 @@ def upload_model(
 ) -> None:
     """Upload a base model or an adapter. Set its digest as training.baseArtifactDigest of a project.
 
-    The directory is checked first: its files, and each tensor against the architecture that config.json names. Files
+    Pickled weights (.bin, .pt) and GGUF files are converted to safetensors, in a process that loads tensors alone. The
+    directory is checked: its files, and each tensor against the architecture that config.json names. Files
     that are not part of a model are skipped and listed.
     """
     chosen = session(context)
-    with with_template(folder, chat_template) as source:
+    with as_safetensors(folder) as safe, with_template(safe, chat_template) as source:
+        if safe != folder:
+            say(f"Converted {folder.name} to safetensors.")
         files = checked_model(source)
         if not check_architecture(source):
             say("The tensors are checked when a training run starts: transformers is not installed here.")
@@ -354,6 +391,7 @@ def merge_version(context: typer.Context, version: Version) -> None:
             update={
                 "training_run": created.name,
                 "parent_version": known.name,
+                "derived_from": known.name,
                 "evaluation_run": "",
                 "pipeline_run": "",
             }
