@@ -2,22 +2,29 @@
 
 All sizes are bytes. The measured model counts what is in memory at the peak of a step: weights, gradients, optimiser
 state, activations and logits, in addition to a worker process without a model. Its constants were
-calibrated by runs on the reference machine (see `CALIBRATION`).
+calibrated by runs on the reference machine (see `CALIBRATION`); runs of the same kind on the same machine correct it
+(see `calibrations`).
 """
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from fractions import Fraction
+from typing import Any
 
+from ratoon_training.domain import layouts
+from ratoon_training.domain.calibrations import Kept
 from ratoon_training.domain.lengths import MAX_PROMPT_TOKENS
-from ratoon_training.domain.machines import MachineFamily, best_for, work_of
+from ratoon_training.domain.machines import MachineFamily, Recommendation, best_for, recommended, work_of
 from ratoon_training.domain.neural import Neural
-from ratoon_training.domain.optimization import Optimizer
+from ratoon_training.domain.optimization import Optimizer, Quantization
+from ratoon_training.domain.parallelism import Layout, Strategy
 from ratoon_training.domain.recipes import (
     BATCH_LADDER,
     USUAL_MAX_TOKENS,
     Architecture,
     Dtype,
+    Method,
     Objective,
     Recipe,
     Resources,
@@ -26,6 +33,9 @@ from ratoon_training.domain.shapes import ModelShape
 
 MEBI = 1024 * 1024
 FLOAT32, BFLOAT16 = 4, 2
+_NF4_BYTES = 0.52
+"""Bytes of a weight in 4 bits: half a byte, a scale of 8 bits for 64 of them, and a scale of 256 such scales."""
+MAX_WORKERS = 64
 CLASSICAL_BYTES = 1024 * MEBI
 """Memory of the process that fits a classical model; it reads at most 20 million characters."""
 
@@ -68,6 +78,16 @@ class Needs:
 
 
 @dataclass(frozen=True)
+class Change:
+    """Change of a run with which it fits, and the memory that it then needs."""
+
+    settings: tuple[str, ...]
+    """Settings as the command line takes them: `recipe.batch_size=8`."""
+    description: str
+    measured_bytes: int
+
+
+@dataclass(frozen=True)
 class ResourcePlan:
     """Memory that a run needs, and whether it is admitted."""
 
@@ -77,6 +97,19 @@ class ResourcePlan:
     admitted: bool = False
     reason: str = ""
     machine_families: tuple[str, ...] = ()
+    changes: tuple[Change, ...] = ()
+    """Changes with each of which the same plan admits the run, the smallest one first."""
+    recommendations: tuple[Recommendation, ...] = ()
+    basis: str = ""
+    strategy: Strategy | None = None
+    """Storage of the weights: as requested, or chosen by the plan; None: copies."""
+    capacity_bytes: int = 0
+    """Memory that the run could use if no other one was in progress; 0: not known."""
+
+    @property
+    def waits(self) -> bool:
+        """Return True if the run fits as soon as other runs have ended."""
+        return not self.admitted and 0 < self.measured_bytes <= self.capacity_bytes
 
 
 class Size(StrEnum):
@@ -132,12 +165,13 @@ def measured(
     dtype: Dtype = Dtype.FLOAT32,
     recomputed: bool = False,
     states: int = 2,
+    quantized: bool = False,
     calibration: Calibration = CALIBRATION,
 ) -> Needs:
     """Return a worker's memory for `batch` samples of `tokens` tokens; `trained` weights move (None: all).
 
     The optimizer holds `states` numbers for each of these. With activations that are `recomputed`, a layer keeps its
-    input alone, and one layer at a time all else.
+    input alone, and one layer at a time all else. Frozen linear layers that are `quantized` have 4 bits a weight.
     """
     size = shape if isinstance(shape, ModelShape) else ModelShape.of(shape)
     moving = size.parameters if trained is None else trained
@@ -147,7 +181,9 @@ def measured(
         layer *= calibration.bfloat16_share
     layers = size.layers * size.hidden_size + layer if recomputed else size.layers * layer
     return Needs(
-        weights=_weight_bytes(size.parameters, trained, dtype),
+        weights=_quantized_bytes(size, moving, dtype)
+        if quantized
+        else _weight_bytes(size.parameters, trained, dtype),
         gradients=FLOAT32 * moving,
         optimiser=states * FLOAT32 * moving,
         activations=round(FLOAT32 * rows * layers),
@@ -162,6 +198,13 @@ def _weight_bytes(parameters: int, trained: int | None, dtype: Dtype) -> int:
         return FLOAT32 * parameters
     frozen = 0 if trained is None else parameters
     return BFLOAT16 * frozen + (FLOAT32 + BFLOAT16) * (parameters if trained is None else trained)
+
+
+def _quantized_bytes(shape: ModelShape, trained: int, dtype: Dtype) -> int:
+    """Return the bytes of an adapter and of frozen weights in 4 bits; embeddings and output layer are not quantized."""
+    ends = min(shape.parameters, 2 * shape.vocab_size * shape.hidden_size)
+    each = FLOAT32 if dtype is Dtype.FLOAT32 else BFLOAT16
+    return each * ends + round(_NF4_BYTES * (shape.parameters - ends)) + FLOAT32 * trained
 
 
 def _layer_floats(shape: ModelShape, tokens: int, calibration: Calibration) -> float:
@@ -181,30 +224,224 @@ def plan(
     available_bytes: int,
     families: tuple[MachineFamily, ...],
     shape: ModelShape | None = None,
+    kept: Kept | None = None,
 ) -> ResourcePlan:
-    """Return the plan of a run on a machine with this much free memory; `shape` is that of a base model."""
+    """Return the plan of a run on a machine with this much free memory; `shape` is that of a base model.
+
+    `kept` are the measurements of runs of this kind on the machine; None: there are none.
+    """
     if recipe.classical is not None:
-        return _small_plan("A classical model", CLASSICAL_BYTES, available_bytes)
+        return _small_plan(
+            "A classical model", _corrected(CLASSICAL_BYTES, kept), available_bytes, families, kept
+        )
     if recipe.neural is not None:
-        needs = _neural_bytes(recipe.neural, recipe.batch_size)
-        return _small_plan("A small neural model of this shape", needs, available_bytes)
+        needs = _corrected(neural_bytes(recipe.neural, recipe.batch_size), kept)
+        what = "A small neural model of this shape"
+        return _small_plan(what, needs, available_bytes, families, kept, recipe.neural.parameters)
     size = shape or ModelShape.of(recipe.architecture)
-    needs = _needs(recipe, resources, size)
-    total = needs * resources.workers
+    resources = layouts.chosen(
+        recipe,
+        resources,
+        lambda each: _corrected(_needs(recipe, each, size), kept) * each.workers <= available_bytes,
+    )
+    total = _corrected(_needs(recipe, resources, size), kept) * resources.workers
     largest = largest_batch(recipe, resources, available_bytes, size)
     rule = rule_of_thumb(size.parameters, FLOAT32, recipe.batch_size, size.hidden_size, Fraction(3, 2))
-    admitted = total <= available_bytes
+    accelerator, adapts = resources.accelerator.value, recipe.method.adapts
     return ResourcePlan(
         rule_of_thumb_bytes=int(rule),
         measured_bytes=total,
         available_bytes=available_bytes,
-        admitted=admitted,
+        admitted=total <= available_bytes,
         reason=_reason(resources, total, available_bytes, largest),
-        machine_families=tuple(best_for(work_of(size.parameters, resources.accelerator.value), families)),
+        machine_families=tuple(best_for(work_of(size.parameters, accelerator, adapts=adapts), families)),
+        recommendations=recommended(size.parameters, accelerator, families, adapts=adapts),
+        basis=_basis(kept),
+        strategy=resources.parallelism.strategy,
     )
 
 
-def _neural_bytes(neural: Neural, batch_size: int) -> int:
+Plans = Callable[[Recipe, Resources], ResourcePlan]
+"""Return the plan of a recipe on these resources, on one machine."""
+
+
+def with_changes(planned: ResourcePlan, recipe: Recipe, resources: Resources, plans: Plans) -> ResourcePlan:
+    """Return the plan of a run that is not admitted with the changes that `plans` admits, the smallest one first.
+
+    Each kind of change is tried alone, from its smallest step; if none is enough, together with those before it.
+    """
+    if planned.admitted or not planned.available_bytes:
+        return planned
+    changes: list[Change] = []
+    for steps in _ladders(recipe, resources):
+        fitting = next((step for step in steps if plans(step.recipe, step.resources).admitted), None)
+        if fitting is not None:
+            needs = plans(fitting.recipe, fitting.resources).measured_bytes
+            changes.append(Change((fitting.setting,), fitting.description, needs))
+    if not changes:
+        changes.extend(_combined(recipe, resources, plans))
+    if not changes:
+        return planned
+    nearest = changes[0]
+    reason = planned.reason.partition(": ")[0] + f": {nearest.description}"
+    return replace(planned, changes=tuple(changes), reason=f"{reason} ({', '.join(nearest.settings)}).")
+
+
+@dataclass(frozen=True)
+class _Step:
+    """A run with one more setting changed."""
+
+    recipe: Recipe
+    resources: Resources
+    setting: str
+    description: str
+
+
+def _combined(recipe: Recipe, resources: Resources, plans: Plans) -> Iterator[Change]:
+    """Yield changes of several settings: those that keep the result, with one of the others; else with more of them."""
+    for lossless in (True, False):
+        settings: tuple[str, ...] = ()
+        described: tuple[str, ...] = ()
+        now, own = recipe, resources
+        while ladder := _next_ladder(now, own, settings, lossless=lossless):
+            last = ladder[-1]
+            now, own = last.recipe, last.resources
+            settings, described = (*settings, last.setting), (*described, last.description)
+            planned = plans(now, own)
+            if planned.admitted:
+                yield Change(settings, "; ".join(described), planned.measured_bytes)
+                return
+        if not lossless:
+            return
+        fitting = list(_one_more(now, own, settings, described, plans))
+        if fitting:
+            yield from fitting
+            return
+
+
+def _one_more(
+    recipe: Recipe, resources: Resources, settings: tuple[str, ...], described: tuple[str, ...], plans: Plans
+) -> Iterator[Change]:
+    for steps in _ladders(recipe, resources):
+        if _name(steps[0].setting) in map(_name, settings):
+            continue
+        fitting = next((step for step in steps if plans(step.recipe, step.resources).admitted), None)
+        if fitting is not None:
+            needs = plans(fitting.recipe, fitting.resources).measured_bytes
+            yield Change((*settings, fitting.setting), "; ".join([*described, fitting.description]), needs)
+
+
+def _next_ladder(
+    recipe: Recipe, resources: Resources, settings: tuple[str, ...], *, lossless: bool
+) -> list[_Step] | None:
+    """Return the next kind of change that is not among these settings; None: there is none."""
+    taken = set(map(_name, settings))
+    ladders = (steps for steps in _ladders(recipe, resources) if _name(steps[0].setting) not in taken)
+    return next((steps for steps in ladders if not lossless or _name(steps[0].setting) in _LOSSLESS), None)
+
+
+_LOSSLESS = ("recipe.gradient_accumulation", "recipe.gradient_checkpointing")
+"""Settings that change time and memory alone."""
+
+
+def _name(setting: str) -> str:
+    return setting.partition("=")[0]
+
+
+def _ladders(recipe: Recipe, resources: Resources) -> list[list[_Step]]:
+    """Return the steps of each kind of change, those first that leave the result as it is."""
+
+    def step(setting: str, value: object, description: str, **change: Any) -> _Step:
+        return _Step(replace(recipe, **change), resources, f"recipe.{setting}={value}", description)
+
+    batches = [
+        step("batch_size", size, f"lower the batch to {size}: steps are noisier", batch_size=size)
+        for size in _halves(recipe.batch_size, 1)
+    ]
+    if recipe.neural is not None or recipe.classical is not None:
+        return [batches] if batches and recipe.neural is not None else []
+    parts = -(-recipe.batch_size // resources.workers)
+    counts = sorted({min(parts, recipe.gradient_accumulation * 2**power) for power in range(1, 13)})
+    accumulated = [
+        step(
+            "gradient_accumulation",
+            count,
+            f"compute each step in {count} parts: the same result, a little slower",
+            gradient_accumulation=count,
+        )
+        for count in counts
+        if count > recipe.gradient_accumulation
+    ]
+    recomputed = (
+        []
+        if recipe.gradient_checkpointing
+        else [
+            step(
+                "gradient_checkpointing",
+                "true",
+                "recompute activations: the same result, about a third slower",
+                gradient_checkpointing=True,
+            )
+        ]
+    )
+    ladders = [accumulated, recomputed, batches, _shorter(recipe, step), _half_precision(recipe, step)]
+    ladders.append(_adapters(recipe, step))
+    more = [2 * resources.workers] if 2 * resources.workers <= MAX_WORKERS else []
+    ladders.append(
+        [
+            _Step(
+                recipe,
+                replace(resources, workers=count),
+                f"resources.workers={count}",
+                f"use {count} workers",
+            )
+            for count in more
+        ]
+    )
+    return [ladder for ladder in ladders if ladder]
+
+
+def _shorter(recipe: Recipe, step: Callable[..., _Step]) -> list[_Step]:
+    """Return the steps that cut samples."""
+    name = "max_tokens" if recipe.task is not None else "prompt_tokens"
+    return [
+        step(name, length, f"cut samples at {length} tokens", **{name: length})
+        for length in _halves(_tokens(recipe), 32)
+    ]
+
+
+def _half_precision(recipe: Recipe, step: Callable[..., _Step]) -> list[_Step]:
+    if recipe.dtype is Dtype.BFLOAT16:
+        return []
+    says = "compute in bfloat16: faster on accelerators that have it, slower on most CPUs"
+    return [step("dtype", "DTYPE_BFLOAT16", says, dtype=Dtype.BFLOAT16)]
+
+
+def _adapters(recipe: Recipe, step: Callable[..., _Step]) -> list[_Step]:
+    if recipe.method is not Method.CONTINUE or recipe.new_tokens or recipe.expert_growth.experts:
+        return []
+    return [step("method", "METHOD_LORA", "train an adapter instead of all weights", method=Method.LORA)]
+
+
+def _halves(number: int, least: int) -> list[int]:
+    """Return the number halved again and again, down to the least one."""
+    halves = [number >> power for power in range(1, 20)]
+    return [half for half in halves if half >= least]
+
+
+def _corrected(needs: int, kept: Kept | None) -> int:
+    """Return a requirement of the model in the light of measurements of runs of this kind."""
+    return needs if kept is None else kept.corrected(needs, CALIBRATION.process_bytes)
+
+
+def _basis(kept: Kept | None) -> str:
+    if kept is None or not kept.runs:
+        return "Memory by the model, whose constants were measured on the reference machine."
+    counted = "1 earlier run" if kept.runs == 1 else f"{kept.runs} earlier runs"
+    return f"Memory by the model, corrected by {counted} of this kind on this machine."
+
+
+def neural_bytes(neural: Neural, batch_size: int) -> int:
     """Return the memory of a training: weights, the best ones, gradients, two moments, a checkpoint, activations."""
     each = FLOAT32 * (5 + 4)
     return (
@@ -212,7 +449,14 @@ def _neural_bytes(neural: Neural, batch_size: int) -> int:
     )
 
 
-def _small_plan(what: str, needs: int, available: int) -> ResourcePlan:
+def _small_plan(
+    what: str,
+    needs: int,
+    available: int,
+    families: tuple[MachineFamily, ...],
+    kept: Kept | None,
+    parameters: int = 0,
+) -> ResourcePlan:
     """Return the plan of a small model: one process."""
     reason = f"{what} needs up to {_mebi(needs)} of memory, and {_mebi(available)} are free"
     admitted = needs <= available
@@ -221,6 +465,9 @@ def _small_plan(what: str, needs: int, available: int) -> ResourcePlan:
         available_bytes=available,
         admitted=admitted,
         reason=f"{reason}{'.' if admitted else ': free memory, or train on a larger machine.'}",
+        machine_families=tuple(best_for(work_of(parameters, "CPU"), families)),
+        recommendations=recommended(parameters, "CPU", families) if parameters else (),
+        basis=_basis(kept),
     )
 
 
@@ -239,7 +486,8 @@ def largest_batch(
 
 def _needs(recipe: Recipe, resources: Resources, shape: ModelShape) -> int:
     """Bytes that one worker needs. A preference has two answers, each after its prompt; GRPO writes a group to each."""
-    share = -(-recipe.batch_size // resources.workers)
+    layout = resources.layout
+    share = -(-recipe.batch_size // layout.data)
     if recipe.objective is Objective.GRPO:
         share *= recipe.grpo.group_size
     part = -(-share // recipe.gradient_accumulation)
@@ -255,10 +503,27 @@ def _needs(recipe: Recipe, resources: Resources, shape: ModelShape) -> int:
         dtype=recipe.dtype,
         recomputed=recipe.gradient_checkpointing,
         states=settings.optimizer.states(settings.momentum),
+        quantized=recipe.lora.quantization is Quantization.NF4,
     )
     muon = settings.optimizer is Optimizer.MUON and trained is None
     # Muon leaves embeddings to AdamW, which holds a second number for each.
-    return needs.total + (FLOAT32 * shape.vocab_size * shape.hidden_size if muon else 0)
+    more = FLOAT32 * shape.vocab_size * shape.hidden_size if muon else 0
+    return _divided(needs, layout, shape) if layout.divides else needs.total + more
+
+
+def _divided(needs: Needs, layout: Layout, shape: ModelShape) -> int:
+    """Return the bytes of a worker that holds a part of the weights.
+
+    While it computes with FSDP, it holds the whole of one layer, and of the embeddings. Each worker makes the whole
+    model before it divides it, and the first one puts it together again, next to its part.
+    """
+    share = layout.weight_share()
+    states = share * (needs.weights + needs.gradients + needs.optimiser)
+    ends = shape.vocab_size * shape.hidden_size
+    layer = max(0, shape.parameters - ends) // max(1, shape.layers)
+    gathered = FLOAT32 * (ends + layer) if layout.is_fully_sharded else 0
+    step = states + gathered + needs.activations / layout.tensor + needs.logits
+    return needs.process + round(max(step, states + needs.weights))
 
 
 def _tokens(recipe: Recipe) -> int:
@@ -273,7 +538,8 @@ def _reason(resources: Resources, total: int, available: int, largest: int) -> s
     if not available:
         lacking = f"no worker for {resources.accelerator.lower()} is available"
         return f"The run needs {_mebi(total)} of memory, and {lacking}: add workers, or choose another accelerator."
-    needs = f"The run needs {_mebi(total)} of memory, and {_mebi(available)} are free"
+    layout = f" in the layout {resources.layout}" if resources.layout.divides else ""
+    needs = f"The run needs {_mebi(total)} of memory{layout}, and {_mebi(available)} are free"
     if total <= available:
         return f"{needs}."
     if largest:

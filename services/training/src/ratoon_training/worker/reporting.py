@@ -1,11 +1,13 @@
 """Reports of a run while it trains: progress with loss, tokens per second and time left, and the live curve."""
 
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from ratoon.operations.jobs import JobFolder
 from ratoon.storage.scratch import ScratchStore
 from ratoon_training.domain.places import FINISH, finish_request
+from ratoon_training.domain.runs import WORKERS
 from ratoon_training.worker.curves import STEP_COLUMNS, TOKENS, CurveFile
 
 if TYPE_CHECKING:
@@ -38,9 +40,21 @@ class FinishRequest:
 class ProgressReporter:
     """Reports one run. Only the leading worker reports; the others have no `job`."""
 
-    def __init__(self, job: JobFolder | None, scratch: ScratchStore | None = None, fence: int = 0) -> None:
-        """`scratch` holds a request to finish, for attempts with fencing numbers like this one; None: there is none."""
+    def __init__(
+        self,
+        job: JobFolder | None,
+        scratch: ScratchStore | None = None,
+        fence: int = 0,
+        forecast: "Callable[[Session], None] | None" = None,
+        workers: int = 1,
+    ) -> None:
+        """`scratch` holds a request to finish, for attempts with fencing numbers like this one; None: there is none.
+
+        `forecast` is called before the first step, and its time does not count. `workers` are those of the request.
+        """
+        self._workers = workers
         self._job, self._finish = job, FinishRequest(scratch, fence)
+        self._forecast = forecast
         self._curve = CurveFile(job.path / "curve.jsonl") if job else None
         self._begun = self._reported = time.monotonic()
         self._tokens = 0.0
@@ -54,6 +68,8 @@ class ProgressReporter:
 
     def begin(self, session: "Session") -> None:
         """Start the clock before the first step."""
+        if self._forecast is not None:
+            self._forecast(session)
         self._begun, self._reported, self._tokens = time.monotonic(), 0.0, 0.0
 
     def stop_requested(self) -> bool:
@@ -91,7 +107,7 @@ class ProgressReporter:
         rate = self.tokens_per_second
         job.progress(
             PREPARED + (_TRAINED - PREPARED) * session.step / session.steps,
-            _message(session, rate),
+            _message(session, rate, self._workers),
             done=session.step,
             total=session.steps,
             unit="steps",
@@ -100,10 +116,11 @@ class ProgressReporter:
         )
 
 
-def _message(session: "Session", rate: float) -> str:
-    """Return the progress as text: `step 120 of 232, loss 0.41, 8,100 tokens/s`."""
+def _message(session: "Session", rate: float, requested: int) -> str:
+    """Return the progress as text: `step 120 of 232, loss 0.41, 8,100 tokens/s`; workers that are lost are named."""
     loss = session.curves.steps[-1][1]
-    return f"step {session.step} of {session.steps}, loss {loss:.2f}, {rate:,.0f} tokens/s"
+    workers = f", {session.workers} of {requested} workers" if session.workers < requested else ""
+    return f"step {session.step} of {session.steps}, loss {loss:.2f}, {rate:,.0f} tokens/s{workers}"
 
 
 def _metrics(session: "Session", rate: float) -> dict[str, float]:
@@ -115,6 +132,7 @@ def _metrics(session: "Session", rate: float) -> dict[str, float]:
         "learning_rate": last[5],
         "tokens_per_second": rate,
         "memory_bytes": float(session.memory_bytes()),
+        WORKERS: float(session.workers),
         "epoch": session.step / session.per_epoch,
         **dict(zip(session.curves.measures, last[len(STEP_COLUMNS) :], strict=True)),
         **session.curves.validation,
