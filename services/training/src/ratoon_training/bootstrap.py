@@ -17,6 +17,7 @@ from ratoon_training.adapters import tables
 from ratoon_training.adapters.bases import StoredModels
 from ratoon_training.adapters.curves import StoredCurves
 from ratoon_training.adapters.drivers import DriverOptions, JobDrivers, estimate_jobs
+from ratoon_training.adapters.gaussian_process import GaussianProcessModel
 from ratoon_training.adapters.machine import ClusterPods, ThisMachine
 from ratoon_training.adapters.optimism import StoredOptimism
 from ratoon_training.adapters.run_results import StoredResults
@@ -30,6 +31,7 @@ from ratoon_training.application.procedures import RunProcedure
 from ratoon_training.application.sweeps import SweepProcedure, TrialRuns
 from ratoon_training.domain.estimates import DataSample
 from ratoon_training.domain.runs import TrainingRun
+from ratoon_training.domain.sweeps import Sampler
 from ratoon_training.entrypoints.grpc import Ports, TrainingServicer
 from ratoon_training.settings import Settings
 
@@ -78,7 +80,8 @@ def assemble(
     bases = StoredModels(artifacts)
     trial_runs = TrialRuns(store, runtime.clock, bases, artifacts, MessageSpecs(), endpoints, hourly_costs)
     results, optimism = StoredResults(artifacts), StoredOptimism(artifacts)
-    sweeps = SweepProcedure(trial_runs, TpeModel(), results, optimism, lambda: operations)
+    models = {Sampler.TPE: TpeModel(), Sampler.GAUSSIAN_PROCESS: GaussianProcessModel()}
+    sweeps = SweepProcedure(trial_runs, models, results, optimism, lambda: operations)
     operations = runtime.operations(store, [RunProcedure(drivers, machine, workers), sweeps])
     ports = Ports(
         store=store,

@@ -162,13 +162,13 @@ class SweepProcedure:
     def __init__(
         self,
         runs: TrialRuns,
-        model: SettingsModel,
+        models: Mapping[Sampler, SettingsModel],
         results: RunResults,
         optimism: Optimism,
         operations: Callable[[], Operations],
     ) -> None:
-        """`operations` returns what works on this procedure, and on the runs of trials."""
-        self._runs, self._model, self._results = runs, model, results
+        """`models` are those of samplers that learn from trials; `operations` works on sweeps and runs of trials."""
+        self._runs, self._models, self._results = runs, models, results
         self._optimism, self._operations = optimism, operations
 
     def observe(self, sweep: Sweep, claim: Claim) -> Observation:
@@ -251,8 +251,9 @@ class SweepProcedure:
 
     def _next(self, sweep: Sweep) -> Settings | None:
         number = len(sweep.trials) + 1
-        if sweep.kind is Kind.SEARCH and sweep.sampler is Sampler.TPE:
-            proposed = self._model.propose(sweep, number)
+        model = self._models.get(sweep.sampler)
+        if sweep.kind is Kind.SEARCH and model is not None:
+            proposed = model.propose(sweep, number)
             if proposed is not None and all(trial.settings != proposed for trial in sweep.trials):
                 return proposed
         return next_settings(sweep, number)

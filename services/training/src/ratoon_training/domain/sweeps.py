@@ -64,6 +64,7 @@ class Sampler(StrEnum):
     """Choice of the next settings."""
 
     TPE = "TPE"
+    GAUSSIAN_PROCESS = "GAUSSIAN_PROCESS"
     RANDOM = "RANDOM"
     GRID = "GRID"
 
