@@ -102,6 +102,9 @@ class SimulatedEngineHost:
             raise FailedPrecondition("Mock engines have no accelerator.", reason="ACCELERATOR_UNAVAILABLE")
         return name
 
+    def cpu_flags(self, pool: str) -> frozenset[str] | None:
+        return frozenset({"avx2"})
+
     def endpoint(self, engine: Engine) -> str:
         return f"unix://{self._socket(engine.process)}"
 

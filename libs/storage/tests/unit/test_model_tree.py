@@ -6,7 +6,7 @@ import struct
 import pytest
 
 from ratoon.storage.artifacts import ArtifactStore
-from ratoon.storage.model_tree import FolderFiles, inspect_model_tree, inspect_stored_model
+from ratoon.storage.model_tree import FolderFiles, inspect_model_tree, inspect_stored_model, weight_format
 
 WIDTH = {"F32": 4, "F16": 2, "BF16": 2, "F8_E4M3": 1, "I64": 8}
 POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:" + "0" * 64 + "\nsize 4096\n"
@@ -313,3 +313,39 @@ def test_a_small_neural_model_has_three_files_and_is_no_base_of_a_language_model
     assert [problem.reason for problem in inspection.base_problems] == ["NEURAL_MODEL"]
     (tmp_path / "tokenizer.json").unlink()
     assert [problem.reason for problem in inspected(tmp_path).problems] == ["FILE_MISSING"]
+
+
+def compressed(bits, input_bits, method="compressed-tensors"):
+    """A `quantization_config` as compressed-tensors writes it."""
+    inputs = {"num_bits": input_bits, "type": "int", "dynamic": True} if input_bits else None
+    scheme = {
+        "weights": {"num_bits": bits, "type": "int"},
+        "input_activations": inputs,
+        "targets": ["Linear"],
+    }
+    return {"quant_method": method, "config_groups": {"group_0": scheme}}
+
+
+@pytest.mark.parametrize(("bits", "input_bits", "name"), [(8, 8, "int8"), (4, 0, "int4")])
+def test_weights_of_compressed_tensors_are_a_model_and_no_base(folder, bits, input_bits, name):
+    config = {**CONFIG, "quantization_config": compressed(bits, input_bits)}
+    write(folder, "config.json", config)
+    inspection = inspect_model_tree(FolderFiles(folder))
+    assert (inspection.problems, weight_format(inspection.config)) == ((), name)
+    (problem,) = inspection.base_problems
+    assert (problem.reason, name in problem.message) == ("DTYPE_UNSUPPORTED", True)
+
+
+@pytest.mark.parametrize(
+    "stated",
+    [
+        compressed(8, 8, "gptq"),
+        compressed(3, 0),
+        {"quant_method": "compressed-tensors"},
+        {"quant_method": "compressed-tensors", "config_groups": {"a": "W8A8"}},
+        "int8",
+    ],
+)
+def test_other_quantised_weights_are_no_model(folder, stated):
+    write(folder, "config.json", {**CONFIG, "quantization_config": stated})
+    assert "DTYPE_UNSUPPORTED" in [each.reason for each in inspect_model_tree(FolderFiles(folder)).problems]

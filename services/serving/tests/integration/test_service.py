@@ -8,6 +8,7 @@ from ratoon.common.v1.compute_pb2 import Compute as Kinds
 from ratoon.process.errors import FailedPrecondition, InvalidArgument, NotFound
 from ratoon.serving.v1 import deployment_pb2, rollout_pb2, route_pb2
 from ratoon.serving.v1 import serving_service_pb2 as pb
+from ratoon.tasks.compute import Dtype
 from ratoon.testkit.waiting import until
 from ratoon_serving.domain.generation import Generation, PromptLimits
 from ratoon_serving.domain.rollouts.model_spec import ModelSpec
@@ -118,6 +119,25 @@ def test_another_number_format_needs_an_engine_of_its_own(service):
     service.end(roll_out_in(service, deployment, service.version("v13.1"), BFLOAT16))
     in_place = roll_out_in(service, deployment, service.version("v13.2"), BFLOAT16, S.STRATEGY_IN_PLACE)
     assert service.end(in_place).state == S.STATE_SUCCEEDED
+
+
+def test_a_compressed_version_is_served_in_its_own_number_format_and_undone(service):
+    deployment, old = service.serve("v7.0")
+    new = service.version("v7.1", ModelSpec("compressed", weights="int8", dtype=Dtype.BFLOAT16))
+    ended = service.end(service.begin(deployment, new))
+    assert (ended.state, ended.compute.dtype) == (S.STATE_SUCCEEDED, Kinds.DTYPE_BFLOAT16)
+    undone = service.end(service.operator.UndoRollout(pb.UndoRolloutRequest(name=ended.name)))
+    assert undone.state == S.STATE_SUCCEEDED
+    assert [each.version for each in service.route(deployment).targets] == [old]
+
+
+def test_weights_that_the_processor_cannot_compute_are_refused_before_an_engine_starts(service):
+    deployment, _ = service.serve("v7.2")
+    new = service.version("v7.3", ModelSpec("smaller", weights="int4", dtype=Dtype.BFLOAT16))
+    with pytest.raises(FailedPrecondition, match="AVX-512") as refused:
+        service.begin(deployment, new)
+    assert (refused.value.reason, "int8" in str(refused.value)) == ("WEIGHTS_NOT_SERVABLE", True)
+    assert new not in {engine.version for engine in service.host.engines.values()}
 
 
 def test_engines_are_created_where_the_deployment_says_and_missing_accelerators_are_refused(service):

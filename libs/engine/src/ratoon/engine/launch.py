@@ -21,8 +21,9 @@ from ratoon.engine.manifest import FileMismatch, SignedManifest
 from ratoon.engine.settings import SETTINGS_VARIABLE, EngineSettings
 from ratoon.engine.sockets import PREFIX, SOCKETS_FILE, remove_sockets
 from ratoon.storage.artifacts import file_digest
-from ratoon.storage.model_tree import FolderFiles, model_positions
+from ratoon.storage.model_tree import FolderFiles, model_positions, weight_format
 from ratoon.storage.models import is_small
+from ratoon.tasks.compute import Accelerator, Compute, Dtype, cpu_flags, weights_misfit
 
 ENVIRONMENT = {
     "HF_HUB_OFFLINE": "1",
@@ -124,6 +125,7 @@ def launch(settings_file: Path) -> None:
 
         classical.serve(settings)
         return
+    check_hardware(settings)
     if settings.batch_invariant:
         os.environ |= vllm_internals.batch_invariance()
     with private_sockets(settings_file.parent if settings.socket else None) as sockets:
@@ -183,6 +185,23 @@ def verify(settings: EngineSettings) -> None:
         raise FileMismatch(
             f"The directory's artifact digest is {actual}, but {settings.artifact_digest} was named."
         )
+
+
+class HardwareMismatch(Exception):
+    """This machine cannot compute the weights of the model."""
+
+
+def check_hardware(settings: EngineSettings) -> None:
+    """Raise HardwareMismatch if vLLM would start, and fail at the first request."""
+    config = Path(settings.model) / "config.json"
+    weights = weight_format(json.loads(config.read_text())) if config.exists() else ""
+    if not weights or settings.dtype.upper() not in Dtype.__members__:
+        return
+    on_cpu = vllm_internals.runs_on_cpu()
+    compute = Compute(Accelerator.CPU if on_cpu else Accelerator.CUDA, Dtype[settings.dtype.upper()])
+    flags = cpu_flags(Path("/proc/cpuinfo").read_text()) if on_cpu else None
+    if misfit := weights_misfit(weights, compute, flags):
+        raise HardwareMismatch(f"The engine cannot serve {settings.version or settings.model}: {misfit}")
 
 
 def _fork_on_cpu() -> None:

@@ -185,6 +185,11 @@ class Inspection:
         if self.is_neural:
             message = "It is a small neural model, which the recipe neural alone continues: train with it."
             return (*self.problems, Problem("NEURAL_MODEL", message))
+        if weight_format(self.config):
+            message = (
+                f"Its weights are {weight_format(self.config)}, which no training continues: name its source."
+            )
+            return (*self.problems, Problem("DTYPE_UNSUPPORTED", message))
         if not strange:
             return self.problems
         message = (
@@ -253,6 +258,26 @@ def partition_files(names: Iterable[str]) -> tuple[list[str], list[str]]:
             return [name for name in ordered if name in own], [name for name in ordered if name not in own]
     known = [name for name in ordered if name in KNOWN or WEIGHTS.fullmatch(name)]
     return known, [name for name in ordered if name not in set(known)]
+
+
+def weight_format(config: Mapping[str, Any]) -> str:
+    """Return `int8` (W8A8) or `int4` (W4A16) for weights of compressed-tensors in one of these; empty for others."""
+    stated = config.get("quantization_config")
+    if not isinstance(stated, dict) or stated.get("quant_method") != "compressed-tensors":
+        return ""
+    groups = stated.get("config_groups")
+    schemes = list(groups.values()) if isinstance(groups, dict) else []
+    formats = {_scheme_format(scheme) for scheme in schemes} or {""}
+    return formats.pop() if len(formats) == 1 else ""
+
+
+def _scheme_format(scheme: Any) -> str:
+    if not isinstance(scheme, dict) or not isinstance(weights := scheme.get("weights"), dict):
+        return ""
+    inputs = scheme.get("input_activations")
+    bits = weights.get("num_bits") if weights.get("type") == "int" else 0
+    input_bits = inputs.get("num_bits") if isinstance(inputs, dict) else 0
+    return {(8, 8): "int8", (4, 0): "int4"}.get((bits, input_bits), "")
 
 
 def positions(config: Mapping[str, Any]) -> int:
@@ -416,7 +441,8 @@ class _Inspector:
                 self._add("WEIGHTS_DAMAGED", f"{name} {error}.")
         if not tensors and self._weights and not self._problems:
             self._add("WEIGHTS_MISSING", f"{_named(self._weights)} holds no tensor: save the weights again.")
-        if quantised := sorted({tensor.dtype for tensor in tensors.values() if _quantised(tensor)}):
+        quantised = sorted({tensor.dtype for tensor in tensors.values() if _quantised(tensor)})
+        if quantised and not weight_format(self._config):
             self._add(
                 "DTYPE_UNSUPPORTED", f"The weights are of type {', '.join(quantised)}. {_PLAIN_WEIGHTS}"
             )
@@ -440,7 +466,7 @@ class _Inspector:
                 f"config.json names {_named(stated_names)}, which is no causal language model: choose a model that "
                 "writes text (…ForCausalLM).",
             )
-        if config.get("quantization_config"):
+        if config.get("quantization_config") and not weight_format(config):
             self._add("DTYPE_UNSUPPORTED", f"The weights are quantised. {_PLAIN_WEIGHTS}")
         if (limit := positions(config)) > _MAX_POSITIONS:
             self._add(

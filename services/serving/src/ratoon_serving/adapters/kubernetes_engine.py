@@ -65,6 +65,10 @@ class KubernetesEngineHost:
         """Return the pool of the accelerator: the named or the default one, else the first by name."""
         return name if compute is None else self._config.pool_of(name, compute.accelerator)
 
+    def cpu_flags(self, pool: str) -> frozenset[str] | None:
+        """Return None: nodes of a pool may differ. An engine checks its own processor when it starts."""
+        return None
+
     def endpoint(self, engine: Engine) -> str:
         """Return nothing: each pod has an endpoint of its own."""
         return ""

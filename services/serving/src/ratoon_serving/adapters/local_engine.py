@@ -25,7 +25,7 @@ from ratoon.process.identity import ProcessIdentity
 from ratoon.service.compute import has_nvidia_gpu
 from ratoon.storage.artifacts import ArtifactStore
 from ratoon.storage.models import is_small
-from ratoon.tasks.compute import Accelerator, Compute
+from ratoon.tasks.compute import Accelerator, Compute, cpu_flags
 from ratoon_serving.adapters.classical_process import ClassicalProcesses
 from ratoon_serving.adapters.engine_file import EngineFile, engine_file, served_names
 from ratoon_serving.adapters.engine_http import EngineClient, view_of
@@ -88,6 +88,10 @@ class LocalEngineHost:
         if compute is not None and compute.accelerator is not Accelerator.CPU:
             _check_accelerator(compute.accelerator)
         return name
+
+    def cpu_flags(self, pool: str) -> frozenset[str] | None:
+        """Return the features of this machine's processor."""
+        return cpu_flags(Path("/proc/cpuinfo").read_text())
 
     def endpoint(self, engine: Engine) -> str:
         """Return the Unix socket of its process."""

@@ -3,7 +3,9 @@
 import hashlib
 import json
 import logging
+from collections.abc import Mapping
 from functools import lru_cache
+from typing import Any
 
 import grpc
 
@@ -13,7 +15,8 @@ from ratoon.registry.v1 import model_version_pb2
 from ratoon.registry.v1 import registry_service_pb2 as pb
 from ratoon.registry.v1.registry_service_pb2_grpc import RegistryServiceStub
 from ratoon.service.parity import link_message
-from ratoon.storage.artifacts import ArtifactStore
+from ratoon.storage.artifacts import ArtifactStore, TreeFile
+from ratoon.storage.model_tree import weight_format
 from ratoon.storage.models import ADAPTER_CONFIG, SMALL_CONFIGS
 from ratoon.tasks.compute import Dtype
 from ratoon.tasks.parity import Link
@@ -105,7 +108,23 @@ def model_spec(artifacts: ArtifactStore, artifact_digest: str, base_digest: str 
     shape = ":".join(read[path].sha256 if path in read else "" for path in _SHAPE)
     shape = next((name for name in SMALL_CONFIGS if name in own), shape)
     size = sum(file.size for path, file in files.items() if path.endswith(".safetensors"))
-    return ModelSpec(hashlib.sha256(shape.encode()).hexdigest(), base_digest, size, rank)
+    weights, dtype = _weights(artifacts, own)
+    return ModelSpec(hashlib.sha256(shape.encode()).hexdigest(), base_digest, size, rank, weights, dtype)
+
+
+def _weights(artifacts: ArtifactStore, files: Mapping[str, TreeFile]) -> tuple[str, Dtype | None]:
+    """Return the format of weights of integers, and the number format for which a model was compressed."""
+    if any(name in files for name in SMALL_CONFIGS):
+        return "", None
+    config, recipe = (_object(artifacts, files, name) for name in ("config.json", "recipe.json"))
+    compression = recipe.get("compression")
+    stated = compression.get("serving_dtype") if isinstance(compression, dict) else None
+    return weight_format(config), Dtype(stated) if stated in tuple(Dtype) else None
+
+
+def _object(artifacts: ArtifactStore, files: Mapping[str, TreeFile], name: str) -> dict[str, Any]:
+    value = json.loads(artifacts.read(files[name].sha256)) if name in files else {}
+    return value if isinstance(value, dict) else {}
 
 
 def _rank(artifacts: ArtifactStore, artifact_digest: str) -> int:

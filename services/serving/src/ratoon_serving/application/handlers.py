@@ -8,7 +8,7 @@ from ratoon.process.clock import Clock
 from ratoon.process.errors import InvalidArgument
 from ratoon.storage.names import checked_id, matched, parent_of, uuid7
 from ratoon.storage.store import Store, Transaction
-from ratoon.tasks.compute import Compute, check_compute
+from ratoon.tasks.compute import Compute, Dtype, check_compute, weights_misfit
 from ratoon_serving.application.commands import (
     CreateDeployment,
     CreateRollout,
@@ -31,6 +31,7 @@ from ratoon_serving.domain.errors import (
     ScalingUnavailable,
     StrategyUnavailable,
     VersionNotReady,
+    WeightsNotServable,
 )
 from ratoon_serving.domain.rollouts import state_machine
 from ratoon_serving.domain.rollouts.adapter_swap import max_rank_for
@@ -124,8 +125,9 @@ def create_rollout(
     matched(command.parent, DEPLOYMENT, "parent")
     matched(command.to_version, VERSION, "rollout.to_version")
     version, known = models.version(command.to_version), store.get(Deployment, command.parent)
-    compute = command.compute or known.compute
+    compute = command.compute or known.compute or _natural_compute(version.model)
     pool = _pool(host, known.pool, compute, "rollout.compute")
+    _check_weights(version, compute, host, pool)
     headroom = host.headroom(pool)
     rollout_id = checked_id(command.rollout_id, "rollout_id")
     with store.write() as tx:
@@ -335,6 +337,19 @@ def _pool(host: EngineHost, name: str, compute: Compute | None, field: str) -> s
     if compute is not None:
         check_compute(compute, field)
     return host.pool(name, compute)
+
+
+def _natural_compute(model: ModelSpec) -> Compute | None:
+    """Return what a compressed version was made for; None: what the pool has."""
+    dtype = model.dtype or (Dtype.BFLOAT16 if model.weights else None)
+    return Compute(dtype=dtype) if dtype else None
+
+
+def _check_weights(version: ServableVersion, compute: Compute | None, host: EngineHost, pool: str) -> None:
+    """Raise WeightsNotServable if engines of the pool cannot compute the weights: vLLM would fail at a request."""
+    misfit = weights_misfit(version.model.weights, compute or Compute(), host.cpu_flags(pool))
+    if misfit:
+        raise WeightsNotServable(f"{version.name} cannot be served: {misfit}")
 
 
 def _compute_of(store: Store, engine: str) -> Compute | None:

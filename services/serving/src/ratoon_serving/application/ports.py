@@ -104,6 +104,10 @@ class EngineHost(Protocol):
         """
         ...
 
+    def cpu_flags(self, pool: str) -> frozenset[str] | None:
+        """Return the features of the processors of engines in a pool, as Linux names them; None: not known."""
+        ...
+
     def endpoint(self, engine: Engine) -> str:
         """Return the endpoint of the engine, once it runs; empty where each replica has its own."""
         ...

@@ -233,7 +233,7 @@ def served_link(
         finding=None if check.passed else parity.Finding(reason, check.message),
         comparison=comparison,
         tolerance=tolerance,
-        judged=True,
+        decided=True,
         source=engine.name,
     )
 

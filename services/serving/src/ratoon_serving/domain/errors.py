@@ -38,6 +38,12 @@ class VersionNotReady(ServingError):
     reason = "VERSION_NOT_READY"
 
 
+class WeightsNotServable(ServingError):
+    """Engines of the deployment cannot compute the weights of the version."""
+
+    reason = "WEIGHTS_NOT_SERVABLE"
+
+
 class AlreadyServing(ServingError):
     """The version serves already."""
 

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from ratoon.tasks.compute import Dtype
+
 
 @dataclass(frozen=True)
 class ModelSpec:
@@ -15,3 +17,7 @@ class ModelSpec:
     """Size of what an engine of its own has to load: the model, or the base of an adapter."""
     rank: int = 0
     """Rank of an adapter; of a warm engine, the greatest rank that it takes."""
+    weights: str = ""
+    """`int8` or `int4` for weights of integers; empty for others."""
+    dtype: Dtype | None = None
+    """Number format for which its weights were compressed; None: the deployment's."""
