@@ -15,7 +15,7 @@ from ratoon_training.domain.architectures import (
     RopeScaling,
     TokenizerKind,
 )
-from ratoon_training.domain.optimization import Lora, Optimization, Optimizer, Schedule
+from ratoon_training.domain.optimization import Lora, Optimization, Optimizer, Quantization, Schedule
 from ratoon_training.domain.recipes import Method, Recipe
 
 _Shape = pb.Recipe.Architecture
@@ -133,6 +133,7 @@ def lora_message(recipe: Recipe) -> lora_pb2.Lora:
         rank_stabilized=value.rank_stabilized,
         dora=value.dora,
         merge=value.merge,
+        quantization=f"QUANTIZATION_{value.quantization or 'UNSPECIFIED'}",
     )
 
 
@@ -145,6 +146,16 @@ def requested_lora(message: lora_pb2.Lora) -> Lora:
         message.rank_stabilized,
         message.dora,
         message.merge,
+        _quantization(message.quantization),
+    )
+
+
+def _quantization(value: lora_pb2.Lora.Quantization) -> Quantization:
+    unset = lora_pb2.Lora.QUANTIZATION_UNSPECIFIED
+    return (
+        Quantization.NONE
+        if value == unset
+        else Quantization(_name(lora_pb2.Lora.Quantization, value, "QUANTIZATION_"))
     )
 
 

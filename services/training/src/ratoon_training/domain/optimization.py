@@ -114,6 +114,15 @@ class Optimization:
         yield "token_budget", not 0 <= self.token_budget <= 10**15, "must be 0 (no limit) to 10^15"
 
 
+class Quantization(StrEnum):
+    """Number format of the frozen weights of linear layers."""
+
+    NONE = ""
+    """That of the other weights."""
+    NF4 = "NF4"
+    """4-bit NormalFloat with scales of 8 bits (QLoRA)."""
+
+
 @dataclass(frozen=True)
 class Lora:
     """Settings of a new adapter beyond its rank."""
@@ -127,12 +136,14 @@ class Lora:
     dora: bool = False
     merge: bool = False
     """Publish the whole model with the adapter merged."""
+    quantization: Quantization = Quantization.NONE
 
     @staticmethod
     def parse(value: Mapping[str, Any]) -> "Lora":
         """Return the settings in a JSON object; what it does not state has its default."""
         stated = {name: each for name, each in value.items() if each is not None}
         stated["targets"] = tuple(stated.get("targets") or ())
+        stated["quantization"] = Quantization(stated.get("quantization", ""))
         return Lora(**stated)
 
     def as_json(self) -> dict[str, Any]:
@@ -153,4 +164,9 @@ class Lora:
             "dora",
             self.dora and not self.merge,
             "needs lora.merge: engines load no adapter of DoRA, but the merged model",
+        )
+        yield (
+            "quantization",
+            self.merge and self.quantization is not Quantization.NONE,
+            "does not go with lora.merge: publish the adapter, and merge it with the method MERGE afterwards",
         )

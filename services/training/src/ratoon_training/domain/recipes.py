@@ -747,6 +747,11 @@ def _lora_limits(recipe: Recipe) -> list[tuple[str, bool, str]]:
             lora.merge and recipe.objective is Objective.REWARD_MODEL,
             "does not go with REWARD_MODEL, whose head is a part of the adapter",
         ),
+        (
+            "lora.quantization",
+            bool(lora.quantization) and recipe.objective is Objective.REWARD_MODEL,
+            "does not go with REWARD_MODEL: leave it out",
+        ),
     ]
 
 

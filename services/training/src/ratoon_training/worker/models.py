@@ -1,5 +1,6 @@
 """Models to train: a Llama from scratch, a base model to continue, and a base model with an adapter."""
 
+import importlib.util
 import json
 import warnings
 from pathlib import Path
@@ -15,6 +16,7 @@ from ratoon.storage.model_tree import ADAPTER_WEIGHTS
 from ratoon.tasks.regress import Regress
 from ratoon_training.domain.errors import BadBaseModel, BadRecipe
 from ratoon_training.domain.initialisation import LINEAR_DEVIATION, refuse_constant
+from ratoon_training.domain.optimization import Quantization
 from ratoon_training.domain.recipes import Dtype, Method, Objective, Recipe
 
 with hidden("sklearn", "scipy", "pandas", "torchvision", "kernels", "librosa", "soundfile"):
@@ -62,7 +64,7 @@ def _from_scratch(recipe: Recipe, prepared: Path) -> Any:
 
 def _from_base(recipe: Recipe, prepared: Path) -> Any:
     """Return the base model, with an adapter merged, new tokens and new experts."""
-    model = _of_base(prepared / "base", _held_in(recipe))
+    model = _of_base(prepared / "base", _held_in(recipe), _quantized(recipe))
     if recipe.method is Method.CONTINUE and (prepared / "adapter").exists():
         model = _merged(model, prepared / "adapter")
     _extend(model, prepared)
@@ -177,11 +179,38 @@ def _held_in(recipe: Recipe) -> torch.dtype:
     return torch.bfloat16 if frozen and recipe.dtype is Dtype.BFLOAT16 else torch.float32
 
 
-def _of_base(folder: Path, dtype: torch.dtype) -> Any:
+def _quantized(recipe: Recipe) -> dict[str, Any]:
+    """Return how a base is loaded whose frozen linear layers have 4 bits a weight; BadRecipe without bitsandbytes."""
+    if recipe.lora.quantization is Quantization.NONE:
+        return {}
+    if importlib.util.find_spec("bitsandbytes") is None:
+        raise BadRecipe(
+            "recipe.lora.quantization NF4 needs the package bitsandbytes, which the environment of the workers lacks: "
+            "install it there, or leave quantization out.",
+            "recipe.lora.quantization",
+        )
+    from transformers import BitsAndBytesConfig
+
+    return {
+        "quantization_config": BitsAndBytesConfig(
+            load_in_4bit=True,
+            bnb_4bit_quant_type="nf4",
+            bnb_4bit_use_double_quant=True,
+            bnb_4bit_compute_dtype=_held_in(recipe),
+        )
+    }
+
+
+def _of_base(folder: Path, dtype: torch.dtype, quantized: dict[str, Any] | None = None) -> Any:
     """Return the base model; BadBaseModel unless each of its tensors has a place, and each place a tensor."""
     try:
         model, info = loader(config_kind(folder)).from_pretrained(
-            folder, dtype=dtype, use_safetensors=True, local_files_only=True, output_loading_info=True
+            folder,
+            dtype=dtype,
+            use_safetensors=True,
+            local_files_only=True,
+            output_loading_info=True,
+            **(quantized or {}),
         )
     except Exception as error:
         kind = config_kind(folder)
@@ -310,9 +339,17 @@ def _merged(model: Any, adapter: Path) -> Any:
 
 
 def merged(adapted: Any) -> Any:
-    """Return the whole model that an adapted one is."""
+    """Return the whole model that an adapted one is; its configuration says that ends are tied if they are."""
     _untie(adapted.get_base_model())
-    return adapted.merge_and_unload()
+    whole = adapted.merge_and_unload()
+    head, embeddings = whole.get_output_embeddings(), whole.get_input_embeddings()
+    if whole.config.tie_word_embeddings and head.weight is not embeddings.weight:
+        # The adapter had copies of them.
+        if torch.equal(head.weight, embeddings.weight):
+            head.weight = embeddings.weight
+        else:
+            whole.config.tie_word_embeddings = False
+    return whole
 
 
 def _untie(model: Any) -> None:

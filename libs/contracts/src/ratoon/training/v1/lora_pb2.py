@@ -24,13 +24,15 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dratoon/training/v1/lora.proto\x12\x12ratoon.training.v1\"m\n\x04Lora\x12\r\n\x05\x61lpha\x18\x01 \x01(\x01\x12\x0f\n\x07\x64ropout\x18\x02 \x01(\x01\x12\x0f\n\x07targets\x18\x03 \x03(\t\x12\x17\n\x0frank_stabilized\x18\x04 \x01(\x08\x12\x0c\n\x04\x64ora\x18\x05 \x01(\x08\x12\r\n\x05merge\x18\x06 \x01(\x08\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dratoon/training/v1/lora.proto\x12\x12ratoon.training.v1\"\xee\x01\n\x04Lora\x12\r\n\x05\x61lpha\x18\x01 \x01(\x01\x12\x0f\n\x07\x64ropout\x18\x02 \x01(\x01\x12\x0f\n\x07targets\x18\x03 \x03(\t\x12\x17\n\x0frank_stabilized\x18\x04 \x01(\x08\x12\x0c\n\x04\x64ora\x18\x05 \x01(\x08\x12\r\n\x05merge\x18\x06 \x01(\x08\x12;\n\x0cquantization\x18\x07 \x01(\x0e\x32%.ratoon.training.v1.Lora.Quantization\"B\n\x0cQuantization\x12\x1c\n\x18QUANTIZATION_UNSPECIFIED\x10\x00\x12\x14\n\x10QUANTIZATION_NF4\x10\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'ratoon.training.v1.lora_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_LORA']._serialized_start=53
-  _globals['_LORA']._serialized_end=162
+  _globals['_LORA']._serialized_start=54
+  _globals['_LORA']._serialized_end=292
+  _globals['_LORA_QUANTIZATION']._serialized_start=226
+  _globals['_LORA_QUANTIZATION']._serialized_end=292
 # @@protoc_insertion_point(module_scope)

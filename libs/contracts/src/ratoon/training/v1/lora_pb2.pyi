@@ -7,6 +7,7 @@ from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -26,12 +27,38 @@ class Lora(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    class _Quantization:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _QuantizationEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[Lora._Quantization.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        QUANTIZATION_UNSPECIFIED: Lora._Quantization.ValueType  # 0
+        """Not set: the format of the other weights."""
+        QUANTIZATION_NF4: Lora._Quantization.ValueType  # 1
+        """4-bit NormalFloat in blocks whose scales have 8 bits, by bitsandbytes (Dettmers et al. 2023). It takes a seventh
+        of the memory of float32 and several times as long. The workers need the package `bitsandbytes`. Refused with
+        `merge` and for reward models.
+        """
+
+    class Quantization(_Quantization, metaclass=_QuantizationEnumTypeWrapper):
+        """Number format of frozen weights."""
+
+    QUANTIZATION_UNSPECIFIED: Lora.Quantization.ValueType  # 0
+    """Not set: the format of the other weights."""
+    QUANTIZATION_NF4: Lora.Quantization.ValueType  # 1
+    """4-bit NormalFloat in blocks whose scales have 8 bits, by bitsandbytes (Dettmers et al. 2023). It takes a seventh
+    of the memory of float32 and several times as long. The workers need the package `bitsandbytes`. Refused with
+    `merge` and for reward models.
+    """
+
     ALPHA_FIELD_NUMBER: _builtins.int
     DROPOUT_FIELD_NUMBER: _builtins.int
     TARGETS_FIELD_NUMBER: _builtins.int
     RANK_STABILIZED_FIELD_NUMBER: _builtins.int
     DORA_FIELD_NUMBER: _builtins.int
     MERGE_FIELD_NUMBER: _builtins.int
+    QUANTIZATION_FIELD_NUMBER: _builtins.int
     alpha: _builtins.float
     """Scale of the adapter: its product is multiplied by alpha / rank. Above 0, at most 4,096. Default: twice the rank."""
     dropout: _builtins.float
@@ -45,6 +72,10 @@ class Lora(_message.Message):
     merge: _builtins.bool
     """Publish the whole model with the adapter merged into its base instead of the adapter. It is published only if it
     answers prompts of the validation part with the same tokens as base and adapter do (`MERGE_DIFFERS`).
+    """
+    quantization: Global___Lora.Quantization.ValueType
+    """Number format of the frozen weights of the linear layers while the adapter is trained (QLoRA). The adapter is
+    published for the base as it was uploaded.
     """
     @_builtins.property
     def targets(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
@@ -61,10 +92,11 @@ class Lora(_message.Message):
         rank_stabilized: _builtins.bool = ...,
         dora: _builtins.bool = ...,
         merge: _builtins.bool = ...,
+        quantization: Global___Lora.Quantization.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["alpha", b"alpha", "dora", b"dora", "dropout", b"dropout", "merge", b"merge", "rank_stabilized", b"rank_stabilized", "targets", b"targets"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alpha", b"alpha", "dora", b"dora", "dropout", b"dropout", "merge", b"merge", "quantization", b"quantization", "rank_stabilized", b"rank_stabilized", "targets", b"targets"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
