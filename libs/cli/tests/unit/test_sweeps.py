@@ -2,6 +2,8 @@
 
 import json
 
+from libs.cli.tests.unit.conftest import watch
+
 SWEEP = "projects/p/sweeps/rate"
 TRIALS = [
     {
@@ -32,6 +34,39 @@ def test_a_sweep_is_created_of_a_file_and_the_parts_of_a_split(ratoon, server, t
     server.answers["GET", "projects/p/datasets/p/splits/s1"] = {"trainDigest": ""}
     status, _, errors = ratoon("sweeps", "create", "-f", str(file), "--split", "s1")
     assert status == 1 and "s1 is not ready" in errors
+
+
+def test_folds_are_made_of_a_split(ratoon, server, tmp_path):
+    """Each fold is a split with the settings of the one that is named, and with an ID that a second command finds."""
+    file = tmp_path / "sweep.yaml"
+    file.write_text("recipe: {labels: [ham, spam]}\nparameters: [{name: epochs, values: ['1', '2']}]\n")
+    splits, version = "projects/p/datasets/p/splits", "projects/p/datasets/p/versions/v1"
+    server.answers["GET", f"{splits}/s1"] = {
+        "name": f"{splits}/s1",
+        "datasetVersion": version,
+        "labelSetDigest": "f" * 64,
+        "seed": "7",
+    }
+    for fold in range(2):
+        name = f"{splits}/s1-fold-{fold}-of-2"
+        ready = {
+            "name": name,
+            "state": "STATE_READY",
+            "trainDigest": str(fold) * 64,
+            "validationDigest": str(fold + 2) * 64,
+        }
+        server.answers["GET", name], server.answers["GET", f"{name}:watch"] = ready, watch(ready)
+    server.answers["POST", splits] = lambda request: {"name": f"{splits}/{request.url.params['splitId']}"}
+    status, _, errors = ratoon("sweeps", "create", "-f", str(file), "--split", "s1", "--fold-count", "2")
+    assert status == 0, errors
+    *created, (_, path, _, body) = server.sent("POST")
+    assert [each[2]["splitId"] for each in created] == ["s1-fold-0-of-2", "s1-fold-1-of-2"]
+    assert created[1][3]["folds"] == {"count": 2, "fold": 1}
+    assert created[1][3]["datasetVersion"] == version
+    assert path == "projects/p/sweeps"
+    assert [fold["trainDigest"] for fold in body["folds"]] == ["0" * 64, "1" * 64]
+    status, _, errors = ratoon("sweeps", "create", "-f", str(file), "--fold-count", "2")
+    assert status == 2 and "--fold-count needs --split" in errors
 
 
 def test_trials_are_listed_with_their_settings(ratoon, server):

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ratoon.cli.context import session
+from ratoon.cli.context import Session, session
 from ratoon.cli.documents import read_settings
 from ratoon.cli.names import name_argument
 from ratoon.cli.output import JSON, as_json, follow, say, show, show_rows
@@ -14,6 +14,15 @@ from ratoon.cli.runs import parts_of_split
 
 app = group("sweeps", "Searches for the settings of a training recipe.", long_work=True, deletes=True)
 
+_OF_A_SPLIT = {
+    "dataset_version": "datasetVersion",
+    "label_set_digest": "labelSetDigest",
+    "mode": "mode",
+    "group_attribute": "groupAttribute",
+    "ratios": "ratios",
+    "seed": "seed",
+}
+"""Settings of a split that those of its folds share."""
 _COLUMNS = ["number", "state", "value", "settings", "minutes", "message"]
 
 
@@ -34,6 +43,15 @@ def create_sweep(
     folds: Annotated[
         str, typer.Option(help="Splits of cross-validation, one for each fold; comma-separated.")
     ] = "",
+    fold_count: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            max=20,
+            help="Folds of cross-validation of --split: a split like it is created for each of them, with the same "
+            "test part. 0: none.",
+        ),
+    ] = 0,
     watch: Annotated[
         bool,
         typer.Option("--watch", "-w", help="Watch the sweep to its end. Exit status 1 unless it succeeds."),
@@ -43,10 +61,15 @@ def create_sweep(
 
     Example:
       ratoon sweeps create -f sweep.yaml --split s1 --watch
+      ratoon sweeps create -f sweep.yaml --split s1 --fold-count 5 --watch
     """
     chosen = session(context)
+    if fold_count and (folds or not split):
+        raise typer.BadParameter("--fold-count needs --split, and goes without --folds.")
     fields: dict[str, Any] = read_settings(file, "sweeps")
-    if split:
+    if fold_count:
+        fields["folds"] = _folds_of(chosen, split, fold_count)
+    elif split:
         fields |= parts_of_split(chosen, split)
     if folds:
         fields["folds"] = [parts_of_split(chosen, each.strip()) for each in folds.split(",")]
@@ -116,6 +139,25 @@ def apply_sweep(
     applied = as_json(chosen.client.projects.apply_sweep(project, sweep=full, trial=trial or None, etag=etag))
     say(f"{project} trains with these settings from the next pipeline run on.")
     show({each: applied.get(each, {}) for each in ("name", "training", "tuning")}, chosen.output)
+
+
+def _folds_of(chosen: Session, split: str, count: int) -> list[JSON]:
+    """Return the parts of the folds of a split; create the splits that do not exist, and wait for them."""
+    full = chosen.name(split, f"datasets/{chosen.project}/splits")
+    parent, _, origin = full.partition("/splits/")
+    like = as_json(chosen.client.splits.get(full))
+    fields = {name: like[key] for name, key in _OF_A_SPLIT.items() if key in like}
+    names = []
+    for fold in range(count):
+        own = f"{origin[:40]}-fold-{fold}-of-{count}"
+        created = chosen.client.splits.create(
+            parent, split_id=own, folds={"count": count, "fold": fold}, request_id=own, **fields
+        )
+        names.append(created.name)
+    say(f"{count} splits like {full} are being made: {parent}/splits/{origin[:40]}-fold-0-of-{count}, …")
+    for name in names:
+        chosen.client.splits.wait(name)
+    return [parts_of_split(chosen, name) for name in names]
 
 
 def _summary(sweep: JSON) -> JSON:
