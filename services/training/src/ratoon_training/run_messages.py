@@ -1,5 +1,6 @@
 """Messages of plans, series and clones of runs; `mapping` has those of runs."""
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -12,6 +13,7 @@ from ratoon.training.v1 import training_service_pb2 as service_pb
 from ratoon_training.domain.diagnosis import Diagnosis
 from ratoon_training.domain.errors import NoCheckpoint
 from ratoon_training.domain.estimates import DataSample, PlannedRun, Problem
+from ratoon_training.domain.predictions import accuracy_of, usage_of
 from ratoon_training.domain.series import Series
 
 
@@ -27,6 +29,14 @@ def add_estimate(message: pb.TrainingRun, planned: PlannedRun) -> None:
     """Add the estimate and the problems of a planned run to its message."""
     message.plan.estimate.CopyFrom(pb.ResourcePlan.Estimate(**asdict(planned.estimate)))
     message.plan.problems.extend(pb.ResourcePlan.Problem(**asdict(each)) for each in planned.problems)
+
+
+def add_accounts(message: pb.TrainingRun, metrics: Mapping[str, float]) -> None:
+    """Add what was predicted next to what was measured, and the energy and cost of the run."""
+    if (accuracy := accuracy_of(metrics)) is not None:
+        message.plan_accuracy.CopyFrom(pb.PlanAccuracy(**asdict(accuracy)))
+    if (usage := usage_of(metrics)) is not None:
+        message.usage.CopyFrom(pb.Usage(**asdict(usage)))
 
 
 def series_message(run: str, value: Series) -> pb.MetricSeries:

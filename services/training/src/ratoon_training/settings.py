@@ -1,6 +1,7 @@
 """Settings of training from environment variables."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from pydantic import Field, field_validator
@@ -9,6 +10,7 @@ from pydantic_settings import SettingsConfigDict
 from ratoon.runtime.settings import ClusterSettings
 from ratoon.service.compute import device_rates
 from ratoon.tasks.compute import Accelerator
+from ratoon_training.domain.predictions import Prices
 
 
 class Settings(ClusterSettings):
@@ -51,6 +53,12 @@ class Settings(ClusterSettings):
         description="Cost of a device an hour, for estimates of runs and budgets of sweeps: for example "
         "`cpu=0.20,cuda=2.90`. A device `cpu` is a worker without accelerators.",
     )
+    prices: Path | None = Field(
+        None,
+        description='JSON file of prices: `{"currency": "EUR", "hourly_costs": {"cpu": 0.2}, "watts": '
+        '{"cpu": 60}}`. Its hourly costs replace those of `hourly_costs`; watts give the energy of runs where nothing '
+        "measures it.",
+    )
     machine_families: Path | None = Field(
         None, description="JSON file of machine families that replaces the one of Ratoon."
     )
@@ -72,7 +80,20 @@ class Settings(ClusterSettings):
         device_rates(rates)
         return rates
 
+    @field_validator("prices")
+    @classmethod
+    def _are_prices(cls, prices: Path | None) -> Path | None:
+        if prices is not None:
+            Prices.parse(prices.read_text())
+        return prices
+
+    @property
+    def price_list(self) -> Prices:
+        """Prices of the file, else the hourly costs alone."""
+        stated = Prices() if self.prices is None else Prices.parse(self.prices.read_text())
+        return replace(stated, hourly_costs={**device_rates(self.hourly_costs), **stated.hourly_costs})
+
     @property
     def costs(self) -> dict[Accelerator, float]:
         """What a device costs an hour."""
-        return device_rates(self.hourly_costs)
+        return dict(self.price_list.hourly_costs)

@@ -20,7 +20,10 @@ class ThisMachine:
 
     def available_bytes(self, resources: Resources) -> int:
         """Memory that a run may take now."""
-        return self._memory_bytes or _free_bytes(Path("/proc/meminfo").read_text())
+        if self._memory_bytes:
+            return self._memory_bytes
+        free = _free_bytes(Path("/proc/meminfo").read_text())
+        return min([free, *headroom(Path("/proc/self/cgroup"), Path("/sys/fs/cgroup"))])
 
     def families(self) -> tuple[MachineFamily, ...]:
         """The families that operators can choose from."""
@@ -44,6 +47,50 @@ class ClusterPods:
     def families(self) -> tuple[MachineFamily, ...]:
         """The families that operators can choose from."""
         return self._families
+
+
+def headroom(own: Path, mounted: Path) -> list[int]:
+    """Return what the memory control groups of this process leave, in bytes, from its own group to the root.
+
+    `own` is /proc/self/cgroup, `mounted` where the hierarchies are mounted, of version 1 or 2. The page cache that a
+    limit can reclaim counts as free.
+    """
+    left: list[int] = []
+    for line in own.read_text().splitlines() if own.exists() else ():
+        number, _, rest = line.partition(":")
+        names, _, path = rest.partition(":")
+        if number != "0" and "memory" not in names.split(","):
+            continue
+        root = mounted if number == "0" else mounted / "memory"
+        group = root / path.lstrip("/")
+        for each in (group, *group.parents):
+            if not each.is_relative_to(root):
+                break
+            left.extend(_left_in(each))
+    return left
+
+
+_LIMITS = (
+    ("memory.max", "memory.current", "inactive_file"),
+    ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
+)
+"""Files of a control group of version 2 and 1: limit, use, and what of the use is reclaimed first."""
+
+
+def _left_in(group: Path) -> list[int]:
+    for limit, use, inactive in _LIMITS:
+        stated = _text(group / limit)
+        if stated.isdecimal() and (used := _text(group / use)).isdecimal():
+            fields = dict(line.split() for line in _text(group / "memory.stat").splitlines())
+            return [max(0, int(stated) - int(used) + int(fields.get(inactive, 0)))]
+    return []
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text().strip()
+    except OSError:
+        return ""
 
 
 def _free_bytes(meminfo: str) -> int:

@@ -1,5 +1,6 @@
 """Procedure of a training run: the domain decides, drivers execute."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -7,8 +8,12 @@ from ratoon.operations.job_machine import Action, Phase
 from ratoon.operations.job_procedure import as_step
 from ratoon.operations.operations import Claim, Step
 from ratoon.process.errors import Description
+from ratoon.storage.names import parent_of
+from ratoon.storage.store import Store
+from ratoon_training.application.planning import EARLIER_RUNS, Reservations, planned
 from ratoon_training.application.ports import Drivers, Machine, Workers
-from ratoon_training.domain.plan import ResourcePlan, plan
+from ratoon_training.domain.plan import ResourcePlan
+from ratoon_training.domain.predictions import NO_PRICES, Prices, with_cost
 from ratoon_training.domain.runs import Observation, State, TrainingRun, fail, step
 
 _POLL_INTERVAL_S = 0.5
@@ -19,14 +24,28 @@ class RunProcedure:
 
     kind = TrainingRun
 
-    def __init__(self, drivers: Drivers, machine: Machine, workers: Workers) -> None:
+    def __init__(
+        self,
+        drivers: Drivers,
+        machine: Machine,
+        workers: Workers,
+        store: Store | None = None,
+        prices: Prices = NO_PRICES,
+        *,
+        shares_memory: bool = False,
+    ) -> None:
+        """`store` holds the earlier runs; `shares_memory` is True if all runs take the memory of one machine."""
         self._drivers, self._machine, self._workers = drivers, machine, workers
+        self._store, self._prices = store, prices
+        self._reservations = Reservations(self._live) if store is not None and shares_memory else None
 
     def observe(self, run: TrainingRun, claim: Claim) -> Observation:
         """Return the state of this attempt's job, and a plan while the run is queued."""
         job = self._drivers.observe(_job_id(run, claim))
         if run.state is State.QUEUED:
             return Observation(job, self._planned(run))
+        if job.result is not None:
+            return Observation(replace(job, result=with_cost(job.result, run.resources, self._prices)))
         if job.phase is Phase.RUNNING and (message := self._workers.waits_for(run)):
             return Observation(replace(job, progress=replace(job.progress, message=message)))
         return Observation(job)
@@ -57,8 +76,22 @@ class RunProcedure:
         return as_step(fail(run, error.reason, error.message), _POLL_INTERVAL_S)
 
     def _planned(self, run: TrainingRun) -> ResourcePlan:
-        available = self._machine.available_bytes(run.resources)
-        return plan(run.recipe, run.resources, available, self._machine.families(), run.base_shape)
+        earlier = self._earlier(run)
+
+        def plans(reserved_bytes: int) -> ResourcePlan:
+            return planned(run.recipe, run.resources, run.base_shape, self._machine, earlier, reserved_bytes)
+
+        return plans(0) if self._reservations is None else self._reservations.admit(run, plans)
+
+    def _earlier(self, run: TrainingRun) -> Sequence[TrainingRun]:
+        if self._store is None:
+            return ()
+        return self._store.page(TrainingRun, parent_of(run.name), EARLIER_RUNS, "", "create_time desc").items
+
+    def _live(self) -> Sequence[TrainingRun]:
+        assert self._store is not None
+        with self._store.read() as tx:
+            return tx.live(TrainingRun)
 
 
 def _job_id(run: TrainingRun, claim: Claim) -> str:

@@ -484,7 +484,20 @@ def largest_batch(
     return max(fits, default=0)
 
 
-def _needs(recipe: Recipe, resources: Resources, shape: ModelShape) -> int:
+def modelled_bytes(
+    recipe: Recipe, resources: Resources, shape: ModelShape | None, samples: int, tokens: int
+) -> int:
+    """Return the bytes of one worker by the model alone, for a batch of `samples` with at most `tokens` each."""
+    if recipe.classical is not None:
+        return CLASSICAL_BYTES
+    if recipe.neural is not None:
+        return neural_bytes(recipe.neural, recipe.batch_size)
+    batch = replace(recipe, batch_size=max(1, samples))
+    length = -(-tokens // 2) if recipe.objective.of_pairs else tokens
+    return _needs(batch, resources, shape or ModelShape.of(recipe.architecture), length)
+
+
+def _needs(recipe: Recipe, resources: Resources, shape: ModelShape, tokens: int = 0) -> int:
     """Bytes that one worker needs. A preference has two answers, each after its prompt; GRPO writes a group to each."""
     layout = resources.layout
     share = -(-recipe.batch_size // layout.data)
@@ -498,7 +511,7 @@ def _needs(recipe: Recipe, resources: Resources, shape: ModelShape) -> int:
     needs = measured(
         shape,
         2 * part if recipe.objective.of_pairs else part,
-        _tokens(recipe) + 8,
+        tokens or _tokens(recipe) + 8,
         trained=trained,
         dtype=recipe.dtype,
         recomputed=recipe.gradient_checkpointing,
