@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import gguf
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
@@ -11,7 +12,9 @@ from ratoon.operations.jobs import JobFolder
 from ratoon.storage.artifacts import ArtifactStore
 from ratoon_training.domain.errors import ExportDiffers, ExporterMissing, TrainingError
 from ratoon_training.worker.exporting import hugging_face, job
+from ratoon_training.worker.exporting.gguf_file import vocabulary_difference
 from ratoon_training.worker.exporting.llama_cpp import Unsupported, split_name
+from ratoon_training.worker.exporting.source import load_tokenizer
 
 from .architectures import tiny
 
@@ -61,14 +64,16 @@ def test_a_directory_is_read_without_ratoon(store, tmp_path, kind):
     assert load_file(written / "model.safetensors")["model.embed_tokens.weight"].shape[0] == 512
 
 
-def test_an_adapter_is_exported_alone_and_merged(store, tmp_path):
+@pytest.mark.parametrize("targets", ["all-linear", pytest.param(["lm_head"], marks=pytest.mark.thorough)])
+def test_an_adapter_is_exported_alone_and_merged(store, tmp_path, targets):
+    """An adapter on the head of tied embeddings changes the head alone."""
     from peft import LoraConfig, get_peft_model
     from transformers import AutoModelForCausalLM
 
     base = tiny(tmp_path / "base", "llama")
     digest = store.put_tree(base)
     model = get_peft_model(
-        AutoModelForCausalLM.from_pretrained(base), LoraConfig(r=2, target_modules="all-linear")
+        AutoModelForCausalLM.from_pretrained(base), LoraConfig(r=2, target_modules=targets)
     )
     for name, parameter in model.named_parameters():
         if "lora_B" in name:
@@ -121,7 +126,8 @@ def test_gguf_without_llama_cpp_says_how_to_get_it(store, tmp_path, monkeypatch)
         export(store, digest, tmp_path / "job", "GGUF", gguf_type="GGUF_TYPE_F16")
 
 
-@pytest.mark.parametrize("kind", [pytest.param("llama", marks=pytest.mark.thorough), "qwen3"])
+@pytest.mark.thorough
+@pytest.mark.parametrize("kind", ["llama", "qwen3"])
 def test_an_onnx_graph_decodes_with_its_cache(store, tmp_path, kind):
     digest = store.put_tree(tiny(tmp_path / kind, kind))
     result = export(store, digest, tmp_path / "job", "ONNX")
@@ -179,6 +185,59 @@ def byte_level(folder: Path) -> Path:
         (folder / name).unlink(missing_ok=True)
     fast.save_pretrained(folder)
     return folder
+
+
+class SpokenSource:
+    """A source of which only the vocabulary is read."""
+
+    def __init__(self, folder: Path, rows: int, end_ids: list[int]) -> None:
+        self.tokenizer, self.end_ids = load_tokenizer(folder), end_ids
+        self.model = self
+        self.weight = torch.zeros(rows, 1)
+
+    def get_input_embeddings(self) -> "SpokenSource":
+        return self
+
+
+def vocabulary(path: Path, types: list[int], end: int, template: str | None) -> gguf.GGUFReader:
+    """Return a GGUF file that holds a vocabulary alone."""
+    writer = gguf.GGUFWriter(path, "llama")
+    writer.add_token_list([f"t{number}" for number in range(len(types))])
+    writer.add_token_types(types)
+    writer.add_eos_token_id(end)
+    if template is not None:
+        writer.add_chat_template(template)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.close()
+    return gguf.GGUFReader(path)
+
+
+def test_faults_of_a_vocabulary_are_named(tmp_path):
+    """Special tokens as ordinary ones, lost rows, another end token and another template."""
+    folder = byte_level(tiny(tmp_path / "llama", "llama"))
+    source = SpokenSource(folder, 512, [2])
+    template = source.tokenizer.chat_template
+    types = [1] * 512
+    for number, token in source.tokenizer.added_tokens_decoder.items():
+        types[number] = 3 if token.special else 4
+    added = source.tokenizer.convert_tokens_to_ids("<think>")
+
+    def reason(types: list[int] = types, end: int = 2, template: str | None = template) -> str:
+        finding = vocabulary_difference(source, vocabulary(tmp_path / "v.gguf", types, end, template))
+        return f"{finding.reason} {finding.message}" if finding else ""
+
+    def changed(number: int, kind: int) -> list[int]:
+        return [kind if place == number else each for place, each in enumerate(types)]
+
+    assert reason() == ""
+    for kind in (1, 4):
+        assert "TOKENIZER_DIFFERS The special token '<|im_end|>'" in reason(changed(2, kind))
+    assert "TOKENIZER_DIFFERS The added token '<think>'" in reason(changed(added, 1))
+    assert "has 511 tokens, the embeddings have 512 rows" in reason(types[:-1])
+    assert reason(end=1).startswith("STOP_TOKENS_DIFFER The file ends answers at token 1, the model at 2")
+    assert reason(template="{{ messages }}").startswith("TEMPLATE_DIFFERS")
+    assert reason(template=None).startswith("TEMPLATE_DIFFERS")
 
 
 @pytest.mark.parametrize(

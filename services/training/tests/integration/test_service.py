@@ -34,6 +34,7 @@ from ratoon.testkit.jobs import report_change
 from ratoon.testkit.models import tiny_adapter, tiny_llama
 from ratoon.testkit.postgresql import Databases
 from ratoon.testkit.services import State, answering, serving
+from ratoon.training.v1 import model_export_pb2
 from ratoon.training.v1 import training_run_pb2 as run_pb
 from ratoon.training.v1 import training_service_pb2 as pb
 from ratoon.training.v1.training_service_pb2_grpc import TrainingServiceStub
@@ -149,7 +150,7 @@ def build(settings: Settings, drivers: FakeDrivers) -> App:
         SharedWorkers(),
         estimates=FakeEstimates(),
         compressions=compression_jobs(runtime.jobs(), ""),
-        model_exports=model_export_jobs(runtime.jobs(), "", settings.llama_cpp_folder),
+        model_exports=model_export_jobs(runtime.jobs(), settings.artifacts_url, settings.llama_cpp_folder),
         hourly_costs={Accelerator.CPU: 2.0},
     )
 
@@ -485,6 +486,50 @@ def test_runs_are_listed(training):
     listed = training.ListTrainingRuns(pb.ListTrainingRunsRequest(parent="projects/p", page_size=2))
     assert len(listed.training_runs) == 2
     assert listed.next_page_token
+
+
+def model_export(
+    training: TrainingServiceStub, digest: str, **fields: object
+) -> model_export_pb2.ModelExport:
+    requested = model_export_pb2.ModelExport(source_digest=digest, **fields)
+    return training.CreateModelExport(
+        pb.CreateModelExportRequest(parent="projects/p", model_export=requested)
+    )
+
+
+def test_model_exports_that_do_not_fit_are_refused_by_field(state, training, tmp_path):
+    base = ArtifactStore(str(state.folder / "artifacts")).put_tree(tiny_llama(tmp_path / "base"))
+    Export = model_export_pb2.ModelExport
+    for fields, reason in (
+        ({}, "BAD_MODEL_EXPORT"),
+        ({"format": Export.FORMAT_ADAPTER}, "BAD_MODEL_EXPORT"),
+        ({"format": Export.FORMAT_ONNX, "gguf_type": Export.GGUF_TYPE_F16}, "BAD_MODEL_EXPORT"),
+        (
+            {"format": Export.FORMAT_ONNX, "source_version": "projects/q/models/m/versions/v1.0"},
+            "BAD_MODEL_EXPORT",
+        ),
+    ):
+        with pytest.raises(InvalidArgument) as refused:
+            model_export(training, base, **fields)
+        assert refused.value.reason == reason
+    with pytest.raises(InvalidArgument, match="source_digest"):
+        model_export(training, "", format=Export.FORMAT_ONNX)
+
+
+@pytest.mark.thorough
+def test_a_model_export_is_watched_to_its_files(state, training, tmp_path):
+    store = ArtifactStore(str(state.folder / "artifacts"))
+    base = store.put_tree(tiny_llama(tmp_path / "base"))
+    created = model_export(training, base, format=model_export_pb2.ModelExport.FORMAT_HUGGING_FACE)
+    *_, last = training.WatchModelExport(pb.WatchModelExportRequest(name=created.name), timeout=300)
+    assert last.state == model_export_pb2.ModelExport.STATE_SUCCEEDED, last.failure
+    assert {file.path for file in last.files} == {file.path for file in store.tree(last.artifact_digest)}
+    assert "model.safetensors" in {file.path for file in last.files}
+    assert last.parity.comparison.max_difference == 0.0
+    listed = training.ListModelExports(pb.ListModelExportsRequest(parent="projects/p")).model_exports
+    assert [each.name for each in listed] == [created.name]
+    training.DeleteModelExport(pb.DeleteModelExportRequest(name=created.name))
+    assert not training.ListModelExports(pb.ListModelExportsRequest(parent="projects/p")).model_exports
 
 
 def test_bootstrap_builds_the_service(tmp_path):

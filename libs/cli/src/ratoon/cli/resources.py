@@ -15,7 +15,14 @@ from ratoon.cli.collecting import collected_version
 from ratoon.cli.columns import COLUMNS
 from ratoon.cli.context import session
 from ratoon.cli.documents import read_settings
-from ratoon.cli.model_folders import PLAIN, as_safetensors, check_architecture, checked_model, with_template
+from ratoon.cli.model_folders import (
+    PLAIN,
+    as_safetensors,
+    check_architecture,
+    checked_model,
+    needs_conversion,
+    with_template,
+)
 from ratoon.cli.names import name_argument, patterns
 from ratoon.cli.output import JSON, as_json, console, follow, say, show, show_newest, show_rows
 from ratoon.client import RatoonError
@@ -342,6 +349,8 @@ def upload_model(
     directory is checked: its files, and each tensor against the architecture that config.json names. Files
     that are not part of a model are skipped and listed.
     """
+    if folder.is_file() and not needs_conversion(folder):
+        raise typer.BadParameter(f"{folder.name} is a file, and no GGUF file: name the directory of the model.")
     chosen = session(context)
     with as_safetensors(folder) as safe, with_template(safe, chat_template) as source:
         if safe != folder:

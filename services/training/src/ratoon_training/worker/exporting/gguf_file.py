@@ -11,11 +11,12 @@ from typing import Any
 
 import gguf
 
+from ratoon.neural.parity.inputs import TEXTS, Rendered, compare_rendered, rendered
 from ratoon.tasks.parity import Finding, Reason, Scored
 from ratoon_training.domain.errors import ExportFailed
 from ratoon_training.domain.model_exports import GgufType
 from ratoon_training.worker.exporting.exporter import Written, missing
-from ratoon_training.worker.exporting.source import Source, encoded
+from ratoon_training.worker.exporting.source import Source
 
 _MODULE = "ratoon_training.worker.exporting.llama_cpp"
 _TIMEOUT_S = 6 * 3600.0
@@ -56,11 +57,14 @@ class GgufExporter:
         return written
 
     def _score(self, source: Source, file: Path, written: Written) -> None:
+        prompts = rendered(source.tokenizer)
+        chats, plain = prompts[: -len(TEXTS)], prompts[-len(TEXTS) :]
         answer = self._run(
             "score",
             {
                 "file": str(file),
-                "texts": source.texts,
+                "chats": [each.text for each in chats],
+                "texts": list(TEXTS),
                 "rows": [[*each.prompt, *each.tokens[:-1]] for each in source.reference],
                 "starts": [len(each.prompt) - 1 for each in source.reference],
                 "answers": [each.tokens for each in source.reference],
@@ -70,7 +74,12 @@ class GgufExporter:
         written.scores = [
             Scored(tuple(each["choices"]), tuple(each["logprobs"])) for each in answer["scores"]
         ]
-        written.finding = _split_difference(source, answer["tokens"])
+        written.finding = compare_rendered(
+            [Rendered(each.ids) for each in (*chats, *plain)],
+            [Rendered(tuple(ids)) for ids in (*answer["chats"], *answer["texts"])],
+            source.tokenizer.bos_token_id,
+            source.tokenizer.bos_token or "",
+        )
 
     def _notes(self, counts: Counter[str]) -> list[str]:
         """Return what the name of the number format does not tell."""
@@ -144,18 +153,4 @@ def vocabulary_difference(source: Source, reader: gguf.GGUFReader) -> Finding | 
         template is None or template.contents() != source.tokenizer.chat_template
     ):
         return Finding(Reason.TEMPLATE_DIFFERS, "The file holds another chat template.")
-    return None
-
-
-def _split_difference(source: Source, tokens: list[list[int]]) -> Finding | None:
-    """Return the first text that llama.cpp splits into other tokens than the tokenizer."""
-    for text, ids in zip(source.texts, tokens, strict=True):
-        own = encoded(source.tokenizer, text)
-        if own != ids:
-            pairs = enumerate(zip(own, ids, strict=False))
-            place = next((at for at, pair in pairs if pair[0] != pair[1]), min(len(own), len(ids)))
-            return Finding(
-                Reason.TOKENIZER_DIFFERS,
-                f"llama.cpp splits {text[:60]!r} into other tokens, from token {place} on.",
-            )
     return None

@@ -91,7 +91,7 @@ def quantize(arguments: JSON) -> JSON:
 
 
 def score(arguments: JSON) -> JSON:
-    """Return the tokens of texts, and choices and log-probabilities of recorded answers."""
+    """Return the tokens of rendered chats and of plain texts, and scores of recorded answers."""
     from importlib.metadata import version
 
     import numpy as np
@@ -129,7 +129,10 @@ def score(arguments: JSON) -> JSON:
             }
         )
     return {
-        "tokens": [list(vocabulary.tokenize(text, False, True)) for text in arguments["texts"]],
+        "chats": [
+            list(vocabulary.tokenize(text, False, True)) if text else [] for text in arguments["chats"]
+        ],
+        "texts": [list(vocabulary.tokenize(text, True, True)) for text in arguments["texts"]],
         "scores": scores,
         "release": f"(cyllama {version('cyllama')})",
     }

@@ -43,8 +43,13 @@ class Source:
 
     @cached_property
     def model(self) -> Any:
-        """Return the whole model in float32."""
-        return models.whole(self.folder.path, self.folder.base).eval()
+        """Return the whole model in float32, with the generation defaults of its own files."""
+        from transformers import GenerationConfig
+
+        model = models.whole(self.folder.path, self.folder.base).eval()
+        if self.is_adapter and (self.folder.path / _GENERATION).exists():
+            model.generation_config = GenerationConfig.from_pretrained(self.folder.path)
+        return model
 
     @cached_property
     def directory(self) -> Path:
@@ -61,8 +66,18 @@ class Source:
 
     @cached_property
     def tokenizer(self) -> Any:
-        """Return the tokenizer with the chat template."""
-        return load_tokenizer(self.directory)
+        """Return the tokenizer of the model's own files, with its chat template."""
+        tokenizer = load_tokenizer(self.spoken)
+        template = self.folder.path / TEMPLATE
+        if template.exists():
+            tokenizer.chat_template = template.read_text(encoding="utf-8")
+        return tokenizer
+
+    @property
+    def spoken(self) -> Path:
+        """Return the directory with the tokenizer: an adapter may have its own."""
+        own = self.folder.path
+        return own if (own / "tokenizer.json").exists() else self.folder.whole
 
     @property
     def end_ids(self) -> list[int]:
@@ -100,11 +115,10 @@ class Source:
 
 def write_directory(source: Source, folder: Path) -> None:
     """Write the whole model as a Hugging Face directory that its readers need nothing else for."""
-    spoken = source.folder.path if (source.folder.path / "tokenizer.json").exists() else source.folder.whole
     whole = source.folder.whole
     if source.is_adapter:
         source.model.save_pretrained(folder, safe_serialization=True)
-        _copy(spoken, folder, without_weights=True)
+        _copy(source.spoken, folder, without_weights=True)
     else:
         _copy(whole, folder, without_weights=False)
     for name in (_GENERATION, TEMPLATE):
