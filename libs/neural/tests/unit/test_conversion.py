@@ -138,6 +138,7 @@ def test_a_confined_process_opens_no_socket_and_starts_no_other(tmp_path):
     attempts = """
 import socket, subprocess, sys
 from ratoon.neural import conversion
+conversion.leave_network()
 conversion.confine(1000)
 write = lambda: open(sys.argv[1], "wb").write(b"x" * (2 << 20))
 for attempt in (socket.socket, lambda: subprocess.run(["true"]), write):

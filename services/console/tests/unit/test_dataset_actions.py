@@ -73,3 +73,23 @@ def test_an_export_is_deleted_and_the_page_of_its_dataset_follows():
     done, request = press("delete-export", name=f"{DATASET}/exports/x")
     assert request[:2] == ("DELETE", f"{DATASET}/exports/x")
     assert done.target == "/p/p/exports/mail"
+
+
+@pytest.mark.parametrize(
+    ("format", "body"),
+    [
+        ("GGUF_TYPE_Q8_0", {"format": "FORMAT_GGUF", "ggufType": "GGUF_TYPE_Q8_0"}),
+        ("FORMAT_ONNX", {"format": "FORMAT_ONNX"}),
+    ],
+)
+def test_a_model_export_names_version_digest_and_format(format, body):
+    version = "projects/p/models/mail/versions/v1.0"
+    done, (_, name, sent, _) = press("create-model-export", name=version, digest="a" * 64, format=format)
+    assert name == "projects/p/modelExports"
+    assert sent == {"sourceDigest": "a" * 64, "sourceVersion": version, **body}
+    assert done.target == "/p/p/models/v1.0/exports"
+
+
+def test_a_model_export_of_an_unknown_format_is_refused():
+    with pytest.raises(BadForm, match="none of"):
+        press("create-model-export", name="projects/p/models/mail/versions/v1.0", format="FORMAT_MLX")

@@ -27,7 +27,7 @@ PATHS = [
     "/p/mail/labels", "/p/mail/labels/review", "/p/mail/training", "/p/mail/training/r1",
     "/p/mail/training/compare?run=r1&run=r2", "/p/mail/evaluations", "/p/mail/evaluations/e1",
     "/p/mail/evaluations/compare?run=e1&run=e2", "/p/mail/models", "/p/mail/models/v1.1", "/p/mail/rollouts",
-    "/p/mail/models/v1.1/weights", "/p/mail/models/v1.1/weights?token=prize",
+    "/p/mail/models/v1.1/weights", "/p/mail/models/v1.1/weights?token=prize", "/p/mail/models/v1.1/exports",
     "/p/mail/rollouts/ro2", "/p/mail/signals", "/p/mail/playground", "/p/mail/suites", "/p/mail/suites/hard",
     "/p/mail/connections", "/p/mail/connections/lake", "/p/mail/connections/archive", "/p/mail/streams",
     "/p/mail/streams/tickets", "/p/mail/crawls", "/p/mail/crawls/guide", "/p/mail/crawls/blog",
@@ -36,7 +36,7 @@ PATHS = [
     f"/p/mail/mixtures?dataset=mail&version-0={seed.DATA}/versions/v1&weight-0=2&budget=1000",
     "/p/mail/queues/first", "/p/mail/labels/review?queue=first", "/p/mail/labels/review?queue=first&to-review=yes",
     "/p/mail/judges", "/p/mail/judges/helpful", "/p/mail/judges/tone",
-    "/p/mail/sweeps", "/p/mail/sweeps/rate", "/p/mail/sweeps/ladder",
+    "/p/mail/sweeps", "/p/mail/sweeps/rate", "/p/mail/sweeps/ladder", "/p/mail/compressions",
 ]  # fmt: skip
 EMPTY = [path for path in PATHS if re.fullmatch(r"/p/mail(/[a-z]+)?|/p/mail/labels/review", path)]
 
@@ -663,6 +663,15 @@ def test_the_old_address_of_a_pipeline_run_leads_to_the_present_one(busy):
     visit(busy, "viewer", scenario)
 
 
+def test_a_version_shows_its_forms_and_which_of_them_is_another_model(busy):
+    async def scenario(client: httpx.AsyncClient) -> None:
+        page = (await client.get("/p/mail/models/v1.1")).text
+        assert "Train" in page and "transformers 5.0" in page and "60 of 64" in page
+        assert "LOGPROBS_DIFFER" in page and "accepted are 1." in page and "1 / 0.1" in page
+
+    visit(busy, "viewer", scenario)
+
+
 def test_the_weights_of_a_version_have_layers_and_neighbours_of_a_token(busy):
     async def scenario(client: httpx.AsyncClient) -> None:
         page = (await client.get("/p/mail/models/v1.1/weights?token=prize")).text
@@ -816,6 +825,17 @@ def test_the_page_of_a_version_shows_what_each_step_removed(busy):
         page = (await client.get("/p/mail/data/mail/v1")).text
         for text in ("Decontamination: records to look at", "1 gsm8k", "1.500"):
             assert text in page
+
+    visit(busy, "viewer", scenario)
+
+
+def test_a_model_export_shows_its_comparison_and_its_files(busy):
+    async def scenario(client: httpx.AsyncClient) -> None:
+        page = (await client.get("/p/mail/models/v1.1/exports")).text
+        for text in ("GGUF, Q4_K_M", "166 tensors Q5_0", "llama.cpp", "EXPORT_DIFFERS"):
+            assert text in page
+        (link,) = re.findall(r'href="(/p/mail/model-exports/g1/[^"]+)"', page)
+        assert (await client.get(link)).content == b"GGUF"
 
     visit(busy, "viewer", scenario)
 

@@ -28,7 +28,7 @@ _DEPTH = 3
 CPU_S = 3600
 MEMORY_FACTOR, MEMORY_BASE = 4, 12 << 30
 """Address space: what torch maps, and the tensors of the largest file in several copies."""
-_CLONE_NEWUSER, _CLONE_NEWNET = 0x10000000, 0x40000000
+_CLONE_NEWUSER, _CLONE_NEWNET, _PR_SET_NO_NEW_PRIVS = 0x10000000, 0x40000000, 38
 _REFUSED = (
     "socket.",
     "subprocess.",
@@ -170,11 +170,18 @@ def confine(source_bytes: int) -> None:
         most = limit if hard == resource.RLIM_INFINITY else min(limit, hard)
         resource.setrlimit(kind, (most, most))
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    libc = ctypes.CDLL(None, use_errno=True)
-    libc.prctl(38, 1, 0, 0, 0)  # PR_SET_NO_NEW_PRIVS
-    if libc.unshare(_CLONE_NEWUSER | _CLONE_NEWNET):
-        libc.unshare(_CLONE_NEWNET)  # without user namespaces, root still leaves the network
     sys.addaudithook(_refuse)
+
+
+def leave_network() -> None:
+    """Enter a network without interfaces, where the kernel allows it, and give up gaining rights.
+
+    A process with threads cannot: call it before libraries are loaded.
+    """
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+    if libc.unshare(_CLONE_NEWUSER | _CLONE_NEWNET):
+        libc.unshare(_CLONE_NEWNET)  # without user namespaces, root still leaves
 
 
 def _refuse(event: str, _arguments: object) -> None:
@@ -184,6 +191,7 @@ def _refuse(event: str, _arguments: object) -> None:
 
 def main(source: Path, target: Path) -> dict[str, Any]:
     """Convert, and return what to print."""
+    leave_network()
     # Libraries start threads and look at the machine when they are loaded: that comes before the limits.
     import safetensors.torch  # noqa: F401
     import torch

@@ -6,9 +6,11 @@ from urllib.parse import urlencode
 
 from ratoon_console.application import (
     collection_actions,
+    compression_actions,
     curation_actions,
     dataset_actions,
     label_actions,
+    model_actions,
     run_actions,
     suite_actions,
 )
@@ -491,6 +493,11 @@ ACTIONS: dict[str, Action] = {
     "create-profile": Action(Role.ENGINEER, dataset_actions.create_profile),
     "delete-profile": Action(Role.ENGINEER, dataset_actions.delete_profile),
     "delete-export": Action(Role.ENGINEER, dataset_actions.delete_export),
+    "create-compression": Action(Role.ENGINEER, compression_actions.create_compression),
+    "register-compression": Action(Role.ENGINEER, compression_actions.register_compression),
+    "delete-compression": Action(Role.ENGINEER, compression_actions.delete_compression),
+    "create-model-export": Action(Role.ENGINEER, model_actions.create_model_export),
+    "delete-model-export": Action(Role.ENGINEER, model_actions.delete_model_export),
     "create-suite": Action(Role.ENGINEER, suite_actions.create_suite),
     "save-test": Action(Role.ENGINEER, suite_actions.save_test),
     "remove-test": Action(Role.ENGINEER, suite_actions.remove_test),

@@ -74,6 +74,10 @@ class Site:
                     guarded(self._download, Role.VIEWER),
                 ),
                 Route(
+                    "/p/{project}/model-exports/{export}/{file:path}",
+                    guarded(self._download, Role.VIEWER),
+                ),
+                Route(
                     "/p/{project}/queues/{queue}/export/{format}",
                     guarded(self._export_queue, Role.ENGINEER),
                 ),
@@ -144,7 +148,8 @@ class Site:
         """Send a file of an export, piece by piece."""
         session, path = self._context.session(request), request.path_params
         api = self._context.api(session)
-        name = f"projects/{path['project']}/datasets/{path['dataset']}/exports/{path['export']}"
+        kind = f"datasets/{path['dataset']}/exports" if "dataset" in path else "modelExports"
+        name = f"projects/{path['project']}/{kind}/{path['export']}"
         file = file_of(await api.get(name), path["file"])
         if file is None:
             raise Refused(404, "NO_SUCH_FILE", f"{name} has no file {path['file']}.")

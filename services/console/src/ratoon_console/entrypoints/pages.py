@@ -2,6 +2,7 @@
 
 from ratoon_console.application.showing import (
     collection,
+    compressions,
     curation,
     data,
     differences,
@@ -10,6 +11,7 @@ from ratoon_console.application.showing import (
     judges,
     labels,
     mixtures,
+    model_exports,
     models,
     playground,
     profiles,
@@ -66,6 +68,8 @@ def pages() -> list[Page]:
         Page("/p/{project}/models", models.models_page),
         Page("/p/{project}/models/{version}", models.version_page),
         Page("/p/{project}/models/{version}/weights", models.weights_page),
+        Page("/p/{project}/models/{version}/exports", model_exports.model_exports_page),
+        Page("/p/{project}/compressions", compressions.compressions_page),
         Page("/p/{project}/rollouts", rollouts.rollouts_page),
         Page("/p/{project}/rollouts/{rollout}", rollouts.rollout_page),
         Page("/p/{project}/signals", signals.signals_page),
