@@ -119,6 +119,9 @@ bench-rewards: env ## exact match of a tiny model on sums after SFT and after GR
 bench-preferences: env ## held-out pairs after SFT, DPO, KTO and a reward model, three seeds (ARGS="--set llamafactory --quick")
 	@$(PYTHON) scripts/small.py model && $(PYTHON) scripts/zoo.py llamafactory
 	@$(PYTHON) bench/preferences/run.py $(ARGS)
+bench-compression: env ## size, memory, speed and quality of smaller forms of a model beside it (ARGS="--tiny", "--methods int8")
+	@$(PYTHON) scripts/small.py model && $(PYTHON) scripts/zoo.py llamafactory
+	@$(PYTHON) bench/compression/run.py $(ARGS)
 bench-trl: env ## steps a second of DPO, KTO, reward models and GRPO, beside TRL (ARGS="--methods dpo --pairs 1")
 bench-events: env ## commit to effect, embedded log and Kafka
 bench-curation: data ## filters of curation on one core, beside datatrove and Data-Juicer, and a second process (ARGS=--quick)

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from ratoon.cli.context import Session, session
+from ratoon.cli.exit_codes import ExitCode
 from ratoon.cli.output import JSON, as_json, follow, say, show, show_rows
 from ratoon.cli.resources import VERSION, Name, group
 from ratoon.cli.runs import parts_of_split
@@ -133,6 +134,42 @@ def register_compression(context: typer.Context, name: Name) -> None:
     """
     chosen = session(context)
     _register(chosen, as_json(chosen.client.compressions.get(chosen.name(name, "compressions"))))
+
+
+@app.command("gate")
+def gate_compression(
+    context: typer.Context,
+    name: Name,
+    split: Annotated[str, typer.Option(help="Split on whose test part both models answer.")],
+    margin: Annotated[
+        float, typer.Option(min=0, help="Accepted loss of the metric; the whole interval must be above it.")
+    ] = 0.02,
+    metric: Annotated[str, typer.Option(help="Metric.", show_default="that of the kind of task")] = "",
+) -> None:
+    """Evaluate a compressed model next to its source: no worse by more than the margin. Exit status 1 unless it passes.
+
+    Example:
+      ratoon compressions gate small --split s1 --margin 0.02
+    """
+    chosen = session(context)
+    compression = as_json(chosen.client.compressions.get(chosen.name(name, "compressions")))
+    if not compression.get("artifactDigest"):
+        raise typer.BadParameter(f"{compression['name']} has no result: wait for its end.")
+    created = chosen.client.evaluation_runs.create(
+        chosen.parent(),
+        candidate_digest=compression["artifactDigest"],
+        reference_digest=compression["sourceDigest"],
+        domains=[{"name": "main", "split": chosen.name(split, f"datasets/{chosen.project}/splits")}],
+        task=compression.get("task"),
+        metric=metric,
+        gate=[{"kind": "KIND_NOT_WORSE", "domain": "main", "threshold": -margin}],
+        candidate_note=f"{compression['name']}, compressed from {compression.get('sourceVersion') or 'its source'}.",
+    )
+    evaluated = follow(chosen.client, created.name, chosen.output)
+    verdict = evaluated.get("verdict", {})
+    show(verdict, chosen.output)
+    if not verdict.get("passed"):
+        raise typer.Exit(ExitCode.FAILED)
 
 
 _COLUMNS = ["measurement", "source", "compressed"]

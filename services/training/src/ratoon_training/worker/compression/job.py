@@ -349,6 +349,7 @@ def _card(
     return {
         "method": spec.method,
         "rounding": spec.rounding,
+        "serving_dtype": spec.dtype,
         "source_digest": spec.source_digest,
         "source": column(source),
         "compressed": column(compressed),

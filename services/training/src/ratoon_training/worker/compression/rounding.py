@@ -72,10 +72,8 @@ def prune(layers: Mapping[str, nn.Linear], sparsity: float) -> None:
             weight[weight.abs() <= threshold] = 0.0
 
 
-def quantize(
-    model: Any, spec: CompressionSpec, hessians: Mapping[str, Tensor], dtype: torch.dtype
-) -> dict[str, Any]:
-    """Round the linear layers in place, and return the `quantization_config` of config.json.
+def quantize(model: Any, spec: CompressionSpec, hessians: Mapping[str, Tensor], dtype: torch.dtype) -> Any:
+    """Round the linear layers in place, and return what writes the `quantization_config` of config.json.
 
     `hessians` (inputs x inputs) of a layer let it make up for the error of each weight by those that follow (GPTQ).
     All other tensors, and the scales, are stored as `dtype`.
@@ -115,11 +113,11 @@ def quantize(
         layer.weight_scale.data = scales
         layer.quantization_status = QuantizationStatus.FROZEN
     compressor = ModelCompressor.from_pretrained_model(model)
-    compressor.compress_model(model, show_progress=False)
+    compressor.compress_model(model)
     for tensor in model.parameters():
         if tensor.is_floating_point():
             tensor.data = tensor.data.to(dtype)
-    return {"compressor": compressor}
+    return compressor
 
 
 def rounded_weights(
