@@ -3,7 +3,7 @@
 import asyncio
 
 from ratoon_console.application.ports import Api, Place, View
-from ratoon_console.domain import lineage, loop
+from ratoon_console.domain import lineage, loop, parity
 from ratoon_console.domain.errors import Refused
 from ratoon_console.domain.words import ended, last_part
 
@@ -45,8 +45,11 @@ async def version_page(place: Place, api: Api) -> View:
     """One version: scores, changelog, lineage, aliases; the buttons to roll it out or to set an alias."""
     project = await api.get(place.parent)
     version = await api.get(f"{project['model']}/versions/{place.path['version']}")
-    aliases, deployment = await asyncio.gather(
-        api.newest(f"{project['model']}/aliases"), api.find(project["deployment"])
+    is_ready = version["state"] == "STATE_READY"
+    aliases, deployment, certificate = await asyncio.gather(
+        api.newest(f"{project['model']}/aliases"),
+        api.find(project["deployment"]),
+        api.find(f"{version['name']}:parity") if is_ready else _nothing(),
     )
     origins = [
         (kind, name, loop.link_of(name, place.project))
@@ -60,11 +63,16 @@ async def version_page(place: Place, api: Api) -> View:
             "version": version,
             "origins": origins,
             "aliases": [last_part(a["name"]) for a in aliases.items if a["version"] == version["name"]],
+            "forms": parity.rows((certificate or {}).get("links", ())),
             "deployment": deployment,
             "under_way": not ended(version["state"]),
         },
         watched=() if ended(version["state"]) else (version["name"],),
     )
+
+
+async def _nothing() -> None:
+    """Return nothing, in place of a request that is not needed."""
 
 
 async def weights_page(place: Place, api: Api) -> View:
