@@ -26,7 +26,7 @@ _RANDOM_TRIALS = 10
 _DRAWS, _ROUNDS, _VARIANTS = 96, 3, 48
 """Draws of lengths and noise, and rounds of variants of the best of them."""
 _CANDIDATES, _BEST = 1_000, 5
-"""Random settings that are judged, and as many variants of the best trials."""
+"""Random settings that are compared, and as many variants of the best trials."""
 _JITTER = 1e-9
 
 
@@ -113,17 +113,17 @@ def fitted(points: "Array", values: "Array", rng: random.Random) -> Process:
     def prior(theta: Sequence[float]) -> float:
         return -0.5 * math.fsum(((t - c) / s) ** 2 for t, c, s in zip(theta, centre, spread, strict=True))
 
-    def judged(theta: list[float]) -> tuple[float, list[float]]:
+    def weighed(theta: list[float]) -> tuple[float, list[float]]:
         return _posterior(points, values, theta)[0] + prior(theta), theta
 
-    top = max(judged(theta) for theta in [centre, *(draw() for _ in range(_DRAWS))])
+    top = max(weighed(theta) for theta in [centre, *(draw() for _ in range(_DRAWS))])
     for turn in range(_ROUNDS):
         width = 0.5**turn
         variants = [
             [t + width * s * rng.gauss(0, 1) for t, s in zip(top[1], spread, strict=True)]
             for _ in range(_VARIANTS)
         ]
-        top = max(top, *map(judged, variants))
+        top = max(top, *map(weighed, variants))
     return _posterior(points, values, top[1])[1]
 
 
