@@ -26,8 +26,8 @@ def measured(spec: JSON) -> JSON:
     """Return answers and speed by the runtime that the spec names."""
     runtime, generate = _RUNTIMES[spec["runtime"]](spec)
     prompts = spec["speed_prompts"]
-    generate(prompts[:1], _WARM_UP, True)
-    single, batch = (_speed(generate, prompts[:count]) for count in (1, STREAMS))
+    generate(prompts[:1], min(_WARM_UP, spec["speed_tokens"]), True)
+    single, batch = (_speed(generate, prompts[:count], spec["speed_tokens"]) for count in (1, STREAMS))
     answers = generate(spec["prompts"], spec["max_tokens"], False) if spec["prompts"] else []
     return {
         "runtime": runtime,
@@ -37,9 +37,9 @@ def measured(spec: JSON) -> JSON:
     }
 
 
-def _speed(generate: Generate, prompts: Sequence[Tokens]) -> float:
+def _speed(generate: Generate, prompts: Sequence[Tokens], limit: int) -> float:
     begun = time.perf_counter()
-    written = sum(map(len, generate(prompts, SPEED_TOKENS, True)))
+    written = sum(map(len, generate(prompts, limit, True)))
     return written / (time.perf_counter() - begun)
 
 

@@ -41,6 +41,7 @@ from ratoon_training.domain.errors import Stopped, TrainingError
 from ratoon_training.domain.kinds.table import KINDS
 from ratoon_training.worker import models
 from ratoon_training.worker.compression import rounding
+from ratoon_training.worker.compression.answering import SPEED_TOKENS, STREAMS
 from ratoon_training.worker.compression.quality import Quality, drawn_records
 from ratoon_training.worker.text import Speech, of_base
 
@@ -48,6 +49,8 @@ JSON = dict[str, Any]
 
 MAX_ANSWER_TOKENS = 128
 """Tokens of an answer that a measurement reads at most."""
+_MAX_POSITIONS = 2_048
+"""Tokens of a prompt with its answer that a measurement holds at most."""
 _PROMPT_SHARE = 0.75
 """Share of the positions that a prompt may take."""
 _CALIBRATION_TOKENS = 512
@@ -226,19 +229,20 @@ class _Compression:
         return measurement, answers
 
     def _request(self, folder: Path, dtype: Dtype, speech: Speech, records: Sequence[Record]) -> JSON:
-        positions = model_positions(FolderFiles(folder)) or 2_048
+        positions = min(model_positions(FolderFiles(folder)) or _MAX_POSITIONS, _MAX_POSITIONS)
         longest = int(positions * _PROMPT_SHARE)
         prompts = [_prompt(speech, record)[-longest:] for record in records]
         written = [speech.prompts([text])[0][-longest:] for text in _SPEED_TEXTS]
-        speed = (prompts or written) * 8
+        speed = (prompts or written) * STREAMS
         return {
             "model": str(folder),
             "dtype": dtype.lower(),
-            "max_positions": min(positions, 2_048),
+            "max_positions": positions,
             "ends": _ends(folder, speech),
             "prompts": prompts,
             "max_tokens": min(self._answer_tokens(speech), max(1, positions - longest)),
-            "speed_prompts": speed[:8],
+            "speed_prompts": speed[:STREAMS],
+            "speed_tokens": min(SPEED_TOKENS, positions - longest),
         }
 
     def _answer_tokens(self, speech: Speech) -> int:

@@ -21,6 +21,8 @@ from ratoon_training.domain.compressions import (
 from ratoon_training.domain.errors import BadCompression
 
 _INT8_MAX, _INT4_MAX = 127, 7
+_SHRUNK = (1.0, 0.95, 0.9, 0.85, 0.8, 0.75, 0.7)
+"""Shares of the largest weight of a group that are tried as the largest value of 4 bits."""
 _DAMPING = 0.01
 """Share of the mean diagonal that is added to a Hessian, as GPTQ's authors do."""
 
@@ -128,12 +130,23 @@ def rounded_weights(
     `size` weights of a row share a scale; 0: all of a row. Scales are exact in `dtype`.
     """
     columns = size or weight.shape[1]
-    groups = weight.unflatten(1, (-1, columns))
-    scales = (groups.abs().amax(-1) / limit).clamp_min(1e-8).to(dtype).float()
+    scales = _scales(weight.unflatten(1, (-1, columns)), limit, dtype, _SHRUNK if size else (1.0,))
     wide = scales.repeat_interleave(columns, dim=1)
     if hessian is not None:
         return _compensated(weight, wide, limit, hessian), scales
     return _nearest(weight, wide, limit), scales
+
+
+def _scales(groups: Tensor, limit: int, dtype: torch.dtype, shares: tuple[float, ...]) -> Tensor:
+    """Return the scale of each group: the share of its largest weight that leaves the smallest squared error."""
+    largest = groups.abs().amax(-1) / limit
+    best, least = torch.empty_like(largest), torch.full_like(largest, torch.inf)
+    for share in shares:
+        scales = (share * largest).clamp_min(1e-8).to(dtype).float()
+        errors = (_nearest(groups, scales.unsqueeze(-1), limit) - groups).square().sum(-1)
+        best = torch.where(errors < least, scales, best)
+        least = torch.minimum(errors, least)
+    return best
 
 
 def _nearest(weight: Tensor, scales: Tensor, limit: int) -> Tensor:
