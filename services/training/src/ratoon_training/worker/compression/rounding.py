@@ -140,12 +140,12 @@ def rounded_weights(
 def _scales(groups: Tensor, limit: int, dtype: torch.dtype, shares: tuple[float, ...]) -> Tensor:
     """Return the scale of each group: the share of its largest weight that leaves the smallest squared error."""
     largest = groups.abs().amax(-1) / limit
-    best, least = torch.empty_like(largest), torch.full_like(largest, torch.inf)
+    best, smallest = torch.empty_like(largest), torch.full_like(largest, torch.inf)
     for share in shares:
         scales = (share * largest).clamp_min(1e-8).to(dtype).float()
         errors = (_nearest(groups, scales.unsqueeze(-1), limit) - groups).square().sum(-1)
-        best = torch.where(errors < least, scales, best)
-        least = torch.minimum(errors, least)
+        best = torch.where(errors < smallest, scales, best)
+        smallest = torch.minimum(errors, smallest)
     return best
 
 
