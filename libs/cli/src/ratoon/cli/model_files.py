@@ -129,20 +129,20 @@ def _exported(
     if kind is not None and format != ModelFormat.GGUF.name:
         raise typer.BadParameter("--type goes with --format gguf.")
     name, digest = _source(chosen, version)
-    wanted: dict[str, Any] = {"format": f"FORMAT_{format}", "sourceDigest": digest}
+    desired: dict[str, Any] = {"format": f"FORMAT_{format}", "sourceDigest": digest}
     if format == ModelFormat.GGUF.name:
-        wanted["ggufType"] = f"GGUF_TYPE_{(kind or GgufType.F16).name}"
+        desired["ggufType"] = f"GGUF_TYPE_{(kind or GgufType.F16).name}"
     exports = chosen.client.model_exports
     if again:
         for each in exports.list(chosen.parent()):
             known = as_json(each)
-            if known.get("state") == _SUCCEEDED and wanted.items() <= known.items():
+            if known.get("state") == _SUCCEEDED and desired.items() <= known.items():
                 return known
     fields: dict[str, Any] = {"source_version": name} if name else {}
-    if "ggufType" in wanted:
-        fields["gguf_type"] = ModelExportGgufType(wanted["ggufType"])
+    if "ggufType" in desired:
+        fields["gguf_type"] = ModelExportGgufType(desired["ggufType"])
     created = exports.create(
-        chosen.parent(), source_digest=digest, format=ModelExportFormat(wanted["format"]), **fields
+        chosen.parent(), source_digest=digest, format=ModelExportFormat(desired["format"]), **fields
     )
     return follow(chosen.client, created.name, chosen.output)
 

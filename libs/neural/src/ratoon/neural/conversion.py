@@ -167,8 +167,8 @@ def confine(source_bytes: int) -> None:
     }
     for kind, limit in limits.items():
         _, hard = resource.getrlimit(kind)
-        most = limit if hard == resource.RLIM_INFINITY else min(limit, hard)
-        resource.setrlimit(kind, (most, most))
+        maximum = limit if hard == resource.RLIM_INFINITY else min(limit, hard)
+        resource.setrlimit(kind, (maximum, maximum))
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     sys.addaudithook(_refuse)
 

@@ -21,7 +21,7 @@ from ratoon_training.worker.exporting.source import Source
 _MODULE = "ratoon_training.worker.exporting.llama_cpp"
 _TIMEOUT_S = 6 * 3600.0
 FORMATS = {GgufType.F16: "gguf_f16", GgufType.Q8_0: "gguf_q8_0", GgufType.Q4_K_M: "gguf_q4_k"}
-_KEPT = ("PATH", "HOME", "LANG", "TMPDIR", "LD_LIBRARY_PATH", "OMP_NUM_THREADS")
+_ENVIRONMENT = ("PATH", "HOME", "LANG", "TMPDIR", "LD_LIBRARY_PATH", "OMP_NUM_THREADS")
 FILE = "model.gguf"
 
 
@@ -95,7 +95,7 @@ class GgufExporter:
         """Run one command of llama.cpp in a process of its own; ExportFailed with its own words."""
         answer = Path(arguments["file"]).with_name(f"{command}.json")
         spec = json.dumps({**arguments, "answer": str(answer), "threads": os.cpu_count() or 1})
-        environment = {name: os.environ[name] for name in _KEPT if name in os.environ}
+        environment = {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
         done = subprocess.run(
             [sys.executable, "-m", _MODULE, str(self._llama_cpp), command],
             input=spec,

@@ -110,7 +110,7 @@ def parity_link(source: Source, written: Written, digest: str, reference: str, n
         return None
     tolerance = tolerance_of(written.number_format, same_program=written.same_program)
     compared = compare(source.reference, written.scores, tolerance) if written.scores else None
-    made = link(
+    compared_link = link(
         Step.EXPORT,
         written.number_format,
         written.runtime,
@@ -123,7 +123,7 @@ def parity_link(source: Source, written: Written, digest: str, reference: str, n
         inputs=inputs_of(source.form),
         source=name,
     )
-    return replace(made, measure_time=measured_at(datetime.now(UTC)))
+    return replace(compared_link, measure_time=measured_at(datetime.now(UTC)))
 
 
 def _report(job: JobFolder, fraction: float, message: str) -> None:

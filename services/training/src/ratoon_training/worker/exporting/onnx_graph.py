@@ -176,15 +176,15 @@ class Graph:
         mask = np.ones((ids.shape[0], past[0].shape[2] + ids.shape[1]), np.int64)
         feed = {"input_ids": ids.astype(np.int64), "attention_mask": mask}
         feed |= {f"past_key_values.{name}": each for name, each in zip(self._names, past, strict=True)}
-        wanted = {each.name for each in self._session.get_inputs()}
-        answer = self._session.run(None, {name: each for name, each in feed.items() if name in wanted})
+        inputs = {each.name for each in self._session.get_inputs()}
+        answer = self._session.run(None, {name: each for name, each in feed.items() if name in inputs})
         return answer[0], list(answer[1:])
 
     def difference(self, source: Source) -> Finding | None:
         """Return a difference of token-by-token decoding from the model's own forward pass."""
         rows = int(source.model.get_input_embeddings().weight.shape[0])
-        room = source.positions or max(_LENGTHS)
-        for length in (each for each in _LENGTHS if each <= room):
+        limit = source.positions or max(_LENGTHS)
+        for length in (each for each in _LENGTHS if each <= limit):
             for batch in _BATCHES:
                 ids = (np.arange(batch * length).reshape(batch, length) * 7 + 3) % rows
                 with torch.inference_mode():

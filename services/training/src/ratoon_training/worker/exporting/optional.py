@@ -46,11 +46,11 @@ class TensorRtExporter:
             raise missing("an ONNX parser for this graph", "TensorRT", str(parser.get_error(0)))
         profile, config = builder.create_optimization_profile(), builder.create_builder_config()
         for number in range(network.num_inputs):
-            given = network.get_input(number)
+            tensor = network.get_input(number)
             low, best, high = (
-                [size if size > 0 else each for size in given.shape] for each in (1, _TOKENS, 512)
+                [size if size > 0 else each for size in tensor.shape] for each in (1, _TOKENS, 512)
             )
-            profile.set_shape(given.name, low, best, high)
+            profile.set_shape(tensor.name, low, best, high)
         config.add_optimization_profile(profile)
         (folder / "model.plan").write_bytes(builder.build_serialized_network(network, config))
         graph.notes.append(

@@ -93,9 +93,9 @@ class Source:
     def prompts(self) -> list[list[int]]:
         """Return the prompts as tokens, those that the positions of the model hold; the first one always."""
         ids = [encoded(self.tokenizer, text) for text in self.texts]
-        room = self.positions - ANSWER_TOKENS
-        fitting = [each for each in ids if len(each) <= room] if self.positions else ids
-        return fitting or [ids[0][: max(1, room)]]
+        limit = self.positions - ANSWER_TOKENS
+        fitting = [each for each in ids if len(each) <= limit] if self.positions else ids
+        return fitting or [ids[0][: max(1, limit)]]
 
     @property
     def positions(self) -> int:
