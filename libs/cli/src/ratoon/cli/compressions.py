@@ -155,16 +155,17 @@ def gate_compression(
     compression = as_json(chosen.client.compressions.get(chosen.name(name, "compressions")))
     if not compression.get("artifactDigest"):
         raise typer.BadParameter(f"{compression['name']} has no result: wait for its end.")
-    created = chosen.client.evaluation_runs.create(
-        chosen.parent(),
-        candidate_digest=compression["artifactDigest"],
-        reference_digest=compression["sourceDigest"],
-        domains=[{"name": "main", "split": chosen.name(split, f"datasets/{chosen.project}/splits")}],
-        task=compression.get("task"),
-        metric=metric,
-        gate=[{"kind": "KIND_NOT_WORSE", "domain": "main", "threshold": -margin}],
-        candidate_note=f"{compression['name']}, compressed from {compression.get('sourceVersion') or 'its source'}.",
-    )
+    source = compression.get("sourceVersion") or "its source"
+    fields: JSON = {
+        "candidate_digest": compression["artifactDigest"],
+        "reference_digest": compression["sourceDigest"],
+        "domains": [{"name": "main", "split": chosen.name(split, f"datasets/{chosen.project}/splits")}],
+        "task": compression.get("task"),
+        "metric": metric,
+        "gate": [{"kind": "KIND_NOT_WORSE", "domain": "main", "threshold": -margin}],
+        "candidate_note": f"{compression['name']}, compressed from {source}.",
+    }
+    created = chosen.client.evaluation_runs.create(chosen.parent(), **fields)
     evaluated = follow(chosen.client, created.name, chosen.output)
     verdict = evaluated.get("verdict", {})
     show(verdict, chosen.output)

@@ -6,6 +6,7 @@ expert of a mixture whose weights are stacked in one tensor is no linear layer; 
 
 import math
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -95,7 +96,7 @@ def quantize(model: Any, spec: CompressionSpec, hessians: Mapping[str, Tensor], 
     )
     size = group_size(layers, spec.group_size) if spec.method is Method.INT4 else 0
     limit = _INT4_MAX if size else _INT8_MAX
-    whole = {"type": "int", "symmetric": True}
+    whole: dict[str, Any] = {"type": "int", "symmetric": True}
     scheme = (
         QuantizationScheme(
             targets=["Linear"],
@@ -111,9 +112,9 @@ def quantize(model: Any, spec: CompressionSpec, hessians: Mapping[str, Tensor], 
     apply_quantization_config(model, QuantizationConfig(config_groups={"group_0": scheme}, ignore=[head]))
     for name, layer in layers.items():
         rounded, scales = rounded_weights(layer.weight.data, size, limit, hessians.get(name), dtype)
-        layer.weight.data = rounded
-        layer.weight_scale.data = scales
-        layer.quantization_status = QuantizationStatus.FROZEN
+        quantized: Any = layer
+        quantized.weight.data, quantized.weight_scale.data = rounded, scales
+        quantized.quantization_status = QuantizationStatus.FROZEN
     compressor = ModelCompressor.from_pretrained_model(model)
     compressor.compress_model(model)
     for tensor in model.parameters():
@@ -176,14 +177,14 @@ def hessians(model: Any, samples: list[list[int]]) -> dict[str, Tensor]:
     sums: dict[str, Tensor] = {}
     counts: dict[str, int] = {}
 
-    def add(name: str, inputs: Tensor) -> None:
-        flat = inputs.reshape(-1, inputs.shape[-1]).float()
-        sums[name] = sums.get(name, 0) + flat.T @ flat
+    def add(name: str, _layer: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        flat = inputs[0].reshape(-1, inputs[0].shape[-1]).float()
+        product = flat.T @ flat
+        sums[name] = sums[name] + product if name in sums else product
         counts[name] = counts.get(name, 0) + len(flat)
 
     hooks = [
-        layer.register_forward_pre_hook(lambda _, args, name=name: add(name, args[0]))
-        for name, layer in linear_layers(model).items()
+        layer.register_forward_pre_hook(partial(add, name)) for name, layer in linear_layers(model).items()
     ]
     try:
         for tokens in samples:
