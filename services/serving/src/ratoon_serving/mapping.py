@@ -1,6 +1,7 @@
 """Domain to protobuf and back; entrypoints and adapters use it, nothing else does."""
 
 from collections.abc import Iterable
+from dataclasses import asdict
 from datetime import UTC, datetime
 
 from google.protobuf.message import Message
@@ -11,7 +12,13 @@ from ratoon.process.errors import InvalidArgument
 from ratoon.runtime.timestamps import timestamp
 from ratoon.service.compute import compute_of, message_of
 from ratoon.service.events import record_of
-from ratoon.serving.v1 import deployment_pb2, rollout_pb2, route_pb2, serving_events_pb2
+from ratoon.serving.v1 import (
+    deployment_pb2,
+    rollout_pb2,
+    route_pb2,
+    serving_events_pb2,
+    serving_plan_pb2,
+)
 from ratoon.serving.v1 import serving_service_pb2 as pb
 from ratoon.tasks.compute import Compute
 from ratoon.tasks.votes import Votes
@@ -25,6 +32,7 @@ from ratoon_serving.application.commands import (
     VoteReport,
     Window,
 )
+from ratoon_serving.domain.capacity import Demand, ServingPlan
 from ratoon_serving.domain.deployment import Deployment
 from ratoon_serving.domain.engine import Engine, EngineReady, EngineState, EngineStopped
 from ratoon_serving.domain.generation import ENGINE_SLOTS
@@ -403,3 +411,20 @@ def _window(report: route_pb2.TrafficReport | route_pb2.QualityReport) -> Window
             "A report needs start_time and end_time.", reason="BAD_WINDOW", field="reports.end_time"
         )
     return Window(report.start_time.ToDatetime(UTC), report.end_time.ToDatetime(UTC))
+
+
+def demand(request: pb.PlanDeploymentRequest) -> Demand:
+    """Return the rate to plan for."""
+    usual = Demand(request.requests_per_second)
+    return Demand(
+        request.requests_per_second,
+        request.engine_requests_per_second,
+        request.gateway_requests_per_second,
+        request.utilization,
+        request.spare if request.HasField("spare") else usual.spare,
+    )
+
+
+def serving_plan(value: ServingPlan) -> serving_plan_pb2.ServingPlan:
+    """Return a serving plan as callers see it."""
+    return serving_plan_pb2.ServingPlan(**asdict(value))

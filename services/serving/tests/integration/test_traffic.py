@@ -49,6 +49,15 @@ def test_windows_add_up_count_once_and_survive_a_restart(database):
     assert (late.requests, late.errors, late.seconds) == (15, 1, 2.0)
 
 
+def test_the_peak_rate_counts_answers_of_all_gateways_within_ten_seconds(database):
+    book = TableTrafficBook(database)
+    assert book.peak_rate("e", START) == 0.0
+    book.add_traffic("g1", [report_of(second, Traffic(requests=10, errors=1)) for second in (0, 1)], at(2))
+    book.add_traffic("g2", [report_of(1, Traffic(requests=22))], at(2))
+    assert book.peak_rate("e", START) == pytest.approx(4.0)
+    assert book.peak_rate("other", START) == 0.0
+
+
 def test_each_callers_part_survives_a_restart(database):
     part = Traffic(4, 2, 1, 0.25)
     traffic = Traffic(10, 2, 1, 0.5, callers=(("c1", part), ("c2", Traffic(6))))

@@ -1,6 +1,7 @@
 """Recent reports of gateways and votes of users, in the database: a bake reads them after a restart too."""
 
 import json
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -17,6 +18,8 @@ from ratoon_serving.domain.rollouts.analysis import Traffic
 _RETENTION_S = 1800.0
 _HEARTBEAT_S = 2.0
 """Seconds between stored reports of a gateway without requests."""
+_PEAK_S = 10.0
+"""Length of the spans over which a rate is measured, in seconds."""
 _EPOCH = datetime.fromtimestamp(0, UTC)
 _ANY_ENGINE = ""
 """Engine of the row with the time of a gateway's last report, whatever it reported."""
@@ -50,6 +53,15 @@ class TableTrafficBook:
             rows = connection.execute(query).all()
         last = max((row.end for row in rows), default=start)
         return replace(_summed(rows), seconds=last - start)
+
+    def peak_rate(self, engine: str, since: datetime) -> float:
+        """Return the highest rate of an engine within ten seconds since then, in requests a second; 0: none."""
+        t, answered = TRAFFIC.c, defaultdict[int, int](int)
+        query = select(t.end, t.requests, t.errors).where(t.engine == engine, t.end > since.timestamp())
+        with self._database.read() as connection:
+            for row in connection.execute(query):
+                answered[int(row.end // _PEAK_S)] += row.requests - row.errors
+        return max(answered.values(), default=0) / _PEAK_S
 
     def votes(self, version: str, since: datetime) -> Votes:
         """Return the votes on a version in windows that ended since then."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from datetime import timedelta
 
 from ratoon.operations.operations import Operations
 from ratoon.process.clock import Clock
@@ -19,6 +20,7 @@ from ratoon_serving.application.commands import (
     VoteReport,
 )
 from ratoon_serving.application.ports import EngineHost, EngineTimeouts, Models, ServableVersion, TrafficBook
+from ratoon_serving.domain.capacity import Demand, ServingPlan, plan_capacity
 from ratoon_serving.domain.deployment import Deployment
 from ratoon_serving.domain.engine import Engine, EngineStopped
 from ratoon_serving.domain.errors import (
@@ -43,6 +45,8 @@ from ratoon_serving.domain.rollouts.selection import Choice, choose
 from ratoon_serving.domain.routes import TABLE, RouteTable
 from ratoon_serving.domain.scaling import Bounds, woken
 
+_PLANNED_BY_S = 1800.0
+"""Length of the traffic that a serving plan follows from, in seconds."""
 DEPLOYMENT = "projects/*/deployments/*"
 ENGINE = f"{DEPLOYMENT}/engines/*"
 ROLLOUT = f"{DEPLOYMENT}/rollouts/*"
@@ -212,6 +216,17 @@ def scale_deployment(
         deployment = tx.get(Deployment, name)
         operations.wake(tx, name)
         return deployment if deployment.bounds == bounds else tx.save(replace(deployment, bounds=bounds))
+
+
+def plan_deployment(
+    name: str, demand: Demand, store: Store, traffic: TrafficBook, host: EngineHost, clock: Clock
+) -> ServingPlan:
+    """Return how many engines and gateways a rate takes, by the traffic of the last half hour or stated rates."""
+    matched(name, DEPLOYMENT)
+    deployment = store.get(Deployment, name)
+    since = clock.now() - timedelta(seconds=_PLANNED_BY_S)
+    rate = traffic.peak_rate(deployment.engine, since) if deployment.engine else 0.0
+    return plan_capacity(demand, rate / max(1, deployment.replicas), host.max_replicas)
 
 
 def wake_deployment(name: str, store: Store, operations: Operations, clock: Clock) -> Deployment:

@@ -200,6 +200,10 @@ class TrafficBook(Protocol):
         """Return the reported traffic of an engine since then; `seconds` lasts until the last report of any gateway."""
         ...
 
+    def peak_rate(self, engine: str, since: datetime) -> float:
+        """Return the highest rate of an engine within ten seconds since then, in requests a second; 0: none."""
+        ...
+
     def votes(self, version: str, since: datetime) -> Votes:
         """Return the votes on a version since then."""
         ...

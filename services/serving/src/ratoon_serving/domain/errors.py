@@ -76,6 +76,23 @@ class BoundsInvalid(ServingError):
     reason = "SCALE_BOUNDS_INVALID"
 
 
+class DemandInvalid(ServingError):
+    """A number of a request for a serving plan is out of range."""
+
+    code = "INVALID_ARGUMENT"
+    reason = "BAD_FIELD"
+
+    def __init__(self, message: str, field: str) -> None:
+        super().__init__(message)
+        self.field = field
+
+
+class NoMeasuredRate(ServingError):
+    """No rate of an engine is stated or was measured."""
+
+    reason = "NO_MEASURED_RATE"
+
+
 class ScalingUnavailable(ServingError):
     """This installation cannot run this number of replicas."""
 

@@ -8,7 +8,7 @@ from ratoon.operations.operations import Operations
 from ratoon.process.clock import Clock
 from ratoon.runtime.server import Threads
 from ratoon.service.standard_methods import StandardMethods
-from ratoon.serving.v1 import deployment_pb2, rollout_pb2, route_pb2
+from ratoon.serving.v1 import deployment_pb2, rollout_pb2, route_pb2, serving_plan_pb2
 from ratoon.serving.v1 import serving_service_pb2 as pb
 from ratoon.serving.v1.serving_service_pb2_grpc import ServingServiceServicer
 from ratoon.storage.store import Store
@@ -81,6 +81,14 @@ class ServingServicer(ServingServiceServicer):
         p, bounds = self._ports, Bounds(request.min_replicas, request.max_replicas)
         arguments = (request.name, bounds, p.store, p.operations, p.host)
         return mapping.deployment(await self._threads(handlers.scale_deployment, *arguments))
+
+    async def PlanDeployment(
+        self, request: pb.PlanDeploymentRequest, context: Context
+    ) -> serving_plan_pb2.ServingPlan:
+        """Return how many engines and gateways a rate takes."""
+        p = self._ports
+        arguments = (request.name, mapping.demand(request), p.store, p.book, p.host, p.clock)
+        return mapping.serving_plan(await self._threads(handlers.plan_deployment, *arguments))
 
     async def WakeDeployment(
         self, request: pb.WakeDeploymentRequest, context: Context
