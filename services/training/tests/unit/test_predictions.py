@@ -10,11 +10,11 @@ from ratoon.operations.job_machine import Action, JobObservation, Phase
 from ratoon.tasks.compute import Accelerator as Device
 from ratoon_training.adapters.machine import FAMILIES_FILE, headroom
 from ratoon_training.application.planning import Reservations, planned
-from ratoon_training.domain.calibrations import MAX_KEPT, Kept, Measured, kind_of
+from ratoon_training.domain.calibrations import MAX_PRIOR_RUNS, Measured, PriorRuns, kind_of
 from ratoon_training.domain.diagnosis import Diagnosis
 from ratoon_training.domain.machines import parse_families, recommended
 from ratoon_training.domain.plan import CALIBRATION, MEBI, ResourcePlan, modelled_bytes, plan, with_changes
-from ratoon_training.domain.predictions import Prices, accuracy_of, kept_of, p90, usage_of, with_cost
+from ratoon_training.domain.predictions import Prices, accuracy_of, p90, prior_runs_of, usage_of, with_cost
 from ratoon_training.domain.recipes import Accelerator, Architecture, Method, Recipe, Resources
 from ratoon_training.domain.runs import Observation, Progress, State, Trained, TrainingRun, step
 
@@ -169,20 +169,19 @@ def test_prices_give_cost_and_energy_of_a_run():
 
 def test_runs_of_the_same_kind_correct_the_plan():
     earlier = run_of(state=State.SUCCEEDED, trained=trained(METRICS))
-    kept = kept_of([earlier] * 20, RECIPE, Resources(), None)
-    assert kept is not None
-    assert kept.runs == MAX_KEPT
+    prior = prior_runs_of([earlier] * 20, RECIPE, Resources(), None)
+    assert prior is not None
+    assert prior.runs == MAX_PRIOR_RUNS
     modelled = modelled_bytes(RECIPE, Resources(), None, 16, 104) - CALIBRATION.process_bytes
-    assert kept.memory_ratio == pytest.approx(GIB / modelled)
-    assert kept_of([earlier], replace(RECIPE, batch_size=32), Resources(), None) is None
+    assert prior.memory_ratio == pytest.approx(GIB / modelled)
+    assert prior_runs_of([earlier], replace(RECIPE, batch_size=32), Resources(), None) is None
     first, second = (
         planned(RECIPE, Resources(), None, FakeMachine(8 * GIB), runs) for runs in ((), [earlier])
     )
     assert first.measured_bytes != second.measured_bytes
     assert "1 earlier run" in second.basis
-    assert Kept.parse(kept.as_json()) == kept
     assert kind_of(RECIPE, Resources()) != kind_of(RECIPE, Resources(Accelerator.CUDA))
-    assert Kept(measured=(Measured(1, 1.0, 1.0),)).corrected(10, 10) == 1
+    assert PriorRuns(measured=(Measured(1, 1.0, 1.0),)).corrected(10, 10) == 1
 
 
 def test_a_run_waits_for_the_memory_of_others_and_starts_after_them():

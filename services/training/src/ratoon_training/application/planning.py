@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from ratoon_training.application.ports import Machine
 from ratoon_training.domain.plan import ResourcePlan, plan, with_changes
-from ratoon_training.domain.predictions import kept_of
+from ratoon_training.domain.predictions import prior_runs_of
 from ratoon_training.domain.recipes import Recipe, Resources
 from ratoon_training.domain.runs import State, TrainingRun
 from ratoon_training.domain.shapes import ModelShape
@@ -36,9 +36,9 @@ def planned(
     families = machine.families()
 
     def plans(recipe: Recipe, resources: Resources) -> ResourcePlan:
-        kept = kept_of(earlier, recipe, resources, shape)
+        prior = prior_runs_of(earlier, recipe, resources, shape)
         available = max(0, machine.available_bytes(resources) - reserved_bytes)
-        return plan(recipe, resources, available, families, shape, kept)
+        return plan(recipe, resources, available, families, shape, prior)
 
     return with_changes(plans(recipe, resources), recipe, resources, plans)
 

@@ -1,4 +1,4 @@
-"""Measurements of runs that are kept for the next plans, for each machine and kind of run.
+"""Measurements of earlier runs that correct the next plans, for each kind of run.
 
 A kind of run is what its memory and its speed depend on: the shape of the model, the method, the number format, the
 batch and the resources. The newest measurements count, by their median.
@@ -13,8 +13,8 @@ from statistics import median
 from ratoon_training.domain.recipes import Recipe, Resources
 from ratoon_training.domain.shapes import ModelShape
 
-MAX_KEPT = 9
-"""Maximum number of runs of one kind whose measurements are kept."""
+MAX_PRIOR_RUNS = 9
+"""Maximum number of runs of one kind whose measurements count."""
 _SAFETY = 1.05
 """Factor on a corrected requirement: runs of one kind differ by their data."""
 
@@ -34,10 +34,9 @@ class Measured:
 
 
 @dataclass(frozen=True)
-class Kept:
-    """Measurements of the newest runs of one kind on one machine."""
+class PriorRuns:
+    """Measurements of the newest runs of one kind."""
 
-    machine: str = ""
     measured: tuple[Measured, ...] = ()
 
     @property
@@ -65,9 +64,9 @@ class Kept:
         """Median of the seconds outside the training."""
         return self._median([each.overhead_s for each in self.measured])
 
-    def with_run(self, measured: Measured) -> "Kept":
+    def with_run(self, measured: Measured) -> "PriorRuns":
         """Return the measurements with those of one more run."""
-        return replace(self, measured=(*self.measured, measured)[-MAX_KEPT:])
+        return replace(self, measured=(*self.measured, measured)[-MAX_PRIOR_RUNS:])
 
     def corrected(self, needs: int, process_bytes: int) -> int:
         """Return a requirement of the model, of which `process_bytes` are the process, as runs were measured.
@@ -79,16 +78,6 @@ class Kept:
         own = max(each.process_bytes for each in self.measured)
         ratio = max(each.memory_ratio for each in self.measured)
         return round(_SAFETY * (own + ratio * max(0, needs - process_bytes)))
-
-    @staticmethod
-    def parse(text: bytes | str) -> "Kept":
-        """Return stored measurements."""
-        value = json.loads(text)
-        return Kept(value["machine"], tuple(Measured(**each) for each in value["measured"]))
-
-    def as_json(self) -> str:
-        """Return the measurements as they are stored."""
-        return json.dumps(asdict(self), sort_keys=True)
 
     @staticmethod
     def _median(values: Sequence[float]) -> float:

@@ -13,7 +13,7 @@ from fractions import Fraction
 from typing import Any
 
 from ratoon_training.domain import layouts
-from ratoon_training.domain.calibrations import Kept
+from ratoon_training.domain.calibrations import PriorRuns
 from ratoon_training.domain.lengths import MAX_PROMPT_TOKENS
 from ratoon_training.domain.machines import MachineFamily, Recommendation, best_for, recommended, work_of
 from ratoon_training.domain.neural import Neural
@@ -46,7 +46,7 @@ class Calibration:
 
     process_bytes: int
     floats_per_hidden: float
-    """Activations kept for the backward pass, in units of the hidden size, per token and layer."""
+    """Activations that stay in memory for the backward pass, in units of the hidden size, per token and layer."""
     floats_per_intermediate: float
     """The same in units of the gated layer's width."""
     logit_copies: float
@@ -224,27 +224,27 @@ def plan(
     available_bytes: int,
     families: tuple[MachineFamily, ...],
     shape: ModelShape | None = None,
-    kept: Kept | None = None,
+    prior: PriorRuns | None = None,
 ) -> ResourcePlan:
     """Return the plan of a run on a machine with this much free memory; `shape` is that of a base model.
 
-    `kept` are the measurements of runs of this kind on the machine; None: there are none.
+    `prior` are the measurements of earlier runs of this kind; None: there are none.
     """
     if recipe.classical is not None:
         return _small_plan(
-            "A classical model", _corrected(CLASSICAL_BYTES, kept), available_bytes, families, kept
+            "A classical model", _corrected(CLASSICAL_BYTES, prior), available_bytes, families, prior
         )
     if recipe.neural is not None:
-        needs = _corrected(neural_bytes(recipe.neural, recipe.batch_size), kept)
+        needs = _corrected(neural_bytes(recipe.neural, recipe.batch_size), prior)
         what = "A small neural model of this shape"
-        return _small_plan(what, needs, available_bytes, families, kept, recipe.neural.parameters)
+        return _small_plan(what, needs, available_bytes, families, prior, recipe.neural.parameters)
     size = shape or ModelShape.of(recipe.architecture)
     resources = layouts.chosen(
         recipe,
         resources,
-        lambda each: _corrected(_needs(recipe, each, size), kept) * each.workers <= available_bytes,
+        lambda each: _corrected(_needs(recipe, each, size), prior) * each.workers <= available_bytes,
     )
-    total = _corrected(_needs(recipe, resources, size), kept) * resources.workers
+    total = _corrected(_needs(recipe, resources, size), prior) * resources.workers
     largest = largest_batch(recipe, resources, available_bytes, size)
     rule = rule_of_thumb(size.parameters, FLOAT32, recipe.batch_size, size.hidden_size, Fraction(3, 2))
     accelerator, adapts = resources.accelerator.value, recipe.method.adapts
@@ -256,7 +256,7 @@ def plan(
         reason=_reason(resources, total, available_bytes, largest),
         machine_families=tuple(best_for(work_of(size.parameters, accelerator, adapts=adapts), families)),
         recommendations=recommended(size.parameters, accelerator, families, adapts=adapts),
-        basis=_basis(kept),
+        basis=_basis(prior),
         strategy=resources.parallelism.strategy,
     )
 
@@ -423,21 +423,21 @@ def _adapters(recipe: Recipe, step: Callable[..., _Step]) -> list[_Step]:
     return [step("method", "METHOD_LORA", "train an adapter instead of all weights", method=Method.LORA)]
 
 
-def _halves(number: int, least: int) -> list[int]:
-    """Return the number halved again and again, down to the least one."""
+def _halves(number: int, minimum: int) -> list[int]:
+    """Return the number halved again and again, down to the minimum one."""
     halves = [number >> power for power in range(1, 20)]
-    return [half for half in halves if half >= least]
+    return [half for half in halves if half >= minimum]
 
 
-def _corrected(needs: int, kept: Kept | None) -> int:
+def _corrected(needs: int, prior: PriorRuns | None) -> int:
     """Return a requirement of the model in the light of measurements of runs of this kind."""
-    return needs if kept is None else kept.corrected(needs, CALIBRATION.process_bytes)
+    return needs if prior is None else prior.corrected(needs, CALIBRATION.process_bytes)
 
 
-def _basis(kept: Kept | None) -> str:
-    if kept is None or not kept.runs:
+def _basis(prior: PriorRuns | None) -> str:
+    if prior is None or not prior.runs:
         return "Memory by the model, whose constants were measured on the reference machine."
-    counted = "1 earlier run" if kept.runs == 1 else f"{kept.runs} earlier runs"
+    counted = "1 earlier run" if prior.runs == 1 else f"{prior.runs} earlier runs"
     return f"Memory by the model, corrected by {counted} of this kind on this machine."
 
 
@@ -454,7 +454,7 @@ def _small_plan(
     needs: int,
     available: int,
     families: tuple[MachineFamily, ...],
-    kept: Kept | None,
+    prior: PriorRuns | None,
     parameters: int = 0,
 ) -> ResourcePlan:
     """Return the plan of a small model: one process."""
@@ -467,7 +467,7 @@ def _small_plan(
         reason=f"{reason}{'.' if admitted else ': free memory, or train on a larger machine.'}",
         machine_families=tuple(best_for(work_of(parameters, "CPU"), families)),
         recommendations=recommended(parameters, "CPU", families) if parameters else (),
-        basis=_basis(kept),
+        basis=_basis(prior),
     )
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from statistics import quantiles
 
 from ratoon.tasks.compute import Accelerator
-from ratoon_training.domain.calibrations import MAX_KEPT, Kept, Measured, kind_of
+from ratoon_training.domain.calibrations import MAX_PRIOR_RUNS, Measured, PriorRuns, kind_of
 from ratoon_training.domain.plan import CALIBRATION, modelled_bytes
 from ratoon_training.domain.recipes import Recipe, Resources
 from ratoon_training.domain.runs import Trained, TrainingRun
@@ -136,9 +136,9 @@ def usage_of(metrics: Mapping[str, float], currency: str = "") -> Usage | None:
     )
 
 
-def kept_of(
+def prior_runs_of(
     runs: Sequence[TrainingRun], recipe: Recipe, resources: Resources, shape: ModelShape | None
-) -> Kept | None:
+) -> PriorRuns | None:
     """Return the measurements of the newest of these runs that are of the same kind; None: there are none."""
     kind = kind_of(recipe, resources, shape)
     measured = []
@@ -147,9 +147,9 @@ def kept_of(
             continue
         if (each := _measured(run, run.trained.metrics)) is not None:
             measured.append(each)
-        if len(measured) == MAX_KEPT:
+        if len(measured) == MAX_PRIOR_RUNS:
             break
-    return Kept(measured=tuple(reversed(measured))) if measured else None
+    return PriorRuns(measured=tuple(reversed(measured))) if measured else None
 
 
 def _measured(run: TrainingRun, metrics: Mapping[str, float]) -> Measured | None:

@@ -6,24 +6,31 @@ GRPO writes texts in a step. Other runs have no forecast.
 """
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
 
 from ratoon_training.domain import schedule
 from ratoon_training.domain.optimization import Optimizer
 from ratoon_training.domain.recipes import Objective
 from ratoon_training.worker import models, peaks
+from ratoon_training.worker.peaks import distinct_bytes
 from ratoon_training.worker.session import Session
 
-_LEAST_STEPS = 8
+_MIN_STEPS = 8
 """Steps below which a dry run costs too large a share of a run."""
 _VALIDATION_SHARE = 1 / 3
 """Work of a forward pass, as a share of a step's."""
+_TENSOR_S = 2e-5
+"""Seconds that clipping and a step of the optimizer take for each tensor, however small."""
 _BYTES_A_SECOND = 6e9
 """Memory that an optimizer reads and writes a second on a CPU."""
+_TIMED_VALIDATION = 8.0
+"""Duration of a validation, as a multiple of a step's, up to which it is timed instead of estimated."""
+_WRITTEN_A_SECOND = 3e8
+_SYNC_S = 0.03
+"""Seconds until the weights of an epoch are durable, in addition to their writing."""
 _FLOAT32 = 4
 
 
@@ -65,7 +72,10 @@ class Forecast:
     def __call__(self, session: Session) -> None:
         """Make the forecast, unless the run is of another kind or goes on from a checkpoint."""
         alone = session.context.world_size == 1 and session.recipe.objective is not Objective.GRPO
-        if not alone or not session.trains or session.step or session.steps < _LEAST_STEPS:
+        if session.context.device.type == "xla":
+            # Its first steps compile: they say nothing of the others.
+            return
+        if not alone or not session.trains or session.step or session.steps < _MIN_STEPS:
             return
         begun = time.monotonic()
         self.predicted = _predicted(session, self._every_s)
@@ -79,13 +89,13 @@ def _predicted(session: Session, every_s: float) -> Predicted:
     base, peak = _memory_of(session, batches[longest])
     typical = batches[sorted(range(len(batches)), key=cells.__getitem__)[len(batches) // 2]]
     seconds = _seconds(session, typical, sum(cells) / len(cells))
-    kept_bytes = state_bytes(session)
+    optimizer_bytes = state_bytes(session)
     weights = distinct_bytes(session.trainable.values())
-    copied = weights * (2 if session.recipe.averaging else 1) + kept_bytes
+    copied = weights * (2 if session.recipe.averaging else 1) + optimizer_bytes
     copies = copied if seconds >= every_s and session.context.device.type == "cpu" else 0
     # A copy, and the bytes of the file that is written from it.
-    step_peak = peak + kept_bytes + 2 * copies
-    written = base + kept_bytes + 2 * copies + weights
+    step_peak = peak + optimizer_bytes + 2 * copies
+    written = base + optimizer_bytes + 2 * copies + weights
     return Predicted(
         memory_bytes=max(step_peak, written),
         seconds=seconds,
@@ -134,10 +144,13 @@ def _seconds(session: Session, batch: list[int], mean_cells: float) -> float:
             each = _timed(session, batch, start) * mean_cells / own_cells
             total += steps * each
     epochs = -(-session.steps // session.per_epoch)
-    validation = sum(session.data.validation.lengths) / max(1.0, mean_cells)
-    return (
-        total + _VALIDATION_SHARE * epochs * validation * each + session.steps * _optimizer_seconds(session)
-    )
+    validation = _VALIDATION_SHARE * sum(session.data.validation.lengths) / max(1.0, mean_cells) * each
+    if validation <= each * _TIMED_VALIDATION:
+        begun = time.monotonic()
+        session.rehearse_validation()
+        validation = time.monotonic() - begun
+    written = distinct_bytes(session.trainable.values()) / _WRITTEN_A_SECOND + _SYNC_S
+    return total + epochs * (validation + written) + session.steps * _optimizer_seconds(session)
 
 
 def _timed(session: Session, batch: list[int], step: int) -> float:
@@ -157,7 +170,7 @@ def _optimizer_seconds(session: Session) -> float:
     if session.context.device.type == "cuda":
         return 0.0
     moved = 2 * (distinct_bytes(session.trainable.values()) + state_bytes(session))
-    return moved / _BYTES_A_SECOND
+    return moved / _BYTES_A_SECOND + _TENSOR_S * len(session.trainable)
 
 
 def state_bytes(session: Session) -> int:
@@ -170,9 +183,3 @@ def state_bytes(session: Session) -> int:
         ends = models.embeddings(session.core)
         held += sum(each.numel() for each in trained if each.ndim != 2 or id(each) in ends)
     return _FLOAT32 * held
-
-
-def distinct_bytes(tensors: Iterable[Tensor]) -> int:
-    """Return the bytes of tensors, each storage once: a head that is tied to the embeddings shares theirs."""
-    storages = {each.untyped_storage().data_ptr(): each.untyped_storage().nbytes() for each in tensors}
-    return sum(storages.values())

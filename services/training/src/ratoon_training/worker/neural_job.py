@@ -6,7 +6,6 @@ goes on from its last checkpoint to the same bytes.
 
 import json
 import os
-import resource
 import shutil
 import time
 from collections import Counter
@@ -35,11 +34,14 @@ from ratoon_training.worker.curves import CurveFile
 from ratoon_training.worker.labelled import Part, check_disjoint, read_part
 from ratoon_training.worker.neural_networks import continued, from_scratch
 from ratoon_training.worker.neural_training import Data, NeuralTraining, Reports
+from ratoon_training.worker.peaks import Energy, PeakMemory, distinct_bytes, resident_bytes
 from ratoon_training.worker.reporting import FinishRequest
 from ratoon_training.worker.task_queue import TrainingTask
 from ratoon_training.worker.unread import unread_attachments
 
 _EVERY_S = 0.5
+_FORECAST_STEPS = 6
+"""Number of the step at which time and memory of the run are forecast."""
 _PREPARED, _TRAINED = 0.05, 0.97
 
 
@@ -49,6 +51,7 @@ def run(spec: dict[str, Any], job: JobFolder) -> dict[str, Any]:
     task = TrainingTask.of_spec(spec, job.path)
     store = ArtifactStore(from_json(JobEnvironment, spec).artifacts)
     device = _device(task)
+    peak, energy, process_bytes = PeakMemory(device), Energy(device), float(resident_bytes())
     job.progress(0.01, "Reading the split.")
     train = read_part(store, str(spec["train"]), "training")
     held = read_part(store, str(spec["validation"]), "validation")
@@ -67,10 +70,13 @@ def run(spec: dict[str, Any], job: JobFolder) -> dict[str, Any]:
             Data.of(model, held.ids, held.texts, held.answers),
             curve,
         )
-        training.run(checkpoints, task.checkpoint_every_s, _JobReports(job, task))
+        reports = _JobReports(job, task, peak)
+        training.run(checkpoints, task.checkpoint_every_s, reports)
     finally:
         checkpoints.close()
         curve.close()
+    training_seconds, (watt_hours, source) = training.seconds, energy.read()
+    memory = float(peak.read())
     job.progress(_TRAINED, "Storing the model.")
     model.module.cpu()
     saved = _saved(model, len(train.ids))
@@ -87,10 +93,15 @@ def run(spec: dict[str, Any], job: JobFolder) -> dict[str, Any]:
         "records": float(len(train.texts)),
         "epochs": float(len(training.curves.epochs)),
         "published_epoch": float(training.best_epoch),
-        "tokens_per_second": training.tokens / max(1e-9, training.seconds),
+        "tokens_per_second": training.tokens / max(1e-9, training_seconds),
+        "training_seconds": training_seconds,
         "core_seconds_per_million_answers": 1e6 * answering / len(held.texts),
         "seconds": time.monotonic() - begun,
-        "peak_memory_bytes": float(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss) * 1024,
+        "peak_memory_bytes": memory,
+        "process_bytes": process_bytes,
+        "energy_wh": watt_hours,
+        "energy_source": float(source),
+        **reports.forecast(training),
     }
     result = {
         **digests,
@@ -104,8 +115,10 @@ def run(spec: dict[str, Any], job: JobFolder) -> dict[str, Any]:
 class _JobReports(Reports):
     """Reports of a training in the job's folder."""
 
-    def __init__(self, job: JobFolder, task: TrainingTask) -> None:
+    def __init__(self, job: JobFolder, task: TrainingTask, peak: PeakMemory) -> None:
         self._job, self._reported = job, 0.0
+        self._peak, self._first = peak, time.monotonic()
+        self._predicted: tuple[float, float] | None = None
         scratch = ScratchStore(task.artifacts, scratch_name(Path(task.work).name))
         self._request = FinishRequest(scratch, task.fence)
         self._validations = 0
@@ -118,8 +131,34 @@ class _JobReports(Reports):
         """Return True if the platform asked the run to end early, with its best weights so far."""
         return self._request.is_set()
 
+    def forecast(self, training: NeuralTraining) -> dict[str, float]:
+        """Return the forecast by the first steps as measurements of the run; empty: it had too few, or resumed."""
+        if self._predicted is None:
+            return {}
+        memory, seconds_a_step = self._predicted
+        seconds = seconds_a_step * training.step
+        longest, batch = training.longest_batch()
+        return {
+            "predicted_memory_bytes": memory,
+            "predicted_training_seconds": seconds,
+            "predicted_tokens_per_second": training.tokens / seconds if seconds else 0.0,
+            "longest_batch_samples": float(batch),
+            "longest_batch_tokens": float(longest),
+        }
+
+    def _predict(self, training: NeuralTraining) -> None:
+        """Forecast the run by its steps from the second one: the first one allocates."""
+        if training.step == 1:
+            self._first = time.monotonic()
+        elif training.step == _FORECAST_STEPS and training.steps >= 2 * _FORECAST_STEPS:
+            each = (time.monotonic() - self._first) / (_FORECAST_STEPS - 1)
+            # The best weights, a copy of weights and moments for a checkpoint, and the bytes of its file.
+            weights = distinct_bytes(training.model.module.parameters())
+            self._predicted = float(self._peak.read() + 2 * weights), each
+
     def step(self, training: NeuralTraining) -> None:
         """Report each validation, and a step at most twice a second."""
+        self._predict(training)
         validations = len(training.curves.epochs)
         if validations == self._validations and time.monotonic() - self._reported < _EVERY_S:
             return

@@ -100,6 +100,10 @@ class NeuralTraining:
         budget, tokens = self._recipe.optimization.token_budget, sum(map(len, self._train.ids))
         return max(1, min(steps, round(self.per_epoch * budget / tokens))) if budget and tokens else steps
 
+    def longest_batch(self) -> tuple[int, int]:
+        """Return the tokens of the longest record, and the records of a step."""
+        return max(map(len, self._train.ids), default=0), self._recipe.batch_size
+
     @property
     def seconds(self) -> float:
         """Seconds since this attempt began."""

@@ -6,12 +6,13 @@ each run, so that a run does not inherit the peak of the one before.
 
 import resource
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 WATTS_PER_CORE = 15.0
 """Power of a busy core with its share of memory and power supply; a guess where nothing measures."""
@@ -137,6 +138,12 @@ def resident_bytes() -> int:
 def process_peak_bytes() -> int:
     """Return the highest resident memory since the start of this process."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def distinct_bytes(tensors: Iterable[Tensor]) -> int:
+    """Return the bytes of tensors, each storage once: a head that is tied to the embeddings shares theirs."""
+    storages = {each.untyped_storage().data_ptr(): each.untyped_storage().nbytes() for each in tensors}
+    return sum(storages.values())
 
 
 def _status(name: str) -> int:
