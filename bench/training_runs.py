@@ -61,11 +61,9 @@ class Runs:
         pq.write_table(pa.table(columns), path)
         return self.store.put_file(path)
 
-    def train(self, name: str, recipe: Recipe, train: str, validation: str, base: str = "") -> dict[str, Any]:
-        """Train; the result. Its curve is in the directory of this name."""
-        job = self.folder / name
-        job.mkdir()
-        spec = {
+    def spec(self, name: str, recipe: Recipe, train: str, validation: str, base: str = "") -> dict[str, Any]:
+        """Return the spec of a run as its job reads it."""
+        return {
             "artifacts": self.store.url,
             "work": str(self.folder / f"work-{name}"),
             "fence": 1,
@@ -76,6 +74,12 @@ class Runs:
             "resources": {"accelerator": "CPU", "workers": 1, "threads": self._threads},
             "checkpoint_every_s": 3600.0,
         }
+
+    def train(self, name: str, recipe: Recipe, train: str, validation: str, base: str = "") -> dict[str, Any]:
+        """Train; the result. Its curve is in the directory of this name."""
+        job = self.folder / name
+        job.mkdir()
+        spec = self.spec(name, recipe, train, validation, base)
         task = TrainingTask.of_spec(spec, job)
         prepare(spec, recipe, task.prepared, lambda _: None)
         execute(task, 0, 1)

@@ -1,0 +1,382 @@
+"""Forecasts of training runs next to what was measured, and admission of many runs under a memory limit.
+
+    python bench/plan/run.py                         # 60 runs; p90 of the errors of memory and time
+    python bench/plan/run.py --runs 0:20             # a part of them, appended to --out by others
+    python bench/plan/run.py --admit 40 --limit 6000 # 40 runs at once in a control group of 6,000 MiB
+
+The texts are the help topics of Python's own documentation (`pydoc_data`), which every Python has. Each run is a
+process of its own, forked from one that has imported torch. The forecast is the one that the worker makes by a dry run
+before the first step; small neural models are forecast by their first steps. The second form admits runs by the plan of
+the service, with its reservations, and counts the runs that the kernel killed.
+"""
+
+import argparse
+import json
+import os
+import re
+import sys
+import tempfile
+import time
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from pydoc_data.topics import topics
+from typing import Any
+
+import torch
+
+from ratoon.operations.jobs import JobFolder
+from ratoon.process.files import write_json
+from ratoon.tasks.generate import Generate, Sampling
+from ratoon.tasks.kind import Record
+from ratoon_training.adapters.machine import FAMILIES_FILE, headroom
+from ratoon_training.application.planning import Reservations, planned
+from ratoon_training.domain.machines import MachineFamily, parse_families
+from ratoon_training.domain.neural import Network, Neural
+from ratoon_training.domain.optimization import Optimization, Optimizer
+from ratoon_training.domain.predictions import Accuracy, accuracy_of, p90
+from ratoon_training.domain.recipes import Architecture, Method, Objective, Recipe, Resources
+from ratoon_training.domain.runs import State, TrainingRun
+from ratoon_training.worker import neural_job
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from training_runs import Runs, question
+
+_LABELS = ("code", "prose")
+_TRAIN, _HELD = 96, 32
+_MEBI = 2**20
+_GROUPS = Path("/sys/fs/cgroup/memory")
+
+
+@dataclass(frozen=True)
+class Case:
+    """One run: its name, recipe, kind of data and base."""
+
+    name: str
+    recipe: Recipe
+    data: str = "labels"
+    base: str = ""
+
+
+@dataclass
+class Bench:
+    """Runs with their parts and bases."""
+
+    runs: Runs
+    parts: dict[str, tuple[str, str]]
+    bases: dict[str, str]
+
+    def outcome(self, case: Case, number: int) -> dict[str, Any]:
+        """Train a case in this process; the result of the run."""
+        train, held = self.parts[case.data]
+        name = f"{case.name}-{number}"
+        if case.recipe.neural is not None:
+            return self._neural(name, case.recipe, train, held)
+        return self.runs.train(name, case.recipe, train, held, self.bases.get(case.base, ""))
+
+    def _neural(self, name: str, recipe: Recipe, train: str, held: str) -> dict[str, Any]:
+        job = self.runs.folder / name
+        spec = self.runs.spec(name, recipe, train, held)
+        job.mkdir()
+        write_json(job / "spec.json", spec)
+        return neural_job.run(spec, JobFolder(job))
+
+
+def main() -> int:
+    """Run the benchmark."""
+    parser = argparse.ArgumentParser(description="Forecasts of training runs next to measurements.")
+    parser.add_argument("--runs", default="0:60", help="Part of the runs, as FIRST:LAST.")
+    parser.add_argument("--out", type=Path, help="JSON lines to append the measurements to.")
+    parser.add_argument("--summary", action="store_true", help="Only summarize the file --out.")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--admit", type=int, default=0, help="Number of runs to admit at once; 0: none.")
+    parser.add_argument("--limit", type=int, default=4000, help="Memory limit of these runs, in MiB.")
+    options = parser.parse_args()
+    if options.summary:
+        _summarize([json.loads(line) for line in options.out.read_text().splitlines()])
+        return 0
+    torch.set_num_threads(options.threads)
+    with tempfile.TemporaryDirectory() as folder:
+        bench = _bench(Path(folder), options.threads)
+        if options.admit:
+            return _admit(bench, options.admit, options.limit * _MEBI)
+        first, last = map(int, options.runs.split(":"))
+        rows = []
+        for number, case in list(enumerate(cases()))[first:last]:
+            row = _row(case, number, _forked(lambda: bench.outcome(case, number)))  # noqa: B023  called at once
+            rows.append(row)
+            print(_line(row), flush=True)
+            if options.out:
+                with options.out.open("a") as out:
+                    out.write(json.dumps(row) + "\n")
+        _summarize(rows)
+    return 0
+
+
+# Runs
+
+
+def cases() -> list[Case]:
+    """Return the 60 runs: each recipe twice, with another size or batch."""
+    return [*_of_size(0), *_of_size(1)]
+
+
+def _of_size(size: int) -> Iterator[Case]:
+    shape = Architecture(
+        vocab_size=(600, 2000)[size],
+        hidden_size=(64, 128)[size],
+        layers=(2, 3)[size],
+        heads=4,
+        max_positions=256,
+    )
+    plain = Recipe(
+        labels=_LABELS,
+        architecture=shape,
+        batch_size=(8, 16)[size],
+        epochs=(2.0, 4.0)[size],
+        patience=0,
+        max_chars=400,
+    )
+    texts = replace(
+        plain,
+        labels=(),
+        max_chars=0,
+        task=Generate(defaults=Sampling(max_tokens=16)),
+        max_tokens=(96, 160)[size],
+    )
+    yield Case("scratch", plain)
+    yield Case("wide", replace(plain, architecture=replace(shape, hidden_size=192)))
+    yield Case("deep", replace(plain, architecture=replace(shape, layers=6)))
+    yield Case("vocabulary", replace(plain, architecture=replace(shape, vocab_size=6000)))
+    yield Case("short", replace(plain, max_chars=80))
+    yield Case("long", replace(plain, max_chars=900, batch_size=8))
+    yield Case("batch", replace(plain, batch_size=32, epochs=6.0))
+    yield Case("parts", replace(plain, gradient_accumulation=4))
+    yield Case("recomputed", replace(plain, gradient_checkpointing=True))
+    yield Case("packed", replace(plain, packed=True))
+    for optimizer in (Optimizer.SGD, Optimizer.ADAGRAD, Optimizer.MUON):
+        yield Case(optimizer.lower(), replace(plain, optimization=Optimization(optimizer)))
+    yield Case("experts", replace(plain, architecture=replace(shape, experts=4, experts_per_token=2)))
+    yield Case("answers alone", replace(plain, language_model_weight=0.0))
+    yield Case("texts", texts, "texts")
+    yield Case("texts packed", replace(texts, packed=True), "texts")
+    yield Case(
+        "pretraining", replace(texts, objective=Objective.PRETRAIN, language_model_weight=0.0), "documents"
+    )
+    going_on = replace(texts, method=Method.CONTINUE, learning_rate=3e-4, language_model_weight=0.0)
+    adapter = replace(going_on, method=Method.LORA)
+    yield Case("continued", going_on, "texts", f"base{size}")
+    yield Case("adapter", adapter, "texts", f"base{size}")
+    yield Case("adapter of rank 32", replace(adapter, lora_rank=32), "texts", f"base{size}")
+    yield Case("dpo", replace(going_on, objective=Objective.DPO), "pairs", f"base{size}")
+    yield Case("kto", replace(going_on, objective=Objective.KTO), "thumbs", f"base{size}")
+    yield Case("reward", replace(going_on, objective=Objective.REWARD_MODEL), "pairs", f"base{size}")
+    for network in (Network.CNN, Network.LSTM, Network.GRU, Network.RNN, Network.MLP, Network.ENCODER):
+        neural = Neural(network=network, vocab_size=2000, max_tokens=(64, 128)[size]).complete()
+        recipe = Recipe(
+            method=Method.NEURAL,
+            labels=_LABELS,
+            batch_size=16,
+            epochs=8.0,
+            learning_rate=1e-3,
+            patience=0,
+            neural=neural,
+        )
+        yield Case(network.lower(), recipe)
+
+
+def _bench(folder: Path, threads: int) -> Bench:
+    runs = Runs(folder, threads)
+    paragraphs = list(_paragraphs())
+    labelled = [question(text[:900], _LABELS[not _is_code(text)]) for _, text in paragraphs]
+    texts = [question(text[:300], topic) for topic, text in paragraphs]
+    pairs = [question(text[:200], topic, rejected=f"not {topic}") for topic, text in paragraphs]
+    thumbs = [
+        question(text[:200], topic, is_good=bool(at % 2)) for at, (topic, text) in enumerate(paragraphs)
+    ]
+    documents = [Record((), (text[:900],)) for _, text in paragraphs]
+    parts = {
+        name: (runs.part(rows[:_TRAIN]), runs.part(rows[_TRAIN : _TRAIN + _HELD]))
+        for name, rows in (
+            ("labels", labelled),
+            ("texts", texts),
+            ("pairs", pairs),
+            ("thumbs", thumbs),
+            ("documents", documents),
+        )
+    }
+    bench = Bench(runs, parts, {})
+    for size in (0, 1):
+        case = next(each for each in _of_size(size) if each.name == "texts")
+        result = _forked(lambda: bench.outcome(case, 100 + size))  # noqa: B023  called at once
+        bench.bases[f"base{size}"] = result["artifact_digest"]
+    return bench
+
+
+def _paragraphs() -> Iterator[tuple[str, str]]:
+    """Yield paragraphs of help topics, of both kinds in turn."""
+    kinds: dict[bool, list[tuple[str, str]]] = {True: [], False: []}
+    known: set[str] = set()
+    for topic, text in sorted(topics.items()):
+        for paragraph in re.split(r"\n\s*\n", text):
+            if len(paragraph) > 60 and paragraph not in known:
+                known.add(paragraph)
+                kinds[_is_code(paragraph)].append((topic, paragraph))
+    for pair in zip(*kinds.values(), strict=False):
+        yield from pair
+
+
+def _is_code(paragraph: str) -> bool:
+    return ">>>" in paragraph or "::=" in paragraph or paragraph.startswith("      ")
+
+
+def _forked(work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """Return the result of work in a process of its own; the script ends if it fails."""
+    reading, child = _start(work)
+    with os.fdopen(reading) as pipe:
+        answer = pipe.read()
+    _, status = os.waitpid(child, 0)
+    if status or not answer:
+        sys.exit(f"a run ended with the status {status}")
+    result: dict[str, Any] = json.loads(answer)
+    return result
+
+
+def _start(work: Callable[[], dict[str, Any]], tasks: Path | None = None) -> tuple[int, int]:
+    """Start work in a process, in the control group of `tasks`; return the pipe of its result and the process."""
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child:
+        os.close(writing)
+        return reading, child
+    status = 1
+    try:
+        os.close(reading)
+        if tasks is not None:
+            tasks.write_text(str(os.getpid()))
+        log = os.open("/dev/null", os.O_WRONLY)
+        os.dup2(log, 1)
+        answer = json.dumps(work())
+        with os.fdopen(writing, "w") as pipe:
+            pipe.write(answer)
+        status = 0
+    except BaseException:  # the parent sees the status
+        traceback.print_exc()
+    os._exit(status)
+
+
+# Forecasts
+
+
+def _row(case: Case, number: int, result: dict[str, Any]) -> dict[str, Any]:
+    return {"name": case.name, "number": number, "metrics": result["metrics"]}
+
+
+def _line(row: dict[str, Any]) -> str:
+    accuracy = accuracy_of(row["metrics"])
+    name = f"{row['number']:3} {row['name']:22}"
+    if accuracy is None:
+        return f"{name} no forecast"
+    return (
+        f"{name} memory {accuracy.predicted_peak_memory_bytes / _MEBI:7.0f} of "
+        f"{accuracy.measured_peak_memory_bytes / _MEBI:7.0f} MiB {accuracy.memory_error:+6.1%}   "
+        f"time {accuracy.predicted_seconds:6.2f} of {accuracy.measured_seconds:6.2f} s {accuracy.time_error:+6.1%}"
+    )
+
+
+def _summarize(rows: Sequence[dict[str, Any]]) -> None:
+    compared = [each for row in rows if (each := accuracy_of(row["metrics"])) is not None]
+    own = [_beyond(each, row) for row in rows if (each := accuracy_of(row["metrics"])) is not None]
+    print(
+        f"{len(rows)} runs, {len(compared)} with a forecast; 9 of 10 have an error of memory up to "
+        f"{p90([each.memory_error for each in compared]):.1%} ({p90(own):.1%} of what a run takes beyond its process), "
+        f"of time up to {p90([each.time_error for each in compared]):.1%}"
+    )
+
+
+def _beyond(accuracy: Accuracy, row: dict[str, Any]) -> float:
+    """Return the error of memory as a share of what the run took beyond the process without a model."""
+    taken = accuracy.measured_peak_memory_bytes - row["metrics"].get("process_bytes", 0.0)
+    return (accuracy.predicted_peak_memory_bytes - accuracy.measured_peak_memory_bytes) / max(1.0, taken)
+
+
+# Admission
+
+
+class _Group:
+    """Machine of a control group with a memory limit."""
+
+    def __init__(self, limit: int) -> None:
+        self.folder = _GROUPS / f"ratoon-bench-{os.getpid()}"
+        self.folder.mkdir()
+        (self.folder / "memory.limit_in_bytes").write_text(str(limit))
+        self._families = parse_families(FAMILIES_FILE.read_text())
+        self._own = self.folder.parent.parent / "none"
+
+    def available_bytes(self, resources: Resources) -> int:
+        """Return what the group leaves."""
+        with tempfile.NamedTemporaryFile("w+") as own:
+            own.write(f"9:memory:/{self.folder.name}\n")
+            own.flush()
+            return min(headroom(Path(own.name), _GROUPS.parent))
+
+    def families(self) -> tuple[MachineFamily, ...]:
+        """Return the families that come with Ratoon."""
+        return self._families
+
+    def kills(self) -> int:
+        """Return how many processes of the group the kernel killed."""
+        stated = dict(line.split() for line in (self.folder / "memory.oom_control").read_text().splitlines())
+        return int(stated.get("oom_kill", 0))
+
+
+def _admit(bench: Bench, count: int, limit: int) -> int:
+    """Admit runs by the plan of the service as memory allows, and count those that were killed."""
+    group = _Group(limit)
+    # The bench holds torch for all: a forked run shares its pages, which count for the parent.
+    waiting = [(number, case) for number, case in enumerate((cases() * 4)[:count])]
+    live: dict[int, tuple[TrainingRun, int]] = {}
+    reservations = Reservations(lambda: [run for run, _ in live.values()])
+    admitted = ended = killed = most = refused = 0
+    now = datetime.now(UTC)
+    while waiting or live:
+        for child in list(live):
+            done, status = os.waitpid(child, os.WNOHANG)
+            if done:
+                os.close(live.pop(child)[1])
+                ended, killed = ended + 1, killed + (os.WIFSIGNALED(status))
+        while waiting:
+            number, case = waiting[0]
+            run = TrainingRun(f"projects/p/trainingRuns/r{number}", now, now, "", "", case.recipe)
+
+            def plans(held: int, recipe: Recipe = case.recipe) -> Any:
+                return planned(recipe, Resources(), None, group, (), held)
+
+            plan = reservations.admit(run, plans)
+            if not plan.admitted and not plan.waits:
+                refused += 1
+                waiting.pop(0)
+                continue
+            if not plan.admitted:
+                break
+            waiting.pop(0)
+            reading, child = _start(
+                lambda case=case, number=number: bench.outcome(case, number), group.folder / "tasks"
+            )
+            live[child] = (replace(run, state=State.RUNNING, plan=plan), reading)
+            admitted, most = admitted + 1, max(most, len(live))
+        time.sleep(0.05)
+    kills = group.kills()
+    highest = int((group.folder / "memory.max_usage_in_bytes").read_text()) / _MEBI
+    group.folder.rmdir()
+    print(
+        f"{admitted} runs admitted under {limit / _MEBI:.0f} MiB, at most {most} at once, {refused} refused, "
+        f"{kills} killed for memory, {killed} ended by a signal; highest use {highest:.0f} MiB"
+    )
+    return 1 if kills else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
