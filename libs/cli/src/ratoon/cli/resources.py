@@ -333,7 +333,8 @@ def upload_model(
     folder: Annotated[
         Path,
         typer.Argument(
-            help="Hugging Face model directory with safetensors or pickled weights, or a GGUF file.", exists=True
+            help="Hugging Face model directory with safetensors or pickled weights, or a GGUF file.",
+            exists=True,
         ),
     ],
     chat_template: Annotated[
@@ -350,7 +351,9 @@ def upload_model(
     that are not part of a model are skipped and listed.
     """
     if folder.is_file() and not needs_conversion(folder):
-        raise typer.BadParameter(f"{folder.name} is a file, and no GGUF file: name the directory of the model.")
+        raise typer.BadParameter(
+            f"{folder.name} is a file, and no GGUF file: name the directory of the model."
+        )
     chosen = session(context)
     with as_safetensors(folder) as safe, with_template(safe, chat_template) as source:
         if safe != folder:
@@ -465,6 +468,73 @@ def scale_deployment(
     deployment = chosen.name(name or chosen.project, "deployments")
     scaled = chosen.client.deployments.scale(deployment, min_replicas=min_replicas, max_replicas=max_replicas)
     show(scaled, chosen.output)
+
+
+_RATES = {"engine_requests_per_second", "gateway_requests_per_second", "utilization", "spare"}
+"""Fields of a file of rates."""
+
+
+@deployments.command("plan")
+def plan_deployment(
+    context: typer.Context,
+    requests_per_second: Annotated[
+        float, typer.Option("--requests-per-second", min=0, help="Rate to plan for, in requests a second.")
+    ],
+    name: Annotated[
+        str,
+        name_argument(help="Id or full resource name.", show_default="the one with the name of the project"),
+    ] = "",
+    engine_rate: Annotated[
+        float,
+        typer.Option(
+            min=0, help="Requests a second of one engine process.", show_default="measured from traffic"
+        ),
+    ] = 0.0,
+    gateway_rate: Annotated[
+        float,
+        typer.Option(
+            min=0,
+            help="Requests a second of one gateway process.",
+            show_default="that of the reference machine",
+        ),
+    ] = 0.0,
+    utilization: Annotated[
+        float, typer.Option(min=0, max=1, help="Share of these rates to plan with.", show_default="0.7")
+    ] = 0.0,
+    spare: Annotated[int, typer.Option(min=0, help="Engines and gateways each that may fail at once.")] = 1,
+    rates_file: Annotated[
+        Path | None,
+        typer.Option(
+            help="YAML or JSON file with engine_requests_per_second, gateway_requests_per_second, utilization and "
+            "spare, which replace the options.",
+            show_default="none",
+        ),
+    ] = None,
+) -> None:
+    """Compute how many engines and gateways a rate of requests takes, from measured rates.
+
+    Example:
+      ratoon deployments plan --requests-per-second 10000
+    """
+    chosen = session(context)
+    deployment = chosen.name(name or chosen.project, "deployments")
+    rates: JSON = {
+        "engine_requests_per_second": engine_rate or None,
+        "gateway_requests_per_second": gateway_rate or None,
+        "utilization": utilization or None,
+        "spare": spare,
+    }
+    if rates_file is not None:
+        import yaml  # here: it takes longer to import than most commands take
+
+        stated = yaml.safe_load(rates_file.read_text()) or {}
+        if unknown := sorted(set(stated) - _RATES):
+            raise typer.BadParameter(
+                f"{rates_file} has the fields {', '.join(unknown)}: name {', '.join(sorted(_RATES))}."
+            )
+        rates |= stated
+    planned = chosen.client.deployments.plan(deployment, requests_per_second=requests_per_second, **rates)
+    show(planned, chosen.output)
 
 
 rollouts = group("rollouts", "Start, watch and undo rollouts of model versions.", parent="deployments")

@@ -111,6 +111,48 @@ def create_run(
     _finish(chosen, created, dry_run, watch)
 
 
+@app.command("plan")
+def plan_run(
+    context: typer.Context,
+    file: Annotated[
+        Path | None,
+        typer.Option("--file", "-f", help="YAML or JSON file with the run: parts, recipe, resources."),
+    ] = None,
+    split: Annotated[
+        str,
+        typer.Option(
+            help="Split whose parts to plan with: its ID, if it belongs to the dataset with the name of the "
+            "project, or its full name.",
+            show_default="the digests in the file; without them, memory alone is planned",
+        ),
+    ] = "",
+    changes: Set = None,
+) -> None:
+    """Plan a run without starting it: memory, machines, time, cost, and what to change if it does not fit.
+
+    Exit status 1 if the run would be refused or would fail.
+
+    Example:
+      ratoon runs plan --split 2026-01 --set batchSize=64
+      ratoon runs plan --set architecture.hiddenSize=768 --set resources.workers=2
+    """
+    chosen = session(context)
+    fields = read_settings(file, "training_runs")
+    if split:
+        fields |= parts_of_split(chosen, split)
+    for name, value in _changed(changes or [], fields).items():
+        fields[name] = value
+    if fields.get("train_digest") or fields.get("trainDigest"):
+        _show_plan(
+            chosen, as_json(chosen.client.training_runs.create(chosen.parent(), validate_only=True, **fields))
+        )
+        return
+    from ratoon.client.types import TrainingRun  # here: the models take long to import
+
+    planned = as_json(chosen.client.training_runs.plan(chosen.parent(), training_run=TrainingRun(**fields)))
+    _show_plan(chosen, {"plan": planned})
+
+
 @app.command("clone")
 def clone_run(
     context: typer.Context,
@@ -331,10 +373,12 @@ def _show_plan(chosen: Session, run: JSON) -> None:
     """Print the plan of a run; exit status 1 if the run would be refused or would fail."""
     plan = run.get("plan", {})
     problems = plan.get("problems", [])
+    if not plan.get("admitted") and not problems:
+        problems = [{"reason": "OUT_OF_MEMORY", "message": plan.get("reason", ""), "blocking": True}]
     if not chosen.output.is_for_people:
         show(run, chosen.output)
     else:
-        show(dict(_plan_lines(plan)), chosen.output)
+        show({**dict(_plan_lines(plan)), **_layout(run.get("resources", {}))}, chosen.output)
         for each in problems:
             sentence = f"{each['reason']}: {each['message']}"
             say_error(sentence) if each.get("blocking") else say(sentence)
@@ -353,6 +397,32 @@ def _plan_lines(plan: JSON) -> Iterator[tuple[str, object]]:
         yield "time by", estimate.get("basis", "")
     yield "memory", _bytes(float(plan.get("measuredBytes", 0)))
     yield "free memory", _bytes(float(plan.get("availableBytes", 0)))
+    if basis := plan.get("basis"):
+        yield "memory by", basis
+    for each in plan.get("recommendations", []):
+        yield f"machine for {each['work']}", f"{each['family']}, {each['chip']}. {each['reason']}"
+    for number, each in enumerate(plan.get("changes", []), 1):
+        settings = " ".join(f"--set {setting}" for setting in each["settings"])
+        yield (
+            f"change {number}",
+            f"{each['description']}: {settings} ({_bytes(float(each['measuredBytes']))})",
+        )
+
+
+def _layout(resources: JSON) -> dict[str, str]:
+    """Return the line of the layout of several workers: `4 data (FSDP) x 2 tensor`."""
+    layout = resources.get("parallelism", {})
+    words = {
+        "data": str(layout.get("strategy", "")).removeprefix("STRATEGY_"),
+        "tensor": "",
+        "pipeline": str(layout.get("schedule", "")).removeprefix("SCHEDULE_"),
+    }
+    parts = [
+        f"{layout[name]} {name}" + (f" ({word})" if word else "")
+        for name, word in words.items()
+        if int(layout.get(name, 1)) > 1
+    ]
+    return {"layout": " x ".join(parts)} if parts else {}
 
 
 def _followed(chosen: Session, name: str) -> JSON:
@@ -405,11 +475,38 @@ def sparkline(values: Sequence[float], width: int = _WIDTH) -> str:
 
 def _show_run(chosen: Session, run: JSON) -> None:
     show(run, chosen.output)
+    if chosen.output.is_for_people:
+        for line in accounts(run):
+            say(line)
     diagnosis = run.get("diagnosis", {})
     if chosen.output.is_for_people and diagnosis.get("verdict", "healthy") != "healthy":
         say(
             f"Diagnosis: {diagnosis['verdict']}. {diagnosis.get('evidence', '')} {diagnosis.get('remedy', '')}"
         )
+
+
+def accounts(run: JSON) -> Iterator[str]:
+    """Yield what was predicted of a run next to what was measured, and its energy and cost."""
+    accuracy, usage = run.get("planAccuracy"), run.get("usage")
+    if accuracy:
+        memory = [float(accuracy.get(f"{each}PeakMemoryBytes", 0)) for each in ("predicted", "measured")]
+        seconds = [float(accuracy.get(f"{each}Seconds", 0)) for each in ("predicted", "measured")]
+        rates = [float(accuracy.get(f"{each}TokensPerSecond", 0)) for each in ("predicted", "measured")]
+        yield (
+            f"Memory: {_bytes(memory[0])} predicted, {_bytes(memory[1])} measured "
+            f"({float(accuracy.get('memoryError', 0)):+.1%})."
+        )
+        yield (
+            f"Training: {seconds[0]:,.1f} s predicted, {seconds[1]:,.1f} s measured "
+            f"({float(accuracy.get('timeError', 0)):+.1%}); {rates[0]:,.0f} and {rates[1]:,.0f} tokens/s."
+        )
+    if usage:
+        cost = (
+            f", cost {float(usage['cost']):,.4g} {usage.get('currency', '')}".rstrip()
+            if usage.get("cost")
+            else ""
+        )
+        yield f"Energy: {float(usage.get('energyWh', 0)):,.3g} Wh{cost}. {usage.get('energyBasis', '')}"
 
 
 def _series_row(series: JSON) -> JSON:
