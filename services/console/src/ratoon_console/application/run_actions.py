@@ -45,4 +45,8 @@ def plan_sentences(plan: JSON) -> str:
     if cost := estimate.get("cost", 0):
         sentences.append(f"Cost: {cost:.2f}.")
     sentences += [f"{each['reason']}: {each['message']}" for each in plan.get("problems", [])]
+    sentences += [
+        f"It fits with {', '.join(each['settings'])}: {each['description']}."
+        for each in plan.get("changes", [])
+    ]
     return " ".join(sentences)

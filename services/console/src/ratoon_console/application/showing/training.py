@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from statistics import quantiles
 
 from ratoon_console.application.ports import Api, Place, View
 from ratoon_console.domain import curves, differences
@@ -9,6 +10,8 @@ from ratoon_console.domain.charts import Point
 from ratoon_console.domain.words import JSON, ended, short, state_words
 
 _MAX_COMPARED = 6
+_MIN_COMPARED = 2
+"""Number of runs from which the accuracy of plans is shown."""
 CLONE_FIELDS = (
     ("learningRate", "Learning rate"),
     ("epochs", "Epochs"),
@@ -29,7 +32,7 @@ class Training:
         return View(
             "training.html",
             "Training",
-            {"runs": listed.items, "older": listed.older},
+            {"runs": listed.items, "older": listed.older, "accuracy": plan_accuracy(listed.items)},
             watched=tuple(run["name"] for run in listed.items if not ended(run["state"])),
         )
 
@@ -87,6 +90,18 @@ class Training:
         """Return the curves of a run that ended, or what a classical model was chosen from; empty before its end."""
         blob: JSON = json.loads(await api.blob(run["curvesDigest"])) if run.get("curvesDigest") else {}
         return blob
+
+
+def plan_accuracy(runs: list[JSON]) -> JSON:
+    """Return the errors that nine of ten plans of these runs stay below; empty with fewer than two."""
+    compared = [run["planAccuracy"] for run in runs if run.get("planAccuracy")]
+    if len(compared) < _MIN_COMPARED:
+        return {}
+    memory, time = (
+        quantiles([abs(float(each.get(name, 0.0))) for each in compared], n=10, method="inclusive")[-1]
+        for name in ("memoryError", "timeError")
+    )
+    return {"runs": len(compared), "memory": memory, "time": time}
 
 
 def _findings(run: JSON) -> list[JSON]:
