@@ -14,6 +14,7 @@ from ratoon.security.identity import make_signing_key
 from ratoon.storage.artifacts import ArtifactStore
 from ratoon.tasks.compute import Compute, Dtype, cpu_flags, weights_misfit
 from ratoon.testkit.models import tiny_llama
+from ratoon.testkit.services import State
 from ratoon.testkit.waiting import until
 from ratoon_serving.adapters.engine_http import EngineClient
 from ratoon_serving.adapters.local_engine import LocalEngineHost
@@ -43,6 +44,7 @@ class Platform:
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.settings = folder, Settings(state=folder, kv_cache_mib=64)
+        self.state = State(folder)
         self.store = ArtifactStore(self.settings.artifacts_url)
         self.key = make_signing_key(self.settings.keys)
         self.source = tiny_llama(folder / "source", seed=3)

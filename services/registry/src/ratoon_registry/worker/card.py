@@ -44,6 +44,7 @@ def model_card(
     """The card in Markdown; the same input gives the same text, so the artifact keeps its digest."""
     config = read_json(folder / "config.json") if (folder / "config.json").exists() else {}
     recipe = read_json(folder / "recipe.json") if (folder / "recipe.json").exists() else {}
+    compression = recipe.pop("compression", None)
     scores = {name: f"{value:.4g}" for name, value in sorted(details.scores.items())}
     architecture = {name: config[name] for name in _ARCHITECTURE if name in config}
     sections = [
@@ -52,6 +53,7 @@ def model_card(
         details.changelog.strip(),
         _table("Size", {"parameters": f"{parameters:,}", "bytes of weights": f"{size_bytes:,}"}),
         _table("Scores", scores),
+        _compared(compression) if isinstance(compression, dict) else "",
         _table("Architecture", architecture),
         _table(
             "Training", {name: json.dumps(value, sort_keys=True) for name, value in sorted(recipe.items())}
@@ -60,6 +62,31 @@ def model_card(
         "Verify the signature and the golden prompts of its registration before you trust it.",
     ]
     return "\n\n".join(section for section in sections if section) + "\n"
+
+
+def _compared(compression: dict[str, Any]) -> str:
+    """Return the measurements of a compressed model beside those of its source."""
+    sides = [compression.get(side) for side in ("source", "compressed")]
+    if not all(isinstance(side, dict) for side in sides):
+        return ""
+    flat = [{**side, **side.get("metrics", {})} for side in sides if isinstance(side, dict)]
+    names = [name for name in flat[1] if name != "metrics"]
+    rows = [
+        f"| {_cell(name)} | {_number(flat[0].get(name, ''))} | {_number(flat[1][name])} |" for name in names
+    ]
+    method = _cell(str(compression.get("method", "")).lower())
+    head = ["## Compression", f"| {method} | source | this model |", "|---|---|---|"]
+    return "\n".join([*head, *rows])
+
+
+def _number(value: Any) -> str:
+    return (
+        f"{value:,.4g}"
+        if isinstance(value, float)
+        else f"{value:,}"
+        if isinstance(value, int)
+        else _cell(value)
+    )
 
 
 def _table(title: str, rows: Mapping[str, Any]) -> str:

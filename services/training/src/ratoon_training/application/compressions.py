@@ -11,7 +11,7 @@ from ratoon.storage.names import checked_id, matched
 from ratoon.storage.store import Store, Transaction
 from ratoon_training.application.ports import BaseModels, Parts
 from ratoon_training.domain.compressions import Compressed, Compression, CompressionSpec, completed
-from ratoon_training.domain.errors import CompressionInUse
+from ratoon_training.domain.errors import BadCompression, CompressionInUse
 
 COMPRESSION = "projects/*/compressions/*"
 _POLL_INTERVAL_S = 0.5
@@ -41,14 +41,27 @@ def create_compression(
     """Queue a compression; the work starts with the commit. Parts that held erased records are refused."""
     matched(command.parent, "projects/*", "parent")
     spec, now = command.spec.checked(), clock.now()
+    if spec.source_version:
+        matched(spec.source_version, "projects/*/models/*/versions/*", "source_version")
+        if not spec.source_version.startswith(f"{command.parent}/"):
+            raise BadCompression(
+                f"{spec.source_version} is no version of {command.parent}: name one of its own.",
+                "source_version",
+            )
     source = bases.describe(spec.source_digest)
+    task = spec.task or source.task
+    if spec.validation_digest and task is None:
+        raise BadCompression(
+            "task is missing: the source does not state for what it was trained, and the task decides the metrics.",
+            "task",
+        )
     for digest in filter(None, (spec.train_digest, spec.validation_digest)):
         parts.check_not_erased(digest)
     compression = Compression(
         name=f"{command.parent}/compressions/{checked_id(command.compression_id, 'compression_id')}",
         create_time=now,
         update_time=now,
-        spec=replace(spec, task=spec.task or source.task),
+        spec=replace(spec, task=task),
     )
     with store.write() as tx:
         compression, new = tx.create(compression, command.request_id)
