@@ -14,7 +14,7 @@ from ratoon_training.domain.calibrations import MAX_PRIOR_RUNS, Measured, PriorR
 from ratoon_training.domain.diagnosis import Diagnosis
 from ratoon_training.domain.machines import parse_families, recommended
 from ratoon_training.domain.plan import CALIBRATION, MEBI, ResourcePlan, modelled_bytes, plan, with_changes
-from ratoon_training.domain.predictions import Prices, accuracy_of, p90, prior_runs_of, usage_of, with_cost
+from ratoon_training.domain.predictions import Prices, RunHistory, accuracy_of, p90, usage_of, with_cost
 from ratoon_training.domain.recipes import Accelerator, Architecture, Method, Recipe, Resources
 from ratoon_training.domain.runs import Observation, Progress, State, Trained, TrainingRun, step
 
@@ -169,12 +169,12 @@ def test_prices_give_cost_and_energy_of_a_run():
 
 def test_runs_of_the_same_kind_correct_the_plan():
     earlier = run_of(state=State.SUCCEEDED, trained=trained(METRICS))
-    prior = prior_runs_of([earlier] * 20, RECIPE, Resources(), None)
+    prior = RunHistory([earlier] * 20).of(RECIPE, Resources(), None)
     assert prior is not None
     assert prior.runs == MAX_PRIOR_RUNS
     modelled = modelled_bytes(RECIPE, Resources(), None, 16, 104) - CALIBRATION.process_bytes
     assert prior.memory_ratio == pytest.approx(GIB / modelled)
-    assert prior_runs_of([earlier], replace(RECIPE, batch_size=32), Resources(), None) is None
+    assert RunHistory([earlier]).of(replace(RECIPE, batch_size=32), Resources(), None) is None
     first, second = (
         planned(RECIPE, Resources(), None, FakeMachine(8 * GIB), runs) for runs in ((), [earlier])
     )

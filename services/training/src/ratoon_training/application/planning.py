@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from ratoon_training.application.ports import Machine
 from ratoon_training.domain.plan import ResourcePlan, plan, with_changes
-from ratoon_training.domain.predictions import prior_runs_of
+from ratoon_training.domain.predictions import RunHistory
 from ratoon_training.domain.recipes import Recipe, Resources
 from ratoon_training.domain.runs import State, TrainingRun
 from ratoon_training.domain.shapes import ModelShape
@@ -33,10 +33,10 @@ def planned(
     `earlier` are runs of the project, whose measurements correct the model; `reserved_bytes` is memory that other runs
     will take.
     """
-    families = machine.families()
+    families, history = machine.families(), RunHistory(earlier)
 
     def plans(recipe: Recipe, resources: Resources) -> ResourcePlan:
-        prior = prior_runs_of(earlier, recipe, resources, shape)
+        prior = history.of(recipe, resources, shape)
         available = max(0, machine.available_bytes(resources) - reserved_bytes)
         return plan(recipe, resources, available, families, shape, prior)
 

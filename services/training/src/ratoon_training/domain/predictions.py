@@ -136,20 +136,25 @@ def usage_of(metrics: Mapping[str, float], currency: str = "") -> Usage | None:
     )
 
 
-def prior_runs_of(
-    runs: Sequence[TrainingRun], recipe: Recipe, resources: Resources, shape: ModelShape | None
-) -> PriorRuns | None:
-    """Return the measurements of the newest of these runs that are of the same kind; None: there are none."""
-    kind = kind_of(recipe, resources, shape)
-    measured = []
-    for run in runs:
-        if run.trained is None or kind_of(run.recipe, run.resources, run.base_shape) != kind:
-            continue
-        if (each := _measured(run, run.trained.metrics)) is not None:
-            measured.append(each)
-        if len(measured) == MAX_PRIOR_RUNS:
-            break
-    return PriorRuns(measured=tuple(reversed(measured))) if measured else None
+class RunHistory:
+    """Runs by kind, newest first: what they measured corrects the plans of the same kind."""
+
+    def __init__(self, runs: Sequence[TrainingRun]) -> None:
+        """`runs` are the earlier runs of a project, newest first."""
+        self._of_kind: dict[str, list[Measured]] = {}
+        for run in runs:
+            if run.trained is None or (measured := _measured(run, run.trained.metrics)) is None:
+                continue
+            alike = self._of_kind.setdefault(kind_of(run.recipe, run.resources, run.base_shape), [])
+            if len(alike) < MAX_PRIOR_RUNS:
+                alike.append(measured)
+
+    def of(self, recipe: Recipe, resources: Resources, shape: ModelShape | None) -> PriorRuns | None:
+        """Return the measurements of the newest runs of this kind; None: there are none."""
+        if not self._of_kind:
+            return None
+        measured = self._of_kind.get(kind_of(recipe, resources, shape))
+        return PriorRuns(tuple(reversed(measured))) if measured else None
 
 
 def _measured(run: TrainingRun, metrics: Mapping[str, float]) -> Measured | None:
