@@ -5,21 +5,33 @@ import pytest
 from ratoon.neural import parity
 from ratoon.neural.parity import Rendered, compare_rendered
 from ratoon.tasks.parity import Reason, Step, Verdict
-from ratoon.testkit.parity import FAULTS, FORMATS, SUBJECTS, rounded, subject
+from ratoon.testkit.parity import FAULTS, FORMATS, SUBJECTS, packed, rounded, subject
 
+pytestmark = pytest.mark.filterwarnings("ignore:`torch.jit.script_method` is deprecated:DeprecationWarning")
 QUICK = "untied"
 """Reference of the quick tests, where a fault applies to it."""
+QUICK_CASES = {
+    "float32",
+    "int8",
+    "adapter merged twice",
+    "another rotary scaling",
+    "begin token twice",
+    "biases left out",
+    "head in 8 bits",
+    "head tied on reload",
+    "no begin token",
+    "norms swapped",
+    "template without roles",
+}
+"""Forms of the quick tests; the others are thorough."""
 
 
 def pairs(names_of):
     for name in sorted(SUBJECTS):
         for each in names_of(name):
-            quick = name == QUICK or QUICK not in subjects_of(each)
+            alone = each not in FAULTS or QUICK in FAULTS[each].subjects
+            quick = each in QUICK_CASES and (name == QUICK or not alone)
             yield pytest.param(name, each, marks=() if quick else pytest.mark.thorough)
-
-
-def subjects_of(name):
-    return FAULTS[name].subjects if name in FAULTS else tuple(SUBJECTS)
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +57,16 @@ def test_an_honest_form_is_within(references, name, number_format, tmp_path):
     assert link.comparison.places == sum(len(each.tokens) for each in recorded)
     assert link.inputs == parity.inputs_of(reference)
     assert (link.inputs.begin_token, link.inputs.stop_tokens) == ("<s>", ("</s>",))
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("bits", [8, 4])
+def test_packed_integers_are_compared_as_numbers(references, bits, tmp_path):
+    reference, recorded = references(QUICK)
+    form = packed(reference, bits, tmp_path / "form")
+    link = parity.compare_forms(reference, form, recorded, f"int{bits}", Step.QUANTIZE)
+    assert (link.verdict, link.reason) == (Verdict.WITHIN, ""), link.message
+    assert link.comparison.mean_difference > 0
 
 
 @pytest.mark.parametrize(

@@ -14,9 +14,11 @@ from ratoon.tasks.parity import (
     Recorded,
     Scored,
     Step,
+    TextScores,
     Tolerance,
     Verdict,
     compare,
+    compare_texts,
     document,
     judge,
     judge_metrics,
@@ -25,6 +27,7 @@ from ratoon.tasks.parity import (
     links_of,
     metric_difference,
     statement,
+    text_scores,
     tolerance_of,
     verdict_of,
     with_link,
@@ -35,7 +38,7 @@ SAME = Scored(ROW.tokens, ROW.logprobs)
 FLOAT32 = TOLERANCES["float32"]
 
 
-def made(step, scored=SAME, **more):
+def linked(step, scored=SAME, **more):
     comparison = compare([ROW], [scored], FLOAT32)
     return link(step, "float32", "p 1", "a" * 64, "b" * 64, comparison=comparison, tolerance=FLOAT32, **more)
 
@@ -65,12 +68,37 @@ def test_another_log_probability_of_the_same_token_is_a_difference(own):
     assert comparison.max_difference <= 100.0
 
 
-def test_the_mean_is_judged_where_single_tokens_may_differ():
+def test_the_mean_decides_where_single_tokens_may_differ():
     tolerance = Tolerance(None, 0.1)
     comparison = compare([ROW], [replace(SAME, logprobs=(-0.5, -0.2, -0.3))], tolerance)
     assert judge(comparison, tolerance, 3).message == (
         "Log-probabilities differ by 0.1333 nats on average; accepted are 0.1."
     )
+
+
+def test_texts_are_compared_by_choices_and_likelihood():
+    text = TextScores((1, 7, 8), (7, 9), (-0.1, -2.0), (1.0, 0.01))
+    assert compare_texts([text], [text], FLOAT32).equal_places == 2
+    near = compare_texts([text], [replace(text, choices=(7, 8))], FLOAT32)
+    assert (near.near_ties, near.max_difference) == (1, 0.0)
+    clear = compare_texts([text], [replace(text, choices=(5, 9), logprobs=(-0.4, -2.0))], FLOAT32)
+    assert (clear.first_difference.token, clear.first_difference.lead) == (5, pytest.approx(1.0))
+    assert clear.max_difference == pytest.approx(0.3)
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        7,
+        [{"ids": [1, 2]}],
+        [{"ids": [1, 2], "choices": [2], "logprobs": [-0.1], "leads": [0.5, 0.5]}],
+        [{"ids": ["a", 2], "choices": [2], "logprobs": [-0.1], "leads": [0.5]}],
+        [{"ids": [1, 2], "choices": [2], "logprobs": ["x"], "leads": [0.5]}],
+    ],
+)
+def test_scores_that_are_not_complete_are_refused(written):
+    with pytest.raises(ValueError, match="Scores of texts"):
+        text_scores(written)
 
 
 def test_too_few_places_are_no_proof():
@@ -92,20 +120,20 @@ def test_a_metric_is_beyond_when_its_whole_interval_is():
 
 
 def test_a_known_cause_precedes_the_numbers():
-    one = made(
+    one = linked(
         Step.MERGE, replace(SAME, choices=(1, 1, 1)), finding=Finding(Reason.HEAD_LOST, "Lost.", "lm_head")
     )
     assert (one.verdict, one.reason, one.layer) == (Verdict.BEYOND, "HEAD_LOST", "lm_head")
 
 
 def test_links_are_kept_in_order_with_the_worse_numbers_of_a_form():
-    serve, merge = made(Step.SERVE), made(Step.MERGE)
+    serve, merge = linked(Step.SERVE), linked(Step.MERGE)
     links = with_link((serve,), merge)
     assert [each.step for each in links] == [Step.MERGE, Step.SERVE]
-    worse = made(Step.SERVE, replace(SAME, logprobs=(-0.13, -0.2, -0.3)))
+    worse = linked(Step.SERVE, replace(SAME, logprobs=(-0.13, -0.2, -0.3)))
     assert with_link(links, worse) == (merge, worse)
     assert with_link((merge, worse), serve) == (merge, worse)
-    failed = made(Step.SERVE, replace(SAME, choices=(1, 1, 1)))
+    failed = linked(Step.SERVE, replace(SAME, choices=(1, 1, 1)))
     assert verdict_of(with_link((merge, worse), failed)) is Verdict.BEYOND
     assert verdict_of(with_link((merge, failed), serve)) is Verdict.WITHIN
     assert verdict_of(()) is None
@@ -117,8 +145,8 @@ def test_a_certificate_is_read_as_it_was_written():
     inputs = Inputs("1" * 64, "2" * 64, "3" * 64, "<s>", ("</s>",), {"temperature": 0.0})
     metric = metric_difference("accuracy", [1.0, 0.0], [1.0, 1.0])
     links = (
-        made(Step.TRAIN, inputs=inputs, metrics=[metric]),
-        made(Step.SERVE, replace(SAME, choices=(1, 8, 9))),
+        linked(Step.TRAIN, inputs=inputs, metrics=[metric]),
+        linked(Step.SERVE, replace(SAME, choices=(1, 8, 9))),
         link(Step.EXPORT, "gguf_q4_k", "llama.cpp", "c" * 64, "a" * 64, tolerance=tolerance_of("gguf_q4_k")),
     )
     written = statement("a" * 64, links)

@@ -25,7 +25,7 @@ def link_of_message(message: parity_pb2.ParityLink) -> Link:
     written: dict[str, Any] = MessageToDict(message, preserving_proto_field_name=True)
     for field, prefix in _PREFIXES.items():
         written[field] = written.get(field, _UNSET).removeprefix(prefix)
-    return link_of({"format": ""} | written)
+    return link_of(written)
 
 
 def measured_at(time: datetime) -> str:

@@ -209,6 +209,51 @@ def compare(reference: Sequence[Recorded], scores: Sequence[Scored], tolerance: 
 
 
 @dataclass(frozen=True)
+class TextScores:
+    """A text as a form reads it: at each position after the first its choice, and the text's own next token."""
+
+    ids: tuple[int, ...]
+    choices: tuple[int, ...]
+    logprobs: tuple[float, ...]
+    """Log-probability of the text's own next token, in nats."""
+    leads: tuple[float, ...]
+    """Lead of the choice over the second best token, in nats."""
+
+
+def text_scores(written: Any) -> tuple[TextScores, ...]:
+    """Return scores that were written as JSON; ValueError if they are not complete."""
+    try:
+        rows = [TextScores(*(tuple(row[each.name]) for each in fields(TextScores))) for row in written]
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"Scores of texts are not complete: {error!r}.") from error
+    for row in rows:
+        numbers = (*row.logprobs, *row.leads)
+        if not all(isinstance(each, int) and each >= 0 for each in (*row.ids, *row.choices)):
+            raise ValueError("Scores of texts name tokens by their numbers.")
+        if not all(isinstance(each, float) for each in numbers):
+            raise ValueError("Scores of texts are numbers.")
+        if {len(row.choices), len(row.logprobs), len(row.leads)} != {len(row.ids) - 1}:
+            raise ValueError("Scores of texts have one entry for each token but the first.")
+    return tuple(rows)
+
+
+def compare_texts(
+    reference: Sequence[TextScores], form: Sequence[TextScores], tolerance: Tolerance
+) -> Comparison:
+    """Compare the choices and the likelihood of the same texts."""
+    recorded = [
+        Recorded(
+            row.ids[:1],
+            row.choices,
+            row.logprobs,
+            tuple(own - lead for own, lead in zip(row.logprobs, row.leads, strict=True)),
+        )
+        for row in reference
+    ]
+    return compare(recorded, [Scored(row.choices, row.logprobs) for row in form], tolerance)
+
+
+@dataclass(frozen=True)
 class Finding:
     """Cause of a difference: its name, one sentence, and the layer or tensor where it begins."""
 
@@ -341,14 +386,14 @@ def link(
     metrics: Sequence[MetricDifference] = (),
     inputs: Inputs = Inputs(),
     source: str = "",
-    judged: bool = False,
+    decided: bool = False,
 ) -> Link:
     """Return a link with its verdict: a cause that is known precedes the numbers, the numbers the metrics.
 
-    `judged`: the numbers were judged before, and `finding` is the result.
+    `decided`: the numbers were decided before, and `finding` is the result.
     """
     cause = finding
-    if cause is None and comparison is not None and tolerance is not None and not judged:
+    if cause is None and comparison is not None and tolerance is not None and not decided:
         cause = judge(comparison, tolerance, recorded)
     cause = cause or judge_metrics(metrics)
     return Link(
@@ -427,7 +472,8 @@ def link_of(written: Mapping[str, Any]) -> Link:
         if name in row:
             row[name] = _of(kind, row[name])
     row["metrics"] = tuple(_of(MetricDifference, each) for each in row.get("metrics", ()))
-    return Link(**{"artifact_digest": "", "reference_digest": "", "runtime": ""} | row)
+    unset: JSON = {"format": "", "artifact_digest": "", "reference_digest": "", "runtime": ""}
+    return Link(**(unset | row))
 
 
 def _of(kind: type, written: Mapping[str, Any]) -> Any:
@@ -437,7 +483,7 @@ def _of(kind: type, written: Mapping[str, Any]) -> Any:
     if kind is Inputs:
         row["stop_tokens"] = tuple(row.get("stop_tokens", ()))
     if kind is Comparison and "first_difference" in row:
-        defaults = {
+        defaults: JSON = {
             "prompt": 0,
             "position": 0,
             "reference_token": 0,

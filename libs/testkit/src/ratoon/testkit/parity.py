@@ -108,6 +108,47 @@ def rounded(reference: Form, number_format: str, folder: Path) -> Form:
     return saved(reference, model, folder)
 
 
+def packed(reference: Form, bits: int, folder: Path) -> Form:
+    """Return an honest form whose layers are rounded and stored in the layout of compressed-tensors."""
+    return load(ModelFolder(write_packed(reference, bits, folder)))
+
+
+def write_packed(reference: Form, bits: int, folder: Path) -> Path:
+    """Write the whole model with its layers in 8 bits (one scale a row) or 4 bits (one a group)."""
+    from compressed_tensors.compressors import ModelCompressor
+    from compressed_tensors.quantization import (
+        QuantizationArgs,
+        QuantizationConfig,
+        QuantizationScheme,
+        QuantizationStatus,
+        apply_quantization_config,
+    )
+
+    model = copy.deepcopy(reference.model)
+    grouped: dict[str, Any] = (
+        {"strategy": "group", "group_size": _GROUP} if bits == 4 else {"strategy": "channel"}
+    )
+    arguments = QuantizationArgs(num_bits=bits, type="int", symmetric=True, **grouped)
+    scheme = QuantizationScheme(targets=["Linear"], weights=arguments)
+    apply_quantization_config(
+        model, QuantizationConfig(config_groups={"group_0": scheme}, ignore=["lm_head"])
+    )
+    levels = 2 ** (bits - 1) - 1
+    with torch.no_grad():
+        for name, module in model.named_modules():
+            if isinstance(module, torch.nn.Linear) and "lm_head" not in name:
+                rows = module.weight if bits == 8 else module.weight.unflatten(1, (-1, _GROUP))
+                scales = rows.abs().amax(-1, keepdim=bits == 8) / levels
+                module.weight_scale.data = scales
+                module.quantization_status = QuantizationStatus.FROZEN
+    compressor = ModelCompressor.from_pretrained_model(model)
+    compressor.compress_model(model, show_progress=False)
+    model.save_pretrained(folder)
+    compressor.update_config(folder)
+    reference.tokenizer.save_pretrained(folder)
+    return folder
+
+
 def saved(reference: Form, model: Any, folder: Path, dtype: str = "float32") -> Form:
     """Save a model with the reference's tokenizer and defaults, and load it again."""
     model.save_pretrained(folder)
@@ -204,9 +245,9 @@ def _untied_without_head(held: dict[str, torch.Tensor]) -> None:
 def _swap(one: str, other: str) -> Callable[[Any], None]:
     def change(model: Any) -> None:
         held = dict(model.named_parameters())
-        kept = held[one].clone()
+        before = held[one].clone()
         held[one].copy_(held[other])
-        held[other].copy_(kept)
+        held[other].copy_(before)
 
     return change
 
@@ -227,7 +268,7 @@ def _quantise_head(bits: int) -> Callable[[Any], None]:
     return change
 
 
-def _with_adapter(times: float) -> Callable[[Form, Path], Form]:
+def _with_adapter(times: float, bits: int = 0) -> Callable[[Form, Path], Form]:
     def make(reference: Form, folder: Path) -> Form:
         model = copy.deepcopy(reference.model)
         with torch.no_grad():
@@ -235,6 +276,8 @@ def _with_adapter(times: float) -> Callable[[Form, Path], Form]:
                 base = reference.base_tensor(name)
                 if base is not None:
                     parameter.copy_(base + times * (parameter - base))
+        if bits:
+            _round_linear(model, bits)
         return saved(reference, model, folder)
 
     return make
@@ -312,6 +355,9 @@ FAULTS: dict[str, Fault] = {
     "layers swapped": Fault(_R.TENSORS_SWAPPED, _with_model(_swap(*_LAYERS))),
     "queries and keys interleaved": Fault(_R.ROPE_LAYOUT_DIFFERS, _with_model(_interleave)),
     "adapter merged twice": Fault(_R.ADAPTER_MERGED_TWICE, _with_adapter(2.0), _ADAPTER),
+    "adapter merged twice, then in 8 bits": Fault(
+        _R.ADAPTER_MERGED_TWICE, _with_adapter(2.0, bits=8), _ADAPTER, "int8"
+    ),
     "adapter without effect": Fault(_R.ADAPTER_NOT_MERGED, _with_adapter(0.0), _ADAPTER),
     "adapter at a quarter": Fault(_R.ADAPTER_SCALE_DIFFERS, _with_adapter(0.25), _ADAPTER),
     "head in 8 bits": Fault(_R.HEAD_QUANTIZED, _with_model(_quantise_head(8))),

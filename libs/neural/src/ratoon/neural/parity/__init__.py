@@ -5,10 +5,10 @@ has the layer where it begins. Workers of registry, training and evaluation use 
 (engines, llama.cpp, ONNX Runtime) score the recorded tokens themselves and use `ratoon.tasks.parity`.
 """
 
-from ratoon.neural.parity.forms import Form, load
+from ratoon.neural.parity.forms import Form, dense, load
 from ratoon.neural.parity.inputs import Rendered, compare_inputs, compare_rendered, inputs_of, rendered
 from ratoon.neural.parity.links import compare_forms, first_finding, runtime, train_link
-from ratoon.neural.parity.numbers import first_layer, record, score
+from ratoon.neural.parity.numbers import first_layer, read, record, score
 
 __all__ = [
     "Form",
@@ -16,10 +16,12 @@ __all__ = [
     "compare_forms",
     "compare_inputs",
     "compare_rendered",
+    "dense",
     "first_finding",
     "first_layer",
     "inputs_of",
     "load",
+    "read",
     "record",
     "rendered",
     "runtime",

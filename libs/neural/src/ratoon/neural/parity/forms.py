@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,6 @@ from safetensors import safe_open
 
 from ratoon.storage.models import ModelFolder
 
-Tensors = Mapping[str, Any]
 _TIED = "tie_word_embeddings"
 
 
@@ -26,7 +24,6 @@ class Form:
     tokenizer: Any
     missing: tuple[str, ...] = ()
     """Parameters that the files lack; loading made them up."""
-    _base: Callable[[str], Any] | None = field(default=None, repr=False)
 
     @property
     def is_adapter(self) -> bool:
@@ -45,7 +42,7 @@ class Form:
 
     def base_tensor(self, name: str) -> Any | None:
         """Return a tensor of the base model of an adapter, as it was before the merge; None: it has none."""
-        return self._base(name) if self._base else _stored_tensor(self.folder.base, name)
+        return _stored_tensor(self.folder.base, name)
 
 
 def load(folder: ModelFolder, dtype: str = "float32") -> Form:
@@ -61,15 +58,15 @@ def load(folder: ModelFolder, dtype: str = "float32") -> Form:
         local_files_only=True,
         use_safetensors=True,
         output_loading_info=True,
-        **_dense(folder.whole),
+        **dense(folder.whole),
     )
     if folder.base is not None:
         model = _merged(model, folder.path)
     return Form(folder, model.eval(), tokenizer, tuple(sorted(map(str, info.get("missing_keys", ())))))
 
 
-def _dense(folder: Path) -> dict[str, Any]:
-    """Return the arguments that load compressed weights as numbers."""
+def dense(folder: Path) -> dict[str, Any]:
+    """Return the arguments with which transformers loads compressed weights as numbers; none for other models."""
     quantisation = json.loads((folder / "config.json").read_text(encoding="utf-8")).get("quantization_config")
     if not quantisation or quantisation.get("quant_method") != "compressed-tensors":
         return {}

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ratoon.tasks.parity import Recorded, Scored
+from ratoon.tasks.parity import Recorded, Scored, TextScores
 
 TOKENS = 8
 """Tokens that a recording generates."""
@@ -18,16 +18,24 @@ LAYER_ERRORS = {"float32": 1e-3, "float16": 0.02, "bfloat16": 0.1, "int8": 0.3, 
 
 @torch.inference_mode()
 def record(model: Any, prompts: Sequence[Sequence[int]], tokens: int = TOKENS) -> tuple[Recorded, ...]:
-    """Return the greedy continuations of prompts (token ids), computed alone, without padding and cache."""
+    """Return the greedy continuations of prompts (token ids), each computed alone, without padding.
+
+    Keys and values of earlier tokens are kept where the architecture has a cache of them.
+    """
     recordings = []
     for prompt in prompts:
-        ids, chosen, best, second = list(prompt), [], [], []
+        chosen: list[int] = []
+        best: list[float] = []
+        second: list[float] = []
+        cache = None
         for _ in range(tokens):
-            values, numbers = _logprobs(model, ids)[-1].topk(2)
+            ids = [*prompt, *chosen] if cache is None else chosen[-1:]
+            answer = model(_tensor(model, ids), past_key_values=cache, use_cache=True)
+            cache = getattr(answer, "past_key_values", None)
+            values, numbers = answer.logits[0, -1].float().cpu().log_softmax(-1).topk(2)
             chosen.append(int(numbers[0]))
             best.append(float(values[0]))
             second.append(float(values[1]))
-            ids.append(chosen[-1])
         recordings.append(Recorded(tuple(prompt), tuple(chosen), tuple(best), tuple(second)))
     return tuple(recordings)
 
@@ -40,6 +48,21 @@ def score(model: Any, recorded: Sequence[Recorded]) -> list[Scored]:
         logprobs = _logprobs(model, [*each.prompt, *each.tokens])[len(each.prompt) - 1 : -1]
         own = logprobs[range(len(each.tokens)), list(each.tokens)]
         scores.append(Scored(tuple(logprobs.argmax(-1).tolist()), tuple(own.tolist())))
+    return scores
+
+
+@torch.inference_mode()
+def read(model: Any, texts: Sequence[Sequence[int]]) -> list[TextScores]:
+    """Return the scores of texts (token ids, at least two each), one forward pass a text."""
+    scores = []
+    for ids in texts:
+        logprobs = _logprobs(model, ids)[:-1]
+        best, numbers = logprobs.topk(2)
+        own = logprobs[range(len(ids) - 1), list(ids[1:])]
+        leads = best[:, 0] - best[:, 1]
+        scores.append(
+            TextScores(tuple(ids), tuple(numbers[:, 0].tolist()), tuple(own.tolist()), tuple(leads.tolist()))
+        )
     return scores
 
 
@@ -61,17 +84,16 @@ def first_layer(reference: Any, form: Any, ids: Sequence[int], number_format: st
 
 
 def _hidden_states(model: Any, ids: Sequence[int]) -> tuple[Tensor, ...]:
-    tokens = torch.tensor([list(ids)], device=_device(model))
-    states = model(tokens, output_hidden_states=True, use_cache=False).hidden_states or ()
+    states = model(_tensor(model, ids), output_hidden_states=True, use_cache=False).hidden_states or ()
     return tuple(each.float().cpu() for each in states)
 
 
 def _logprobs(model: Any, ids: Sequence[int]) -> Tensor:
     """Return log-probabilities (tokens, vocabulary) in float32 on the CPU."""
-    tokens = torch.tensor([list(ids)], device=_device(model))
-    logits: Tensor = model(tokens, use_cache=False).logits[0]
+    logits: Tensor = model(_tensor(model, ids), use_cache=False).logits[0]
     return logits.float().cpu().log_softmax(-1)
 
 
-def _device(model: Any) -> Any:
-    return next(model.parameters()).device
+def _tensor(model: Any, ids: Sequence[int]) -> Tensor:
+    """Return token ids as a batch of one, on the device of the model."""
+    return torch.tensor([list(ids)], device=next(model.parameters()).device)

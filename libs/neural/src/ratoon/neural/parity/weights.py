@@ -7,7 +7,6 @@ number format makes a small one everywhere; a fault makes a large one somewhere,
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from statistics import median
 from typing import Any
 
 import torch
@@ -146,12 +145,12 @@ def _tensors(
             "floating point.",
             layer=head,
         )
-    if not different:
-        return None
+    scaled = _adapter(reference, expected, own, accepted) if reference.is_adapter else None
+    if scaled is not None or not different:
+        return scaled
     return (
         _swapped(expected, own, different, accepted)
         or _rope_layout(form, expected, own, different, accepted)
-        or _adapter(reference, expected, own, different)
         or _plain(errors, different)
     )
 
@@ -255,40 +254,42 @@ def _rope_layout(
 
 
 def _adapter(
-    reference: Form, expected: Mapping[str, Tensor], own: Mapping[str, Tensor], different: Sequence[str]
+    reference: Form, expected: Mapping[str, Tensor], own: Mapping[str, Tensor], accepted: float
 ) -> Finding | None:
-    """Return whether a form has another multiple of the adapter's change than the reference has."""
-    ratios = []
-    for name in different:
+    """Return whether a form has another multiple of the adapter's change than the reference has.
+
+    The multiple is fitted over all tensors that the adapter changes. Rounding is not correlated with the change, so
+    that a change that is much smaller than the rounding is measured too.
+    """
+    product = size = square = weight = 0.0
+    first = ""
+    for name, tensor in expected.items():
         base = reference.base_tensor(name)
-        if base is None or base.shape != expected[name].shape:
+        if base is None or not base.shape == tensor.shape == own[name].shape:
             continue
-        change = (expected[name].float() - base.float()).flatten()
-        changed = (own[name].float() - base.float()).flatten()
-        size = float(change @ change)
-        if not size:
+        change = (tensor.double() - base.double()).flatten()
+        if not bool(change.any()):
             continue
-        ratio = float(changed @ change) / size
-        if float((changed - ratio * change).norm()) > _FIT * float(change.norm()):
-            return None
-        ratios.append(ratio)
-    if not ratios:
+        first = first or name
+        changed = (own[name].double() - base.double()).flatten()
+        product += float(changed @ change)
+        size += float(change @ change)
+        square += float(changed @ changed)
+        weight += float(tensor.double().norm()) ** 2
+    if not size:
         return None
-    ratio = median(ratios)
-    if abs(ratio) < _FIT:
+    ratio = product / size
+    if square - ratio**2 * size > max(_FIT**2 * size, accepted**2 * weight) or abs(ratio - 1.0) < 2 * _FIT:
+        return None
+    if abs(ratio) < 2 * _FIT:
         return Finding(
-            Reason.ADAPTER_NOT_MERGED,
-            f"The adapter has no effect: {different[0]} is the base's.",
-            layer=different[0],
+            Reason.ADAPTER_NOT_MERGED, f"The adapter has no effect: {first} is the base's.", layer=first
         )
+    reason, sentence = Reason.ADAPTER_SCALE_DIFFERS, "The adapter has another strength"
     if abs(ratio - 2.0) < 2 * _FIT:
-        return Finding(
-            Reason.ADAPTER_MERGED_TWICE,
-            f"The adapter was added twice: the change of {different[0]} is {ratio:.2f} times the adapter's.",
-            layer=different[0],
-        )
+        reason, sentence = Reason.ADAPTER_MERGED_TWICE, "The adapter was added twice"
     return Finding(
-        Reason.ADAPTER_SCALE_DIFFERS,
-        f"The adapter has another strength: the change of {different[0]} is {ratio:.3g} times the adapter's.",
-        layer=different[0],
+        reason,
+        f"{sentence}: the change of the base is {ratio:.3g} times the adapter's, from {first} on.",
+        layer=first,
     )
