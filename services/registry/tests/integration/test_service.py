@@ -1,6 +1,7 @@
 """The registry as a service: its gRPC API over a real socket, database and event log; verification is a fake job."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -314,6 +315,27 @@ def test_measured_links_become_a_signed_certificate(registry, state):
         registry.RecordParityLink(request)
     with pytest.raises(InvalidArgument, match="no step"):
         serving_role.RecordParityLink(pb.RecordParityLinkRequest(name=version.name))
+
+
+def test_links_that_are_added_at_once_all_stay(registry, state):
+    version = register(registry)
+    serving_role = RegistryServiceStub(state.as_service("serving", "registry"))
+
+    def record(number):
+        link = ParityLink(
+            step=ParityLink.STEP_SERVE,
+            format="float32",
+            runtime=f"vllm {number}",
+            verdict=ParityLink.VERDICT_WITHIN,
+        )
+        serving_role.RecordParityLink(pb.RecordParityLinkRequest(name=version.name, link=link))
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(record, range(4)))
+    request = pb.GetParityCertificateRequest(name=version.name)
+    assert {each.runtime for each in registry.GetParityCertificate(request).links} == {
+        f"vllm {number}" for number in range(4)
+    }
 
 
 def test_a_form_of_a_version_is_compared_with_its_artifact(registry):

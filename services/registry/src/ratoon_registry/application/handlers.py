@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from ratoon.operations.operations import Operations
 from ratoon.process.clock import Clock
-from ratoon.process.errors import InvalidArgument
+from ratoon.process.errors import Aborted, InvalidArgument
 from ratoon.storage.names import checked_id, matched, parent_of, uuid7
 from ratoon.storage.store import Store, Transaction
 from ratoon.tasks.compute import SCORING_ACCELERATORS, check_compute
@@ -21,6 +21,8 @@ MODEL = "projects/*/models/*"
 VERSION = f"{MODEL}/versions/*"
 ALIAS = f"{MODEL}/aliases/*"
 ALIAS_CHANGE = f"{MODEL}/aliasChanges/*"
+_ATTEMPTS = 5
+"""Attempts to add a link while other links are added."""
 
 
 def create_model(command: CreateModel, store: Store, clock: Clock) -> Model:
@@ -195,7 +197,21 @@ def parity_certificate(
 def record_parity_link(
     name: str, link: Link, store: Store, certificates: Certificates
 ) -> tuple[ModelVersion, tuple[Link, ...]]:
-    """Add a link to the parity certificate of a READY version; Aborted if another link was added meanwhile."""
+    """Add a link to the parity certificate of a READY version; links that others add meanwhile stay.
+
+    Aborted if the version keeps changing.
+    """
+    for _ in range(_ATTEMPTS - 1):
+        try:
+            return _with_parity_link(name, link, store, certificates)
+        except Aborted:
+            continue
+    return _with_parity_link(name, link, store, certificates)
+
+
+def _with_parity_link(
+    name: str, link: Link, store: Store, certificates: Certificates
+) -> tuple[ModelVersion, tuple[Link, ...]]:
     version, links = parity_certificate(name, store, certificates)
     extended = with_link(links, link)
     if extended == links:

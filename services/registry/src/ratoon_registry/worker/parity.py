@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from ratoon.neural.parity import Form, compare_forms, load, record, runtime, train_link
+from ratoon.neural.parity import Form, compare_forms, load, read, record, runtime, train_link
 from ratoon.service.parity import measured_at
 from ratoon.storage.artifacts import ArtifactStore
 from ratoon.storage.models import ModelFolder, fetch_model
@@ -19,13 +19,20 @@ from ratoon.tasks.parity import (
     Step,
     Verdict,
     compare,
+    compare_texts,
     link,
     recorded_prompts,
+    text_scores,
     tolerance_of,
 )
-from ratoon_registry.worker.inspection import UnfitArtifact
+from ratoon_registry.worker.golden import PROMPT_TOKENS
+from ratoon_registry.worker.inspection import UnfitArtifact, read_json
 from ratoon_registry.worker.reload import Reloaded
 
+_TRAINING = "training.json"
+"""File in which training states curves, diagnosis, and what the model answered before it was saved."""
+_TEXTS = 16
+"""Texts of it that are read at most."""
 _BITS = {8: "int8", 4: "int4"}
 
 
@@ -36,7 +43,7 @@ def form_of(folder: ModelFolder, model: Reloaded) -> Form:
 
 def own_links(form: Form, recorded: Mapping[str, Any], digest: str) -> list[Link]:
     """Return the link of the reference, and one for each number format that was recorded beside it."""
-    links = [train_link(form, digest)]
+    links = [_trained(form, train_link(form, digest))]
     reference = recorded_prompts(recorded)
     for name, rows in recorded.get("formats", {}).items():
         tolerance = tolerance_of(name, same_program=True)
@@ -57,6 +64,36 @@ def own_links(form: Form, recorded: Mapping[str, Any], digest: str) -> list[Link
             )
         )
     return [replace(each, measure_time=measured_at(datetime.now(UTC))) for each in links]
+
+
+def _trained(form: Form, reloaded: Link) -> Link:
+    """Compare the reloaded model with what training wrote of it before it was saved, where it did."""
+    path = form.folder.path / _TRAINING
+    answers = read_json(path).get("answers") if path.exists() else None
+    rows = form.model.get_input_embeddings().weight.shape[0]
+    try:
+        written = text_scores(answers["texts"][:_TEXTS]) if isinstance(answers, dict) else ()
+        accepted = tolerance_of(str(answers["dtype"])) if isinstance(answers, dict) else None
+    except (KeyError, TypeError, ValueError):
+        return reloaded
+    if (
+        not written
+        or accepted is None
+        or any(max(each.ids) >= rows or len(each.ids) > PROMPT_TOKENS for each in written)
+    ):
+        return reloaded
+    comparison = compare_texts(written, read(form.model, [each.ids for each in written]), accepted)
+    return link(
+        reloaded.step,
+        reloaded.format,
+        reloaded.runtime,
+        reloaded.artifact_digest,
+        reloaded.reference_digest,
+        comparison=comparison,
+        tolerance=accepted,
+        recorded=comparison.places,
+        inputs=reloaded.inputs,
+    )
 
 
 def derived_link(

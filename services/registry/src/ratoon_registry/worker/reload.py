@@ -24,8 +24,11 @@ with hidden("sklearn", "scipy", "pandas", "triton", "kernels", "accelerate", "pe
     from transformers import AutoModelForCausalLM, AutoTokenizer
     from transformers.utils import logging as transformers_logging
 
+    from ratoon.neural.parity import dense
+
 transformers_logging.disable_progress_bar()
 
+_SCALES = ("weight_scale", "weight_zero_point", "weight_shape")
 _SHARED = 20_000_000
 """Models with fewer parameters run on one core: to share such small products costs more than it saves."""
 
@@ -78,6 +81,7 @@ class Reloaded:
                 local_files_only=True,
                 use_safetensors=True,
                 output_loading_info=True,
+                **dense(folder.whole),
             )
             _cap_attention(self._model)
             if folder.base is not None:
@@ -100,8 +104,9 @@ class Reloaded:
 
     @property
     def parameters(self) -> int:
-        """How many parameters it has; tied ones count once."""
-        return int(self._model.num_parameters())
+        """How many parameters it has; tied ones count once, scales of rounded weights do not."""
+        named = self._model.named_parameters()
+        return sum(each.numel() for name, each in named if not name.endswith(_SCALES))
 
     @property
     def end_ids(self) -> frozenset[int]:

@@ -16,12 +16,14 @@ from peft import PeftModel
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM
 
+from ratoon.neural.parity import load, read
 from ratoon.operations.jobs import JobFolder
 from ratoon.process.errors import FailedPrecondition
 from ratoon.storage.artifacts import ArtifactStore
-from ratoon.storage.models import fetch_model
+from ratoon.storage.models import ModelFolder, fetch_model
 from ratoon.tasks.compute import Dtype
 from ratoon.testkit.models import tiny_adapter, tiny_llama
+from ratoon.testkit.parity import write_packed
 from ratoon_registry.adapters.seals import Sealer
 from ratoon_registry.worker import golden, signature
 from ratoon_registry.worker import job as verification
@@ -456,3 +458,43 @@ def test_a_merged_adapter_is_compared_with_the_adapter_on_its_base(store, adapte
     with pytest.raises(UnfitArtifact, match="adapter has no effect") as refused:
         verify(store, folder, key, tmp_path, reference_digest=reference)
     assert refused.value.reason == "ADAPTER_NOT_MERGED"
+
+
+def written_answers(folder, **changes):
+    """Write what the model answered before it was saved."""
+    model = AutoModelForCausalLM.from_pretrained(folder).eval()
+    texts = [vars(each) for each in read(model, [[1, 3, 7, 9, 11, 13], [1, 4, 8, 20]])]
+    answers = {"dtype": "float32", "texts": texts} | changes
+    stated = json.loads((folder / "training.json").read_text())
+    (folder / "training.json").write_text(json.dumps(stated | {"answers": answers}))
+
+
+def test_the_reloaded_model_is_compared_with_the_one_that_was_trained(store, folder, key, tmp_path):
+    written_answers(folder)
+    link = links_of(verify(store, folder, key, tmp_path))["STEP_TRAIN", "float32"]
+    assert (link["verdict"], link["comparison"]["places"]) == ("VERDICT_WITHIN", 8)
+    other = tiny_llama(tmp_path / "other", seed=11)
+    shutil.copyfile(other / "model.safetensors", folder / "model.safetensors")
+    link = links_of(verify(store, folder, key, tmp_path))["STEP_TRAIN", "float32"]
+    assert (link["verdict"], link["reason"]) == ("VERDICT_BEYOND", "TOKENS_DIFFER")
+
+
+@pytest.mark.parametrize("changes", [{"dtype": "int3"}, {"texts": [{"ids": [1, 10**9]}]}, {"texts": None}])
+def test_answers_that_cannot_be_read_are_no_comparison(store, folder, key, tmp_path, changes):
+    written_answers(folder, **changes)
+    link = links_of(verify(store, folder, key, tmp_path))["STEP_TRAIN", "float32"]
+    assert (link["verdict"], link.get("comparison")) == ("VERDICT_WITHIN", None)
+
+
+@pytest.mark.thorough
+@pytest.mark.filterwarnings("ignore:`torch.jit.script_method` is deprecated:DeprecationWarning")
+def test_weights_in_eight_bits_are_compared_with_their_parent(store, folder, key, tmp_path):
+    reference = verify(store, folder, key, tmp_path)["artifact_digest"]
+    rounded = tmp_path / "rounded"
+    shutil.copytree(folder, rounded)
+    write_packed(load(ModelFolder(folder)), 8, rounded)
+    link = links_of(verify(store, rounded, key, tmp_path, reference_digest=reference))[
+        "STEP_QUANTIZE", "int8"
+    ]
+    assert (link["verdict"], link["reference_digest"]) == ("VERDICT_WITHIN", reference)
+    assert 0 < link["comparison"]["mean_difference"] < 0.5
