@@ -1,14 +1,17 @@
 """Exports of models: creation, the job behind them, deletion."""
 
-from dataclasses import dataclass, replace
+import json
+from dataclasses import dataclass, field, replace
+from typing import Protocol
 
-from ratoon.operations.job_machine import step
+from ratoon.operations.job_machine import JobObservation, Phase, step
 from ratoon.operations.job_procedure import JobProcedure, JobRunner
-from ratoon.operations.operations import Operations
+from ratoon.operations.operations import Claim, Operations
 from ratoon.process.clock import Clock
 from ratoon.process.errors import InvalidArgument
 from ratoon.storage.names import checked_id, matched, project_of
 from ratoon.storage.store import Store, Transaction
+from ratoon.tasks.parity import Link, link_of
 from ratoon_training.application.ports import BaseModels
 from ratoon_training.domain.errors import BadModelExport, RunInUse
 from ratoon_training.domain.model_exports import Exported, ModelExport, checked, exported
@@ -17,6 +20,14 @@ MODEL_EXPORT = "projects/*/modelExports/*"
 _POLL_INTERVAL_S = 0.5
 
 ModelExports = JobRunner[ModelExport, Exported]
+
+
+class Certificates(Protocol):
+    """Parity certificates of model versions."""
+
+    def record(self, version: str, link: Link) -> None:
+        """Add a link to the certificate of a version; Unavailable while its service does not answer."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -65,13 +76,32 @@ def delete_model_export(export: ModelExport, tx: Transaction) -> None:
     tx.retire(export)
 
 
-def model_export_procedure(jobs: ModelExports) -> JobProcedure[ModelExport, ModelExport, Exported]:
+@dataclass(frozen=True)
+class _ExportProcedure(JobProcedure[ModelExport, ModelExport, Exported]):
+    """Procedure of an export, whose comparison becomes a link of the certificate of the exported version."""
+
+    certificates: Certificates = field(kw_only=True)
+
+    def observe(self, resource: ModelExport, claim: Claim) -> JobObservation[Exported]:
+        """Return the state of the job; its comparison is recorded before the export ends."""
+        observation = self.jobs.observe(self.job_id(claim))
+        result = observation.result
+        if observation.phase is Phase.SUCCEEDED and result and result.parity and resource.source_version:
+            link = link_of(json.loads(result.parity))
+            self.certificates.record(resource.source_version, replace(link, source=resource.name))
+        return observation
+
+
+def model_export_procedure(
+    jobs: ModelExports, certificates: Certificates
+) -> JobProcedure[ModelExport, ModelExport, Exported]:
     """Return the procedure behind CreateModelExport; the input of the job is the export itself."""
-    return JobProcedure(
+    return _ExportProcedure(
         ModelExport,
         "model-export",
         jobs,
         lambda export: export,
         lambda export, observation, now: step(export, observation, now, exported),
         _POLL_INTERVAL_S,
+        certificates=certificates,
     )
