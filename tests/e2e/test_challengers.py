@@ -1,6 +1,7 @@
 """A classical challenger on a slice of the mails: the gate chooses it, a language model replaces it, and it comes back.
 
-The rollouts are those of another kind of model each time, by a second engine. The gate lets every candidate pass.
+Then it is retrained by feedback. The rollouts are those of another kind of model each time, by a second engine. The
+gate lets every candidate pass.
 """
 
 from collections.abc import Callable
@@ -12,7 +13,7 @@ from ratoon.client import Ratoon
 from ratoon.client.types import PipelineRunState, RecipeMethod, Rollout, RolloutState
 from ratoon.local.installation import Installation
 from ratoon_examples.demo import steps
-from ratoon_examples.demo.following import Loop, follow_run
+from ratoon_examples.demo.following import Loop, follow_run, own_runs, wait_for
 from ratoon_examples.demo.mails import read_corpus
 from ratoon_examples.demo.measure import Measured
 from ratoon_examples.demo.steps import Demo
@@ -94,4 +95,24 @@ def test_a_language_model_replaces_it_and_a_rollback_returns_to_it(demo: Demo) -
     back = demo.client.rollouts.create(demo.deployment, to_version=first, shares=[50], step_seconds=2)
     completed(demo, back)
     assert demo.production() == first
+    answered(demo)
+
+
+def test_feedback_on_its_answers_retrains_it_against_a_language_model(demo: Demo) -> None:
+    first = demo.production()
+    demo.client.projects.update(demo.parent, gate=GATE | {"classicalChallenger": True})
+    policy = f"{demo.parent}/policies/default"
+    demo.client.policies.update(policy, min_answers=60, min_feedback=60, drift_threshold=0.1)
+    steps.traffic(demo, steps.messages_of(demo, "mails-of-callers", demo.corpus.arriving))
+    run = wait_for(demo, "a retraining run", lambda: next(iter(own_runs(demo)), None))
+    ended = follow_run(demo, run.name)
+    assert ended.state == PipelineRunState.SUCCEEDED, ended.failure
+    assert ended.choice.is_challenger, ended.choice
+    dataset = demo.client.dataset_versions.get(ended.products.dataset_version)
+    titles = {demo.client.sources.get(each).display_name for each in dataset.sources}
+    assert "Corrected traffic" in titles
+    trained = demo.client.training_runs.get(ended.products.training_run)
+    assert trained.recipe.method is RecipeMethod.CLASSICAL
+    retrained = demo.production()
+    assert retrained == ended.products.model_version != first
     answered(demo)
