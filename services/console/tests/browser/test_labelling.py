@@ -128,6 +128,22 @@ def test_answers_are_undone_before_and_after_they_are_stored(environment, open_p
     assert len(environment.memory.called("WithdrawAnswer")) == 1
 
 
+def test_an_answer_is_undone_while_the_next_record_is_not_there(environment, open_page, queue):
+    page = open_page(PAGE, role="annotator")
+    shown(page, 0)
+    eventually(page, lambda: len(environment.memory.called("ClaimTask")) >= COUNT)
+    page.context.set_offline(True)
+    for _ in range(COUNT):
+        page.keyboard.press("1")
+    expect(page.get_by_text("Waiting for the next record")).to_be_visible()
+    page.keyboard.press("u")
+    shown(page, COUNT - 1)
+    page.keyboard.press("2")
+    page.context.set_offline(False)
+    eventually(page, lambda: queue()[-1:] == [(f"q{COUNT - 1}", "spam")])
+    assert len(queue()) == COUNT
+
+
 def test_an_answer_that_is_refused_is_named_and_the_work_goes_on(environment, open_page, queue):
     def refuse(_memory, request):
         raise PermissionError(f"{request['name']} is claimed by bob. Claim another task.")

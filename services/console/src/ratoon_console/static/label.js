@@ -242,6 +242,10 @@ function lack(target, fields) {
 document.addEventListener("click", (event) => {
   if (!event.target.closest("[data-undo]") || !history.length) return;
   event.preventDefault();
+  undo();
+});
+
+function undo() {
   const last = history.pop();
   const unsent = outbox.keys().find((key) => key !== sending && outbox.get(key)?.fields.name === last.name);
   if (unsent) outbox.remove(unsent);
@@ -252,7 +256,7 @@ document.addEventListener("click", (event) => {
   show(last);
   announce("The last answer is withdrawn.");
   pump();
-});
+}
 
 // Keys: a number answers, k keeps what is proposed, s skips, u undoes. Where the answer is entered, e goes into the
 // field, Ctrl+Enter saves, Escape leaves it.
@@ -262,7 +266,8 @@ document.addEventListener("keydown", (event) => {
   if (target && field && inEntry(event, target, field)) return event.preventDefault();
   const inText = target && !event.ctrlKey && !event.metaKey && !event.target.matches("input, textarea, select");
   if (inText && live.spans?.key(event)) return event.preventDefault();
-  if (!target || event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
+  if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
+  if (!target) return void (event.key === "u" && history.length && undo()); // the next record is not there yet
   if (event.target.matches("input:not([type=checkbox], [type=radio]), textarea, select")) return;
   if (event.key === "Enter" && event.target.matches("input, button, a, summary")) return;
   if (rate(event, target)) return event.preventDefault();
