@@ -43,9 +43,10 @@ class Model(BaseHTTPRequestHandler):
         content = "I do not know" if "silent" in text else label
         logprobs = {"content": [{"logprob": log(0.5)}, {"logprob": log(0.9)}]}
         choice = {"message": {"content": content}, "logprobs": logprobs}
-        answer = json.dumps({"model": "mail@v1.3", "choices": [choice]}).encode()
+        answer = json.dumps({"model": "mail", "choices": [choice]}).encode()
         self.send_response(200)
         self.send_header("Content-Length", str(len(answer)))
+        self.send_header("x-ratoon-model", "mail@v1.3")
         self.end_headers()
         self.wfile.write(answer)
 

@@ -24,6 +24,8 @@ _ATTEMPTS = 5
 _TIMEOUT_S = 120.0
 _MAX_RETRY_AFTER_S = 60.0
 MAX_REPLY_BYTES = 1 << 20
+_VERSION_HEADER = "x-ratoon-model"
+"""Header in which a gateway of Ratoon names the version that answered."""
 _PASSING = frozenset((408, 425, 429, 500, 502, 503, 504))
 _PARALLEL = 8
 """Requests to an endpoint at a time."""
@@ -45,7 +47,10 @@ class _Passing(Exception):
 
 @dataclass(frozen=True)
 class Reply:
-    """Reply of a model: its text, the model that the endpoint names, and the probability of the text if it is known."""
+    """Reply of a model: its text, the model, and the probability of the text if it is known.
+
+    The model is the one that the endpoint names; a gateway of Ratoon names the version, such as `mail@v1.0`.
+    """
 
     text: str
     model: str = ""
@@ -107,7 +112,7 @@ class ChatEndpoint:
             raise _Passing(f"The endpoint answers with status {answer.status}.", _retry_after_s(answer))
         if answer.status != 200:
             raise NoReply(f"The endpoint answers with status {answer.status}.")
-        return _read(content)
+        return _read(content, answer.getheader(_VERSION_HEADER) or "")
 
     def _headers(self) -> dict[str, str]:
         headers = {"Content-Type": "application/json", "Accept": "application/json"}
@@ -154,8 +159,11 @@ def _connection(scheme: str, host: str, port: int | None) -> http.client.HTTPCon
     return http.client.HTTPConnection(host, port or 80, timeout=_TIMEOUT_S)
 
 
-def _read(content: bytes) -> Reply:
-    """Return the reply of a chat completion; an empty text if the model wrote none; NoReply if it is no completion."""
+def _read(content: bytes, version: str) -> Reply:
+    """Return the reply of a chat completion of a version; an empty text if the model wrote none.
+
+    An empty version: the completion names its model. NoReply if it is no completion.
+    """
     if len(content) > MAX_REPLY_BYTES:
         raise NoReply(f"The endpoint answers with more than {MAX_REPLY_BYTES:,} bytes.")
     try:
@@ -166,7 +174,7 @@ def _read(content: bytes) -> Reply:
         raise NoReply("The endpoint answers with no chat completion.") from error
     if not isinstance(text, str | None):
         raise NoReply("The endpoint answers with no chat completion.")
-    model = completion.get("model")
+    model = version or completion.get("model")
     return Reply(text or "", model if isinstance(model, str) else "", _probability(choice))
 
 
