@@ -94,7 +94,10 @@ class Encoder:
 
 
 class Learner:
-    """Model of labelled texts, of two labels or more; `active` marks those that were drawn by uncertainty."""
+    """Model of labelled texts, of two labels or more; `active` marks those that were drawn by uncertainty.
+
+    Its features are those of an encoder, or are fitted to the labelled and the unlabelled texts.
+    """
 
     def __init__(
         self,
@@ -103,13 +106,14 @@ class Learner:
         active: Sequence[bool],
         seed: str,
         unlabelled: Sequence[str] = (),
+        encoder: Encoder | None = None,
     ) -> None:
         self._seed = int.from_bytes(hashlib.sha256(seed.encode()).digest()[:4])
         order = np.random.default_rng(self._seed).permutation(len(texts))[:MAX_FITTED]
         shown = [texts[row][:MAX_CHARS] for row in order]
         self._labels = np.array([labels[row] for row in order])
         self._active = np.array([active[row] for row in order])
-        self._encoder = Encoder(
+        self._encoder = encoder or Encoder(
             [*shown, *(each[:MAX_CHARS] for each in unlabelled[:MAX_UNLABELLED])], self._seed
         )
         self._features = self._encoder.features(shown)
