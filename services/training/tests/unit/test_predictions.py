@@ -8,6 +8,7 @@ import pytest
 
 from ratoon.operations.job_machine import Action, JobObservation, Phase
 from ratoon.tasks.compute import Accelerator as Device
+from ratoon_training import mapping
 from ratoon_training.adapters.machine import FAMILIES_FILE, headroom
 from ratoon_training.application.planning import Reservations, planned
 from ratoon_training.domain.calibrations import MAX_PRIOR_RUNS, Measured, PriorRuns, kind_of
@@ -222,3 +223,12 @@ def test_a_run_that_has_grown_is_not_counted_twice():
         run_of("b"), lambda held: planned(RECIPE, Resources(), None, machine, (), held)
     )
     assert result.admitted
+
+
+def test_callers_see_the_forecast_the_usage_and_the_changes():
+    message = mapping.run(run_of(state=State.SUCCEEDED, trained=trained(METRICS)))
+    assert message.plan_accuracy.memory_error == pytest.approx(0.1)
+    assert message.usage.energy_wh == 0.25
+    refused = mapping.plan(planned(replace(RECIPE, batch_size=512), Resources(), None, FakeMachine(GIB)))
+    assert refused.changes[0].settings[0].startswith("recipe.gradient_accumulation=")
+    assert [each.family for each in refused.recommendations] == ["C"]
