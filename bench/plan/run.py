@@ -339,7 +339,7 @@ def _admit(bench: Bench, count: int, limit: int) -> int:
     waiting = [(number, case) for number, case in enumerate((cases() * 4)[:count])]
     live: dict[int, tuple[TrainingRun, int]] = {}
     reservations = Reservations(lambda: [run for run, _ in live.values()])
-    admitted = ended = killed = most = refused = 0
+    admitted = ended = killed = highest_count = refused = 0
     now = datetime.now(UTC)
     while waiting or live:
         for child in list(live):
@@ -366,13 +366,13 @@ def _admit(bench: Bench, count: int, limit: int) -> int:
                 lambda case=case, number=number: bench.outcome(case, number), group.folder / "tasks"
             )
             live[child] = (replace(run, state=State.RUNNING, plan=plan), reading)
-            admitted, most = admitted + 1, max(most, len(live))
+            admitted, highest_count = admitted + 1, max(highest_count, len(live))
         time.sleep(0.05)
     kills = group.kills()
     highest = int((group.folder / "memory.max_usage_in_bytes").read_text()) / _MEBI
     group.folder.rmdir()
     print(
-        f"{admitted} runs admitted under {limit / _MEBI:.0f} MiB, at most {most} at once, {refused} refused, "
+        f"{admitted} runs admitted under {limit / _MEBI:.0f} MiB, at most {highest_count} at once, {refused} refused, "
         f"{kills} killed for memory, {killed} ended by a signal; highest use {highest:.0f} MiB"
     )
     return 1 if kills else 0
