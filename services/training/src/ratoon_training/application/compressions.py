@@ -9,6 +9,7 @@ from ratoon.operations.operations import Operations
 from ratoon.process.clock import Clock
 from ratoon.storage.names import checked_id, matched
 from ratoon.storage.store import Store, Transaction
+from ratoon.tasks.classify import Classify
 from ratoon_training.application.ports import BaseModels, Parts
 from ratoon_training.domain.compressions import Compressed, Compression, CompressionSpec, completed
 from ratoon_training.domain.errors import BadCompression, CompressionInUse
@@ -43,13 +44,8 @@ def create_compression(
     spec, now = command.spec.checked(), clock.now()
     if spec.source_version:
         matched(spec.source_version, "projects/*/models/*/versions/*", "source_version")
-        if not spec.source_version.startswith(f"{command.parent}/"):
-            raise BadCompression(
-                f"{spec.source_version} is no version of {command.parent}: name one of its own.",
-                "source_version",
-            )
     source = bases.describe(spec.source_digest)
-    task = spec.task or source.task
+    task = spec.task or source.task or (Classify(source.labels) if source.labels else None)
     if spec.validation_digest and task is None:
         raise BadCompression(
             "task is missing: the source does not state for what it was trained, and the task decides the metrics.",
