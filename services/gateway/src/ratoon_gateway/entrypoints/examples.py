@@ -73,5 +73,6 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "serving.CreateRollout": _example(
         "A canary", {"toVersion": "projects/mail/models/triage/versions/v1.1", "shares": [10, 50]}
     ),
+    "serving.PlanDeployment": _example("10,000 requests a second", {"requestsPerSecond": 10_000}),
     "serving.ScaleDeployment": _example("Two to four engines", {"minReplicas": 2, "maxReplicas": 4}),
 }
