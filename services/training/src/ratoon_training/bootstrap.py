@@ -15,24 +15,32 @@ from ratoon.training.v1.training_service_pb2_grpc import add_TrainingServiceServ
 from ratoon_training import mapping
 from ratoon_training.adapters import tables
 from ratoon_training.adapters.bases import StoredModels
+from ratoon_training.adapters.certificates import RegistryCertificates
+from ratoon_training.adapters.compression_jobs import compression_jobs
 from ratoon_training.adapters.curves import StoredCurves
 from ratoon_training.adapters.drivers import DriverOptions, JobDrivers, estimate_jobs
 from ratoon_training.adapters.gaussian_process import GaussianProcessModel
 from ratoon_training.adapters.machine import ClusterPods, ThisMachine
+from ratoon_training.adapters.model_export_jobs import model_export_jobs
 from ratoon_training.adapters.optimism import StoredOptimism
 from ratoon_training.adapters.run_results import StoredResults
 from ratoon_training.adapters.shared_workers import SharedWorkers
 from ratoon_training.adapters.tpe import TpeModel
 from ratoon_training.adapters.trial_specs import MessageSpecs
 from ratoon_training.adapters.worker_folder import WorkerFolder
+from ratoon_training.application.compressions import Compressions, compression_procedure
+from ratoon_training.application.model_exports import ModelExports, model_export_procedure
 from ratoon_training.application.pod_gc import PodGarbageCollector
 from ratoon_training.application.ports import Drivers, Machine, Workers
 from ratoon_training.application.procedures import RunProcedure
 from ratoon_training.application.sweeps import SweepProcedure, TrialRuns
 from ratoon_training.domain.estimates import DataSample
+from ratoon_training.domain.predictions import NO_PRICES, Prices
 from ratoon_training.domain.runs import TrainingRun
 from ratoon_training.domain.sweeps import Sampler
+from ratoon_training.entrypoints.compressions import CompressionPorts
 from ratoon_training.entrypoints.grpc import Ports, TrainingServicer
+from ratoon_training.entrypoints.model_exports import ModelExportPorts
 from ratoon_training.settings import Settings
 
 
@@ -58,7 +66,10 @@ def build(settings: Settings, platform: Platform) -> App:
         watches,
         options.endpoints,
         estimates=estimate_jobs(jobs, options),
+        compressions=compression_jobs(jobs, settings.artifacts_url),
+        model_exports=model_export_jobs(jobs, settings.artifacts_url, settings.llama_cpp_folder),
         hourly_costs=settings.costs,
+        prices=settings.price_list,
     )
 
 
@@ -71,7 +82,10 @@ def assemble(
     endpoints: Collection[str] = (),
     *,
     estimates: JobRunner[TrainingRun, DataSample],
+    compressions: Compressions,
+    model_exports: ModelExports,
     hourly_costs: Mapping[Accelerator, float] = MappingProxyType({}),
+    prices: Prices = NO_PRICES,
 ) -> App:
     """Return the service with these adapters and the background tasks that they need."""
     store = runtime.store(tables.RESOURCES, mapping.event)
@@ -82,7 +96,17 @@ def assemble(
     results, optimism = StoredResults(artifacts), StoredOptimism(artifacts)
     models = {Sampler.TPE: TpeModel(), Sampler.GAUSSIAN_PROCESS: GaussianProcessModel()}
     sweeps = SweepProcedure(trial_runs, models, results, optimism, lambda: operations)
-    operations = runtime.operations(store, [RunProcedure(drivers, machine, workers), sweeps])
+    operations = runtime.operations(
+        store,
+        [
+            RunProcedure(
+                drivers, machine, workers, store, prices, shares_memory=isinstance(machine, ThisMachine)
+            ),
+            sweeps,
+            compression_procedure(compressions),
+            model_export_procedure(model_exports, RegistryCertificates(runtime.peer("registry"))),
+        ],
+    )
     ports = Ports(
         store=store,
         operations=operations,
@@ -99,7 +123,12 @@ def assemble(
         hourly_costs=hourly_costs,
         endpoints=endpoints,
     )
-    servicer = TrainingServicer(ports, runtime.changes(store), runtime.threads)
+    changes = runtime.changes(store)
+    compression_ports = CompressionPorts(
+        store, operations, runtime.clock, bases, artifacts, changes, runtime.threads
+    )
+    export_ports = ModelExportPorts(store, operations, runtime.clock, bases, changes, runtime.threads)
+    servicer = TrainingServicer(ports, changes, runtime.threads, compression_ports, export_ports)
     rpc = Rpc("ratoon.training.v1.TrainingService", add_TrainingServiceServicer_to_server, servicer)
     collectors = [PodGarbageCollector(store, workers)] if watches else []
     return runtime.app([rpc], [*watches, *collectors, operations])
