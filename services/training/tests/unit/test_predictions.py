@@ -17,7 +17,15 @@ from ratoon_training.domain.machines import parse_families, recommended
 from ratoon_training.domain.plan import CALIBRATION, MEBI, ResourcePlan, modelled_bytes, plan, with_changes
 from ratoon_training.domain.predictions import Prices, RunHistory, accuracy_of, p90, usage_of, with_cost
 from ratoon_training.domain.recipes import Accelerator, Architecture, Method, Recipe, Resources
-from ratoon_training.domain.runs import Observation, Progress, State, Trained, TrainingRun, step
+from ratoon_training.domain.runs import (
+    WAIT_FOR_MEMORY_S,
+    Observation,
+    Progress,
+    State,
+    Trained,
+    TrainingRun,
+    step,
+)
 
 FAMILIES = parse_families(FAMILIES_FILE.read_text())
 GIB = 2**30
@@ -203,7 +211,10 @@ def test_a_run_waits_for_the_memory_of_others_and_starts_after_them():
     assert waiting.waits
     queued = step(second, Observation(JobObservation(Phase.ABSENT), waiting), NOW)
     assert queued.resource.state is State.QUEUED
-    assert "Waiting for memory" in queued.resource.progress.message
+    assert "which other runs hold" in queued.resource.progress.message
+    again = step(queued.resource, Observation(JobObservation(Phase.ABSENT), waiting), NOW)
+    assert again.resource is queued.resource
+    assert again.wake_after == WAIT_FOR_MEMORY_S
     live.clear()
     started = step(second, Observation(JobObservation(Phase.ABSENT), admitted(second)), NOW)
     assert started.resource.state is State.PREPARING
