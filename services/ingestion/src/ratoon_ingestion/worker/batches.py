@@ -81,11 +81,15 @@ Verdict = tuple[str, str] | None
 
 @dataclass(frozen=True)
 class Outcome:
-    """Result of a stage: the rows that it accepts, those that it rejects (schema REJECTED), and what it counted."""
+    """Result of a stage: the rows that it accepts, those that it rejects (schema REJECTED), and what it counted.
+
+    `changes_texts`: false if no accepted row has another text than before.
+    """
 
     accepted: pa.RecordBatch
     rejected: pa.RecordBatch
     counts: Mapping[str, int] = field(default_factory=dict)
+    changes_texts: bool = True
 
 
 def items_batch(source: SourceSpec, items: Sequence[Item]) -> pa.RecordBatch:
@@ -165,15 +169,15 @@ def partition(batch: pa.RecordBatch, step: str, verdicts: Sequence[Verdict]) -> 
             pa.array([str(step)] * len(reasons), pa.string()),
             pa.array([str(reason) for reason, _ in reasons], pa.string()),
             pa.array([detail for _, detail in reasons], pa.string()),
-            pa.array(_starts(gone, step), pa.string()),
+            _starts(gone, step),
         ],
         schema=REJECTED,
     )
     return Outcome(batch.filter(stays), rejected)
 
 
-def _starts(gone: pa.RecordBatch, step: str) -> list[str]:
+def _starts(gone: pa.RecordBatch, step: str) -> pa.Array:
     """The start of each text that goes; empty for erased records."""
     if step == CurationStep.ERASURE:
-        return [""] * gone.num_rows
-    return [text[:START_CHARS] for text in values(gone, "text")]
+        return pa.array([""] * gone.num_rows, pa.string())
+    return pc.utf8_slice_codeunits(gone.column("text").cast(pa.string()), 0, START_CHARS)

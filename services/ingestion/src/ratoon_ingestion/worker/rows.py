@@ -1,5 +1,6 @@
 """Rows of a batch as texts and records: how stages and steps read and change them."""
 
+import re
 from collections.abc import Callable
 
 import pyarrow as pa
@@ -11,10 +12,16 @@ from ratoon_ingestion.domain.curation import Rejected
 from ratoon_ingestion.worker.batches import Verdict, values, with_columns
 from ratoon_ingestion.worker.normalise import comparable
 
+_VISIBLE = re.compile(r"[!-~\w]")
+"""Characters of which each is a text, in whatever form texts are compared."""
+
 
 def records_of(batch: pa.RecordBatch) -> list[Record | None]:
     """The records of rows that are more than a text with a label."""
-    return [None if example is None else from_json(example) for example in values(batch, "example")]
+    examples = batch.column("example")
+    if examples.null_count == batch.num_rows:
+        return [None] * batch.num_rows
+    return [None if example is None else from_json(example) for example in examples.to_pylist()]
 
 
 def with_records(batch: pa.RecordBatch, rows: list[str | Record]) -> pa.RecordBatch:
@@ -63,8 +70,7 @@ def without_text(batch: pa.RecordBatch) -> list[Verdict]:
 
 
 def _is_blank(text: str) -> bool:
-    first = text.lstrip()[:1]
-    return not (first.isascii() and first.isalnum()) and not comparable(text)
+    return not _VISIBLE.search(text) and not comparable(text)
 
 
 def wordings(batch: pa.RecordBatch) -> list[str]:

@@ -110,9 +110,15 @@ def reported(
     report.languages = _languages(batch)
     if outcome.rejected.num_rows:
         report.removed_languages = report.languages - _languages(outcome.accepted)
-    before, after = batch.take(outcome.accepted.column(_ROW)), outcome.accepted
+    if outcome.changes_texts:
+        _add_changes(report, batch.take(outcome.accepted.column(_ROW)), outcome.accepted)
+    return Outcome(outcome.accepted.drop_columns([_ROW]), outcome.rejected), report
+
+
+def _add_changes(report: Report, before: pa.RecordBatch, after: pa.RecordBatch) -> None:
+    """Add the number of rows whose text or conversation differs, and examples of them."""
     places = _differing(before, after)
-    report.changed = len({outcome.accepted.column(_ROW)[place].as_py() for place in places})
+    report.changed = len({after.column(_ROW)[place].as_py() for place in places})
     report.changes = [
         Change(
             record_id=before.column("record_id")[place].as_py(),
@@ -122,7 +128,6 @@ def reported(
         )
         for place in places[:EXAMPLES]
     ]
-    return Outcome(after.drop_columns([_ROW]), outcome.rejected), report
 
 
 def _languages(batch: pa.RecordBatch) -> Counter[str]:
@@ -138,17 +143,15 @@ def run_step(step: Step, batch: pa.RecordBatch, models: str = "") -> Outcome:
 
     `models`: the directory with what steps prepared.
     """
-    function, records, texts = function_of(step, models), records_of(batch), values(batch, "text")
-    wordings = [
-        text if record is None else all_texts(record) for text, record in zip(texts, records, strict=True)
-    ]
-    result, failures = _isolated(function, _view(batch, wordings))
+    function, records = function_of(step, models), records_of(batch)
+    result, failures = _isolated(function, _view(batch, _wordings(batch, records)))
     reasons = [None] * batch.num_rows if result.removed is None else result.removed.to_pylist()
     verdicts: list[Verdict] = [
         (STEP_FAILED, failures[row]) if row in failures else (reason, "") if reason else None
         for row, reason in enumerate(reasons)
     ]
     if result.texts is not None:
+        texts = values(batch, "text")
         rows = _changed_rows(function, texts, records, result.texts.to_pylist(), failures)
         old = [text if record is None else record for record, text in zip(records, texts, strict=True)]
         names = [[step.name] if after != before else [] for after, before in zip(rows, old, strict=True)]
@@ -159,7 +162,17 @@ def run_step(step: Step, batch: pa.RecordBatch, models: str = "") -> Outcome:
         ]
     if result.attributes is not None:
         batch = with_attributes(batch, [dict(row or ()) for row in result.attributes.to_pylist()])
-    return replace(partition(batch, step.name, verdicts), counts=result.counts)
+    outcome = partition(batch, step.name, verdicts)
+    return replace(outcome, counts=result.counts, changes_texts=result.texts is not None)
+
+
+def _wordings(batch: pa.RecordBatch, records: list[Record | None]) -> pa.Array:
+    """Return the texts of a batch, with all messages and answers of its records."""
+    texts = batch.column("text")
+    if batch.column("example").null_count == batch.num_rows:
+        return texts
+    rows = zip(texts.to_pylist(), records, strict=True)
+    return pa.array([text if record is None else all_texts(record) for text, record in rows], pa.string())
 
 
 def _changed_rows(
@@ -172,7 +185,9 @@ def _changed_rows(
     """Return new texts, and records with each of their texts changed; adds rows whose texts fail to `failures`."""
     pieces = {row: pieces_of(record) for row, record in enumerate(records) if record is not None}
     distinct = list(dict.fromkeys(piece for each in pieces.values() for piece in each))
-    result, failed = _isolated(function, _view(None, distinct)) if distinct else (StepResult(), {})
+    result, failed = (
+        _isolated(function, _view(None, pa.array(distinct, pa.string()))) if distinct else (StepResult(), {})
+    )
     changed_pieces = distinct if result.texts is None else result.texts.to_pylist()
     by_text = {old: old if text is None else text for old, text in zip(distinct, changed_pieces, strict=True)}
     broken = {distinct[place]: error for place, error in failed.items()}
@@ -242,16 +257,14 @@ def _checked(result: StepResult, rows: int) -> StepResult:
     )
 
 
-def _view(batch: pa.RecordBatch | None, texts: list[str]) -> pa.RecordBatch:
+def _view(batch: pa.RecordBatch | None, texts: pa.Array) -> pa.RecordBatch:
     """Return the columns that a step sees."""
     columns: Mapping[str, pa.Array] = (
         {} if batch is None else dict(zip(batch.schema.names, batch.columns, strict=True))
     )
     return pa.RecordBatch.from_arrays(
         [
-            pa.array(texts, pa.string())
-            if name == "text"
-            else columns.get(name, pa.nulls(len(texts), _VIEW.field(name).type))
+            texts if name == "text" else columns.get(name, pa.nulls(len(texts), _VIEW.field(name).type))
             for name in _VIEW.names
         ],
         schema=_VIEW,

@@ -1,17 +1,18 @@
 """Characters, words and lines of a batch of texts as arrays, so that filters need no loop over texts.
 
-Owns what a word is for filters: the expression `WORD`, which `Texts.words` evaluates over code points in numpy. All
-hashes of segments come from one prefix sum per batch: polynomials modulo 2^64 (Rabin and Karp, 1987).
+Owns what a word is for filters: the expression `WORD`, which `kernels.scan` evaluates over UTF-8.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, fields
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
+import pyarrow.compute as pc
 
 WORD = r"[\p{L}\p{M}\p{N}_]+(?:['’.\-/][\p{L}\p{M}\p{N}_]+)*|\.{2,}|-{2,}|[^\s\p{L}\p{M}\p{N}_]"
 """Words, and punctuation marks as words of their own."""
@@ -35,16 +36,13 @@ _CLASSES = {
 _PLANE = 1 << 16
 _NO_TEXT = np.arange(0xD800, 0xE000, dtype=np.uint32)
 """Surrogates, which are not characters."""
-_BASE = 0x9E3779B97F4A7C15
-_INVERSE = pow(_BASE, -1, 1 << 64)
 MIX = np.uint64(0xD6E8FEB86659FD93)
-_MAX_CHARS = 1 << 19
-"""Characters of the texts that are processed at a time; a longer text is processed alone."""
+_MAX_BYTES = 1 << 19
+"""Bytes of the texts that are processed at a time; a longer text is processed alone."""
+_FOUR_BYTES, _MAX_CODE = 0xF0, 0x10FFFF
+"""The least first byte of a character outside of the first plane of Unicode, and the last character."""
 
-_BUCKET_SHIFT = np.uint64(46)
-"""Bits of a hash by which hashes are counted first: most of those that occur once are alone in their buckets."""
-
-Array = npt.NDArray[np.int64]
+Array = npt.NDArray[np.signedinteger[Any]]
 Hashes = npt.NDArray[np.uint64]
 Flags = npt.NDArray[np.bool_]
 Codes = npt.NDArray[np.uint32]
@@ -52,129 +50,137 @@ Bits = npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
-class Segments:
-    """Segments in their order: positions of their first characters and after their last ones, and their texts."""
+class Words:
+    """Words of all texts in their order: where each begins and ends in bytes, its number of characters, their classes,
+    its first character, and the first four as one number."""
 
     starts: Array
     ends: Array
+    chars: Array
+    bits: Array
+    firsts: Array
+    keys: Array
+
+
+@dataclass(frozen=True)
+class Lines:
+    """What is between line ends, of all texts in their order; empty lines too.
+
+    `starts`, `ends`: bytes where a line begins and ends; `heads`, `tails`: those of the part without outer white space;
+    `chars`, `solid`, `dense`, `ideographs`: numbers of characters, of those that are not white space, and of those of
+    these classes; `firsts`: first one that is not white space; `last_bits`: classes of the last character; `ellipses`:
+    whether that part ends in an ellipsis; `rows`: their texts.
+    """
+
+    starts: Array
+    ends: Array
+    heads: Array
+    tails: Array
+    chars: Array
+    solid: Array
+    dense: Array
+    ideographs: Array
+    firsts: Array
+    last_bits: Array
+    ellipses: Array
     rows: Array
 
-    @property
-    def chars(self) -> Array:
-        """Return the number of characters of each segment."""
-        return self.ends - self.starts
-
-    def where(self, flags: Flags) -> "Segments":
-        """Return the segments whose flag is set."""
-        return Segments(self.starts[flags], self.ends[flags], self.rows[flags])
+    def where(self, flags: Flags) -> "Lines":
+        """Return the lines whose flag is set."""
+        return Lines(*(getattr(self, each.name)[flags] for each in fields(self)))
 
 
 class Texts:
-    """Texts as one array of code points, each followed by a line end of its own."""
+    """Texts in UTF-8, with their words and lines."""
 
-    def __init__(self, texts: Sequence[str]) -> None:
-        self.count = len(texts)
-        self.chars: Array = np.fromiter(map(len, texts), np.int64, self.count)
-        self.ends: Array = np.cumsum(self.chars + 1) - 1
-        self.starts: Array = self.ends - self.chars
-        self.codes = _codes("\n".join((*texts, "")))
-        self.classes = _CHARACTERS.classes(self.codes)
+    def __init__(self, column: pa.Array) -> None:
+        self.count = len(column)
+        _, offsets, data = column.buffers()
+        self.bounds: Array = np.zeros(1, np.int32)
+        if self.count:
+            self.bounds = np.frombuffer(offsets, np.int32)[column.offset : column.offset + self.count + 1]
+        self.data: Bits = np.frombuffer(data, np.uint8) if data and self.bounds[-1] else np.zeros(0, np.uint8)
 
-    def flagged(self, bit: int) -> Array:
-        """Return the positions of the characters of a class."""
-        return np.flatnonzero(self.classes & np.uint8(bit) != 0)
+    @property
+    def words(self) -> Words:
+        """The words of the texts, as `WORD` finds them."""
+        return self._words[0]
 
-    def counts(self, positions: Array) -> Array:
-        """Return the number of positions in each text; positions ascend."""
-        return between(positions, self.starts, self.ends)
+    @property
+    def word_places(self) -> Array:
+        """The number of words before each text, and of all."""
+        return self._words[1]
 
-    def rows_of(self, positions: Array) -> Array:
-        """Return the text of each position; positions ascend."""
-        bounds = np.searchsorted(positions, self.starts)
-        return np.repeat(np.arange(self.count), np.diff(bounds, append=len(positions)))
+    @property
+    def lines(self) -> Lines:
+        """The lines of the texts."""
+        return self._lines[0]
 
-    def hashes(self, segments: Segments) -> Hashes:
-        """Return the hash of each segment; equal characters have equal hashes, in whatever text."""
-        length = int(segments.starts.max(initial=0)) + 1
-        hashes: Hashes = self._sums[segments.ends] - self._sums[segments.starts]
-        hashes *= _POWERS.of(_INVERSE, length)[segments.starts]
-        hashes ^= hashes >> np.uint64(31)
-        hashes *= MIX
-        hashes ^= hashes >> np.uint64(29)
-        return hashes
+    @property
+    def line_places(self) -> Array:
+        """The number of lines before each text, and of all."""
+        return self._lines[1]
+
+    @cached_property
+    def chars(self) -> Array:
+        """The number of characters of each text."""
+        return sums(self.lines.chars, self.line_places) + np.diff(self.line_places) - 1
 
     @cached_property
     def is_dense(self) -> Flags:
         """Whether a third or more of the characters of a text are of scripts without spaces between words."""
-        dense = self.flagged(DENSE)
-        if not len(dense):
+        if not self.lines.dense.any():
             return np.zeros(self.count, np.bool_)
-        return self.counts(dense) * 3 >= np.maximum(self.counts(self.solid), 1)
+        dense, solid = (sums(each, self.line_places) for each in (self.lines.dense, self.lines.solid))
+        return np.asarray(dense * 3 >= np.maximum(solid, 1))
+
+    def hashes(self, starts: Array, ends: Array) -> Hashes:
+        """Return the hash of the bytes between each start and end."""
+        from ratoon_ingestion.worker.steps import kernels
+
+        result = np.empty(len(starts), np.uint64)
+        kernels.hashed(self.data, starts, ends, result)
+        return result
+
+    def lengths(self, starts: Array, ends: Array) -> Array:
+        """Return the number of characters between each start and end."""
+        from ratoon_ingestion.worker.steps import kernels
+
+        result = np.empty(len(starts), np.int64)
+        kernels.lengths(self.data, starts, ends, result)
+        return result
 
     @cached_property
-    def solid(self) -> Array:
-        """The positions of the characters that are not white space."""
-        return np.flatnonzero(self.classes & np.uint8(SPACE) == 0)
+    def _classes(self) -> Bits:
+        return _CHARACTERS.up_to(int(self._used.max(initial=0)))
+
+    @property
+    def _used(self) -> Bits:
+        return self.data[int(self.bounds[0]) : int(self.bounds[-1])]
 
     @cached_property
-    def words(self) -> Segments:
-        """The words of the texts, as `WORD` finds them."""
-        codes, is_solid = self.codes, self.classes & np.uint8(SPACE) == 0
-        starts_inside = self._joined(self.classes & np.uint8(IN_WORD) != 0)
-        for mark in (ord("."), ord("-")):
-            is_mark = codes == mark
-            starts_inside[1:] |= is_mark[1:] & is_mark[:-1]
-        starts = np.flatnonzero(is_solid & ~starts_inside)
-        ends_inside = np.append(starts_inside[1:], False)
-        ends = np.flatnonzero(is_solid & ~ends_inside) + 1
-        return Segments(starts, ends, self.rows_of(starts))
+    def _words(self) -> tuple[Words, Array]:
+        from ratoon_ingestion.worker.steps import kernels
 
-    def _joined(self, is_word: Flags) -> Flags:
-        """Return whether each character continues a word, after a letter or a connector between two letters."""
-        joined = np.zeros(len(is_word), np.bool_)
-        joined[1:] = is_word[1:] & is_word[:-1]
-        connectors = self.flagged(CONNECTOR)
-        connectors = connectors[connectors > 0]
-        inner = connectors[is_word[connectors - 1] & is_word[connectors + 1]]
-        joined[inner] = True
-        joined[inner + 1] = True
-        return joined
+        words, places = np.empty((6, len(self._used)), np.int32), np.zeros(self.count + 1, np.int64)
+        kernels.words(self.data, self.bounds, self._classes, words, places)
+        return Words(*words[:, : places[-1]]), places
 
     @cached_property
-    def lines(self) -> Segments:
-        """What is between line ends; empty lines too."""
-        ends = self.line_ends
-        starts = np.append(0, ends[:-1] + 1)[: len(ends)]
-        return Segments(starts, ends, self.rows_of(starts))
+    def _lines(self) -> tuple[Lines, Array]:
+        from ratoon_ingestion.worker.steps import kernels
 
-    @cached_property
-    def line_ends(self) -> Array:
-        """The positions of all line ends, with the one after each text."""
-        return np.flatnonzero(self.codes == ord("\n"))
-
-    @cached_property
-    def _sums(self) -> Hashes:
-        """Prefix sums of the characters times the powers of a base."""
-        sums = np.empty(len(self.codes) + 1, np.uint64)
-        sums[0] = 0
-        np.multiply(self.codes, _POWERS.of(_BASE, len(self.codes)), out=sums[1:])
-        np.cumsum(sums, out=sums)
-        return sums
+        count = int(np.count_nonzero(self._used == ord("\n"))) + self.count
+        lines, places = np.empty((11, count), np.int32), np.zeros(self.count + 1, np.int64)
+        kernels.lines(self.data, self.bounds, self._classes, lines, places)
+        return Lines(*lines, np.repeat(np.arange(self.count), np.diff(places))), places
 
 
-def between(positions: Array, starts: Array, ends: Array) -> Array:
-    """Return the number of positions between each start and end; all ascend."""
-    counts: Array = np.searchsorted(positions, ends) - np.searchsorted(positions, starts)
-    return counts
-
-
-def is_repeated(hashes: Hashes) -> Flags:
-    """Return whether a hash occurs more than once."""
-    buckets = (hashes >> _BUCKET_SHIFT).astype(np.int64)
-    flags: Flags = np.bincount(buckets, minlength=1)[buckets] > 1
-    places = np.flatnonzero(flags)
-    flags[places] = pl.Series(hashes[places]).is_duplicated().to_numpy()
-    return flags
+def sums(values: npt.NDArray[Any], places: Array) -> Array:
+    """Return the sums of the values between places."""
+    ends = np.concatenate(([0], np.cumsum(values, dtype=np.int64)))
+    differences: Array = ends[places[1:]] - ends[places[:-1]]
+    return differences
 
 
 def is_first_distinct(hashes: Hashes, rows: Array) -> Flags:
@@ -184,36 +190,21 @@ def is_first_distinct(hashes: Hashes, rows: Array) -> Flags:
     return flags
 
 
+def counted(column: pa.Array, counts: Callable[[Texts], Mapping[str, npt.NDArray[Any]]]) -> Mapping[str, Any]:
+    """Return the counts of each text of a column."""
+    columns = [counts(texts) for texts in pieces(column)] or [counts(Texts(column))]
+    return {name: np.concatenate([each[name] for each in columns]) for name in columns[0]}
+
+
 def pieces(column: pa.Array) -> Iterator[Texts]:
     """Yield the texts of a column, as many at a time as bound the memory."""
-    texts: list[str] = []
-    chars = 0
-    for text in column.to_pylist():
-        if texts and chars + len(text) > _MAX_CHARS:
-            yield Texts(texts)
-            texts, chars = [], 0
-        texts.append(text)
-        chars += len(text)
-    if texts:
-        yield Texts(texts)
-
-
-class _Powers:
-    """Powers of numbers modulo 2^64."""
-
-    def __init__(self) -> None:
-        self._known: dict[int, Hashes] = {}
-
-    def of(self, base: int, count: int) -> Hashes:
-        """Return the first powers, from 1 on; those for usual batches are kept."""
-        powers = self._known.get(base)
-        if powers is None or len(powers) < count:
-            powers = np.full(max(count, 2 * _MAX_CHARS), base, np.uint64)
-            powers[0] = 1
-            np.multiply.accumulate(powers, out=powers)
-            if len(powers) <= 2 * _MAX_CHARS:
-                self._known[base] = powers
-        return powers[:count]
+    ends = np.cumsum(pc.binary_length(column).to_numpy(zero_copy_only=False), dtype=np.int64)
+    start = 0
+    while start < len(ends):
+        limit = (int(ends[start - 1]) if start else 0) + _MAX_BYTES
+        end = max(start + 1, int(np.searchsorted(ends, limit, side="right")))
+        yield Texts(column.slice(start, end - start))
+        start = end
 
 
 class _Characters:
@@ -222,12 +213,12 @@ class _Characters:
     def __init__(self) -> None:
         self._table = np.empty(0, np.uint8)
 
-    def classes(self, codes: Codes) -> Bits:
-        """Return the classes of characters."""
-        highest = int(codes.max(initial=0))
+    def up_to(self, byte: int) -> Bits:
+        """Return the classes of all characters whose first byte is not greater."""
+        highest = min((byte & 7) << 18 | 0x3FFFF, _MAX_CODE) if byte >= _FOUR_BYTES else 0xFFFF
         while len(self._table) <= highest:
             self._table = np.concatenate((self._table, _plane(len(self._table))))
-        return self._table[codes]
+        return self._table
 
 
 def _plane(start: int) -> Bits:
@@ -247,4 +238,4 @@ def _codes(text: str) -> Codes:
     return np.frombuffer(text.encode("utf-32-le"), np.uint32)
 
 
-_POWERS, _CHARACTERS = _Powers(), _Characters()
+_CHARACTERS = _Characters()

@@ -16,18 +16,14 @@ import pyarrow.compute as pc
 
 from ratoon_ingestion.worker.steps import repetition
 from ratoon_ingestion.worker.steps.characters import (
-    DENSE,
     DENSE_RANGES,
-    IDEOGRAPH,
-    LETTER,
-    PLAIN,
     TERMINAL,
     Array,
-    Segments,
+    Flags,
     Texts,
-    between,
+    counted,
     is_first_distinct,
-    pieces,
+    sums,
 )
 from ratoon_ingestion.worker.steps.result import StepResult
 from ratoon_ingestion.worker.steps.text import array, series
@@ -35,16 +31,15 @@ from ratoon_ingestion.worker.steps.text import array, series
 _DENSE = f"[{DENSE_RANGES}]"
 _LATIN_WORD = rf"[^\s{DENSE_RANGES}]+"
 _STOP_WORDS = ("the", "be", "to", "of", "and", "that", "have", "with")
-_STOP_WORD_CHARS = 4
-_STOP_KEYS = np.sort(np.array([int.from_bytes(word.encode(), "little") for word in _STOP_WORDS], np.uint32))
+_STOP_KEYS = np.array([int.from_bytes(word.encode(), "little") for word in _STOP_WORDS], np.int32)
 """The stop words as numbers of four bytes."""
-_STOP_FIRSTS = np.isin(np.arange(256), [ord(word[0]) for word in _STOP_WORDS])
-"""Whether a stop word begins with a character; the last of these stands for all later ones."""
 _SENTENCE_END = r"[\p{Sentence_Terminal}][\"'”’»)\]]*(?:\s|$)|[。！？]|[^\s]$"
 _CITATION = r"\[\d*\]|\[edit\]|\[citation needed\]"
 _LINE_END = r"[.?!\"'。？！”’…」』]$"
 _ENDING_BYTES = np.zeros(256, np.bool_)
 _ENDING_BYTES[[*b".?!\"'", *range(0x80, 0x100)]] = True
+_no_division_faults = np.errstate(divide="ignore", invalid="ignore")
+"""A share of nothing is no number, and exceeds no limit."""
 _FIRST_DENSE, _PUNCTUATION = chr(0xE00).encode(), chr(0x2E80).encode()
 """The first character of a dense script, and the one after general punctuation and symbols, which are none."""
 _FEW_WORDS, _MAX_WORD_CHARS = 16, 10_000
@@ -59,9 +54,9 @@ _POLICIES = (
     "use cookies",
 )
 _BULLETS = (ord("•"), ord("-"))
-_ELLIPSIS, _DOT, _HASH = ord("…"), ord("."), ord("#")
 
 
+@_no_division_faults
 def gopher_quality(
     batch: pa.RecordBatch,
     min_words: int,
@@ -75,27 +70,26 @@ def gopher_quality(
     min_stop_words: int,
 ) -> StepResult:
     """Remove texts by their number of words, length of words, symbols, bullets, ellipses, letters and stop words."""
-    rows = _rows(batch, _quality_counts)
-    each = pl.col
-    mean = each("chars") / each("words")
+    each = _rows(batch, _quality_counts)
+    mean = each["chars"] / each["words"]
     return _removed(
-        rows,
         (
-            ("GOPHER_FEW_WORDS", each("words") < min_words),
-            ("GOPHER_MANY_WORDS", each("words") > max_words),
+            ("GOPHER_FEW_WORDS", each["words"] < min_words),
+            ("GOPHER_MANY_WORDS", each["words"] > max_words),
             ("GOPHER_SHORT_WORDS", mean < min_mean_word_chars),
             ("GOPHER_LONG_WORDS", mean > max_mean_word_chars),
-            ("GOPHER_HASHES", each("hashes") / each("tokens") > max_symbol_share),
-            ("GOPHER_ELLIPSES", each("dots") / each("tokens") > max_symbol_share),
-            ("GOPHER_BULLETS", each("bullets") / each("lines") > max_bullet_share),
-            ("GOPHER_LINE_ENDS", each("ellipses") / each("lines") > max_ellipsis_share),
-            ("GOPHER_FEW_LETTERS", each("letters") / each("tokens") < min_letter_word_share),
-            ("GOPHER_STOP_WORDS", each("stops") < min_stop_words),
+            ("GOPHER_HASHES", each["hashes"] / each["tokens"] > max_symbol_share),
+            ("GOPHER_ELLIPSES", each["dots"] / each["tokens"] > max_symbol_share),
+            ("GOPHER_BULLETS", each["bullets"] / each["lines"] > max_bullet_share),
+            ("GOPHER_LINE_ENDS", each["ellipses"] / each["lines"] > max_ellipsis_share),
+            ("GOPHER_FEW_LETTERS", each["letters"] / each["tokens"] < min_letter_word_share),
+            ("GOPHER_STOP_WORDS", each["stops"] < min_stop_words),
         ),
-        keep=each("dense"),
+        keep=each["dense"],
     )
 
 
+@_no_division_faults
 def gopher_repetition(
     batch: pa.RecordBatch,
     max_duplicate_line_share: float,
@@ -110,35 +104,33 @@ def gopher_repetition(
     overlap.
     """
     limits = {size: gram_shares[f"max_duplicate_{size}_gram_share"] for size in repetition.REPEATED_SIZES}
-    rows = _rows(batch, lambda texts: repetition.counts(texts, limits))
-    each = pl.col
+    each = _rows(batch, repetition.counts)
     rules = [
         (
             f"GOPHER_TOP_{size}_GRAM",
-            each(f"top_{size}") / each("chars") > gram_shares[f"max_top_{size}_gram_share"],
+            each[f"top_{size}"] / each["chars"] > gram_shares[f"max_top_{size}_gram_share"],
         )
         for size in repetition.TOP_SIZES
     ]
     rules += [
-        (f"GOPHER_DUPLICATE_{size}_GRAMS", each(f"repeated_{size}") / each("chars") > limit)
+        (f"GOPHER_DUPLICATE_{size}_GRAMS", each[f"repeated_{size}"] / each["chars"] > limit)
         for size, limit in limits.items()
     ]
     return _removed(
-        rows,
         (
-            ("GOPHER_DUPLICATE_PARAGRAPHS", each("paragraph_share") > max_duplicate_paragraph_share),
+            ("GOPHER_DUPLICATE_PARAGRAPHS", each["paragraph_share"] > max_duplicate_paragraph_share),
             (
                 "GOPHER_DUPLICATE_PARAGRAPH_CHARS",
-                each("paragraph_chars") / each("chars") > max_duplicate_paragraph_char_share,
+                each["paragraph_chars"] / each["chars"] > max_duplicate_paragraph_char_share,
             ),
-            ("GOPHER_DUPLICATE_LINES", each("line_share") > max_duplicate_line_share),
+            ("GOPHER_DUPLICATE_LINES", each["line_share"] > max_duplicate_line_share),
             (
                 "GOPHER_DUPLICATE_LINE_CHARS",
-                each("line_chars") / each("chars") > max_duplicate_line_char_share,
+                each["line_chars"] / each["chars"] > max_duplicate_line_char_share,
             ),
             *rules,
         ),
-        keep=each("dense"),
+        keep=each["dense"],
     )
 
 
@@ -181,11 +173,10 @@ def c4(
     few = content_rows < min_sentences if end_punctuation else np.ones(len(text), np.bool_)
     sentences = np.where(few, _sentences(of_content, few), content_rows)
     removed = _removed(
-        pl.DataFrame({"filler": filler, "code": code, "sentences": sentences}),
         (
-            ("C4_LOREM_IPSUM", pl.col("filler") > 0),
-            ("C4_CURLY_BRACKET", pl.col("code") > 0),
-            ("C4_FEW_SENTENCES", pl.col("sentences") < min_sentences),
+            ("C4_LOREM_IPSUM", filler > 0),
+            ("C4_CURLY_BRACKET", code > 0),
+            ("C4_FEW_SENTENCES", sentences < min_sentences),
         ),
     )
     lists = pa.LargeListArray.from_arrays(
@@ -199,6 +190,7 @@ def c4(
     return StepResult(texts, removed.removed)
 
 
+@_no_division_faults
 def fineweb(
     batch: pa.RecordBatch,
     min_end_punctuation_share: float,
@@ -208,18 +200,16 @@ def fineweb(
     max_line_breaks_per_word: float,
 ) -> StepResult:
     """Remove texts by the share of lines that end a sentence, are short or repeated, and by line breaks a word."""
-    rows = _rows(batch, lambda texts: _line_counts(texts, short_line_chars))
-    each = pl.col
+    each = _rows(batch, lambda texts: _line_counts(texts, short_line_chars))
     return _removed(
-        rows,
         (
-            ("FINEWEB_NO_LINES", each("lines") == 0),
-            ("FINEWEB_LINE_ENDS", each("ends") / each("lines") < min_end_punctuation_share),
-            ("FINEWEB_SHORT_LINES", each("short") / each("lines") > max_short_line_share),
-            ("FINEWEB_DUPLICATE_LINES", each("repeated") / each("chars") > max_duplicate_char_share),
+            ("FINEWEB_NO_LINES", each["lines"] == 0),
+            ("FINEWEB_LINE_ENDS", each["ends"] / each["lines"] < min_end_punctuation_share),
+            ("FINEWEB_SHORT_LINES", each["short"] / each["lines"] > max_short_line_share),
+            ("FINEWEB_DUPLICATE_LINES", each["repeated"] / each["chars"] > max_duplicate_char_share),
             (
                 "FINEWEB_LINE_BREAKS",
-                ~each("dense") & (each("breaks") / each("words") > max_line_breaks_per_word),
+                ~each["dense"] & (each["breaks"] / each["words"] > max_line_breaks_per_word),
             ),
         ),
     )
@@ -295,108 +285,57 @@ def _sentences(lines: pl.DataFrame, of_texts: npt.NDArray[np.bool_]) -> Array:
     return np.bincount(rows[chosen], weights=counts, minlength=len(of_texts)).astype(np.int64)
 
 
-def _rows(batch: pa.RecordBatch, counts: Callable[[Texts], Mapping[str, Any]]) -> pl.DataFrame:
-    """Return one row per text with its counts, and whether it is of a dense script."""
-    columns = [{**counts(texts), "dense": texts.is_dense} for texts in pieces(batch.column("text"))]
-    if not columns:
-        columns = [{**counts(Texts(())), "dense": np.zeros(0, np.bool_)}]
-    return pl.DataFrame({name: np.concatenate([each[name] for each in columns]) for name in columns[0]})
+def _rows(batch: pa.RecordBatch, counts: Callable[[Texts], Mapping[str, Any]]) -> Mapping[str, Any]:
+    """Return the counts of each text, and whether it is of a dense script."""
+    return counted(batch.column("text"), lambda texts: {**counts(texts), "dense": texts.is_dense})
 
 
 def _quality_counts(texts: Texts) -> Mapping[str, Array]:
     """Return what Gopher's rules count in each text."""
-    words = texts.words
-    bits, chars = _word_bits(texts, words), words.chars
-    is_word = bits & PLAIN != 0
-    firsts = texts.codes[words.starts]
-    dots = np.where(firsts == _DOT, chars // 3, firsts == _ELLIPSIS)
-    bounds = np.searchsorted(words.starts, np.append(texts.starts, len(texts.codes)))
+    from ratoon_ingestion.worker.steps import kernels
+
+    words, places = texts.words, texts.word_places
+    counts = np.zeros((texts.count, 6), np.int64)
+    kernels.tally(words.bits, words.chars, words.firsts, words.keys, places, _STOP_KEYS, counts)
+    lines, line_places = texts.lines, texts.line_places
+    is_last_empty = (lines.chars[line_places[1:] - 1] == 0) & (texts.chars > 0)
+    is_bullet = (lines.firsts == _BULLETS[0]) | (lines.firsts == _BULLETS[1])
     return {
-        "tokens": np.diff(bounds),
-        "words": _sums(is_word, bounds),
-        "chars": _sums(np.where(is_word, chars, 0), bounds),
-        "letters": _sums(bits & LETTER != 0, bounds),
-        "dots": _sums(dots, bounds),
-        "hashes": _sums(firsts == _HASH, bounds),
-        "stops": _stop_words(texts, words),
-        **_line_marks(texts),
-    }
-
-
-def _word_bits(texts: Texts, words: Segments) -> npt.NDArray[np.uint8]:
-    """Return the classes that occur in each word; an underscore alone is no word."""
-    if not len(words.starts):
-        return np.zeros(0, np.uint8)
-    return np.bitwise_or.reduceat(texts.classes, words.starts)
-
-
-def _stop_words(texts: Texts, words: Segments) -> Array:
-    """Return the number of distinct stop words of each text."""
-    firsts = np.minimum(texts.codes[words.starts], 0xFF)
-    short = words.where((words.chars <= _STOP_WORD_CHARS) & _STOP_FIRSTS[firsts])
-    keys = np.zeros(len(short.starts), np.uint32)
-    for place in range(_STOP_WORD_CHARS):
-        codes = texts.codes[np.minimum(short.starts + place, len(texts.codes) - 1)]
-        keys |= np.where(place < short.chars, np.minimum(codes, 0xFF), 0).astype(np.uint32) << (8 * place)
-    places = np.minimum(np.searchsorted(_STOP_KEYS, keys), len(_STOP_KEYS) - 1)
-    is_stop = _STOP_KEYS[places] == keys
-    occurs = np.zeros((texts.count, len(_STOP_KEYS)), np.bool_)
-    occurs[short.rows[is_stop], places[is_stop]] = True
-    distinct: Array = occurs.sum(axis=1)
-    return distinct
-
-
-def _line_marks(texts: Texts) -> Mapping[str, Array]:
-    """Return the number of lines, and of those with a bullet at their start or an ellipsis at their end."""
-    lines, solid, codes = texts.lines, texts.solid, texts.codes
-    ends_in_line = (codes[np.maximum(texts.ends - 1, 0)] == ord("\n")) & (texts.chars > 0)
-    first = np.searchsorted(solid, lines.starts)
-    last = np.searchsorted(solid, lines.ends) - 1
-    filled = first <= last
-    rows, head, tail = lines.rows[filled], solid[first[filled]], solid[last[filled]]
-    is_bullet = np.isin(codes[head], _BULLETS)
-    is_dots = (codes[tail] == _DOT) & (codes[tail - 1] == _DOT) & (codes[tail - 2] == _DOT) & (tail >= 2)
-    is_ellipsis = is_dots | (codes[tail] == _ELLIPSIS)
-    return {
-        "lines": np.bincount(lines.rows, minlength=texts.count) - ends_in_line,
-        "bullets": np.bincount(rows[is_bullet], minlength=texts.count),
-        "ellipses": np.bincount(rows[is_ellipsis], minlength=texts.count),
+        "tokens": np.diff(places),
+        **dict(zip(("words", "chars", "letters", "dots", "hashes", "stops"), counts.T, strict=True)),
+        "lines": np.diff(line_places) - is_last_empty,
+        "bullets": sums(is_bullet, line_places),
+        "ellipses": sums(lines.ellipses, line_places),
     }
 
 
 def _line_counts(texts: Texts, short_line_chars: int) -> Mapping[str, Array]:
     """Return what FineWeb's rules count in each text."""
-    lines = texts.lines.where(between(texts.solid, texts.lines.starts, texts.lines.ends) > 0)
-    lengths = lines.chars
-    for bit in (DENSE, IDEOGRAPH):
-        if len(positions := texts.flagged(bit)):
-            lengths = lengths + between(positions, lines.starts, lines.ends)
-    repeated = np.where(is_first_distinct(texts.hashes(lines), lines.rows), 0, lines.chars)
-    bounds = np.searchsorted(lines.starts, np.append(texts.starts, len(texts.codes)))
-    breaks = np.bincount(texts.lines.rows, minlength=texts.count) - 1
+    lines, places = texts.lines, texts.line_places
+    is_filled = lines.solid > 0
+    is_short = is_filled & (lines.chars + lines.dense + lines.ideographs <= short_line_chars)
+    filled = lines.where(is_filled)
+    is_first = is_first_distinct(texts.hashes(filled.starts, filled.ends), filled.rows)
+    repeated = np.zeros(len(is_filled), np.int64)
+    repeated[is_filled] = np.where(is_first, 0, filled.chars)
+    breaks = np.diff(places) - 1
     return {
-        "lines": np.diff(bounds),
-        "ends": _sums(texts.classes[lines.ends - 1] & TERMINAL != 0, bounds),
-        "short": _sums(lengths <= short_line_chars, bounds),
-        "repeated": _sums(repeated, bounds),
+        "lines": sums(is_filled, places),
+        "ends": sums(is_filled & (lines.last_bits & TERMINAL != 0), places),
+        "short": sums(is_short, places),
+        "repeated": sums(repeated, places),
         "chars": texts.chars - breaks,
         "breaks": breaks,
-        "words": texts.counts(texts.words.starts),
+        "words": np.diff(texts.word_places),
     }
 
 
-def _sums(values: npt.NDArray[Any], bounds: Array) -> Array:
-    """Return the sums of the values between bounds."""
-    sums = np.concatenate(([0], np.cumsum(values, dtype=np.int64)))
-    differences: Array = sums[bounds[1:]] - sums[bounds[:-1]]
-    return differences
-
-
-def _removed(
-    rows: pl.DataFrame, rules: Sequence[tuple[str, pl.Expr]], keep: pl.Expr | None = None
-) -> StepResult:
-    """Return the reason of the first rule that applies to each row; NaN and null apply to none."""
-    reason: Any = pl.when(pl.lit(False) if keep is None else keep).then(pl.lit(None, pl.String))
-    for name, applies in rules:
-        reason = reason.when(applies.fill_null(False)).then(pl.lit(name))
-    return StepResult(removed=array(rows.select(reason.otherwise(None)).to_series()))
+def _removed(rules: Sequence[tuple[str, Flags]], keep: Flags | None = None) -> StepResult:
+    """Return the reason of the first rule that applies to each text."""
+    reason = np.full(len(rules[0][1]), len(rules))
+    for place, (_, applies) in reversed(list(enumerate(rules))):
+        reason[applies] = place
+    if keep is not None:
+        reason[keep] = len(rules)
+    names = pa.array([*(name for name, _ in rules), None], pa.string())
+    return StepResult(removed=names.take(pa.array(reason)))
