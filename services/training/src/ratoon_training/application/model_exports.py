@@ -57,7 +57,7 @@ def create_model_export(
         )
     now = clock.now()
     export = replace(
-        checked(requested, is_adapter=bool(bases.describe(requested.source_digest).rank)),
+        checked(requested, is_adapter=bool(bases.describe(requested.source_digest).lora_rank)),
         name=f"{parent}/modelExports/{checked_id(command.export_id, 'model_export_id')}",
         create_time=now,
         update_time=now,
