@@ -51,9 +51,7 @@ def _exported(spec: ModelExportSpec, store: ArtifactStore, work: Path, job: JobF
         )
     folder = work / "files"
     folder.mkdir()
-    _report(job, 0.2, "Recording the answers of the model")
-    _ = source.reference
-    _report(job, 0.4, "Writing and comparing the files")
+    _report(job, 0.2, "Writing and comparing the files")
     written = exporter_of(requested, spec.llama_cpp).export(source, folder)
     _report(job, 0.9, "Storing the files")
     digest = store.put_tree(folder)
