@@ -9611,6 +9611,11 @@ MESSAGES: dict[str, Message] = {
                 "bool",
                 "Publish the whole model with the adapter merged into its base instead of the adapter. It is published only if it answers prompts of the validation part with the same tokens as base and adapter do (`MERGE_DIFFERS`).",
             ),
+            Field(
+                "quantization",
+                "LoraQuantization",
+                "Number format of the frozen weights of the linear layers while the adapter is trained (QLoRA). The adapter is published for the base as it was uploaded.",
+            ),
         ),
     ),
     "MarkSpec": Message(
@@ -10076,6 +10081,38 @@ MESSAGES: dict[str, Message] = {
                 "token_budget",
                 "integer",
                 "Maximum number of tokens of the training part that a run reads, repetitions included, at most 10^15: it shortens `epochs`. 0: no limit.",
+            ),
+        ),
+    ),
+    "Parallelism": Message(
+        "Parallelism",
+        "Layout of the workers of a run: shares of the data, parts of each layer, and stages of the model. Their product is the number of workers.",
+        (
+            Field(
+                "data",
+                "integer",
+                "Number of shares of a step's samples. 0: the number of workers divided by `tensor` times `pipeline`.",
+            ),
+            Field("tensor", "integer", "Number of workers that divide each layer among them. 0: 1."),
+            Field(
+                "pipeline",
+                "integer",
+                "Number of workers that divide the layers of the model among them. 0: 1.",
+            ),
+            Field(
+                "strategy",
+                "ParallelismStrategy",
+                "Storage of the weights by the workers that share the data. Not set: DDP if it fits into memory, else FSDP.",
+            ),
+            Field(
+                "schedule",
+                "ParallelismSchedule",
+                "Order in which the stages of a pipeline compute the parts of a step. Not set: 1F1B.",
+            ),
+            Field(
+                "min_workers",
+                "integer",
+                "Number of workers with which the run goes on after it lost others, until they are back. 0: it waits for all workers.",
             ),
         ),
     ),
@@ -12472,8 +12509,12 @@ MESSAGES: dict[str, Message] = {
         "ResourcePlanChange",
         "Change of a run after which it fits.",
         (
-            Field("field", "string", "Field to change, for example `recipe.batch_size`."),
-            Field("value", "string", "Its new value, as `--set` of the command line takes it."),
+            Field(
+                "settings",
+                "string",
+                "Settings, as `--set` of the command line takes them, for example `recipe.batch_size=8`.",
+                repeated=True,
+            ),
             Field("description", "string", "Description of the change and of its price, in one sentence."),
             Field(
                 "measured_bytes", "integer", "Memory requirement with the change, in bytes, over all workers."
@@ -12550,6 +12591,11 @@ MESSAGES: dict[str, Message] = {
                 "threads_per_worker",
                 "integer",
                 "Number of threads of each worker, at most 256. 0: the cores of the machine are divided among the workers.",
+            ),
+            Field(
+                "parallelism",
+                "Parallelism",
+                "Layout of the workers. Not set: each has a copy of the model and a share of the data, or a part of the weights if the copies do not fit into memory.",
             ),
         ),
     ),
@@ -14951,6 +14997,14 @@ ENUMS: dict[str, tuple[EnumValue, ...]] = {
             "The answers of the label set were texts, and records of it were erased. `digest` is empty.",
         ),
     ),
+    "LoraQuantization": (
+        EnumValue("UNSPECIFIED", "QUANTIZATION_UNSPECIFIED", "Not set: the format of the other weights."),
+        EnumValue(
+            "NF4",
+            "QUANTIZATION_NF4",
+            "4-bit NormalFloat in blocks whose scales have 8 bits, by bitsandbytes (Dettmers et al. 2023). It takes a seventh of the memory of float32 and several times as long. The workers need the package `bitsandbytes`. Refused with `merge` and for reward models.",
+        ),
+    ),
     "MarkSpecSpansOverlap": (
         EnumValue("UNSPECIFIED", "OVERLAP_UNSPECIFIED", "Not set."),
         EnumValue("NONE", "OVERLAP_NONE", "No two spans."),
@@ -15065,6 +15119,24 @@ ENUMS: dict[str, tuple[EnumValue, ...]] = {
             "WARMUP_STABLE_DECAY",
             "SCHEDULE_WARMUP_STABLE_DECAY",
             "Stays, then falls to zero along a line in the last steps.",
+        ),
+    ),
+    "ParallelismSchedule": (
+        EnumValue("UNSPECIFIED", "SCHEDULE_UNSPECIFIED", "Not set."),
+        EnumValue(
+            "ONE_F_ONE_B",
+            "SCHEDULE_ONE_F_ONE_B",
+            "A backward pass follows as soon as it can, so that few activations are kept.",
+        ),
+        EnumValue("GPIPE", "SCHEDULE_GPIPE", "All forward passes, then all backward passes."),
+    ),
+    "ParallelismStrategy": (
+        EnumValue("UNSPECIFIED", "STRATEGY_UNSPECIFIED", "Not set."),
+        EnumValue("DDP", "STRATEGY_DDP", "Each worker holds all weights, gradients and optimizer states."),
+        EnumValue(
+            "FSDP",
+            "STRATEGY_FSDP",
+            "Each worker holds its part of them, and gathers the weights of a layer while it computes that layer.",
         ),
     ),
     "ParityLinkStep": (

@@ -301,6 +301,20 @@ class RecipeArchitecture(Message):
     """
 
 
+class LoraQuantization(OpenEnum):
+    """Number format of frozen weights."""
+
+    UNSPECIFIED = "QUANTIZATION_UNSPECIFIED"
+    """Not set: the format of the other weights."""
+
+    NF4 = "QUANTIZATION_NF4"
+    """4-bit NormalFloat in blocks whose scales have 8 bits, by bitsandbytes (Dettmers et al.
+
+    2023). It takes a seventh of the memory of float32 and several times as long. The workers need the
+    package `bitsandbytes`. Refused with `merge` and for reward models.
+    """
+
+
 class Lora(Message):
     """Settings of a new LoRA adapter beyond its rank.
 
@@ -340,6 +354,12 @@ class Lora(Message):
 
     It is published only if it answers prompts of the validation part with the same tokens as base and
     adapter do (`MERGE_DIFFERS`).
+    """
+
+    quantization: LoraQuantization = LoraQuantization.UNSPECIFIED
+    """Number format of the frozen weights of the linear layers while the adapter is trained (QLoRA).
+
+    The adapter is published for the base as it was uploaded.
     """
 
 
@@ -1303,6 +1323,68 @@ class ResourcesAccelerator(OpenEnum):
     """AWS Trainium. Refused: no recipe supports it yet."""
 
 
+class ParallelismStrategy(OpenEnum):
+    """Storage of the weights."""
+
+    UNSPECIFIED = "STRATEGY_UNSPECIFIED"
+    """Not set."""
+
+    DDP = "STRATEGY_DDP"
+    """Each worker holds all weights, gradients and optimizer states."""
+
+    FSDP = "STRATEGY_FSDP"
+    """Each worker holds its part of them, and gathers the weights of a layer while it computes that
+    layer.
+    """
+
+
+class ParallelismSchedule(OpenEnum):
+    """Order of the passes of a pipeline."""
+
+    UNSPECIFIED = "SCHEDULE_UNSPECIFIED"
+    """Not set."""
+
+    ONE_F_ONE_B = "SCHEDULE_ONE_F_ONE_B"
+    """A backward pass follows as soon as it can, so that few activations are kept."""
+
+    GPIPE = "SCHEDULE_GPIPE"
+    """All forward passes, then all backward passes."""
+
+
+class Parallelism(Message):
+    """Layout of the workers of a run: shares of the data, parts of each layer, and stages of the model.
+
+    Their product is the number of workers.
+    """
+
+    data: int = 0
+    """Number of shares of a step's samples.
+
+    0: the number of workers divided by `tensor` times `pipeline`.
+    """
+
+    tensor: int = 0
+    """Number of workers that divide each layer among them. 0: 1."""
+
+    pipeline: int = 0
+    """Number of workers that divide the layers of the model among them. 0: 1."""
+
+    strategy: ParallelismStrategy = ParallelismStrategy.UNSPECIFIED
+    """Storage of the weights by the workers that share the data.
+
+    Not set: DDP if it fits into memory, else FSDP.
+    """
+
+    schedule: ParallelismSchedule = ParallelismSchedule.UNSPECIFIED
+    """Order in which the stages of a pipeline compute the parts of a step. Not set: 1F1B."""
+
+    min_workers: int = 0
+    """Number of workers with which the run goes on after it lost others, until they are back.
+
+    0: it waits for all workers.
+    """
+
+
 class Resources(Message):
     """Compute resources of a training run."""
 
@@ -1316,6 +1398,13 @@ class Resources(Message):
     """Number of threads of each worker, at most 256.
 
     0: the cores of the machine are divided among the workers.
+    """
+
+    parallelism: Parallelism | None = None
+    """Layout of the workers.
+
+    Not set: each has a copy of the model and a share of the data, or a part of the weights if the copies
+    do not fit into memory.
     """
 
 
@@ -1422,11 +1511,8 @@ class ResourcePlanProblem(Message):
 class ResourcePlanChange(Message):
     """Change of a run after which it fits."""
 
-    field: str = ""
-    """Field to change, for example `recipe.batch_size`."""
-
-    value: str = ""
-    """Its new value, as `--set` of the command line takes it."""
+    settings: list[str] = []
+    """Settings, as `--set` of the command line takes them, for example `recipe.batch_size=8`."""
 
     description: str = ""
     """Description of the change and of its price, in one sentence."""

@@ -140,6 +140,7 @@ class Project(_message.Message):
         ARCHITECTURE_FIELD_NUMBER: _builtins.int
         LORA_FIELD_NUMBER: _builtins.int
         NEURAL_FIELD_NUMBER: _builtins.int
+        PARALLELISM_FIELD_NUMBER: _builtins.int
         seed: _builtins.int
         """Random seed of training, 0 to 2^53."""
         epochs: _builtins.float
@@ -190,6 +191,10 @@ class Project(_message.Message):
         def neural(self) -> _training_run_pb2.Recipe.Neural:
             """Network and training of the recipe `neural`. Training checks it when a run begins."""
 
+        @_builtins.property
+        def parallelism(self) -> _training_run_pb2.Parallelism:
+            """Layout of the training workers. Training checks it when a run begins."""
+
         def __init__(
             self,
             *,
@@ -211,10 +216,11 @@ class Project(_message.Message):
             architecture: _training_run_pb2.Recipe.Architecture | None = ...,
             lora: _lora_pb2.Lora | None = ...,
             neural: _training_run_pb2.Recipe.Neural | None = ...,
+            parallelism: _training_run_pb2.Parallelism | None = ...,
         ) -> None: ...
-        _HasFieldArgType: _TypeAlias = _typing.Literal["_replay_count", b"_replay_count", "architecture", b"architecture", "lora", b"lora", "neural", b"neural", "optimization", b"optimization", "replay_count", b"replay_count"]  # noqa: Y015
+        _HasFieldArgType: _TypeAlias = _typing.Literal["_replay_count", b"_replay_count", "architecture", b"architecture", "lora", b"lora", "neural", b"neural", "optimization", b"optimization", "parallelism", b"parallelism", "replay_count", b"replay_count"]  # noqa: Y015
         def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-        _ClearFieldArgType: _TypeAlias = _typing.Literal["_replay_count", b"_replay_count", "architecture", b"architecture", "base_artifact_digest", b"base_artifact_digest", "batch_size", b"batch_size", "continue_epochs", b"continue_epochs", "epochs", b"epochs", "hidden_size", b"hidden_size", "layers", b"layers", "learning_rate", b"learning_rate", "lora", b"lora", "lora_rank", b"lora_rank", "max_chars", b"max_chars", "method", b"method", "neural", b"neural", "optimization", b"optimization", "prompt_tokens", b"prompt_tokens", "replay_count", b"replay_count", "seed", b"seed", "workers", b"workers"]  # noqa: Y015
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["_replay_count", b"_replay_count", "architecture", b"architecture", "base_artifact_digest", b"base_artifact_digest", "batch_size", b"batch_size", "continue_epochs", b"continue_epochs", "epochs", b"epochs", "hidden_size", b"hidden_size", "layers", b"layers", "learning_rate", b"learning_rate", "lora", b"lora", "lora_rank", b"lora_rank", "max_chars", b"max_chars", "method", b"method", "neural", b"neural", "optimization", b"optimization", "parallelism", b"parallelism", "prompt_tokens", b"prompt_tokens", "replay_count", b"replay_count", "seed", b"seed", "workers", b"workers"]  # noqa: Y015
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         _WhichOneofReturnType__replay_count: _TypeAlias = _typing.Literal["replay_count"]  # noqa: Y015
         _WhichOneofArgType__replay_count: _TypeAlias = _typing.Literal["_replay_count", b"_replay_count"]  # noqa: Y015

@@ -73,6 +73,8 @@ class Erasure(_message.Message):
     SPLITS_FIELD_NUMBER: _builtins.int
     SOURCES_FIELD_NUMBER: _builtins.int
     UNREAD_SOURCES_FIELD_NUMBER: _builtins.int
+    SHARED_ATTACHMENTS_FIELD_NUMBER: _builtins.int
+    KEPT_ATTACHMENTS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Resource name: `projects/{project}/erasures/{erasure}`."""
     revision: _builtins.int
@@ -81,6 +83,10 @@ class Erasure(_message.Message):
     """Current state."""
     reason: _builtins.str
     """Reason for the erasure, 1 to 500 characters. It is stored permanently and must not contain personal data."""
+    shared_attachments: _builtins.bool
+    """Whether the records that have an attachment (image, audio, video, file) of one of these records are erased as well,
+    with the attachment. Otherwise an attachment stays for as long as another record has it.
+    """
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """Time of creation, UTC. Set by the server."""
@@ -121,6 +127,12 @@ class Erasure(_message.Message):
         as a source that held one, and sources with rejected items in which a text was found.
         """
 
+    @_builtins.property
+    def kept_attachments(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Digests of attachments of the erased records that stay, because other records have them. Empty until the erasure has
+        succeeded.
+        """
+
     def __init__(
         self,
         *,
@@ -137,10 +149,12 @@ class Erasure(_message.Message):
         splits: _abc.Iterable[_builtins.str] | None = ...,
         sources: _abc.Iterable[_builtins.str] | None = ...,
         unread_sources: _abc.Iterable[_builtins.str] | None = ...,
+        shared_attachments: _builtins.bool = ...,
+        kept_attachments: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "failure", b"failure", "progress", b"progress", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "dataset_versions", b"dataset_versions", "failure", b"failure", "name", b"name", "progress", b"progress", "reason", b"reason", "record_ids", b"record_ids", "revision", b"revision", "sources", b"sources", "splits", b"splits", "state", b"state", "unread_sources", b"unread_sources", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "dataset_versions", b"dataset_versions", "failure", b"failure", "kept_attachments", b"kept_attachments", "name", b"name", "progress", b"progress", "reason", b"reason", "record_ids", b"record_ids", "revision", b"revision", "shared_attachments", b"shared_attachments", "sources", b"sources", "splits", b"splits", "state", b"state", "unread_sources", b"unread_sources", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -953,8 +953,11 @@ class ErasureSpec(_message.Message):
     VERSIONS_FIELD_NUMBER: _builtins.int
     PARTS_FIELD_NUMBER: _builtins.int
     INDEXES_FIELD_NUMBER: _builtins.int
+    SHARED_ATTACHMENTS_FIELD_NUMBER: _builtins.int
     record_key: _builtins.str
     """Key of the project from which record IDs are derived, in hexadecimal."""
+    shared_attachments: _builtins.bool
+    """Whether records that share an attachment with one of these go as well."""
     @_builtins.property
     def record_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """IDs of the records to erase."""
@@ -984,10 +987,11 @@ class ErasureSpec(_message.Message):
         versions: _abc.Iterable[Global___ErasureSpec.Version] | None = ...,
         parts: _abc.Iterable[Global___ErasureSpec.Part] | None = ...,
         indexes: _abc.Iterable[_builtins.str] | None = ...,
+        shared_attachments: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["indexes", b"indexes", "parts", b"parts", "record_ids", b"record_ids", "record_key", b"record_key", "sources", b"sources", "versions", b"versions"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["indexes", b"indexes", "parts", b"parts", "record_ids", b"record_ids", "record_key", b"record_key", "shared_attachments", b"shared_attachments", "sources", b"sources", "versions", b"versions"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1181,6 +1185,7 @@ class ErasureResult(_message.Message):
     TRACES_FIELD_NUMBER: _builtins.int
     INDEXES_FIELD_NUMBER: _builtins.int
     ATTACHMENTS_FIELD_NUMBER: _builtins.int
+    KEPT_ATTACHMENTS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def versions(self) -> _containers.MessageMap[_builtins.str, Global___ErasureResult.Replacement]:
         """Replaced trees by the name of the dataset version."""
@@ -1217,6 +1222,10 @@ class ErasureResult(_message.Message):
     def attachments(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Digests of attachments that a version refers to no more."""
 
+    @_builtins.property
+    def kept_attachments(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Digests of attachments of erased records that other records of a version have."""
+
     def __init__(
         self,
         *,
@@ -1229,10 +1238,11 @@ class ErasureResult(_message.Message):
         traces: _abc.Iterable[Global___ErasureResult.Trace] | None = ...,
         indexes: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         attachments: _abc.Iterable[_builtins.str] | None = ...,
+        kept_attachments: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attachments", b"attachments", "blobs", b"blobs", "indexes", b"indexes", "parts", b"parts", "sources", b"sources", "text_digests", b"text_digests", "traces", b"traces", "unread_sources", b"unread_sources", "versions", b"versions"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attachments", b"attachments", "blobs", b"blobs", "indexes", b"indexes", "kept_attachments", b"kept_attachments", "parts", b"parts", "sources", b"sources", "text_digests", b"text_digests", "traces", b"traces", "unread_sources", b"unread_sources", "versions", b"versions"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -37,22 +37,70 @@ class TrainingSpec(_message.Message):
         ACCELERATOR_FIELD_NUMBER: _builtins.int
         WORKERS_FIELD_NUMBER: _builtins.int
         THREADS_FIELD_NUMBER: _builtins.int
+        PARALLELISM_FIELD_NUMBER: _builtins.int
         accelerator: _builtins.str
         """Kind of device: the name of an `Accelerator` without its prefix."""
         workers: _builtins.int
         """Number of workers."""
         threads: _builtins.int
         """Number of threads of each worker."""
+        @_builtins.property
+        def parallelism(self) -> Global___TrainingSpec.Parallelism:
+            """Layout of the workers. Not set: each has a copy of the model."""
+
         def __init__(
             self,
             *,
             accelerator: _builtins.str = ...,
             workers: _builtins.int = ...,
             threads: _builtins.int = ...,
+            parallelism: Global___TrainingSpec.Parallelism | None = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _typing.Literal["_parallelism", b"_parallelism", "parallelism", b"parallelism"]  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["_parallelism", b"_parallelism", "accelerator", b"accelerator", "parallelism", b"parallelism", "threads", b"threads", "workers", b"workers"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        _WhichOneofReturnType__parallelism: _TypeAlias = _typing.Literal["parallelism"]  # noqa: Y015
+        _WhichOneofArgType__parallelism: _TypeAlias = _typing.Literal["_parallelism", b"_parallelism"]  # noqa: Y015
+        def WhichOneof(self, oneof_group: _WhichOneofArgType__parallelism) -> _WhichOneofReturnType__parallelism | None: ...
+
+    @_typing.final
+    class Parallelism(_message.Message):
+        """Layout of the workers of a run; see `ratoon.training.v1.Parallelism`."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        DATA_FIELD_NUMBER: _builtins.int
+        TENSOR_FIELD_NUMBER: _builtins.int
+        PIPELINE_FIELD_NUMBER: _builtins.int
+        STRATEGY_FIELD_NUMBER: _builtins.int
+        SCHEDULE_FIELD_NUMBER: _builtins.int
+        MIN_WORKERS_FIELD_NUMBER: _builtins.int
+        data: _builtins.int
+        """Number of shares of a step's samples."""
+        tensor: _builtins.int
+        """Number of workers that divide each layer among them."""
+        pipeline: _builtins.int
+        """Number of workers that divide the layers among them."""
+        strategy: _builtins.str
+        """Storage of the weights: the name of a `Parallelism.Strategy` without its prefix. Empty: DDP."""
+        schedule: _builtins.str
+        """Order of a pipeline: the name of a `Parallelism.Schedule` without its prefix. Empty: 1F1B."""
+        min_workers: _builtins.int
+        """Number of workers with which the run goes on after it lost others. 0: it waits for all."""
+        def __init__(
+            self,
+            *,
+            data: _builtins.int = ...,
+            tensor: _builtins.int = ...,
+            pipeline: _builtins.int = ...,
+            strategy: _builtins.str = ...,
+            schedule: _builtins.str = ...,
+            min_workers: _builtins.int = ...,
         ) -> None: ...
         _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
         def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-        _ClearFieldArgType: _TypeAlias = _typing.Literal["accelerator", b"accelerator", "threads", b"threads", "workers", b"workers"]  # noqa: Y015
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["data", b"data", "min_workers", b"min_workers", "pipeline", b"pipeline", "schedule", b"schedule", "strategy", b"strategy", "tensor", b"tensor"]  # noqa: Y015
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -228,6 +276,7 @@ class TrainingRecipe(_message.Message):
         RANK_STABILIZED_FIELD_NUMBER: _builtins.int
         DORA_FIELD_NUMBER: _builtins.int
         MERGE_FIELD_NUMBER: _builtins.int
+        QUANTIZATION_FIELD_NUMBER: _builtins.int
         alpha: _builtins.float
         """Scale. 0: twice the rank."""
         dropout: _builtins.float
@@ -238,6 +287,8 @@ class TrainingRecipe(_message.Message):
         """Magnitude and direction apart."""
         merge: _builtins.bool
         """Publish the merged model."""
+        quantization: _builtins.str
+        """Format of frozen weights: the name of a `Lora.Quantization` without its prefix. Empty: that of the others."""
         @_builtins.property
         def targets(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
             """Names of the layers. Empty: all linear layers."""
@@ -251,10 +302,11 @@ class TrainingRecipe(_message.Message):
             rank_stabilized: _builtins.bool | None = ...,
             dora: _builtins.bool | None = ...,
             merge: _builtins.bool | None = ...,
+            quantization: _builtins.str | None = ...,
         ) -> None: ...
-        _HasFieldArgType: _TypeAlias = _typing.Literal["_alpha", b"_alpha", "_dora", b"_dora", "_dropout", b"_dropout", "_merge", b"_merge", "_rank_stabilized", b"_rank_stabilized", "alpha", b"alpha", "dora", b"dora", "dropout", b"dropout", "merge", b"merge", "rank_stabilized", b"rank_stabilized"]  # noqa: Y015
+        _HasFieldArgType: _TypeAlias = _typing.Literal["_alpha", b"_alpha", "_dora", b"_dora", "_dropout", b"_dropout", "_merge", b"_merge", "_quantization", b"_quantization", "_rank_stabilized", b"_rank_stabilized", "alpha", b"alpha", "dora", b"dora", "dropout", b"dropout", "merge", b"merge", "quantization", b"quantization", "rank_stabilized", b"rank_stabilized"]  # noqa: Y015
         def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-        _ClearFieldArgType: _TypeAlias = _typing.Literal["_alpha", b"_alpha", "_dora", b"_dora", "_dropout", b"_dropout", "_merge", b"_merge", "_rank_stabilized", b"_rank_stabilized", "alpha", b"alpha", "dora", b"dora", "dropout", b"dropout", "merge", b"merge", "rank_stabilized", b"rank_stabilized", "targets", b"targets"]  # noqa: Y015
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["_alpha", b"_alpha", "_dora", b"_dora", "_dropout", b"_dropout", "_merge", b"_merge", "_quantization", b"_quantization", "_rank_stabilized", b"_rank_stabilized", "alpha", b"alpha", "dora", b"dora", "dropout", b"dropout", "merge", b"merge", "quantization", b"quantization", "rank_stabilized", b"rank_stabilized", "targets", b"targets"]  # noqa: Y015
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         _WhichOneofReturnType__alpha: _TypeAlias = _typing.Literal["alpha"]  # noqa: Y015
         _WhichOneofArgType__alpha: _TypeAlias = _typing.Literal["_alpha", b"_alpha"]  # noqa: Y015
@@ -264,6 +316,8 @@ class TrainingRecipe(_message.Message):
         _WhichOneofArgType__dropout: _TypeAlias = _typing.Literal["_dropout", b"_dropout"]  # noqa: Y015
         _WhichOneofReturnType__merge: _TypeAlias = _typing.Literal["merge"]  # noqa: Y015
         _WhichOneofArgType__merge: _TypeAlias = _typing.Literal["_merge", b"_merge"]  # noqa: Y015
+        _WhichOneofReturnType__quantization: _TypeAlias = _typing.Literal["quantization"]  # noqa: Y015
+        _WhichOneofArgType__quantization: _TypeAlias = _typing.Literal["_quantization", b"_quantization"]  # noqa: Y015
         _WhichOneofReturnType__rank_stabilized: _TypeAlias = _typing.Literal["rank_stabilized"]  # noqa: Y015
         _WhichOneofArgType__rank_stabilized: _TypeAlias = _typing.Literal["_rank_stabilized", b"_rank_stabilized"]  # noqa: Y015
         @_typing.overload
@@ -274,6 +328,8 @@ class TrainingRecipe(_message.Message):
         def WhichOneof(self, oneof_group: _WhichOneofArgType__dropout) -> _WhichOneofReturnType__dropout | None: ...
         @_typing.overload
         def WhichOneof(self, oneof_group: _WhichOneofArgType__merge) -> _WhichOneofReturnType__merge | None: ...
+        @_typing.overload
+        def WhichOneof(self, oneof_group: _WhichOneofArgType__quantization) -> _WhichOneofReturnType__quantization | None: ...
         @_typing.overload
         def WhichOneof(self, oneof_group: _WhichOneofArgType__rank_stabilized) -> _WhichOneofReturnType__rank_stabilized | None: ...
 

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from ratoon.common.v1 import options_pb2 as ratoon_dot_common_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(ratoon/training/v1/training_events.proto\x12\x12ratoon.training.v1\x1a\x1eratoon/common/v1/options.proto\"\xd3\x02\n\x10TrainingRunEvent\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x03\x12\x39\n\x07started\x18\x03 \x01(\x0b\x32&.ratoon.training.v1.TrainingRunStartedH\x00\x12=\n\tcompleted\x18\x04 \x01(\x0b\x32(.ratoon.training.v1.TrainingRunCompletedH\x00\x12\x37\n\x06\x66\x61iled\x18\x05 \x01(\x0b\x32%.ratoon.training.v1.TrainingRunFailedH\x00\x12=\n\tcancelled\x18\x06 \x01(\x0b\x32(.ratoon.training.v1.TrainingRunCancelledH\x00:$\x92\xb5\x18 ratoon.training.v1.training-runsB\x07\n\x05\x65vent\"\x14\n\x12TrainingRunStarted\"/\n\x14TrainingRunCompleted\x12\x17\n\x0f\x61rtifact_digest\x18\x01 \x01(\t\"#\n\x11TrainingRunFailed\x12\x0e\n\x06reason\x18\x01 \x01(\t\"\x16\n\x14TrainingRunCancelled\"\x97\x02\n\x10\x43ompressionEvent\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x03\x12=\n\tcompleted\x18\x03 \x01(\x0b\x32(.ratoon.training.v1.CompressionCompletedH\x00\x12\x37\n\x06\x66\x61iled\x18\x04 \x01(\x0b\x32%.ratoon.training.v1.CompressionFailedH\x00\x12=\n\tcancelled\x18\x05 \x01(\x0b\x32(.ratoon.training.v1.CompressionCancelledH\x00:#\x92\xb5\x18\x1fratoon.training.v1.compressionsB\x07\n\x05\x65vent\"/\n\x14\x43ompressionCompleted\x12\x17\n\x0f\x61rtifact_digest\x18\x01 \x01(\t\"#\n\x11\x43ompressionFailed\x12\x0e\n\x06reason\x18\x01 \x01(\t\"\x16\n\x14\x43ompressionCancelled\"\x98\x02\n\x10ModelExportEvent\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x03\x12=\n\tcompleted\x18\x03 \x01(\x0b\x32(.ratoon.training.v1.ModelExportCompletedH\x00\x12\x37\n\x06\x66\x61iled\x18\x04 \x01(\x0b\x32%.ratoon.training.v1.ModelExportFailedH\x00\x12=\n\tcancelled\x18\x05 \x01(\x0b\x32(.ratoon.training.v1.ModelExportCancelledH\x00:$\x92\xb5\x18 ratoon.training.v1.model-exportsB\x07\n\x05\x65vent\"/\n\x14ModelExportCompleted\x12\x17\n\x0f\x61rtifact_digest\x18\x01 \x01(\t\"#\n\x11ModelExportFailed\x12\x0e\n\x06reason\x18\x01 \x01(\t\"\x16\n\x14ModelExportCancelledb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(ratoon/training/v1/training_events.proto\x12\x12ratoon.training.v1\x1a\x1eratoon/common/v1/options.proto\"\x9d\x03\n\x10TrainingRunEvent\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x03\x12\x39\n\x07started\x18\x03 \x01(\x0b\x32&.ratoon.training.v1.TrainingRunStartedH\x00\x12=\n\tcompleted\x18\x04 \x01(\x0b\x32(.ratoon.training.v1.TrainingRunCompletedH\x00\x12\x37\n\x06\x66\x61iled\x18\x05 \x01(\x0b\x32%.ratoon.training.v1.TrainingRunFailedH\x00\x12=\n\tcancelled\x18\x06 \x01(\x0b\x32(.ratoon.training.v1.TrainingRunCancelledH\x00\x12H\n\x0fworkers_changed\x18\x07 \x01(\x0b\x32-.ratoon.training.v1.TrainingRunWorkersChangedH\x00:$\x92\xb5\x18 ratoon.training.v1.training-runsB\x07\n\x05\x65vent\"\x14\n\x12TrainingRunStarted\"/\n\x14TrainingRunCompleted\x12\x17\n\x0f\x61rtifact_digest\x18\x01 \x01(\t\"#\n\x11TrainingRunFailed\x12\x0e\n\x06reason\x18\x01 \x01(\t\"\x16\n\x14TrainingRunCancelled\"E\n\x19TrainingRunWorkersChanged\x12\x0f\n\x07workers\x18\x01 \x01(\x05\x12\x17\n\x0f\x65\x61rlier_workers\x18\x02 \x01(\x05\"\x97\x02\n\x10\x43ompressionEvent\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x03\x12=\n\tcompleted\x18\x03 \x01(\x0b\x32(.ratoon.training.v1.CompressionCompletedH\x00\x12\x37\n\x06\x66\x61iled\x18\x04 \x01(\x0b\x32%.ratoon.training.v1.CompressionFailedH\x00\x12=\n\tcancelled\x18\x05 \x01(\x0b\x32(.ratoon.training.v1.CompressionCancelledH\x00:#\x92\xb5\x18\x1fratoon.training.v1.compressionsB\x07\n\x05\x65vent\"/\n\x14\x43ompressionCompleted\x12\x17\n\x0f\x61rtifact_digest\x18\x01 \x01(\t\"#\n\x11\x43ompressionFailed\x12\x0e\n\x06reason\x18\x01 \x01(\t\"\x16\n\x14\x43ompressionCancelled\"\x98\x02\n\x10ModelExportEvent\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x03\x12=\n\tcompleted\x18\x03 \x01(\x0b\x32(.ratoon.training.v1.ModelExportCompletedH\x00\x12\x37\n\x06\x66\x61iled\x18\x04 \x01(\x0b\x32%.ratoon.training.v1.ModelExportFailedH\x00\x12=\n\tcancelled\x18\x05 \x01(\x0b\x32(.ratoon.training.v1.ModelExportCancelledH\x00:$\x92\xb5\x18 ratoon.training.v1.model-exportsB\x07\n\x05\x65vent\"/\n\x14ModelExportCompleted\x12\x17\n\x0f\x61rtifact_digest\x18\x01 \x01(\t\"#\n\x11ModelExportFailed\x12\x0e\n\x06reason\x18\x01 \x01(\t\"\x16\n\x14ModelExportCancelledb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -39,29 +39,31 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_MODELEXPORTEVENT']._loaded_options = None
   _globals['_MODELEXPORTEVENT']._serialized_options = b'\222\265\030 ratoon.training.v1.model-exports'
   _globals['_TRAININGRUNEVENT']._serialized_start=97
-  _globals['_TRAININGRUNEVENT']._serialized_end=436
-  _globals['_TRAININGRUNSTARTED']._serialized_start=438
-  _globals['_TRAININGRUNSTARTED']._serialized_end=458
-  _globals['_TRAININGRUNCOMPLETED']._serialized_start=460
-  _globals['_TRAININGRUNCOMPLETED']._serialized_end=507
-  _globals['_TRAININGRUNFAILED']._serialized_start=509
-  _globals['_TRAININGRUNFAILED']._serialized_end=544
-  _globals['_TRAININGRUNCANCELLED']._serialized_start=546
-  _globals['_TRAININGRUNCANCELLED']._serialized_end=568
-  _globals['_COMPRESSIONEVENT']._serialized_start=571
-  _globals['_COMPRESSIONEVENT']._serialized_end=850
-  _globals['_COMPRESSIONCOMPLETED']._serialized_start=852
-  _globals['_COMPRESSIONCOMPLETED']._serialized_end=899
-  _globals['_COMPRESSIONFAILED']._serialized_start=901
-  _globals['_COMPRESSIONFAILED']._serialized_end=936
-  _globals['_COMPRESSIONCANCELLED']._serialized_start=938
-  _globals['_COMPRESSIONCANCELLED']._serialized_end=960
-  _globals['_MODELEXPORTEVENT']._serialized_start=963
-  _globals['_MODELEXPORTEVENT']._serialized_end=1243
-  _globals['_MODELEXPORTCOMPLETED']._serialized_start=1245
-  _globals['_MODELEXPORTCOMPLETED']._serialized_end=1292
-  _globals['_MODELEXPORTFAILED']._serialized_start=1294
-  _globals['_MODELEXPORTFAILED']._serialized_end=1329
-  _globals['_MODELEXPORTCANCELLED']._serialized_start=1331
-  _globals['_MODELEXPORTCANCELLED']._serialized_end=1353
+  _globals['_TRAININGRUNEVENT']._serialized_end=510
+  _globals['_TRAININGRUNSTARTED']._serialized_start=512
+  _globals['_TRAININGRUNSTARTED']._serialized_end=532
+  _globals['_TRAININGRUNCOMPLETED']._serialized_start=534
+  _globals['_TRAININGRUNCOMPLETED']._serialized_end=581
+  _globals['_TRAININGRUNFAILED']._serialized_start=583
+  _globals['_TRAININGRUNFAILED']._serialized_end=618
+  _globals['_TRAININGRUNCANCELLED']._serialized_start=620
+  _globals['_TRAININGRUNCANCELLED']._serialized_end=642
+  _globals['_TRAININGRUNWORKERSCHANGED']._serialized_start=644
+  _globals['_TRAININGRUNWORKERSCHANGED']._serialized_end=713
+  _globals['_COMPRESSIONEVENT']._serialized_start=716
+  _globals['_COMPRESSIONEVENT']._serialized_end=995
+  _globals['_COMPRESSIONCOMPLETED']._serialized_start=997
+  _globals['_COMPRESSIONCOMPLETED']._serialized_end=1044
+  _globals['_COMPRESSIONFAILED']._serialized_start=1046
+  _globals['_COMPRESSIONFAILED']._serialized_end=1081
+  _globals['_COMPRESSIONCANCELLED']._serialized_start=1083
+  _globals['_COMPRESSIONCANCELLED']._serialized_end=1105
+  _globals['_MODELEXPORTEVENT']._serialized_start=1108
+  _globals['_MODELEXPORTEVENT']._serialized_end=1388
+  _globals['_MODELEXPORTCOMPLETED']._serialized_start=1390
+  _globals['_MODELEXPORTCOMPLETED']._serialized_end=1437
+  _globals['_MODELEXPORTFAILED']._serialized_start=1439
+  _globals['_MODELEXPORTFAILED']._serialized_end=1474
+  _globals['_MODELEXPORTCANCELLED']._serialized_start=1476
+  _globals['_MODELEXPORTCANCELLED']._serialized_end=1498
 # @@protoc_insertion_point(module_scope)

@@ -28,6 +28,7 @@ class TrainingRunEvent(_message.Message):
     COMPLETED_FIELD_NUMBER: _builtins.int
     FAILED_FIELD_NUMBER: _builtins.int
     CANCELLED_FIELD_NUMBER: _builtins.int
+    WORKERS_CHANGED_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Resource name: `projects/{project}/trainingRuns/{training_run}`."""
     revision: _builtins.int
@@ -50,6 +51,10 @@ class TrainingRunEvent(_message.Message):
     def cancelled(self) -> Global___TrainingRunCancelled:
         """A training run was cancelled."""
 
+    @_builtins.property
+    def workers_changed(self) -> Global___TrainingRunWorkersChanged:
+        """A training run goes on with another number of workers."""
+
     def __init__(
         self,
         *,
@@ -59,12 +64,13 @@ class TrainingRunEvent(_message.Message):
         completed: Global___TrainingRunCompleted | None = ...,
         failed: Global___TrainingRunFailed | None = ...,
         cancelled: Global___TrainingRunCancelled | None = ...,
+        workers_changed: Global___TrainingRunWorkersChanged | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["cancelled", b"cancelled", "completed", b"completed", "event", b"event", "failed", b"failed", "started", b"started"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["cancelled", b"cancelled", "completed", b"completed", "event", b"event", "failed", b"failed", "started", b"started", "workers_changed", b"workers_changed"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cancelled", b"cancelled", "completed", b"completed", "event", b"event", "failed", b"failed", "name", b"name", "revision", b"revision", "started", b"started"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cancelled", b"cancelled", "completed", b"completed", "event", b"event", "failed", b"failed", "name", b"name", "revision", b"revision", "started", b"started", "workers_changed", b"workers_changed"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["started", "completed", "failed", "cancelled"]  # noqa: Y015
+    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["started", "completed", "failed", "cancelled", "workers_changed"]  # noqa: Y015
     _WhichOneofArgType_event: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_event) -> _WhichOneofReturnType_event | None: ...
 
@@ -147,6 +153,32 @@ class TrainingRunCancelled(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___TrainingRunCancelled: _TypeAlias = TrainingRunCancelled  # noqa: Y015
+
+@_typing.final
+class TrainingRunWorkersChanged(_message.Message):
+    """A training run goes on from its last checkpoint with another number of workers: some were lost, or came back."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WORKERS_FIELD_NUMBER: _builtins.int
+    EARLIER_WORKERS_FIELD_NUMBER: _builtins.int
+    workers: _builtins.int
+    """Number of workers now."""
+    earlier_workers: _builtins.int
+    """Number of workers before."""
+    def __init__(
+        self,
+        *,
+        workers: _builtins.int = ...,
+        earlier_workers: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["earlier_workers", b"earlier_workers", "workers", b"workers"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TrainingRunWorkersChanged: _TypeAlias = TrainingRunWorkersChanged  # noqa: Y015
 
 @_typing.final
 class CompressionEvent(_message.Message):

@@ -1712,7 +1712,7 @@ class Resources(_message.Message):
         ACCELERATOR_CUDA: Resources._Accelerator.ValueType  # 2
         """NVIDIA GPU."""
         ACCELERATOR_NEURON: Resources._Accelerator.ValueType  # 3
-        """AWS Trainium. Refused: no recipe supports it yet."""
+        """AWS Trainium: supervised fine-tuning and pre-training on one NeuronCore. Other recipes are refused."""
 
     class Accelerator(_Accelerator, metaclass=_AcceleratorEnumTypeWrapper):
         """Accelerator of the workers."""
@@ -1724,31 +1724,129 @@ class Resources(_message.Message):
     ACCELERATOR_CUDA: Resources.Accelerator.ValueType  # 2
     """NVIDIA GPU."""
     ACCELERATOR_NEURON: Resources.Accelerator.ValueType  # 3
-    """AWS Trainium. Refused: no recipe supports it yet."""
+    """AWS Trainium: supervised fine-tuning and pre-training on one NeuronCore. Other recipes are refused."""
 
     ACCELERATOR_FIELD_NUMBER: _builtins.int
     WORKERS_FIELD_NUMBER: _builtins.int
     THREADS_PER_WORKER_FIELD_NUMBER: _builtins.int
+    PARALLELISM_FIELD_NUMBER: _builtins.int
     accelerator: Global___Resources.Accelerator.ValueType
     """Accelerator of the workers. Default: CPU."""
     workers: _builtins.int
     """Number of workers, 1 to 64. Default: 1."""
     threads_per_worker: _builtins.int
     """Number of threads of each worker, at most 256. 0: the cores of the machine are divided among the workers."""
+    @_builtins.property
+    def parallelism(self) -> Global___Parallelism:
+        """Layout of the workers. Not set: each has a copy of the model and a share of the data, or a part of the weights if
+        the copies do not fit into memory.
+        """
+
     def __init__(
         self,
         *,
         accelerator: Global___Resources.Accelerator.ValueType = ...,
         workers: _builtins.int = ...,
         threads_per_worker: _builtins.int = ...,
+        parallelism: Global___Parallelism | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["parallelism", b"parallelism"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accelerator", b"accelerator", "threads_per_worker", b"threads_per_worker", "workers", b"workers"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accelerator", b"accelerator", "parallelism", b"parallelism", "threads_per_worker", b"threads_per_worker", "workers", b"workers"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Resources: _TypeAlias = Resources  # noqa: Y015
+
+@_typing.final
+class Parallelism(_message.Message):
+    """Layout of the workers of a run: shares of the data, parts of each layer, and stages of the model. Their product is the
+    number of workers.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    class _Strategy:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _StrategyEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[Parallelism._Strategy.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        STRATEGY_UNSPECIFIED: Parallelism._Strategy.ValueType  # 0
+        """Not set."""
+        STRATEGY_DDP: Parallelism._Strategy.ValueType  # 1
+        """Each worker holds all weights, gradients and optimizer states."""
+        STRATEGY_FSDP: Parallelism._Strategy.ValueType  # 2
+        """Each worker holds its part of them, and gathers the weights of a layer while it computes that layer."""
+
+    class Strategy(_Strategy, metaclass=_StrategyEnumTypeWrapper):
+        """Storage of the weights."""
+
+    STRATEGY_UNSPECIFIED: Parallelism.Strategy.ValueType  # 0
+    """Not set."""
+    STRATEGY_DDP: Parallelism.Strategy.ValueType  # 1
+    """Each worker holds all weights, gradients and optimizer states."""
+    STRATEGY_FSDP: Parallelism.Strategy.ValueType  # 2
+    """Each worker holds its part of them, and gathers the weights of a layer while it computes that layer."""
+
+    class _Schedule:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _ScheduleEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[Parallelism._Schedule.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        SCHEDULE_UNSPECIFIED: Parallelism._Schedule.ValueType  # 0
+        """Not set."""
+        SCHEDULE_ONE_F_ONE_B: Parallelism._Schedule.ValueType  # 1
+        """A backward pass follows as soon as it can, so that few activations are kept."""
+        SCHEDULE_GPIPE: Parallelism._Schedule.ValueType  # 2
+        """All forward passes, then all backward passes."""
+
+    class Schedule(_Schedule, metaclass=_ScheduleEnumTypeWrapper):
+        """Order of the passes of a pipeline."""
+
+    SCHEDULE_UNSPECIFIED: Parallelism.Schedule.ValueType  # 0
+    """Not set."""
+    SCHEDULE_ONE_F_ONE_B: Parallelism.Schedule.ValueType  # 1
+    """A backward pass follows as soon as it can, so that few activations are kept."""
+    SCHEDULE_GPIPE: Parallelism.Schedule.ValueType  # 2
+    """All forward passes, then all backward passes."""
+
+    DATA_FIELD_NUMBER: _builtins.int
+    TENSOR_FIELD_NUMBER: _builtins.int
+    PIPELINE_FIELD_NUMBER: _builtins.int
+    STRATEGY_FIELD_NUMBER: _builtins.int
+    SCHEDULE_FIELD_NUMBER: _builtins.int
+    MIN_WORKERS_FIELD_NUMBER: _builtins.int
+    data: _builtins.int
+    """Number of shares of a step's samples. 0: the number of workers divided by `tensor` times `pipeline`."""
+    tensor: _builtins.int
+    """Number of workers that divide each layer among them. 0: 1."""
+    pipeline: _builtins.int
+    """Number of workers that divide the layers of the model among them. 0: 1."""
+    strategy: Global___Parallelism.Strategy.ValueType
+    """Storage of the weights by the workers that share the data. Not set: DDP if it fits into memory, else FSDP."""
+    schedule: Global___Parallelism.Schedule.ValueType
+    """Order in which the stages of a pipeline compute the parts of a step. Not set: 1F1B."""
+    min_workers: _builtins.int
+    """Number of workers with which the run goes on after it lost others, until they are back. 0: it waits for all workers."""
+    def __init__(
+        self,
+        *,
+        data: _builtins.int = ...,
+        tensor: _builtins.int = ...,
+        pipeline: _builtins.int = ...,
+        strategy: Global___Parallelism.Strategy.ValueType = ...,
+        schedule: Global___Parallelism.Schedule.ValueType = ...,
+        min_workers: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["data", b"data", "min_workers", b"min_workers", "pipeline", b"pipeline", "schedule", b"schedule", "strategy", b"strategy", "tensor", b"tensor"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Parallelism: _TypeAlias = Parallelism  # noqa: Y015
 
 @_typing.final
 class ResourcePlan(_message.Message):
@@ -1764,29 +1862,27 @@ class ResourcePlan(_message.Message):
 
         DESCRIPTOR: _descriptor.Descriptor
 
-        FIELD_FIELD_NUMBER: _builtins.int
-        VALUE_FIELD_NUMBER: _builtins.int
+        SETTINGS_FIELD_NUMBER: _builtins.int
         DESCRIPTION_FIELD_NUMBER: _builtins.int
         MEASURED_BYTES_FIELD_NUMBER: _builtins.int
-        field: _builtins.str
-        """Field to change, for example `recipe.batch_size`."""
-        value: _builtins.str
-        """Its new value, as `--set` of the command line takes it."""
         description: _builtins.str
         """Description of the change and of its price, in one sentence."""
         measured_bytes: _builtins.int
         """Memory requirement with the change, in bytes, over all workers."""
+        @_builtins.property
+        def settings(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+            """Settings, as `--set` of the command line takes them, for example `recipe.batch_size=8`."""
+
         def __init__(
             self,
             *,
-            field: _builtins.str = ...,
-            value: _builtins.str = ...,
+            settings: _abc.Iterable[_builtins.str] | None = ...,
             description: _builtins.str = ...,
             measured_bytes: _builtins.int = ...,
         ) -> None: ...
         _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
         def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-        _ClearFieldArgType: _TypeAlias = _typing.Literal["description", b"description", "field", b"field", "measured_bytes", b"measured_bytes", "value", b"value"]  # noqa: Y015
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["description", b"description", "measured_bytes", b"measured_bytes", "settings", b"settings"]  # noqa: Y015
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
