@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from ratoon.client.states import has_ended
-from ratoon.client.types import TrainingRun
+from ratoon.client.types import Parallelism, Resources, TrainingRun
 from ratoon.testkit.kubernetes import tools
 from ratoon.testkit.kubernetes.node import OwnCluster
 from ratoon.testkit.ports import free_ports
@@ -46,6 +46,30 @@ def test_a_run_on_dedicated_pods_leaves_none(
     requested, planned = worker["requests"]["memory"], ended.plan.measured_bytes // 2**20
     assert worker["limits"]["memory"] == requested
     assert planned < int(requested.removesuffix("Mi")) < planned + 1024
+    assert until(lambda: not platform.release.get("pods", "--selector", RUN_PODS), 180)
+
+
+def test_a_run_over_two_pods_survives_the_loss_of_one(
+    platform: Platform, summary: Summary, first: TrainingRun
+) -> None:
+    """It goes on with the other pod, and with both as soon as the Deployment has replaced the lost one."""
+    recipe = first.recipe.model_copy(update={"epochs": 40.0})
+    resources = Resources(workers=2, parallelism=Parallelism(min_workers=1))
+    with summary.step("a training run over two pods, one of which is deleted"):
+        run = begun(platform, first, recipe=recipe, resources=resources)
+
+        def workers() -> int:
+            return int(platform.client.training_runs.get(run.name).progress.metrics.get("workers", 0))
+
+        until(lambda: workers() == 2, 300)
+        lost = own_pods(platform, run)[-1]["metadata"]["name"]
+        where = ("--namespace", platform.release.namespace)
+        platform.release.plane.kubectl("delete", "pod", lost, *where, "--grace-period=0", "--force")
+        until(lambda: workers() == 1, 180)
+        until(lambda: workers() == 2, 300)
+        ended = platform.client.training_runs.wait(run.name)
+    assert ended.state == "STATE_SUCCEEDED"
+    assert ended.metrics["validation_loss"] <= first.metrics["validation_loss"] + 0.05
     assert until(lambda: not platform.release.get("pods", "--selector", RUN_PODS), 180)
 
 
@@ -145,9 +169,10 @@ def reads_templates(platform: Platform) -> bool:
     return "cpu.yaml" in platform.release.plane.kubectl(*where, "python", "-c", script)
 
 
-def begun(platform: Platform, first: TrainingRun) -> TrainingRun:
-    """Start a run with the request of another one."""
+def begun(platform: Platform, first: TrainingRun, **changes: Any) -> TrainingRun:
+    """Start a run with the request of another one, and these fields changed."""
     request: dict[str, Any] = {
         name: getattr(first, name) for name in SAME_FIELDS if name in first.model_fields_set
     }
+    request |= changes
     return platform.client.training_runs.create("projects/triage", **request)

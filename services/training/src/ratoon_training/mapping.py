@@ -19,26 +19,27 @@ from ratoon_training import classical_messages as classical
 from ratoon_training import (
     distillation_messages,
     grpo_messages,
+    model_export_messages,
     recipe_messages,
+    resource_messages,
     run_messages,
     sweep_messages,
 )
 from ratoon_training import neural_messages as neural
 from ratoon_training.application.commands import CreateRun, CreateSweep, RecipeSpec, RunSpec
+from ratoon_training.domain.compressions import CompressionCompleted
 from ratoon_training.domain.estimates import PlannedRun
 from ratoon_training.domain.plan import ResourcePlan
 from ratoon_training.domain.recipes import (
-    Accelerator,
     Dtype,
     Method,
     Objective,
     PreferenceLoss,
     Recipe,
-    Resources,
     TrainOn,
     Truncation,
 )
-from ratoon_training.domain.runs import Completed, Progress, Started, TrainingRun
+from ratoon_training.domain.runs import Completed, Progress, Started, TrainingRun, WorkersChanged
 from ratoon_training.domain.series import Series
 from ratoon_training.domain.sweeps import Sweep, SweepBudget
 
@@ -55,7 +56,7 @@ def run(value: TrainingRun) -> pb.TrainingRun:
         validation_digest=value.validation_digest,
         base_artifact_digest=value.base_artifact_digest,
         recipe=_recipe(value.recipe),
-        resources=_resources(value.resources),
+        resources=resource_messages.resources_message(value.resources),
         progress=_progress(value.progress),
         plan=plan(value.plan),
         attempt=value.attempt,
@@ -75,14 +76,15 @@ def run(value: TrainingRun) -> pb.TrainingRun:
         message.parameter_count = trained.parameter_count
         message.diagnosis.CopyFrom(run_messages.diagnosis_message(trained.diagnosis))
         message.metrics.update(trained.metrics)
+        run_messages.add_accounts(message, trained.metrics)
         if trained.prompt_limit.max_tokens:
             message.prompt_limit.CopyFrom(pb.TrainingRun.PromptLimit(**asdict(trained.prompt_limit)))
     return message
 
 
 def plan(value: ResourcePlan) -> pb.ResourcePlan:
-    """A plan as callers see it."""
-    return pb.ResourcePlan(**asdict(value))
+    """A plan as callers see it; the resources of the run state the storage of its weights."""
+    return pb.ResourcePlan(**{name: each for name, each in asdict(value).items() if name != "strategy"})
 
 
 def create_run(request: service_pb.CreateTrainingRunRequest) -> CreateRun:
@@ -100,7 +102,9 @@ def sweep(value: Sweep) -> sweep_pb2.Sweep:
 def create_sweep(request: service_pb.CreateSweepRequest) -> CreateSweep:
     """Return the command of a request."""
     requested = request.sweep
-    value, direction = sweep_messages.sweep_of(requested, _requested_resources(requested.resources))
+    value, direction = sweep_messages.sweep_of(
+        requested, resource_messages.requested_resources(requested.resources)
+    )
     return CreateSweep(request.parent, request.sweep_id, value, direction, request.request_id)
 
 
@@ -136,15 +140,7 @@ def run_spec(message: pb.TrainingRun) -> RunSpec:
         validation_digest=message.validation_digest,
         base_artifact_digest=message.base_artifact_digest,
         recipe=_recipe_spec(message.recipe),
-        resources=_requested_resources(message.resources),
-    )
-
-
-def _requested_resources(message: pb.Resources) -> Resources:
-    return Resources(
-        accelerator=_accelerator(message.accelerator),
-        workers=message.workers or 1,
-        threads=message.threads_per_worker,
+        resources=resource_messages.requested_resources(message.resources),
     )
 
 
@@ -154,11 +150,18 @@ def event(happened: object, name: str, revision: int) -> Record:
 
 
 def _envelope(happened: object, name: str, revision: int) -> Message:
+    if "/compressions/" in name:
+        return _compression_envelope(happened, name, revision)
+    if "/modelExports/" in name:
+        return model_export_messages.envelope(happened, name, revision)
     match happened:
         case Started():
             return events_pb.TrainingRunEvent(
                 name=name, revision=revision, started=events_pb.TrainingRunStarted()
             )
+        case WorkersChanged(workers, earlier):
+            changed = events_pb.TrainingRunWorkersChanged(workers=workers, earlier_workers=earlier)
+            return events_pb.TrainingRunEvent(name=name, revision=revision, workers_changed=changed)
         case Completed(digest):
             completed = events_pb.TrainingRunCompleted(artifact_digest=digest)
             return events_pb.TrainingRunEvent(name=name, revision=revision, completed=completed)
@@ -169,6 +172,20 @@ def _envelope(happened: object, name: str, revision: int) -> Message:
             cancelled = events_pb.TrainingRunCancelled()
             return events_pb.TrainingRunEvent(name=name, revision=revision, cancelled=cancelled)
     raise TypeError(f"{happened!r} is not an event of training")
+
+
+def _compression_envelope(happened: object, name: str, revision: int) -> Message:
+    envelope = events_pb.CompressionEvent(name=name, revision=revision)
+    match happened:
+        case CompressionCompleted(digest):
+            envelope.completed.artifact_digest = digest
+        case Failed(reason):
+            envelope.failed.reason = reason
+        case Cancelled():
+            envelope.cancelled.SetInParent()
+        case _:
+            raise TypeError(f"{happened!r} is not an event of a compression")
+    return envelope
 
 
 def _recipe(value: Recipe) -> pb.Recipe:
@@ -320,20 +337,6 @@ def _recipe_spec(message: pb.Recipe) -> RecipeSpec:
         classical=classical.recipe_of(message.classical) if message.HasField("classical") else None,
         neural=neural.settings_of(message.neural) if message.HasField("neural") else None,
     )
-
-
-def _resources(value: Resources) -> pb.Resources:
-    return pb.Resources(
-        accelerator=pb.Resources.Accelerator.Value(f"ACCELERATOR_{value.accelerator}"),
-        workers=value.workers,
-        threads_per_worker=value.threads,
-    )
-
-
-def _accelerator(value: pb.Resources.Accelerator.ValueType) -> Accelerator:
-    if value == pb.Resources.ACCELERATOR_UNSPECIFIED:
-        return Accelerator.CPU
-    return Accelerator(pb.Resources.Accelerator.Name(value).removeprefix("ACCELERATOR_"))
 
 
 def _progress(value: Progress) -> progress_pb2.Progress:

@@ -14,6 +14,7 @@ from ratoon.runtime.requests import digests_in
 from ratoon.runtime.timestamps import timestamp
 from ratoon.training.v1 import sweep_pb2 as pb
 from ratoon.training.v1 import training_run_pb2 as run_pb
+from ratoon_training import resource_messages
 from ratoon_training.domain.errors import BadSweep
 from ratoon_training.domain.recipes import Resources
 from ratoon_training.domain.search_space import Parameter, Settings
@@ -100,23 +101,18 @@ def trial_run(sweep: Sweep, settings: Settings, fold: int) -> run_pb.TrainingRun
             _set(recipe, name, text)
     if sweep.train_parts and not train:
         train = sweep.train_parts[0].train_digest
-    resources = sweep.resources
     return run_pb.TrainingRun(
         train_digest=train,
         validation_digest=validation,
         base_artifact_digest=sweep.base_artifact_digest,
         recipe=recipe,
-        resources=run_pb.Resources(
-            accelerator=run_pb.Resources.Accelerator.Value(f"ACCELERATOR_{resources.accelerator}"),
-            workers=resources.workers,
-            threads_per_worker=resources.threads,
-        ),
+        resources=resource_messages.resources_message(sweep.resources),
     )
 
 
 def message_of(value: Sweep) -> pb.Sweep:
     """Return a sweep as callers see it."""
-    resources, best = value.resources, value.best
+    best = value.best
     message = pb.Sweep(
         name=value.name,
         revision=value.revision,
@@ -127,11 +123,7 @@ def message_of(value: Sweep) -> pb.Sweep:
         validation_digest=value.validation_digest,
         base_artifact_digest=value.base_artifact_digest,
         recipe=ParseDict(value.recipe, run_pb.Recipe(), ignore_unknown_fields=True),
-        resources=run_pb.Resources(
-            accelerator=run_pb.Resources.Accelerator.Value(f"ACCELERATOR_{resources.accelerator}"),
-            workers=resources.workers,
-            threads_per_worker=resources.threads,
-        ),
+        resources=resource_messages.resources_message(value.resources),
         kind=pb.Sweep.Kind.Value(f"KIND_{value.kind}"),
         parameters=[_parameter_message(each) for each in value.parameters],
         seed=value.seed,

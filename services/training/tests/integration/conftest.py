@@ -99,6 +99,7 @@ class Task:
             "accelerator": options.pop("accelerator", "CPU"),
             "workers": options.pop("workers", 1),
             "threads": 1,
+            "parallelism": options.pop("parallelism", None),
         }
         return {
             "artifacts": self.store.url,

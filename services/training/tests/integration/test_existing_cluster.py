@@ -148,3 +148,28 @@ def test_a_cluster_that_is_not_there_is_named(task, cluster, tmp_path):
     status = jobs.observe("nowhere")
     assert (status.state, status.reason) == (JobState.FAILED, "WORKERS_LOST"), status
     assert "cannot be joined" in status.message
+
+
+@pytest.mark.thorough  # three nodes start one after the other
+@pytest.mark.timeout(900)
+def test_a_group_with_a_minimum_goes_on_without_a_node_and_takes_a_new_one_in(runs, cluster):
+    for _ in range(2):
+        cluster.start_workers(1, elastic=1)
+    endless = replace(RECIPE, epochs=1000)
+    spec = {"pods": "elastic", "recipe": endless, "workers": 2, "parallelism": {"min_workers": 1}}
+    runs.start("shrinks", **spec)
+    runs.until("shrinks", lambda status: status.progress.done >= 20 and _workers(status) == 2)
+    cluster.kill_workers()
+    alone = runs.until("shrinks", lambda status: _workers(status) == 1)
+    assert alone.progress.message.endswith(", 1 of 2 workers")
+    assert alone.progress.done >= 10, "it goes on from its last checkpoint"
+    cluster.start_workers(1, elastic=1)
+    again = runs.until("shrinks", lambda status: _workers(status) == 2)
+    assert again.progress.done >= alone.progress.done - 5
+    assert "of 2 workers" not in again.progress.message
+    runs.jobs.stop("shrinks", grace_s=60)
+    assert runs.end("shrinks").reason == "STOPPED"
+
+
+def _workers(status: JobStatus) -> int:
+    return int((status.progress.metrics or {}).get("workers", 0))

@@ -57,7 +57,7 @@ def test_a_worker_on_another_node_reports_and_ends_through_the_channel(tmp_path,
     number = channel.next()
     received = channel.get(number)
     assert received == task
-    channel.begin(number)
+    channel.begin(number, 1)
     local, job = channel.localize(received)
     assert (local.prepared / "train.npz").read_bytes() == b"tokens"
     job.report(JobProgress(fraction=0.5, message="step 1"))

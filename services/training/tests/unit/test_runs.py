@@ -18,8 +18,9 @@ from ratoon.operations.job_machine import (
     Transition,
 )
 from ratoon_training.domain.diagnosis import Diagnosis
+from ratoon_training.domain.parallelism import Strategy
 from ratoon_training.domain.plan import ResourcePlan
-from ratoon_training.domain.recipes import Recipe
+from ratoon_training.domain.recipes import Recipe, Resources
 from ratoon_training.domain.runs import (
     MAX_CURVE_POINTS,
     Completed,
@@ -29,6 +30,7 @@ from ratoon_training.domain.runs import (
     State,
     Trained,
     TrainingRun,
+    WorkersChanged,
     resumed,
     step,
 )
@@ -73,6 +75,32 @@ def test_a_run_that_does_not_fit_fails_with_the_plans_reason():
 
 def test_a_start_that_got_lost_is_repeated():
     assert step(PREPARING, observed(Phase.ABSENT), NOW).actions == (Action.START,)
+
+
+def test_workers_that_are_lost_or_come_back_are_an_event():
+    def progress(done: int, **metrics: float) -> Progress:
+        return Progress(0.1, done=done, total=10, metrics=metrics)
+
+    run = step(PREPARING, observed(Phase.RUNNING, progress(1, workers=2.0)), NOW).resource
+    for done, workers, events in (
+        (2, 2.0, ()),
+        (3, 1.0, (WorkersChanged(1, 2),)),
+        (4, 2.0, (WorkersChanged(2, 1),)),
+    ):
+        transition = step(run, observed(Phase.RUNNING, progress(done, workers=workers)), NOW)
+        assert transition.events == events
+        run = transition.resource
+    silent = step(run, observed(Phase.RUNNING, progress(4)), NOW)
+    assert silent.events == (), "a group that starts again has not reported yet"
+    fewer = step(silent.resource, observed(Phase.RUNNING, progress(5, workers=1.0)), NOW)
+    assert fewer.events == (WorkersChanged(1, 2),)
+
+
+def test_a_plan_that_divides_the_weights_decides_about_the_layout():
+    planned = ResourcePlan(admitted=True, strategy=Strategy.FSDP)
+    run = replace(QUEUED, resources=Resources(workers=4))
+    admitted = step(run, Observation(JobObservation(Phase.ABSENT), planned), NOW).resource
+    assert admitted.resources.layout.is_fully_sharded
 
 
 def test_the_first_step_makes_it_running_and_publishes_one_event():

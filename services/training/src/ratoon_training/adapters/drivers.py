@@ -23,7 +23,7 @@ from ratoon_training.domain.diagnosis import Diagnosis, Finding
 from ratoon_training.domain.estimates import DataSample
 from ratoon_training.domain.lengths import PromptLimit
 from ratoon_training.domain.places import CLAIMS, FINISH, Place, finish_request, scratch_name
-from ratoon_training.domain.recipes import Recipe
+from ratoon_training.domain.recipes import Recipe, Resources
 from ratoon_training.domain.runs import Progress, Trained, TrainingRun
 
 WORKER = "ratoon_training.worker"
@@ -103,6 +103,7 @@ class JobDrivers:
                 accelerator=resources.accelerator.value,
                 workers=resources.workers,
                 threads=resources.threads or place.cpus,
+                parallelism=_parallelism(resources),
             ),
             pods=place.pods,
             checkpoint_every_s=options.checkpoint_every_s,
@@ -114,6 +115,7 @@ class JobDrivers:
             spec.record_scores = True
         stored = spec_json(environment, spec)
         stated = _stated(stored["recipe"])
+        stored["resources"] = _stated(stored["resources"])
         if "architecture" in stated:
             stated["architecture"] = _stated(stated["architecture"])
         of_this_release = {name for name in _OF_THIS_RELEASE if not stored.get(name)}
@@ -148,6 +150,21 @@ def recipe_message(recipe: Recipe) -> TrainingRecipe:
     if recipe.task is not None:
         message.task.CopyFrom(message_of(recipe.task))
     return message
+
+
+def _parallelism(resources: Resources) -> TrainingSpec.Parallelism | None:
+    """Return the layout as workers read it; None if they only share the data, as earlier releases did."""
+    value, layout = resources.parallelism, resources.layout
+    if not layout.divides and not value.min_workers:
+        return None
+    return TrainingSpec.Parallelism(
+        data=layout.data,
+        tensor=layout.tensor,
+        pipeline=layout.pipeline,
+        strategy=layout.strategy,
+        schedule=layout.schedule,
+        min_workers=value.min_workers,
+    )
 
 
 def work_folder(work: Path, run: str) -> Path:

@@ -8,11 +8,13 @@ from ratoon.process.errors import InvalidArgument
 from ratoon.storage.names import checked_id, matched
 from ratoon.storage.store import Store
 from ratoon_training.application.commands import CreateRun, RunSpec, neural_recipe, recipe_of
+from ratoon_training.application.planning import EARLIER_RUNS, planned
 from ratoon_training.application.ports import BaseModels, Drivers, Machine, Parts, References
+from ratoon_training.domain import layouts, trainium
 from ratoon_training.domain.distillation import Level, check_endpoint
 from ratoon_training.domain.errors import RunInUse
-from ratoon_training.domain.plan import ResourcePlan, plan
-from ratoon_training.domain.recipes import Method, Recipe
+from ratoon_training.domain.plan import ResourcePlan
+from ratoon_training.domain.recipes import Method, Recipe, Resources
 from ratoon_training.domain.runs import TrainingRun
 from ratoon_training.domain.shapes import ModelShape
 
@@ -55,7 +57,7 @@ def new_run(
         validation_digest=spec.validation_digest,
         base_artifact_digest=spec.base_artifact_digest,
         recipe=recipe,
-        resources=spec.resources.checked(),
+        resources=_resources(recipe, spec),
         base_shape=shape,
         origin=command.origin,
         sweep=command.sweep,
@@ -65,8 +67,9 @@ def new_run(
 
 def checked_recipe(spec: RunSpec, bases: BaseModels, parts: Parts, endpoints: Collection[str] = ()) -> Recipe:
     """Return the complete recipe of a run; raise what `create_run` would refuse it for."""
-    spec.resources.checked()
-    return _checked(spec, bases, parts, endpoints)[0]
+    recipe = _checked(spec, bases, parts, endpoints)[0]
+    _resources(recipe, spec)
+    return recipe
 
 
 def _checked(
@@ -104,12 +107,18 @@ def delete_run(
     drivers.clean(run)
 
 
-def plan_run(parent: str, spec: RunSpec, machine: Machine, bases: BaseModels) -> ResourcePlan:
+def plan_run(parent: str, spec: RunSpec, machine: Machine, bases: BaseModels, store: Store) -> ResourcePlan:
     """Return the plan of a run without starting it."""
     matched(parent, "projects/*", "parent")
-    resources = spec.resources.checked()
     recipe, shape = _recipe(spec, bases)
-    return plan(recipe, resources, machine.available_bytes(resources), machine.families(), shape)
+    resources = _resources(recipe, spec)
+    earlier = store.page(TrainingRun, parent, EARLIER_RUNS, "", "create_time desc").items
+    return planned(recipe, resources, shape, machine, earlier)
+
+
+def _resources(recipe: Recipe, spec: RunSpec) -> Resources:
+    """Return the resources of a run if its recipe can be trained with them."""
+    return layouts.checked(recipe, trainium.checked(recipe, spec.resources.checked()))
 
 
 def _recipe(spec: RunSpec, bases: BaseModels) -> tuple[Recipe, ModelShape | None]:

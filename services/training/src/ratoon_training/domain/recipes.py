@@ -17,10 +17,11 @@ from ratoon_training.domain.architectures import Architecture as Architecture
 from ratoon_training.domain.architectures import ExpertGrowth
 from ratoon_training.domain.classical import Classical
 from ratoon_training.domain.distillation import Distillation, Level
-from ratoon_training.domain.errors import AcceleratorRefused, BadRecipe
+from ratoon_training.domain.errors import BadRecipe
 from ratoon_training.domain.kinds.table import KINDS
 from ratoon_training.domain.neural import SAMPLES_SHOWN, Neural
 from ratoon_training.domain.optimization import USUAL_DECAY, Lora, Optimization, Optimizer
+from ratoon_training.domain.parallelism import Layout, Parallelism, Strategy
 from ratoon_training.domain.rewards import Grpo
 
 BATCH_LADDER = (16, 32, 64, 128, 256, 512)
@@ -449,17 +450,28 @@ class Resources:
     accelerator: Accelerator = Accelerator.CPU
     workers: int = 1
     threads: int = 0
+    parallelism: Parallelism = Parallelism()
+
+    @property
+    def layout(self) -> Layout:
+        """Layout of the workers."""
+        return self.parallelism.layout(self.workers)
+
+    def storing(self, strategy: Strategy | None) -> "Resources":
+        """Return the resources with this storage of the weights; None: as they are."""
+        if strategy is None:
+            return self
+        return replace(self, parallelism=replace(self.parallelism, strategy=strategy))
 
     def checked(self) -> "Resources":
         """These resources, when recipes can use them."""
-        if self.accelerator is Accelerator.NEURON:
-            raise AcceleratorRefused(
-                "Training on neuron is not supported yet: choose cpu or cuda, or leave the accelerator out."
-            )
         if not 1 <= self.workers <= 64:
             raise BadRecipe("resources.workers must be 1 to 64.", "resources.workers")
         if not 0 <= self.threads <= 256:
             raise BadRecipe("resources.threads_per_worker must be 0 to 256.", "resources.threads_per_worker")
+        for field, wrong, says in self.parallelism.limits(self.workers):
+            if wrong:
+                raise BadRecipe(f"resources.parallelism.{field} {says}.", f"resources.parallelism.{field}")
         return self
 
 

@@ -29,7 +29,7 @@ from ratoon.operations.job_machine import Progress as JobProgress
 from ratoon.operations.job_machine import fail as job_fail
 from ratoon_training.domain.diagnosis import Diagnosis, diagnose
 from ratoon_training.domain.lengths import PromptLimit
-from ratoon_training.domain.plan import ResourcePlan
+from ratoon_training.domain.plan import MEBI, ResourcePlan
 from ratoon_training.domain.recipes import Recipe, Resources
 from ratoon_training.domain.shapes import ModelShape
 
@@ -39,6 +39,8 @@ NOT_FINITE = "LOSS_NOT_FINITE"
 """Reason of a run whose loss is no number; the reports before it are all finite."""
 
 
+WAIT_FOR_MEMORY_S = 1.0
+"""Seconds between two plans of a run that waits for the memory of others."""
 MAX_CURVE_POINTS = 120
 """Maximum points of the curve that is stored with a run; the exact curve is a separate blob."""
 
@@ -72,6 +74,10 @@ class Progress(JobProgress):
 
     remaining_s: float | None = None
     metrics: dict[str, float] = field(default_factory=dict)
+
+
+WORKERS = "workers"
+"""Measurement of a report: the number of workers that take part."""
 
 
 @dataclass(frozen=True)
@@ -163,6 +169,14 @@ class Completed:
     artifact_digest: str
 
 
+@dataclass(frozen=True)
+class WorkersChanged:
+    """The run goes on with another number of workers: some were lost, or came back."""
+
+    workers: int
+    earlier_workers: int
+
+
 def step(run: TrainingRun, observation: Observation, now: datetime) -> Transition[TrainingRun]:
     """Return what follows from an observation. A run that ends is cleaned up."""
     if run.state.ended:
@@ -232,16 +246,32 @@ def _admitted(run: TrainingRun, plan: ResourcePlan | None) -> Transition[Trainin
     if plan is None:
         return Transition(run)
     planned = replace(run, plan=plan)
+    if plan.waits:
+        # Free memory changes all the time: the message does not state it, so that a wait is stored once.
+        needs = -(-plan.measured_bytes // MEBI)
+        message = f"Waiting for {needs:,} MiB of memory, which other runs hold."
+        if run.progress.message == message:
+            return Transition(run, wake_after=WAIT_FOR_MEMORY_S)
+        waiting = replace(planned, progress=replace(run.progress, message=message))
+        return Transition(waiting, wake_after=WAIT_FOR_MEMORY_S)
     if not plan.admitted:
         return fail(planned, "OUT_OF_MEMORY", plan.reason)
-    return Transition(replace(planned, state=State.PREPARING), (Action.START,))
+    resources = run.resources.storing(plan.strategy)
+    return Transition(replace(planned, state=State.PREPARING, resources=resources), (Action.START,))
 
 
 def _running(run: TrainingRun, progress: Progress) -> Transition[TrainingRun]:
     reported = replace(run, progress=progress, curve=_extended(run.curve, progress))
     if run.state is State.PREPARING and progress.done > 0:
         return Transition(replace(reported, state=State.RUNNING), events=(Started(),))
-    return Transition(reported, (Action.FINISH,) if run.stop_requested else ())
+    actions = (Action.FINISH,) if run.stop_requested else ()
+    return Transition(reported, actions, events=_changes(run.curve, progress))
+
+
+def _changes(curve: tuple[CurvePoint, ...], report: Progress) -> tuple[WorkersChanged, ...]:
+    """Return the change of the number of workers since the last report that had one."""
+    earlier, now = int(curve[-1].metrics.get(WORKERS, 0)) if curve else 0, int(report.metrics.get(WORKERS, 0))
+    return (WorkersChanged(now, earlier),) if earlier and now and earlier != now else ()
 
 
 def _extended(curve: tuple[CurvePoint, ...], progress: Progress) -> tuple[CurvePoint, ...]:

@@ -8,6 +8,8 @@ import torch.distributed as dist
 from torch import Tensor
 
 from ratoon_training.domain.recipes import Accelerator, Dtype, Resources
+from ratoon_training.worker import mesh, xla
+from ratoon_training.worker.mesh import Mesh
 
 
 @dataclass(frozen=True)
@@ -17,27 +19,51 @@ class WorkerContext:
     rank: int = 0
     world_size: int = 1
     device: torch.device = torch.device("cpu")
+    mesh: Mesh | None = None
+    """Place in a group whose workers divide the model among them; None: each of them holds all of it."""
 
     @property
     def leads(self) -> bool:
         """True if this worker writes checkpoints and reports."""
         return self.rank == 0
 
+    @property
+    def data_rank(self) -> int:
+        """Number of this worker's share of the data."""
+        return self.rank if self.mesh is None else self.mesh.share
+
+    @property
+    def data_size(self) -> int:
+        """Number of shares of the data."""
+        return self.world_size if self.mesh is None else self.mesh.layout.data
+
     def share(self, indices: list[int]) -> list[int]:
         """Return this worker's part of a batch; batches are sorted by length, so the parts are alike."""
-        return indices[self.rank :: self.world_size]
+        return indices[self.data_rank :: self.data_size]
 
     def sum(self, tensor: Tensor) -> Tensor:
+        """Return the sum over all shares of the data, in place."""
+        if self.mesh is not None:
+            return self.mesh.sum(tensor, "data")
+        return self.sum_of_workers(tensor)
+
+    def sum_of_workers(self, tensor: Tensor) -> Tensor:
         """Return the sum over all workers, in place."""
         if self.world_size > 1:
             dist.all_reduce(tensor)
         return tensor
+
+    def wait_for_workers(self) -> None:
+        """Wait until every worker has come to this place."""
+        self.sum_of_workers(torch.zeros(1, device=self.device)).tolist()
 
     def seed(self, number: int) -> None:
         """Seed torch on the device of this worker alone: all kinds of devices cost more than a step of a tiny model."""
         torch.random.default_generator.manual_seed(number)
         if self.device.type == "cuda":
             torch.cuda.manual_seed_all(number)
+        if self.device.type == "xla":
+            xla.seed(number, self.device)
 
     def precision(self, dtype: Dtype) -> torch.autocast:
         """Return a context in which a forward pass computes in this number format; weights stay as they are."""
@@ -48,10 +74,14 @@ def set_up_worker(resources: Resources, rank: int, world_size: int) -> WorkerCon
     """Set the threads and the device of a worker and return its context."""
     cores = len(os.sched_getaffinity(0))
     torch.set_num_threads(resources.threads or max(1, cores // world_size))
-    if resources.accelerator is Accelerator.CPU:
-        return WorkerContext(rank, world_size)
-    _use_deterministic_algorithms()
-    return WorkerContext(rank, world_size, torch.device("cuda", torch.cuda.current_device()))
+    device = torch.device("cpu")
+    if resources.accelerator is Accelerator.NEURON:
+        return WorkerContext(rank, world_size, xla.device())
+    if resources.accelerator is not Accelerator.CPU:
+        _use_deterministic_algorithms()
+        device = torch.device("cuda", torch.cuda.current_device())
+    layout = resources.parallelism.layout(world_size)
+    return WorkerContext(rank, world_size, device, mesh.of(layout, rank, device) if layout.divides else None)
 
 
 def _use_deterministic_algorithms() -> None:

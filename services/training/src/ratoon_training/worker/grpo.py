@@ -145,16 +145,20 @@ class GrpoSession(Session):
         self._start = {
             name: p.detach().clone() for name, p in self.trainable.items() if self.grpo.kl_weight > 0
         }
-        self.writing_seconds = 0.0
+        self._writing_seconds = 0.0
         self._rollout: Rollout | None = None
         self._faults: Counter[str] = Counter()
         self._reference_reward: list[float] | None = None
+
+    def measured(self) -> dict[str, float]:
+        """Return the seconds in which answers were written."""
+        return {"writing_seconds": self._writing_seconds}
 
     def run(self, checkpoints: Checkpoints, every_s: float, reporter: ProgressReporter) -> None:
         """Reward the answers of the base, unless an earlier attempt has, and train."""
         stored = checkpoints.named(_REFERENCE)
         holders = torch.tensor([float(stored is not None)], device=self.context.device)
-        if stored is not None and int(self.context.sum(holders)[0]) == self.context.world_size:
+        if stored is not None and int(self.context.sum(holders)[0]) == self.context.data_size:
             self._reference_reward = stored.tensors["reward"].tolist()
         else:
             self._reference_reward = self._validated()
@@ -176,7 +180,7 @@ class GrpoSession(Session):
         epoch, at = divmod(step, self.per_epoch)
         if epoch != self._epoch:
             units, recipe = self.units, self.recipe
-            self._plan = schedule.batches(
+            self._plan = schedule.Epoch(
                 units.record_ids, units.lengths, recipe.seed, epoch, recipe.batch_size
             )
             self._epoch = epoch
@@ -355,11 +359,11 @@ class GrpoSession(Session):
             for number, at in enumerate(range(0, len(indices), _AT_ONCE)):
                 prompts = [part.tokens(index) for index in indices[at : at + _AT_ONCE]]
                 seed = (
-                    self.recipe.seed * 1_000_003 + step * 8_191 + number * 131 + self.context.rank
+                    self.recipe.seed * 1_000_003 + step * 8_191 + number * 131 + self.context.data_rank
                 ) % 2**63
                 written += answers(self.core, prompts, self._decoding, seed)
         self.model.train(training)
-        self.writing_seconds += time.monotonic() - begun
+        self._writing_seconds += time.monotonic() - begun
         return written
 
     # Validation

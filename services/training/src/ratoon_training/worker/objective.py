@@ -75,12 +75,25 @@ def losses(
     `smoothing` is the share of an answer's target that is spread over all tokens (Szegedy et al. 2016); the targets of
     numbers are `shared`.
     """
-    targets = batch.targets
-    answer, text = batch.places()
     inputs = batch.model_inputs()
     if shared is not None and model.training:
-        inputs["input_ids"] = shared.any_number(inputs["input_ids"], answer)
+        inputs["input_ids"] = shared.any_number(inputs["input_ids"], batch.places()[0])
     hidden = forward.hidden_states(model, inputs)
+    return losses_of(model, hidden, batch, language=language, smoothing=smoothing, shared=shared)
+
+
+def losses_of(
+    model: Any,
+    hidden: Tensor,
+    batch: Batch | Packed,
+    *,
+    language: bool,
+    smoothing: float = 0.0,
+    shared: SharedTargets | None = None,
+) -> Losses:
+    """Return the sums over a batch whose states before the output layer are known, (rows, places, width)."""
+    targets = batch.targets
+    answer, text = batch.places()
     weights = batch.place_weights()
     answer_weights = None if weights is None else weights[answer]
     answer_sum = _cross_entropy(model, hidden[answer], targets[answer], smoothing, answer_weights, shared)

@@ -11,7 +11,7 @@ from ratoon_training.domain.recipes import Recipe
 
 Betas: TypeAlias = tuple[float, float]
 _BETAS = (0.9, 0.95)
-_STATES = {
+STATES = {
     "exp_avg": "mean",
     "exp_avg_sq": "square",
     "momentum_buffer": "momentum",
@@ -19,6 +19,7 @@ _STATES = {
     "sum": "sum",
 }
 """Tensors that optimizers hold for a parameter, with their names in checkpoints."""
+_FUSED = ("cpu", "cuda")
 _COUNTED = (torch.optim.Adam, torch.optim.RMSprop, torch.optim.Adagrad)
 """Optimizers that count the steps of each parameter; AdamW is an Adam."""
 
@@ -77,7 +78,7 @@ def build(
     groups = _groups(named, decay)
     match kind:
         case Optimizer.ADAM:
-            return torch.optim.Adam(groups, lr=rate, betas=betas, fused=True)
+            return torch.optim.Adam(groups, lr=rate, betas=betas, fused=_is_fused(groups))
         case Optimizer.SGD:
             return torch.optim.SGD(groups, lr=rate, momentum=momentum)
         case Optimizer.RMSPROP:
@@ -88,7 +89,12 @@ def build(
 
 
 def _adamw(groups: list[dict[str, Any]], rate: float, betas: Betas) -> torch.optim.AdamW:
-    return torch.optim.AdamW(groups, lr=rate, betas=betas, fused=True)
+    return torch.optim.AdamW(groups, lr=rate, betas=betas, fused=_is_fused(groups))
+
+
+def _is_fused(groups: list[dict[str, Any]]) -> bool:
+    """Return True if the device of the parameters has one operation for a whole step."""
+    return groups[0]["params"][0].device.type in _FUSED
 
 
 def _groups(parameters: list[nn.Parameter], decay: float) -> list[dict[str, Any]]:
@@ -103,7 +109,7 @@ def tensors(optimizer: AnyOptimizer, trainable: Mapping[str, nn.Parameter]) -> I
     """Yield what the optimizer holds of each parameter, by its name in a checkpoint."""
     for name, parameter in trainable.items():
         state = optimizer.state.get(parameter) or {}
-        for key, short in _STATES.items():
+        for key, short in STATES.items():
             if isinstance(state.get(key), Tensor):
                 yield f"{short}.{name}", state[key]
 
@@ -122,7 +128,7 @@ def restore(
 def _restore(
     member: torch.optim.Optimizer, name: str, parameter: nn.Parameter, stored: Mapping[str, Tensor], step: int
 ) -> None:
-    held = {key: stored[f"{short}.{name}"] for key, short in _STATES.items() if f"{short}.{name}" in stored}
+    held = {key: stored[f"{short}.{name}"] for key, short in STATES.items() if f"{short}.{name}" in stored}
     if not held:
         return
     state: MutableMapping[str, Any] = {key: each.to(parameter.device) for key, each in held.items()}

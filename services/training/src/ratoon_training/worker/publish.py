@@ -16,6 +16,7 @@ from ratoon.tasks.kinds import supported
 from ratoon_training.domain.kinds.table import KINDS
 from ratoon_training.domain.learning_rate import Trial
 from ratoon_training.domain.recipes import Method, Objective, Recipe
+from ratoon_training.worker.answers import answers_of
 from ratoon_training.worker.merging import save_merged
 from ratoon_training.worker.samples import end_tokens
 from ratoon_training.worker.session import Session
@@ -35,7 +36,7 @@ def publish(task: TrainingTask, session: Session, trials: list[Trial]) -> dict[s
     _copy_speech(task, session.recipe, folder)
     _write(folder / "recipe.json", _recipe(task, session))
     curves = _training(session, trials)
-    _write(folder / "training.json", curves)
+    _write(folder / "training.json", curves | answers_of(session))
     store = ArtifactStore(task.artifacts)
     digests = {
         "artifact_digest": store.put_tree(folder),
@@ -102,7 +103,7 @@ def _recipe(task: TrainingTask, session: Session) -> dict[str, Any]:
         "base_artifact_digest": whole or task.base,
         "adapter_artifact_digest": task.base if whole else "",
         "accelerator": task.resources.accelerator.value,
-        "workers": session.context.world_size,
+        "workers": session.workers,
         "steps": session.steps,
     }
 

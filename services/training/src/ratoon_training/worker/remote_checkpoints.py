@@ -4,19 +4,11 @@ Names and content are those of `Checkpoints`. There is no lock: an overtaken att
 and what it may still publish has the bytes that the next attempt writes at that step.
 """
 
-import hashlib
-import json
-import tempfile
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
-
-from safetensors.torch import save
-from torch import Tensor
 
 from ratoon.storage.scratch import ScratchStore
 from ratoon_training.domain.errors import StaleWorker
-from ratoon_training.worker.checkpoints import RETAINED, Checkpoint, Checkpoints, read
+from ratoon_training.worker.checkpoints import OVERTAKEN, Checkpoints
 
 _FENCE = "fence"
 
@@ -35,33 +27,20 @@ class RemoteCheckpoints(Checkpoints):
             raise StaleWorker(f"Attempt {held} has taken this run over from attempt {self._fence}.")
         self._store.put(_FENCE, str(self._fence).encode())
 
-    def save(self, name: str, tensors: Mapping[str, Tensor], state: dict[str, Any]) -> None:
-        """Publish a file under `name` at once; it is durable when this returns."""
-        data = save(dict(tensors), {"state": json.dumps(state)})
+    def _publish(self, file: str, data: bytes) -> None:
         if self._held() != self._fence:
-            raise StaleWorker("A newer attempt has taken this run over; this one writes no more checkpoints.")
-        self._store.put(f"{name}.{hashlib.sha256(data).hexdigest()}.safetensors", data)
+            raise StaleWorker(OVERTAKEN)
+        self._store.put(file, data)
 
-    def latest(self) -> Checkpoint | None:
-        """The newest step's checkpoint that is intact; damaged ones are passed over."""
-        return self._first(reversed(self._named("step-")))
+    def _files(self, prefix: str) -> list[str]:
+        names = self._store.names()
+        return sorted(name for name in names if name.startswith(prefix) and name.endswith(".safetensors"))
 
-    def named(self, name: str) -> Checkpoint | None:
-        """An intact file published under this name."""
-        return self._first(self._named(f"{name}."))
+    def _path(self, file: str, scratch: Path) -> Path:
+        return self._store.fetch(file, scratch / file)
 
-    def _save_step(self, step: int, tensors: dict[str, Tensor], state: dict[str, Any]) -> None:
-        self.save(f"step-{step:09d}", tensors, state)
-        for name in self._named("step-")[:-RETAINED]:
-            self._store.remove(name)
-
-    def _named(self, prefix: str) -> list[str]:
-        return [name for name in self._store.names() if name.startswith(prefix)]
-
-    def _first(self, names: Any) -> Checkpoint | None:
-        with tempfile.TemporaryDirectory() as scratch:
-            checkpoints = (read(self._store.fetch(name, Path(scratch) / name)) for name in names)
-            return next((each for each in checkpoints if each is not None), None)
+    def _remove(self, file: str) -> None:
+        self._store.remove(file)
 
     def _held(self) -> int:
         return int(self._store.read(_FENCE) or 0)

@@ -7,6 +7,7 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +19,13 @@ from ratoon.storage.scratch import ScratchStore
 from ratoon_training.domain.errors import EndedEarly, OutOfMemory, Stopped, TrainingError
 from ratoon_training.domain.learning_rate import Trial
 from ratoon_training.domain.places import scratch_name
-from ratoon_training.worker import models, vocabulary
+from ratoon_training.worker import models, sharding, vocabulary
 from ratoon_training.worker.checkpoints import Checkpoints
 from ratoon_training.worker.context import WorkerContext, set_up_worker
 from ratoon_training.worker.curves import TOKENS
-from ratoon_training.worker.grpo import GrpoSession
+from ratoon_training.worker.forecast import Forecast
 from ratoon_training.worker.judging import contradicted_pairs
+from ratoon_training.worker.peaks import Energy, EnergySource, PeakMemory, resident_bytes
 from ratoon_training.worker.publish import publish
 from ratoon_training.worker.record_scores import record_scores
 from ratoon_training.worker.remote_checkpoints import RemoteCheckpoints
@@ -83,26 +85,47 @@ def named_error(error: Exception) -> tuple[str, str] | None:
 def _train(task: TrainingTask, context: WorkerContext, job: JobFolder) -> dict[str, Any]:
     checkpoints = _checkpoints(task)
     scratch = ScratchStore(task.artifacts, scratch_name(Path(task.work).name))
-    reporter = ProgressReporter(job, scratch, task.fence) if context.leads else ProgressReporter(None)
+    peak, energy = PeakMemory(context.device), Energy(context.device)
+    process_bytes, forecast = float(resident_bytes()), Forecast(task.checkpoint_every_s)
+    reporter = (
+        ProgressReporter(job, scratch, task.fence, forecast, task.resources.workers)
+        if context.leads
+        else ProgressReporter(None, forecast=forecast)
+    )
     try:
         if context.leads:
             checkpoints.claim()
         contradictions = contradicted_pairs(task.recipe, task.prepared, context) if context.leads else {}
         data = data_of(task.recipe, task.prepared, context)
-        model = models.build(task.recipe, task.prepared).to(context.device)
+        model = models.place(models.build(task.recipe, task.prepared), context.device)
         recipe, trials = searched(task.recipe, model, data, context)
+        if context.mesh is not None:
+            sharding.divide(model, models.core(model), context.mesh)
         session = session_of(recipe, model, data, context)
+        whole = partial(_whole_model, task, context)
         try:
             session.run(checkpoints, task.checkpoint_every_s, reporter)
         except EndedEarly as error:
-            if context.leads and session.take_last_good(checkpoints):
-                error.result = _retained(task, session, reporter, trials)
+            if (context.leads or context.mesh is not None) and session.take_last_good(checkpoints):
+                session.gather(checkpoints, whole)
+                error.result = _retained(task, session, reporter, trials) if context.leads else None
             raise
-        answers = record_scores(session) if task.record_scores else {}
         counts = {**_counts(task.prepared), **vocabulary.measured(task.prepared)}
-        metrics = {**_metrics(session, reporter, context), **counts, **contradictions}
-        if isinstance(session, GrpoSession):
-            metrics["writing_seconds"] = session.writing_seconds
+        metrics = {
+            **_metrics(session, reporter),
+            **_consumed(peak, energy, context),
+            **counts,
+            **contradictions,
+            **session.measured(),
+        }
+        metrics["process_bytes"] = process_bytes
+        if forecast.predicted is not None:
+            metrics |= forecast.predicted.metrics(session.step)
+            metrics["dry_run_seconds"] = forecast.seconds
+        session.gather(checkpoints, whole)
+        answers = {}
+        if task.record_scores and (context.leads or context.mesh is None):
+            answers = record_scores(session)
         if not context.leads:
             return {}
         limit = asdict(limit_of(task.prepared / "tokenizer"))
@@ -115,6 +138,11 @@ def _train(task: TrainingTask, context: WorkerContext, job: JobFolder) -> dict[s
     finally:
         checkpoints.close()
         reporter.close()
+
+
+def _whole_model(task: TrainingTask, context: WorkerContext) -> Any:
+    """Return the model as it begins, undivided."""
+    return models.place(models.build(task.recipe, task.prepared), context.device)
 
 
 def _retained(
@@ -145,10 +173,8 @@ def _description(session: Session) -> dict[str, Any]:
     }
 
 
-def _metrics(session: Session, reporter: ProgressReporter, context: WorkerContext) -> dict[str, float]:
-    """Final measurements, peak memory summed over the workers."""
-    peak = torch.tensor([float(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)], device=context.device)
-    memory = float(context.sum(peak)[0]) * 1024
+def _metrics(session: Session, reporter: ProgressReporter) -> dict[str, float]:
+    """Final measurements."""
     last = session.curves.steps[-1] if session.curves.steps else [0.0, 0.0]
     tokens = sum(row[TOKENS] for row in session.curves.steps)
     return {
@@ -162,8 +188,17 @@ def _metrics(session: Session, reporter: ProgressReporter, context: WorkerContex
         "tokens": float(tokens),
         "training_seconds": reporter.seconds,
         "tokens_per_second": reporter.tokens_per_second,
-        "peak_memory_bytes": memory,
     }
+
+
+def _consumed(peak: PeakMemory, energy: Energy, context: WorkerContext) -> dict[str, float]:
+    """Return peak memory and energy, summed over the workers."""
+    watt_hours, source = energy.read()
+    # The counters of a machine count all of its workers.
+    own = watt_hours if context.leads or source is EnergySource.ESTIMATED else 0.0
+    sums = context.sum_of_workers(torch.tensor([float(peak.read()), own], device=context.device))
+    memory, used = sums.tolist()
+    return {"peak_memory_bytes": memory, "energy_wh": used, "energy_source": float(source)}
 
 
 def _counts(prepared: Path) -> dict[str, float]:

@@ -8,11 +8,12 @@ position, and a run that resumes ends with the bits of one that was never interr
 import math
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -22,7 +23,7 @@ from ratoon_training.domain import schedule
 from ratoon_training.domain.diagnosis import Diagnosis
 from ratoon_training.domain.errors import LossNotFinite, Stopped
 from ratoon_training.domain.recipes import Method, Recipe
-from ratoon_training.worker import balance, growth, models, objective, optimizers
+from ratoon_training.worker import balance, divided, forward, growth, models, objective, optimizers, sharding
 from ratoon_training.worker.checkpoints import Checkpoint, Checkpoints
 from ratoon_training.worker.context import WorkerContext
 from ratoon_training.worker.corpus import Batch, Corpus
@@ -40,7 +41,14 @@ from ratoon_training.worker.scores import (
     standard_error,
 )
 
+Result = TypeVar("Result")
 _VALIDATION_ROWS = 64
+_REQUESTS = 3
+"""Requests that a step carries from the leading worker to all: stop, finish, save."""
+_WHOLE = "whole"
+"""Name of the weights to publish among the checkpoints, in parts."""
+_CLIP_EPSILON = 1e-6
+"""What torch adds to a norm before it divides by it."""
 
 
 @dataclass(frozen=True)
@@ -55,8 +63,8 @@ class Data:
 class Units:
     """The units of a part that a step draws: of supervised fine-tuning its samples."""
 
-    record_ids: list[str]
-    lengths: list[int]
+    record_ids: Sequence[str]
+    lengths: Sequence[int]
 
     def __len__(self) -> int:
         return len(self.lengths)
@@ -76,7 +84,9 @@ class Session:
     def __init__(self, recipe: Recipe, model: Any, data: Data, context: WorkerContext) -> None:
         self.recipe, self.data, self.context = recipe, data, context
         self.model, self.core = model, models.core(model)
-        self.trainable = {name: p for name, p in model.named_parameters() if p.requires_grad}
+        self.workers = context.world_size
+        self._shards = sharding.of(model)
+        self.trainable = _trained(model) if self._shards is None else self._shards.trainable
         self.optimiser = optimizers.build(self.trainable, recipe, models.embeddings(self.core))
         self._growth = growth.of(self.model)
         self._balance = balance.of(self.core) if not recipe.method.adapts else None
@@ -90,11 +100,13 @@ class Session:
         self.trains = recipe.method is not Method.MERGE
         self.steps = self._affordable(max(1, round(self.per_epoch * epochs))) if self.trains else 0
         self._average = {name: p.detach().clone() for name, p in self.trainable.items() if recipe.averaging}
-        self._epoch, self._plan = -1, list[list[int]]()
+        self._epoch = -1
+        self._plan: Sequence[list[int]] = ()
         self.dead_units = 0.0
         """Share of units without an activation at the end."""
         self._not_finite = False
-        self._finishes = False
+        self._finishes, self._save_now = False, False
+        self._writes_by: dict[str, tuple[int, ...]] = {}
         self.published_epoch = 0
         """Epoch whose weights are published, counted from 1; 0 before the end."""
 
@@ -112,22 +124,28 @@ class Session:
 
     def run(self, checkpoints: Checkpoints, every_s: float, reporter: ProgressReporter) -> None:
         """Train from the last checkpoint to the end; the model then has the weights to publish."""
+        if self._shards is not None:
+            checkpoints.divide(self.context.rank, self.context.world_size)
+            self._writes_by = self._shards.stored()
         if (checkpoint := checkpoints.latest()) is not None:
             self._restore(checkpoint)
         saved = time.monotonic()
         reporter.begin(self)
         while self.step < self.steps and not self._verdict().stop:
+            self._save_now = self.context.leads and time.monotonic() - saved >= every_s
             self._guarded_step(checkpoints, reporter)
             if self.step % self.per_epoch == 0 or self.step == self.steps or self._finishes:
                 self._end_epoch(checkpoints, reporter)
             if self._finishes:
                 break
-            if self.context.leads and time.monotonic() - saved >= every_s:
-                checkpoints.save_later(self.step, self._tensors(), self._state())
+            if self._saves(self._save_now):
+                self._save_step(checkpoints)
                 saved = time.monotonic()
         if not self.trains:
             self.curves.epochs.append(self._validate())
         checkpoints.wait()
+        if self._shards is not None:
+            self.context.wait_for_workers()
         self._take_best(checkpoints)
 
     def train_step(self, rate: float, *, stop: bool = False, finish: bool = False) -> list[float]:
@@ -136,15 +154,16 @@ class Session:
         It is the last step of all workers if it has to `finish` on any of them.
         """
         learned = self._learn(self._batch(self.step))
-        requests = [learned.numbers[0].new_tensor(float(each)) for each in (stop, finish)]
+        requests = [learned.numbers[0].new_tensor(float(each)) for each in (stop, finish, self._save_now)]
         sums = self._reduce([*learned.numbers, *requests])
         if self.recipe.optimization.l1:
             optimizers.penalise(self.trainable, self.recipe.optimization.l1)
         if self._growth is not None:
             self._growth.mask()
-        gradient = torch.nn.utils.clip_grad_norm_(self.trainable.values(), self.recipe.clip_norm)
+        gradient = self._clipped(sums)
         # One wait for a GPU, not one for each number.
-        *measured, stopping, finishing, norm = torch.stack([*sums, gradient]).tolist()
+        *measured, stopping, finishing, saving, norm = torch.stack([*sums, gradient]).tolist()
+        self._save_now = bool(saving)
         if stopping:
             raise Stopped(f"Stopped on request after {self.step} of {self.steps} steps.")
         self._finishes = bool(finishing)
@@ -182,7 +201,7 @@ class Session:
         tokens = sum(samples.tokens_of(list(range(len(samples)))))
         norms = samples.norms()
         share = self.context.share(list(range(len(samples))))
-        self.context.seed(_step_seed(self.recipe.seed, self.step, self.context.rank))
+        self.context.seed(_step_seed(self.recipe.seed, self.step, self.context.data_rank))
         answer_sum, language_sum = self._backward(samples, share, norms, weight)
         return Learned([answer_sum / norms[0], language_sum / norms[1]], tokens)
 
@@ -190,6 +209,15 @@ class Session:
         """Return the loss of a step, of its answers, of its texts, and what else its row holds."""
         answer, language = measured
         return [answer + self._language_weight() * language, answer, language]
+
+    def rehearse(self, indices: list[int]) -> None:
+        """Compute the gradients of these units and discard them: nothing of the run changes."""
+        self._learn(indices)
+        self.optimiser.zero_grad(set_to_none=True)
+
+    def rehearse_validation(self) -> None:
+        """Compute the scores of the validation part and discard them."""
+        self._validate()
 
     def diagnosis(self) -> Diagnosis:
         """Return the diagnosis of the run so far."""
@@ -203,17 +231,27 @@ class Session:
         best = checkpoints.named(_best_name(self._verdict().best)) if self.curves.epochs else None
         latest = checkpoints.latest() if best is None else None
         if best is not None:
-            weights = best.tensors
+            weights = self._own(best.tensors)
         elif latest is not None and int(latest.state["step"]):
-            weights = {name: latest.tensors[f"weight.{name}"] for name in self.trainable}
+            weights = self._own(latest.tensors, "weight.")
         else:
             return False
-        if not all(bool(torch.isfinite(weight).all()) for weight in weights.values()):
+        wrong = float(sum(not bool(torch.isfinite(weight).all()) for weight in weights.values()))
+        if self._shards is not None:
+            # Workers whose own parts are finite give them up with the others.
+            wrong = float(
+                self.context.sum_of_workers(torch.tensor([float(wrong)], device=self.context.device))[0]
+            )
+        if wrong:
             return False
         with torch.no_grad():
-            for name, parameter in self.trainable.items():
-                parameter.copy_(weights[name])
+            for name, stored in weights.items():
+                self.trainable[name].copy_(stored)
         return True
+
+    def measured(self) -> dict[str, float]:
+        """Return what this kind of session measures in addition, by the name of the metric."""
+        return {}
 
     def memory_bytes(self) -> int:
         """Return the memory of this worker: of a GPU what its tensors hold, else the resident memory of the process."""
@@ -234,8 +272,8 @@ class Session:
             finish = self.context.leads and reporter.finish_requested()
             row = self.train_step(rate, stop=stop, finish=finish)
         except Stopped:
-            if self.context.leads:
-                checkpoints.save_later(self.step, self._tensors(), self._state())
+            if self._saves(True):
+                self._save_step(checkpoints)
                 checkpoints.wait()
             raise
         self.curves.steps.append(row)
@@ -253,6 +291,14 @@ class Session:
     @contextmanager
     def _averaged(self) -> Iterator[None]:
         """Give the model the averaged weights inside the context."""
+        if self._shards is not None:
+            # A module sees its part through memory that it shares.
+            self._exchange_average()
+            try:
+                yield
+            finally:
+                self._exchange_average()
+            return
         live = {name: self.trainable[name].data for name in self._average}
         for name, average in self._average.items():
             self.trainable[name].data = average
@@ -262,27 +308,59 @@ class Session:
             for name, weights in live.items():
                 self.trainable[name].data = weights
 
+    def _exchange_average(self) -> None:
+        """Exchange the weights and their average, in the memory of each."""
+        with torch.no_grad():
+            for name, average in self._average.items():
+                live = self.trainable[name].detach().clone()
+                self.trainable[name].copy_(average)
+                average.copy_(live)
+
     def _backward(
         self, train: Corpus, share: list[int], norms: tuple[float, float], weight: float
     ) -> tuple[Tensor, Tensor]:
         """Gradients of this worker's part of the batch, scaled so that their sum over workers is the batch's."""
-        if not share:
+        if not share and self._shards is None:
             nothing = self._no_gradients()
             return nothing, nothing
         answer = language = torch.zeros((), device=self.context.device)
-        for part in parts_of(share, self.recipe.gradient_accumulation):
+        for part, counts in self._equal_parts(train, share):
             batch = (train.packed(part) if self.recipe.packed else train.batch(part)).to(self.context.device)
             smoothing = self.recipe.label_smoothing
+
             with self.context.precision(self.recipe.dtype):
-                sums = objective.losses(
-                    self.core, batch, language=weight > 0, smoothing=smoothing, shared=self._shared
+                sums = self._computed(
+                    partial(
+                        objective.losses,
+                        self.core,
+                        batch,
+                        language=weight > 0,
+                        smoothing=smoothing,
+                        shared=self._shared,
+                    )
                 )
             loss = sums.answer / norms[0] + weight * sums.language / norms[1]
             if self._balance is not None:
                 loss = loss + len(part) / len(train) * self._balance.loss(batch)
-            loss.backward()
-            answer, language = answer + sums.answer.detach(), language + sums.language.detach()
+            (loss if counts else 0.0 * loss).backward()
+            if counts:
+                answer, language = answer + sums.answer.detach(), language + sums.language.detach()
         return answer, language
+
+    def _equal_parts(self, train: Corpus, share: list[int]) -> Iterator[tuple[list[int], bool]]:
+        """Yield the parts of a share, and whether they count.
+
+        Workers that divide the weights compute equally many: one that has fewer repeats a sample, which does not count.
+        """
+        parts = parts_of(share, self.recipe.gradient_accumulation) if share else []
+        yield from ((part, True) for part in parts)
+        if self._shards is None:
+            return
+        sizes = (len(range(at, len(train), self.context.data_size)) for at in range(self.context.data_size))
+        counts = [
+            len(parts_of(list(range(size)), self.recipe.gradient_accumulation)) for size in sizes if size
+        ]
+        yield from (([0], False) for _ in range(max(counts) - len(parts)))
 
     def _no_gradients(self) -> Tensor:
         """Set all gradients to 0, and return 0: this worker has no part of the step."""
@@ -291,8 +369,12 @@ class Session:
         return torch.zeros((), device=self.context.device)
 
     def _reduce(self, numbers: list[Tensor]) -> list[Tensor]:
-        """Sum gradients and these numbers over all workers, in one message."""
-        if self.context.world_size == 1:
+        """Sum gradients and these numbers over all shares of the data, in one message."""
+        if self._shards is not None:
+            self._shards.collect()
+            if self._shards.mesh.layout.is_fully_sharded:
+                return list(self.context.sum(torch.stack(numbers)))
+        if self.context.data_size == 1:
             return numbers
         grads = [p.grad if p.grad is not None else torch.zeros_like(p) for p in self.trainable.values()]
         flat = self.context.sum(torch.cat([torch.stack(numbers), *(grad.reshape(-1) for grad in grads)]))
@@ -300,11 +382,30 @@ class Session:
             parameter.grad = grad
         return list(flat[: len(numbers)])
 
+    def _clipped(self, sums: list[Tensor]) -> Tensor:
+        """Clip the gradient and return its norm; requests of the leading worker reach all, in the same message."""
+        if self._shards is None:
+            return torch.nn.utils.clip_grad_norm_(self.trainable.values(), self.recipe.clip_norm)
+        squared = self._shards.squared_norm()
+        # Workers of other stages and parts have no share of the leading worker's data.
+        reached = self.context.sum_of_workers(torch.stack([squared.to(sums[-1]), *sums[-_REQUESTS:]]))
+        sums[-_REQUESTS:] = list(reached[1:])
+        norm = reached[0].sqrt()
+        factor = (self.recipe.clip_norm / (norm + _CLIP_EPSILON)).clamp(max=1.0)
+        for parameter in self.trainable.values():
+            if parameter.grad is not None:
+                parameter.grad.mul_(factor)
+        return norm
+
+    def _saves(self, requested: bool) -> bool:
+        """Return True if this worker writes what is requested to be stored: one of all, or each its parts."""
+        return requested and (self.context.leads or self._shards is not None)
+
     def _batch(self, step: int) -> list[int]:
         epoch, at = divmod(step, self.per_epoch)
         if epoch != self._epoch:
             units, recipe = self.units, self.recipe
-            self._plan = schedule.batches(
+            self._plan = schedule.Epoch(
                 units.record_ids, units.lengths, recipe.seed, epoch, recipe.batch_size
             )
             self._epoch = epoch
@@ -328,9 +429,9 @@ class Session:
         with self._averaged():
             row = self._validate()
         self.curves.epochs.append(row)
-        if self.context.leads and self._verdict().best == len(self.curves.epochs) - 1:
+        if self._saves(self._verdict().best == len(self.curves.epochs) - 1):
             checkpoints.wait()
-            checkpoints.save(_best_name(len(self.curves.epochs) - 1), self._weights(), {})
+            self._save(checkpoints, _best_name(len(self.curves.epochs) - 1))
         reporter.epoch(self, row)
 
     def _validate(self) -> list[float]:
@@ -351,7 +452,7 @@ class Session:
         """Mean loss of the answers' tokens and its perplexity."""
         total = torch.zeros(1, dtype=torch.float64, device=self.context.device)
         for batch in self._validation_batches():
-            total[0] += objective.losses(self.core, batch, language=False).answer
+            total[0] += self._validation_loss(batch)
         loss = float(self.context.sum(total)[0]) / self.data.validation.norms()[0]
         return [loss, perplexity(loss)]
 
@@ -361,8 +462,8 @@ class Session:
         count, tokens = len(part.number_tokens), part.number_tokens.to(self.context.device)
         totals = torch.zeros(1 + count * count, dtype=torch.float64, device=self.context.device)
         for batch in self._validation_batches():
-            totals[0] += objective.losses(self.core, batch, language=False, shared=self._shared).answer
-            right, likeliest = objective.numbers(self.core, batch, tokens)
+            totals[0] += self._validation_loss(batch, self._shared)
+            right, likeliest = self._computed(partial(objective.numbers, self.core, batch, tokens))
             totals[1:] += torch.bincount(right * count + likeliest, minlength=count * count)
         totals = self.context.sum(totals).cpu()
         pairs = np.repeat(np.arange(count * count), totals[1:].long().numpy())
@@ -375,10 +476,9 @@ class Session:
         labels = len(self.data.validation.label_tokens)
         totals = torch.zeros(1 + labels * labels, dtype=torch.float64, device=self.context.device)
         for batch in self._validation_batches():
-            totals[0] += objective.losses(self.core, batch, language=False).answer
-            predicted = objective.answers(
-                self.core, batch, self.data.validation.label_tokens.to(self.context.device)
-            )
+            totals[0] += self._validation_loss(batch)
+            tokens = self.data.validation.label_tokens.to(self.context.device)
+            predicted = self._computed(partial(objective.answers, self.core, batch, tokens))
             totals[1:] += torch.bincount(batch.labels * labels + predicted, minlength=labels * labels)
         loss, *counts = self.context.sum(totals).tolist()
         confusion = [counts[row * labels : (row + 1) * labels] for row in range(labels)]
@@ -386,18 +486,45 @@ class Session:
         rows = len(self.data.validation)
         return [loss / rows, right / rows, macro_f1(confusion)]
 
+    def _validation_loss(self, batch: Batch, shared: SharedTargets | None = None) -> Tensor:
+        """Return the sum of the losses of the answers of a batch."""
+        losses = partial(objective.losses, self.core, batch, language=False, shared=shared)
+        return self._computed(losses).answer
+
     def _validation_batches(self) -> Iterator[Batch]:
         lengths = self.data.validation.lengths
         order = self.context.share(sorted(range(len(lengths)), key=lambda index: (lengths[index], index)))
         rows = self._validation_rows()
         for at in range(0, len(order), rows):
             yield self.data.validation.batch(order[at : at + rows]).to(self.context.device)
+        if self._shards is not None and self._shards.mesh.layout.is_fully_sharded:
+            # Weights are gathered by all workers at the same time, also for a worker whose share has ended.
+            for _ in range(self._unequal_batches() * self._passes):
+                inputs = self.data.validation.batch([0]).to(self.context.device).model_inputs()
+                self._computed(partial(forward.hidden_states, self.core, inputs))
+
+    @property
+    def _passes(self) -> int:
+        """Number of forward passes for each batch of the validation part."""
+        part = self.data.validation
+        return 2 if part.has_labels or part.has_numbers else 1
+
+    def _computed(self, compute: Callable[[], Result]) -> Result:
+        """Return the result of a computation with the weights of the model, which may be divided."""
+        return compute() if self._shards is None else self._shards.compute(compute)
+
+    def _unequal_batches(self) -> int:
+        """Return how many batches of the validation part this worker has less than the first."""
+        records, rows = len(self.data.validation), self._validation_rows()
+        sizes = [len(range(at, records, self.context.data_size)) for at in (0, self.context.data_rank)]
+        most, own = (-(-size // rows) for size in sizes)
+        return most - own
 
     def _validation_rows(self) -> int:
         """Return how many samples are validated at once: of long answers, no more than a step holds in memory."""
         if self.data.validation.has_labels:
             return _VALIDATION_ROWS
-        share = -(-self.recipe.batch_size // self.context.world_size)
+        share = -(-self.recipe.batch_size // self.context.data_size)
         return -(-share // self.recipe.gradient_accumulation)
 
     def _weights(self) -> dict[str, Tensor]:
@@ -413,6 +540,70 @@ class Session:
                 tensors[f"average.{name}"] = self._average[name]
         return {**tensors, **dict(optimizers.tensors(self.optimiser, self.trainable))}
 
+    def _save_step(self, checkpoints: Checkpoints) -> None:
+        """Publish the state of the training in the background: all of it, or this worker's parts."""
+        tensors = self._tensors()
+        if self._shards is None:
+            checkpoints.save_later(self.step, tensors, self._state())
+            return
+        offsets = self._offsets(tensors, lambda key: key.partition(".")[2])
+        stored = {key: tensors[key] for key in offsets}
+        checkpoints.save_later(self.step, stored, self._state(), offsets)
+
+    def _save(self, checkpoints: Checkpoints, name: str) -> None:
+        """Publish the weights under a name."""
+        weights = self._weights()
+        if self._shards is None:
+            checkpoints.save(name, weights, {})
+            return
+        offsets = self._offsets(weights, lambda key: key)
+        checkpoints.save(name, {key: weights[key] for key in offsets}, {}, offsets)
+
+    def _offsets(
+        self, tensors: Mapping[str, Tensor], weight: Callable[[str], str]
+    ) -> dict[str, tuple[int, ...]]:
+        """Return the first indices of the tensors that this worker stores; `weight` names a tensor's weight."""
+        return {key: self._writes_by[weight(key)] for key in tensors if weight(key) in self._writes_by}
+
+    def _own(self, tensors: Mapping[str, Tensor], prefix: str = "") -> dict[str, Tensor]:
+        """Return what a checkpoint has of the weights of this worker, by name; all with a prefix, or none of them."""
+        names = (name for name in self.trainable if f"{prefix}{name}" in tensors)
+        if self._shards is None:
+            return {name: tensors[f"{prefix}{name}"] for name in names}
+        pieces = self._shards.pieces
+        return {
+            name: divided.part_of(tensors, f"{prefix}{name}", pieces[name].offsets, pieces[name].local.shape)
+            for name in names
+        }
+
+    def gather(self, checkpoints: Checkpoints, build: Callable[[], Any]) -> None:
+        """Give the leading worker the whole model, made by `build`, where the weights are divided.
+
+        Every worker of the group calls it, and does not train afterwards.
+        """
+        if self._shards is None:
+            return
+        self._average = {}
+        if self.context.leads:
+            checkpoints.discard(_WHOLE)
+        self.context.wait_for_workers()
+        self._save(checkpoints, _WHOLE)
+        self.context.wait_for_workers()
+        if not self.context.leads:
+            return
+        gathered = checkpoints.named(_WHOLE)
+        assert gathered is not None, "every worker has written its parts"
+        self.model = build()
+        self.core, self._shards = models.core(self.model), None
+        self.context = WorkerContext(device=self.context.device)
+        self.trainable = _trained(self.model)
+        self._take(gathered.tensors)
+
+    def _take(self, tensors: Mapping[str, Tensor]) -> None:
+        with torch.no_grad():
+            for name, stored in self._own(tensors).items():
+                self.trainable[name].copy_(stored)
+
     def _state(self) -> dict[str, Any]:
         return {"step": self.step, "steps": self.curves.steps, "epochs": self.curves.epochs}
 
@@ -420,13 +611,19 @@ class Session:
         self.step = int(checkpoint.state["step"])
         state = checkpoint.state
         self.curves = replace(self.curves, steps=state["steps"], epochs=state["epochs"])
+        stored = checkpoint.tensors
         with torch.no_grad():
-            for name, parameter in self.trainable.items():
-                parameter.copy_(checkpoint.tensors[f"weight.{name}"])
-                if name in self._average:
-                    self._average[name].copy_(checkpoint.tensors[f"average.{name}"])
+            for name, weight in self._own(stored, "weight.").items():
+                self.trainable[name].copy_(weight)
+            for name, average in self._own(stored, "average.").items() if self._average else ():
+                self._average[name].copy_(average)
         if self.step:
-            optimizers.restore(self.optimiser, self.trainable, checkpoint.tensors, self.step)
+            states = {
+                f"{kind}.{name}": tensor
+                for kind in optimizers.STATES.values()
+                for name, tensor in self._own(stored, f"{kind}.").items()
+            }
+            optimizers.restore(self.optimiser, self.trainable, states, self.step)
 
     def _take_best(self, checkpoints: Checkpoints) -> None:
         """Take the weights to publish; the last epoch's are in the model already, or in their average."""
@@ -442,9 +639,11 @@ class Session:
             return
         checkpoint = checkpoints.named(_best_name(best))
         if checkpoint is not None:
-            with torch.no_grad():
-                for name, parameter in self.trainable.items():
-                    parameter.copy_(checkpoint.tensors[name])
+            self._take(checkpoint.tensors)
+
+
+def _trained(model: Any) -> dict[str, torch.nn.Parameter]:
+    return {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
 
 
 def _shared_targets(recipe: Recipe, train: Corpus, device: torch.device) -> SharedTargets | None:

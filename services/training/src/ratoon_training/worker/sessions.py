@@ -22,9 +22,11 @@ from ratoon_training.worker.curves import Curves
 from ratoon_training.worker.distilling import DistillationSession, TaughtData, distilled
 from ratoon_training.worker.grpo import GrpoSession, PromptData
 from ratoon_training.worker.models import switch_dropout_off
+from ratoon_training.worker.pipeline import PipelineSession
 from ratoon_training.worker.reporting import ProgressReporter
 from ratoon_training.worker.scores import PAIR_SCORES, REWARD_MARGIN, REWARD_SCORES, UNPAIRED_SCORES
 from ratoon_training.worker.session import Data, Learned, Session, Units, parts_of
+from ratoon_training.worker.xla_session import XlaSession
 
 _REFERENCE = "reference"
 """Name of the log-probabilities of the reference among the checkpoints."""
@@ -43,6 +45,10 @@ def data_of(recipe: Recipe, prepared: Path, context: WorkerContext) -> Data:
 
 def session_of(recipe: Recipe, model: Any, data: Data, context: WorkerContext) -> Session:
     """Return the session of the recipe's objective."""
+    if context.device.type == "xla":
+        return XlaSession(recipe, model, data, context)
+    if context.mesh is not None and context.mesh.layout.pipeline > 1:
+        return PipelineSession(recipe, model, data, context)
     session = DistillationSession if recipe.taught_logits else _SESSIONS[recipe.objective]
     return session(recipe, model, data, context)
 
@@ -139,7 +145,7 @@ class ComparisonSession(AnswerSession):
         """Compute the reference, unless an earlier attempt has, and train."""
         stored = checkpoints.named(_REFERENCE)
         workers = torch.tensor([float(stored is not None)], device=self.context.device)
-        known_to_all = int(self.context.sum(workers)[0]) == self.context.world_size
+        known_to_all = int(self.context.sum(workers)[0]) == self.context.data_size
         if stored is not None and known_to_all:
             parts = (stored.tensors[name].to(self.context.device) for name in ("train", "validation"))
             self._references = References(*parts)

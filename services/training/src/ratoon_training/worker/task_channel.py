@@ -34,8 +34,8 @@ class TaskChannel(Protocol):
         """Return True if no more tasks follow."""
         ...
 
-    def begin(self, number: int) -> None:
-        """Record that the group starts a task."""
+    def begin(self, number: int, workers: int) -> None:
+        """Record that the group starts a task with this number of workers."""
         ...
 
     def localize(self, task: TrainingTask) -> tuple[TrainingTask, JobFolder]:
@@ -65,9 +65,9 @@ class FolderChannel:
         """Return True if no more tasks follow."""
         return self._queue.closed
 
-    def begin(self, number: int) -> None:
-        """Record that the group starts a task."""
-        self._queue.begin(number)
+    def begin(self, number: int, workers: int) -> None:
+        """Record that the group starts a task with this number of workers."""
+        self._queue.begin(number, workers)
 
     def localize(self, task: TrainingTask) -> tuple[TrainingTask, JobFolder]:
         """Return the task as it is: its inputs are on this machine."""
@@ -111,9 +111,9 @@ class RayChannel:
         """Return True if no more tasks follow."""
         return bool(self._call("closed"))
 
-    def begin(self, number: int) -> None:
-        """Record that the group starts a task."""
-        self._call("begin", number)
+    def begin(self, number: int, workers: int) -> None:
+        """Record that the group starts a task with this number of workers."""
+        self._call("begin", number, workers)
 
     def localize(self, task: TrainingTask) -> tuple[TrainingTask, JobFolder]:
         """Return the task with job and work directories of this process; fetch its tokens and base model."""

@@ -21,7 +21,7 @@ def run_tasks(config: dict[str, Any]) -> None:
     number = channel.next()
     while (task := _wait(channel, number)) is not None:
         if rank == 0:
-            channel.begin(number)
+            channel.begin(number, world_size)
         local, job = channel.localize(task)
         try:
             execute(local, rank, world_size, job)

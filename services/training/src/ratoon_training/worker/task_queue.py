@@ -1,11 +1,12 @@
 """Training tasks from a driver to its workers: JSON files in a queue directory. It knows neither Ray nor torch.
 
 Every worker of the group takes each task. Files of task N: `N.json` (the task), `N.tries` (one byte for each start
-by the group) and `N.done`. A restarted group continues with the first task that is not done.
+by the group: its number of workers) and `N.done`. A restarted group continues with the first task that is not done.
 """
 
 import json
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from ratoon.jobs.v1.training_jobs_pb2 import TrainingRecipe, TrainingSpec
 from ratoon.operations.job_messages import from_json, to_json
 from ratoon.process.files import write_json
 from ratoon.service.tasks import task_of
+from ratoon_training.domain.parallelism import Parallelism
 from ratoon_training.domain.recipes import Accelerator, Recipe, Resources
 
 CHECKPOINT_EVERY_S = 5.0
@@ -76,7 +78,12 @@ def _recipe(message: TrainingRecipe) -> Recipe:
 
 
 def _resources(value: dict[str, Any]) -> Resources:
-    return Resources(Accelerator(value["accelerator"]), int(value["workers"]), int(value["threads"]))
+    return Resources(
+        Accelerator(value["accelerator"]),
+        int(value["workers"]),
+        int(value["threads"]),
+        Parallelism.parse(value.get("parallelism")),
+    )
 
 
 class TaskQueue:
@@ -106,15 +113,16 @@ class TaskQueue:
             number += 1
         return number
 
-    def begin(self, number: int) -> None:
-        """Record that the group starts a task."""
+    def begin(self, number: int, workers: int = 1) -> None:
+        """Record that the group starts a task with this number of workers."""
         with (self._folder / f"{number:06d}.tries").open("ab") as tries:
-            tries.write(b".")
+            tries.write(bytes([workers]))
 
     def tries(self, number: int) -> int:
-        """Return how often the group started this task."""
+        """Return how often the group started this task, without the starts that changed its number of workers."""
         path = self._folder / f"{number:06d}.tries"
-        return path.stat().st_size if path.exists() else 0
+        starts = path.read_bytes() if path.exists() else b""
+        return len(starts) - sum(before != after for before, after in pairwise(starts))
 
     def finish(self, number: int) -> None:
         """Record that the task is done, with or without success."""

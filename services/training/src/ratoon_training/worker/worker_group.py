@@ -9,6 +9,7 @@ import traceback
 import uuid
 from pathlib import Path
 
+from ratoon_training.domain.parallelism import GroupSize
 from ratoon_training.domain.recipes import Accelerator, Resources
 from ratoon_training.worker import cluster
 from ratoon_training.worker.task_channel import FolderChannel, TaskChannel, ray_channel
@@ -25,6 +26,7 @@ class WorkerGroup:
         self._folder = folder / f"group-{uuid.uuid4().hex[:8]}"
         (self._folder / "tasks").mkdir(parents=True)
         self.workers, self.accelerator, self.pods = resources.workers, resources.accelerator, pods
+        self._size = _size(resources)
         self.queue = TaskQueue(self._folder / "tasks")
         self._channel = self._open_channel()
         self.number = 0
@@ -39,8 +41,8 @@ class WorkerGroup:
 
     def fits(self, resources: Resources, pods: str) -> bool:
         """Return True if the group has these resources, in these pods."""
-        requested = (resources.workers, resources.accelerator, pods)
-        return self.alive and (self.workers, self.accelerator, self.pods) == requested
+        requested = (_size(resources), resources.accelerator, pods)
+        return self.alive and (self._size, self.accelerator, self.pods) == requested
 
     def submit(self, task: TrainingTask) -> int:
         """Queue a task and return its number."""
@@ -72,7 +74,7 @@ class WorkerGroup:
                 scaling_config=ScalingConfig(
                     num_workers=self.workers,
                     use_gpu=cuda,
-                    resources_per_worker=cluster.worker_resources(self.pods, cuda),
+                    resources_per_worker=cluster.worker_resources(self.pods, self.accelerator),
                 ),
                 run_config=RunConfig(
                     name="ratoon",
@@ -80,7 +82,13 @@ class WorkerGroup:
                     failure_config=FailureConfig(max_failures=-1),
                 ),
                 backend_config=ProcessGroupConfig(backend="nccl" if cuda else "gloo"),
+                size=self._size,
             ).fit()
         except Exception as error:
             traceback.print_exc()
             self.error = str(error).strip().splitlines()[-1] if str(error).strip() else type(error).__name__
+
+
+def _size(resources: Resources) -> GroupSize:
+    layout = resources.layout
+    return GroupSize(resources.workers, resources.parallelism.min_workers, layout.tensor * layout.pipeline)
