@@ -35,6 +35,27 @@ def test_every_sample_is_seen_once_an_epoch(lengths, batch, seed):
     assert len(batches) == -(-len(lengths) // batch)
 
 
+@given(
+    lengths=st.lists(st.integers(1, 9), min_size=1, max_size=300),
+    batch=st.integers(1, 20),
+    same=st.booleans(),
+)
+def test_an_epoch_is_what_its_definition_says(lengths, batch, same):
+    """The definition in few words, in the memory of all keys. Records of one name come in the order of the part."""
+    ids = ["0" if same else str(n) for n in range(len(lengths))]
+    keys = [schedule.order_key(7, 2, record) for record in ids]
+    order = sorted(range(len(ids)), key=lambda index: (keys[index], index))
+    expected: list[list[int]] = []
+    for start in range(0, len(order), schedule.WINDOW * batch):
+        window = order[start : start + schedule.WINDOW * batch]
+        window = sorted(window, key=lambda index: (lengths[index], keys[index]))
+        cut = [window[at : at + batch] for at in range(0, len(window), batch)]
+        expected += sorted(cut, key=lambda each: keys[each[0]])
+    epoch = schedule.Epoch(ids, lengths, 7, 2, batch)
+    assert [*epoch] == expected
+    assert [epoch[at] for at in reversed(range(len(epoch)))] == expected[::-1]
+
+
 def test_batches_hold_samples_of_like_length():
     batches = schedule.batches(IDS, LENGTHS, seed=1, epoch=0, batch_size=16)
     padded = sum(len(each) * max(LENGTHS[index] for index in each) for each in batches)

@@ -2,12 +2,16 @@
 
 import hashlib
 import math
+from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate, pairwise
+from typing import overload
 
 from ratoon_training.domain.optimization import Schedule
 from ratoon_training.domain.recipes import Recipe
 
+_BUCKETS = 256
 WINDOW = 8
 """Batches whose samples are sorted by length together, so that little is padded and much stays shuffled."""
 SIGNIFICANT = 0.005
@@ -70,23 +74,78 @@ def order_key(seed: int, epoch: int, record_id: str) -> bytes:
     return hashlib.sha256(f"{seed}:{epoch}:{record_id}".encode()).digest()
 
 
+class Epoch(Sequence[list[int]]):
+    """The samples of each step of an epoch, as indices: shuffled, then sorted by length within windows of batches.
+
+    A function of (seed, epoch, record ids, lengths) alone: the same on every worker and after every restart. It takes
+    four bytes of memory a sample; the batches of a window are made when one of them is read.
+    """
+
+    def __init__(
+        self, record_ids: Sequence[str], lengths: Sequence[int], seed: int, epoch: int, batch_size: int
+    ) -> None:
+        self._record_ids, self._lengths = record_ids, lengths
+        self._seed, self._epoch, self._batch_size = seed, epoch, batch_size
+        self._order = self._shuffled()
+        self._window: tuple[int, list[list[int]]] = (-1, [])
+
+    @overload
+    def __getitem__(self, at: int) -> list[int]: ...
+    @overload
+    def __getitem__(self, at: slice) -> list[list[int]]: ...
+    def __getitem__(self, at: int | slice) -> list[int] | list[list[int]]:
+        if isinstance(at, slice):
+            return [self[each] for each in range(*at.indices(len(self)))]
+        if not 0 <= at < len(self):
+            raise IndexError(at)
+        number, place = divmod(at, WINDOW)
+        if self._window[0] != number:
+            self._window = number, self._batches(number * WINDOW * self._batch_size)
+        return self._window[1][place]
+
+    def __len__(self) -> int:
+        return -(-len(self._order) // self._batch_size)
+
+    def _key(self, index: int) -> bytes:
+        return order_key(self._seed, self._epoch, self._record_ids[index])
+
+    def _shuffled(self) -> "array[int]":
+        """Return the indices in the order of their keys, of equal ones by index.
+
+        They are sorted in buckets of the first byte by the first eight bytes, which are kept meanwhile.
+        """
+        starts, kept = array("Q"), [0] * (_BUCKETS + 1)
+        for record_id in self._record_ids:
+            start = int.from_bytes(order_key(self._seed, self._epoch, record_id)[:8])
+            starts.append(start)
+            kept[(start >> 56) + 1] += 1
+        ends = list(accumulate(kept))
+        order, places = array("i", bytes(4 * len(starts))), list(ends)
+        for index, start in enumerate(starts):
+            order[places[start >> 56]] = index
+            places[start >> 56] += 1
+        for begin, end in pairwise(ends):
+            bucket = sorted(order[begin:end], key=starts.__getitem__)
+            if any(starts[first] == starts[second] for first, second in pairwise(bucket)):
+                bucket.sort(key=self._key)
+            order[begin:end] = array("i", bucket)
+        return order
+
+    def _batches(self, begin: int) -> list[list[int]]:
+        """Return the batches of the window that begins here."""
+        size, lengths = self._batch_size, self._lengths
+        indices = self._order[begin : begin + WINDOW * size]
+        keys = {index: self._key(index) for index in indices}
+        window = sorted(indices, key=lambda index: (lengths[index], keys[index]))
+        cut = [window[at : at + size] for at in range(0, len(window), size)]
+        return sorted(cut, key=lambda batch: keys[batch[0]])
+
+
 def batches(
     record_ids: Sequence[str], lengths: Sequence[int], seed: int, epoch: int, batch_size: int
 ) -> list[list[int]]:
-    """The samples of each step of an epoch, as indices: shuffled, then sorted by length within windows of batches.
-
-    A function of (seed, epoch, record ids, lengths) alone: the same on every worker and after every restart.
-    """
-    keys = [order_key(seed, epoch, record_id) for record_id in record_ids]
-    order = sorted(range(len(keys)), key=lambda index: (keys[index], index))
-    plan: list[list[int]] = []
-    for start in range(0, len(order), WINDOW * batch_size):
-        window = sorted(
-            order[start : start + WINDOW * batch_size], key=lambda index: (lengths[index], keys[index])
-        )
-        cut = [window[at : at + batch_size] for at in range(0, len(window), batch_size)]
-        plan.extend(sorted(cut, key=lambda batch: order_key(seed, epoch, record_ids[batch[0]])))
-    return plan
+    """Return all steps of an epoch (see `Epoch`)."""
+    return list(Epoch(record_ids, lengths, seed, epoch, batch_size))
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 The answer of a sample with a label is its end. Of other samples, `targets` marks the tokens that are learned.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
+
+from ratoon_training.worker import mapped
 
 _FRAME_BEFORE, _FRAME_AFTER = 2, 1
 """Tokens of our own template before and after a text."""
@@ -134,26 +137,43 @@ class Segments:
 
 
 class Corpus:
-    """One prepared part in memory."""
+    """One prepared part. Its tokens stay in their file; a sample takes 12 bytes of memory."""
 
     def __init__(self, path: Path) -> None:
-        with np.load(path, allow_pickle=False) as arrays:
-            self._tokens, self._offsets = arrays["tokens"], arrays["offsets"]
-            samples = len(self._offsets) - 1
-            empty = np.zeros(samples, dtype=np.int32)
-            self._labels = arrays.get("labels", empty)
-            self._weights = arrays.get("weights", np.ones(samples, dtype=np.float32))
-            self.label_tokens = torch.from_numpy(arrays.get("label_tokens", empty[:0])).long()
-            self.number_tokens = torch.from_numpy(arrays.get("number_tokens", empty[:0])).long()
-            self.number_values: npt.NDArray[np.float64] = arrays.get("number_values", np.zeros(0))
-            self.number_width = float(arrays.get("number_width", np.zeros(1))[0])
-            self.record_ids: list[str] = arrays["record_ids"].tolist()
-            ends = arrays.get("answers")
-            self._targets = self._ends(ends) if ends is not None else self._predicted(arrays["targets"])
-        self._answers = ends if ends is not None else self._sums(self._targets)
-        if not np.isin(self._tokens[self._targets], self.number_tokens.numpy()).any():
+        arrays = mapped.arrays(path)
+        self._tokens, self._offsets = arrays["tokens"], arrays["offsets"]
+        samples = len(self._offsets) - 1
+        empty = np.zeros(samples, dtype=np.int32)
+        self._labels = arrays.get("labels", empty)
+        self._weights = arrays.get("weights", np.ones(samples, dtype=np.float32))
+        self.label_tokens = torch.from_numpy(np.array(arrays.get("label_tokens", empty[:0]))).long()
+        self.number_tokens = torch.from_numpy(np.array(arrays.get("number_tokens", empty[:0]))).long()
+        self.number_values: npt.NDArray[np.float64] = np.array(arrays.get("number_values", np.zeros(0)))
+        self.number_width = float(arrays.get("number_width", np.zeros(1))[0])
+        self.record_ids: Sequence[str] = mapped.Column(arrays["record_ids"])
+        self.lengths: Sequence[int] = mapped.Column(np.diff(self._offsets).astype(np.int32))
+        self._targets: npt.NDArray[np.bool_] | None = (
+            arrays.get("targets") if "answers" not in arrays else None
+        )
+        self._answers = arrays["answers"] if self._targets is None else self._sums(self._targets)
+        if not self._learns_any(self.number_tokens.numpy()):
             self.number_tokens = self.number_tokens[:0]
-        self.lengths: list[int] = np.diff(self._offsets).tolist()
+
+    def _learns_any(self, tokens: npt.NDArray[np.int64]) -> bool:
+        """Return True if any of these tokens is the target of a sample."""
+        return len(tokens) > 0 and any(
+            bool(np.isin(self._sample(index)[self._marks(index)], tokens).any()) for index in range(len(self))
+        )
+
+    def _marks(self, index: int) -> npt.NDArray[np.bool_]:
+        """Return marks of the tokens of a sample that are targets: nothing predicts its first one."""
+        start, end = self._offsets[index : index + 2]
+        if self._targets is None:
+            marks: npt.NDArray[np.bool_] = np.arange(end - start, 0, -1) <= self._answers[index]
+            return marks
+        marks = np.array(self._targets[start:end])
+        marks[:1] = False
+        return marks
 
     @property
     def has_labels(self) -> bool:
@@ -185,7 +205,7 @@ class Corpus:
         """
         spans = [slice(*self._offsets[index : index + 2]) for index in indices]
         if not rate:
-            whole = [self._tokens[span] for span in spans], [self._targets[span] for span in spans]
+            whole = [self._tokens[span] for span in spans], [self._marks(index) for index in indices]
             return self._selected(*whole, indices)
         samples, targets = [], []
         for index in indices:
@@ -194,7 +214,7 @@ class Corpus:
             mask[:_FRAME_BEFORE] = True
             mask[len(sample) - int(self._answers[index]) - _FRAME_AFTER :] = True
             samples.append(sample[mask])
-            targets.append(self._targets[self._offsets[index] : self._offsets[index + 1]][mask])
+            targets.append(self._marks(index)[mask])
         return self._selected(samples, targets, indices)
 
     def tokens(self, index: int) -> list[int]:
@@ -205,20 +225,10 @@ class Corpus:
         sample: npt.NDArray[np.int32] = self._tokens[self._offsets[index] : self._offsets[index + 1]]
         return sample
 
-    def _ends(self, answers: npt.NDArray[np.int32]) -> npt.NDArray[np.bool_]:
-        """Return marks of the last tokens of each sample, as many as it has in `answers`."""
-        lengths = np.diff(self._offsets)
-        left = np.repeat(self._offsets[1:], lengths) - np.arange(len(self._tokens))
-        marks: npt.NDArray[np.bool_] = left <= np.repeat(answers, lengths)
-        return marks
-
-    def _predicted(self, targets: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
-        """Return the targets that something predicts: all but the first token of a sample."""
-        targets[self._offsets[:-1]] = False
-        return targets
-
     def _sums(self, targets: npt.NDArray[np.bool_]) -> npt.NDArray[np.int32]:
-        sums: npt.NDArray[np.int32] = np.add.reduceat(targets, self._offsets[:-1], dtype=np.int32)
+        """Return the number of targets of each sample."""
+        starts = self._offsets[:-1]
+        sums: npt.NDArray[np.int32] = np.add.reduceat(targets, starts, dtype=np.int32) - targets[starts]
         return sums
 
     def _selected(
@@ -230,7 +240,7 @@ class Corpus:
         """A corpus of these samples, which are what became of those at the indices."""
         corpus = object.__new__(Corpus)
         corpus._tokens = np.concatenate(samples) if samples else self._tokens[:0]
-        corpus._targets = np.concatenate(targets) if targets else self._targets[:0]
+        corpus._targets = np.concatenate(targets) if targets else np.zeros(0, dtype=np.bool_)
         corpus._offsets = np.cumsum([0, *map(len, samples)], dtype=np.int64)
         corpus._answers, corpus._labels = self._answers[indices], self._labels[indices]
         corpus._weights = self._weights[indices]
@@ -285,7 +295,7 @@ class Corpus:
         for row, index in enumerate(indices):
             span = slice(*self._offsets[index : index + 2])
             ids[row, : lengths[row]] = self._tokens[span]
-            answer[row, : lengths[row] - 1] = self._targets[span][1:]
+            answer[row, : lengths[row] - 1] = self._marks(index)[1:]
         return Batch(
             torch.from_numpy(ids),
             torch.tensor(lengths, dtype=torch.long),
@@ -305,7 +315,7 @@ class Corpus:
         samples = [self._tokens[self._offsets[index] : self._offsets[index + 1]] for index in indices]
         lengths = tuple(len(sample) - 1 for sample in samples)
         positions = np.concatenate([np.arange(places) for places in lengths])
-        marks = [self._targets[self._offsets[index] : self._offsets[index + 1]][1:] for index in indices]
+        marks = [self._marks(index)[1:] for index in indices]
         weights = self._weights_of(indices)
         cells = torch.from_numpy(np.repeat(np.arange(len(lengths)) * max(lengths), lengths) + positions)
         ids, targets, places, answer = (
