@@ -12,6 +12,7 @@ PASSED_ON: dict[str, type[Message]] = {
     "architecture": training_run_pb2.Recipe.Architecture,
     "lora": lora_pb2.Lora,
     "neural": training_run_pb2.Recipe.Neural,
+    "parallelism": training_run_pb2.Parallelism,
 }
 """Fields of `training` of a project whose messages are those of training, with their kinds."""
 

@@ -97,8 +97,12 @@ def _resources(spec: Train) -> training_run_pb2.Resources:
     """Each device has a worker of its own; a small neural model has one worker."""
     kind, compute = training_run_pb2.Resources, spec.compute
     accelerator = kind.Accelerator.Value(f"ACCELERATOR_{compute.accelerator}")
-    workers = 1 if spec.recipe == NEURAL else compute.devices or spec.defaults.workers
-    return kind(accelerator=accelerator, workers=workers)
+    if spec.recipe == NEURAL:
+        return kind(accelerator=accelerator, workers=1)
+    resources = kind(accelerator=accelerator, workers=compute.devices or spec.defaults.workers)
+    if spec.defaults.parallelism:
+        resources.parallelism.MergeFrom(message_of_setting("parallelism", spec.defaults.parallelism))
+    return resources
 
 
 def _classical(spec: Train) -> training_run_pb2.Recipe:

@@ -107,6 +107,8 @@ class TrainingDefaults:
     """Settings of a new adapter as JSON."""
     neural: str = ""
     """Network of small neural models and its training as JSON."""
+    parallelism: str = ""
+    """Layout of the workers as JSON."""
 
     def __repr__(self) -> str:
         return described(self, _MESSAGES)
@@ -280,7 +282,7 @@ _PARTED = (
     "tuning",
     "shadow",
 )
-_MESSAGES = ("optimization", "architecture", "lora", "neural")
+_MESSAGES = ("optimization", "architecture", "lora", "neural", "parallelism")
 """Fields of `training` that hold the JSON of a message."""
 
 
