@@ -43,6 +43,10 @@ test-chaos: data ## what must hold when things go wrong (QUICK=1: short form; FU
 	@$(if $(FULL),RATOON_SEARCH=1000000 RATOON_SCHEDULES=10000 $(PYTHON) -m pytest -q services/serving/tests/unit -k "search or schedules")
 	@$(if $(FULL),$(PYTHON) -m tests.chaos.rollouts --results .chaos/rollouts.jsonl)
 
+test-neuron: env ## training on Trainium, on XLA's CPU device in an environment of its own (8.5 GB)
+	@scripts/env neuron
+	@PJRT_DEVICE=CPU .tools/torch-xla/bin/python -m pytest -q services/training/tests/integration/test_neuron.py $(ARGS)
+
 test-charts: env ## the chart as Helm renders it: lint, schemas, policies, golden manifests (QUICK=1 for the short form; Linux and Go, else skipped)
 	@scripts/cluster tools >/dev/null || [ $$? = 3 ]
 	@$(PYTHON) scripts/test.py $(AGAIN) $(if $(QUICK),--quick) charts -- $(ARGS)
