@@ -86,8 +86,8 @@ class Result:
             own, others = (each.curves[part] for each in (self, other))
             assert own["columns"] == others["columns"]
             # The norm of a gradient is not a loss: its rounding is relative to its size.
-            kept = [place for place, name in enumerate(own["columns"]) if name != "gradient_norm"]
-            numbers, expected = (np.array(each["rows"])[:, kept] for each in (own, others))
+            compared = [place for place, name in enumerate(own["columns"]) if name != "gradient_norm"]
+            numbers, expected = (np.array(each["rows"])[:, compared] for each in (own, others))
             assert numbers.shape == expected.shape and len(numbers) > 1
             assert np.abs(numbers - expected).max() <= tolerance
         assert self.files == other.files

@@ -114,12 +114,12 @@ class Epoch(Sequence[list[int]]):
 
         They are sorted in buckets of the first byte by the first eight bytes, which are kept meanwhile.
         """
-        starts, kept = array("Q"), [0] * (_BUCKETS + 1)
+        starts, sizes = array("Q"), [0] * (_BUCKETS + 1)
         for record_id in self._record_ids:
             start = int.from_bytes(order_key(self._seed, self._epoch, record_id)[:8])
             starts.append(start)
-            kept[(start >> 56) + 1] += 1
-        ends = list(accumulate(kept))
+            sizes[(start >> 56) + 1] += 1
+        ends = list(accumulate(sizes))
         order, places = array("i", bytes(4 * len(starts))), list(ends)
         for index, start in enumerate(starts):
             order[places[start >> 56]] = index

@@ -517,8 +517,8 @@ class Session:
         """Return how many batches of the validation part this worker has less than the first."""
         records, rows = len(self.data.validation), self._validation_rows()
         sizes = [len(range(at, records, self.context.data_size)) for at in (0, self.context.data_rank)]
-        most, own = (-(-size // rows) for size in sizes)
-        return most - own
+        first, own = (-(-size // rows) for size in sizes)
+        return first - own
 
     def _validation_rows(self) -> int:
         """Return how many samples are validated at once: of long answers, no more than a step holds in memory."""
