@@ -126,6 +126,13 @@ def test_a_training_part_that_gives_no_model_is_refused(texts, labels, sentence)
         fit_texts(TASK, Examples(texts, labels), QUICK)
 
 
+@pytest.mark.parametrize("count", [1, 2])
+def test_fewer_groups_than_folds_are_fitted(count):
+    groups = [f"g{place % count}" for place in range(24)]
+    model = fit_texts(TASK, Examples(TEXTS[:24], LABELS[:24], groups))
+    assert model.answer(TEXTS[:1]).texts[0] in TASK.labels
+
+
 def test_groups_stay_together_in_a_fold(monkeypatch):
     from ratoon.classical import fitting
 

@@ -364,13 +364,15 @@ def _folds(
     stratified = not targets.is_number and not targets.multi
     values = targets.at(places)
     smallest = min(Counter(values.tolist()).values()) if stratified else len(places)
-    if smallest < 2 or len(places) < 2 * choice.folds or (own is not None and len(set(own)) < choice.folds):
-        if len(places) < 2 * choice.folds:
-            return None
+    group_count = len(places) if own is None else len(set(own))
+    if len(places) < 2 * choice.folds or group_count < 2:
+        return None
+    if smallest < 2 or group_count < choice.folds:
         stratified = False
     how: dict[str, Any] = {"shuffle": True, "random_state": choice.seed}
     if own is not None:
-        splitter = StratifiedGroupKFold(choice.folds, **how) if stratified else GroupKFold(choice.folds)
+        count = min(choice.folds, group_count)
+        splitter = StratifiedGroupKFold(count, **how) if stratified else GroupKFold(count)
     else:
         count = min(choice.folds, smallest) if stratified else choice.folds
         splitter = StratifiedKFold(count, **how) if stratified else KFold(choice.folds, **how)
