@@ -96,6 +96,8 @@ def test_the_comparable_form_is_stable(text):
         ("12 34 56 78 90 12 34 56 78 90 11 22 33", Rejected.FEW_LETTERS),
         ("a" * 40 + " b", Rejected.REPETITION),
         ("ok", None),
+        ('{"a": 2024.25, "b": 17, "c": -3.125, "d": 401}', None),
+        ('{"a": 2024.25, "b": 17, "c": -3.125, "d": 401', Rejected.FEW_LETTERS),
     ],
 )
 def test_garbage_is_distinguished_from_text(text, reason):

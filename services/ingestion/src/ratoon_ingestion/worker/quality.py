@@ -1,5 +1,6 @@
 """What makes a text garbage: the rules of the garbage filter, each with its reason."""
 
+import json
 import re
 from collections import Counter
 
@@ -24,6 +25,8 @@ def garbage(text: str) -> Rejected | None:
     """Why a normalised text is garbage; None when it is not."""
     if _is_broken(text):
         return Rejected.BROKEN_CHARACTERS
+    if _is_row(text):
+        return damage(text)
     text = _RULER.sub(r"\1", _MASK.sub("", text))
     dense = "".join(text.split())
     if len(dense) < _MIN_CHARS:
@@ -43,6 +46,16 @@ def damage(text: str) -> Rejected | None:
         return Rejected.BROKEN_CHARACTERS
     dense = "".join(_RULER.sub(r"\1", text).split())
     return Rejected.REPETITION if len(dense) >= _MIN_CHARS and _repeats(dense) else None
+
+
+def _is_row(text: str) -> bool:
+    """Whether a text is a row of a table: a JSON object, which may hold numbers alone."""
+    if not (text.startswith("{") and text.endswith("}")):
+        return False
+    try:
+        return isinstance(json.loads(text), dict)
+    except (ValueError, RecursionError):
+        return False
 
 
 def _is_broken(text: str) -> bool:
