@@ -1,13 +1,13 @@
 """Parity of forms of tiny models: honest forms are within, and each fault is caught by its name."""
 
 import pytest
+import torch
 
 from ratoon.neural import parity
 from ratoon.neural.parity import Rendered, compare_rendered
 from ratoon.tasks.parity import Reason, Step, Verdict
 from ratoon.testkit.parity import FAULTS, FORMATS, SUBJECTS, packed, rounded, subject
 
-pytestmark = pytest.mark.filterwarnings("ignore:`torch.jit.script_method` is deprecated:DeprecationWarning")
 QUICK = "untied"
 """Reference of the quick tests, where a fault applies to it."""
 QUICK_CASES = {
@@ -32,6 +32,15 @@ def pairs(names_of):
             alone = each not in FAULTS or QUICK in FAULTS[each].subjects
             quick = each in QUICK_CASES and (name == QUICK or not alone)
             yield pytest.param(name, each, marks=() if quick else pytest.mark.thorough)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    """Compute on one thread: products this small cost less than sharing them."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")

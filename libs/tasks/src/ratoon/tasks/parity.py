@@ -461,7 +461,8 @@ def canonical(value: Mapping[str, Any]) -> bytes:
 
 def document(value: Link) -> JSON:
     """Return a link as JSON; fields that are not set are left out."""
-    return _without_unset(asdict(value))
+    written: JSON = _without_unset(asdict(value))
+    return written
 
 
 def link_of(written: Mapping[str, Any]) -> Link:

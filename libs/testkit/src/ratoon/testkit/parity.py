@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import json
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -115,14 +116,16 @@ def packed(reference: Form, bits: int, folder: Path) -> Form:
 
 def write_packed(reference: Form, bits: int, folder: Path) -> Path:
     """Write the whole model with its layers in 8 bits (one scale a row) or 4 bits (one a group)."""
-    from compressed_tensors.compressors import ModelCompressor
-    from compressed_tensors.quantization import (
-        QuantizationArgs,
-        QuantizationConfig,
-        QuantizationScheme,
-        QuantizationStatus,
-        apply_quantization_config,
-    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        from compressed_tensors.compressors import ModelCompressor
+        from compressed_tensors.quantization import (
+            QuantizationArgs,
+            QuantizationConfig,
+            QuantizationScheme,
+            QuantizationStatus,
+            apply_quantization_config,
+        )
 
     model = copy.deepcopy(reference.model)
     grouped: dict[str, Any] = (
@@ -156,12 +159,11 @@ def saved(reference: Form, model: Any, folder: Path, dtype: str = "float32") -> 
     return load(ModelFolder(folder), dtype)
 
 
-@torch.no_grad()
 def _round_linear(model: Any, bits: int) -> None:
     """Round the matrices of all layers to nearest: 8 bits with a scale a row, 4 bits with one a group."""
     for name, parameter in model.named_parameters():
         if parameter.dim() == 2 and not any(each in name for each in _NO_ROUNDING):
-            parameter.copy_(_nearest(parameter, bits))
+            parameter.data = _nearest(parameter.data, bits)
 
 
 def _nearest(matrix: torch.Tensor, bits: int) -> torch.Tensor:

@@ -487,7 +487,6 @@ def test_answers_that_cannot_be_read_are_no_comparison(store, folder, key, tmp_p
 
 
 @pytest.mark.thorough
-@pytest.mark.filterwarnings("ignore:`torch.jit.script_method` is deprecated:DeprecationWarning")
 def test_weights_in_eight_bits_are_compared_with_their_parent(store, folder, key, tmp_path):
     reference = verify(store, folder, key, tmp_path)["artifact_digest"]
     rounded = tmp_path / "rounded"

@@ -8,11 +8,13 @@ from ratoon_training.domain.recipes import Objective
 from ratoon_training.worker.session import Session
 
 _TEXTS, _TOKENS = 4, 64
+_OF_TEXTS = (Objective.SFT, Objective.DISTILLATION, Objective.PRETRAIN)
+"""Objectives whose validation part is texts, not comparisons of answers."""
 
 
 def answers_of(session: Session) -> dict[str, Any]:
-    """Return the scores of some texts of the validation part; nothing of a reward model, or of several workers."""
-    if session.workers > 1 or session.recipe.objective is Objective.REWARD_MODEL:
+    """Return the scores of some texts of the validation part; nothing if it holds none, or with several workers."""
+    if session.workers > 1 or session.recipe.objective not in _OF_TEXTS:
         return {}
     validation = session.data.validation
     step = max(1, len(validation) // _TEXTS)

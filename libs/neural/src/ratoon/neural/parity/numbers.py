@@ -16,7 +16,6 @@ LAYER_ERRORS = {"float32": 1e-3, "float16": 0.02, "bfloat16": 0.1, "int8": 0.3, 
 """Relative error of hidden states that a number format explains."""
 
 
-@torch.inference_mode()
 def record(model: Any, prompts: Sequence[Sequence[int]], tokens: int = TOKENS) -> tuple[Recorded, ...]:
     """Return the greedy continuations of prompts (token ids), each computed alone, without padding.
 
@@ -30,7 +29,8 @@ def record(model: Any, prompts: Sequence[Sequence[int]], tokens: int = TOKENS) -
         cache = None
         for _ in range(tokens):
             ids = [*prompt, *chosen] if cache is None else chosen[-1:]
-            answer = model(_tensor(model, ids), past_key_values=cache, use_cache=True)
+            with torch.inference_mode():
+                answer = model(_tensor(model, ids), past_key_values=cache, use_cache=True)
             cache = getattr(answer, "past_key_values", None)
             values, numbers = answer.logits[0, -1].float().cpu().log_softmax(-1).topk(2)
             chosen.append(int(numbers[0]))
@@ -40,7 +40,6 @@ def record(model: Any, prompts: Sequence[Sequence[int]], tokens: int = TOKENS) -
     return tuple(recordings)
 
 
-@torch.inference_mode()
 def score(model: Any, recorded: Sequence[Recorded]) -> list[Scored]:
     """Return the choices at each recorded token, given those before it, and its log-probability."""
     scores = []
@@ -51,7 +50,6 @@ def score(model: Any, recorded: Sequence[Recorded]) -> list[Scored]:
     return scores
 
 
-@torch.inference_mode()
 def read(model: Any, texts: Sequence[Sequence[int]]) -> list[TextScores]:
     """Return the scores of texts (token ids, at least two each), one forward pass a text."""
     scores = []
@@ -66,7 +64,6 @@ def read(model: Any, texts: Sequence[Sequence[int]]) -> list[TextScores]:
     return scores
 
 
-@torch.inference_mode()
 def first_layer(reference: Any, form: Any, ids: Sequence[int], number_format: str) -> str:
     """Return the first layer whose output differs by more than the number format explains; empty: none does.
 
@@ -84,13 +81,15 @@ def first_layer(reference: Any, form: Any, ids: Sequence[int], number_format: st
 
 
 def _hidden_states(model: Any, ids: Sequence[int]) -> tuple[Tensor, ...]:
-    states = model(_tensor(model, ids), output_hidden_states=True, use_cache=False).hidden_states or ()
+    with torch.inference_mode():
+        states = model(_tensor(model, ids), output_hidden_states=True, use_cache=False).hidden_states or ()
     return tuple(each.float().cpu() for each in states)
 
 
 def _logprobs(model: Any, ids: Sequence[int]) -> Tensor:
     """Return log-probabilities (tokens, vocabulary) in float32 on the CPU."""
-    logits: Tensor = model(_tensor(model, ids), use_cache=False).logits[0]
+    with torch.inference_mode():
+        logits: Tensor = model(_tensor(model, ids), use_cache=False).logits[0]
     return logits.float().cpu().log_softmax(-1)
 
 
