@@ -628,7 +628,7 @@ METHODS: tuple[Method, ...] = (
             Field(
                 "serving_dtype",
                 "ComputeDtype",
-                "Number format in which an engine of the compressed model computes. Default: that of the method; 32-bit floating point for METHOD_INT8, METHOD_INT4 and METHOD_PRUNED.",
+                "Number format in which an engine of the compressed model computes. Default: bfloat16; float16 for METHOD_FLOAT16 and 32-bit floating point for METHOD_PRUNED.",
             ),
             Field(
                 "artifact_digest",
@@ -7716,7 +7716,7 @@ MESSAGES: dict[str, Message] = {
             Field(
                 "serving_dtype",
                 "ComputeDtype",
-                "Number format in which an engine of the compressed model computes. Default: that of the method; 32-bit floating point for METHOD_INT8, METHOD_INT4 and METHOD_PRUNED.",
+                "Number format in which an engine of the compressed model computes. Default: bfloat16; float16 for METHOD_FLOAT16 and 32-bit floating point for METHOD_PRUNED.",
             ),
             Field("progress", "Progress", "Progress of the work."),
             Field("failure", "Failure", "Why the work failed. Set in the state FAILED only."),
@@ -14642,7 +14642,7 @@ ENUMS: dict[str, tuple[EnumValue, ...]] = {
         EnumValue(
             "GPTQ",
             "ROUNDING_GPTQ",
-            "The error of each rounded weight is made up for by those that follow it, on calibration texts (GPTQ, Frantar et al., 2023). It needs the environment of `make env-compression`.",
+            "The error of each rounded weight is made up for by those that follow it, on calibration texts (GPTQ, Frantar et al., 2023). The inputs of a layer are those of the source.",
         ),
     ),
     "CompressionState": (

@@ -109,8 +109,8 @@ class CompressionsResource:
             calibration_records: Number of calibration records, 1 to 4,096. 0: 64.
             quality_records: Number of validation records to answer, 1 to 10,000, drawn by the seed. 0: 200.
             seed: Random seed of the drawn records, 0 to 2^31-1.
-            serving_dtype: Number format in which an engine of the compressed model computes. Default: that of
-                the method; 32-bit floating point for METHOD_INT8, METHOD_INT4 and METHOD_PRUNED.
+            serving_dtype: Number format in which an engine of the compressed model computes. Default:
+                bfloat16; float16 for METHOD_FLOAT16 and 32-bit floating point for METHOD_PRUNED.
             artifact_digest: Digest of the compressed model (a tree). Empty until the state is SUCCEEDED.
             difference: Comparison of the project's metric on the same records. Not set: quality was not
                 measured.
@@ -332,8 +332,8 @@ class AsyncCompressionsResource:
             calibration_records: Number of calibration records, 1 to 4,096. 0: 64.
             quality_records: Number of validation records to answer, 1 to 10,000, drawn by the seed. 0: 200.
             seed: Random seed of the drawn records, 0 to 2^31-1.
-            serving_dtype: Number format in which an engine of the compressed model computes. Default: that of
-                the method; 32-bit floating point for METHOD_INT8, METHOD_INT4 and METHOD_PRUNED.
+            serving_dtype: Number format in which an engine of the compressed model computes. Default:
+                bfloat16; float16 for METHOD_FLOAT16 and 32-bit floating point for METHOD_PRUNED.
             artifact_digest: Digest of the compressed model (a tree). Empty until the state is SUCCEEDED.
             difference: Comparison of the project's metric on the same records. Not set: quality was not
                 measured.

@@ -2327,7 +2327,7 @@ class CompressionRounding(OpenEnum):
     """The error of each rounded weight is made up for by those that follow it, on calibration texts
     (GPTQ, Frantar et al., 2023).
 
-    It needs the environment of `make env-compression`.
+    The inputs of a layer are those of the source.
     """
 
 
@@ -2470,7 +2470,7 @@ class Compression(Message):
     serving_dtype: ComputeDtype = ComputeDtype.UNSPECIFIED
     """Number format in which an engine of the compressed model computes.
 
-    Default: that of the method; 32-bit floating point for METHOD_INT8, METHOD_INT4 and METHOD_PRUNED.
+    Default: bfloat16; float16 for METHOD_FLOAT16 and 32-bit floating point for METHOD_PRUNED.
     """
 
     progress: Progress | None = None
