@@ -128,20 +128,35 @@ def test_answers_are_undone_before_and_after_they_are_stored(environment, open_p
     assert len(environment.memory.called("WithdrawAnswer")) == 1
 
 
+def test_records_of_a_small_queue_are_loaded_ahead_for_a_time_without_the_platform(
+    environment, open_page, queue
+):
+    environment.memory.put(f"{seed.P}/queues/first", openCount="25")
+    page = open_page(PAGE, role="annotator")
+    shown(page, 0)
+    eventually(page, lambda: len(environment.memory.called("ClaimTask")) >= COUNT)
+    page.context.set_offline(True)
+    for number in range(1, COUNT - 1):
+        page.keyboard.press("1")
+        shown(page, number)
+
+
 def test_an_answer_is_undone_while_the_next_record_is_not_there(environment, open_page, queue):
     page = open_page(PAGE, role="annotator")
     shown(page, 0)
     eventually(page, lambda: len(environment.memory.called("ClaimTask")) >= COUNT)
     page.context.set_offline(True)
-    for _ in range(COUNT):
+    record = page.locator("[data-review]")
+    while record.count():
+        last = record.get_attribute("data-review")
         page.keyboard.press("1")
     expect(page.get_by_text("Waiting for the next record")).to_be_visible()
     page.keyboard.press("u")
-    shown(page, COUNT - 1)
+    expect(record).to_have_attribute("data-review", last)
     page.keyboard.press("2")
     page.context.set_offline(False)
-    eventually(page, lambda: queue()[-1:] == [(f"q{COUNT - 1}", "spam")])
-    assert len(queue()) == COUNT
+    answered = last.rpartition("/")[2]
+    eventually(page, lambda: [each for each in queue() if each[0] == answered] == [(answered, "spam")])
 
 
 def test_an_answer_that_is_refused_is_named_and_the_work_goes_on(environment, open_page, queue):
@@ -230,6 +245,26 @@ def test_spans_are_marked_by_keys_in_any_script(environment, open_page, queue, s
     page.keyboard.press("Enter")
     shown(page, 1)
     eventually(page, lambda: spans() == [[("Zoë", "PER")]])
+
+
+def test_the_left_arrow_goes_on_in_a_text_from_right_to_left(environment, open_page, queue, spans):
+    text = "سلمى تسكن في القاهرة."
+    environment.memory.put(f"{seed.DATA}/versions/v1/records/{seed.record_id(0)}", text=text)
+    page = open_page(PAGE, role="annotator")
+    shown(page, 0)
+    page.locator("#text").focus()
+    page.keyboard.press("ArrowRight")
+    expect(page.locator("#spoken")).to_have_text("Selected: سلمى")
+    page.keyboard.press("1")
+    for _ in range(3):
+        page.keyboard.press("ArrowLeft")
+    expect(page.locator("#spoken")).to_have_text("Selected: القاهرة")
+    page.keyboard.press("2")
+    page.keyboard.press("Enter")
+    shown(page, 1)
+    eventually(page, queue)
+    marks = [(text[each["start"] : each["end"]], each["label"]) for each in json.loads(queue()[0][1])]
+    assert marks == [("سلمى", "PER"), ("القاهرة", "LOC")]
 
 
 def test_spans_are_marked_by_mouse_and_hold_whole_characters(environment, open_page, queue, spans):

@@ -3,7 +3,7 @@
 "use strict";
 
 const MAX_AHEAD = 20;
-const AHEAD_SHARE = 20; // of the remaining tasks one in so many is loaded ahead
+const AHEAD_SHARE = 5; // of the remaining tasks one in so many is loaded ahead
 const MAX_AGE_MS = 8 * 60 * 1000; // a claim reserves a task for ten minutes
 const MAX_UNDO = 20;
 const MAX_HELD = 90; // a claim names at most 100 tasks that are in work

@@ -154,7 +154,9 @@ window.spansOf = function spansOf(box) {
   });
 
   function move(ahead, extends_, byLetter) {
-    const [from, to] = selected() || [0, 0];
+    const span = selected();
+    if (!span && !extends_ && !byLetter && words.length) return select(words[0]); // by either arrow
+    const [from, to] = span || [0, 0];
     if (byLetter) {
       const next = ahead ? letters.find((each) => each > to) : letters.findLast((each) => each < to);
       if (next === undefined) return;
