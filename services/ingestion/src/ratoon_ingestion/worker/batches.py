@@ -169,15 +169,15 @@ def partition(batch: pa.RecordBatch, step: str, verdicts: Sequence[Verdict]) -> 
             pa.array([str(step)] * len(reasons), pa.string()),
             pa.array([str(reason) for reason, _ in reasons], pa.string()),
             pa.array([detail for _, detail in reasons], pa.string()),
-            _starts(gone, step),
+            pa.array(_starts(gone, step), pa.string()),
         ],
         schema=REJECTED,
     )
     return Outcome(batch.filter(stays), rejected)
 
 
-def _starts(gone: pa.RecordBatch, step: str) -> pa.Array:
+def _starts(gone: pa.RecordBatch, step: str) -> list[str]:
     """The start of each text that goes; empty for erased records."""
     if step == CurationStep.ERASURE:
-        return pa.array([""] * gone.num_rows, pa.string())
-    return pc.utf8_slice_codeunits(gone.column("text").cast(pa.string()), 0, START_CHARS)
+        return [""] * gone.num_rows
+    return [text[:START_CHARS] for text in values(gone, "text")]

@@ -173,7 +173,8 @@ class Texts:
         count = int(np.count_nonzero(self._used == ord("\n"))) + self.count
         lines, places = np.empty((11, count), np.int32), np.zeros(self.count + 1, np.int64)
         kernels.lines(self.data, self.bounds, self._classes, lines, places)
-        return Lines(*lines, np.repeat(np.arange(self.count), np.diff(places))), places
+        rows = np.repeat(np.arange(self.count), np.diff(places))
+        return Lines(*(*lines, rows)), places
 
 
 def sums(values: npt.NDArray[Any], places: Array) -> Array:

@@ -33,7 +33,7 @@ def compiled(function: _Function) -> _Function:
 
 
 @compiled
-def _decoded(data: Any, place: int) -> Any:  # pragma: no cover
+def _decoded(data: Any, place: Any) -> Any:  # pragma: no cover
     """Return the character of UTF-8 that begins at a byte, and its number of bytes."""
     first = np.int64(data[place])
     if first < 0x80:
@@ -48,7 +48,7 @@ def _decoded(data: Any, place: int) -> Any:  # pragma: no cover
 
 
 @compiled
-def _is_word(data: Any, place: int, end: int, classes: Any) -> Any:  # pragma: no cover
+def _is_word(data: Any, place: Any, end: Any, classes: Any) -> Any:  # pragma: no cover
     """Return whether a text has a character of a word at a byte."""
     return place < end and np.int64(classes[_decoded(data, place)[0]]) & _IN_WORD != 0
 
@@ -88,12 +88,13 @@ def words(data: Any, bounds: Any, classes: Any, result: Any, places: Any) -> Non
 
 @compiled
 def _rest_of_word(
-    data: Any, place: int, end: int, classes: Any, bits: int, key: int
+    data: Any, place: Any, end: Any, classes: Any, bits: Any, key: Any
 ) -> Any:  # pragma: no cover
     """Return where a word ends that began before a byte, its characters, classes and key."""
     chars = 1
     while place < end:
-        code, size = np.int64(data[place]), 1
+        code: Any = np.int64(data[place])
+        size = 1
         if code >= _ASCII_END:
             code, size = _decoded(data, place)
         class_of = np.int64(classes[code])
@@ -124,8 +125,12 @@ def lines(data: Any, bounds: Any, classes: Any, result: Any, places: Any) -> Non
         is_open = True
         while is_open:
             start, head, tail = place, place, place
-            chars, solid, dense, ideographs, first, bits, dots = 0, 0, 0, 0, 0, 0, 0
-            code = 0
+            chars, solid, first = 0, 0, 0
+            ideographs: Any = 0
+            code: Any = 0
+            bits: Any = 0
+            dense: Any = 0
+            dots: Any = 0
             while place < end and data[place] != _NEW_LINE:
                 code, size = np.int64(data[place]), 1
                 if code >= _ASCII_END:
@@ -167,7 +172,7 @@ def tally(
     occur.
     """
     for row in range(len(places) - 1):
-        stops = 0
+        stops: Any = 0
         for word in range(places[row], places[row + 1]):
             size, first = np.int64(chars[word]), firsts[word]
             if bits[word] & _PLAIN:
@@ -243,15 +248,15 @@ def sequences(
             if left < 2:
                 break
             mark += 1
-            kept = _counted(
+            retained = _counted(
                 words_of, size, left, rest, mark, starts, values, slot_of, keys, marks, counts, firsts
             )
             if size > top_sizes:
-                result[row, size - 2] = _covered(size, kept, mark, starts, slot_of, marks, counts, ends)
+                result[row, size - 2] = _covered(size, retained, mark, starts, slot_of, marks, counts, ends)
             else:
-                result[row, size - 2] = _most_frequent(size, kept, starts, slot_of, counts, ends)
+                result[row, size - 2] = _top(size, retained, starts, slot_of, counts, ends)
             left = 0
-            for index in range(kept):
+            for index in range(retained):
                 if counts[slot_of[index]] > 1:
                     starts[left], values[left] = starts[index], values[index]
                     left += 1
@@ -285,7 +290,7 @@ def _counted(
 
     Slots of another `mark` are free. `starts`, `values`, `slot_of`: place, hash and slot of each sequence.
     """
-    kept = 0
+    retained = 0
     for index in range(left):
         start = starts[index]
         if start + size > len(words_of):
@@ -298,30 +303,30 @@ def _counted(
         if marks[slot] != mark:
             marks[slot], keys[slot], counts[slot], firsts[slot] = mark, value, 0, start
         counts[slot] += 1
-        starts[kept], values[kept], slot_of[kept] = start, value, slot
-        kept += 1
-    return kept
+        starts[retained], values[retained], slot_of[retained] = start, value, slot
+        retained += 1
+    return retained
 
 
 @compiled
-def _most_frequent(
-    size: int, kept: int, starts: Any, slot_of: Any, counts: Any, ends: Any
+def _top(
+    size: int, retained: int, starts: Any, slot_of: Any, counts: Any, ends: Any
 ) -> Any:  # pragma: no cover
     """Return the characters of the most frequent sequence, as often as it occurs; 0 if none repeats."""
-    most, first = 1, 0
-    for index in range(kept):
-        if counts[slot_of[index]] > most:
-            most, first = counts[slot_of[index]], starts[index]
-    return most * (ends[first + size] - ends[first] + size - 1) if most > 1 else 0
+    max_count, first = 1, 0
+    for index in range(retained):
+        if counts[slot_of[index]] > max_count:
+            max_count, first = counts[slot_of[index]], starts[index]
+    return max_count * (ends[first + size] - ends[first] + size - 1) if max_count > 1 else 0
 
 
 @compiled
 def _covered(
-    size: int, kept: int, mark: int, starts: Any, slot_of: Any, marks: Any, counts: Any, ends: Any
+    size: int, retained: int, mark: int, starts: Any, slot_of: Any, marks: Any, counts: Any, ends: Any
 ) -> Any:  # pragma: no cover
     """Return the characters of sequences that occurred before, each word counted once."""
     covered, following = 0, 0
-    for index in range(kept):
+    for index in range(retained):
         slot, start = slot_of[index], starts[index]
         if counts[slot] < 2 or start < following:
             continue
