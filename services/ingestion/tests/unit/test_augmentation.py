@@ -147,3 +147,21 @@ def test_a_model_of_entities_that_is_not_installed_is_named():
         entities.check_model(Step("named_entities", {"model": "acme.names"}))
     with pytest.raises(StepNotInstalled, match="pipeline 'en_core_web_sm' of spaCy cannot be loaded"):
         entities.check_model(Step("named_entities", {"model": "spacy:en_core_web_sm"}))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (
+            "客服王小明说，请寄到北京市海淀区中关村大街27号3单元201室，谢谢。",
+            "客服[PERSON]说，请寄到[ADDRESS]，谢谢。",
+        ),
+        ("我叫李建国，住在上海。\n电话以后再说", "我叫[PERSON]，住在[ADDRESS]。\n电话以后再说"),
+        ("质量非常好，物流也快，下次还来。", "质量非常好，物流也快，下次还来。"),
+        ("Ann lives in London", "Ann lives in London"),
+    ],
+)
+def test_jieba_finds_names_in_chinese_texts(text, expected):
+    step = Step("named_entities", {"model": "jieba"})
+    outcome = replace_entities(records(text), StageSettings(KEY, CurationConfig(steps=(step,))))
+    assert outcome.accepted.column("text").to_pylist() == [expected]

@@ -1,7 +1,8 @@
 """The step `named_entities`: names of people, addresses and organizations, found by a model that is installed.
 
 A model is a function from texts to the entities of each: first and last character (excluded) and a kind: `person`,
-`address` or `organization`. Packages name it as an entry point; `spacy:NAME` stands for a pipeline of spaCy.
+`address` or `organization`. Packages name it as an entry point; `spacy:NAME` is a pipeline of spaCy, and `jieba` the
+tagger of Jieba, which finds names in Chinese texts.
 """
 
 import hashlib
@@ -19,6 +20,7 @@ from ratoon.tasks.kind import Record
 from ratoon_ingestion.domain.conversations import changed
 from ratoon_ingestion.domain.curation import Rejected
 from ratoon_ingestion.domain.pii import LETTERS, Action
+from ratoon_ingestion.worker import chinese_names
 from ratoon_ingestion.worker.batches import Outcome, Verdict, partition, values, with_steps
 from ratoon_ingestion.worker.rows import records_of, with_records
 from ratoon_ingestion.worker.steps.apply import pieces_of
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
     from ratoon_ingestion.worker.stages import StageSettings
 
 ENTRY_POINTS = "ratoon.entity_models"
-_SPACY = "spacy:"
+_SPACY, _JIEBA = "spacy:", "jieba"
 _SPACY_KINDS = {
     "PERSON": "person", "PER": "person",
     "GPE": "address", "LOC": "address", "FAC": "address", "ADDRESS": "address",
@@ -108,12 +110,14 @@ def model_of(name: str) -> Find:
     """Return the model of this name; StepNotInstalled if there is none."""
     if name.startswith(_SPACY):
         return _spacy(name.removeprefix(_SPACY))
+    if name == _JIEBA:
+        return chinese_names.entities
     providers = tuple(entry_points(group=ENTRY_POINTS, name=name))
     if len(providers) != 1:
         raise StepNotInstalled(
             f"The step {NAMED_ENTITIES} cannot run: no installed package provides the model {name!r}. Install one in "
             f"the environment of the ingestion workers (entry point group `{ENTRY_POINTS}`), name a pipeline of spaCy "
-            "as `spacy:NAME`, or remove the step from the curation."
+            "as `spacy:NAME` or, for Chinese texts, `jieba`, or remove the step from the curation."
         )
     find: Find = providers[0].load()
     return find
