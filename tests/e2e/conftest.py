@@ -1,5 +1,7 @@
 """One installation that the loops share: its warm processes and the fork server of its engines start once."""
 
+import json
+import secrets
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -32,13 +34,19 @@ SLICE = Tier(
 
 @pytest.fixture(scope="session")
 def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
-    """Return an installation that runs until the last test."""
+    """Return an installation that runs until the last test. Its own gateway may propose answers of tasks."""
     installation = Installation(tmp_path_factory.mktemp("loops") / "state")
+    port = free_ports(2)[0]
+    key = f"rtn_{secrets.token_hex(8)}_{secrets.token_urlsafe(32)}"
+    (installation.state / "keys").mkdir(parents=True)
+    (installation.state / "keys" / "operator.key").write_text(key)
     with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RATOON_LABELING_ENDPOINTS", json.dumps({f"http://127.0.0.1:{port}/v1": "E2E_KEY"}))
+        patch.setenv("E2E_KEY", key)
         # Ray gives way to all else, and training on a busy machine would hardly go on.
         patch.setenv("RAY_worker_niceness", "0")
         try:
-            installation.up(isolated=False, host="127.0.0.1", port=free_ports(2)[0], say=print)
+            installation.up(isolated=False, host="127.0.0.1", port=port, say=print)
             yield installation
         finally:
             installation.down(keep_workers=False, say=print)
