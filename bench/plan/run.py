@@ -46,6 +46,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from training_runs import Runs, question
 
 _LABELS = ("code", "prose")
+_DESCRIPTION = "bench.json"
 _TRAIN, _HELD = 96, 32
 _MEBI = 2**20
 _GROUPS = Path("/sys/fs/cgroup/memory")
@@ -98,18 +99,23 @@ def main() -> int:
         help="Forecast and measure processor time instead of wall time, on a machine with other load.",
     )
     parser.add_argument("--admit", type=int, default=0, help="Number of runs to admit at once; 0: none.")
+    parser.add_argument("--case", type=int, help=argparse.SUPPRESS)
+    parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--seconds", type=float, default=3600.0, help="Time limit of the admissions.")
     parser.add_argument("--limit", type=int, default=4000, help="Memory limit of these runs, in MiB.")
     options = parser.parse_args()
     if options.summary:
         _summarize([json.loads(line) for line in options.out.read_text().splitlines()])
         return 0
     torch.set_num_threads(options.threads)
+    if options.case is not None:
+        return _one(options.folder, options.case, options.threads)
     if options.processor_time:
         _count_processor_time()
     with tempfile.TemporaryDirectory() as folder:
         bench = _bench(Path(folder), options.threads)
         if options.admit:
-            return _admit(bench, options.admit, options.limit * _MEBI)
+            return _admit(bench, options.admit, options.limit * _MEBI, options.seconds)
         first, last = map(int, options.runs.split(":"))
         rows = []
         for number, case in list(enumerate(cases()))[first:last]:
@@ -259,8 +265,8 @@ def _forked(work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     return result
 
 
-def _start(work: Callable[[], dict[str, Any]], tasks: Path | None = None) -> tuple[int, int]:
-    """Start work in a process, in the control group of `tasks`; return the pipe of its result and the process."""
+def _start(work: Callable[[], dict[str, Any]]) -> tuple[int, int]:
+    """Start work in a process; return the pipe of its result and the process."""
     reading, writing = os.pipe()
     child = os.fork()
     if child:
@@ -269,8 +275,6 @@ def _start(work: Callable[[], dict[str, Any]], tasks: Path | None = None) -> tup
     status = 1
     try:
         os.close(reading)
-        if tasks is not None:
-            tasks.write_text(str(os.getpid()))
         log = os.open("/dev/null", os.O_WRONLY)
         os.dup2(log, 1)
         answer = json.dumps(work())
@@ -328,7 +332,6 @@ class _Group:
         self.folder.mkdir()
         (self.folder / "memory.limit_in_bytes").write_text(str(limit))
         self._families = parse_families(FAMILIES_FILE.read_text())
-        self._own = self.folder.parent.parent / "none"
 
     def available_bytes(self, resources: Resources) -> int:
         """Return what the group leaves."""
@@ -347,20 +350,44 @@ class _Group:
         return int(stated.get("oom_kill", 0))
 
 
-def _admit(bench: Bench, count: int, limit: int) -> int:
+def _started(number: int, folder: Path, tasks: Path) -> int:
+    """Start a run in a process that shares no memory with this one, in the control group of `tasks`."""
+    child = os.fork()
+    if not child:
+        tasks.write_text(str(os.getpid()))
+        log = os.open(folder / f"{number}.log", os.O_WRONLY | os.O_CREAT)
+        os.dup2(log, 1)
+        os.dup2(log, 2)
+        arguments = [sys.executable, __file__, "--case", str(number), "--folder", str(folder)]
+        os.execv(sys.executable, arguments)
+    return child
+
+
+def _one(folder: Path, number: int, threads: int) -> int:
+    """Train one run of the admission, in its own process."""
+    description = json.loads((folder / _DESCRIPTION).read_text())
+    bench = Bench(Runs(folder, threads), description["parts"], description["bases"])
+    bench.outcome(cases()[number % len(cases())], number)
+    return 0
+
+
+def _admit(bench: Bench, count: int, limit: int, seconds: float) -> int:
     """Admit runs by the plan of the service as memory allows, and count those that were killed."""
     group = _Group(limit)
-    # The bench holds torch for all: a forked run shares its pages, which count for the parent.
+    description = {"parts": bench.parts, "bases": bench.bases}
+    (bench.runs.folder / _DESCRIPTION).write_text(json.dumps(description))
     waiting = [(number, case) for number, case in enumerate((cases() * 4)[:count])]
-    live: dict[int, tuple[TrainingRun, int]] = {}
-    reservations = Reservations(lambda: [run for run, _ in live.values()])
+    live: dict[int, TrainingRun] = {}
+    reservations = Reservations(lambda: list(live.values()))
     admitted = ended = killed = highest_count = refused = 0
-    now = datetime.now(UTC)
+    now, last = datetime.now(UTC), time.monotonic() + seconds
     while waiting or live:
+        if time.monotonic() > last:
+            waiting.clear()
         for child in list(live):
             done, status = os.waitpid(child, os.WNOHANG)
             if done:
-                os.close(live.pop(child)[1])
+                del live[child]
                 ended, killed = ended + 1, killed + (os.WIFSIGNALED(status))
         while waiting:
             number, case = waiting[0]
@@ -377,10 +404,8 @@ def _admit(bench: Bench, count: int, limit: int) -> int:
             if not plan.admitted:
                 break
             waiting.pop(0)
-            reading, child = _start(
-                lambda case=case, number=number: bench.outcome(case, number), group.folder / "tasks"
-            )
-            live[child] = (replace(run, state=State.RUNNING, plan=plan), reading)
+            child = _started(number, bench.runs.folder, group.folder / "tasks")
+            live[child] = replace(run, state=State.RUNNING, plan=plan)
             admitted, highest_count = admitted + 1, max(highest_count, len(live))
         time.sleep(0.05)
     kills = group.kills()
