@@ -178,7 +178,7 @@ def state_bytes(session: Session) -> int:
     settings = session.recipe.optimization
     trained = list(session.trainable.values())
     states = settings.optimizer.states(settings.momentum)
-    held = states * sum(each.numel() for each in trained)
+    held: int = states * sum(each.numel() for each in trained)
     if settings.optimizer is Optimizer.MUON:
         ends = models.embeddings(session.core)
         held += sum(each.numel() for each in trained if each.ndim != 2 or id(each) in ends)

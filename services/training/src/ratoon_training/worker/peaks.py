@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import IntEnum
+from importlib import import_module
 from pathlib import Path
 
 import torch
@@ -107,8 +108,7 @@ def _gpu_joules(device: torch.device) -> float | None:
     if device.type != "cuda":
         return None
     try:
-        import pynvml
-
+        pynvml = import_module("pynvml")  # part of GPU images; not of the environment that Ratoon installs
         pynvml.nvmlInit()
         handle = pynvml.nvmlDeviceGetHandleByIndex(device.index or 0)
         return float(pynvml.nvmlDeviceGetTotalEnergyConsumption(handle)) / 1000
