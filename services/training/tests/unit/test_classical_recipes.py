@@ -72,7 +72,7 @@ def test_a_base_model_is_refused():
     recipe = pb.Recipe(method=pb.Recipe.METHOD_CLASSICAL, labels=LABELS)
     spec = mapping.run_spec(pb.TrainingRun(base_artifact_digest="0" * 64, recipe=recipe))
     with pytest.raises(InvalidArgument, match="has no base"):
-        plan_run("projects/p", spec, None, None)
+        plan_run("projects/p", spec, None, None, None)
 
 
 def test_it_is_planned_as_one_process_without_a_model():

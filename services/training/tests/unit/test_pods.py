@@ -2,6 +2,7 @@
 
 import pytest
 
+from ratoon_training.domain.parallelism import Parallelism, Strategy
 from ratoon_training.domain.plan import MEBI, plan
 from ratoon_training.domain.pods import RAY_BYTES, SharedPods, own_bytes, pod_bytes, shared_bytes
 from ratoon_training.domain.recipes import Accelerator, Recipe, Resources
@@ -20,7 +21,8 @@ def test_a_pod_has_its_part_of_the_plan_and_what_ray_needs(workers):
 
 def test_what_is_admitted_fits_into_the_largest_pod_and_what_is_not_does_not():
     for workers in (1, 4):
-        resources = Resources(workers=workers)
+        # Workers without a requested layout divide the weights instead of being refused.
+        resources = Resources(workers=workers, parallelism=Parallelism(strategy=Strategy.DDP))
         needed = plan(RECIPE, resources, 100 * GIB, ())
         max_pod_bytes = pod_bytes(needed, workers)
         assert plan(RECIPE, resources, own_bytes(resources, max_pod_bytes), ()).admitted
