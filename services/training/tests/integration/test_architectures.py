@@ -167,6 +167,45 @@ def test_an_adapter_on_a_tied_head_does_not_change_the_embeddings_that_it_shares
     assert (logits(reloaded) - active).abs().max() <= 1e-5
 
 
+@pytest.mark.parametrize(
+    ("copied", "new_tokens"),
+    [
+        (["embed_tokens", "lm_head"], 0),
+        (["lm_head"], 0),
+        (["embed_tokens"], 0),
+        (["embed_tokens", "lm_head"], 4),
+    ],
+)
+def test_full_copies_of_tied_ends_in_an_adapter_stay_apart_after_the_merge(tmp_path, copied, new_tokens):
+    """T24 (b, c), T26 (c): adapters of others hold whole matrices next to their factors, also with new tokens."""
+    from peft import LoraConfig, get_peft_model
+    from transformers import AutoModelForCausalLM
+
+    base = tiny(tmp_path / "base", "llama")
+    loaded = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32)
+    assert loaded.config.tie_word_embeddings
+    torch.manual_seed(0)
+    if new_tokens:
+        loaded.resize_token_embeddings(loaded.config.vocab_size + new_tokens, mean_resizing=False)
+    with warnings.catch_warnings(), torch.no_grad():
+        warnings.simplefilter("ignore")  # of the tied layers
+        config = LoraConfig(r=4, target_modules=["q_proj"], modules_to_save=copied, task_type="CAUSAL_LM")
+        model = get_peft_model(loaded, config)
+        for parameter in model.parameters():
+            if parameter.requires_grad:
+                parameter += 0.1 * torch.randn_like(parameter)
+        active = logits(model)
+        model.save_pretrained(tmp_path / "adapter")
+    whole = models.build(Recipe(method=Method.CONTINUE), tmp_path)
+    assert (logits(whole) - active).abs().max() <= 1e-5
+    whole.save_pretrained(tmp_path / "whole")
+    reloaded = AutoModelForCausalLM.from_pretrained(tmp_path / "whole", dtype=torch.float32)
+    assert not reloaded.config.tie_word_embeddings
+    assert (logits(reloaded) - active).abs().max() <= 1e-5
+    published = models.whole(tmp_path / "adapter", base)
+    assert (logits(published) - active).abs().max() <= 1e-5
+
+
 def test_an_adapter_of_another_base_is_not_continued(tmp_path):
     """T26 (a): names that match nothing are an error, not an adapter without effect."""
     recipe = Recipe(method=Method.LORA, lora_rank=4)

@@ -1,6 +1,7 @@
 """Decoders of every family from scratch, optimizers stopped and resumed, tokenizers, growth, vocabulary, merging."""
 
 import json
+import sys
 from dataclasses import replace
 from typing import Any
 
@@ -18,7 +19,7 @@ from ratoon_training.domain.architectures import (
     TokenizerKind,
 )
 from ratoon_training.domain.errors import BadBaseModel, BadRecipe
-from ratoon_training.domain.optimization import Lora, Optimization, Optimizer, Schedule
+from ratoon_training.domain.optimization import Lora, Optimization, Optimizer, Quantization, Schedule
 from ratoon_training.domain.recipes import Method, Recipe
 from ratoon_training.worker import decoders, models, packing, vocabulary
 from ratoon_training.worker.corpus import Corpus
@@ -383,6 +384,33 @@ def test_a_rank_stabilized_adapter_has_its_scale(task, tmp_path):
         if hasattr(module, "scaling") and isinstance(module.scaling, dict) and module.scaling
     }
     assert scales == {4.0}
+
+
+NF4 = replace(
+    RECIPE, method=Method.LORA, lora_rank=4, learning_rate=0.01, lora=Lora(quantization=Quantization.NF4)
+)
+
+
+def test_an_adapter_of_a_base_in_4_bits_fits_the_base_as_it_is(task, tmp_path):
+    """QLoRA: the adapter learns, is the same in a second run, and answers on the base in float32."""
+    pytest.importorskip("bitsandbytes")
+    base = task.store.put_tree(tiny(tmp_path / "base", "llama"))
+    first, again = (train(task, f"nf4-{at}", NF4.checked(), base=base)["result"] for at in range(2))
+    assert again["artifact_digest"] == first["artifact_digest"]
+    plain = train(task, "float32", replace(NF4, lora=Lora()).checked(), base=base)["result"]
+    losses = [each["metrics"]["validation_loss"] for each in (first, plain)]
+    assert losses[0] == pytest.approx(losses[1], rel=0.05)
+    assert first["metrics"]["validation_accuracy"] > 0.5
+    adapter = task.fetch(first["artifact_digest"], "nf4-0")
+    merged, original = models.whole(adapter, tmp_path / "base"), models.whole(tmp_path / "base", None)
+    name = "model.layers.0.self_attn.q_proj.weight"
+    assert not torch.equal(merged.state_dict()[name], original.state_dict()[name])
+
+
+def test_4_bits_need_a_package_that_the_error_names(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "bitsandbytes", None)
+    with pytest.raises(BadRecipe, match="needs the package bitsandbytes"):
+        models.build(NF4, tiny(tmp_path / "base", "llama").parent)
 
 
 def test_targets_that_a_model_lacks_are_refused(tmp_path):

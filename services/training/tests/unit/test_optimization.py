@@ -10,7 +10,7 @@ from ratoon_training.application.commands import RecipeSpec, recipe_of
 from ratoon_training.domain import schedule
 from ratoon_training.domain.architectures import Architecture
 from ratoon_training.domain.errors import BadRecipe
-from ratoon_training.domain.optimization import Lora, Optimization, Optimizer, Schedule
+from ratoon_training.domain.optimization import Lora, Optimization, Optimizer, Quantization, Schedule
 from ratoon_training.domain.plan import plan
 from ratoon_training.domain.recipes import Method, Objective, Recipe, Resources
 from ratoon_training.recipe_messages import (
@@ -161,10 +161,11 @@ def test_the_plan_follows_the_state_of_the_optimizer(optimization, numbers):
     assert bytes_of[0] - bytes_of[1] == 4 * numbers * shape.parameters
 
 
-def test_settings_of_an_adapter_are_used_and_shown():
-    stated = lora_pb2.Lora(
-        alpha=8, dropout=0.1, targets=["q_proj"], rank_stabilized=True, dora=True, merge=True
-    )
+@pytest.mark.parametrize(
+    "own", [{"dora": True, "merge": True}, {"quantization": lora_pb2.Lora.QUANTIZATION_NF4}]
+)
+def test_settings_of_an_adapter_are_used_and_shown(own):
+    stated = lora_pb2.Lora(alpha=8, dropout=0.1, targets=["q_proj"], rank_stabilized=True, **own)
     chosen = Recipe(method=Method.LORA, labels=("a", "b"), lora=requested_lora(stated)).checked()
     assert lora_message(chosen) == stated
     assert Recipe.parse(chosen.as_json()) == chosen
@@ -178,6 +179,7 @@ def test_settings_of_an_adapter_are_used_and_shown():
         (Lora(dropout=1.0), "lora.dropout"),
         (Lora(dora=True), r"lora.dora needs lora.merge"),
         (Lora(targets=("",)), "lora.targets"),
+        (Lora(quantization=Quantization.NF4, merge=True), "lora.quantization does not go with lora.merge"),
     ],
 )
 def test_an_adapter_that_cannot_be_is_refused(lora, match):

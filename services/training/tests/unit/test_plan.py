@@ -8,8 +8,9 @@ import pytest
 
 from ratoon.tasks.generate import Generate
 from ratoon_training.adapters.machine import FAMILIES_FILE
-from ratoon_training.domain.architectures import ExpertGrowth
+from ratoon_training.domain.architectures import PRESETS, ExpertGrowth, Preset
 from ratoon_training.domain.machines import best_for, parse_families
+from ratoon_training.domain.optimization import Lora, Quantization
 from ratoon_training.domain.plan import (
     QUOTED,
     Size,
@@ -49,6 +50,19 @@ def test_the_rule_of_thumb_to_the_letter(example, exact):
 
 def test_the_rule_takes_ratios_as_floats_exactly():
     assert rule_of_thumb(770_000_000, 2, 64, 1024, 1.2) == Fraction("2464144179.2")
+
+
+def test_frozen_layers_in_4_bits_take_a_seventh_of_their_memory():
+    recipe = Recipe(labels=("ham", "spam"), method=Method.LORA)
+    smol = PRESETS[Preset.SMOLLM2_135M]
+    shape = ModelShape.of(smol)
+    whole, small = (
+        plan(replace(recipe, lora=lora), Resources(), 8 * GIB, FAMILIES, shape).measured_bytes
+        for lora in (Lora(), Lora(quantization=Quantization.NF4))
+    )
+    linear = smol.parameters - 2 * smol.vocab_size * smol.hidden_size
+    adapter = shape.adapter_parameters(recipe.lora_rank)
+    assert whole - small == pytest.approx(linear * (4 - 0.52) - 4 * adapter, rel=1e-3)
 
 
 def test_the_measured_model_alone_admits_or_refuses():

@@ -28,6 +28,8 @@ from ratoon_training.worker import text
 from ratoon_training.worker.corpus import Corpus
 from ratoon_training.worker.vocabulary import added_tokens
 
+_PACKS = "support_avx512bf16_for_cpu"
+"""Attribute of a layer of bitsandbytes: True if it packs its weights for inference."""
 _SOME = 5
 """Names that a sentence lists."""
 
@@ -131,6 +133,15 @@ def core(model: Any) -> Any:
     return model.get_base_model() if hasattr(model, "get_base_model") else model
 
 
+def place(model: Any, device: torch.device) -> Any:
+    """Move a model to a device and return it. What layers share stays shared, also on XLA."""
+    devices = {next(model.parameters()).device.type, device.type}
+    model.to(device)
+    if "xla" in devices and len(devices) > 1:
+        core(model).tie_weights()
+    return model
+
+
 def _name_special(model: Any, speech: text.Speech) -> None:
     """Let the configuration of a model name the special tokens of a tokenizer that it was given."""
     model.config.pad_token_id = text.pad_token(speech)
@@ -219,6 +230,10 @@ def _of_base(folder: Path, dtype: torch.dtype, quantized: dict[str, Any] | None 
             f"its architecture is not known here. Check that it loads with transformers, and upload it again."
         ) from error
     _refuse_partial(info)
+    for module in model.modules():
+        # Layers in 4 bits are packed in another way for inference on some processors: with other numbers, and not back.
+        if hasattr(module, _PACKS):
+            setattr(module, _PACKS, False)
     if _caps_attention(model):
         model.set_attn_implementation("eager")
     # Loading ends in evaluation mode; a run that resumes trains in the mode in which it was stopped.
@@ -309,9 +324,30 @@ def _adapted(model: Any, adapter: Path) -> Any:
         warnings.simplefilter(
             "ignore"
         )  # of keys without a place, which are refused here, and of adapted heads
-        adapted = PeftModel.from_pretrained(model, adapter, is_trainable=True, local_files_only=True)
+        _extend_for(model, adapter)
+        try:
+            adapted = PeftModel.from_pretrained(model, adapter, is_trainable=True, local_files_only=True)
+        except RuntimeError as error:
+            if "size mismatch" not in str(error):
+                raise
+            raise BadBaseModel(
+                "The adapter does not match its base model: its tensors have other sizes. Upload an adapter that was "
+                "trained on this base.",
+                "WEIGHTS_MISMATCH",
+            ) from error
         _refuse_strange(adapted, adapter)
     return adapted
+
+
+def _extend_for(model: Any, adapter: Path) -> None:
+    """Give the model the rows of the copies of embeddings or output layer that an adapter with new tokens holds."""
+    ends = (model.get_input_embeddings(), model.get_output_embeddings())
+    names = {f"base_model.model.{name}.weight" for name, module in model.named_modules() if module in ends}
+    with safe_open(adapter / ADAPTER_WEIGHTS, framework="pt") as tensors:
+        copies = names & set(tensors.keys())
+        rows = max((int(tensors.get_slice(name).get_shape()[0]) for name in copies), default=0)
+    if rows > ends[0].weight.shape[0]:
+        model.resize_token_embeddings(rows, mean_resizing=False)
 
 
 def _adapted_with_head(model: Any, adapter: Path) -> Any:
@@ -339,17 +375,12 @@ def _merged(model: Any, adapter: Path) -> Any:
 
 
 def merged(adapted: Any) -> Any:
-    """Return the whole model that an adapted one is; its configuration says that ends are tied if they are."""
+    """Return the whole model that an adapted one is."""
     _untie(adapted.get_base_model())
-    whole = adapted.merge_and_unload()
-    head, embeddings = whole.get_output_embeddings(), whole.get_input_embeddings()
-    if whole.config.tie_word_embeddings and head.weight is not embeddings.weight:
-        # The adapter had copies of them.
-        if torch.equal(head.weight, embeddings.weight):
-            head.weight = embeddings.weight
-        else:
-            whole.config.tie_word_embeddings = False
-    return whole
+    with warnings.catch_warnings():
+        # Of copies of tied ends, which peft unties in the configuration as well.
+        warnings.simplefilter("ignore")
+        return adapted.merge_and_unload()
 
 
 def _untie(model: Any) -> None:
