@@ -64,7 +64,7 @@ def test_folds_are_made_of_a_split(ratoon, server, tmp_path):
     assert created[1][3]["folds"] == {"count": 2, "fold": 1}
     assert created[1][3]["datasetVersion"] == version
     assert path == "projects/p/sweeps"
-    assert [fold["trainDigest"] for fold in body["folds"]] == ["0" * 64, "1" * 64]
+    assert [fold["train_digest"] for fold in body["folds"]] == ["0" * 64, "1" * 64]
     status, _, errors = ratoon("sweeps", "create", "-f", str(file), "--fold-count", "2")
     assert status == 2 and "--fold-count needs --split" in errors
 
@@ -75,6 +75,25 @@ def test_trials_are_listed_with_their_settings(ratoon, server):
     assert status == 0
     rows = json.loads(shown)
     assert [row["settings"] for row in rows] == ["batch_size=8, learning_rate=0.01235", "dtype=BFLOAT16"]
+
+
+def test_a_watched_sweep_reports_its_trials_and_the_best_one(ratoon, server):
+    running = {"name": SWEEP, "state": "STATE_RUNNING", "budget": {"maxTrials": 4}, "trials": []}
+    ended = {**running, "trials": [*TRIALS, {"number": 3, "state": "STATE_RUNNING"}], "bestTrial": 1}
+    done = {**ended, "state": "STATE_SUCCEEDED"}
+    server.answers["GET", f"{SWEEP}:watch"] = watch(running, ended, done)
+    status, _, shown = ratoon("sweeps", "watch", "rate")
+    assert status == 0
+    assert "running: 0 of 4 trials ended running: 2 of 4" in shown
+    assert "running: 2 of 4 trials ended, best 0.5 (trial 1)" in shown
+
+
+def test_a_sweep_is_shown_with_the_command_that_lists_its_trials(ratoon, server):
+    server.answers["GET", SWEEP] = {"name": SWEEP, "trials": TRIALS}
+    _, shown, _ = ratoon("sweeps", "show", "rate")
+    assert "trials: 2, listed by: ratoon sweeps trials rate" in shown
+    _, shown, _ = ratoon("sweeps", "show", "rate", "-o", "json")
+    assert len(json.loads(shown)["trials"]) == 2
 
 
 def test_a_larger_budget_keeps_the_other_limits(ratoon, server):

@@ -25,6 +25,8 @@ JSON = dict[str, Any]
 MAX_PAGE = 500
 """Items of one page of a listing."""
 _WIDE = 10_000
+_LISTED_ELSEWHERE = {"curve": "ratoon runs metrics", "trials": "ratoon sweeps trials"}
+"""Long lists of a resource that people read by a command of their own."""
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 console = Console(soft_wrap=True, width=None if sys.stdout and sys.stdout.isatty() else _WIDE)
 errors = Console(stderr=True, soft_wrap=True)
@@ -134,7 +136,12 @@ def show(resource: "BaseModel | JSON", output: Output) -> None:
     if not output.is_for_people:
         _show_for_programs(as_json(resource), output)
         return
-    for line in _lines(as_json(resource), ""):
+    value = as_json(resource)
+    for name, command in _LISTED_ELSEWHERE.items():
+        if isinstance(each := value.get(name), list) and each:
+            own = str(value.get("name", "")).rpartition("/")[2]
+            value = {**value, name: f"{len(each)}, listed by: {command} {own}"}
+    for line in _lines(value, ""):
         console.print(_printable(line), highlight=False, markup=False)
 
 
@@ -188,8 +195,9 @@ def _follow_lines(client: Ratoon, name: str, output: Output) -> JSON:
     printed: list[str] = []
 
     def on_state(state: JSON) -> None:
-        message = state.get("progress", {}).get("message", "")
-        line = f"{state.get('state', '').removeprefix('STATE_').lower()}: {message}"
+        message = _progress(state).get("message", "")
+        word = state.get("state", "").removeprefix("STATE_").lower()
+        line = f"{word}: {message}" if message else word
         if output.is_for_people and line not in printed[-1:]:
             printed.append(line)
             say(line)
@@ -209,8 +217,21 @@ def _bar(name: str) -> Iterator[tuple[Progress, Any]]:
         yield bar, bar.add_task(name.rsplit("/", 2)[-1], total=1.0, message="")
 
 
+def _progress(state: JSON) -> JSON:
+    """Return the progress of a resource; that of a sweep follows from its trials."""
+    if "trials" not in state:
+        progress: JSON = state.get("progress", {})
+        return progress
+    trials, limit = state["trials"], int(state.get("budget", {}).get("maxTrials", 0))
+    ended = sum(trial.get("state") not in ("STATE_QUEUED", "STATE_RUNNING") for trial in trials)
+    best = [trial for trial in trials if trial.get("number") == state.get("bestTrial")]
+    shown = f", best {best[0].get('value', 0.0):.4g} (trial {best[0]['number']})" if best else ""
+    message = f"{ended}{f' of {limit}' if limit else ''} trials ended{shown}"
+    return {"message": message, "fraction": min(1.0, ended / limit) if limit else 0.0}
+
+
 def _advance(state: JSON) -> JSON:
-    progress = state.get("progress", {})
+    progress = _progress(state)
     message = progress.get("message") or state.get("state", "").removeprefix("STATE_").lower()
     remaining = progress.get("remainingSeconds", 0)
     return {
