@@ -8,7 +8,7 @@ from ratoon_training.domain.runs import CurvePoint
 
 def test_reports_become_series_in_which_validation_is_not_repeated():
     curve = (
-        CurvePoint(1, {"loss": 2.0}),
+        CurvePoint(1, {"loss": 2.0, "epoch": 0.25}),
         CurvePoint(5, {"loss": 1.0, "validation_loss": 1.5}),
         CurvePoint(9, {"loss": 0.5, "validation_loss": 1.5}),
         CurvePoint(13, {"loss": 0.4, "validation_loss": 1.2}),

@@ -19,10 +19,15 @@ class Series:
 
 
 def of_reports(curve: Sequence[CurvePoint]) -> dict[str, list[tuple[int, float]]]:
-    """Return the points of each measurement that a run reported. Those of validation change with the epoch alone."""
+    """Return the points of each measurement that a run reported. Those of validation change with the epoch alone.
+
+    The epoch itself is a place, as the step is, and no measurement.
+    """
     series: dict[str, list[tuple[int, float]]] = {}
     for point in curve:
         for metric, value in point.metrics.items():
+            if metric == "epoch":
+                continue
             points = series.setdefault(metric, [])
             is_repeated = metric.startswith("validation_") and points and points[-1][1] == value
             if not is_repeated:
