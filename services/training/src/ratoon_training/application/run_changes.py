@@ -8,16 +8,13 @@ from ratoon.storage.names import matched, parent_of
 from ratoon.storage.paging import PageTokens, page_size
 from ratoon.storage.store import Store
 from ratoon_training.application.handlers import RUN
+from ratoon_training.application.planning import EARLIER_RUNS, planned
 from ratoon_training.application.ports import Curves, Machine
 from ratoon_training.domain import series
 from ratoon_training.domain.errors import NoCheckpoint, RunSucceeded
 from ratoon_training.domain.estimates import DataSample, PlannedRun, estimated, problems_of, speed_of
-from ratoon_training.domain.plan import plan
 from ratoon_training.domain.runs import State, TrainingRun, resumed
 from ratoon_training.domain.series import Series
-
-_EARLIER_RUNS = 50
-"""Number of the newest runs of a project whose speed counts for an estimate."""
 
 
 def stop_run(name: str, store: Store, operations: Operations) -> TrainingRun:
@@ -85,10 +82,8 @@ def planned_run(
     run: TrainingRun, sample: DataSample, store: Store, machine: Machine, hourly_cost: float
 ) -> PlannedRun:
     """Return the estimate of a run that is not stored, with what would end it."""
-    available = machine.available_bytes(run.resources)
-    planned = replace(
-        run, plan=plan(run.recipe, run.resources, available, machine.families(), run.base_shape)
-    )
-    earlier = store.page(TrainingRun, parent_of(run.name), _EARLIER_RUNS, "", "create_time desc").items
-    estimate = estimated(planned, sample, speed_of(earlier, planned), hourly_cost)
-    return PlannedRun(planned, estimate, problems_of(planned, planned.plan, estimate, sample))
+    earlier = store.page(TrainingRun, parent_of(run.name), EARLIER_RUNS, "", "create_time desc").items
+    plan = planned(run.recipe, run.resources, run.base_shape, machine, earlier)
+    preview = replace(run, plan=plan, resources=run.resources.storing(plan.strategy))
+    estimate = estimated(preview, sample, speed_of(earlier, preview), hourly_cost)
+    return PlannedRun(preview, estimate, problems_of(preview, plan, estimate, sample))

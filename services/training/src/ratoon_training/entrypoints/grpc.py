@@ -224,7 +224,9 @@ class TrainingServicer(CompressionMethods, ModelExportMethods, TrainingServiceSe
         """Return the plan of a run."""
         spec = mapping.run_spec(request.training_run)
         ports = self._ports
-        planned = await self._threads(handlers.plan_run, request.parent, spec, ports.machine, ports.bases)
+        planned = await self._threads(
+            handlers.plan_run, request.parent, spec, ports.machine, ports.bases, ports.store
+        )
         return mapping.plan(planned)
 
     async def CreateSweep(self, request: pb.CreateSweepRequest, context: Context) -> sweep_pb2.Sweep:
