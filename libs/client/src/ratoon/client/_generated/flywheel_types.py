@@ -6,6 +6,7 @@ from ratoon.client._generated.training_types import (
     Distillation,
     Lora,
     Optimization,
+    Parallelism,
     RecipeArchitecture,
     RecipeNeural,
     Reward,
@@ -141,6 +142,9 @@ class ProjectTrainingDefaults(Message):
 
     neural: RecipeNeural | None = None
     """Network and training of the recipe `neural`. Training checks it when a run begins."""
+
+    parallelism: Parallelism | None = None
+    """Layout of the training workers. Training checks it when a run begins."""
 
 
 class ProjectRolloutDefaults(Message):

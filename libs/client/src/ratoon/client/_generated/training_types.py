@@ -496,6 +496,68 @@ class RecipeNeural(Message):
     """
 
 
+class ParallelismStrategy(OpenEnum):
+    """Storage of the weights."""
+
+    UNSPECIFIED = "STRATEGY_UNSPECIFIED"
+    """Not set."""
+
+    DDP = "STRATEGY_DDP"
+    """Each worker holds all weights, gradients and optimizer states."""
+
+    FSDP = "STRATEGY_FSDP"
+    """Each worker holds its part of them, and gathers the weights of a layer while it computes that
+    layer.
+    """
+
+
+class ParallelismSchedule(OpenEnum):
+    """Order of the passes of a pipeline."""
+
+    UNSPECIFIED = "SCHEDULE_UNSPECIFIED"
+    """Not set."""
+
+    ONE_F_ONE_B = "SCHEDULE_ONE_F_ONE_B"
+    """A backward pass follows as soon as it can, so that few activations are kept."""
+
+    GPIPE = "SCHEDULE_GPIPE"
+    """All forward passes, then all backward passes."""
+
+
+class Parallelism(Message):
+    """Layout of the workers of a run: shares of the data, parts of each layer, and stages of the model.
+
+    Their product is the number of workers.
+    """
+
+    data: int = 0
+    """Number of shares of a step's samples.
+
+    0: the number of workers divided by `tensor` times `pipeline`.
+    """
+
+    tensor: int = 0
+    """Number of workers that divide each layer among them. 0: 1."""
+
+    pipeline: int = 0
+    """Number of workers that divide the layers of the model among them. 0: 1."""
+
+    strategy: ParallelismStrategy = ParallelismStrategy.UNSPECIFIED
+    """Storage of the weights by the workers that share the data.
+
+    Not set: DDP if it fits into memory, else FSDP.
+    """
+
+    schedule: ParallelismSchedule = ParallelismSchedule.UNSPECIFIED
+    """Order in which the stages of a pipeline compute the parts of a step. Not set: 1F1B."""
+
+    min_workers: int = 0
+    """Number of workers with which the run goes on after it lost others, until they are back.
+
+    0: it waits for all workers.
+    """
+
+
 class Reward(Message):
     """Reward of an answer."""
 
@@ -1320,68 +1382,9 @@ class ResourcesAccelerator(OpenEnum):
     """NVIDIA GPU."""
 
     NEURON = "ACCELERATOR_NEURON"
-    """AWS Trainium. Refused: no recipe supports it yet."""
+    """AWS Trainium: supervised fine-tuning and pre-training on one NeuronCore.
 
-
-class ParallelismStrategy(OpenEnum):
-    """Storage of the weights."""
-
-    UNSPECIFIED = "STRATEGY_UNSPECIFIED"
-    """Not set."""
-
-    DDP = "STRATEGY_DDP"
-    """Each worker holds all weights, gradients and optimizer states."""
-
-    FSDP = "STRATEGY_FSDP"
-    """Each worker holds its part of them, and gathers the weights of a layer while it computes that
-    layer.
-    """
-
-
-class ParallelismSchedule(OpenEnum):
-    """Order of the passes of a pipeline."""
-
-    UNSPECIFIED = "SCHEDULE_UNSPECIFIED"
-    """Not set."""
-
-    ONE_F_ONE_B = "SCHEDULE_ONE_F_ONE_B"
-    """A backward pass follows as soon as it can, so that few activations are kept."""
-
-    GPIPE = "SCHEDULE_GPIPE"
-    """All forward passes, then all backward passes."""
-
-
-class Parallelism(Message):
-    """Layout of the workers of a run: shares of the data, parts of each layer, and stages of the model.
-
-    Their product is the number of workers.
-    """
-
-    data: int = 0
-    """Number of shares of a step's samples.
-
-    0: the number of workers divided by `tensor` times `pipeline`.
-    """
-
-    tensor: int = 0
-    """Number of workers that divide each layer among them. 0: 1."""
-
-    pipeline: int = 0
-    """Number of workers that divide the layers of the model among them. 0: 1."""
-
-    strategy: ParallelismStrategy = ParallelismStrategy.UNSPECIFIED
-    """Storage of the weights by the workers that share the data.
-
-    Not set: DDP if it fits into memory, else FSDP.
-    """
-
-    schedule: ParallelismSchedule = ParallelismSchedule.UNSPECIFIED
-    """Order in which the stages of a pipeline compute the parts of a step. Not set: 1F1B."""
-
-    min_workers: int = 0
-    """Number of workers with which the run goes on after it lost others, until they are back.
-
-    0: it waits for all workers.
+    Other recipes are refused.
     """
 
 
