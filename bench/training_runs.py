@@ -48,12 +48,12 @@ class Runs:
         self.store = ArtifactStore(str(folder / "artifacts"))
         self._parts = 0
 
-    def part(self, records: Sequence[Record]) -> str:
-        """Store records as a part of a split; the digest."""
+    def part(self, records: Sequence[Record], prefix: str = "") -> str:
+        """Store records as a part of a split; the digest. Their ids are `prefix` and their number."""
         self._parts += 1
         path = self.folder / f"{self._parts}.parquet"
         columns = {
-            "record_id": [f"{at:05d}" for at in range(len(records))],
+            "record_id": [f"{prefix}{at:05d}" for at in range(len(records))],
             "text": [prompt_text(record.turns) for record in records],
             "label": [record.answers[0] for record in records],
             "example": [to_json(record) for record in records],

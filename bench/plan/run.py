@@ -219,7 +219,7 @@ def _bench(folder: Path, threads: int) -> Bench:
     ]
     documents = [Record((), (text[:900],)) for _, text in paragraphs]
     parts = {
-        name: (runs.part(rows[:_TRAIN]), runs.part(rows[_TRAIN : _TRAIN + _HELD]))
+        name: (runs.part(rows[:_TRAIN]), runs.part(rows[_TRAIN : _TRAIN + _HELD], "held-"))
         for name, rows in (
             ("labels", labelled),
             ("texts", texts),
