@@ -249,7 +249,8 @@ def _register(chosen: Session, compression: JSON) -> None:
         lineage=lineage.model_copy(
             update={
                 "parent_version": source,
-                "derived_from": source,
+                # A pruned model is another one: its weights are not those of its source, rounded.
+                "derived_from": "" if words == "pruned" else source,
                 "evaluation_run": "",
                 "pipeline_run": "",
             }

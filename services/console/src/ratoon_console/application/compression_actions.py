@@ -36,7 +36,8 @@ async def register_compression(form: Form, api: Api) -> Done:
         "lineage": {
             **(source.get("lineage") or {}),
             "parentVersion": source["name"],
-            "derivedFrom": source["name"],
+            # A pruned model is another one: its weights are not those of its source, rounded.
+            "derivedFrom": "" if method == "pruned" else source["name"],
             "evaluationRun": "",
             "pipelineRun": "",
         },
