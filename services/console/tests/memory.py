@@ -43,24 +43,32 @@ def _neighbours(_memory: "Memory", fields: JSON) -> JSON:
     return {"name": fields["name"], "token": f"Ġ{fields['token']}", "tokenId": 5, "neighbours": nearest}
 
 
+CERTIFICATE: JSON = {
+    "verdict": "VERDICT_BEYOND",
+    "links": [
+        {
+            "step": "STEP_TRAIN",
+            "format": "float32",
+            "runtime": "transformers 5.0",
+            "verdict": "VERDICT_WITHIN",
+        },
+        {
+            "step": "STEP_SERVE",
+            "format": "bfloat16",
+            "runtime": "vllm 1.0",
+            "verdict": "VERDICT_BEYOND",
+            "reason": "LOGPROBS_DIFFER",
+            "message": "Log-probabilities differ by 2.5000 nats at most; accepted are 1.",
+            "comparison": {"places": 64, "equalPlaces": 60, "maxDifference": 2.5, "meanDifference": 0.04},
+            "tolerance": {"token": 1.0, "mean": 0.1, "agreement": 1.0},
+        },
+    ],
+}
+"""Parity certificate of a version."""
+
+
 def _certificate(_memory: "Memory", fields: JSON) -> JSON:
-    train = {
-        "step": "STEP_TRAIN",
-        "format": "float32",
-        "runtime": "transformers 5.0",
-        "verdict": "VERDICT_WITHIN",
-    }
-    served = {
-        "step": "STEP_SERVE",
-        "format": "bfloat16",
-        "runtime": "vllm 1.0",
-        "verdict": "VERDICT_BEYOND",
-        "reason": "LOGPROBS_DIFFER",
-        "message": "Log-probabilities differ by 2.5000 nats at most; accepted are 1.",
-        "comparison": {"places": 64, "equalPlaces": 60, "maxDifference": 2.5, "meanDifference": 0.04},
-        "tolerance": {"token": 1.0, "mean": 0.1, "agreement": 1.0},
-    }
-    return {"name": fields["name"], "verdict": "VERDICT_BEYOND", "links": [train, served]}
+    return {"name": fields["name"], **CERTIFICATE}
 
 
 class Memory(Resources, grpc.GenericRpcHandler):

@@ -19,6 +19,7 @@ from ratoon_console.entrypoints.http import Site
 from ratoon_console.entrypoints.pages import pages
 from ratoon_console.entrypoints.request_context import RequestContext
 from services.console.tests import seed
+from services.console.tests.memory import CERTIFICATE
 from services.console.tests.resources import JSON, Resources
 
 PATHS = [
@@ -669,6 +670,7 @@ def test_a_version_shows_its_forms_and_which_of_them_is_another_model(busy):
         assert "Train" in page and "transformers 5.0" in page and "60 of 64" in page
         assert "LOGPROBS_DIFFER" in page and "accepted are 1." in page and "1 / 0.1" in page
 
+    busy.memory.put(f"{seed.MODEL}/versions/v1.1:parity", **CERTIFICATE)
     visit(busy, "viewer", scenario)
 
 
