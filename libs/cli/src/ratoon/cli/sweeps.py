@@ -146,14 +146,12 @@ def _folds_of(chosen: Session, split: str, count: int) -> list[JSON]:
     full = chosen.name(split, f"datasets/{chosen.project}/splits")
     parent, _, origin = full.partition("/splits/")
     like = as_json(chosen.client.splits.get(full))
-    fields = {name: like[key] for name, key in _OF_A_SPLIT.items() if key in like}
+    fields: dict[str, Any] = {name: like[key] for name, key in _OF_A_SPLIT.items() if key in like}
     names = []
     for fold in range(count):
         own = f"{origin[:40]}-fold-{fold}-of-{count}"
-        created = chosen.client.splits.create(
-            parent, split_id=own, folds={"count": count, "fold": fold}, request_id=own, **fields
-        )
-        names.append(created.name)
+        fields["folds"] = {"count": count, "fold": fold}
+        names.append(chosen.client.splits.create(parent, split_id=own, request_id=own, **fields).name)
     say(f"{count} splits like {full} are being made: {parent}/splits/{origin[:40]}-fold-0-of-{count}, …")
     for name in names:
         chosen.client.splits.wait(name)

@@ -95,7 +95,8 @@ def expected_improvement(mean: "Array", deviation: "Array", incumbent: float) ->
     gain = (mean - incumbent) / deviation
     density = np.exp(-0.5 * gain**2) / math.sqrt(2 * math.pi)
     above = np.array([0.5 * math.erfc(-each / math.sqrt(2)) for each in gain])
-    return deviation * (gain * above + density)
+    improvement: Array = deviation * (gain * above + density)
+    return improvement
 
 
 def fitted(points: "Array", values: "Array", rng: random.Random) -> Process:
@@ -135,7 +136,7 @@ def _posterior(points: "Array", values: "Array", theta: Sequence[float]) -> tupl
     lengths = np.exp(np.clip(theta[:-1], -5.0, 5.0))
     noise = math.exp(min(max(theta[-1], -14.0), 2.0))
     correlations = _correlations(points, points, lengths) + (noise + _JITTER) * np.eye(count)
-    factor = np.linalg.cholesky(correlations)
+    factor = np.asarray(np.linalg.cholesky(correlations), np.float64)
 
     def solve(right: "Array") -> "Array":
         return np.linalg.solve(factor.T, np.linalg.solve(factor, right))
