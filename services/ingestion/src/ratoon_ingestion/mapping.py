@@ -233,6 +233,7 @@ def erasure(value: Erasure) -> erasure_pb2.Erasure:
         state=erasure_pb2.Erasure.State.Value(f"STATE_{_ERASURE_STATES.get(value.state, value.state)}"),
         record_ids=value.record_ids,
         reason=value.purpose,
+        shared_attachments=value.shared_attachments,
         progress=_progress(value.progress),
     )
     if value.state is State.READY and value.plan is not None:
@@ -240,6 +241,7 @@ def erasure(value: Erasure) -> erasure_pb2.Erasure:
         message.splits.extend(value.plan.splits)
         message.sources.extend(value.plan.sources)
         message.unread_sources.extend(value.plan.unread_sources)
+        message.retained_attachments.extend(value.plan.retained_attachments)
     if value.failure.reason:
         message.failure.reason, message.failure.message = value.failure.reason, value.failure.message
     return message
@@ -370,7 +372,12 @@ def create_erasure(request: ingestion_service_pb2.CreateErasureRequest) -> Creat
     """Return the command of a CreateErasure request."""
     erasure = request.erasure
     return CreateErasure(
-        request.parent, request.erasure_id, tuple(erasure.record_ids), erasure.reason, request.request_id
+        parent=request.parent,
+        erasure_id=request.erasure_id,
+        record_ids=tuple(erasure.record_ids),
+        purpose=erasure.reason,
+        request_id=request.request_id,
+        shared_attachments=erasure.shared_attachments,
     )
 
 

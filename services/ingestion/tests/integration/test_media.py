@@ -213,6 +213,33 @@ def test_an_erasure_takes_the_file_with_its_record(bench, version):
     assert digest not in bench.attachments(left.artifact_digest)
 
 
+@pytest.mark.parametrize("shared", [False, True])
+def test_a_file_that_records_share_stays_with_the_others_or_goes_with_all_of_them(bench, shared):
+    rows = [{"file_name": f"{name}.png", "text": f"Photo of {name}."} for name in ("ann", "bob", "eve")]
+    files = {"metadata.jsonl": "\n".join(map(json.dumps, rows)).encode()}
+    files |= {"ann.png": png(2, 2, 1), "bob.png": png(2, 2, 1), "eve.png": png(2, 2, 9)}
+    source = {**bench.source, "digest": bench.store.put_bytes(archive(files)), "columns": {"text": "text"}}
+    before = bench.curate(**source)
+    records = {row["source_path"]: row for row in bench.table(before.artifact_digest)}
+    digest = dict(records["ann.png"]["attributes"])["images"].removeprefix("sha256:")
+    assert len(records) == 3 and digest in dict(records["bob.png"]["attributes"])["images"]
+    spec = {
+        "record_ids": [records["ann.png"]["record_id"]],
+        "record_key": KEY,
+        "sources": [source],
+        "versions": [{"name": "v", "digest": before.artifact_digest, "sources": [source["name"]]}],
+        "shared_attachments": shared,
+    }
+    result = erase(read_spec(ErasureSpec, spec), bench.store, silent)
+    remaining = {row["source_path"] for row in bench.table(result.versions["v"].digest)}
+    assert remaining == ({"eve.png"} if shared else {"bob.png", "eve.png"})
+    assert (list(result.attachments), list(result.retained_attachments)) == (
+        ([digest], []) if shared else ([], [digest])
+    )
+    rebuilt = bench.curate(**{**source, "digest": result.sources[source["name"]]})
+    assert {row["source_path"] for row in bench.table(rebuilt.artifact_digest)} == remaining
+
+
 @pytest.mark.parametrize("suffix", ["PNG", "JPEG", "GIF", "BMP", "WEBP"])
 def test_dimensions_are_those_of_another_library(suffix):
     image = pytest.importorskip("PIL.Image").open(FLOWER).resize((301, 77))

@@ -397,6 +397,13 @@ def erase_records(
     context: typer.Context,
     records: Annotated[list[str], name_argument(help="Record ids.")],
     reason: Annotated[str, typer.Option(help="Reason. It is stored: do not include personal data.")],
+    shared_attachments: Annotated[
+        bool,
+        typer.Option(
+            "--shared-attachments",
+            help="Erase, in addition, the records that have an image, audio, video or file of one of these.",
+        ),
+    ] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Skip the confirmation.")] = False,
 ) -> None:
     """Erase records permanently from everything that the project stores."""
@@ -404,13 +411,20 @@ def erase_records(
     if not yes:
         counted = "1 record" if len(records) == 1 else f"{len(records)} records"
         typer.confirm(f"Erase {counted} of project {chosen.project} permanently?", abort=True)
-    created = chosen.client.erasures.create(chosen.parent(), record_ids=records, reason=reason)
+    created = chosen.client.erasures.create(
+        chosen.parent(), record_ids=records, reason=reason, shared_attachments=shared_attachments
+    )
     erased = follow(chosen.client, created.name, chosen.output)
     show(erased, chosen.output)
     for source in erased.get("unreadSources", []):
         say(
             f"{source} may still contain the texts because it cannot be read completely. Delete it, or correct how it "
             "is read, and erase again."
+        )
+    if retained := erased.get("retainedAttachments", []):
+        say(
+            f"Files of these records that stay, because other records have them: {len(retained)}. "
+            "`--shared-attachments` erases those records as well."
         )
     say("Models trained on these records are unchanged. List them with `ratoon datasets lineage RECORD`.")
 

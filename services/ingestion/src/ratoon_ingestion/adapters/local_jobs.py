@@ -180,6 +180,7 @@ class _Specs:
         environment.ClearField("time_limit_s")
         environment.ClearField("memory_share")
         spec = pb.ErasureSpec(
+            shared_attachments=job.erasure.shared_attachments,
             record_ids=job.erasure.record_ids,
             record_key=self._record_key(job.erasure.name),
             sources=map(_source, job.sources),
@@ -456,6 +457,7 @@ def redaction(written: JSON) -> Redaction:
         text_digests=tuple(result.text_digests),
         indexes=dict(result.indexes),
         attachments=tuple(result.attachments),
+        retained_attachments=tuple(result.retained_attachments),
     )
     return Redaction(plan, tuple(map(_trace, result.traces)))
 

@@ -122,6 +122,7 @@ class CreateErasure:
     record_ids: tuple[str, ...]
     purpose: str
     request_id: str = ""
+    shared_attachments: bool = False
 
 
 @dataclass(frozen=True)

@@ -169,6 +169,7 @@ def create_erasure(command: CreateErasure, store: Store, operations: Operations,
         update_time=now,
         record_ids=tuple(dict.fromkeys(command.record_ids)),
         purpose=command.purpose,
+        shared_attachments=command.shared_attachments,
     )
     with store.write() as tx:
         erasure, new = tx.create(erasure, command.request_id)

@@ -63,6 +63,8 @@ class Plan:
     text_digests: tuple[str, ...] = ()
     attachments: tuple[str, ...] = ()
     """Files that a version refers to no more; those that nothing else refers to go."""
+    retained_attachments: tuple[str, ...] = ()
+    """Files of the records that stay, because other records have them."""
     indexes: Mapping[str, str] = field(default_factory=dict)
     """What takes the place of near-duplicate indexes, by the index; empty: nothing does."""
 
@@ -84,6 +86,8 @@ class Erasure(Work):
     update_time: datetime
     record_ids: tuple[str, ...]
     purpose: str
+    shared_attachments: bool = False
+    """Whether the records that have a file of one of these go as well."""
     state: State = State.QUEUED
     progress: Progress = field(default_factory=Progress)
     failure: Failure = field(default_factory=Failure)

@@ -22,9 +22,9 @@ from ratoon.storage.artifacts import ArtifactStore, TreeFile
 from ratoon.tasks.kind import Record, Role
 from ratoon.tasks.records import from_json
 from ratoon.tasks.text import utf8
-from ratoon_ingestion.domain.attachments import FOLDER
+from ratoon_ingestion.domain.attachments import FOLDER, digests_in
 from ratoon_ingestion.domain.conversations import SEGMENT_OF
-from ratoon_ingestion.worker.attachments import in_shards
+from ratoon_ingestion.worker.attachments import digests_of, in_shards
 from ratoon_ingestion.worker.curate import Progress, repeated
 from ratoon_ingestion.worker.decoding import decoded, record_id_of
 from ratoon_ingestion.worker.index.stored import index_store
@@ -64,6 +64,8 @@ class _Outcome:
     indexes: dict[str, str] = field(default_factory=dict)
     attachments: dict[str, None] = field(default_factory=dict)
     """Files that a version refers to no more."""
+    retained_attachments: dict[str, None] = field(default_factory=dict)
+    """Files of records that go, which other records of a version have."""
     joined: set[str] = field(default_factory=set)
     """Sources whose rows were joined with those of a record that goes."""
     held_by_versions: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
@@ -81,6 +83,7 @@ class _Outcome:
             text_digests=self.texts,
             indexes=self.indexes,
             attachments=self.attachments,
+            retained_attachments=self.retained_attachments,
             traces=map(self._trace, held),
         )
 
@@ -186,18 +189,25 @@ def _forms(payload: bytes) -> Iterator[bytes]:
 
 
 def _with_repetitions(spec: ErasureSpec, store: ArtifactStore) -> frozenset[str]:
-    """The requested ids and those of the same source texts: repetitions, augmented copies, segments and their text."""
+    """The requested ids and those of the same source texts: repetitions, augmented copies, segments and their text.
+
+    If the request says so, also those of records that have an attachment of one of them.
+    """
     key, ids = bytes.fromhex(spec.record_key), set[str]()
     texts: dict[str, set[str]] = defaultdict(set)
+    holders: dict[str, set[str]] = defaultdict(set)
     for version in spec.versions:
         for shard in _shards(store, version.digest):
             table = _table(store, shard.sha256, ["record_id", "attributes"])
             ids |= set(table.column("record_id").to_pylist())
             _add_segments(texts, table)
+            if spec.shared_attachments:
+                _add_holders(holders, table)
     for part in spec.parts:
         ids |= set(_table(store, part.digest, ["record_id"]).column("record_id").to_pylist())
     doomed = set(spec.record_ids)
     families = [{text, *segments} for text, segments in texts.items()]
+    families += [family for family in holders.values() if len(family) > 1]
     families += [family for first in ids | doomed if len(family := _family(first, ids, key)) > 1]
     while more := [family for family in families if not family.isdisjoint(doomed) and not family <= doomed]:
         doomed.update(*more)
@@ -210,6 +220,14 @@ def _add_segments(texts: dict[str, set[str]], table: pa.Table) -> None:
     for parent, record_id in zip(parents, table.column("record_id").to_pylist(), strict=True):
         if parent:
             texts[parent].add(record_id)
+
+
+def _add_holders(holders: dict[str, set[str]], table: pa.Table) -> None:
+    """Add the records of a shard to those of their attachments."""
+    columns = (table.column(name).to_pylist() for name in ("attributes", "record_id"))
+    for attributes, record_id in zip(*columns, strict=True):
+        for digest in digests_in(dict(attributes or ())):
+            holders[digest].add(record_id)
 
 
 def _family(first: str, ids: Collection[str], key: bytes) -> set[str]:
@@ -235,7 +253,7 @@ def _redact_version(
             outcome.origins |= _origins(store, file.sha256, ids)
         if left != file.sha256:
             outcome.blobs[file.sha256] = None
-    files = _with_own_attachments(store, files, outcome) if gone else files
+    files = _with_own_attachments(store, digest, files, gone, outcome) if gone else files
     tree = store.put_manifest(files)
     if tree != digest:
         outcome.versions[name] = ErasureResult.Replacement(digest=tree, erased_count=len(gone))
@@ -244,14 +262,27 @@ def _redact_version(
         outcome.held_by_versions[record_id].append(name)
 
 
-def _with_own_attachments(store: ArtifactStore, files: list[TreeFile], outcome: _Outcome) -> list[TreeFile]:
+def _with_own_attachments(
+    store: ArtifactStore, version: str, files: list[TreeFile], ids: Collection[str], outcome: _Outcome
+) -> list[TreeFile]:
     """Return the files of a version without the attachments that no record of it has any more."""
     if not any(file.path.startswith(FOLDER) for file in files):
         return files
     held = in_shards(store, [file.sha256 for file in files if file.path.startswith("records-")])
     gone = {file.sha256 for file in files if file.path.startswith(FOLDER)} - held
     outcome.attachments |= dict.fromkeys(sorted(gone))
+    outcome.retained_attachments |= dict.fromkeys(sorted(_attachments_of(store, version, ids) & held))
     return [file for file in files if not (file.path.startswith(FOLDER) and file.sha256 in gone)]
+
+
+def _attachments_of(store: ArtifactStore, version: str, ids: Collection[str]) -> set[str]:
+    """Return the attachments of records of a version."""
+    digests = set[str]()
+    for shard in _shards(store, version):
+        table = _table(store, shard.sha256, ["record_id", "attributes"])
+        is_one = pc.is_in(table.column("record_id"), pa.array(sorted(ids), pa.string()))
+        digests |= digests_of(table.column("attributes").filter(is_one))
+    return digests
 
 
 def _origins(store: ArtifactStore, digest: str, ids: Collection[str]) -> set[str]:

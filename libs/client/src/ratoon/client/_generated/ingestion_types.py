@@ -2008,6 +2008,19 @@ class Erasure(Message):
     found.
     """
 
+    shared_attachments: bool = False
+    """Whether the records that have an attachment (image, audio, video, file) of one of these records
+    are erased as well, with the attachment.
+
+    Otherwise an attachment stays for as long as another record has it.
+    """
+
+    retained_attachments: list[str] = []
+    """Digests of attachments of the erased records that stay, because other records have them.
+
+    Empty until the erasure has succeeded.
+    """
+
 
 class Stream(Message):
     """Records that programs append one by one or in batches.

@@ -1,8 +1,9 @@
 # Generated from protos/ by scripts/client.py; `make proto` writes it again.
 """Resources of registry."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
+from ratoon.client._generated.common_types import Compute, ComputeDtype
 from ratoon.client._generated.registry_types import (
     Alias,
     AliasChange,
@@ -300,6 +301,8 @@ class ModelVersionsResource:
         changelog: str | None = None,
         golden_source_digest: str | None = None,
         scores: Mapping[str, float] | None = None,
+        verification_compute: Compute | None = None,
+        serving_dtypes: Sequence[ComputeDtype] | None = None,
         model_version_id: str | None = None,
         request_id: str | None = None,
         timeout: float | None = None,
@@ -321,6 +324,13 @@ class ModelVersionsResource:
             golden_source_digest: Digest of the Parquet blob (a validation part) from whose texts the golden
                 prompts are taken.
             scores: Scores by name, copied from the evaluation.
+            verification_compute: Device of the verification, and a number format for further golden prompts.
+                The reference is always recorded in 32-bit floating point. CUDA without an NVIDIA GPU
+                (`ACCELERATOR_UNAVAILABLE`), other accelerators and more than one device
+                (`COMPUTE_NOT_SUPPORTED`) are refused. Default: CPU, 32-bit floating point.
+            serving_dtypes: Number formats in which engines will serve the version. The log-probabilities of
+                the golden prompts are recorded in each of them, with which an engine of that format is
+                attested. Empty: 32-bit floating point only.
             model_version_id: Last segment of the resource name, for example `v1.2`. Empty: the next minor
                 number, or the next major number if the architecture or the base model changed.
             request_id: Makes a retry safe: the identical request with the same ID returns the resource that
@@ -342,6 +352,8 @@ class ModelVersionsResource:
                         "changelog": changelog,
                         "goldenSourceDigest": golden_source_digest,
                         "scores": scores,
+                        "verificationCompute": verification_compute,
+                        "servingDtypes": serving_dtypes,
                     }
                 ),
                 repeatable=True,
@@ -541,6 +553,8 @@ class AsyncModelVersionsResource:
         changelog: str | None = None,
         golden_source_digest: str | None = None,
         scores: Mapping[str, float] | None = None,
+        verification_compute: Compute | None = None,
+        serving_dtypes: Sequence[ComputeDtype] | None = None,
         model_version_id: str | None = None,
         request_id: str | None = None,
         timeout: float | None = None,
@@ -562,6 +576,13 @@ class AsyncModelVersionsResource:
             golden_source_digest: Digest of the Parquet blob (a validation part) from whose texts the golden
                 prompts are taken.
             scores: Scores by name, copied from the evaluation.
+            verification_compute: Device of the verification, and a number format for further golden prompts.
+                The reference is always recorded in 32-bit floating point. CUDA without an NVIDIA GPU
+                (`ACCELERATOR_UNAVAILABLE`), other accelerators and more than one device
+                (`COMPUTE_NOT_SUPPORTED`) are refused. Default: CPU, 32-bit floating point.
+            serving_dtypes: Number formats in which engines will serve the version. The log-probabilities of
+                the golden prompts are recorded in each of them, with which an engine of that format is
+                attested. Empty: 32-bit floating point only.
             model_version_id: Last segment of the resource name, for example `v1.2`. Empty: the next minor
                 number, or the next major number if the architecture or the base model changed.
             request_id: Makes a retry safe: the identical request with the same ID returns the resource that
@@ -583,6 +604,8 @@ class AsyncModelVersionsResource:
                         "changelog": changelog,
                         "goldenSourceDigest": golden_source_digest,
                         "scores": scores,
+                        "verificationCompute": verification_compute,
+                        "servingDtypes": serving_dtypes,
                     }
                 ),
                 repeatable=True,

@@ -3489,6 +3489,17 @@ METHODS: tuple[Method, ...] = (
             ),
             Field("scores", "number", "Scores by name, copied from the evaluation.", key="string"),
             Field(
+                "verification_compute",
+                "Compute",
+                "Device of the verification, and a number format for further golden prompts. The reference is always recorded in 32-bit floating point. CUDA without an NVIDIA GPU (`ACCELERATOR_UNAVAILABLE`), other accelerators and more than one device (`COMPUTE_NOT_SUPPORTED`) are refused. Default: CPU, 32-bit floating point.",
+            ),
+            Field(
+                "serving_dtypes",
+                "ComputeDtype",
+                "Number formats in which engines will serve the version. The log-probabilities of the golden prompts are recorded in each of them, with which an engine of that format is attested. Empty: 32-bit floating point only.",
+                repeated=True,
+            ),
+            Field(
                 "model_version_id",
                 "string",
                 "Last segment of the resource name, for example `v1.2`. Empty: the next minor number, or the next major number if the architecture or the base model changed.",
@@ -8558,6 +8569,17 @@ MESSAGES: dict[str, Message] = {
                 "Resource names of the sources that may still hold one of the texts: unreadable sources, sources with the same bytes as a source that held one, and sources with rejected items in which a text was found.",
                 repeated=True,
             ),
+            Field(
+                "shared_attachments",
+                "bool",
+                "Whether the records that have an attachment (image, audio, video, file) of one of these records are erased as well, with the attachment. Otherwise an attachment stays for as long as another record has it.",
+            ),
+            Field(
+                "retained_attachments",
+                "string",
+                "Digests of attachments of the erased records that stay, because other records have them. Empty until the erasure has succeeded.",
+                repeated=True,
+            ),
         ),
     ),
     "Estimate": Message(
@@ -11402,6 +11424,11 @@ MESSAGES: dict[str, Message] = {
                 "neural",
                 "RecipeNeural",
                 "Network and training of the recipe `neural`. Training checks it when a run begins.",
+            ),
+            Field(
+                "parallelism",
+                "Parallelism",
+                "Layout of the training workers. Training checks it when a run begins.",
             ),
         ),
     ),
@@ -15595,7 +15622,11 @@ ENUMS: dict[str, tuple[EnumValue, ...]] = {
         EnumValue("UNSPECIFIED", "ACCELERATOR_UNSPECIFIED", "Not set."),
         EnumValue("CPU", "ACCELERATOR_CPU", "CPU."),
         EnumValue("CUDA", "ACCELERATOR_CUDA", "NVIDIA GPU."),
-        EnumValue("NEURON", "ACCELERATOR_NEURON", "AWS Trainium. Refused: no recipe supports it yet."),
+        EnumValue(
+            "NEURON",
+            "ACCELERATOR_NEURON",
+            "AWS Trainium: supervised fine-tuning and pre-training on one NeuronCore. Other recipes are refused.",
+        ),
     ),
     "Role": (
         EnumValue("UNSPECIFIED", "ROLE_UNSPECIFIED", "Not set."),

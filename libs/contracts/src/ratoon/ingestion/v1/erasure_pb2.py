@@ -26,7 +26,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from ratoon.common.v1 import progress_pb2 as ratoon_dot_common_dot_v1_dot_progress__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!ratoon/ingestion/v1/erasure.proto\x12\x13ratoon.ingestion.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1fratoon/common/v1/progress.proto\"\xb1\x04\n\x07\x45rasure\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x03\x12/\n\x0b\x63reate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\x05state\x18\x05 \x01(\x0e\x32\".ratoon.ingestion.v1.Erasure.State\x12\x12\n\nrecord_ids\x18\x06 \x03(\t\x12\x0e\n\x06reason\x18\x07 \x01(\t\x12,\n\x08progress\x18\x08 \x01(\x0b\x32\x1a.ratoon.common.v1.Progress\x12*\n\x07\x66\x61ilure\x18\t \x01(\x0b\x32\x19.ratoon.common.v1.Failure\x12\x18\n\x10\x64\x61taset_versions\x18\n \x03(\t\x12\x0e\n\x06splits\x18\x0b \x03(\t\x12\x0f\n\x07sources\x18\x0c \x03(\t\x12\x16\n\x0eunread_sources\x18\r \x03(\t\x12\x1a\n\x12shared_attachments\x18\x0e \x01(\x08\x12\x18\n\x10kept_attachments\x18\x0f \x03(\t\"j\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x10\n\x0cSTATE_QUEUED\x10\x01\x12\x11\n\rSTATE_RUNNING\x10\x02\x12\x13\n\x0fSTATE_SUCCEEDED\x10\x03\x12\x10\n\x0cSTATE_FAILED\x10\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!ratoon/ingestion/v1/erasure.proto\x12\x13ratoon.ingestion.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1fratoon/common/v1/progress.proto\"\xb5\x04\n\x07\x45rasure\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x03\x12/\n\x0b\x63reate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\x05state\x18\x05 \x01(\x0e\x32\".ratoon.ingestion.v1.Erasure.State\x12\x12\n\nrecord_ids\x18\x06 \x03(\t\x12\x0e\n\x06reason\x18\x07 \x01(\t\x12,\n\x08progress\x18\x08 \x01(\x0b\x32\x1a.ratoon.common.v1.Progress\x12*\n\x07\x66\x61ilure\x18\t \x01(\x0b\x32\x19.ratoon.common.v1.Failure\x12\x18\n\x10\x64\x61taset_versions\x18\n \x03(\t\x12\x0e\n\x06splits\x18\x0b \x03(\t\x12\x0f\n\x07sources\x18\x0c \x03(\t\x12\x16\n\x0eunread_sources\x18\r \x03(\t\x12\x1a\n\x12shared_attachments\x18\x0e \x01(\x08\x12\x1c\n\x14retained_attachments\x18\x0f \x03(\t\"j\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x10\n\x0cSTATE_QUEUED\x10\x01\x12\x11\n\rSTATE_RUNNING\x10\x02\x12\x13\n\x0fSTATE_SUCCEEDED\x10\x03\x12\x10\n\x0cSTATE_FAILED\x10\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,7 +34,7 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'ratoon.ingestion.v1.erasure
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_ERASURE']._serialized_start=125
-  _globals['_ERASURE']._serialized_end=686
-  _globals['_ERASURE_STATE']._serialized_start=580
-  _globals['_ERASURE_STATE']._serialized_end=686
+  _globals['_ERASURE']._serialized_end=690
+  _globals['_ERASURE_STATE']._serialized_start=584
+  _globals['_ERASURE_STATE']._serialized_end=690
 # @@protoc_insertion_point(module_scope)

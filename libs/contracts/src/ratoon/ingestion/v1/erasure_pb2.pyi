@@ -74,7 +74,7 @@ class Erasure(_message.Message):
     SOURCES_FIELD_NUMBER: _builtins.int
     UNREAD_SOURCES_FIELD_NUMBER: _builtins.int
     SHARED_ATTACHMENTS_FIELD_NUMBER: _builtins.int
-    KEPT_ATTACHMENTS_FIELD_NUMBER: _builtins.int
+    RETAINED_ATTACHMENTS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Resource name: `projects/{project}/erasures/{erasure}`."""
     revision: _builtins.int
@@ -128,7 +128,7 @@ class Erasure(_message.Message):
         """
 
     @_builtins.property
-    def kept_attachments(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+    def retained_attachments(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Digests of attachments of the erased records that stay, because other records have them. Empty until the erasure has
         succeeded.
         """
@@ -150,11 +150,11 @@ class Erasure(_message.Message):
         sources: _abc.Iterable[_builtins.str] | None = ...,
         unread_sources: _abc.Iterable[_builtins.str] | None = ...,
         shared_attachments: _builtins.bool = ...,
-        kept_attachments: _abc.Iterable[_builtins.str] | None = ...,
+        retained_attachments: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "failure", b"failure", "progress", b"progress", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "dataset_versions", b"dataset_versions", "failure", b"failure", "kept_attachments", b"kept_attachments", "name", b"name", "progress", b"progress", "reason", b"reason", "record_ids", b"record_ids", "revision", b"revision", "shared_attachments", b"shared_attachments", "sources", b"sources", "splits", b"splits", "state", b"state", "unread_sources", b"unread_sources", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "dataset_versions", b"dataset_versions", "failure", b"failure", "name", b"name", "progress", b"progress", "reason", b"reason", "record_ids", b"record_ids", "retained_attachments", b"retained_attachments", "revision", b"revision", "shared_attachments", b"shared_attachments", "sources", b"sources", "splits", b"splits", "state", b"state", "unread_sources", b"unread_sources", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -1185,7 +1185,7 @@ class ErasureResult(_message.Message):
     TRACES_FIELD_NUMBER: _builtins.int
     INDEXES_FIELD_NUMBER: _builtins.int
     ATTACHMENTS_FIELD_NUMBER: _builtins.int
-    KEPT_ATTACHMENTS_FIELD_NUMBER: _builtins.int
+    RETAINED_ATTACHMENTS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def versions(self) -> _containers.MessageMap[_builtins.str, Global___ErasureResult.Replacement]:
         """Replaced trees by the name of the dataset version."""
@@ -1223,7 +1223,7 @@ class ErasureResult(_message.Message):
         """Digests of attachments that a version refers to no more."""
 
     @_builtins.property
-    def kept_attachments(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+    def retained_attachments(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Digests of attachments of erased records that other records of a version have."""
 
     def __init__(
@@ -1238,11 +1238,11 @@ class ErasureResult(_message.Message):
         traces: _abc.Iterable[Global___ErasureResult.Trace] | None = ...,
         indexes: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         attachments: _abc.Iterable[_builtins.str] | None = ...,
-        kept_attachments: _abc.Iterable[_builtins.str] | None = ...,
+        retained_attachments: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attachments", b"attachments", "blobs", b"blobs", "indexes", b"indexes", "kept_attachments", b"kept_attachments", "parts", b"parts", "sources", b"sources", "text_digests", b"text_digests", "traces", b"traces", "unread_sources", b"unread_sources", "versions", b"versions"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attachments", b"attachments", "blobs", b"blobs", "indexes", b"indexes", "parts", b"parts", "retained_attachments", b"retained_attachments", "sources", b"sources", "text_digests", b"text_digests", "traces", b"traces", "unread_sources", b"unread_sources", "versions", b"versions"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -169,8 +169,8 @@ class CreateModelVersionRequest(_message.Message):
     """
     @_builtins.property
     def model_version(self) -> _model_version_pb2.ModelVersion:
-        """The model version to create. Only `artifact_digest`, `lineage`, `changelog`, `golden_source_digest` and `scores`
-        are read.
+        """The model version to create. Only `artifact_digest`, `lineage`, `changelog`, `golden_source_digest`, `scores`,
+        `verification_compute` and `serving_dtypes` are read.
         """
 
     def __init__(
