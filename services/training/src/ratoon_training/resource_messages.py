@@ -25,7 +25,9 @@ def resources_message(value: Resources) -> pb.Resources:
                 tensor=layout.tensor,
                 pipeline=layout.pipeline,
                 strategy=pb.Parallelism.Strategy.Value(f"STRATEGY_{layout.strategy}"),
-                schedule=_SCHEDULES[layout.schedule] if layout.pipeline > 1 else None,
+                schedule=_SCHEDULES[layout.schedule]
+                if layout.pipeline > 1
+                else pb.Parallelism.SCHEDULE_UNSPECIFIED,
                 min_workers=value.parallelism.min_workers,
             )
         )

@@ -312,6 +312,7 @@ def test_a_packed_sample_does_not_change_with_its_neighbour(task, tmp_path):
 def test_a_sample_without_targets_has_the_loss_0_and_changes_no_other(task, tmp_path):
     corpus = weighted(task, tmp_path)
     before = losses(corpus, [1])[0]
+    corpus._targets = corpus._targets.copy()
     corpus._targets[corpus._offsets[0] : corpus._offsets[1]] = False
     corpus._answers[0] = 0
     assert losses(corpus, [0, 1])[0] == pytest.approx(before, rel=1e-5)

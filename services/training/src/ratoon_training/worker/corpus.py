@@ -137,15 +137,15 @@ class Segments:
 
 
 class Corpus:
-    """One prepared part. Its tokens stay in their file; a sample takes 12 bytes of memory."""
+    """One prepared part. Its tokens stay in their file; a sample takes 16 bytes of memory."""
 
     def __init__(self, path: Path) -> None:
         arrays = mapped.arrays(path)
         self._tokens, self._offsets = arrays["tokens"], arrays["offsets"]
         samples = len(self._offsets) - 1
         empty = np.zeros(samples, dtype=np.int32)
-        self._labels = arrays.get("labels", empty)
-        self._weights = arrays.get("weights", np.ones(samples, dtype=np.float32))
+        self._labels = np.array(arrays.get("labels", empty))
+        self._weights = np.array(arrays.get("weights", np.ones(samples, dtype=np.float32)))
         self.label_tokens = torch.from_numpy(np.array(arrays.get("label_tokens", empty[:0]))).long()
         self.number_tokens = torch.from_numpy(np.array(arrays.get("number_tokens", empty[:0]))).long()
         self.number_values: npt.NDArray[np.float64] = np.array(arrays.get("number_values", np.zeros(0)))
@@ -155,7 +155,7 @@ class Corpus:
         self._targets: npt.NDArray[np.bool_] | None = (
             arrays.get("targets") if "answers" not in arrays else None
         )
-        self._answers = arrays["answers"] if self._targets is None else self._sums(self._targets)
+        self._answers = np.array(arrays["answers"]) if self._targets is None else self._sums(self._targets)
         if not self._learns_any(self.number_tokens.numpy()):
             self.number_tokens = self.number_tokens[:0]
 

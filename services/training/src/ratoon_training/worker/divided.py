@@ -121,7 +121,7 @@ def _slices(starts: Sequence[int], ends: Sequence[int], origin: Sequence[int]) -
 
 def opened(paths: Sequence[Path]) -> Checkpoint:
     """Return the checkpoint of these files; the state is that of the first. An open file may be unlinked."""
-    files = [safe_open(path, framework="pt") for path in paths]
+    files: list[Any] = [safe_open(path, framework="pt") for path in paths]
     return Checkpoint(Tensors(files), json.loads(files[0].metadata()["state"]))
 
 

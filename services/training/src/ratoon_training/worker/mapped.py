@@ -16,9 +16,9 @@ _AT_ONCE = 4096
 
 
 def arrays(path: Path) -> dict[str, npt.NDArray[Any]]:
-    """Return the arrays of a file that `numpy.savez` wrote, by name.
+    """Return the arrays of a file that `numpy.savez` wrote, by name, for reading.
 
-    They may be written to; what is written stays in this process.
+    A limit of the memory of this process does not count them.
     """
     with zipfile.ZipFile(path) as archive, path.open("rb") as source:
         return {
@@ -33,13 +33,15 @@ def _mapped(path: Path, source: Any, member: zipfile.ZipInfo) -> npt.NDArray[Any
     source.seek(member.header_offset + 26)
     name, extra = struct.unpack("<HH", source.read(4))
     source.seek(member.header_offset + _LOCAL_HEADER + name + extra)
-    version = np.lib.format.read_magic(source)
-    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-    shape, fortran, dtype = read(source)
+    headers: Any = np.lib.format
+    first = headers.read_magic(source) == (1, 0)
+    shape, fortran, dtype = (headers.read_array_header_1_0 if first else headers.read_array_header_2_0)(
+        source
+    )
     if not np.prod(shape):
         return np.empty(shape, dtype)
     order: Literal["C", "F"] = "F" if fortran else "C"
-    memory = np.memmap(path, dtype=dtype, mode="c", offset=source.tell(), shape=shape, order=order)
+    memory = np.memmap(path, dtype=dtype, mode="r", offset=source.tell(), shape=shape, order=order)
     return memory.view(np.ndarray)
 
 

@@ -7,7 +7,7 @@ dropout leaves out and the learning rate do not depend on when a run was killed.
 import hashlib
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -299,5 +299,5 @@ def _seed(seed: int, step: int) -> int:
     return int.from_bytes(hashlib.sha256(f"{seed}:step:{step}".encode()).digest()[:7])
 
 
-def _below(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+def _below(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}

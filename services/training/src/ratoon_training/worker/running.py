@@ -74,7 +74,12 @@ def named_error(error: Exception) -> tuple[str, str] | None:
             "DISK_FULL",
             "No space is left for checkpoints or artifacts: free some and start the run again.",
         )
-    if isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error):
+    exhausted = isinstance(error, OSError) and error.errno == errno.ENOMEM
+    if (
+        exhausted
+        or isinstance(error, MemoryError | torch.OutOfMemoryError)
+        or "can't allocate memory" in str(error)
+    ):
         return (
             OutOfMemory.reason,
             "The run needs more memory than its limit: lower recipe.batch_size or max_chars.",
