@@ -275,8 +275,8 @@ def _scheme_format(scheme: Any) -> str:
     if not isinstance(scheme, dict) or not isinstance(weights := scheme.get("weights"), dict):
         return ""
     inputs = scheme.get("input_activations")
-    bits = weights.get("num_bits") if weights.get("type") == "int" else 0
-    input_bits = inputs.get("num_bits") if isinstance(inputs, dict) else 0
+    bits = _whole_number(weights.get("num_bits")) if weights.get("type") == "int" else 0
+    input_bits = _whole_number(inputs.get("num_bits")) if isinstance(inputs, dict) else 0
     return {(8, 8): "int8", (4, 0): "int4"}.get((bits, input_bits), "")
 
 
