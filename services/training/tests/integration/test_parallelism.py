@@ -35,7 +35,8 @@ FOUR: dict[str, tuple[int, dict[str, Any]]] = {
     "tensor-pipeline": (4, {**TENSOR, **PIPELINE}),
 }
 KILLED_AT = 6
-TOLERANCE, RESUMED = 1e-5, 1e-6
+LOSS, WEIGHT, RESUMED = 1e-5, 5e-5, 5e-6
+"""Largest differences: of losses, of weights (AdamW at a rate of 0.01 enlarges rounding), and after a resumption."""
 
 
 class Layouts:
@@ -80,8 +81,8 @@ class Result:
         assert self.weights.keys() == other.weights.keys()
         return max(float((each - other.weights[name]).abs().max()) for name, each in self.weights.items())
 
-    def same(self, other: "Result", tolerance: float) -> None:
-        """AssertionError unless losses and weights are those of another run, within a tolerance."""
+    def same(self, other: "Result") -> None:
+        """AssertionError unless losses and weights are those of another run, within the tolerances."""
         for part in ("steps", "epochs"):
             own, others = (each.curves[part] for each in (self, other))
             assert own["columns"] == others["columns"]
@@ -89,9 +90,9 @@ class Result:
             compared = [place for place, name in enumerate(own["columns"]) if name != "gradient_norm"]
             numbers, expected = (np.array(each["rows"])[:, compared] for each in (own, others))
             assert numbers.shape == expected.shape and len(numbers) > 1
-            assert np.abs(numbers - expected).max() <= tolerance
+            assert np.abs(numbers - expected).max() <= LOSS
         assert self.files == other.files
-        assert self.difference(other) <= tolerance
+        assert self.difference(other) <= WEIGHT
 
 
 @pytest.fixture(scope="module")
@@ -118,12 +119,30 @@ def test_two_workers_have_the_losses_and_weights_of_one(two, alone, name):
     T30: the embeddings have the gradients of both of their uses, also where the stages of a pipeline share them.
     """
     assert SHAPE.tied
-    two.result(name).same(alone, TOLERANCE)
+    two.result(name).same(alone)
 
 
 def test_a_run_that_lost_a_worker_ends_with_the_bits_of_one_that_did_not(two):
     """T30: a checkpoint in parts has all of the weights."""
     assert two.result("resumed").digest == two.result("fsdp").digest
+
+
+def test_torch_reads_the_parts_as_a_distributed_checkpoint(two, tmp_path):
+    from torch.distributed.checkpoint import HuggingFaceStorageReader, load
+
+    folder = two.task.folder / "work/lost/checkpoints"
+    latest = Checkpoints(folder, 1).latest()
+    assert latest is not None and latest.state["step"] >= KILLED_AT - 2
+    for path in folder.glob(f"step-{latest.state['step']:09d}@*"):
+        (tmp_path / path.name.replace("@", "-")).write_bytes(path.read_bytes())
+    assert len(list(tmp_path.iterdir())) == 2
+    read: dict[str, Tensor] = {name: torch.zeros_like(latest.tensors[name]) for name in latest.tensors}
+    with pytest.warns(UserWarning, match="load in a single process"):
+        load(read, storage_reader=HuggingFaceStorageReader(str(tmp_path)), no_dist=True)
+    assert any("mean." in name for name in read)
+    for name, tensor in read.items():
+        assert torch.equal(tensor, latest.tensors[name]), name
+        assert bool(tensor.any()), name
 
 
 @pytest.fixture(scope="module")
@@ -137,7 +156,6 @@ def four(task, tmp_path_factory) -> Layouts:
     runs.add("qwen3-tensor", 2, TENSOR, changed, **bases)
     runs.add("qwen3-pipeline", 2, PIPELINE, changed, **bases)
     runs.add("adapter-fsdp", 2, FSDP, replace(changed, method=Method.LORA, lora_rank=2), **bases)
-    runs.add("lost-4", 4, {**FSDP, **TENSOR}, checkpoint_every_s=0.0, killed_at=KILLED_AT)
     for name, workers, layout in (("to-4", 4, FSDP), ("to-pipeline", 2, PIPELINE), ("to-copies", 2, {})):
         runs.add(f"first-{name}", 2, FSDP, checkpoint_every_s=0.0, killed_at=KILLED_AT)
         runs.add(name, workers, layout, work=f"first-{name}")
@@ -149,7 +167,7 @@ def four(task, tmp_path_factory) -> Layouts:
 @pytest.mark.thorough
 @pytest.mark.parametrize("name", FOUR)
 def test_four_workers_have_the_losses_and_weights_of_one(four, alone, name):
-    four.result(name).same(alone, TOLERANCE)
+    four.result(name).same(alone)
 
 
 @pytest.mark.thorough
@@ -162,7 +180,7 @@ def test_base_models_and_adapters_have_the_losses_of_one_worker(four, method):
     whole = four.alone(f"layout-{method}", recipe, base=base)
     names = ("adapter-fsdp",) if method is Method.LORA else ("qwen3-tensor", "qwen3-pipeline")
     for name in names:
-        four.result(name).same(whole, TOLERANCE)
+        four.result(name).same(whole)
 
 
 @pytest.mark.thorough
@@ -174,23 +192,3 @@ def test_a_checkpoint_is_resumed_by_another_number_of_workers(four, alone, name)
 @pytest.mark.thorough
 def test_a_checkpoint_of_two_workers_is_resumed_by_one(four, alone):
     assert four.alone("to-1", work="first-to-1").difference(alone) <= RESUMED
-
-
-@pytest.mark.thorough
-@pytest.mark.filterwarnings("ignore:torch.distributed is disabled")
-def test_torch_reads_the_parts_as_a_distributed_checkpoint(four, tmp_path):
-    """Four workers: rows divided by tensor parts, and these again by FSDP."""
-    from torch.distributed.checkpoint import HuggingFaceStorageReader, load
-
-    folder = four.task.folder / "work/lost-4/checkpoints"
-    latest = Checkpoints(folder, 1).latest()
-    assert latest is not None and latest.state["step"] >= KILLED_AT - 2
-    for path in folder.glob(f"step-{latest.state['step']:09d}@*"):
-        (tmp_path / path.name.replace("@", "-")).write_bytes(path.read_bytes())
-    whole = {name: torch.zeros_like(latest.tensors[name]) for name in latest.tensors}
-    read: dict[str, Tensor] = {name: tensor.clone() for name, tensor in whole.items()}
-    load(read, storage_reader=HuggingFaceStorageReader(str(tmp_path)), no_dist=True)
-    assert any("mean." in name for name in read)
-    for name, tensor in read.items():
-        assert torch.equal(tensor, latest.tensors[name]), name
-        assert bool(tensor.any()), name
