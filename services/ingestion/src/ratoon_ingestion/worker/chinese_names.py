@@ -27,8 +27,40 @@ _SURNAMES = frozenset(
     "陆汪范金石廖贾夏韦付方白邹孟熊秦邱江尹薛闫段雷侯龙史陶黎贺顾毛郝龚邵万钱严覃武戴莫孔向汤欧司诸上"
 )
 """Characters with which most names of people begin."""
-_PERSON_CHARS = range(2, 5)
-_NO_NAMES = frozenset({"谢谢", "高兴", "任何", "于是", "石头", "金子", "白白"})
+_MIN_CHARS, _PERSON_CHARS = 2, range(2, 5)
+_NO_NAMES = frozenset(
+    [
+        "谢谢",
+        "高兴",
+        "任何",
+        "于是",
+        "石头",
+        "金子",
+        "白白",
+        "白痴",
+        "白干",
+        "白领",
+        "陈述",
+        "武功",
+        "雷霆",
+        "黎明",
+        "何以堪",
+        "金童玉女",
+        "东西",
+        "大都",
+        "城市",
+        "大城市",
+        "海洋",
+        "山峰",
+        "新鲜",
+        "东东",
+        "青山绿水",
+        "跑江湖",
+        "霸王龙",
+        "国际化",
+    ]
+)
+"""Words that the tagger took for names in reviews."""
 
 Entity = tuple[int, int, str]
 
@@ -44,7 +76,13 @@ def _in_text(text: str) -> Iterator[Entity]:
         start = text.index(word, place)
         place = start + len(word)
         kind = _KINDS.get(tag)
-        if kind is None or start < end or not _HAN.search(word):
+        if (
+            kind is None
+            or start < end
+            or len(word) < _MIN_CHARS
+            or not _HAN.search(word)
+            or word in _NO_NAMES
+        ):
             continue
         if kind == "person" and not _may_be_a_person(word):
             continue
@@ -55,7 +93,7 @@ def _in_text(text: str) -> Iterator[Entity]:
 
 
 def _may_be_a_person(word: str) -> bool:
-    return len(word) in _PERSON_CHARS and word[0] in _SURNAMES and word not in _NO_NAMES
+    return len(word) in _PERSON_CHARS and word[0] in _SURNAMES
 
 
 @cache

@@ -122,7 +122,7 @@ def lines(data: Any, bounds: Any, classes: Any, result: Any, places: Any) -> Non
     for row in range(len(bounds) - 1):
         places[row] = line
         place, end = np.int64(bounds[row]), np.int64(bounds[row + 1])
-        is_open = True
+        is_open: Any = True
         while is_open:
             start, head, tail = place, place, place
             chars, solid, first = 0, 0, 0
