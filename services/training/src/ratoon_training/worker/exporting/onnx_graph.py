@@ -163,7 +163,8 @@ class Graph:
 
     def logits(self, tokens: list[int]) -> np.ndarray[Any, Any]:
         """Return the logits (tokens, vocabulary) of a text, computed at once with an empty cache."""
-        return self.step(np.array([tokens]), self.empty(1))[0][0]
+        values: np.ndarray[Any, Any] = self.step(np.array([tokens]), self.empty(1))[0][0]
+        return values
 
     def empty(self, batch: int) -> list[np.ndarray[Any, Any]]:
         """Return an empty cache."""
