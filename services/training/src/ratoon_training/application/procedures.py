@@ -37,10 +37,13 @@ class RunProcedure:
         """`store` holds the earlier runs; `shares_memory` is True if all runs take the memory of one machine."""
         self._drivers, self._machine, self._workers = drivers, machine, workers
         self._store, self._prices = store, prices
-        self._reservations = Reservations(self._live) if store is not None and shares_memory else None
+        self._live: dict[str, TrainingRun] = {}
+        """Runs of this process that have not ended, as they were observed last."""
+        self._reservations = Reservations(lambda: list(self._live.values())) if shares_memory else None
 
     def observe(self, run: TrainingRun, claim: Claim) -> Observation:
         """Return the state of this attempt's job, and a plan while the run is queued."""
+        self._live[run.name] = run
         job = self._drivers.observe(_job_id(run, claim))
         if run.state is State.QUEUED:
             return Observation(job, self._planned(run))
@@ -67,12 +70,14 @@ class RunProcedure:
         elif action is Action.FINISH:
             self._drivers.finish(run)
         else:
+            self._live.pop(run.name, None)
             if not run.state.without_result:
                 self._drivers.clean(run)
             self._workers.remove(run.name)
 
     def failed(self, run: TrainingRun, error: Description, now: datetime) -> Step[TrainingRun]:
         """End the run by an error that a retry cannot fix."""
+        self._live.pop(run.name, None)
         return as_step(fail(run, error.reason, error.message), _POLL_INTERVAL_S)
 
     def _planned(self, run: TrainingRun) -> ResourcePlan:
@@ -87,11 +92,6 @@ class RunProcedure:
         if self._store is None:
             return ()
         return self._store.page(TrainingRun, parent_of(run.name), EARLIER_RUNS, "", "create_time desc").items
-
-    def _live(self) -> Sequence[TrainingRun]:
-        assert self._store is not None
-        with self._store.read() as tx:
-            return tx.live(TrainingRun)
 
 
 def _job_id(run: TrainingRun, claim: Claim) -> str:
