@@ -4,9 +4,16 @@ import os
 from pathlib import Path
 
 from ratoon.operations.ray import cluster
+from ratoon_training.domain.recipes import Accelerator
 
 _WORKERS = 64
 """Maximum number of workers of a group."""
+_DEVICES: dict[Accelerator, dict[str, float]] = {
+    Accelerator.CPU: {},
+    Accelerator.CUDA: {"GPU": 1.0},
+    Accelerator.NEURON: {"neuron_cores": 1.0},
+}
+"""Devices of a worker, by Ray's names."""
 _QUIET = {
     "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.5",
     "RAY_TRAIN_ENABLE_PREEMPTION_WATCHER": "0",
@@ -26,14 +33,14 @@ def start(folder: Path) -> None:
     cluster.start(folder)
 
 
-def worker_resources(pods: str, cuda: bool) -> dict[str, float]:
-    """Return the Ray resources of a worker: a dedicated pod of the run or CPUs, and a GPU if it computes on one.
+def worker_resources(pods: str, accelerator: Accelerator) -> dict[str, float]:
+    """Return the Ray resources of a worker: a dedicated pod of the run or CPUs, and its device.
 
     An existing cluster gives whole CPUs, the driver's own node next to nothing (threads are the recipe's). Dedicated
     pods offer no CPUs, so that no other worker is placed in them.
     """
     placement = {pods: 1.0} if pods else {"CPU": 1.0 if joins_existing() else 1 / _WORKERS}
-    return placement | ({"GPU": 1.0} if cuda else {})
+    return placement | _DEVICES[accelerator]
 
 
 def node_id() -> str:
@@ -43,12 +50,12 @@ def node_id() -> str:
     return str(ray.get_runtime_context().get_node_id())
 
 
-def lacks(workers: int, pods: str, cuda: bool) -> bool:
+def lacks(workers: int, pods: str, accelerator: Accelerator) -> bool:
     """Return True if the whole cluster, were it free, had not the resources of this number of workers."""
     import ray
 
     available = ray.cluster_resources()
-    required = worker_resources(pods, cuda)
+    required = worker_resources(pods, accelerator)
     return any(available.get(unit, 0.0) < workers * amount for unit, amount in required.items())
 
 

@@ -18,7 +18,6 @@ from ratoon.operations.jobs import JobFolder
 from ratoon.storage.artifacts import ArtifactStore
 from ratoon_training.domain.errors import Stopped, TrainingError, WorkersLost
 from ratoon_training.domain.places import scratch_name
-from ratoon_training.domain.recipes import Accelerator
 from ratoon_training.worker import cluster
 from ratoon_training.worker.prepare import prepare
 from ratoon_training.worker.reporting import PREPARED
@@ -96,8 +95,7 @@ class _Waiting:
         if now < self._look_at:
             return
         self._look_at = now + _CAPACITY_S
-        cuda = group.accelerator is Accelerator.CUDA
-        if now < self._slow_at and not cluster.lacks(group.workers, group.pods, cuda):
+        if now < self._slow_at and not cluster.lacks(group.workers, group.pods, group.accelerator):
             return
         self._look_at = now + _WAIT_REPORT_S
         _report(self._job, f"Waiting for {_counted(group.workers)}: {cluster.capacity(group.pods)}.")
