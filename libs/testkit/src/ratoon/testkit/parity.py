@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import copy
 import json
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -107,49 +106,6 @@ def rounded(reference: Form, number_format: str, folder: Path) -> Form:
     if bits:
         _round_linear(model, bits)
     return saved(reference, model, folder)
-
-
-def packed(reference: Form, bits: int, folder: Path) -> Form:
-    """Return an honest form whose layers are rounded and stored in the layout of compressed-tensors."""
-    return load(ModelFolder(write_packed(reference, bits, folder)))
-
-
-def write_packed(reference: Form, bits: int, folder: Path) -> Path:
-    """Write the whole model with its layers in 8 bits (one scale a row) or 4 bits (one a group)."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)
-        from compressed_tensors.compressors import ModelCompressor
-        from compressed_tensors.quantization import (
-            QuantizationArgs,
-            QuantizationConfig,
-            QuantizationScheme,
-            QuantizationStatus,
-            apply_quantization_config,
-        )
-
-    model = copy.deepcopy(reference.model)
-    grouped: dict[str, Any] = (
-        {"strategy": "group", "group_size": _GROUP} if bits == 4 else {"strategy": "channel"}
-    )
-    arguments = QuantizationArgs(num_bits=bits, type="int", symmetric=True, **grouped)
-    scheme = QuantizationScheme(targets=["Linear"], weights=arguments)
-    apply_quantization_config(
-        model, QuantizationConfig(config_groups={"group_0": scheme}, ignore=["lm_head"])
-    )
-    levels = 2 ** (bits - 1) - 1
-    with torch.no_grad():
-        for name, module in model.named_modules():
-            if isinstance(module, torch.nn.Linear) and "lm_head" not in name:
-                rows = module.weight if bits == 8 else module.weight.unflatten(1, (-1, _GROUP))
-                scales = rows.abs().amax(-1, keepdim=bits == 8) / levels
-                module.weight_scale.data = scales
-                module.quantization_status = QuantizationStatus.FROZEN
-    compressor = ModelCompressor.from_pretrained_model(model)
-    compressor.compress_model(model, show_progress=False)
-    model.save_pretrained(folder)
-    compressor.update_config(folder)
-    reference.tokenizer.save_pretrained(folder)
-    return folder
 
 
 def saved(reference: Form, model: Any, folder: Path, dtype: str = "float32") -> Form:

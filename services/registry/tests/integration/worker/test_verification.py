@@ -16,14 +16,13 @@ from peft import PeftModel
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM
 
-from ratoon.neural.parity import load, read
+from ratoon.neural.parity import read
 from ratoon.operations.jobs import JobFolder
 from ratoon.process.errors import FailedPrecondition
 from ratoon.storage.artifacts import ArtifactStore
-from ratoon.storage.models import ModelFolder, fetch_model
+from ratoon.storage.models import fetch_model
 from ratoon.tasks.compute import Dtype
 from ratoon.testkit.models import tiny_adapter, tiny_llama
-from ratoon.testkit.parity import write_packed
 from ratoon_registry.adapters.seals import Sealer
 from ratoon_registry.worker import golden, signature
 from ratoon_registry.worker import job as verification
@@ -484,16 +483,3 @@ def test_answers_that_cannot_be_read_are_no_comparison(store, folder, key, tmp_p
     written_answers(folder, **changes)
     link = links_of(verify(store, folder, key, tmp_path))["STEP_TRAIN", "float32"]
     assert (link["verdict"], link.get("comparison")) == ("VERDICT_WITHIN", None)
-
-
-@pytest.mark.thorough
-def test_weights_in_eight_bits_are_compared_with_their_parent(store, folder, key, tmp_path):
-    reference = verify(store, folder, key, tmp_path)["artifact_digest"]
-    rounded = tmp_path / "rounded"
-    shutil.copytree(folder, rounded)
-    write_packed(load(ModelFolder(folder)), 8, rounded)
-    link = links_of(verify(store, rounded, key, tmp_path, reference_digest=reference))[
-        "STEP_QUANTIZE", "int8"
-    ]
-    assert (link["verdict"], link["reference_digest"]) == ("VERDICT_WITHIN", reference)
-    assert 0 < link["comparison"]["mean_difference"] < 0.5
