@@ -1,6 +1,7 @@
 """Recipes: defaults, limits, and their way to the worker and back."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from pydantic import TypeAdapter
@@ -11,6 +12,7 @@ from ratoon.tasks.kind import BadTask
 from ratoon.tasks.kinds import supported
 from ratoon.tasks.regress import Regress
 from ratoon_training.application.commands import BaseModel, RecipeSpec, recipe_of
+from ratoon_training.domain import trainium
 from ratoon_training.domain.errors import AcceleratorRefused, BadRecipe
 from ratoon_training.domain.kinds import classify
 from ratoon_training.domain.kinds.table import KINDS
@@ -112,10 +114,26 @@ def test_a_bad_value_is_refused_by_name(spec: RecipeSpec, field: str):
     assert refused.value.field == field
 
 
-def test_neuron_is_refused_with_a_sentence_until_a_recipe_is_written_for_it():
-    with pytest.raises(AcceleratorRefused, match="Training on neuron is not supported"):
-        Resources(Accelerator.NEURON).checked()
-    assert Resources(Accelerator.CUDA).checked().accelerator is Accelerator.CUDA
+NEURON = Resources(Accelerator.NEURON)
+
+
+def test_a_recipe_that_is_written_for_xla_runs_on_neuron():
+    assert trainium.checked(Recipe(labels=("a", "b")), NEURON) is NEURON
+    assert trainium.checked(Recipe(packed=True), Resources(Accelerator.CUDA)).accelerator is Accelerator.CUDA
+
+
+@pytest.mark.parametrize(
+    ("recipe", "resources", "says"),
+    [
+        (Recipe(labels=("a", "b")), replace(NEURON, workers=2), "one worker with one NeuronCore"),
+        (Recipe(packed=True), NEURON, "no fixed shape"),
+        (Recipe(objective=Objective.DPO), NEURON, "SFT and PRETRAIN alone"),
+        (Recipe(task=Regress(min=0.0, max=1.0)), NEURON, "no numbers as answers"),
+    ],
+)
+def test_what_has_no_form_for_xla_is_refused_on_neuron_with_all_reasons(recipe, resources, says):
+    with pytest.raises(AcceleratorRefused, match=says):
+        trainium.checked(recipe, resources)
 
 
 def test_the_size_of_an_architecture_is_counted():

@@ -14,7 +14,7 @@ def reported(monkeypatch: pytest.MonkeyPatch, lacks: bool, seconds: int) -> list
     reports, clock = list[tuple[int, str]](), SimpleNamespace(now=0)
     monkeypatch.setattr(driver, "time", SimpleNamespace(monotonic=lambda: clock.now))
     monkeypatch.setattr(driver, "_report", lambda _job, message: reports.append((clock.now, message)))
-    monkeypatch.setattr(cluster, "lacks", lambda _workers, _pods, _cuda: lacks)
+    monkeypatch.setattr(cluster, "lacks", lambda _workers, _pods, _accelerator: lacks)
     monkeypatch.setattr(cluster, "capacity", lambda _pods: "the Ray cluster has 1 CPU and 0 GPUs")
     waiting = driver._Waiting(None, SimpleNamespace(workers=2, pods="", accelerator=Accelerator.CPU))
     for clock.now in range(seconds):
@@ -34,17 +34,21 @@ def test_workers_that_have_their_place_may_take_a_while_to_start(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("available", "pods", "cuda", "lacks"),
+    ("available", "pods", "accelerator", "lacks"),
     [
-        ({"CPU": 2.0}, "", False, False),
-        ({"CPU": 1.0}, "", False, True),
-        ({}, "", False, True),
-        ({"CPU": 8.0, "GPU": 1.0}, "", True, True),
-        ({"CPU": 8.0}, "run-own", False, True),
-        ({"run-own": 2.0}, "run-own", False, False),
+        ({"CPU": 2.0}, "", Accelerator.CPU, False),
+        ({"CPU": 1.0}, "", Accelerator.CPU, True),
+        ({}, "", Accelerator.CPU, True),
+        ({"CPU": 8.0, "GPU": 1.0}, "", Accelerator.CUDA, True),
+        ({"CPU": 8.0}, "run-own", Accelerator.CPU, True),
+        ({"CPU": 8.0, "GPU": 8.0}, "", Accelerator.NEURON, True),
+        ({"CPU": 8.0, "neuron_cores": 2.0}, "", Accelerator.NEURON, False),
+        ({"run-own": 2.0}, "run-own", Accelerator.CPU, False),
     ],
 )
-def test_a_cluster_lacks_what_it_would_not_have_if_it_were_free(monkeypatch, available, pods, cuda, lacks):
+def test_a_cluster_lacks_what_it_would_not_have_if_it_were_free(
+    monkeypatch, available, pods, accelerator, lacks
+):
     monkeypatch.setenv("RATOON_RAY_ADDRESS", "127.0.0.1:6379")
     monkeypatch.setitem(sys.modules, "ray", SimpleNamespace(cluster_resources=lambda: available))
-    assert cluster.lacks(2, pods, cuda) is lacks
+    assert cluster.lacks(2, pods, accelerator) is lacks

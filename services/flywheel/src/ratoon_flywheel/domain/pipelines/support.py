@@ -1,6 +1,6 @@
 """Which projects pipeline runs support. A project with other settings can be created; its runs are refused early."""
 
-from ratoon.tasks.compute import SCORING_ACCELERATORS, Accelerator, Dtype
+from ratoon.tasks.compute import SCORING_ACCELERATORS, Dtype
 from ratoon.tasks.judges import COMPARED, HUMAN, METRICS
 from ratoon.tasks.kinds import kind_of, supported
 from ratoon_flywheel.domain.curation import is_known
@@ -103,7 +103,6 @@ def _unsupported(project: Project) -> dict[str, bool]:
             for gate in of_domains(project.metric_gates)
         },
         "compute.training.dtype": project.compute.training.dtype is Dtype.FLOAT16,
-        "compute.training.accelerator": project.compute.training.accelerator is Accelerator.NEURON,
         **{
             f"compute.{stage}.accelerator": getattr(project.compute, stage).accelerator
             not in SCORING_ACCELERATORS
