@@ -473,7 +473,12 @@ def _compressions(memory: Resources) -> None:
         "metrics": {"macro_f1": 0.93},
         "records": 200,
     }
-    small = {**measured, "sizeBytes": "163000000", "dtype": "DTYPE_BFLOAT16", "note": "vLLM cannot run it here."}
+    small = {
+        **measured,
+        "sizeBytes": "163000000",
+        "dtype": "DTYPE_BFLOAT16",
+        "note": "vLLM cannot run it here.",
+    }
     memory.put(
         f"{P}/compressions/small",
         state="STATE_SUCCEEDED",

@@ -121,7 +121,9 @@ class Cluster:
             watches,
             estimates=jobs,
             compressions=compression_jobs(runtime.jobs(), ""),
-            model_exports=model_export_jobs(runtime.jobs(), "", settings.llama_cpp_folder),
+            model_exports=model_export_jobs(
+                runtime.jobs(), settings.artifacts_url, settings.llama_cpp_folder
+            ),
         )
         return serving([app])
 

@@ -100,7 +100,9 @@ class Service:
             SharedWorkers(),
             estimates=FakeEstimates(),
             compressions=compression_jobs(runtime.jobs(), ""),
-            model_exports=model_export_jobs(runtime.jobs(), "", settings.llama_cpp_folder),
+            model_exports=model_export_jobs(
+                runtime.jobs(), settings.artifacts_url, settings.llama_cpp_folder
+            ),
         )
 
     @property
