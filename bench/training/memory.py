@@ -3,8 +3,9 @@
     python bench/training/memory.py [--samples 10000 100000 1000000] [--tokens 128]
 
 For each number of samples it writes a part as training prepares it, and opens it in a process of its own: once as
-workers do, once by `numpy.load`, which reads all of it. Each process plans an epoch and makes 200 batches of 16. Printed
-is the memory that these took beyond an empty worker, in MiB: anonymous pages, since those of a file belong to no process.
+workers do, once by `numpy.load`, which reads all of it. Each process plans an epoch and makes 200 batches of 16.
+Printed is the memory that these took beyond an empty worker, in MiB: anonymous pages, since those of a file belong to
+no process.
 """
 
 import argparse

@@ -31,7 +31,7 @@ from ratoon_training.adapters.worker_folder import WorkerFolder
 from ratoon_training.application.compressions import Compressions, compression_procedure
 from ratoon_training.application.model_exports import ModelExports, model_export_procedure
 from ratoon_training.application.pod_gc import PodGarbageCollector
-from ratoon_training.application.ports import Drivers, Machine, Workers
+from ratoon_training.application.ports import Drivers, Machine, SettingsModel, Workers
 from ratoon_training.application.procedures import RunProcedure
 from ratoon_training.application.sweeps import SweepProcedure, TrialRuns
 from ratoon_training.domain.estimates import DataSample
@@ -94,7 +94,10 @@ def assemble(
     bases = StoredModels(artifacts)
     trial_runs = TrialRuns(store, runtime.clock, bases, artifacts, MessageSpecs(), endpoints, hourly_costs)
     results, optimism = StoredResults(artifacts), StoredOptimism(artifacts)
-    models = {Sampler.TPE: TpeModel(), Sampler.GAUSSIAN_PROCESS: GaussianProcessModel()}
+    models: dict[Sampler, SettingsModel] = {
+        Sampler.TPE: TpeModel(),
+        Sampler.GAUSSIAN_PROCESS: GaussianProcessModel(),
+    }
     sweeps = SweepProcedure(trial_runs, models, results, optimism, lambda: operations)
     operations = runtime.operations(
         store,

@@ -133,7 +133,7 @@ def lora_message(recipe: Recipe) -> lora_pb2.Lora:
         rank_stabilized=value.rank_stabilized,
         dora=value.dora,
         merge=value.merge,
-        quantization=f"QUANTIZATION_{value.quantization or 'UNSPECIFIED'}",
+        quantization=lora_pb2.Lora.Quantization.Value(f"QUANTIZATION_{value.quantization or 'UNSPECIFIED'}"),
     )
 
 
@@ -150,7 +150,7 @@ def requested_lora(message: lora_pb2.Lora) -> Lora:
     )
 
 
-def _quantization(value: lora_pb2.Lora.Quantization) -> Quantization:
+def _quantization(value: lora_pb2.Lora.Quantization.ValueType) -> Quantization:
     unset = lora_pb2.Lora.QUANTIZATION_UNSPECIFIED
     return (
         Quantization.NONE

@@ -232,8 +232,10 @@ def view_of(status: JSON, engine: Engine) -> EngineView:
     if own.get("version") != engine.version:
         return EngineView(EngineState.ABSENT, message="its process serves another version")
     values = own["artifact_digest"], own["accepting"], own["in_flight"]
-    reported = {name: str(status.get(name, "")) for name in ("dtype", "runtime")}
-    return EngineView(EngineState.READY, *values, load_id=own.get("load_id", ""), **reported)
+    dtype, runtime = (str(status.get(name, "")) for name in ("dtype", "runtime"))
+    return EngineView(
+        EngineState.READY, *values, load_id=own.get("load_id", ""), dtype=dtype, runtime=runtime
+    )
 
 
 def _gate(engine: Engine) -> JSON:

@@ -1921,6 +1921,7 @@ class ErasuresResource:
         *,
         record_ids: Sequence[str] | None = None,
         reason: str | None = None,
+        shared_attachments: bool | None = None,
         erasure_id: str | None = None,
         request_id: str | None = None,
         timeout: float | None = None,
@@ -1935,6 +1936,9 @@ class ErasuresResource:
                 rejects items with these IDs.
             reason: Reason for the erasure, 1 to 500 characters. It is stored permanently and must not contain
                 personal data.
+            shared_attachments: Whether the records that have an attachment (image, audio, video, file) of one
+                of these records are erased as well, with the attachment. Otherwise an attachment stays for as
+                long as another record has it.
             erasure_id: Last segment of the resource name: 1 to 63 characters of `a-z`, `0-9`, `-` and `.`;
                 the first and the last one are a letter or a digit. Empty: the server generates a UUIDv7.
             request_id: Makes a retry safe: the identical request with the same ID returns the resource that
@@ -1947,7 +1951,9 @@ class ErasuresResource:
                 "POST",
                 expand("/v1/{parent=projects/*}/erasures", parent=parent),
                 query=present({"erasureId": erasure_id, "requestId": request_id or new_request_id()}),
-                body=present({"recordIds": record_ids, "reason": reason}),
+                body=present(
+                    {"recordIds": record_ids, "reason": reason, "sharedAttachments": shared_attachments}
+                ),
                 repeatable=True,
             ),
             timeout,
@@ -2052,6 +2058,7 @@ class AsyncErasuresResource:
         *,
         record_ids: Sequence[str] | None = None,
         reason: str | None = None,
+        shared_attachments: bool | None = None,
         erasure_id: str | None = None,
         request_id: str | None = None,
         timeout: float | None = None,
@@ -2066,6 +2073,9 @@ class AsyncErasuresResource:
                 rejects items with these IDs.
             reason: Reason for the erasure, 1 to 500 characters. It is stored permanently and must not contain
                 personal data.
+            shared_attachments: Whether the records that have an attachment (image, audio, video, file) of one
+                of these records are erased as well, with the attachment. Otherwise an attachment stays for as
+                long as another record has it.
             erasure_id: Last segment of the resource name: 1 to 63 characters of `a-z`, `0-9`, `-` and `.`;
                 the first and the last one are a letter or a digit. Empty: the server generates a UUIDv7.
             request_id: Makes a retry safe: the identical request with the same ID returns the resource that
@@ -2078,7 +2088,9 @@ class AsyncErasuresResource:
                 "POST",
                 expand("/v1/{parent=projects/*}/erasures", parent=parent),
                 query=present({"erasureId": erasure_id, "requestId": request_id or new_request_id()}),
-                body=present({"recordIds": record_ids, "reason": reason}),
+                body=present(
+                    {"recordIds": record_ids, "reason": reason, "sharedAttachments": shared_attachments}
+                ),
                 repeatable=True,
             ),
             timeout,

@@ -1970,6 +1970,11 @@ METHODS: tuple[Method, ...] = (
                 "Reason for the erasure, 1 to 500 characters. It is stored permanently and must not contain personal data.",
             ),
             Field(
+                "shared_attachments",
+                "bool",
+                "Whether the records that have an attachment (image, audio, video, file) of one of these records are erased as well, with the attachment. Otherwise an attachment stays for as long as another record has it.",
+            ),
+            Field(
                 "erasure_id",
                 "string",
                 "Last segment of the resource name: 1 to 63 characters of `a-z`, `0-9`, `-` and `.`; the first and the last one are a letter or a digit. Empty: the server generates a UUIDv7.",

@@ -1674,7 +1674,9 @@ class CreateErasureRequest(_message.Message):
     """
     @_builtins.property
     def erasure(self) -> _erasure_pb2.Erasure:
-        """The erasure to create. Only `record_ids` (1 to 100) and `reason` are read; both are required."""
+        """The erasure to create. Only `record_ids` (1 to 100), `reason` and `shared_attachments` are read; the first two are
+        required.
+        """
 
     def __init__(
         self,

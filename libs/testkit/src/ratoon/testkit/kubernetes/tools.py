@@ -35,7 +35,7 @@ _GO_TIMEOUT_S = 3600.0
 _COMPILER = {"GOGC": "off", "GOMEMLIMIT": "2GiB"}
 """Its processes live for seconds: without collecting their garbage they take a third less of the processor."""
 _QUICKLY = ("-trimpath", "-gcflags=all=-dwarf=false -l")
-"""Without debug information and inlining the compiler takes a quarter less of the processor; tests start the programs."""
+"""Without debug information and inlining the compiler takes a quarter less of the processor."""
 
 
 def missing() -> str:
