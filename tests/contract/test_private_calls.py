@@ -12,6 +12,7 @@ BOXES = {
     "libs/storage/src/ratoon/storage/alembic_internals.py",
     "libs/engine/src/ratoon/engine/vllm_internals.py",
     "services/evaluation/src/ratoon_evaluation/worker/vllm_batch.py",
+    "services/training/src/ratoon_training/worker/compression/answering.py",
     "services/training/src/ratoon_training/worker/ray_internals.py",
 }
 BUILT_ON = {

@@ -52,6 +52,7 @@ def test_the_merged_adapter_of_a_version_is_the_next_version(ratoon, server):
         "split": "s",
         "datasetVersion": "d",
         "parentVersion": VERSION,
+        "derivedFrom": VERSION,
     }
 
 

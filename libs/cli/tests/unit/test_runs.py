@@ -7,6 +7,7 @@ from ratoon.cli.runs import live_lines, sparkline
 
 RUN = "projects/p/trainingRuns/r"
 PLAN = {
+    "admitted": True,
     "measuredBytes": "1073741824",
     "availableBytes": "2147483648",
     "estimate": {

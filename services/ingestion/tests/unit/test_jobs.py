@@ -144,7 +144,7 @@ def specs(tmp_path: Path) -> dict[str, dict[str, Any]]:
 )
 def test_a_worker_of_the_release_before_reads_a_spec(specs, job, older):
     spec = specs[job]
-    added = {"excluded", "record_key", "code_version", "group_attribute"}
+    added = {"excluded", "record_key", "code_version", "group_attribute", "shared_attachments"}
     assert {name: value for name, value in spec.items() if name not in added} == older
     assert ("record_key" in spec) == (job != "split")
 

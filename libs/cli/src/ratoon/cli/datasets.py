@@ -412,7 +412,7 @@ def erase_records(
         counted = "1 record" if len(records) == 1 else f"{len(records)} records"
         typer.confirm(f"Erase {counted} of project {chosen.project} permanently?", abort=True)
     created = chosen.client.erasures.create(
-        chosen.parent(), record_ids=records, reason=reason, shared_attachments=shared_attachments
+        chosen.parent(), record_ids=records, reason=reason, shared_attachments=shared_attachments or None
     )
     erased = follow(chosen.client, created.name, chosen.output)
     show(erased, chosen.output)

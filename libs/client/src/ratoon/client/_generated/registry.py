@@ -464,10 +464,10 @@ class ModelVersionsResource:
         )
 
     def parity(self, name: str, *, timeout: float | None = None) -> ParityCertificate:
-        """Return the parity certificate of a model version: each form in which the model was trained,
-        merged, quantized, exported and served, and how far it differs from the form before.
+        """Return the parity certificate of a model version.
 
-        Refused: a version that is not READY (`VERSION_NOT_READY`).
+        It lists each form in which the model was trained, merged, quantized, exported and served, and how far
+        it differs from the form before. Refused: a version that is not READY (`VERSION_NOT_READY`).
 
         Args:
             name: Resource name of the version: `projects/{project}/models/{model}/versions/{version}`.
@@ -718,10 +718,10 @@ class AsyncModelVersionsResource:
         )
 
     async def parity(self, name: str, *, timeout: float | None = None) -> ParityCertificate:
-        """Return the parity certificate of a model version: each form in which the model was trained,
-        merged, quantized, exported and served, and how far it differs from the form before.
+        """Return the parity certificate of a model version.
 
-        Refused: a version that is not READY (`VERSION_NOT_READY`).
+        It lists each form in which the model was trained, merged, quantized, exported and served, and how far
+        it differs from the form before. Refused: a version that is not READY (`VERSION_NOT_READY`).
 
         Args:
             name: Resource name of the version: `projects/{project}/models/{model}/versions/{version}`.

@@ -3641,7 +3641,7 @@ METHODS: tuple[Method, ...] = (
         http="GET",
         path="/v1/{name=projects/*/models/*/versions/*}:parity",
         role="viewer",
-        comment="Return the parity certificate of a model version: each form in which the model was trained, merged, quantized, exported and served, and how far it differs from the form before. Refused: a version that is not READY (`VERSION_NOT_READY`).",
+        comment="Return the parity certificate of a model version. It lists each form in which the model was trained, merged, quantized, exported and served, and how far it differs from the form before. Refused: a version that is not READY (`VERSION_NOT_READY`).",
         arguments=(
             Field(
                 "name",

@@ -129,8 +129,8 @@ class Erasure(_message.Message):
 
     @_builtins.property
     def retained_attachments(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Digests of attachments of the erased records that stay, because other records have them. Empty until the erasure has
-        succeeded.
+        """Digests of attachments of the erased records that stay, because other records have them. Empty until the erasure
+        has succeeded.
         """
 
     def __init__(

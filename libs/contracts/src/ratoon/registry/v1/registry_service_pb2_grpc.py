@@ -189,9 +189,10 @@ class RegistryServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetParityCertificate(self, request, context):
-        """Return the parity certificate of a model version: each form in which the model was trained, merged, quantized,
-        exported and served, and how far it differs from the form before. Refused: a version that is not READY
-        (`VERSION_NOT_READY`).
+        """Return the parity certificate of a model version.
+
+        It lists each form in which the model was trained, merged, quantized, exported and served, and how far it differs
+        from the form before. Refused: a version that is not READY (`VERSION_NOT_READY`).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

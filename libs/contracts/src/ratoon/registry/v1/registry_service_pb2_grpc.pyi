@@ -58,9 +58,10 @@ class RegistryServiceStub:
     not have (`TOKEN_UNKNOWN`), and a version without an embedding of tokens (`NO_EMBEDDINGS`).
     """
     GetParityCertificate: _grpc.UnaryUnaryMultiCallable[_registry_service_pb2.GetParityCertificateRequest, _parity_certificate_pb2.ParityCertificate]
-    """Return the parity certificate of a model version: each form in which the model was trained, merged, quantized,
-    exported and served, and how far it differs from the form before. Refused: a version that is not READY
-    (`VERSION_NOT_READY`).
+    """Return the parity certificate of a model version.
+
+    It lists each form in which the model was trained, merged, quantized, exported and served, and how far it differs
+    from the form before. Refused: a version that is not READY (`VERSION_NOT_READY`).
     """
     RecordParityLink: _grpc.UnaryUnaryMultiCallable[_registry_service_pb2.RecordParityLinkRequest, _parity_certificate_pb2.ParityCertificate]
     """Add a measured link to the parity certificate of a READY version, and sign it again. Of a form that was measured
@@ -118,9 +119,10 @@ class RegistryServiceAsyncStub(RegistryServiceStub):
     not have (`TOKEN_UNKNOWN`), and a version without an embedding of tokens (`NO_EMBEDDINGS`).
     """
     GetParityCertificate: _aio.UnaryUnaryMultiCallable[_registry_service_pb2.GetParityCertificateRequest, _parity_certificate_pb2.ParityCertificate]  # type: ignore[assignment]
-    """Return the parity certificate of a model version: each form in which the model was trained, merged, quantized,
-    exported and served, and how far it differs from the form before. Refused: a version that is not READY
-    (`VERSION_NOT_READY`).
+    """Return the parity certificate of a model version.
+
+    It lists each form in which the model was trained, merged, quantized, exported and served, and how far it differs
+    from the form before. Refused: a version that is not READY (`VERSION_NOT_READY`).
     """
     RecordParityLink: _aio.UnaryUnaryMultiCallable[_registry_service_pb2.RecordParityLinkRequest, _parity_certificate_pb2.ParityCertificate]  # type: ignore[assignment]
     """Add a measured link to the parity certificate of a READY version, and sign it again. Of a form that was measured
@@ -223,9 +225,10 @@ class RegistryServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _registry_service_pb2.GetParityCertificateRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_parity_certificate_pb2.ParityCertificate, _abc.Awaitable[_parity_certificate_pb2.ParityCertificate]]:
-        """Return the parity certificate of a model version: each form in which the model was trained, merged, quantized,
-        exported and served, and how far it differs from the form before. Refused: a version that is not READY
-        (`VERSION_NOT_READY`).
+        """Return the parity certificate of a model version.
+
+        It lists each form in which the model was trained, merged, quantized, exported and served, and how far it differs
+        from the form before. Refused: a version that is not READY (`VERSION_NOT_READY`).
         """
 
     @_abc_1.abstractmethod

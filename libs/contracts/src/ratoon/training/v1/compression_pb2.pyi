@@ -125,8 +125,8 @@ class Compression(_message.Message):
         ROUNDING_NEAREST: Compression._Rounding.ValueType  # 1
         """Each weight takes the nearest value."""
         ROUNDING_GPTQ: Compression._Rounding.ValueType  # 2
-        """The error of each rounded weight is made up for by those that follow it, on calibration texts (GPTQ, Frantar et al.,
-        2023). The inputs of a layer are those of the source.
+        """The error of each rounded weight is made up for by those that follow it, on calibration texts (GPTQ, Frantar et
+        al., 2023). The inputs of a layer are those of the source.
         """
 
     class Rounding(_Rounding, metaclass=_RoundingEnumTypeWrapper):
@@ -137,8 +137,8 @@ class Compression(_message.Message):
     ROUNDING_NEAREST: Compression.Rounding.ValueType  # 1
     """Each weight takes the nearest value."""
     ROUNDING_GPTQ: Compression.Rounding.ValueType  # 2
-    """The error of each rounded weight is made up for by those that follow it, on calibration texts (GPTQ, Frantar et al.,
-    2023). The inputs of a layer are those of the source.
+    """The error of each rounded weight is made up for by those that follow it, on calibration texts (GPTQ, Frantar et
+    al., 2023). The inputs of a layer are those of the source.
     """
 
     @_typing.final
@@ -312,8 +312,8 @@ class Compression(_message.Message):
     seed: _builtins.int
     """Random seed of the drawn records, 0 to 2^31-1."""
     serving_dtype: _compute_pb2.Compute.Dtype.ValueType
-    """Number format in which an engine of the compressed model computes. Default: bfloat16; float16 for METHOD_FLOAT16 and
-    32-bit floating point for METHOD_PRUNED.
+    """Number format in which an engine of the compressed model computes. Default: bfloat16; float16 for METHOD_FLOAT16
+    and 32-bit floating point for METHOD_PRUNED.
     """
     artifact_digest: _builtins.str
     """Digest of the compressed model (a tree). Empty until the state is SUCCEEDED."""

@@ -187,8 +187,8 @@ class ModelExport(_message.Message):
     state: Global___ModelExport.State.ValueType
     """Current state."""
     source_digest: _builtins.str
-    """Digest of the model artifact to export: a whole model, or an adapter. With every format but FORMAT_ADAPTER an adapter
-    is merged into its base model first. Required.
+    """Digest of the model artifact to export: a whole model, or an adapter. With every format but FORMAT_ADAPTER an
+    adapter is merged into its base model first. Required.
     """
     source_version: _builtins.str
     """Resource name of the model version of `source_digest`. Empty: the artifact is not registered."""

@@ -1760,8 +1760,8 @@ Global___Resources: _TypeAlias = Resources  # noqa: Y015
 
 @_typing.final
 class Parallelism(_message.Message):
-    """Layout of the workers of a run: shares of the data, parts of each layer, and stages of the model. Their product is the
-    number of workers.
+    """Layout of the workers of a run: shares of the data, parts of each layer, and stages of the model. Their product is
+    the number of workers.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -1829,7 +1829,9 @@ class Parallelism(_message.Message):
     schedule: Global___Parallelism.Schedule.ValueType
     """Order in which the stages of a pipeline compute the parts of a step. Not set: 1F1B."""
     min_workers: _builtins.int
-    """Number of workers with which the run goes on after it lost others, until they are back. 0: it waits for all workers."""
+    """Number of workers with which the run goes on after it lost others, until they are back. 0: it waits for all
+    workers.
+    """
     def __init__(
         self,
         *,

@@ -337,8 +337,8 @@ class TrainingServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def CreateCompression(self, request, context):
-        """Compress a model. Refused: a source that is no language model (`BAD_BASE_MODEL`, or the reason of the inspection), a
-        method that cannot be done (`BAD_COMPRESSION`; the error names the field), and a part with erased records
+        """Compress a model. Refused: a source that is no language model (`BAD_BASE_MODEL`, or the reason of the inspection),
+        a method that cannot be done (`BAD_COMPRESSION`; the error names the field), and a part with erased records
         (`ARTIFACT_ERASED`).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -384,8 +384,8 @@ class TrainingServiceServicer:
 
     def CreateModelExport(self, request, context):
         """Export a model as files for another program, and compare them with it. Refused: a source that is no language model
-        (`BAD_BASE_MODEL`, or the reason of the inspection), and a format that does not fit it (`BAD_MODEL_EXPORT`; the error
-        names the field). An export fails with `EXPORTER_MISSING` where the package of its format is not installed.
+        (`BAD_BASE_MODEL`, or the reason of the inspection), and a format that does not fit it (`BAD_MODEL_EXPORT`; the
+        error names the field). An export fails with `EXPORTER_MISSING` where the package of its format is not installed.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -100,8 +100,8 @@ class TrainingServiceStub:
     DeleteSweep: _grpc.UnaryUnaryMultiCallable[_training_service_pb2.DeleteSweepRequest, _training_service_pb2.DeleteSweepResponse]
     """Delete a sweep that has ended. Its training runs stay. Refused while it is in progress (`IN_USE`)."""
     CreateCompression: _grpc.UnaryUnaryMultiCallable[_training_service_pb2.CreateCompressionRequest, _compression_pb2.Compression]
-    """Compress a model. Refused: a source that is no language model (`BAD_BASE_MODEL`, or the reason of the inspection), a
-    method that cannot be done (`BAD_COMPRESSION`; the error names the field), and a part with erased records
+    """Compress a model. Refused: a source that is no language model (`BAD_BASE_MODEL`, or the reason of the inspection),
+    a method that cannot be done (`BAD_COMPRESSION`; the error names the field), and a part with erased records
     (`ARTIFACT_ERASED`).
     """
     GetCompression: _grpc.UnaryUnaryMultiCallable[_training_service_pb2.GetCompressionRequest, _compression_pb2.Compression]
@@ -120,8 +120,8 @@ class TrainingServiceStub:
     """
     CreateModelExport: _grpc.UnaryUnaryMultiCallable[_training_service_pb2.CreateModelExportRequest, _model_export_pb2.ModelExport]
     """Export a model as files for another program, and compare them with it. Refused: a source that is no language model
-    (`BAD_BASE_MODEL`, or the reason of the inspection), and a format that does not fit it (`BAD_MODEL_EXPORT`; the error
-    names the field). An export fails with `EXPORTER_MISSING` where the package of its format is not installed.
+    (`BAD_BASE_MODEL`, or the reason of the inspection), and a format that does not fit it (`BAD_MODEL_EXPORT`; the
+    error names the field). An export fails with `EXPORTER_MISSING` where the package of its format is not installed.
     """
     GetModelExport: _grpc.UnaryUnaryMultiCallable[_training_service_pb2.GetModelExportRequest, _model_export_pb2.ModelExport]
     """Return one export with its files."""
@@ -204,8 +204,8 @@ class TrainingServiceAsyncStub(TrainingServiceStub):
     DeleteSweep: _aio.UnaryUnaryMultiCallable[_training_service_pb2.DeleteSweepRequest, _training_service_pb2.DeleteSweepResponse]  # type: ignore[assignment]
     """Delete a sweep that has ended. Its training runs stay. Refused while it is in progress (`IN_USE`)."""
     CreateCompression: _aio.UnaryUnaryMultiCallable[_training_service_pb2.CreateCompressionRequest, _compression_pb2.Compression]  # type: ignore[assignment]
-    """Compress a model. Refused: a source that is no language model (`BAD_BASE_MODEL`, or the reason of the inspection), a
-    method that cannot be done (`BAD_COMPRESSION`; the error names the field), and a part with erased records
+    """Compress a model. Refused: a source that is no language model (`BAD_BASE_MODEL`, or the reason of the inspection),
+    a method that cannot be done (`BAD_COMPRESSION`; the error names the field), and a part with erased records
     (`ARTIFACT_ERASED`).
     """
     GetCompression: _aio.UnaryUnaryMultiCallable[_training_service_pb2.GetCompressionRequest, _compression_pb2.Compression]  # type: ignore[assignment]
@@ -224,8 +224,8 @@ class TrainingServiceAsyncStub(TrainingServiceStub):
     """
     CreateModelExport: _aio.UnaryUnaryMultiCallable[_training_service_pb2.CreateModelExportRequest, _model_export_pb2.ModelExport]  # type: ignore[assignment]
     """Export a model as files for another program, and compare them with it. Refused: a source that is no language model
-    (`BAD_BASE_MODEL`, or the reason of the inspection), and a format that does not fit it (`BAD_MODEL_EXPORT`; the error
-    names the field). An export fails with `EXPORTER_MISSING` where the package of its format is not installed.
+    (`BAD_BASE_MODEL`, or the reason of the inspection), and a format that does not fit it (`BAD_MODEL_EXPORT`; the
+    error names the field). An export fails with `EXPORTER_MISSING` where the package of its format is not installed.
     """
     GetModelExport: _aio.UnaryUnaryMultiCallable[_training_service_pb2.GetModelExportRequest, _model_export_pb2.ModelExport]  # type: ignore[assignment]
     """Return one export with its files."""
@@ -419,8 +419,8 @@ class TrainingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _training_service_pb2.CreateCompressionRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_compression_pb2.Compression, _abc.Awaitable[_compression_pb2.Compression]]:
-        """Compress a model. Refused: a source that is no language model (`BAD_BASE_MODEL`, or the reason of the inspection), a
-        method that cannot be done (`BAD_COMPRESSION`; the error names the field), and a part with erased records
+        """Compress a model. Refused: a source that is no language model (`BAD_BASE_MODEL`, or the reason of the inspection),
+        a method that cannot be done (`BAD_COMPRESSION`; the error names the field), and a part with erased records
         (`ARTIFACT_ERASED`).
         """
 
@@ -475,8 +475,8 @@ class TrainingServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_model_export_pb2.ModelExport, _abc.Awaitable[_model_export_pb2.ModelExport]]:
         """Export a model as files for another program, and compare them with it. Refused: a source that is no language model
-        (`BAD_BASE_MODEL`, or the reason of the inspection), and a format that does not fit it (`BAD_MODEL_EXPORT`; the error
-        names the field). An export fails with `EXPORTER_MISSING` where the package of its format is not installed.
+        (`BAD_BASE_MODEL`, or the reason of the inspection), and a format that does not fit it (`BAD_MODEL_EXPORT`; the
+        error names the field). An export fails with `EXPORTER_MISSING` where the package of its format is not installed.
         """
 
     @_abc_1.abstractmethod
