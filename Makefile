@@ -141,6 +141,9 @@ bench-labeling: data ## labels that active learning needs, beside labels at rand
 	@$(PYTHON) bench/labeling/run.py $(ARGS)
 bench-annotators: env ## claims and answers of many annotators at once, and lists of tasks, beside Label Studio (ARGS=--quick)
 	@$(PYTHON) -m bench.labeling.load $(ARGS)
+bench-plan: env ## memory and time of runs, predicted and measured; runs admitted under a limit (ARGS="--processor-time", "--admit 60")
+	@$(PYTHON) bench/plan/run.py $(ARGS)
+
 bench-parity: env ## faults of merges and exports that are caught and named, and honest forms that are refused (ARGS="--seeds 1")
 bench-duplicates: env ## signatures of near duplicates beside rensa and datasketch, and an index of 10 M records (4 GB of disk; ARGS=--quick: 10 s)
 bench-cluster: cluster-images ## the platform on Kubernetes: idle, and a switch between pods under load

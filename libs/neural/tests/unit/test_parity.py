@@ -6,7 +6,7 @@ import torch
 from ratoon.neural import parity
 from ratoon.neural.parity import Rendered, compare_rendered
 from ratoon.tasks.parity import Reason, Step, Verdict
-from ratoon.testkit.parity import FAULTS, FORMATS, SUBJECTS, rounded, subject
+from ratoon.testkit.parity import FAULTS, FORMATS, SUBJECTS, packed, rounded, subject
 
 QUICK = "untied"
 """Reference of the quick tests, where a fault applies to it."""
@@ -66,6 +66,15 @@ def test_an_honest_form_is_within(references, name, number_format, tmp_path):
     assert link.comparison.places == sum(len(each.tokens) for each in recorded)
     assert link.inputs == parity.inputs_of(reference)
     assert (link.inputs.begin_token, link.inputs.stop_tokens) == ("<s>", ("</s>",))
+
+
+@pytest.mark.parametrize("number_format", ["int4", pytest.param("int8", marks=pytest.mark.thorough)])
+def test_stored_integers_are_compared_as_numbers(references, number_format, tmp_path):
+    reference, recorded = references(QUICK)
+    form = packed(reference, number_format, tmp_path / "form")
+    link = parity.compare_forms(reference, form, recorded, number_format, Step.QUANTIZE)
+    assert (link.verdict, link.reason) == (Verdict.WITHIN, ""), link.message
+    assert link.comparison.mean_difference > 0
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import json
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -106,6 +107,52 @@ def rounded(reference: Form, number_format: str, folder: Path) -> Form:
     if bits:
         _round_linear(model, bits)
     return saved(reference, model, folder)
+
+
+def packed(reference: Form, number_format: str, folder: Path) -> Form:
+    """Return an honest form whose layers are stored as integers in the layout of compressed-tensors."""
+    return load(ModelFolder(write_packed(reference, number_format, folder)))
+
+
+def write_packed(reference: Form, number_format: str, folder: Path) -> Path:
+    """Write the whole model with its layers as `int8` (W8A8, a scale a row) or `int4` (W4A16, one a group)."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        from compressed_tensors.compressors import ModelCompressor
+        from compressed_tensors.quantization import (
+            QuantizationArgs,
+            QuantizationConfig,
+            QuantizationScheme,
+            QuantizationStatus,
+            apply_quantization_config,
+        )
+
+    model = copy.deepcopy(reference.model)
+    whole: dict[str, Any] = {"type": "int", "symmetric": True}
+    if number_format == "int8":
+        weights = QuantizationArgs(num_bits=8, strategy="channel", **whole)
+        inputs = QuantizationArgs(num_bits=8, strategy="token", dynamic=True, **whole)
+    else:
+        weights = QuantizationArgs(num_bits=4, strategy="group", group_size=_GROUP, **whole)
+        inputs = None
+    scheme = QuantizationScheme(targets=["Linear"], weights=weights, input_activations=inputs)
+    apply_quantization_config(
+        model, QuantizationConfig(config_groups={"group_0": scheme}, ignore=["lm_head"])
+    )
+    levels = 2 ** (weights.num_bits - 1) - 1
+    for name, module in model.named_modules():
+        if isinstance(module, torch.nn.Linear) and "lm_head" not in name:
+            layer: Any = module
+            size = weights.group_size or layer.in_features
+            rows = layer.weight.data.unflatten(1, (-1, size))
+            layer.weight_scale.data = rows.abs().amax(-1) / levels
+            layer.quantization_status = QuantizationStatus.FROZEN
+    compressor = ModelCompressor.from_pretrained_model(model)
+    compressor.compress_model(model)
+    model.save_pretrained(folder)
+    compressor.update_config(folder)
+    reference.tokenizer.save_pretrained(folder)
+    return folder
 
 
 def saved(reference: Form, model: Any, folder: Path, dtype: str = "float32") -> Form:

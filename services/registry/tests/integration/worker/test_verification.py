@@ -16,13 +16,14 @@ from peft import PeftModel
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM
 
-from ratoon.neural.parity import read
+from ratoon.neural.parity import load, read
 from ratoon.operations.jobs import JobFolder
 from ratoon.process.errors import FailedPrecondition
 from ratoon.storage.artifacts import ArtifactStore
-from ratoon.storage.models import fetch_model
+from ratoon.storage.models import ModelFolder, fetch_model
 from ratoon.tasks.compute import Dtype
 from ratoon.testkit.models import tiny_adapter, tiny_llama
+from ratoon.testkit.parity import write_packed
 from ratoon_registry.adapters.seals import Sealer
 from ratoon_registry.worker import golden, signature
 from ratoon_registry.worker import job as verification
@@ -483,3 +484,18 @@ def test_answers_that_cannot_be_read_are_no_comparison(store, folder, key, tmp_p
     written_answers(folder, **changes)
     link = links_of(verify(store, folder, key, tmp_path))["STEP_TRAIN", "float32"]
     assert (link["verdict"], link.get("comparison")) == ("VERDICT_WITHIN", None)
+
+
+@pytest.mark.parametrize("number_format", ["int4", pytest.param("int8", marks=pytest.mark.thorough)])
+def test_stored_integers_are_compared_with_their_parent(store, folder, key, tmp_path, number_format):
+    parent = verify(store, folder, key, tmp_path)
+    reference = parent["artifact_digest"]
+    rounded = tmp_path / "rounded"
+    shutil.copytree(folder, rounded)
+    write_packed(load(ModelFolder(folder)), number_format, rounded)
+    result = verify(store, rounded, key, tmp_path, reference_digest=reference)
+    link = links_of(result)["STEP_QUANTIZE", number_format]
+    assert (link["verdict"], link["reference_digest"]) == ("VERDICT_WITHIN", reference)
+    assert link["comparison"]["mean_difference"] > 0
+    assert result["parameter_count"] == parent["parameter_count"]
+    assert result["size_bytes"] < parent["size_bytes"]

@@ -115,8 +115,8 @@ class Sweep(_message.Message):
         SAMPLER_GRID: Sweep._Sampler.ValueType  # 3
         """Every combination, in order. Ranges need a `step`, or are stated as `values`."""
         SAMPLER_GAUSSIAN_PROCESS: Sweep._Sampler.ValueType  # 4
-        """Gaussian process with the expected improvement, after ten random trials. It learns more from a trial than
-        SAMPLER_TPE where trials are few and most parameters are numbers.
+        """Gaussian process with the expected improvement, after ten random trials. Meant for few trials of mostly numbers;
+        not compared with SAMPLER_TPE.
         """
 
     class Sampler(_Sampler, metaclass=_SamplerEnumTypeWrapper):
@@ -131,8 +131,8 @@ class Sweep(_message.Message):
     SAMPLER_GRID: Sweep.Sampler.ValueType  # 3
     """Every combination, in order. Ranges need a `step`, or are stated as `values`."""
     SAMPLER_GAUSSIAN_PROCESS: Sweep.Sampler.ValueType  # 4
-    """Gaussian process with the expected improvement, after ten random trials. It learns more from a trial than
-    SAMPLER_TPE where trials are few and most parameters are numbers.
+    """Gaussian process with the expected improvement, after ten random trials. Meant for few trials of mostly numbers;
+    not compared with SAMPLER_TPE.
     """
 
     class _Direction:

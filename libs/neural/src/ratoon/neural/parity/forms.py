@@ -67,12 +67,14 @@ def load(folder: ModelFolder, dtype: str = "float32") -> Form:
 
 def dense(folder: Path) -> dict[str, Any]:
     """Return the arguments with which transformers loads compressed weights as numbers; none for other models."""
-    quantisation = json.loads((folder / "config.json").read_text(encoding="utf-8")).get("quantization_config")
-    if not quantisation or quantisation.get("quant_method") != "compressed-tensors":
+    stated = json.loads((folder / "config.json").read_text(encoding="utf-8")).get("quantization_config")
+    if not isinstance(stated, dict) or stated.get("quant_method") != "compressed-tensors":
         return {}
-    from transformers import CompressedTensorsConfig
+    from transformers import AutoConfig
 
-    return {"quantization_config": CompressedTensorsConfig(run_compressed=False)}
+    config: Any = AutoConfig.from_pretrained(folder, local_files_only=True)
+    config.quantization_config = {**stated, "dequantize": True}
+    return {"config": config}
 
 
 def _merged(base: Any, adapter: Path) -> Any:
