@@ -154,7 +154,7 @@ def gate_compression(
     chosen = session(context)
     compression = as_json(chosen.client.compressions.get(chosen.name(name, "compressions")))
     if not compression.get("artifactDigest"):
-        raise typer.BadParameter(f"{compression['name']} has no result: wait for its end.")
+        raise typer.BadParameter(_NO_RESULT.format(compression["name"]))
     source = compression.get("sourceVersion") or "its source"
     fields: JSON = {
         "candidate_digest": compression["artifactDigest"],
@@ -173,6 +173,7 @@ def gate_compression(
         raise typer.Exit(ExitCode.FAILED)
 
 
+_NO_RESULT = "{0} has no result. Wait for its end with: ratoon compressions watch {0}"
 _COLUMNS = ["measurement", "source", "compressed"]
 _MEASURED = (
     "sizeBytes",
@@ -236,8 +237,12 @@ def _parts(chosen: Session, version: Any, split: str) -> JSON:
 
 def _register(chosen: Session, compression: JSON) -> None:
     source = compression.get("sourceVersion", "")
-    if not compression.get("artifactDigest") or not source:
-        raise typer.BadParameter(f"{compression['name']} has no result of a version: wait for its end.")
+    if not compression.get("artifactDigest"):
+        raise typer.BadParameter(_NO_RESULT.format(compression["name"]))
+    if not source:
+        raise typer.BadParameter(
+            f"{compression['name']} compresses an artifact that is no version: register that one first."
+        )
     known = chosen.client.model_versions.get(source)
     from ratoon.client.types import Lineage
 

@@ -210,6 +210,13 @@ def resume_run(context: typer.Context, name: Name, watch: Watch = False) -> None
     _finish(chosen, resumed, False, watch)
 
 
+@app.command("show")
+def show_run(context: typer.Context, name: Name) -> None:
+    """Show one training run: its settings, and after its end what was predicted next to what was measured."""
+    chosen = session(context)
+    _show_run(chosen, as_json(chosen.client.training_runs.get(chosen.name(name, "trainingRuns"))))
+
+
 @app.command("watch")
 def watch_run(context: typer.Context, name: Name) -> None:
     """Watch a run to its end: loss, rate, gradient norm, speed, memory, time left. Exit status 1 unless it succeeds."""

@@ -15840,7 +15840,7 @@ ENUMS: dict[str, tuple[EnumValue, ...]] = {
         EnumValue(
             "GAUSSIAN_PROCESS",
             "SAMPLER_GAUSSIAN_PROCESS",
-            "Gaussian process with the expected improvement, after ten random trials. It learns more from a trial than SAMPLER_TPE where trials are few and most parameters are numbers.",
+            "Gaussian process with the expected improvement, after ten random trials. Meant for few trials of mostly numbers; not compared with SAMPLER_TPE.",
         ),
     ),
     "SweepState": (

@@ -1917,7 +1917,7 @@ class SweepSampler(OpenEnum):
     GAUSSIAN_PROCESS = "SAMPLER_GAUSSIAN_PROCESS"
     """Gaussian process with the expected improvement, after ten random trials.
 
-    It learns more from a trial than SAMPLER_TPE where trials are few and most parameters are numbers.
+    Meant for few trials of mostly numbers; not compared with SAMPLER_TPE.
     """
 
 
