@@ -81,6 +81,31 @@ def test_parts_come_from_a_split(ratoon, server):
     assert ratoon("runs", "create", "--split", split)[0] == 1
 
 
+def test_a_run_without_a_task_has_that_of_the_project(ratoon, server):
+    task = {"classify": {"labels": ["ham", "spam"]}}
+    server.answers["GET", "projects/p"] = {"name": "projects/p", "task": task}
+    server.answers["POST", "projects/p/trainingRuns:plan"] = PLAN
+    assert ratoon("runs", "plan", "--set", "architecture.layers=2")[0] == 0
+    assert ratoon("runs", "create", "--set", "labels=a, b")[0] == 0
+    planned, created = [request[3] for request in server.sent("POST")]
+    recipe = planned["trainingRun"]["recipe"]
+    assert recipe["architecture"] == {"layers": 2}
+    assert recipe["task"]["classify"]["labels"] == ["ham", "spam"]
+    assert created["recipe"] == {"labels": ["a", "b"]}
+
+
+def test_an_ended_run_is_shown_with_its_forecast(ratoon, server):
+    memory = {
+        "predictedPeakMemoryBytes": "1073741824",
+        "measuredPeakMemoryBytes": "2147483648",
+        "memoryError": -0.5,
+    }
+    server.answers["GET", RUN] = {"name": RUN, "state": "STATE_SUCCEEDED", "planAccuracy": memory}
+    status, output, errors = ratoon("runs", "show", "r")
+    assert status == 0 and RUN in output
+    assert "1.0 GiB predicted, 2.0 GiB measured (-50.0%)" in errors
+
+
 @pytest.mark.parametrize("verb", ["stop", "resume", "cancel"])
 def test_a_run_is_ended_and_resumed(ratoon, server, verb):
     assert ratoon("runs", verb, "r")[0] == 0

@@ -100,11 +100,7 @@ def create_run(
       ratoon runs create -f run.yaml --set learningRate=0.001 --set epochs=2 --watch
     """
     chosen = session(context)
-    fields = read_settings(file, "training_runs")
-    if split:
-        fields |= parts_of_split(chosen, split)
-    for name, value in _changed(changes or [], fields).items():
-        fields[name] = value
+    fields = _fields(chosen, file, split, changes or [])
     created = chosen.client.training_runs.create(
         chosen.parent(), training_run_id=id or None, validate_only=dry_run or None, **fields
     )
@@ -137,11 +133,7 @@ def plan_run(
       ratoon runs plan --set architecture.hiddenSize=768 --set resources.workers=2
     """
     chosen = session(context)
-    fields = read_settings(file, "training_runs")
-    if split:
-        fields |= parts_of_split(chosen, split)
-    for name, value in _changed(changes or [], fields).items():
-        fields[name] = value
+    fields = _fields(chosen, file, split, changes or [])
     if fields.get("train_digest") or fields.get("trainDigest"):
         _show_plan(
             chosen, as_json(chosen.client.training_runs.create(chosen.parent(), validate_only=True, **fields))
@@ -319,6 +311,18 @@ def _finish(chosen: Session, run: "TrainingRun", planned: bool, watch: bool) -> 
         _show_run(chosen, _followed(chosen, str(value["name"])))
     else:
         show(value, chosen.output)
+
+
+def _fields(chosen: Session, file: Path | None, split: str, changes: Sequence[str]) -> JSON:
+    """Return the fields of a run: file, parts of the split, changes; the task of the project if they state none."""
+    fields = read_settings(file, "training_runs")
+    if split:
+        fields |= parts_of_split(chosen, split)
+    fields |= _changed(changes, fields)
+    recipe = fields.get("recipe", {})
+    if not recipe.keys() & {"task", "labels"} and (task := chosen.client.projects.get(chosen.parent()).task):
+        fields["recipe"] = {**recipe, "task": as_json(task)}
+    return fields
 
 
 def parts_of_split(chosen: Session, split: str) -> JSON:

@@ -467,7 +467,11 @@ class _Inspector:
                 "writes text (…ForCausalLM).",
             )
         if config.get("quantization_config") and not weight_format(config):
-            self._add("DTYPE_UNSUPPORTED", f"The weights are quantised. {_PLAIN_WEIGHTS}")
+            self._add(
+                "DTYPE_UNSUPPORTED",
+                "The weights are quantised, and not as int8 (W8A8) or int4 (W4A16) of compressed-tensors. "
+                f"{_PLAIN_WEIGHTS}",
+            )
         if (limit := positions(config)) > _MAX_POSITIONS:
             self._add(
                 "CONFIG_IMPLAUSIBLE", f"config.json states {limit:,} positions; at most {_MAX_POSITIONS:,}."

@@ -221,8 +221,13 @@ def scale_deployment(
 def plan_deployment(
     name: str, demand: Demand, store: Store, traffic: TrafficBook, host: EngineHost, clock: Clock
 ) -> ServingPlan:
-    """Return how many engines and gateways a rate takes, by the traffic of the last half hour or stated rates."""
+    """Return how many engines and gateways a rate takes, by the traffic of the last half hour or stated rates.
+
+    With a stated rate of an engine, the deployment need not exist: plan before the first rollout.
+    """
     matched(name, DEPLOYMENT)
+    if demand.engine_requests_per_second:
+        return plan_capacity(demand, 0.0, host.max_replicas)
     deployment = store.get(Deployment, name)
     since = clock.now() - timedelta(seconds=_PLANNED_BY_S)
     rate = traffic.peak_rate(deployment.engine, since) if deployment.engine else 0.0
