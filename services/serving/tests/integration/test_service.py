@@ -295,10 +295,11 @@ def test_bounds_of_scaling_are_stored_and_refused_where_engines_do_not_scale(ser
     with pytest.raises(FailedPrecondition) as unmeasured:
         service.operator.PlanDeployment(pb.PlanDeploymentRequest(name=deployment, requests_per_second=10_000))
     assert unmeasured.value.reason == "NO_MEASURED_RATE"
-    planned = service.operator.PlanDeployment(
-        pb.PlanDeploymentRequest(name=deployment, requests_per_second=10_000, engine_requests_per_second=100)
-    )
-    assert (planned.engines, planned.spare) == (144, 1)
+    for name in (deployment, f"{deployment}-to-come"):
+        planned = service.operator.PlanDeployment(
+            pb.PlanDeploymentRequest(name=name, requests_per_second=10_000, engine_requests_per_second=100)
+        )
+        assert (planned.engines, planned.spare) == (144, 1)
     awake = service.gateway.WakeDeployment(pb.WakeDeploymentRequest(name=deployment))
     assert (awake.replicas, awake.version) == (2, version)
 
