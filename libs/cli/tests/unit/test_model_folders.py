@@ -6,8 +6,14 @@ import struct
 import pytest
 from typer.testing import CliRunner
 
-from ratoon.cli import app
-from ratoon.cli.model_folders import UnfitModel, check_architecture, checked_model, with_template
+from ratoon.cli import app, model_folders
+from ratoon.cli.model_folders import (
+    UnfitModel,
+    as_safetensors,
+    check_architecture,
+    checked_model,
+    with_template,
+)
 
 POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:" + "0" * 64 + "\nsize 4096\n"
 
@@ -151,3 +157,10 @@ def test_one_command_checks_and_uploads_a_model_of_any_architecture(server, tmp_
     assert result.exit_code == 0, result.output
     digest = json.loads(result.stdout)["digest"]
     assert server.requests[-1].url.path.endswith(digest)
+
+
+def test_a_model_that_takes_too_long_to_convert_is_refused(tmp_path, monkeypatch):
+    (tmp_path / "pytorch_model.bin").write_bytes(b"x")
+    monkeypatch.setattr(model_folders, "_TIMEOUT_S", 0.0)
+    with pytest.raises(UnfitModel, match="was not read within"), as_safetensors(tmp_path):
+        pass

@@ -9,7 +9,7 @@ from ratoon.cli.context import Session, session
 from ratoon.cli.exit_codes import ExitCode
 from ratoon.cli.output import JSON, as_json, follow, say, show, show_rows
 from ratoon.cli.resources import VERSION, Name, group
-from ratoon.cli.runs import parts_of_split
+from ratoon.cli.runs import parts_of_split, size_text
 
 app = group("compressions", "Smaller forms of a model, measured beside it.", long_work=True, deletes=True)
 
@@ -106,7 +106,7 @@ def create_compression(
         show(as_json(created), chosen.output)
         return
     ended = follow(chosen.client, created.name, chosen.output)
-    show_rows(rows_of(ended), _COLUMNS, chosen.output)
+    _show_table(chosen, ended)
     if register:
         _register(chosen, ended)
 
@@ -120,7 +120,7 @@ def show_table(context: typer.Context, name: Name) -> None:
     """
     chosen = session(context)
     compression = as_json(chosen.client.compressions.get(chosen.name(name, "compressions")))
-    show_rows(rows_of(compression), _COLUMNS, chosen.output, "No measurements yet.")
+    _show_table(chosen, compression)
 
 
 @app.command("register")
@@ -184,6 +184,22 @@ _MEASURED = (
     "runtime",
     "note",
 )
+
+
+def _show_table(chosen: Session, compression: JSON) -> None:
+    rows = rows_of(compression)
+    if chosen.output.is_for_people:
+        rows = [{name: _readable(row["measurement"], value) for name, value in row.items()} for row in rows]
+    show_rows(rows, _COLUMNS, chosen.output, f"{compression['name']} has no measurements yet.")
+
+
+def _readable(measurement: str, value: Any) -> Any:
+    """Return a measurement as people read it: sizes in MiB, and the word of an enum."""
+    if value == "" or value == measurement:
+        return value
+    if measurement.endswith("Bytes"):
+        return size_text(float(value))
+    return value.removeprefix("DTYPE_").lower() if measurement == "dtype" else value
 
 
 def rows_of(compression: JSON) -> list[JSON]:

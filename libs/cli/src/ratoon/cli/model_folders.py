@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -79,13 +79,7 @@ def check_architecture(folder: Path) -> bool:
         return True
     if not all(map(find_spec, ("torch", "transformers", "ratoon.engine"))):
         return False
-    checked = subprocess.run(
-        [sys.executable, "-m", _ARCHITECTURE_CHECK, str(folder)],
-        capture_output=True,
-        text=True,
-        timeout=_TIMEOUT_S,
-        check=False,
-    )
+    checked = _completed(folder, _ARCHITECTURE_CHECK, str(folder))
     if checked.returncode:
         last = (checked.stderr.strip().splitlines() or [f"exit status {checked.returncode}"])[-1]
         raise UnfitModel(
@@ -130,15 +124,8 @@ def as_safetensors(source: Path) -> Iterator[Path]:
         target = Path(temporary) / source.resolve().name.removesuffix(_GGUF)
         target.mkdir()
         environment = {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
-        done = subprocess.run(
-            [sys.executable, "-m", _CONVERSION, str(source.resolve()), str(target)],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=_TIMEOUT_S,
-            check=False,
-            env={**environment, "HF_HUB_OFFLINE": "1"},
-        )
+        environment["HF_HUB_OFFLINE"] = "1"
+        done = _completed(source, _CONVERSION, str(source.resolve()), str(target), environment=environment)
         answer = json.loads(done.stdout.splitlines()[-1]) if done.stdout.strip() else {}
         if "files" not in answer:
             raise UnfitModel(
@@ -151,6 +138,27 @@ def as_safetensors(source: Path) -> Iterator[Path]:
                 if path.suffix not in _PICKLED and not path.name.endswith(".bin.index.json"):
                     (target / path.name).symlink_to(path.resolve())
         yield target
+
+
+def _completed(
+    source: Path, module: str, *arguments: str, environment: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Return the end of a module that reads a model; UnfitModel if it takes too long."""
+    try:
+        return subprocess.run(
+            [sys.executable, "-m", module, *arguments],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=_TIMEOUT_S,
+            check=False,
+            env=environment,
+        )
+    except subprocess.TimeoutExpired:
+        raise UnfitModel(
+            f"{source.resolve().name} was not read within {_TIMEOUT_S / 60:.0f} minutes. Upload it from a machine with "
+            "more memory or a faster disk."
+        ) from None
 
 
 def needs_conversion(source: Path) -> bool:

@@ -406,8 +406,8 @@ def _plan_lines(plan: JSON) -> Iterator[tuple[str, object]]:
     if seconds := float(estimate.get("seconds", 0.0)):
         yield "time", _duration(seconds)
         yield "time by", estimate.get("basis", "")
-    yield "memory", _bytes(float(plan.get("measuredBytes", 0)))
-    yield "free memory", _bytes(float(plan.get("availableBytes", 0)))
+    yield "memory", size_text(float(plan.get("measuredBytes", 0)))
+    yield "free memory", size_text(float(plan.get("availableBytes", 0)))
     if basis := plan.get("basis"):
         yield "memory by", basis
     for each in plan.get("recommendations", []):
@@ -416,7 +416,7 @@ def _plan_lines(plan: JSON) -> Iterator[tuple[str, object]]:
         settings = " ".join(f"--set {setting}" for setting in each["settings"])
         yield (
             f"change {number}",
-            f"{each['description']}: {settings} ({_bytes(float(each['measuredBytes']))})",
+            f"{each['description']}: {settings} ({size_text(float(each['measuredBytes']))})",
         )
 
 
@@ -504,7 +504,7 @@ def accounts(run: JSON) -> Iterator[str]:
         seconds = [float(accuracy.get(f"{each}Seconds", 0)) for each in ("predicted", "measured")]
         rates = [float(accuracy.get(f"{each}TokensPerSecond", 0)) for each in ("predicted", "measured")]
         yield (
-            f"Memory: {_bytes(memory[0])} predicted, {_bytes(memory[1])} measured "
+            f"Memory: {size_text(memory[0])} predicted, {size_text(memory[1])} measured "
             f"({float(accuracy.get('memoryError', 0)):+.1%})."
         )
         yield (
@@ -585,7 +585,7 @@ def _flat(value: Any, prefix: str = "") -> Iterator[tuple[str, object]]:
 
 def _measured(name: str, value: float) -> str:
     return (
-        _bytes(value)
+        size_text(value)
         if name.endswith("_bytes")
         else f"{value:,.0f}"
         if abs(value) >= 1000
@@ -599,7 +599,8 @@ def _grouped(value: object) -> str:
     return f"{int(text):,}" if text.isdecimal() else f"{value:.4g}" if isinstance(value, float) else text
 
 
-def _bytes(value: float) -> str:
+def size_text(value: float) -> str:
+    """Return a number of bytes in MiB or GiB."""
     return f"{value / 2**30:.1f} GiB" if value >= 2**30 else f"{value / 2**20:.0f} MiB"
 
 
