@@ -171,12 +171,12 @@ class ArtifactStore:
     def tree(self, digest: str) -> list[TreeFile]:
         """The files of a tree; FailedPrecondition when the blob is no manifest, InvalidArgument for a bad entry."""
         if not self._is_tree(digest):
-            raise FailedPrecondition(f"Artifact {digest} is no tree.", reason="ARTIFACT_NOT_A_TREE")
+            raise _not_a_tree(digest)
         try:
             rows = json.loads(self.read(digest))["files"]
             files = [TreeFile(row["path"], row["sha256"], row["size"]) for row in rows]
         except (ValueError, KeyError, TypeError, RecursionError):
-            raise FailedPrecondition(f"Artifact {digest} is no tree.", reason="ARTIFACT_NOT_A_TREE") from None
+            raise _not_a_tree(digest) from None
         check_entries(files)
         return files
 
@@ -506,6 +506,14 @@ def _relative(path: str) -> PurePosixPath:
 
 def _bad_entry(path: object, why: str) -> InvalidArgument:
     return InvalidArgument(f"A tree may not hold {path!r}: {why}.", reason="BAD_TREE_PATH")
+
+
+def _not_a_tree(digest: str) -> FailedPrecondition:
+    return FailedPrecondition(
+        f"Artifact {digest} is no tree of files: state the artifact digest of a version, of a training run or of an "
+        "uploaded directory.",
+        reason="ARTIFACT_NOT_A_TREE",
+    )
 
 
 def _missing(digest: str) -> NotFound:

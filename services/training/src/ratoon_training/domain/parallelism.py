@@ -66,7 +66,7 @@ class Parallelism:
             (
                 "tensor",
                 workers % divided > 0,
-                f"times pipeline must divide the {workers} workers, not be {divided}",
+                f"times pipeline is {divided}: the number of workers must be a multiple of it, and is {workers}",
             ),
             (
                 "data",
