@@ -142,5 +142,5 @@ def test_whom_a_service_calls_shows_a_certificate_of_that_name(release):
 def test_calls_are_detected(helm):
     pods = {pod.part: pod for pod in helm.release("as it is").pods}
     calls = called(environment_of(pods["labeling"].spec["containers"][0]))
-    services = {"ratoon-ingestion", "ratoon-evaluation", "ratoon-registry", "ratoon-flywheel"}
+    services = {f"ratoon-{each}" for each in ("ingestion", "evaluation", "registry", "flywheel", "serving")}
     assert calls == {*services, "ratoon-worker-0.ratoon-worker.ratoon.svc"}

@@ -506,7 +506,7 @@ def test_model_exports_that_do_not_fit_are_refused_by_field(state, training, tmp
         ({"format": Export.FORMAT_ONNX, "gguf_type": Export.GGUF_TYPE_F16}, "BAD_MODEL_EXPORT"),
         (
             {"format": Export.FORMAT_ONNX, "source_version": "projects/q/models/m/versions/v1.0"},
-            "BAD_MODEL_EXPORT",
+            "OTHER_PROJECT",
         ),
     ):
         with pytest.raises(InvalidArgument) as refused:

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -219,6 +220,21 @@ def test_a_run_waits_for_the_memory_of_others_and_starts_after_them():
     started = step(second, Observation(JobObservation(Phase.ABSENT), admitted(second)), NOW)
     assert started.resource.state is State.PREPARING
     assert started.actions == (Action.START,)
+
+
+def test_a_run_that_ended_before_it_was_seen_as_admitted_holds_no_memory():
+    needs = plan(RECIPE, Resources(), 8 * GIB, FAMILIES).measured_bytes
+    machine = FakeMachine(round(1.5 * needs))
+    reservations = Reservations(list)
+
+    def admitted(run: TrainingRun) -> bool:
+        plans = partial(planned, RECIPE, Resources(), None, machine, ())
+        return reservations.admit(run, plans).admitted
+
+    assert admitted(run_of("a"))
+    assert not admitted(run_of("b"))
+    reservations.release("projects/p/trainingRuns/a")
+    assert admitted(run_of("b"))
 
 
 def test_a_run_that_has_grown_is_not_counted_twice():

@@ -73,6 +73,11 @@ class Reservations:
             capacity = plans(0).available_bytes + held
             return replace(result, capacity_bytes=capacity if others or self._unseen else 0)
 
+    def release(self, name: str) -> None:
+        """Release what a run holds that has ended; it may have ended before it was seen as admitted."""
+        with self._lock:
+            self._unseen.pop(name, None)
+
 
 def _is_admitted(run: TrainingRun) -> bool:
     return run.state in (State.PREPARING, State.RUNNING, State.CANCELLING)

@@ -70,15 +70,21 @@ class RunProcedure:
         elif action is Action.FINISH:
             self._drivers.finish(run)
         else:
-            self._live.pop(run.name, None)
+            self._forget(run.name)
             if not run.state.without_result:
                 self._drivers.clean(run)
             self._workers.remove(run.name)
 
     def failed(self, run: TrainingRun, error: Description, now: datetime) -> Step[TrainingRun]:
         """End the run by an error that a retry cannot fix."""
-        self._live.pop(run.name, None)
+        self._forget(run.name)
         return as_step(fail(run, error.reason, error.message), _POLL_INTERVAL_S)
+
+    def _forget(self, name: str) -> None:
+        """Forget a run that has ended."""
+        self._live.pop(name, None)
+        if self._reservations is not None:
+            self._reservations.release(name)
 
     def _planned(self, run: TrainingRun) -> ResourcePlan:
         earlier = self._earlier(run)
