@@ -138,4 +138,4 @@ def test_what_would_end_the_run_comes_first():
 
 def test_data_that_cannot_be_read_give_no_numbers():
     estimate = estimated(RUN, DataSample(), speed_of([], RUN), 1.0)
-    assert (estimate.steps, estimate.tokens, estimate.samples) == (0, 0, 0)
+    assert (estimate.steps, estimate.tokens, estimate.samples, estimate.seconds) == (0, 0, 0, 0.0)

@@ -194,6 +194,16 @@ def test_runs_of_the_same_kind_correct_the_plan():
     assert PriorRuns(measured=(Measured(1, 1.0, 1.0),)).corrected(10, 10) == 1
 
 
+def test_a_plan_covers_the_longest_samples_of_earlier_runs_unless_a_limit_is_stated():
+    metrics = {**METRICS, "longest_batch_tokens": 2000.0}
+    earlier = run_of(state=State.SUCCEEDED, trained=trained(metrics))
+    machine = FakeMachine(64 * GIB)
+    by_data = planned(replace(RECIPE, prompt_tokens=0), Resources(), None, machine, [earlier])
+    assert by_data.measured_bytes >= metrics["peak_memory_bytes"]
+    stated = planned(replace(RECIPE, prompt_tokens=128), Resources(), None, machine, [earlier])
+    assert stated.measured_bytes < by_data.measured_bytes
+
+
 def test_a_run_waits_for_the_memory_of_others_and_starts_after_them():
     needs = plan(RECIPE, Resources(), 8 * GIB, FAMILIES).measured_bytes
     machine = FakeMachine(round(1.5 * needs))

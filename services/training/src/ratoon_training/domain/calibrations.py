@@ -31,6 +31,8 @@ class Measured:
     """Tokens of the training part a second, validations included."""
     overhead_s: float = 0.0
     """Seconds of the run before its first step and after its last validation."""
+    longest_tokens: int = 0
+    """Tokens of the longest sample of a batch; 0: not known."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,11 @@ class PriorRuns:
     def overhead_s(self) -> float:
         """Median of the seconds outside the training."""
         return self._median([each.overhead_s for each in self.measured])
+
+    @property
+    def longest_tokens(self) -> int:
+        """Tokens of the longest sample of all these runs; 0: not known."""
+        return max((each.longest_tokens for each in self.measured), default=0)
 
     def with_run(self, measured: Measured) -> "PriorRuns":
         """Return the measurements with those of one more run."""

@@ -112,7 +112,8 @@ def estimated(run: TrainingRun, sample: DataSample, speed: Speed, hourly_cost: f
     tokens = round(tokens_per_epoch * steps / per_epoch) if per_epoch else 0
     parameters, trained = _parameters(run)
     validated = tokens * sample.validation_records / (3 * sample.records) if sample.records else 0.0
-    seconds = STARTING_S + (tokens + validated) * _flops_per_token(run, parameters, trained) / speed.flops
+    computing = (tokens + validated) * _flops_per_token(run, parameters, trained) / speed.flops
+    seconds = STARTING_S + computing if tokens else 0.0
     hours = resources.workers * seconds / 3600
     return Estimate(
         steps=steps,
@@ -126,7 +127,7 @@ def estimated(run: TrainingRun, sample: DataSample, speed: Speed, hourly_cost: f
         parameters=parameters,
         trained_parameters=trained,
         seconds=seconds,
-        basis=speed.basis,
+        basis=speed.basis if tokens else "",
         device=_device(resources),
         device_hours=hours,
         cost=hours * hourly_cost,

@@ -239,12 +239,13 @@ def plan(
         what = "A small neural model of this shape"
         return _small_plan(what, needs, available_bytes, families, prior, recipe.neural.parameters)
     size = shape or ModelShape.of(recipe.architecture)
+    tokens = _planned_tokens(recipe, prior)
     resources = layouts.chosen(
         recipe,
         resources,
-        lambda each: _corrected(_needs(recipe, each, size), prior) * each.workers <= available_bytes,
+        lambda each: _corrected(_needs(recipe, each, size, tokens), prior) * each.workers <= available_bytes,
     )
-    total = _corrected(_needs(recipe, resources, size), prior) * resources.workers
+    total = _corrected(_needs(recipe, resources, size, tokens), prior) * resources.workers
     largest = largest_batch(recipe, resources, available_bytes, size)
     rule = rule_of_thumb(size.parameters, FLOAT32, recipe.batch_size, size.hidden_size, Fraction(3, 2))
     accelerator, adapts = resources.accelerator.value, recipe.method.adapts
@@ -545,6 +546,18 @@ def _tokens(recipe: Recipe) -> int:
         return recipe.max_tokens
     usual = min(MAX_PROMPT_TOKENS, recipe.architecture.max_positions)
     return min(recipe.max_tokens, usual) if recipe.task is not None else recipe.prompt_tokens or usual
+
+
+def _planned_tokens(recipe: Recipe, prior: PriorRuns | None) -> int:
+    """Return the tokens of the longest sample: that of earlier runs, where the recipe leaves the limit to the data.
+
+    Texts are cut by characters: some have several tokens a character.
+    """
+    usual = _tokens(recipe) + 8
+    longest = prior.longest_tokens if prior is not None else 0
+    if recipe.task is not None:
+        return max(usual, min(longest, recipe.max_tokens))
+    return usual if recipe.prompt_tokens else max(usual, longest)
 
 
 def _reason(resources: Resources, total: int, available: int, largest: int) -> str:

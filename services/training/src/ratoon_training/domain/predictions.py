@@ -175,4 +175,5 @@ def _measured(run: TrainingRun, metrics: Mapping[str, float]) -> Measured | None
         memory_ratio=(peak / workers - process) / beyond,
         tokens_per_second=metrics.get("tokens_per_second", 0.0),
         overhead_s=max(0.0, metrics.get("seconds", 0.0) - metrics.get("training_seconds", 0.0)),
+        longest_tokens=-(-longest // 2) if run.recipe.objective.of_pairs else longest,
     )
