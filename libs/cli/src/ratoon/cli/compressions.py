@@ -210,7 +210,7 @@ def rows_of(compression: JSON) -> list[JSON]:
     rows = [
         {"measurement": name, "source": source.get(name, ""), "compressed": compressed.get(name, "")}
         for name in _MEASURED
-        if name in source or name in compressed
+        if source.get(name) or compressed.get(name)
     ]
     metrics = compressed.get("metrics", {})
     rows += [
