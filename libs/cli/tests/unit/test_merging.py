@@ -13,7 +13,12 @@ TASK = {"classify": {"labels": ["ham", "spam"]}}
 
 def adapter_of_a_version(server):
     lineage = {"trainingRun": RUN, "split": "s", "datasetVersion": "d", "evaluationRun": "e"}
-    server.answers["GET", VERSION] = {"name": VERSION, "artifactDigest": "a", "lineage": lineage}
+    server.answers["GET", VERSION] = {
+        "name": VERSION,
+        "artifactDigest": "a",
+        "baseArtifactDigest": "c",
+        "lineage": lineage,
+    }
     server.answers["GET", RUN] = {
         "name": RUN,
         "trainDigest": "t",
@@ -54,6 +59,14 @@ def test_the_merged_adapter_of_a_version_is_the_next_version(ratoon, server):
         "parentVersion": VERSION,
         "derivedFrom": VERSION,
     }
+
+
+def test_a_whole_model_has_nothing_to_merge(ratoon, server):
+    server.answers["GET", VERSION] = {"name": VERSION, "artifactDigest": "a", "lineage": {"trainingRun": RUN}}
+    status, _, errors = ratoon("models", "merge", "v1.0")
+    assert status == 2
+    assert "is a whole model" in errors
+    assert server.sent("POST") == []
 
 
 def test_nothing_is_registered_if_the_merged_model_differs(ratoon, server):
