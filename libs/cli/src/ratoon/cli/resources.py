@@ -382,11 +382,11 @@ def merge_version(context: typer.Context, version: Version) -> None:
 
     chosen = session(context)
     known = chosen.client.model_versions.get(_version_name(context, version))
-    if not known.base_artifact_digest:
-        raise typer.BadParameter(f"{known.name} is a whole model: there is no adapter to merge.")
     lineage = known.lineage or Lineage()
     if not lineage.training_run:
         raise typer.BadParameter(f"{known.name} was not trained here: it has no training run.")
+    if not known.base_artifact_digest:
+        raise typer.BadParameter(f"{known.name} is a whole model: there is no adapter to merge.")
     trained = chosen.client.training_runs.get(lineage.training_run)
     task = trained.recipe.task if trained.recipe else None
     created = chosen.client.training_runs.create(
