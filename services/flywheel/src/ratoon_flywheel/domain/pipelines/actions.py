@@ -391,7 +391,7 @@ def _changelog(run: PipelineRun) -> str:
     else:
         data = "corrected traffic" if run.retrains else "new sources"
         start = f"Continues {run.production.version} on {data} ({products.dataset_version})."
-    why = f" Started because: {run.trigger_reason}" if run.trigger_reason else ""
+    why = f" {run.trigger_reason}" if run.trigger_reason else ""
     left = f" {run.data_note}" if run.data_note else ""
     choice = f" {run.choice.reason}" if run.choice else ""
     return f"{start}{why}{left}{choice} Gate: {products.verdict} {products.cost_note}".strip()
