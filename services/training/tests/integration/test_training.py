@@ -99,7 +99,9 @@ def test_another_seed_gives_another_model(task, trained):
 
 def test_a_stopped_run_resumes_to_the_same_bytes_under_the_next_number(task, trained, monkeypatch):
     polls = iter(range(1000))
-    monkeypatch.setattr(JobFolder, "stop_requested", lambda _: next(polls) >= 17)
+    monkeypatch.setattr(
+        JobFolder, "stop_requested", lambda job: job.path.name == "stopped" and next(polls) >= 17
+    )
     assert train(task, "stopped", work="resumed", fence=1)["reason"] == "STOPPED"
     monkeypatch.undo()
     resumed = train(task, "resumed", work="resumed", fence=2)
