@@ -64,16 +64,14 @@ def test_a_directory_is_read_without_ratoon(store, tmp_path, kind):
     assert load_file(written / "model.safetensors")["model.embed_tokens.weight"].shape[0] == 512
 
 
-@pytest.mark.parametrize("targets", ["all-linear", pytest.param(["lm_head"], marks=pytest.mark.thorough)])
-def test_an_adapter_is_exported_alone_and_merged(store, tmp_path, targets):
-    """An adapter on the head of tied embeddings changes the head alone."""
+def test_an_adapter_is_exported_alone_and_merged(store, tmp_path):
     from peft import LoraConfig, get_peft_model
     from transformers import AutoModelForCausalLM
 
     base = tiny(tmp_path / "base", "llama")
     digest = store.put_tree(base)
     model = get_peft_model(
-        AutoModelForCausalLM.from_pretrained(base), LoraConfig(r=2, target_modules=targets)
+        AutoModelForCausalLM.from_pretrained(base), LoraConfig(r=2, target_modules="all-linear")
     )
     for name, parameter in model.named_parameters():
         if "lora_B" in name:
