@@ -4,13 +4,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ratoon_console.domain.charts import Chart, Point, Series, line_chart
-from ratoon_console.domain.words import JSON, count, decimal
+from ratoon_console.domain.words import JSON, count, decimal, size
 
 Table = Mapping[str, Any]
 Curves = Mapping[str, Sequence[Point]]
 """Points (step, value) by measurement."""
 
 _COMPARISONS = ("validation_pair_accuracy", "validation_judgement_accuracy", "validation_reward_margin")
+_MEMORY = "Memory"
 _CHARTS = (
     ("Training loss", ("loss", "answer_loss", "language_loss")),
     ("Validation loss", ("validation_loss",)),
@@ -20,7 +21,7 @@ _CHARTS = (
     ("Gradient norm", ("gradient_norm",)),
     ("Learning rate", ("learning_rate",)),
     ("Tokens per second", ("tokens_per_second",)),
-    ("Memory in bytes", ("memory_bytes",)),
+    (_MEMORY, ("memory_bytes",)),
 )
 _SHOWN = {
     "loss": "loss",
@@ -100,7 +101,7 @@ def charts(curves: Curves) -> list[Chart]:
                 if curves.get(name)
             ],
             _step,
-            decimal,
+            size if title == _MEMORY else decimal,
         )
         for title, names in _CHARTS
     ]
