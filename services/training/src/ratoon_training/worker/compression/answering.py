@@ -38,9 +38,14 @@ def measured(spec: JSON) -> JSON:
 
 
 def _speed(generate: Generate, prompts: Sequence[Tokens], limit: int) -> float:
-    begun = time.perf_counter()
-    written = sum(map(len, generate(prompts, limit, True)))
-    return written / (time.perf_counter() - begun)
+    """Return tokens a second, of the faster of two runs: the first with so many requests prepares for them."""
+
+    def once() -> float:
+        begun = time.perf_counter()
+        written = sum(map(len, generate(prompts, limit, True)))
+        return written / (time.perf_counter() - begun)
+
+    return max(once(), once())
 
 
 def _vllm(spec: JSON) -> tuple[str, Generate]:
