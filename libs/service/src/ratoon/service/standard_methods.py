@@ -100,6 +100,7 @@ class StandardMethods(Generic[T, M]):
 
     async def cancel(self: "StandardMethods[C, M]", request: NamedRequest, operations: Operations) -> M:
         """Request the cancellation of a resource; one that has ended stays as it is."""
+        self.check_name(request)
         return self._message(await self._threads(operations.cancel, self._kind, request.name, self._ended))
 
     async def delete(self, request: DeleteRequest, remove: Callable[[T, Transaction], None]) -> None:

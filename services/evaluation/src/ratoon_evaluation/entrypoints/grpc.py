@@ -113,7 +113,6 @@ class EvaluationServicer(EvaluationServiceServicer):
         self, request: pb.CancelEvaluationRunRequest, context: Context
     ) -> evaluation_run_pb2.EvaluationRun:
         """Cancel a run."""
-        self._runs.check_name(request)
         return await self._runs.cancel(request, self._ports.operations)
 
     async def DeleteEvaluationRun(
@@ -210,7 +209,6 @@ class EvaluationServicer(EvaluationServiceServicer):
 
     async def CancelJudge(self, request: pb.CancelJudgeRequest, context: Context) -> judge_pb2.Judge:
         """Cancel a judge."""
-        self._judges.check_name(request)
         return await self._judges.cancel(request, self._ports.operations)
 
     async def DeleteJudge(self, request: pb.DeleteJudgeRequest, context: Context) -> pb.DeleteJudgeResponse:

@@ -85,7 +85,6 @@ class ModelExportMethods:
         self, request: pb.CancelModelExportRequest, context: Context
     ) -> model_export_pb2.ModelExport:
         """Cancel an export."""
-        self._exports.check_name(request)
         return await self._exports.cancel(request, self._export.operations)
 
     async def DeleteModelExport(
