@@ -82,7 +82,7 @@ class GgufExporter:
         )
 
     def _notes(self, counts: Counter[str]) -> list[str]:
-        """Return what the name of the number format does not tell."""
+        """Return what the name of the number format leaves open."""
         others = sum(counts[name] for name in ("Q4_0", "Q5_0", "Q5_1", "Q8_0"))
         if self._kind is not GgufType.Q4_K_M or not others:
             return []
