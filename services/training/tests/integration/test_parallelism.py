@@ -102,7 +102,7 @@ def two(task, tmp_path_factory) -> Layouts:
     for name, layout in TWO.items():
         runs.add(name, 2, layout)
     runs.add("lost", 2, FSDP, checkpoint_every_s=0.0, killed_at=KILLED_AT)
-    runs.add("resumed", 2, FSDP, work="lost")
+    runs.add("lost-resumed", 2, FSDP, work="lost")
     runs.group.run()
     return runs
 
@@ -124,7 +124,7 @@ def test_two_workers_have_the_losses_and_weights_of_one(two, alone, name):
 
 def test_a_run_that_lost_a_worker_ends_with_the_bits_of_one_that_did_not(two):
     """T30: a checkpoint in parts has all of the weights."""
-    assert two.result("resumed").digest == two.result("fsdp").digest
+    assert two.result("lost-resumed").digest == two.result("fsdp").digest
 
 
 def test_torch_reads_the_parts_as_a_distributed_checkpoint(two, tmp_path):
