@@ -34,7 +34,7 @@ TIER = Tier(
 )
 
 PROPOSED_CHARS = 20_000
-"""Characters of a text in a request for a proposed answer, which is traffic of the deployment too."""
+"""Characters of a text in a request for a proposed answer."""
 
 
 @pytest.fixture(scope="module")

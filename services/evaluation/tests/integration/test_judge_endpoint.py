@@ -59,6 +59,16 @@ def test_an_answer_that_is_no_completion_is_no_reply(body):
             connect(server.url).reply("?")
 
 
+def test_an_endpoint_that_does_not_know_to_store_nothing_is_asked_without_it():
+    with judge_server(lambda _: "yes") as server:
+        server.statuses = [422]
+        assert connect(server.url).reply("?") == "yes"
+        assert [body.get("store") for body in server.requests] == [False, None]
+        server.statuses = [400, 400]
+        with pytest.raises(NoReply, match="status 400"):
+            connect(server.url).reply("?")
+
+
 def test_a_model_that_writes_nothing_has_replied():
     with judge_server(lambda _: "yes") as server:
         server.raw = json.dumps({"choices": [{"message": {"content": None}}]}).encode()

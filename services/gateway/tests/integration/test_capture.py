@@ -68,6 +68,24 @@ def test_each_answer_becomes_a_line_of_the_segment_its_id_names(stack):
     assert not any(r.traffic_segment.lost_count for r in stack.flywheel.segments)
 
 
+@pytest.mark.parametrize("stack", [{"shadow_share": 1.0}], indirect=True)
+def test_a_request_that_is_not_to_be_stored_is_paid_and_not_captured(stack):
+    stack.engines.start("blue", "v1.0")
+    stack.engines.start("green", "v1.1")
+    stack.route(stack.target("blue", "v1.0", weight=0), stack.target("green", "v1.1"))
+    name, secret = key_of(stack)
+    client = stack.client(api_key=secret)
+    for stream in (False, True):
+        answer = client.chat.completions.create(**ASK, store=False, stream=stream, max_tokens=2)
+        assert not stream or len(list(answer)) > 1
+    stored = client.chat.completions.create(**ASK, store=True, max_tokens=2)
+    until(lambda: sum(r.traffic_segment.answer_count for r in stack.flywheel.segments) == 2)
+    named = AnswerIds.of_folder(stack.folder / "keys").read(stored.id).id
+    assert {row.get("shadow_of", row["answer_id"]) for row in lines_of(stack)} == {named}
+    assert not any(r.traffic_segment.lost_count for r in stack.flywheel.segments)
+    until(lambda: stack.http().get(f"/v1/{name}").json()["usage"]["requestCount"] == "3")
+
+
 def test_what_a_key_used_is_counted(stack):
     stack.engines.start("blue", "v1.0")
     stack.route(stack.target("blue", "v1.0"))

@@ -1,5 +1,6 @@
 """Client of OpenAI-compatible chat endpoints that an operator listed. It knows prompts and replies, and no meaning.
 
+Requests say `store: false`: they are no traffic of users, and a gateway of Ratoon does not capture them as such.
 Redirects are not followed, so that a key and texts reach the listed endpoint alone.
 """
 
@@ -27,6 +28,8 @@ MAX_REPLY_BYTES = 1 << 20
 _VERSION_HEADER = "x-ratoon-model"
 """Header in which a gateway of Ratoon names the version that answered."""
 _PASSING = frozenset((408, 425, 429, 500, 502, 503, 504))
+_INVALID = frozenset((400, 422))
+_NOT_STORED = {"store": False}
 _PARALLEL = 8
 """Requests to an endpoint at a time."""
 _MAX_FAILURES = 10
@@ -35,6 +38,10 @@ _MAX_FAILURES = 10
 
 class NoReply(Exception):
     """The endpoint gave no reply; another attempt would not help, or has not helped."""
+
+
+class _Refused(NoReply):
+    """The endpoint takes the request for invalid."""
 
 
 class _Passing(Exception):
@@ -81,20 +88,25 @@ class ChatEndpoint:
         failures = 0
         while True:
             try:
-                return self._attempt(messages)
+                try:
+                    return self._attempt(messages, _NOT_STORED)
+                except _Refused:
+                    # Some endpoints refuse fields that they do not know.
+                    return self._attempt(messages, {})
             except _Passing as failure:
                 failures += 1
                 if failures >= _ATTEMPTS or failure.after_s > _MAX_RETRY_AFTER_S:
                     raise NoReply(str(failure)) from failure
                 self.pause(max(failure.after_s, self.backoff.delay_s(failures)))
 
-    def _attempt(self, messages: Sequence[Message]) -> Reply:
+    def _attempt(self, messages: Sequence[Message], more: Mapping[str, Any]) -> Reply:
         body = {
             "model": self.model,
             "messages": [dict(each) for each in messages],
             "temperature": self.temperature,
             "max_tokens": self.max_tokens,
             **({"logprobs": True} if self.log_probabilities else {}),
+            **more,
         }
         parts = urlsplit(self.base_url)
         connection = _connection(parts.scheme, parts.hostname or "", parts.port)
@@ -110,6 +122,8 @@ class ChatEndpoint:
             connection.close()
         if answer.status in _PASSING:
             raise _Passing(f"The endpoint answers with status {answer.status}.", _retry_after_s(answer))
+        if answer.status in _INVALID:
+            raise _Refused(f"The endpoint answers with status {answer.status}.")
         if answer.status != 200:
             raise NoReply(f"The endpoint answers with status {answer.status}.")
         return _read(content, answer.getheader(_VERSION_HEADER) or "")

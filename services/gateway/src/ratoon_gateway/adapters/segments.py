@@ -218,7 +218,7 @@ class SegmentCapture:
         if answered.shadow_of is None:
             self._charge(answered, what)
         rows: list[bytes] = []
-        for messages, each in exchanges(answered):
+        for messages, each in exchanges(answered) if answered.request.is_stored else ():
             answer_id = self._ids.mint(answered.version, segment.name) if rows else answered.answer_id
             rows.append(line(answered, answer_id, messages, each, self._metadata_names))
         if len(rows) != 1:
@@ -233,7 +233,7 @@ class SegmentCapture:
         self._tokens.labels(answered.deployment, answered.version, "completion").inc(what.completion_tokens)
 
     def _recount(self, segment: Segment, change: int) -> None:
-        """Note that an answer becomes several exchanges, or none: one to a prompt without text is not kept."""
+        """Note that an answer becomes several exchanges, or none: a prompt without text, or not to be stored."""
         with self._lock:
             spooled = self._spooled(segment)
             if spooled is not None:

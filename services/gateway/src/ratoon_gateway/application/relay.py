@@ -287,9 +287,13 @@ class Relay:
     def _offer(self, exchange: Exchange, raw: bytes, seconds: float) -> None:
         """Offer a whole answer for comparison.
 
-        Not one of a pinned version, nor one that a safety filter watches, nor one of several.
+        Not one of a pinned version, nor one that a safety filter watches, nor one of several, nor one that its caller
+        does not let be stored.
         """
-        if self._shadows is None or exchange.content_filter is not None or exchange.request.choices > 1:
+        request = exchange.request
+        if self._shadows is None or exchange.content_filter is not None or request.choices > 1:
+            return
+        if not request.is_stored:
             return
         if ModelName.parse(exchange.request.model).version:
             return

@@ -61,6 +61,8 @@ class CompletionRequest:
     """The session that the caller names (`metadata.session_id`), for feedback on it."""
     metadata: Mapping[str, str] = field(default_factory=dict)
     """At most 16 short texts by which the caller divides its requests; engines do not get them."""
+    is_stored: bool = True
+    """False if the caller forbids to capture request and answer (`store`)."""
 
     @property
     def choices(self) -> int:
@@ -118,7 +120,15 @@ def read_request(path: str, body: bytes, limits: RequestLimits = _NO_LIMITS) -> 
     metadata = fields.get("metadata")
     pairs = metadata if isinstance(metadata, dict) else {}
     return CompletionRequest(
-        path, len(body), checked, checked["model"], streams, named, _session(pairs), _metadata(pairs)
+        path,
+        len(body),
+        checked,
+        checked["model"],
+        streams,
+        named,
+        _session(pairs),
+        _metadata(pairs),
+        is_stored=fields.get("store") is not False,
     )
 
 
