@@ -99,11 +99,22 @@ def assemble(
         Sampler.GAUSSIAN_PROCESS: GaussianProcessModel(),
     }
     sweeps = SweepProcedure(trial_runs, models, results, optimism, lambda: operations)
+
+    def wake(name: str) -> None:
+        with store.write() as tx:
+            operations.wake(tx, name)
+
     operations = runtime.operations(
         store,
         [
             RunProcedure(
-                drivers, machine, workers, store, prices, shares_memory=isinstance(machine, ThisMachine)
+                drivers,
+                machine,
+                workers,
+                store,
+                prices,
+                shares_memory=isinstance(machine, ThisMachine),
+                wake=wake,
             ),
             sweeps,
             compression_procedure(compressions),

@@ -222,6 +222,17 @@ def test_pods_are_created_before_the_job_starts_and_deleted_after_it(procedure, 
     assert cluster.calls == [("ensure", NAME), ("start", place), ("clean", NAME), ("remove", NAME)]
 
 
+def test_the_end_of_a_trial_wakes_its_sweep(cluster):
+    woken: list[str] = []
+    procedure = RunProcedure(cluster, cluster, cluster, wake=woken.append)
+    trial = replace(RUN, sweep="projects/p/sweeps/s")
+    procedure.act(trial, Action.START, CLAIM)
+    procedure.act(RUN, Action.CLEAN, CLAIM)
+    assert woken == []
+    procedure.act(trial, Action.CLEAN, CLAIM)
+    assert woken == [trial.sweep]
+
+
 def test_the_clusters_message_on_a_runs_pods_is_its_progress(procedure, cluster):
     assert procedure.observe(RUN, CLAIM).job.progress.message == "Starting the workers."
     cluster.waits = "Waiting for nodes for 2 of 2 pods: 0/1 nodes are available."

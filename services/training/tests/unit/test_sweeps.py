@@ -265,6 +265,16 @@ def test_the_budget_of_hours_holds():
     assert sweep.trials[-1].runs[-1] in world.cancelled
 
 
+def test_a_sweep_whose_trial_reports_nothing_new_is_not_stored_again():
+    world = World(SWEEP, values=lambda settings, fold: [score(settings)] * 1000, seconds_an_epoch=60.0)
+    for _ in range(3):
+        world.tick()
+    before, observation = world.sweep, world.observed()
+    later = [step(before, observation, world.now + timedelta(seconds=after)).sweep for after in (0, 1, 4, 5)]
+    assert later[0] == later[1] == later[2] != before
+    assert later[3].trials[-1].seconds == later[0].trials[-1].seconds + 5.0
+
+
 def test_the_budget_of_cost_counts_workers():
     budget = SweepBudget(max_trials=50, max_cost=6.0, hourly_cost=30.0)
     resources = replace(SWEEP.resources, workers=2)

@@ -1,6 +1,6 @@
 """Procedure of a training run: the domain decides, drivers execute."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -33,10 +33,14 @@ class RunProcedure:
         prices: Prices = NO_PRICES,
         *,
         shares_memory: bool = False,
+        wake: Callable[[str], None] = lambda name: None,
     ) -> None:
-        """`store` holds the earlier runs; `shares_memory` is True if all runs take the memory of one machine."""
+        """`store` holds the earlier runs; `shares_memory` is True if all runs take the memory of one machine.
+
+        `wake` wakes the operation of the sweep of a run that has ended.
+        """
         self._drivers, self._machine, self._workers = drivers, machine, workers
-        self._store, self._prices = store, prices
+        self._store, self._prices, self._wake = store, prices, wake
         self._live: dict[str, TrainingRun] = {}
         """Runs of this process that have not ended, as they were observed last."""
         self._reservations = Reservations(lambda: list(self._live.values())) if shares_memory else None
@@ -74,6 +78,8 @@ class RunProcedure:
             if not run.state.without_result:
                 self._drivers.clean(run)
             self._workers.remove(run.name)
+            if run.sweep:
+                self._wake(run.sweep)
 
     def failed(self, run: TrainingRun, error: Description, now: datetime) -> Step[TrainingRun]:
         """End the run by an error that a retry cannot fix."""

@@ -32,6 +32,7 @@ from ratoon_training.domain.sweeps import (
     Kind,
     Observation,
     Proposal,
+    PruningMethod,
     Sampler,
     StartRun,
     Sweep,
@@ -48,7 +49,9 @@ from ratoon_training.domain.sweeps import (
 )
 
 SWEEP = "projects/*/sweeps/*"
-_POLL_INTERVAL_S = 0.5
+_POLL_INTERVAL_S, _RUNG_POLL_INTERVAL_S = 2.0, 0.5
+"""Seconds between two observations of trials in progress, and of those that may be pruned at the end of an epoch. The
+end of a run wakes its sweep."""
 _SOON_S = 0.02
 
 
@@ -154,6 +157,10 @@ def delete_sweep(sweep: Sweep, tx: Transaction) -> None:
     tx.retire(sweep)
 
 
+def _poll_interval(sweep: Sweep) -> float:
+    return _RUNG_POLL_INTERVAL_S if sweep.pruning.method is PruningMethod.ASHA else _POLL_INTERVAL_S
+
+
 class SweepProcedure:
     """Long-running operation of CreateSweep and ResumeSweep."""
 
@@ -188,7 +195,7 @@ class SweepProcedure:
         return Step(
             after.sweep,
             after.actions,
-            wake_after=_SOON_S if changed else _POLL_INTERVAL_S,
+            wake_after=_SOON_S if changed else _poll_interval(sweep),
             done=after.sweep.state.ended,
             repeat_after=_SOON_S,
         )

@@ -50,6 +50,8 @@ TRAIN_PART = "train_part"
 _RATE, _BATCH = "learning_rate", "batch_size"
 _MAX_ID = 40
 """Characters of the id of a sweep in the ids of its runs."""
+_TIME_STEP_S = 5.0
+"""Step in which the duration of a run in progress grows: each new value is a write to the database."""
 
 
 class Kind(StrEnum):
@@ -662,7 +664,8 @@ def _timed(trial: Trial, run: TrialRun, now: datetime) -> Trial:
     start = trial.start_time or (now if run.has_workers else None)
     elapsed = 0.0 if start is None else max(0.0, (now - start).total_seconds())
     if not run.outcome:
-        return replace(trial, start_time=start, seconds=trial.ended_seconds + elapsed)
+        so_far = elapsed // _TIME_STEP_S * _TIME_STEP_S
+        return replace(trial, start_time=start, seconds=trial.ended_seconds + so_far)
     total = trial.ended_seconds + (run.seconds or elapsed)
     return replace(trial, start_time=None, seconds=total, ended_seconds=total)
 
