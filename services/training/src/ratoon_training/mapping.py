@@ -234,6 +234,7 @@ def _recipe(value: Recipe) -> pb.Recipe:
         new_tokens=value.new_tokens,
         selection_metric=value.selection,
         domain_tokens=value.domain_tokens,
+        base_layers=value.base_layers,
         **_adaptation(value),
         **_text_settings(value),
         **_objective_settings(value),
@@ -295,6 +296,7 @@ def _recipe_spec(message: pb.Recipe) -> RecipeSpec:
         optimization=recipe_messages.requested_optimization(message.optimization),
         lora=recipe_messages.requested_lora(message.lora),
         domain_tokens=message.domain_tokens,
+        base_layers=message.base_layers,
         expert_growth=recipe_messages.requested_growth(message.expert_growth),
         language_model_weight=message.language_model_weight
         if message.HasField("language_model_weight")

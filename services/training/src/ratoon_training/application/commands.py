@@ -9,7 +9,7 @@ from ratoon.tasks.kinds import TaskSpec, supported
 from ratoon_training.domain.architectures import Architecture, ExpertGrowth
 from ratoon_training.domain.classical import Classical
 from ratoon_training.domain.distillation import Distillation
-from ratoon_training.domain.errors import BadBaseModel
+from ratoon_training.domain.errors import BadBaseModel, BadRecipe
 from ratoon_training.domain.kinds.table import KINDS
 from ratoon_training.domain.neural import EPOCHS_WITHOUT_GAIN, FINE_TUNING_RATE, USUAL_DECAY, Neural
 from ratoon_training.domain.optimization import Lora, Optimization
@@ -82,6 +82,7 @@ class RecipeSpec:
     optimization: OptimizationSpec = OptimizationSpec()
     lora: Lora = Lora()
     domain_tokens: int = 0
+    base_layers: int = 0
     expert_growth: ExpertGrowth = ExpertGrowth()
     neural: Neural | None = None
 
@@ -146,16 +147,17 @@ class BaseModel:
         rows = self.architecture.vocab_size
         return max(rows, (self.tokens or rows) + new_tokens) if new_tokens else rows
 
-    def shape_with(self, new_tokens: int) -> ModelShape | None:
-        """Return the shape with new tokens."""
-        more = self.rows_with(new_tokens) - self.architecture.vocab_size
-        if self.shape is None or not more:
-            return self.shape
+    def shape_with(self, new_tokens: int, layers: int = 0) -> ModelShape | None:
+        """Return the shape with new tokens and this number of its layers; 0: all."""
+        if self.shape is None:
+            return None
         matrices = 1 if self.architecture.tied else 2
+        shape = self.shape.with_layers(layers, matrices) if layers else self.shape
+        more = self.rows_with(new_tokens) - self.architecture.vocab_size
         return replace(
-            self.shape,
-            vocab_size=self.shape.vocab_size + more,
-            parameters=self.shape.parameters + more * matrices * self.shape.hidden_size,
+            shape,
+            vocab_size=shape.vocab_size + more,
+            parameters=shape.parameters + more * matrices * shape.hidden_size,
         )
 
 
@@ -184,6 +186,7 @@ def recipe_of(spec: RecipeSpec, base: BaseModel | None, teacher: BaseModel | Non
         shape = replace(shape, vocab_size=teacher.architecture.vocab_size)
     if base:
         shape = replace(shape, vocab_size=base.rows_with(len(spec.new_tokens) + spec.domain_tokens))
+        shape = replace(shape, layers=_layers(spec.base_layers, shape.layers))
     method = spec.method or _method_for(base)
     if method is Method.MERGE and base is not None and not base.lora_rank:
         raise BadBaseModel(
@@ -245,8 +248,19 @@ def recipe_of(spec: RecipeSpec, base: BaseModel | None, teacher: BaseModel | Non
         **_optimization(spec),
         lora=replace(spec.lora, merge=True) if method is Method.MERGE else spec.lora,
         domain_tokens=spec.domain_tokens,
+        base_layers=spec.base_layers,
         expert_growth=spec.expert_growth,
     ).checked()
+
+
+def _layers(requested: int, known: int) -> int:
+    """Return the number of layers that a run starts from; BadRecipe for more than the base model has."""
+    if requested > known:
+        raise BadRecipe(
+            f"recipe.base_layers is {requested:,}, and the base model has {known:,} layers: name fewer, or 0 for all.",
+            "recipe.base_layers",
+        )
+    return requested or known
 
 
 def _rate(spec: RecipeSpec, usual: float) -> float:

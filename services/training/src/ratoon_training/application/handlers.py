@@ -148,7 +148,8 @@ def _recipe(spec: RunSpec, bases: BaseModels) -> tuple[Recipe, ModelShape | None
     teacher = bases.describe(distillation.teacher) if distillation and distillation.teacher else None
     if distillation is not None and distillation.level is not Level.LOGITS:
         teacher = None
-    shape = described.shape_with(len(spec.recipe.new_tokens)) if described else None
+    layers = spec.recipe.base_layers
+    shape = described.shape_with(len(spec.recipe.new_tokens), layers) if described else None
     if shape is not None:
         shape = shape.grown(spec.recipe.expert_growth.experts)
     return recipe_of(spec.recipe, described, teacher), shape

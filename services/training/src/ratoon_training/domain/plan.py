@@ -419,7 +419,9 @@ def _half_precision(recipe: Recipe, step: Callable[..., _Step]) -> list[_Step]:
 
 
 def _adapters(recipe: Recipe, step: Callable[..., _Step]) -> list[_Step]:
-    if recipe.method is not Method.CONTINUE or recipe.new_tokens or recipe.expert_growth.experts:
+    if recipe.method is not Method.CONTINUE or recipe.new_tokens:
+        return []
+    if recipe.expert_growth.experts or recipe.base_layers:
         return []
     return [step("method", "METHOD_LORA", "train an adapter instead of all weights", method=Method.LORA)]
 

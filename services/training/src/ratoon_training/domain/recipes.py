@@ -308,6 +308,8 @@ class Recipe:
     domain_tokens: int = 0
     """Number of words of the training part that the base model's tokenizer and embeddings get in addition."""
     expert_growth: ExpertGrowth = ExpertGrowth()
+    base_layers: int = 0
+    """Number of layers of the base model to start from, evenly spaced; 0: all."""
     neural: Neural | None = None
     """Settings of a small neural model; None: the method is another one."""
 
@@ -420,6 +422,7 @@ _COMPUTATION: dict[str, object] = {
     "lora": None,
     "domain_tokens": 0,
     "expert_growth": None,
+    "base_layers": 0,
     "neural": None,
 }
 
@@ -666,6 +669,17 @@ def _token_limits(recipe: Recipe) -> list[tuple[str, bool, str]]:
             "domain_tokens",
             bool(recipe.domain_tokens) and recipe.method is not Method.CONTINUE,
             "needs the method CONTINUE, which trains the embeddings",
+        ),
+        ("base_layers", recipe.base_layers < 0, "must be 0 (all layers) or more"),
+        (
+            "base_layers",
+            bool(recipe.base_layers) and recipe.method is not Method.CONTINUE,
+            "needs the method CONTINUE, which trains all weights of a base model",
+        ),
+        (
+            "base_layers",
+            bool(recipe.base_layers and recipe.expert_growth.experts),
+            "does not go with expert_growth, which leaves the other weights as they are: use runs of their own",
         ),
         ("new_tokens", len(set(tokens)) < len(tokens), "must not name a token twice"),
         (

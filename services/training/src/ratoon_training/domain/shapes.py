@@ -52,6 +52,17 @@ class ModelShape:
         parameters = self.parameters + experts * self.expert_parameters
         return replace(self, parameters=parameters, experts=self.experts + experts)
 
+    def with_layers(self, layers: int, matrices: int) -> "ModelShape":
+        """Return the shape with this number of its layers; `matrices` of embeddings (2: untied) stay as they are."""
+        ends = matrices * self.vocab_size * self.hidden_size
+        return replace(
+            self,
+            layers=layers,
+            parameters=ends + (self.parameters - ends) * layers // self.layers,
+            linear_widths=self.linear_widths * layers // self.layers,
+            expert_parameters=self.expert_parameters * layers // self.layers,
+        )
+
     @property
     def stacked_parameters(self) -> int | None:
         """Return the weights of all experts, which have gradients while new ones are trained; None: there are none."""

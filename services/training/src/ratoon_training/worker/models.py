@@ -23,7 +23,7 @@ with hidden("sklearn", "scipy", "pandas", "torchvision", "kernels", "librosa", "
     from transformers.models.llama.modeling_llama import LlamaForCausalLM
     from transformers.pytorch_utils import Conv1D
 
-    from ratoon_training.worker import decoders, forward, growth, packing, reward_models
+    from ratoon_training.worker import decoders, forward, growth, layers, packing, reward_models
 from ratoon_training.worker import text
 from ratoon_training.worker.corpus import Corpus
 from ratoon_training.worker.vocabulary import added_tokens
@@ -69,6 +69,8 @@ def _from_base(recipe: Recipe, prepared: Path) -> Any:
     model = _of_base(prepared / "base", _held_in(recipe), _quantized(recipe))
     if recipe.method is Method.CONTINUE and (prepared / "adapter").exists():
         model = _merged(model, prepared / "adapter")
+    if recipe.base_layers:
+        layers.shorten(model, recipe.base_layers, loader(model.config.model_type))
     _extend(model, prepared)
     if recipe.expert_growth.experts:
         growth.grow(model, recipe.expert_growth, Corpus(prepared / "train.npz"))

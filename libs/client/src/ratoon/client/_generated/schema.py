@@ -4541,6 +4541,11 @@ METHODS: tuple[Method, ...] = (
                 "Labelling queue that a pipeline run fills and waits for when its data have too few answers. Default: none.",
             ),
             Field(
+                "compression",
+                "ProjectCompression",
+                "Compression of the versions that pipeline runs register. A gate decides whether the compressed version is rolled out in the place of its source. Default: none.",
+            ),
+            Field(
                 "project_id",
                 "string",
                 "Last segment of the resource name: 1 to 63 characters of `a-z`, `0-9`, `-` and `.`; the first and the last one are a letter or a digit. Empty: the server generates a UUIDv7.",
@@ -10386,6 +10391,11 @@ MESSAGES: dict[str, Message] = {
                 "PipelineRunChoice",
                 "Choice between the trained model and its classical challenger (`gate.classical_challenger` of the project). Not set: there is no challenger, or it is not compared yet.",
             ),
+            Field(
+                "compression_outcome",
+                "PipelineRunCompressionOutcome",
+                "Outcome of the compression of the version (`compression` of the project). Not set: there is none, or it has not ended yet.",
+            ),
         ),
     ),
     "PipelineRunApproval": Message(
@@ -10410,6 +10420,18 @@ MESSAGES: dict[str, Message] = {
             Field("reason", "string", "Reason with the measured values, in one or two sentences."),
         ),
     ),
+    "PipelineRunCompressionOutcome": Message(
+        "PipelineRunCompressionOutcome",
+        "Outcome of the compression of a version.",
+        (
+            Field(
+                "accepted",
+                "bool",
+                "True: the compressed version takes the place of its source. False: the source is rolled out.",
+            ),
+            Field("reason", "string", "Reason with the measured values, in one or two sentences."),
+        ),
+    ),
     "PipelineRunProducts": Message(
         "PipelineRunProducts",
         "Resources that a pipeline run created. A field is empty until its stage has created the resource.",
@@ -10420,7 +10442,11 @@ MESSAGES: dict[str, Message] = {
             Field("training_run", "string", "Resource name of the training run."),
             Field("candidate_digest", "string", "Digest of the model artifact that is the candidate."),
             Field("evaluation_run", "string", "Resource name of the evaluation run."),
-            Field("model_version", "string", "Resource name of the model version."),
+            Field(
+                "model_version",
+                "string",
+                "Resource name of the model version: that of the compressed model once it is registered.",
+            ),
             Field("rollout", "string", "Resource name of the rollout."),
             Field(
                 "challenger_run", "string", "Resource name of the training run of the classical challenger."
@@ -10431,6 +10457,18 @@ MESSAGES: dict[str, Message] = {
                 "string",
                 "Resource name of the evaluation run that compared the trained model with the challenger.",
             ),
+            Field("compression", "string", "Resource name of the compression."),
+            Field("compressed_digest", "string", "Digest of the compressed model artifact."),
+            Field(
+                "compression_evaluation_run",
+                "string",
+                "Resource name of the evaluation run that compared the compressed model with its source.",
+            ),
+            Field(
+                "source_version",
+                "string",
+                "Resource name of the model version of which `model_version` is the compressed form. Empty: it is none.",
+            ),
         ),
     ),
     "PipelineRunStage": Message(
@@ -10440,7 +10478,7 @@ MESSAGES: dict[str, Message] = {
             Field(
                 "id",
                 "string",
-                "ID of the stage: `dataset`, `queue` (where the project has a `label_queue`), `labels`, `split`, `training`, `challenger` and `comparison` (where the gate has a `classical_challenger`), `evaluation`, `registration`, `approval` (where the project requires it) or `rollout`.",
+                "ID of the stage: `dataset`, `queue` (where the project has a `label_queue`), `labels`, `split`, `training`, `challenger` and `comparison` (where the gate has a `classical_challenger`), `evaluation`, `registration`, `compression`, `compression_gate` and `compression_registration` (where the project has a `compression`), `approval` (where the project requires it) or `rollout`. The end of a compression stage without success does not end the run.",
             ),
             Field(
                 "state",
@@ -11133,6 +11171,11 @@ MESSAGES: dict[str, Message] = {
                 "ProjectLabelQueue",
                 "Labelling queue that a pipeline run fills and waits for when its data have too few answers. Default: none.",
             ),
+            Field(
+                "compression",
+                "ProjectCompression",
+                "Compression of the versions that pipeline runs register. A gate decides whether the compressed version is rolled out in the place of its source. Default: none.",
+            ),
         ),
     ),
     "ProjectBudget": Message(
@@ -11153,6 +11196,30 @@ MESSAGES: dict[str, Message] = {
                 "max_energy_kwh",
                 "number",
                 "Maximum energy in kilowatt-hours, at most 1,000,000,000. Estimated like the cost, with `RATOON_FLYWHEEL_WATTS`.",
+            ),
+        ),
+    ),
+    "ProjectCompression": Message(
+        "ProjectCompression",
+        "Compression of the versions of pipeline runs. A run compresses the version that it has registered, compares the compressed model with it on the test part of its split, and registers it as the next version. If the compression fails, its gate refuses it, or engines cannot compute its weights, the run rolls out the source. Versions of the recipes `classical` and `neural` are not compressed.",
+        (
+            Field(
+                "method",
+                "CompressionMethod",
+                "Number format of the weights; METHOD_PRUNED is refused, because zeros save nothing in engines. Not set: versions are not compressed.",
+            ),
+            Field(
+                "rounding", "CompressionRounding", "Choice of the rounded weights. Default: ROUNDING_NEAREST."
+            ),
+            Field(
+                "group_size",
+                "integer",
+                "Number of weights that share a scale, with METHOD_INT4: 16 to 1,024. 0: 128, or as many as fit.",
+            ),
+            Field(
+                "max_quality_loss",
+                "number",
+                "Largest accepted loss of the primary metric against the source, 0 or more: the whole confidence interval of the gain must be above its negative. Default: 0.02.",
             ),
         ),
     ),
@@ -11501,6 +11568,11 @@ MESSAGES: dict[str, Message] = {
                 "domain_tokens",
                 "integer",
                 "Number of words of the training part to add to the vocabulary of the base model of a first version, at most 10,000. They need `training.method` METHOD_FULL.",
+            ),
+            Field(
+                "base_layers",
+                "integer",
+                "Number of layers of the base model that a first version starts from, evenly spaced; 0: all. A student of `distillation` has half of its teacher's layers so. They need `training.method` METHOD_FULL.",
             ),
         ),
     ),
@@ -11938,6 +12010,11 @@ MESSAGES: dict[str, Message] = {
                 "expert_growth",
                 "RecipeExpertGrowth",
                 "Experts to add to a base model with experts. Only with CONTINUE. The run trains the new experts and their rows of the routers; all other weights stay as they are.",
+            ),
+            Field(
+                "base_layers",
+                "integer",
+                "Number of layers of the base model to start from: evenly spaced, the first and the last among them (of 12, 6 are 0, 2, 4, 7, 9 and 11, those of DistilBERT). The model has these alone, with the embeddings and the output layer of the base model. Only with CONTINUE; an adapter is merged into its base before. 0: all layers.",
             ),
             Field(
                 "neural",

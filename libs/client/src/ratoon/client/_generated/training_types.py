@@ -657,6 +657,52 @@ class Distillation(Message):
     """Name of the model at the endpoint, at most 256 characters. Required with `base_url`."""
 
 
+class CompressionMethod(OpenEnum):
+    """Number format of the weights."""
+
+    UNSPECIFIED = "METHOD_UNSPECIFIED"
+    """Not set: refused."""
+
+    BFLOAT16 = "METHOD_BFLOAT16"
+    """Weights in bfloat16."""
+
+    FLOAT16 = "METHOD_FLOAT16"
+    """Weights in float16."""
+
+    INT8 = "METHOD_INT8"
+    """Weights and activations of linear layers in 8-bit integers (W8A8): a scale for each output of a
+    layer, and for each token.
+
+    The output layer stays as it is.
+    """
+
+    INT4 = "METHOD_INT4"
+    """Weights of linear layers in 4-bit integers (W4A16): a scale for each group of weights.
+
+    The output layer stays as it is.
+    """
+
+    PRUNED = "METHOD_PRUNED"
+    """The smallest weights of each linear layer become zero. The output layer stays as it is."""
+
+
+class CompressionRounding(OpenEnum):
+    """Choice of the rounded weights."""
+
+    UNSPECIFIED = "ROUNDING_UNSPECIFIED"
+    """Not set: the nearest value."""
+
+    NEAREST = "ROUNDING_NEAREST"
+    """Each weight takes the nearest value."""
+
+    GPTQ = "ROUNDING_GPTQ"
+    """The error of each rounded weight is made up for by those that follow it, on calibration texts
+    (GPTQ, Frantar et al., 2023).
+
+    The inputs of a layer are those of the source.
+    """
+
+
 class TrainingRunState(OpenEnum):
     """State of a training run."""
 
@@ -1363,6 +1409,14 @@ class Recipe(Message):
 
     Only with CONTINUE. The run trains the new experts and their rows of the routers; all other weights
     stay as they are.
+    """
+
+    base_layers: int = 0
+    """Number of layers of the base model to start from: evenly spaced, the first and the last among them
+    (of 12, 6 are 0, 2, 4, 7, 9 and 11, those of DistilBERT).
+
+    The model has these alone, with the embeddings and the output layer of the base model. Only with
+    CONTINUE; an adapter is merged into its base before. 0: all layers.
     """
 
     neural: RecipeNeural | None = None
@@ -2286,52 +2340,6 @@ class CompressionState(OpenEnum):
 
     CANCELLED = "STATE_CANCELLED"
     """Cancelled before the work completed."""
-
-
-class CompressionMethod(OpenEnum):
-    """Number format of the weights."""
-
-    UNSPECIFIED = "METHOD_UNSPECIFIED"
-    """Not set: refused."""
-
-    BFLOAT16 = "METHOD_BFLOAT16"
-    """Weights in bfloat16."""
-
-    FLOAT16 = "METHOD_FLOAT16"
-    """Weights in float16."""
-
-    INT8 = "METHOD_INT8"
-    """Weights and activations of linear layers in 8-bit integers (W8A8): a scale for each output of a
-    layer, and for each token.
-
-    The output layer stays as it is.
-    """
-
-    INT4 = "METHOD_INT4"
-    """Weights of linear layers in 4-bit integers (W4A16): a scale for each group of weights.
-
-    The output layer stays as it is.
-    """
-
-    PRUNED = "METHOD_PRUNED"
-    """The smallest weights of each linear layer become zero. The output layer stays as it is."""
-
-
-class CompressionRounding(OpenEnum):
-    """Choice of the rounded weights."""
-
-    UNSPECIFIED = "ROUNDING_UNSPECIFIED"
-    """Not set: the nearest value."""
-
-    NEAREST = "ROUNDING_NEAREST"
-    """Each weight takes the nearest value."""
-
-    GPTQ = "ROUNDING_GPTQ"
-    """The error of each rounded weight is made up for by those that follow it, on calibration texts
-    (GPTQ, Frantar et al., 2023).
-
-    The inputs of a layer are those of the source.
-    """
 
 
 class CompressionMeasurement(Message):

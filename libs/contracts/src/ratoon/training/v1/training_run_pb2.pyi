@@ -1481,6 +1481,7 @@ class Recipe(_message.Message):
     LORA_FIELD_NUMBER: _builtins.int
     DOMAIN_TOKENS_FIELD_NUMBER: _builtins.int
     EXPERT_GROWTH_FIELD_NUMBER: _builtins.int
+    BASE_LAYERS_FIELD_NUMBER: _builtins.int
     NEURAL_FIELD_NUMBER: _builtins.int
     method: Global___Recipe.Method.ValueType
     """Training method. Default: FROM_SCRATCH without a base model, LORA on top of an adapter, otherwise CONTINUE."""
@@ -1573,6 +1574,11 @@ class Recipe(_message.Message):
     of the run state tokens a word (`fertility`) and the share of unknown tokens (`unknown_share`) of the validation
     part, and both before.
     """
+    base_layers: _builtins.int
+    """Number of layers of the base model to start from: evenly spaced, the first and the last among them (of 12, 6 are
+    0, 2, 4, 7, 9 and 11, those of DistilBERT). The model has these alone, with the embeddings and the output layer of
+    the base model. Only with CONTINUE; an adapter is merged into its base before. 0: all layers.
+    """
     @_builtins.property
     def labels(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The same as `task.classify.labels`: at least two of at most 64 characters each. In a model trained from scratch,
@@ -1664,11 +1670,12 @@ class Recipe(_message.Message):
         lora: _lora_pb2.Lora | None = ...,
         domain_tokens: _builtins.int = ...,
         expert_growth: Global___Recipe.ExpertGrowth | None = ...,
+        base_layers: _builtins.int = ...,
         neural: Global___Recipe.Neural | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_bad_weight", b"_bad_weight", "_good_weight", b"_good_weight", "_label_smoothing", b"_label_smoothing", "_language_model_epochs", b"_language_model_epochs", "_language_model_weight", b"_language_model_weight", "architecture", b"architecture", "bad_weight", b"bad_weight", "classical", b"classical", "distillation", b"distillation", "expert_growth", b"expert_growth", "good_weight", b"good_weight", "grpo", b"grpo", "label_smoothing", b"label_smoothing", "language_model_epochs", b"language_model_epochs", "language_model_weight", b"language_model_weight", "lora", b"lora", "neural", b"neural", "optimization", b"optimization", "task", b"task"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_bad_weight", b"_bad_weight", "_good_weight", b"_good_weight", "_label_smoothing", b"_label_smoothing", "_language_model_epochs", b"_language_model_epochs", "_language_model_weight", b"_language_model_weight", "architecture", b"architecture", "bad_weight", b"bad_weight", "batch_size", b"batch_size", "beta", b"beta", "classical", b"classical", "distillation", b"distillation", "domain_tokens", b"domain_tokens", "dtype", b"dtype", "epochs", b"epochs", "expert_growth", b"expert_growth", "good_weight", b"good_weight", "gradient_accumulation", b"gradient_accumulation", "gradient_checkpointing", b"gradient_checkpointing", "grpo", b"grpo", "label_smoothing", b"label_smoothing", "labels", b"labels", "language_model_epochs", b"language_model_epochs", "language_model_weight", b"language_model_weight", "learning_rate", b"learning_rate", "lora", b"lora", "lora_rank", b"lora_rank", "max_chars", b"max_chars", "max_tokens", b"max_tokens", "method", b"method", "neural", b"neural", "new_tokens", b"new_tokens", "objective", b"objective", "optimization", b"optimization", "packed", b"packed", "preference_loss", b"preference_loss", "prompt_tokens", b"prompt_tokens", "reward_model_artifact_digest", b"reward_model_artifact_digest", "seed", b"seed", "selection_metric", b"selection_metric", "sweep", b"sweep", "task", b"task", "train_on", b"train_on", "truncation", b"truncation"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_bad_weight", b"_bad_weight", "_good_weight", b"_good_weight", "_label_smoothing", b"_label_smoothing", "_language_model_epochs", b"_language_model_epochs", "_language_model_weight", b"_language_model_weight", "architecture", b"architecture", "bad_weight", b"bad_weight", "base_layers", b"base_layers", "batch_size", b"batch_size", "beta", b"beta", "classical", b"classical", "distillation", b"distillation", "domain_tokens", b"domain_tokens", "dtype", b"dtype", "epochs", b"epochs", "expert_growth", b"expert_growth", "good_weight", b"good_weight", "gradient_accumulation", b"gradient_accumulation", "gradient_checkpointing", b"gradient_checkpointing", "grpo", b"grpo", "label_smoothing", b"label_smoothing", "labels", b"labels", "language_model_epochs", b"language_model_epochs", "language_model_weight", b"language_model_weight", "learning_rate", b"learning_rate", "lora", b"lora", "lora_rank", b"lora_rank", "max_chars", b"max_chars", "max_tokens", b"max_tokens", "method", b"method", "neural", b"neural", "new_tokens", b"new_tokens", "objective", b"objective", "optimization", b"optimization", "packed", b"packed", "preference_loss", b"preference_loss", "prompt_tokens", b"prompt_tokens", "reward_model_artifact_digest", b"reward_model_artifact_digest", "seed", b"seed", "selection_metric", b"selection_metric", "sweep", b"sweep", "task", b"task", "train_on", b"train_on", "truncation", b"truncation"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__bad_weight: _TypeAlias = _typing.Literal["bad_weight"]  # noqa: Y015
     _WhichOneofArgType__bad_weight: _TypeAlias = _typing.Literal["_bad_weight", b"_bad_weight"]  # noqa: Y015
