@@ -60,6 +60,9 @@ def main() -> int:
     parser.add_argument("--set", choices=("sums", "llamafactory"), default="sums")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--tokens", type=int, default=192, help="maximum tokens of a sample [%(default)s]")
+    parser.add_argument(
+        "--epochs", type=float, default=3.0, help="epochs on the sets of llamafactory [%(default)s]"
+    )
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument(
         "--quick", action="store_true", help="one seed; of llamafactory 24 pairs of 96 tokens"
@@ -160,7 +163,7 @@ def _llamafactory(runs: Runs, seed: int, options: argparse.Namespace) -> Collect
     draws = random.Random(seed)
     for rows in (pairs, thumbs):
         draws.shuffle(rows)
-    count, tokens, epochs = (24, 96, 1.0) if options.quick else (300, options.tokens, 3.0)
+    count, tokens, epochs = (24, 96, 1.0) if options.quick else (300, options.tokens, options.epochs)
     recipe = Recipe(
         task=Generate(),
         method=Method.LORA,
