@@ -11,7 +11,9 @@ the service, with its reservations, and counts the runs that the kernel killed.
 """
 
 import argparse
+import ctypes
 import json
+import mmap
 import os
 import re
 import sys
@@ -26,6 +28,7 @@ from pydoc_data.topics import topics
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import torch
 
 from ratoon.operations.jobs import JobFolder
@@ -34,22 +37,26 @@ from ratoon.tasks.generate import Generate, Sampling
 from ratoon.tasks.kind import Record
 from ratoon_training.adapters.machine import FAMILIES_FILE, headroom
 from ratoon_training.application.planning import Reservations, planned
+from ratoon_training.domain.diagnosis import Diagnosis
 from ratoon_training.domain.machines import MachineFamily, parse_families
 from ratoon_training.domain.neural import Network, Neural
 from ratoon_training.domain.optimization import Optimization, Optimizer
+from ratoon_training.domain.plan import Change, ResourcePlan
 from ratoon_training.domain.predictions import Accuracy, accuracy_of, p90
 from ratoon_training.domain.recipes import Architecture, Method, Objective, Recipe, Resources
-from ratoon_training.domain.runs import State, TrainingRun
+from ratoon_training.domain.runs import Progress, State, Trained, TrainingRun
 from ratoon_training.worker import forecast, neural_job, neural_training, reporting
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from training_runs import Runs, question
 
 _LABELS = ("code", "prose")
-_DESCRIPTION = "bench.json"
 _TRAIN, _HELD = 96, 32
 _MEBI = 2**20
 _GROUPS = Path("/sys/fs/cgroup/memory")
+_POPULATE_WRITE = 23
+"""Advice to the kernel to give a process pages of its own (Linux 5.14)."""
+_REPORT_EVERY_S = 20.0
 
 
 @dataclass(frozen=True)
@@ -98,9 +105,8 @@ def main() -> int:
         action="store_true",
         help="Forecast and measure processor time instead of wall time, on a machine with other load.",
     )
+    parser.add_argument("--epochs", type=float, default=3.0, help="Factor on the epochs of each run.")
     parser.add_argument("--admit", type=int, default=0, help="Number of runs to admit at once; 0: none.")
-    parser.add_argument("--case", type=int, help=argparse.SUPPRESS)
-    parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--seconds", type=float, default=3600.0, help="Time limit of the admissions.")
     parser.add_argument("--limit", type=int, default=4000, help="Memory limit of these runs, in MiB.")
     options = parser.parse_args()
@@ -108,8 +114,6 @@ def main() -> int:
         _summarize([json.loads(line) for line in options.out.read_text().splitlines()])
         return 0
     torch.set_num_threads(options.threads)
-    if options.case is not None:
-        return _one(options.folder, options.case, options.threads)
     if options.processor_time:
         _count_processor_time()
     with tempfile.TemporaryDirectory() as folder:
@@ -118,7 +122,7 @@ def main() -> int:
             return _admit(bench, options.admit, options.limit * _MEBI, options.seconds)
         first, last = map(int, options.runs.split(":"))
         rows = []
-        for number, case in list(enumerate(cases()))[first:last]:
+        for number, case in list(enumerate(cases(options.epochs)))[first:last]:
             row = _row(case, number, _forked(lambda: bench.outcome(case, number)))  # noqa: B023  called at once
             rows.append(row)
             print(_line(row), flush=True)
@@ -139,9 +143,10 @@ def _count_processor_time() -> None:
 # Runs
 
 
-def cases() -> list[Case]:
-    """Return the 60 runs: each recipe twice, with another size or batch."""
-    return [*_of_size(0), *_of_size(1)]
+def cases(epochs: float = 1.0) -> list[Case]:
+    """Return the 60 runs: each recipe twice, with another size or batch; `epochs` multiplies those of each."""
+    both = [*_of_size(0), *_of_size(1)]
+    return [replace(each, recipe=replace(each.recipe, epochs=epochs * each.recipe.epochs)) for each in both]
 
 
 def _of_size(size: int) -> Iterator[Case]:
@@ -344,78 +349,196 @@ class _Group:
         """Return the families that come with Ratoon."""
         return self._families
 
+    def enter(self) -> None:
+        """Move this process into the group, with memory of its own."""
+        (self.folder / "tasks").write_text(str(os.getpid()))
+        _copy_memory()
+
     def kills(self) -> int:
         """Return how many processes of the group the kernel killed."""
         stated = dict(line.split() for line in (self.folder / "memory.oom_control").read_text().splitlines())
         return int(stated.get("oom_kill", 0))
 
-
-def _started(number: int, folder: Path, tasks: Path) -> int:
-    """Start a run in a process that shares no memory with this one, in the control group of `tasks`."""
-    child = os.fork()
-    if not child:
-        tasks.write_text(str(os.getpid()))
-        log = os.open(folder / f"{number}.log", os.O_WRONLY | os.O_CREAT)
-        os.dup2(log, 1)
-        os.dup2(log, 2)
-        arguments = [sys.executable, __file__, "--case", str(number), "--folder", str(folder)]
-        os.execv(sys.executable, arguments)
-    return child
+    def highest_bytes(self) -> int:
+        """Return the highest memory of the group so far."""
+        return int((self.folder / "memory.max_usage_in_bytes").read_text())
 
 
-def _one(folder: Path, number: int, threads: int) -> int:
-    """Train one run of the admission, in its own process."""
-    description = json.loads((folder / _DESCRIPTION).read_text())
-    bench = Bench(Runs(folder, threads), description["parts"], description["bases"])
-    bench.outcome(cases()[number % len(cases())], number)
-    return 0
+def _copy_memory() -> None:
+    """Copy what this process shares with its parent, so that its group counts it as that of any other process."""
+    libc, page = ctypes.CDLL(None, use_errno=True), mmap.PAGESIZE
+    libc.madvise.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
+    with open("/proc/self/pagemap", "rb", buffering=0) as pagemap:
+        for line in Path("/proc/self/maps").read_text().splitlines():
+            addresses, mode = line.split()[:2]
+            if mode != "rw-p":
+                continue
+            first, last = (int(each, 16) // page for each in addresses.split("-"))
+            pagemap.seek(8 * first)
+            entries = np.frombuffer(pagemap.read(8 * (last - first)), dtype=np.uint64)
+            present = np.concatenate(([False], entries >> np.uint64(63) == 1, [False]))
+            edges = np.flatnonzero(present[1:] != present[:-1])
+            for begin, end in zip(edges[::2], edges[1::2], strict=True):
+                at, size = (first + int(begin)) * page, int(end - begin) * page
+                if libc.madvise(at, size, _POPULATE_WRITE):
+                    raise OSError(ctypes.get_errno(), "the memory of a run could not be copied")
+
+
+@dataclass
+class _Counts:
+    """Runs of an admission by what became of them."""
+
+    admitted: int = 0
+    ended: int = 0
+    killed: int = 0
+    failed: int = 0
+    refused: int = 0
+    changed: int = 0
+    """Refused runs that were admitted with the change that their refusal names first."""
+    most_at_once: int = 0
+
+
+class _Admission:
+    """Runs that are admitted by the plan of the service as memory allows."""
+
+    def __init__(self, bench: Bench, group: _Group, cases: Sequence[Case]) -> None:
+        self._bench, self._group = bench, group
+        self._waiting = list(enumerate(cases))
+        self._live: dict[str, tuple[TrainingRun, int, int]] = {}
+        self._earlier: list[TrainingRun] = []
+        self._reservations = Reservations(lambda: [run for run, _, _ in self._live.values()])
+        self.counts = _Counts()
+
+    @property
+    def is_done(self) -> bool:
+        """Return True if no run waits or goes on."""
+        return not self._waiting and not self._live
+
+    def stop(self) -> None:
+        """Admit no more runs."""
+        self._waiting.clear()
+
+    def collect(self) -> None:
+        """Take the results of the runs that have ended: they correct the plans of later ones."""
+        for name, (run, child, reading) in list(self._live.items()):
+            done, status = os.waitpid(child, os.WNOHANG)
+            if not done:
+                progress = Progress(metrics={"memory_bytes": float(_resident_bytes(child))})
+                self._live[name] = replace(run, progress=progress), child, reading
+                continue
+            del self._live[name]
+            with os.fdopen(reading) as pipe:
+                answer = pipe.read()
+            self.counts.ended += 1
+            self.counts.killed += os.WIFSIGNALED(status)
+            self.counts.failed += bool(status) and not os.WIFSIGNALED(status)
+            metrics = json.loads(answer)["metrics"] if answer else {}
+            print(
+                f"{name} {run.recipe.method} status {status} plan {run.plan.measured_bytes / _MEBI:.0f} MiB, "
+                f"took {metrics.get('peak_memory_bytes', 0.0) / _MEBI:.0f} MiB; free when admitted "
+                f"{run.plan.available_bytes / _MEBI:.0f} MiB",
+                flush=True,
+            )
+            if answer:
+                trained = Trained("", "", 0, Diagnosis("", ""), metrics=metrics)
+                self._earlier.insert(0, replace(run, state=State.SUCCEEDED, trained=trained))
+
+    def admit(self) -> None:
+        """Start as many waiting runs as fit."""
+        while self._waiting:
+            number, case = self._waiting[0]
+            now = datetime.now(UTC)
+            run = TrainingRun(f"projects/p/trainingRuns/r{number}", now, now, "", "", case.recipe)
+            plan = self._reservations.admit(run, lambda held: self._planned(case.recipe, held))  # noqa: B023
+            if plan.waits:
+                return
+            self._waiting.pop(0)
+            if plan.admitted:
+                self._start(number, case, replace(run, state=State.RUNNING, plan=plan))
+            else:
+                self._refused(number, case, plan)
+
+    def _planned(self, recipe: Recipe, held: int) -> ResourcePlan:
+        return planned(recipe, Resources(), None, self._group, self._earlier, held)
+
+    def _refused(self, number: int, case: Case, plan: ResourcePlan) -> None:
+        """Count a run that does not fit, and let it try with the change that its refusal names first."""
+        self.counts.refused += 1
+        if plan.changes:
+            print(f"refused: {plan.reason}", flush=True)
+            self.counts.changed += 1
+            self._waiting.insert(0, (number, replace(case, recipe=_changed(case.recipe, plan.changes[0]))))
+
+    def _start(self, number: int, case: Case, run: TrainingRun) -> None:
+        ready, entered = os.pipe()
+
+        def work() -> dict[str, Any]:
+            self._group.enter()
+            os.close(entered)
+            return {"metrics": self._bench.outcome(case, number)["metrics"]}
+
+        reading, child = _start(work)
+        os.close(entered)
+        with os.fdopen(ready) as pipe:
+            # Until the pipe ends, the memory of the process counts as that of this one.
+            pipe.read()
+        self._live[run.name] = run, child, reading
+        self.counts.admitted += 1
+        self.counts.most_at_once = max(self.counts.most_at_once, len(self._live))
+
+
+def _resident_bytes(process: int) -> int:
+    """Return the resident memory of a process, as a worker reports it; 0: it has ended."""
+    try:
+        pages = int(Path(f"/proc/{process}/statm").read_text().split()[1])
+    except OSError:
+        return 0
+    return pages * mmap.PAGESIZE
+
+
+def _changed(recipe: Recipe, change: Change) -> Recipe:
+    """Return a recipe with the settings of a change."""
+    for setting in change.settings:
+        name, _, value = setting.removeprefix("recipe.").partition("=")
+        old = getattr(recipe, name)
+        new = value == "true" if isinstance(old, bool) else type(old)(value.removeprefix("DTYPE_"))
+        recipe = replace(recipe, **{name: new})
+    return recipe
+
+
+def _admitted_cases(count: int) -> list[Case]:
+    """Return the runs of an admission: of ten, one does not fit until it is changed."""
+    usual = cases()
+    large = Architecture(vocab_size=600, hidden_size=64, layers=32, heads=4, max_positions=1024)
+    too_large = Case(
+        "large", replace(usual[0].recipe, architecture=large, batch_size=96, epochs=1.0, max_chars=300)
+    )
+    return [too_large if number % 10 == 9 else usual[number % len(usual)] for number in range(count)]
 
 
 def _admit(bench: Bench, count: int, limit: int, seconds: float) -> int:
     """Admit runs by the plan of the service as memory allows, and count those that were killed."""
     group = _Group(limit)
-    description = {"parts": bench.parts, "bases": bench.bases}
-    (bench.runs.folder / _DESCRIPTION).write_text(json.dumps(description))
-    waiting = [(number, case) for number, case in enumerate((cases() * 4)[:count])]
-    live: dict[int, TrainingRun] = {}
-    reservations = Reservations(lambda: list(live.values()))
-    admitted = ended = killed = highest_count = refused = 0
-    now, last = datetime.now(UTC), time.monotonic() + seconds
-    while waiting or live:
-        if time.monotonic() > last:
-            waiting.clear()
-        for child in list(live):
-            done, status = os.waitpid(child, os.WNOHANG)
-            if done:
-                del live[child]
-                ended, killed = ended + 1, killed + (os.WIFSIGNALED(status))
-        while waiting:
-            number, case = waiting[0]
-            run = TrainingRun(f"projects/p/trainingRuns/r{number}", now, now, "", "", case.recipe)
-
-            def plans(held: int, recipe: Recipe = case.recipe) -> Any:
-                return planned(recipe, Resources(), None, group, (), held)
-
-            plan = reservations.admit(run, plans)
-            if not plan.admitted and not plan.waits:
-                refused += 1
-                waiting.pop(0)
-                continue
-            if not plan.admitted:
-                break
-            waiting.pop(0)
-            child = _started(number, bench.runs.folder, group.folder / "tasks")
-            live[child] = replace(run, state=State.RUNNING, plan=plan)
-            admitted, highest_count = admitted + 1, max(highest_count, len(live))
+    admission = _Admission(bench, group, _admitted_cases(count))
+    begun = reported = time.monotonic()
+    while not admission.is_done:
+        if time.monotonic() > begun + seconds:
+            admission.stop()
+        admission.collect()
+        admission.admit()
+        if time.monotonic() > reported + _REPORT_EVERY_S:
+            reported = time.monotonic()
+            print(f"{reported - begun:5.0f} s {admission.counts}", flush=True)
         time.sleep(0.05)
-    kills = group.kills()
-    highest = int((group.folder / "memory.max_usage_in_bytes").read_text()) / _MEBI
+    kills, highest, counts = group.kills(), group.highest_bytes() / _MEBI, admission.counts
     group.folder.rmdir()
     print(
-        f"{admitted} runs admitted under {limit / _MEBI:.0f} MiB, at most {highest_count} at once, {refused} refused, "
-        f"{kills} killed for memory, {killed} ended by a signal; highest use {highest:.0f} MiB"
+        f"{counts.admitted} runs admitted under {limit / _MEBI:.0f} MiB in {time.monotonic() - begun:.0f} s, at most "
+        f"{counts.most_at_once} at once; {counts.refused} refused, {counts.changed} of them admitted with the "
+        f"change that the refusal names; {kills} killed for memory, {counts.killed} ended by a signal, "
+        f"{counts.failed} failed; highest use {highest:.0f} MiB"
     )
-    return 1 if kills else 0
+    return 1 if kills or counts.killed or counts.failed else 0
 
 
 if __name__ == "__main__":

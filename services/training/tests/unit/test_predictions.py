@@ -232,6 +232,31 @@ def test_a_run_waits_for_the_memory_of_others_and_starts_after_them():
     assert started.actions == (Action.START,)
 
 
+def test_a_run_waits_for_others_that_have_grown_but_not_reported_yet():
+    """Free memory is without what they took, and they hold nothing that is known."""
+    needs = plan(RECIPE, Resources(), 8 * GIB, FAMILIES).measured_bytes
+    other = replace(run_of("b"), state=State.PREPARING, plan=ResourcePlan(measured_bytes=needs))
+    machine = FakeMachine(needs // 2)
+    plan_of = Reservations(lambda: [other]).admit(
+        run_of("a"), lambda held: planned(RECIPE, Resources(), None, machine, (), held)
+    )
+    assert plan_of.waits
+
+
+def test_a_refusal_names_a_change_that_fits_when_others_have_ended():
+    needs = plan(RECIPE, Resources(), 8 * GIB, FAMILIES).measured_bytes
+    reported = replace(run_of("b"), state=State.RUNNING, plan=ResourcePlan(measured_bytes=needs))
+    other = replace(reported, progress=replace(reported.progress, metrics={"memory_bytes": float(needs)}))
+    large = replace(RECIPE, batch_size=512)
+    machine = FakeMachine(needs // 10)
+    refused = Reservations(lambda: [other]).admit(
+        run_of("a"), lambda held: planned(large, Resources(), None, machine, (), held)
+    )
+    assert not refused.admitted
+    assert not refused.waits
+    assert needs // 2 < refused.changes[0].measured_bytes <= needs + needs // 10
+
+
 def test_a_run_that_ended_before_it_was_seen_as_admitted_holds_no_memory():
     needs = plan(RECIPE, Resources(), 8 * GIB, FAMILIES).measured_bytes
     machine = FakeMachine(round(1.5 * needs))

@@ -31,7 +31,7 @@ def planned(
     """Return the plan of a run, with changes that the same plan admits if it does not fit.
 
     `earlier` are runs of the project, whose measurements correct the model; `reserved_bytes` is memory that other runs
-    will take.
+    will take, or, below 0, that they will release.
     """
     families, history = machine.families(), RunHistory(earlier)
 
@@ -64,14 +64,21 @@ class Reservations:
                 for name, (since, size) in self._unseen.items()
                 if now - since < _UNSEEN_S and name != run.name and name not in {each.name for each in others}
             }
-            held = sum(map(_held_bytes, others))
             ahead = sum(max(0, each.plan.measured_bytes - _held_bytes(each)) for each in others)
-            result = plans(ahead + sum(size for _, size in self._unseen.values()))
+            unseen = sum(size for _, size in self._unseen.values())
+            result = plans(ahead + unseen)
             if result.admitted:
                 self._unseen[run.name] = (now, result.measured_bytes)
                 return result
-            capacity = plans(0).available_bytes + held
-            return replace(result, capacity_bytes=capacity if others or self._unseen else 0)
+            if not others and not unseen:
+                return replace(result, capacity_bytes=0)
+            released = unseen + sum(map(_released_bytes, others))
+            result = replace(result, capacity_bytes=plans(0).available_bytes + released)
+            if result.waits:
+                return result
+            # What would make it fit depends on what the machine has, not on what others leave at this moment.
+            alone = plans(-released)
+            return result if alone.admitted else replace(alone, capacity_bytes=result.capacity_bytes)
 
     def release(self, name: str) -> None:
         """Release what a run holds that has ended; it may have ended before it was seen as admitted."""
@@ -81,6 +88,11 @@ class Reservations:
 
 def _is_admitted(run: TrainingRun) -> bool:
     return run.state in (State.PREPARING, State.RUNNING, State.CANCELLING)
+
+
+def _released_bytes(run: TrainingRun) -> int:
+    """Return the memory that a run releases at its end: of one that has not reported yet, at most what it planned."""
+    return _held_bytes(run) or run.plan.measured_bytes
 
 
 def _held_bytes(run: TrainingRun) -> int:
