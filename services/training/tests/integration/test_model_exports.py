@@ -1,6 +1,7 @@
 """Models as files for other programs: each format is written from a tiny model, read again, and compared with it."""
 
 import json
+import warnings
 from pathlib import Path
 
 import gguf
@@ -90,6 +91,45 @@ def test_an_adapter_is_exported_alone_and_merged(store, tmp_path):
     with torch.inference_mode():
         expected = model.eval()(input_ids=torch.tensor([[1, 5, 9, 7]])).logits[0]
     assert torch.allclose(logits(whole, [1, 5, 9, 7]), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "ends", [{"target_modules": ["q_proj", "lm_head"]}, {"modules_to_save": ["lm_head"]}]
+)
+def test_an_adapter_on_a_tied_output_layer_is_exported_alone_and_merged(store, tmp_path, ends):
+    """Tied in the base, the output layer has a matrix of its own in the merged files; peft reads the adapter alone."""
+    from peft import LoraConfig, PeftModel, get_peft_model
+    from transformers import AutoModelForCausalLM
+
+    base = tiny(tmp_path / "base", "llama")
+    digest = store.put_tree(base)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of the tied layer
+        config = LoraConfig(r=2, task_type="CAUSAL_LM", **{"target_modules": ["q_proj"], **ends})
+        model = get_peft_model(AutoModelForCausalLM.from_pretrained(base), config)
+        for name, parameter in model.named_parameters():
+            if "lora_B" in name or "lm_head.modules_to_save" in name:
+                torch.nn.init.normal_(parameter, std=0.1)
+        adapter = tmp_path / "adapter"
+        model.save_pretrained(adapter, save_embedding_layers=False)
+        with torch.inference_mode():
+            expected = model.eval()(input_ids=torch.tensor([[1, 5, 9, 7]])).logits[0]
+    (adapter / "README.md").unlink(missing_ok=True)
+    (adapter / "recipe.json").write_text(json.dumps({"base_artifact_digest": digest}))
+    source = store.put_tree(adapter)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        alone = export(store, source, tmp_path / "a", "ADAPTER")
+        merged = export(store, source, tmp_path / "b", "HUGGING_FACE")
+    assert alone["parity"]["verdict"] == merged["parity"]["verdict"] == "VERDICT_WITHIN"
+    whole = store.fetch_tree(merged["artifact_digest"], tmp_path / "whole")
+    assert not json.loads((whole / "config.json").read_text())["tie_word_embeddings"]
+    assert torch.allclose(logits(whole, [1, 5, 9, 7]), expected, atol=1e-5)
+    written = store.fetch_tree(alone["artifact_digest"], tmp_path / "written")
+    with warnings.catch_warnings(), torch.inference_mode():
+        warnings.simplefilter("ignore")
+        read = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(base), written).eval()
+        assert torch.equal(read(input_ids=torch.tensor([[1, 5, 9, 7]])).logits[0], expected)
 
 
 def test_files_that_are_another_model_are_refused_with_the_cause(store, tmp_path, monkeypatch):

@@ -30,6 +30,8 @@ from ratoon_training.worker.vocabulary import added_tokens
 
 _PACKS = "support_avx512bf16_for_cpu"
 """Attribute of a layer of bitsandbytes: True if it packs its weights for inference."""
+_BASE_LAYER = ".base_layer."
+"""Part of the names of weights that an adapted layer takes from its base."""
 _SOME = 5
 """Names that a sentence lists."""
 
@@ -399,7 +401,9 @@ def _refuse_strange(model: Any, adapter: Path) -> None:
     from peft import get_peft_model_state_dict
 
     with safe_open(adapter / ADAPTER_WEIGHTS, framework="pt") as tensors:
-        _refuse_names(sorted(set(tensors.keys()) ^ set(get_peft_model_state_dict(model))))
+        written, places = set(tensors.keys()), set(get_peft_model_state_dict(model))
+    # Of an adapted output layer peft writes the base's weights too, unless it is told not to: the base holds them.
+    _refuse_names(sorted((written - places) | {each for each in places - written if _BASE_LAYER not in each}))
 
 
 def _refuse_names(strange: list[str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -82,14 +83,20 @@ def _merged(base: Any, adapter: Path) -> Any:
     import torch
     from peft import PeftModel
 
-    model = PeftModel.from_pretrained(base, adapter, local_files_only=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of tied layers
+        model = PeftModel.from_pretrained(base, adapter, local_files_only=True)
     whole = model.get_base_model()
     ends = whole.get_output_embeddings(), whole.get_input_embeddings()
     head, embeddings = (getattr(end, "base_layer", end) for end in ends)
     if (head, embeddings) != ends and head.weight is embeddings.weight:
         head.weight = torch.nn.Parameter(head.weight.detach().clone())
         setattr(whole.config, _TIED, False)
-    return model.merge_and_unload()
+    with warnings.catch_warnings():
+        warnings.simplefilter(
+            "ignore"
+        )  # of copies of tied ends, which peft unties in the configuration as well
+        return model.merge_and_unload()
 
 
 def _stored_tensor(folder: Path | None, name: str) -> Any | None:

@@ -1,6 +1,7 @@
 """A Hugging Face directory, or the adapter alone, read again by transformers and peft."""
 
 import shutil
+import warnings
 from importlib.metadata import version
 from pathlib import Path
 
@@ -61,7 +62,9 @@ class AdapterExporter:
             base, dtype=torch.float32, local_files_only=True, use_safetensors=True
         )
         model.set_attn_implementation(source.model.config._attn_implementation)
-        loaded = PeftModel.from_pretrained(model, folder, local_files_only=True).eval()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of an output layer that the base ties to its embeddings
+            loaded = PeftModel.from_pretrained(model, folder, local_files_only=True).eval()
         return Written(
             "float32",
             f"peft {version('peft')}",
