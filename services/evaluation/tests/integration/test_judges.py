@@ -131,6 +131,7 @@ def test_a_judge_is_asked_about_a_sample_that_is_always_the_same(spec, stored, t
 
 
 def test_a_judge_that_always_prefers_the_first_answer_decides_nothing(spec, stored, tmp_path):
+    """T42."""
     with judge_server(lambda _: "Verdict: A") as server:
         result = run(spec | {"stored_answers": stored, "judges": [judge(server)]}, tmp_path / "job")
     domain = scores_of(result)
@@ -154,6 +155,7 @@ def test_a_judge_that_always_prefers_the_first_answer_decides_nothing(spec, stor
 def test_a_judge_that_says_nothing_gives_no_score(
     spec, stored, tmp_path, reply, statuses, unparsable, failed, sentence
 ):
+    """T42."""
     with judge_server(reply) as server:
         server.statuses = statuses
         result = run(spec | {"stored_answers": stored, "judges": [judge(server)]}, tmp_path / "job")

@@ -102,11 +102,13 @@ def test_a_long_reply_is_read_in_the_time_of_its_length(reply):
 
 
 def test_a_score_is_no_number_that_stands_before_it():
+    """T42."""
     assert read_score("There are 5 reasons for a score of 9", 1, 10) == 9
     assert read_score("[[90]]", 0, 1) is None
 
 
 def test_a_verdict_that_turns_with_the_order_is_a_tie_and_the_swapped_one_is_turned_back():
+    """T42."""
     assert pair_verdict(FIRST, SECOND) == pair_verdict(FIRST, SECOND).__class__(FIRST, True)
     assert pair_verdict(SECOND, FIRST).choice is SECOND
     assert pair_verdict(TIE, TIE) == pair_verdict(TIE, TIE).__class__(TIE, True)

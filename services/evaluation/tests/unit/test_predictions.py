@@ -55,6 +55,7 @@ def test_the_latest_counts_and_other_labels_and_runs_without_an_end_do_not():
 
 
 def test_answers_of_other_settings_are_other_answers_and_those_of_the_base_model_are_reused():
+    """T38: stored answers belong to a model and its settings."""
     query = replace(question(NEW, "", ()), task=Generate(), base=OLD)
     zero, few = (replace(scores(name), answer_settings=name) for name in ("zero", "few"))
     earlier = run(query, "new said", "")

@@ -84,6 +84,7 @@ def test_a_prompt_keeps_its_tokens_even_if_the_answer_would_change_them(tmp_path
 
 @each_template
 def test_exactly_the_assistants_turns_are_learned_each_with_its_end(tmp_path, name):
+    """T05: also with templates that do not mark the turns."""
     speech, end = speech_of(tmp_path, TEMPLATES[name]), ENDS[name]
     samples = samples_of(speech, Record(CHAT, ("Rain.",)), TrainOn.ALL_ASSISTANT_TURNS)
     first, second = learned(speech, samples)
@@ -212,6 +213,7 @@ THOUGHT = [
 
 @pytest.mark.parametrize("turn", THOUGHT)
 def test_reasoning_of_every_turn_is_learned_and_left_out_of_later_prompts(tmp_path, turn):
+    """T08: nor is it wrapped a second time."""
     speech = speech_of(tmp_path, QWEN)
     turns = (Turn(USER, "u1"), turn, Turn(USER, "u2"))
     second = replace(turn, content=turn.content.replace("1", "2"), reasoning=turn.reasoning.replace("1", "2"))

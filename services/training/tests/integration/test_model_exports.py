@@ -167,6 +167,7 @@ def test_gguf_without_llama_cpp_says_how_to_get_it(store, tmp_path, monkeypatch)
 @pytest.mark.thorough
 @pytest.mark.parametrize("kind", ["llama", "qwen3"])
 def test_an_onnx_graph_decodes_with_its_cache(store, tmp_path, kind):
+    """T34: of grouped heads, and of heads that are wider than the hidden size has them."""
     digest = store.put_tree(tiny(tmp_path / kind, kind))
     result = export(store, digest, tmp_path / "job", "ONNX")
     assert result["parity"]["verdict"] == "VERDICT_WITHIN"
@@ -252,7 +253,7 @@ def vocabulary(path: Path, types: list[int], end: int, template: str | None) -> 
 
 
 def test_faults_of_a_vocabulary_are_named(tmp_path):
-    """Special tokens as ordinary ones, lost rows, another end token and another template."""
+    """T32: special tokens as ordinary ones, lost rows, another end token and another template."""
     folder = byte_level(tiny(tmp_path / "llama", "llama"))
     source = SpokenSource(folder, 512, [2])
     template = source.tokenizer.chat_template

@@ -184,6 +184,7 @@ def test_what_is_not_learned_is_counted(task, tmp_path):
 
 
 def test_only_samples_that_exceed_the_limit_are_cut(task, tmp_path):
+    """T03: a sample of exactly the limit is whole."""
     short = prepared_with(task, tmp_path / "whole", [Record(QUESTION, ("a b c d e f g h",))])
     (length,) = Corpus(short / "train.npz").lengths
     records = [Record(QUESTION, ("a b c d e f g h" + " i" * more,)) for more in (0, 1, 6)]
@@ -209,6 +210,7 @@ def test_only_samples_that_exceed_the_limit_are_cut(task, tmp_path):
     ],
 )
 def test_a_part_without_anything_to_learn_is_refused(task, tmp_path, records, says):
+    """T04: a part of such samples alone does not begin to train."""
     recipe = replace(RECIPE, truncation=Truncation.RIGHT)
     with pytest.raises(DataEmpty, match=rf"would learn nothing of the training part.*{says}"):
         prepared_with(task, tmp_path / "prepared", records, recipe)
@@ -310,6 +312,7 @@ def test_a_packed_sample_does_not_change_with_its_neighbour(task, tmp_path):
 
 
 def test_a_sample_without_targets_has_the_loss_0_and_changes_no_other(task, tmp_path):
+    """T04: the mean is over the samples with targets."""
     corpus = weighted(task, tmp_path)
     before = losses(corpus, [1])[0]
     corpus._targets = corpus._targets.copy()
