@@ -18,6 +18,7 @@ from ratoon_flywheel.adapters.answers import AnswerTables
 from ratoon_flywheel.adapters.baselines import JobBaselines
 from ratoon_flywheel.adapters.evaluation import (
     ComparisonStage,
+    CompressionGateStage,
     EvaluationJudges,
     EvaluationStage,
     EvaluationSuites,
@@ -25,12 +26,12 @@ from ratoon_flywheel.adapters.evaluation import (
 from ratoon_flywheel.adapters.ingestion import DatasetStage, SplitStage, TrafficSources
 from ratoon_flywheel.adapters.labeling import LabelStage, QueueStage
 from ratoon_flywheel.adapters.metrics import event_metrics, traffic_metrics
-from ratoon_flywheel.adapters.registry import RegistrationStage, RegistryLineage
+from ratoon_flywheel.adapters.registry import CompressedRegistrationStage, RegistrationStage, RegistryLineage
 from ratoon_flywheel.adapters.runs import RunTables
 from ratoon_flywheel.adapters.serving import RolloutStage, ServingDeployments, ServingQuality, ServingRollouts
 from ratoon_flywheel.adapters.sketches import JobSketches
 from ratoon_flywheel.adapters.traffic import ArtifactSegments
-from ratoon_flywheel.adapters.training import ChallengerStage, TrainingStage, TrainingSweeps
+from ratoon_flywheel.adapters.training import ChallengerStage, CompressionStage, TrainingStage, TrainingSweeps
 from ratoon_flywheel.application.embeddings import EmbeddingDrift
 from ratoon_flywheel.application.external_events import EventCounts
 from ratoon_flywheel.application.forgetting import ForgettingProcedure
@@ -64,6 +65,9 @@ def build(settings: Settings, platform: Platform) -> App:
         comparison=ComparisonStage(evaluation),
         evaluation=EvaluationStage(evaluation),
         registration=RegistrationStage(registry),
+        compression=CompressionStage(base.peer("training")),
+        compression_gate=CompressionGateStage(evaluation),
+        compression_registration=CompressedRegistrationStage(registry),
         rollout=RolloutStage(serving),
     )
     lineage = RegistryLineage(registry, ingestion, artifacts)

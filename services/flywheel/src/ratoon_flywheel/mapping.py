@@ -30,6 +30,7 @@ from ratoon.tasks.classify import Classify
 from ratoon.tasks.judges import Requirements
 from ratoon.tasks.kind import BadTask, Direction, Metric
 from ratoon.tasks.kinds import TaskSpec
+from ratoon.training.v1 import compression_pb2
 from ratoon_flywheel import training_messages
 from ratoon_flywheel.application.commands import (
     CompareVersions,
@@ -55,6 +56,7 @@ from ratoon_flywheel.domain.pipelines.runs import PipelineRun, Stage
 from ratoon_flywheel.domain.pipelines.support import DEFAULT_RECIPE
 from ratoon_flywheel.domain.project_settings import (
     Budget,
+    CompressionSettings,
     CurationStep,
     DataRequirements,
     LabelQueue,
@@ -125,6 +127,7 @@ def project(value: Project, notices: Sequence[str] = ()) -> project_pb2.Project:
         label_queue=project_pb2.Project.LabelQueue(**vars(value.label_queue))
         if value.label_queue.min_labels
         else None,
+        compression=_compression_message(value.compression),
         compute=_stage_compute(value.compute),
         recipes=value.recipes,
         retraining_recipes=value.retraining_recipes,
@@ -200,6 +203,8 @@ def run(value: PipelineRun) -> pipeline_run_pb2.PipelineRun:
         message.starting_event.MergeFrom(starting)
     if value.choice is not None:
         message.choice.is_challenger, message.choice.reason = value.choice.is_challenger, value.choice.reason
+    if value.compression_outcome is not None:
+        message.compression_outcome.MergeFrom(kind.CompressionOutcome(**vars(value.compression_outcome)))
     if value.approval is not None:
         approval = value.approval
         message.approval.MergeFrom(
@@ -703,6 +708,34 @@ def _tuning(spec: project_pb2.Project.TuningDefaults) -> TuningDefaults:
         tuple(reward_of(reward) for reward in spec.rewards),
         distillation_of(spec.distillation),
         spec.domain_tokens,
+        spec.base_layers,
+    )
+
+
+def _compression_message(value: CompressionSettings) -> project_pb2.Project.Compression | None:
+    """Return the settings of compression; None: versions are not compressed."""
+    if value == CompressionSettings():
+        return None
+    kind = compression_pb2.Compression
+    return project_pb2.Project.Compression(
+        method=kind.Method.Value(f"METHOD_{value.method}"),
+        rounding=kind.Rounding.Value(f"ROUNDING_{value.rounding or 'UNSPECIFIED'}"),
+        group_size=value.group_size,
+        max_quality_loss=value.max_quality_loss,
+    )
+
+
+def _compression(spec: project_pb2.Project.Compression) -> CompressionSettings:
+    kind = compression_pb2.Compression
+    for name, enum in (("method", kind.Method), ("rounding", kind.Rounding)):
+        if (number := getattr(spec, name)) not in enum.values():
+            raise BadProject(f"compression.{name} has no value {number}.", f"compression.{name}")
+    loss = {"max_quality_loss": spec.max_quality_loss} if spec.HasField("max_quality_loss") else {}
+    return CompressionSettings(
+        kind.Method.Name(spec.method).removeprefix("METHOD_") if spec.method else "",
+        kind.Rounding.Name(spec.rounding).removeprefix("ROUNDING_") if spec.rounding else "",
+        spec.group_size,
+        **loss,
     )
 
 
@@ -788,6 +821,7 @@ def _project(spec: project_pb2.Project, task: TaskSpec) -> Project:
         _requirements(spec.judge_requirements),
         _human(spec) if spec.HasField("human_ratings") else None,
         label_queue=LabelQueue(**{field.name: value for field, value in spec.label_queue.ListFields()}),
+        compression=_compression(spec.compression),
     )
 
 

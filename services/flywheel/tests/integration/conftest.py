@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import zstandard
+from grpc_status import rpc_status
 
 from ratoon.evaluation.v1 import evaluation_service_pb2_grpc
 from ratoon.flywheel.v1 import flywheel_service_pb2 as pb
@@ -23,7 +24,9 @@ from ratoon.flywheel.v1 import signal_pb2
 from ratoon.flywheel.v1.flywheel_service_pb2_grpc import FlywheelServiceStub
 from ratoon.ingestion.v1 import ingestion_service_pb2_grpc
 from ratoon.labeling.v1 import labeling_service_pb2_grpc
+from ratoon.process.errors import FailedPrecondition, described
 from ratoon.registry.v1 import model_pb2, registry_service_pb2_grpc
+from ratoon.runtime.rpc import status_of
 from ratoon.runtime.settings import socket_address
 from ratoon.security.answers import AnswerIds
 from ratoon.security.identity import Role
@@ -45,6 +48,7 @@ KINDS = {
     "LabelSet": "labelSets",
     "TrainingRun": "trainingRuns",
     "Sweep": "sweeps",
+    "Compression": "compressions",
     "EvaluationRun": "evaluationRuns",
     "Suite": "suites",
     "Judge": "judges",
@@ -53,7 +57,16 @@ KINDS = {
     "Deployment": "deployments",
     "Rollout": "rollouts",
 }
-LONG = ("DatasetVersion", "Split", "LabelSet", "TrainingRun", "EvaluationRun", "ModelVersion", "Rollout")
+LONG = (
+    "DatasetVersion",
+    "Split",
+    "LabelSet",
+    "TrainingRun",
+    "Compression",
+    "EvaluationRun",
+    "ModelVersion",
+    "Rollout",
+)
 
 
 @dataclass
@@ -77,9 +90,14 @@ class Peers:
     train_digest: str = ""
     metrics: dict[str, float] = field(default_factory=dict)
     """Metrics that evaluation measures of a candidate."""
+    not_servable: set[str] = field(default_factory=set)
+    """Versions whose weights engines cannot compute."""
 
     def create(self, kind: str, request: object, context: grpc.ServicerContext) -> object:
         value = getattr(request, _snake(kind))
+        if kind == "Rollout" and value.to_version in self.not_servable:
+            error = FailedPrecondition("int4 needs AVX-512.", reason="WEIGHTS_NOT_SERVABLE")
+            context.abort_with_status(rpc_status.to_status(status_of(described(error))))
         if request.request_id and request.request_id in self.requests:
             return self.requests[request.request_id]
         chosen = getattr(request, f"{_snake(kind)}_id", "")
@@ -139,6 +157,9 @@ class Peers:
                 if resource.recipe.method == resource.recipe.METHOD_CLASSICAL:
                     file = TreeFile("classical.json", self.artifacts.put_bytes(b"{}"), 2)
                     resource.artifact_digest = self.artifacts.put_manifest([file])
+            case "Compression":
+                resource.artifact_digest = f"{0xC0 + sum(k == kind for k, _ in self.created):064x}"
+                resource.source.size_bytes, resource.compressed.size_bytes = 4 * 1024**2, 1024**2
             case "EvaluationRun":
                 self._evaluate(resource)
             case "Rollout" if resource.state == resource.State.Value("STATE_SUCCEEDED"):
@@ -147,6 +168,7 @@ class Peers:
 
     def _evaluate(self, resource: object) -> None:
         name = "comparison" if resource.domains[0].name == "challenger" else "gate"
+        name = "compression_gate" if " compresses " in resource.candidate_note else name
         resource.verdict.passed = self.endings.get(name) != "refuses"
         resource.verdict.summary = "macro-F1 +0.11 [0.07, 0.15] on new."
         result = resource.results.add(domain=resource.domains[0].name)

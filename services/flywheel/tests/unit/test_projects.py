@@ -29,6 +29,7 @@ from ratoon_flywheel.domain.pipelines.policies import Policy
 from ratoon_flywheel.domain.pipelines.support import chain_of, check_base, check_supported, recipe_of
 from ratoon_flywheel.domain.project_settings import (
     Budget,
+    CompressionSettings,
     CurationStep,
     DataRequirements,
     MetricGate,
@@ -214,6 +215,12 @@ def test_requests_that_contradict_themselves_or_the_project(before, task, labels
         ({"budget": Budget(max_cost=5.0)}, "budget.currency"),
         ({"budget": Budget(max_cost=5.0, currency="euro")}, "budget.currency"),
         ({"compute": StageCompute(serving=Compute(devices=65))}, "compute.serving.devices"),
+        ({"compression": CompressionSettings(group_size=64)}, "compression.method"),
+        ({"compression": CompressionSettings("PRUNED")}, "compression.method"),
+        ({"compression": CompressionSettings("FLOAT16", "GPTQ")}, "compression.rounding"),
+        ({"compression": CompressionSettings("INT8", group_size=64)}, "compression.group_size"),
+        ({"compression": CompressionSettings("INT8", max_quality_loss=-0.1)}, "compression.max_quality_loss"),
+        ({"compression": CompressionSettings("INT8", max_quality_loss=2)}, "compression.max_quality_loss"),
         ({"recipes": ("dpo",)}, "recipes"),
         ({"task": Generate(), "retraining_recipes": ("dpo", "dpo")}, "retraining_recipes"),
         ({"curation": (CurationStep(""),)}, "curation"),
@@ -332,6 +339,7 @@ def test_the_etag_marks_every_setting():
         {"judge_requirements": Requirements(min_kappa=0.5)},
         {"human_ratings": HumanRatings()},
         {"human_ratings": HumanRatings("v2", "v1")},
+        {"compression": CompressionSettings("INT4", "GPTQ")},
     ]
     etags = {replace(project(), **change).etag for change in changes}
     assert len(etags - {project().etag}) == len(changes)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from ratoon.tasks.classify import Classify
+from ratoon.tasks.compute import Accelerator, Compute, Dtype
 from ratoon.tasks.generate import Generate
 from ratoon.tasks.kind import Kind, SplitMode
 from ratoon.tasks.kinds import TaskSpec
@@ -20,10 +21,14 @@ from ratoon_flywheel.domain.pipelines.actions import (
     BuildDataset,
     CancelChild,
     Compare,
+    CompareCompressed,
+    Compress,
     Evaluate,
     MakeSplit,
     Register,
+    RegisterCompressed,
     RollBack,
+    RollOut,
     RuleKind,
     Train,
     TrainChallenger,
@@ -31,9 +36,11 @@ from ratoon_flywheel.domain.pipelines.actions import (
     stage_request,
 )
 from ratoon_flywheel.domain.pipelines.runs import (
+    COMPRESSION_STAGES,
     OPTIONAL_STAGES,
     Approval,
     Cancelled,
+    CompressionOutcome,
     Failed,
     PipelineRun,
     Production,
@@ -54,9 +61,15 @@ from ratoon_flywheel.domain.pipelines.steps import (
     decided,
     fail,
     noted,
+    roll_out_source,
     step,
 )
-from ratoon_flywheel.domain.project_settings import DataRequirements, LabelQueue
+from ratoon_flywheel.domain.project_settings import (
+    CompressionSettings,
+    DataRequirements,
+    LabelQueue,
+    StageCompute,
+)
 from ratoon_flywheel.domain.projects import (
     Gate,
     Method,
@@ -86,10 +99,18 @@ PRODUCTS = {
         evaluation_run="eval", verdict="Better by 0.11.", scores={"new.macro_f1": 0.8}
     ),
     StageId.REGISTRATION: Products(model_version="v1.2"),
+    StageId.COMPRESSION: Products(compression="compression", compressed_digest="small"),
+    StageId.COMPRESSION_GATE: Products(
+        compression_evaluation_run="small-eval",
+        compression_verdict="Worse by 0.01.",
+        compression_scores={"new.macro_f1": 0.79},
+    ),
+    StageId.COMPRESSION_REGISTRATION: Products(compressed_version="v1.3"),
     StageId.ROLLOUT: Products(rollout="rollout"),
 }
 
 
+COMPRESSED = replace(PROJECT, compression=CompressionSettings("INT8", max_quality_loss=0.03))
 CAREFUL = replace(PROJECT, require_approval=True)
 TASKS = (Classify(("ham", "spam")), Generate(), Regress("points", 0, 5))
 BASE = "b" * 64
@@ -397,6 +418,92 @@ def test_a_refusal_carries_its_numbers():
     assert Refused(begun.products.evaluation_run) == Refused("eval")
 
 
+def test_an_accepted_compression_is_registered_as_a_form_of_its_source_and_rolled_out():
+    ended = driven(run(project=COMPRESSED), V1)
+    assert ended.state is State.SUCCEEDED
+    assert [stage.state for stage in ended.stages] == [StageState.SUCCEEDED] * 10
+    assert (ended.products.model_version, ended.products.source_version) == ("v1.3", "v1.2")
+    assert ended.compression_outcome == CompressionOutcome(
+        True, "v1.3 takes the place of v1.2: Worse by 0.01."
+    )
+    compress = stage_request(replace(ended, products=before_compression(ended)), StageId.COMPRESSION)
+    assert isinstance(compress, Compress)
+    assert (compress.version, compress.artifact_digest, compress.dtype) == ("v1.2", "c", Dtype.BFLOAT16)
+    gate = stage_request(ended, StageId.COMPRESSION_GATE)
+    assert isinstance(gate, CompareCompressed)
+    (domain,) = gate.domains
+    assert (gate.candidate_digest, gate.reference_digest) == ("small", "c")
+    assert (domain.split, domain.rule, domain.threshold) == ("third-split", RuleKind.NOT_WORSE, -0.03)
+    registered = stage_request(ended, StageId.COMPRESSION_REGISTRATION)
+    assert isinstance(registered, RegisterCompressed)
+    assert registered.changelog.endswith("with its weights in int8. Gate: Worse by 0.01.")
+
+
+def before_compression(value: PipelineRun) -> Products:
+    return replace(value.products, model_version="v1.2", source_version="")
+
+
+@pytest.mark.parametrize(
+    ("stage", "end", "of_stage"),
+    [
+        ("compression", ChildState.FAILED, StageState.FAILED),
+        ("compression", ChildState.CANCELLED, StageState.CANCELLED),
+        ("compression_gate", ChildState.REFUSED, StageState.REFUSED),
+        ("compression_registration", ChildState.FAILED, StageState.FAILED),
+    ],
+)
+def test_a_compression_without_success_lets_its_source_serve(stage, end, of_stage):
+    ended = driven(run(project=COMPRESSED), **{stage: end})
+    assert ended.state is State.SUCCEEDED
+    assert (ended.products.model_version, ended.products.source_version) == ("v1.2", "")
+    assert ended.stage(StageId(stage)).state is of_stage
+    later = COMPRESSION_STAGES[COMPRESSION_STAGES.index(StageId(stage)) + 1 :]
+    assert {ended.stage(each).state for each in later} <= {StageState.SKIPPED}
+    assert ended.compression_outcome == CompressionOutcome(False, f"v1.2 is not replaced: {stage} ended")
+    assert ended.stage(StageId.ROLLOUT).state is StageState.SUCCEEDED
+
+
+def test_engines_that_cannot_compute_a_compressed_version_get_its_source():
+    served = replace(COMPRESSED, compute=StageCompute(serving=Compute(Accelerator.CUDA)))
+    value = driven(run(project=served), rollout=ChildState.ROLLED_BACK)
+    assert (value.state, value.products.model_version) == (State.ROLLED_BACK, "v1.3")
+    request = stage_request(value, StageId.ROLLOUT)
+    assert isinstance(request, RollOut)
+    assert request.compute == Compute(Accelerator.CUDA, dtype=Dtype.BFLOAT16)
+    at_rollout = tuple(
+        replace(each, state=StageState.RUNNING) if each.id is StageId.ROLLOUT else each
+        for each in value.stages
+    )
+    running = replace(value, state=State.RUNNING, stages=at_rollout)
+    failed = Child(ChildState.FAILED, message="No engine became ready.")
+    for moved in (
+        roll_out_source(running, "No engine became ready.", NOW),
+        step(running, Observation(child=failed), NOW),
+    ):
+        (action,) = moved.actions
+        assert isinstance(action, Create) and isinstance(action.request, RollOut)
+        assert (action.request.version, action.request.compute) == ("v1.2", Compute(Accelerator.CUDA))
+        assert moved.run.state is State.RUNNING and not moved.run.stage(StageId.ROLLOUT).resource
+        assert "No engine became ready." in moved.run.compression_outcome.reason
+
+
+def test_a_classical_candidate_is_not_compressed():
+    both = replace(COMPRESSED, gate=Gate(classical_challenger=True))
+    ended = driven(run(project=both), comparison=ChildState.REFUSED)
+    assert ended.state is State.SUCCEEDED
+    assert {ended.stage(each).state for each in COMPRESSION_STAGES} == {StageState.SKIPPED}
+    assert "classical" in ended.compression_outcome.reason
+    small = driven(run(project=COMPRESSED, recipe="neural"))
+    assert not {each.id for each in small.stages} & {*COMPRESSION_STAGES}
+
+
+def test_training_continues_the_source_of_a_compressed_version_and_is_held_against_what_serves():
+    compressed = replace(V1, source_digest="d" * 64)
+    begun = replace(run(), production=compressed)
+    assert stage_request(begun, StageId.TRAINING).base_artifact_digest == "d" * 64
+    assert stage_request(begun, StageId.EVALUATION).reference_digest == "a" * 64
+
+
 def test_a_retraining_splits_by_time_replays_continues_and_is_held_against_every_age():
     value = replace(
         retraining(), production=V1, products=PRODUCTS[StageId.SPLIT].with_more(PRODUCTS[StageId.TRAINING])
@@ -582,9 +689,19 @@ class PipelineRunMachine(RuleBasedStateMachine):
         serves=st.booleans(),
         skips=st.booleans(),
         careful=st.booleans(),
+        compression=st.sampled_from((CompressionSettings(), CompressionSettings("INT8"))),
     )
-    def begin(self, task: TaskSpec, retrains: bool, serves: bool, skips: bool, careful: bool) -> None:
-        options = {"skip_rollout": skips, "project": replace(of_kind(task), require_approval=careful)}
+    def begin(
+        self,
+        task: TaskSpec,
+        retrains: bool,
+        serves: bool,
+        skips: bool,
+        careful: bool,
+        compression: CompressionSettings,
+    ) -> None:
+        project = replace(of_kind(task), require_approval=careful, compression=compression)
+        options = {"skip_rollout": skips, "project": project}
         self.run = retraining(**options) if retrains else run(**options)
         self.production = V1 if serves else None
         self.children: dict[StageId, Resource] = {}
@@ -644,7 +761,8 @@ class PipelineRunMachine(RuleBasedStateMachine):
 
     @invariant()
     def stages_begin_in_order(self) -> None:
-        expected = [stage for stage in StageId if stage not in OPTIONAL_STAGES]
+        compressing = set(COMPRESSION_STAGES) & set(self.children)
+        expected = [stage for stage in StageId if stage not in OPTIONAL_STAGES or stage in compressing]
         assert list(self.children) == expected[: len(self.children)]
 
     @invariant()
@@ -655,7 +773,7 @@ class PipelineRunMachine(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         """From any state: when children end, and stop on request, the run ends with one final event."""
-        for _ in range(25):
+        for _ in range(32):
             for child in self.children.values():
                 if child.state is ChildState.WORKING:
                     child.state = ChildState.CANCELLED if child.cancel_requests else ChildState.SUCCEEDED

@@ -105,6 +105,21 @@ class ComparisonStage(EvaluationStage):
         return replace(observed, products=Products(comparison_run=resource), message=message)
 
 
+class CompressionGateStage(EvaluationStage):
+    """The stage `compression_gate`, an evaluation run too: a compressed model against its source."""
+
+    def observe(self, resource: str) -> Child:
+        """How far the evaluation is, and the verdict."""
+        observed = super().observe(resource)
+        gate = observed.products
+        products = Products(
+            compression_evaluation_run=gate.evaluation_run,
+            compression_verdict=gate.verdict,
+            compression_scores=gate.scores,
+        )
+        return replace(observed, products=products)
+
+
 def _compared(run: evaluation_run_pb2.EvaluationRun) -> str:
     """Return the values of both models and their difference as a sentence; empty if they were not measured."""
     metric = run.metric or kind_of(requested_task(run)).PRIMARY

@@ -1,5 +1,8 @@
 """The registry: versions to be, the version in production, and what versions came from."""
 
+import json
+from dataclasses import replace
+
 import grpc
 
 from ratoon.ingestion.v1 import ingestion_service_pb2
@@ -13,33 +16,19 @@ from ratoon.storage.artifacts import ArtifactStore
 from ratoon.storage.models import SMALL_CONFIGS
 from ratoon.tasks.compute import Dtype
 from ratoon_flywheel.adapters.children import child, ensure, ensure_cancelled
-from ratoon_flywheel.domain.pipelines.actions import MAX_OLD_DOMAINS, Register
+from ratoon_flywheel.domain.pipelines.actions import MAX_OLD_DOMAINS, Register, RegisterCompressed
 from ratoon_flywheel.domain.pipelines.runs import PipelineRun, Production, Products
 from ratoon_flywheel.domain.pipelines.steps import Child
 from ratoon_flywheel.domain.projects import Project
 
 
-class RegistrationStage:
-    """The stage `registration`."""
+class _Registrations:
+    """Registrations of versions of a project's model."""
 
     def __init__(self, channel: grpc.Channel) -> None:
         self._registry = RegistryServiceStub(channel)
 
-    def create(self, spec: Register, request_id: str) -> str:
-        """Make the candidate the next version of the project's model."""
-        project, products = spec.run.project, spec.run.products
-        model = model_pb2.Model(display_name=project.display_name or project.id)
-        model_request = pb.CreateModelRequest(parent=project.name, model_id=project.id, model=model)
-        ensure(lambda: self._registry.CreateModel(model_request))
-        version = model_version_pb2.ModelVersion(
-            artifact_digest=products.candidate_digest,
-            lineage=_lineage(spec.run),
-            changelog=spec.changelog,
-            golden_source_digest=products.validation_digest,
-            scores=products.scores,
-            verification_compute=message_of(project.compute.verification),
-            serving_dtypes=map(dtype_message, _serving_dtypes(project)),
-        )
+    def _create(self, project: Project, version: model_version_pb2.ModelVersion, request_id: str) -> str:
         request = pb.CreateModelVersionRequest(
             parent=project.model, model_version=version, request_id=request_id
         )
@@ -59,6 +48,53 @@ class RegistrationStage:
         )
 
 
+class RegistrationStage(_Registrations):
+    """The stage `registration`."""
+
+    def create(self, spec: Register, request_id: str) -> str:
+        """Make the candidate the next version of the project's model."""
+        project, products = spec.run.project, spec.run.products
+        model = model_pb2.Model(display_name=project.display_name or project.id)
+        model_request = pb.CreateModelRequest(parent=project.name, model_id=project.id, model=model)
+        ensure(lambda: self._registry.CreateModel(model_request))
+        version = model_version_pb2.ModelVersion(
+            artifact_digest=products.candidate_digest,
+            lineage=_lineage(spec.run),
+            changelog=spec.changelog,
+            golden_source_digest=products.validation_digest,
+            scores=products.scores,
+            verification_compute=message_of(project.compute.verification),
+            serving_dtypes=map(dtype_message, _serving_dtypes(project)),
+        )
+        return self._create(project, version, request_id)
+
+
+class CompressedRegistrationStage(_Registrations):
+    """The stage `compression_registration`."""
+
+    def create(self, spec: RegisterCompressed, request_id: str) -> str:
+        """Make the compressed model the next version, derived from its source."""
+        project, products = spec.run.project, spec.run.products
+        lineage = _lineage(spec.run)
+        lineage.parent_version = lineage.derived_from = products.model_version
+        lineage.evaluation_run = products.compression_evaluation_run
+        version = model_version_pb2.ModelVersion(
+            artifact_digest=products.compressed_digest,
+            lineage=lineage,
+            changelog=spec.changelog,
+            golden_source_digest=products.validation_digest,
+            scores=products.compression_scores,
+            verification_compute=message_of(project.compute.verification),
+            serving_dtypes=[dtype_message(spec.dtype)],
+        )
+        return self._create(project, version, request_id)
+
+    def observe(self, resource: str) -> Child:
+        """How far the verification is."""
+        observed = super().observe(resource)
+        return replace(observed, products=Products(compressed_version=observed.products.model_version))
+
+
 class RegistryLineage:
     """Lineage of versions, read from the registry each time."""
 
@@ -73,9 +109,31 @@ class RegistryLineage:
         except NotFound:
             return None
         version = self._version(alias.version)
-        splits = self._ancestor_splits(version.lineage.parent_version)
+        source = self._source(version)
+        splits = self._ancestor_splits(source.lineage.parent_version)
         digest = version.artifact_digest
-        return Production(version.name, digest, version.lineage.split, splits, self._is_small(digest))
+        return Production(
+            version.name,
+            digest,
+            version.lineage.split,
+            splits,
+            self._is_small(digest),
+            "" if source is version else source.artifact_digest,
+        )
+
+    def _source(self, version: model_version_pb2.ModelVersion) -> model_version_pb2.ModelVersion:
+        """Return the version of which one is the compressed form; itself if it is none."""
+        while version.lineage.derived_from and self._is_compressed(version.artifact_digest):
+            version = self._version(version.lineage.derived_from)
+        return version
+
+    def _is_compressed(self, digest: str) -> bool:
+        """Return whether an artifact is a compressed model; one that is gone counts as one, and so does its recipe."""
+        try:
+            recipe = next(file for file in self._artifacts.tree(digest) if file.path == "recipe.json")
+            return "compression" in json.loads(self._artifacts.read(recipe.sha256))
+        except (NotFound, StopIteration):
+            return True
 
     def _is_small(self, digest: str) -> bool:
         """Return whether an artifact is a classical or a small neural model; one that is gone counts as none."""
@@ -106,7 +164,7 @@ class RegistryLineage:
         for _ in range(MAX_OLD_DOMAINS):
             if not parent:
                 break
-            lineage = self._version(parent).lineage
+            lineage = self._source(self._version(parent)).lineage
             splits.append(lineage.split)
             parent = lineage.parent_version
         return tuple(split for split in splits if split)

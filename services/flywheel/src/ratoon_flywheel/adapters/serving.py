@@ -38,7 +38,7 @@ class RolloutStage:
 
     def create(self, spec: RollOut, request_id: str) -> str:
         """Let a version serve, in the cheapest way that serving finds safe."""
-        project, serving = spec.project, spec.project.compute.serving
+        project, serving = spec.project, spec.compute
         deployment = deployment_pb2.Deployment(model=project.model)
         deployment_request = pb.CreateDeploymentRequest(
             parent=project.name, deployment_id=project.id, deployment=deployment

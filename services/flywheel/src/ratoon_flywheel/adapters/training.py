@@ -4,16 +4,17 @@ from dataclasses import replace
 
 import grpc
 
+from ratoon.service.compute import dtype_message
 from ratoon.service.tasks import message_of
 from ratoon.tasks.compute import Dtype
 from ratoon.tasks.kinds import kind_of
-from ratoon.training.v1 import training_run_pb2
+from ratoon.training.v1 import compression_pb2, training_run_pb2
 from ratoon.training.v1 import training_service_pb2 as pb
 from ratoon.training.v1.training_service_pb2_grpc import TrainingServiceStub
 from ratoon_flywheel.adapters.children import child, ensure_cancelled
 from ratoon_flywheel.application.ports import TrialSettings
 from ratoon_flywheel.domain.errors import NoTrial
-from ratoon_flywheel.domain.pipelines.actions import Train
+from ratoon_flywheel.domain.pipelines.actions import Compress, Train
 from ratoon_flywheel.domain.pipelines.runs import Products
 from ratoon_flywheel.domain.pipelines.steps import Child
 from ratoon_flywheel.domain.pipelines.support import CLASSICAL, DEFAULT_RECIPE, NEURAL
@@ -22,6 +23,7 @@ from ratoon_flywheel.domain.projects import Method, TrainingDefaults, labels_of
 from ratoon_flywheel.reward_messages import distillation_message, reward_message
 from ratoon_flywheel.training_messages import message_of as message_of_setting
 
+_MIB = 1024**2
 _PRETRAINING = ("pretrain", "continued_pretrain")
 """Recipes that learn every token of plain texts."""
 
@@ -72,6 +74,52 @@ class ChallengerStage(TrainingStage):
         trained = observed.products
         products = Products(challenger_run=trained.training_run, challenger_digest=trained.candidate_digest)
         return replace(observed, products=products)
+
+
+class CompressionStage:
+    """The stage `compression`."""
+
+    def __init__(self, channel: grpc.Channel) -> None:
+        self._training = TrainingServiceStub(channel)
+
+    def create(self, spec: Compress, request_id: str) -> str:
+        """Compress the version of a run."""
+        kind, settings = compression_pb2.Compression, spec.settings
+        compression = kind(
+            source_digest=spec.artifact_digest,
+            source_version=spec.version,
+            method=kind.Method.Value(f"METHOD_{settings.method}"),
+            rounding=kind.Rounding.Value(f"ROUNDING_{settings.rounding or 'UNSPECIFIED'}"),
+            group_size=settings.group_size,
+            train_digest=spec.train_digest,
+            validation_digest=spec.validation_digest,
+            task=message_of(spec.task),
+            seed=spec.seed,
+            serving_dtype=dtype_message(spec.dtype),
+        )
+        request = pb.CreateCompressionRequest(
+            parent=spec.project, compression=compression, request_id=request_id
+        )
+        return str(self._training.CreateCompression(request).name)
+
+    def observe(self, resource: str) -> Child:
+        """How far the compression is, and the size of its result next to that of the source."""
+        compression = self._training.GetCompression(pb.GetCompressionRequest(name=resource))
+        products = Products(compression=compression.name, compressed_digest=compression.artifact_digest)
+        state = compression_pb2.Compression.State.Name(compression.state)
+        return child(state, products, compression.progress, compression.failure, _sizes(compression))
+
+    def cancel(self, resource: str) -> None:
+        """Cancel the compression."""
+        ensure_cancelled(lambda: self._training.CancelCompression(pb.CancelCompressionRequest(name=resource)))
+
+
+def _sizes(compression: compression_pb2.Compression) -> str:
+    """Return the sizes of both models, as a part of a sentence; empty if they are not measured."""
+    small, large = (side.size_bytes / _MIB for side in (compression.compressed, compression.source))
+    if not large:
+        return ""
+    return f"{small:.1f} MiB in the place of {large:.1f} MiB, {1 - small / large:.0%} less"
 
 
 class TrainingSweeps:
@@ -222,9 +270,10 @@ def _tune(recipe: training_run_pb2.Recipe, spec: Train) -> None:
     recipe.gradient_checkpointing = tuning.gradient_checkpointing
     if recipe.method == recipe.METHOD_CONTINUE:
         recipe.new_tokens.extend(tuning.new_tokens)
-        # Later versions keep the vocabulary of the first one.
+        # Later versions keep the vocabulary and the layers of the first one.
         is_first = spec.base_artifact_digest == spec.defaults.base_artifact_digest
         recipe.domain_tokens = tuning.domain_tokens if is_first else 0
+        recipe.base_layers = tuning.base_layers if is_first else 0
 
 
 def _method(spec: Train) -> training_run_pb2.Recipe.Method.ValueType:

@@ -15,11 +15,14 @@ from ratoon_flywheel.domain.judges import Judge
 from ratoon_flywheel.domain.pipelines.actions import (
     BuildDataset,
     Compare,
+    CompareCompressed,
+    Compress,
     Evaluate,
     FreezeLabels,
     MakeSplit,
     QueueRecords,
     Register,
+    RegisterCompressed,
     RollOut,
     StageRequest,
     Train,
@@ -87,6 +90,9 @@ class Stages:
     comparison: StageService[Compare]
     evaluation: StageService[Evaluate]
     registration: StageService[Register]
+    compression: StageService[Compress]
+    compression_gate: StageService[CompareCompressed]
+    compression_registration: StageService[RegisterCompressed]
     rollout: RolloutService
 
     def create(self, request: StageRequest, request_id: str) -> str:
@@ -100,8 +106,8 @@ class Stages:
                 return self.labels.create(request, request_id)
             case MakeSplit():
                 return self.split.create(request, request_id)
-            case TrainChallenger() | Compare():
-                return self._challenge(request, request_id)
+            case TrainChallenger() | Compare() | Compress() | CompareCompressed() | RegisterCompressed():
+                return self._create_optional(request, request_id)
             case Train():
                 return self.training.create(request, request_id)
             case Evaluate():
@@ -111,10 +117,23 @@ class Stages:
             case RollOut():
                 return self.rollout.create(request, request_id)
 
-    def _challenge(self, request: TrainChallenger | Compare, request_id: str) -> str:
-        if isinstance(request, Compare):
-            return self.comparison.create(request, request_id)
-        return self.challenger.create(request, request_id)
+    def _create_optional(
+        self,
+        request: TrainChallenger | Compare | Compress | CompareCompressed | RegisterCompressed,
+        request_id: str,
+    ) -> str:
+        """Create the resource of a stage that only some projects have."""
+        match request:
+            case TrainChallenger():
+                return self.challenger.create(request, request_id)
+            case Compare():
+                return self.comparison.create(request, request_id)
+            case Compress():
+                return self.compression.create(request, request_id)
+            case CompareCompressed():
+                return self.compression_gate.create(request, request_id)
+            case RegisterCompressed():
+                return self.compression_registration.create(request, request_id)
 
     def of(self, stage: StageId) -> ChildService:
         """Return the service of a stage; KeyError for an approval, which a person decides."""
@@ -128,6 +147,9 @@ class Stages:
             StageId.COMPARISON: self.comparison,
             StageId.EVALUATION: self.evaluation,
             StageId.REGISTRATION: self.registration,
+            StageId.COMPRESSION: self.compression,
+            StageId.COMPRESSION_GATE: self.compression_gate,
+            StageId.COMPRESSION_REGISTRATION: self.compression_registration,
             StageId.ROLLOUT: self.rollout,
         }
         return services[stage]

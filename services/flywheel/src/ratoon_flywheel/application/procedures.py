@@ -66,6 +66,7 @@ from ratoon_flywheel.domain.pipelines.steps import (
     Transition,
     fail,
     noted,
+    roll_out_source,
     step,
 )
 from ratoon_flywheel.domain.pipelines.support import (
@@ -86,6 +87,7 @@ _RETRY_S = 20.0
 """Seconds until a policy or a monitor is observed again after an error."""
 _UNAVAILABLE = "UNAVAILABLE"
 _ROLLOUT_ACTIVE = "ROLLOUT_ACTIVE"
+_NOT_SERVABLE = "WEIGHTS_NOT_SERVABLE"
 _UNAVAILABLE_RETRY_S = 10.0
 _PRUNED_AT_ONCE = 1000
 _MENDABLE = {
@@ -184,10 +186,15 @@ class RunProcedure:
             self._runs.note_child(tx, resource, run.name)
 
     def failed(self, run: PipelineRun, error: Description, now: datetime) -> Step[PipelineRun]:
-        """Wait for a service that is unavailable or busy with a rollout; any other error ends the run."""
+        """Wait for a service that is unavailable or busy with a rollout; any other error ends the run.
+
+        If engines cannot compute the weights of a compressed version, its source is rolled out.
+        """
         if error.code == _UNAVAILABLE or error.reason == _ROLLOUT_ACTIVE:
             waiting = replace(run, progress=replace(run.progress, message=f"waiting: {error.message}"))
             return Step(waiting, wake_after=_UNAVAILABLE_RETRY_S)
+        if error.reason == _NOT_SERVABLE and run.products.source_version and not run.cancel_requested:
+            return _as_step(roll_out_source(run, error.message, now), SAFETY_NET_S)
         return _as_step(fail(run, error.reason, error.message, now), SAFETY_NET_S)
 
     def _pause_s(self, run: PipelineRun) -> float:
@@ -230,8 +237,14 @@ class RunProcedure:
 
 
 def _attempt(run: PipelineRun, stage: StageId) -> int:
-    """Return the number of a stage's resource: each training of a chain is one of its own."""
-    return len(run.trained) + 1 if stage is StageId.TRAINING else 1
+    """Return the number of a stage's resource: each training of a chain is one of its own.
+
+    The rollout of a source follows that of its compressed form.
+    """
+    if stage is StageId.TRAINING:
+        return len(run.trained) + 1
+    is_second = run.compression_outcome is not None and not run.compression_outcome.accepted
+    return 2 if stage is StageId.ROLLOUT and is_second else 1
 
 
 def _source_action(data: FeedbackData) -> str:

@@ -7,7 +7,7 @@ from math import isfinite
 from re import fullmatch
 
 from ratoon.tasks import judges
-from ratoon.tasks.compute import Compute
+from ratoon.tasks.compute import Compute, Dtype
 from ratoon.tasks.kind import AnyKind, Direction, Metric
 from ratoon.tasks.kinds import KINDS
 from ratoon_flywheel.domain.errors import BadProject
@@ -23,6 +23,7 @@ _MAX_NAME_CHARS = 64
 _MAX_REWARDS, _MAX_REWARD_CHARS = 8, 65_536
 _MAX_ACCUMULATION = 4096
 _MAX_BETA = 100
+_MAX_LAYERS = 10_000
 _MAX_NEW_TOKENS, _MAX_TOKEN_CHARS = 10_000, 64
 _SHADOW_BOUNDS = {"share": 1, "min_pairs": 2_000, "max_wait_seconds": 30 * 86_400, "max_loss": 1e9}
 _SAMPLE_TOKENS = (16, 131_072)
@@ -157,6 +158,8 @@ class TuningDefaults:
     distillation: Distillation = Distillation()
     domain_tokens: int = 0
     """Number of words of the training part that the vocabulary of a first version's base gets in addition."""
+    base_layers: int = 0
+    """Number of layers of its base that a first version starts from; 0: all."""
 
 
 @dataclass(frozen=True)
@@ -171,6 +174,29 @@ class ShadowSettings:
     max_loss: float = 0.0
     require_pairs: bool = False
     reference_outcome: str = ""
+
+
+@dataclass(frozen=True)
+class CompressionSettings:
+    """Compression of the versions of pipeline runs; an empty method: there is none."""
+
+    method: str = ""
+    """BFLOAT16, FLOAT16, INT8 or INT4."""
+    rounding: str = ""
+    """NEAREST or GPTQ; empty: NEAREST."""
+    group_size: int = 0
+    """Weights that share a scale, of INT4; 0: as many as fit."""
+    max_quality_loss: float = 0.02
+    """Accepted loss of the primary metric against the source."""
+
+    def serving_dtype(self, serving: Dtype) -> Dtype:
+        """Return the number format of engines of a compressed version, where the project states one for its engines.
+
+        Kernels for integers compute in either format of 16 bits.
+        """
+        if self.method in _16_BITS:
+            return Dtype(self.method)
+        return Dtype.BFLOAT16 if serving is Dtype.FLOAT32 else serving
 
 
 @dataclass(frozen=True)
@@ -292,6 +318,12 @@ def check_tuning(tuning: TuningDefaults, trains_all_weights: bool) -> None:
             "tuning.max_tokens",
         )
     _check_range("tuning.domain_tokens", tuning.domain_tokens, _MAX_NEW_TOKENS)
+    _check_range("tuning.base_layers", tuning.base_layers, _MAX_LAYERS)
+    if tuning.base_layers and not trains_all_weights:
+        raise BadProject(
+            "A model of fewer layers is trained with all of its weights: set training.method to METHOD_FULL.",
+            "tuning.base_layers",
+        )
     if not tuning.new_tokens and not tuning.domain_tokens:
         return
     field = "tuning.new_tokens" if tuning.new_tokens else "tuning.domain_tokens"
@@ -342,6 +374,47 @@ def check_shadow(shadow: ShadowSettings, kind: AnyKind, decisive: Metric, paired
         )
     if shadow.reference_outcome and kind.FREE_TEXT:
         raise BadProject("The right answer is a text, not an outcome.", "shadow.reference_outcome")
+
+
+_16_BITS, _INTEGERS = ("BFLOAT16", "FLOAT16"), ("INT8", "INT4")
+_ROUNDINGS = ("", "NEAREST", "GPTQ")
+_GROUPS = (16, 1_024)
+
+
+def check_compression(compression: CompressionSettings, decisive: Metric) -> None:
+    """Raise BadProject if a setting of compression is out of range, or has no method."""
+    method, path = compression.method, "compression.method"
+    if not method:
+        if compression != CompressionSettings():
+            raise BadProject(
+                f"compression has no method: choose {', '.join(_16_BITS + _INTEGERS)}, or clear compression.",
+                path,
+            )
+        return
+    if method not in _16_BITS + _INTEGERS:
+        raise BadProject(
+            f"Versions are compressed to {', '.join(_16_BITS + _INTEGERS)}, not {method}: zeros save nothing in "
+            "engines.",
+            path,
+        )
+    if compression.rounding not in _ROUNDINGS or (compression.rounding == "GPTQ" and method in _16_BITS):
+        raise BadProject(
+            f"Rounding {compression.rounding} goes with INT8 and INT4: leave it out.", "compression.rounding"
+        )
+    low, high = _GROUPS
+    size = compression.group_size
+    if size and (method != "INT4" or not low <= size <= high):
+        raise BadProject(
+            f"compression.group_size goes with INT4 and is {low} to {high:,}, not {size}.",
+            "compression.group_size",
+        )
+    loss, span = compression.max_quality_loss, decisive.high - decisive.low
+    if not isfinite(loss) or not 0 <= loss <= span:
+        allowed = f"from 0 to {span:g}" if isfinite(span) else "finite, 0 or more"
+        raise BadProject(
+            f"compression.max_quality_loss is a difference in {decisive.name}: {allowed}, not {loss}.",
+            "compression.max_quality_loss",
+        )
 
 
 AUTO = "auto"

@@ -27,6 +27,7 @@ from ratoon_flywheel.domain.judges import HumanRatings, check_judges
 from ratoon_flywheel.domain.kinds.table import KINDS
 from ratoon_flywheel.domain.project_settings import (
     Budget,
+    CompressionSettings,
     CurationStep,
     DataRequirements,
     LabelQueue,
@@ -35,6 +36,7 @@ from ratoon_flywheel.domain.project_settings import (
     StageCompute,
     TuningDefaults,
     check_budget,
+    check_compression,
     check_compute,
     check_curation,
     check_data,
@@ -195,6 +197,8 @@ class Project:
     """Human ratings that evaluation takes in; None: none."""
     label_queue: LabelQueue = LabelQueue()
     """Labelling queue that a run fills and waits for; by default there is none."""
+    compression: CompressionSettings = CompressionSettings()
+    """Compression of the versions of runs; by default there is none."""
     revision: int = 0
 
     @property
@@ -267,11 +271,13 @@ _SETTINGS = (
     "judge_requirements",
     "human_ratings",
     "label_queue",
+    "compression",
 )
 CHANGEABLE = (*_OLDEST, "task", *_SETTINGS)
 """The fields that a person can change."""
 _PARTED = (
     "label_queue",
+    "compression",
     "gate",
     "training",
     "rollout",
@@ -482,6 +488,7 @@ def _check_settings(project: Project) -> None:
         project.label_queue, isinstance(project.task, Classify) and not project.task.multi_label
     )
     check_compute(project.compute)
+    check_compression(project.compression, project.decisive_metric)
     check_tuning(project.tuning, _method_of(project) is Method.FULL)
     supported = KINDS[project.task.kind]
     paired = supported.PAIRED_METRICS if supported is not None else ()

@@ -19,6 +19,7 @@ from ratoon.client._generated.flywheel_types import (
     PolicyEventFilter,
     Project,
     ProjectBudget,
+    ProjectCompression,
     ProjectCurationStep,
     ProjectDataRequirements,
     ProjectGate,
@@ -1862,6 +1863,7 @@ class ProjectsResource:
         judge_requirements: ProjectJudgeRequirements | None = None,
         human_ratings: ProjectHumanRatings | None = None,
         label_queue: ProjectLabelQueue | None = None,
+        compression: ProjectCompression | None = None,
         project_id: str | None = None,
         request_id: str | None = None,
         timeout: float | None = None,
@@ -1926,6 +1928,8 @@ class ProjectsResource:
             human_ratings: Human ratings that evaluations take in. Only with a task `generate`. Not set: none.
             label_queue: Labelling queue that a pipeline run fills and waits for when its data have too few
                 answers. Default: none.
+            compression: Compression of the versions that pipeline runs register. A gate decides whether the
+                compressed version is rolled out in the place of its source. Default: none.
             project_id: Last segment of the resource name: 1 to 63 characters of `a-z`, `0-9`, `-` and `.`;
                 the first and the last one are a letter or a digit. Empty: the server generates a UUIDv7.
             request_id: Makes a retry safe: the identical request with the same ID returns the resource that
@@ -1968,6 +1972,7 @@ class ProjectsResource:
                         "judgeRequirements": judge_requirements,
                         "humanRatings": human_ratings,
                         "labelQueue": label_queue,
+                        "compression": compression,
                     }
                 ),
                 repeatable=True,
@@ -2247,6 +2252,7 @@ class AsyncProjectsResource:
         judge_requirements: ProjectJudgeRequirements | None = None,
         human_ratings: ProjectHumanRatings | None = None,
         label_queue: ProjectLabelQueue | None = None,
+        compression: ProjectCompression | None = None,
         project_id: str | None = None,
         request_id: str | None = None,
         timeout: float | None = None,
@@ -2311,6 +2317,8 @@ class AsyncProjectsResource:
             human_ratings: Human ratings that evaluations take in. Only with a task `generate`. Not set: none.
             label_queue: Labelling queue that a pipeline run fills and waits for when its data have too few
                 answers. Default: none.
+            compression: Compression of the versions that pipeline runs register. A gate decides whether the
+                compressed version is rolled out in the place of its source. Default: none.
             project_id: Last segment of the resource name: 1 to 63 characters of `a-z`, `0-9`, `-` and `.`;
                 the first and the last one are a letter or a digit. Empty: the server generates a UUIDv7.
             request_id: Makes a retry safe: the identical request with the same ID returns the resource that
@@ -2353,6 +2361,7 @@ class AsyncProjectsResource:
                         "judgeRequirements": judge_requirements,
                         "humanRatings": human_ratings,
                         "labelQueue": label_queue,
+                        "compression": compression,
                     }
                 ),
                 repeatable=True,

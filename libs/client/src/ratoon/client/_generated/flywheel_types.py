@@ -3,6 +3,8 @@
 
 from ratoon.client._generated.common_types import Compute, Failure, Metric, Progress, ShadowAnalysis, TaskSpec
 from ratoon.client._generated.training_types import (
+    CompressionMethod,
+    CompressionRounding,
     Distillation,
     Lora,
     Optimization,
@@ -482,6 +484,13 @@ class ProjectTuningDefaults(Message):
     They need `training.method` METHOD_FULL.
     """
 
+    base_layers: int = 0
+    """Number of layers of the base model that a first version starts from, evenly spaced; 0: all.
+
+    A student of `distillation` has half of its teacher's layers so. They need `training.method`
+    METHOD_FULL.
+    """
+
 
 class ProjectJudgeRequirements(Message):
     """What must be known of a judge before a gate names one of its metrics."""
@@ -539,6 +548,38 @@ class ProjectLabelQueue(Message):
     correct.
 
     Needs a task of the kind `classify` with one label a record. Default: false.
+    """
+
+
+class ProjectCompression(Message):
+    """Compression of the versions of pipeline runs.
+
+    A run compresses the version that it has registered, compares the compressed model with it on the test
+    part of its split, and registers it as the next version. If the compression fails, its gate refuses
+    it, or engines cannot compute its weights, the run rolls out the source. Versions of the recipes
+    `classical` and `neural` are not compressed.
+    """
+
+    method: CompressionMethod = CompressionMethod.UNSPECIFIED
+    """Number format of the weights; METHOD_PRUNED is refused, because zeros save nothing in engines.
+
+    Not set: versions are not compressed.
+    """
+
+    rounding: CompressionRounding = CompressionRounding.UNSPECIFIED
+    """Choice of the rounded weights. Default: ROUNDING_NEAREST."""
+
+    group_size: int = 0
+    """Number of weights that share a scale, with METHOD_INT4: 16 to 1,024.
+
+    0: 128, or as many as fit.
+    """
+
+    max_quality_loss: float | None = None
+    """Largest accepted loss of the primary metric against the source, 0 or more: the whole confidence
+    interval of the gain must be above its negative.
+
+    Default: 0.02.
     """
 
 
@@ -708,6 +749,12 @@ class Project(Message):
     """Labelling queue that a pipeline run fills and waits for when its data have too few answers.
 
     Default: none.
+    """
+
+    compression: ProjectCompression | None = None
+    """Compression of the versions that pipeline runs register.
+
+    A gate decides whether the compressed version is rolled out in the place of its source. Default: none.
     """
 
 
@@ -914,7 +961,10 @@ class PipelineRunStage(Message):
     id: str = ""
     """ID of the stage: `dataset`, `queue` (where the project has a `label_queue`), `labels`, `split`,
     `training`, `challenger` and `comparison` (where the gate has a `classical_challenger`),
-    `evaluation`, `registration`, `approval` (where the project requires it) or `rollout`.
+    `evaluation`, `registration`, `compression`, `compression_gate` and `compression_registration`
+    (where the project has a `compression`), `approval` (where the project requires it) or `rollout`.
+
+    The end of a compression stage without success does not end the run.
     """
 
     state: str = ""
@@ -963,7 +1013,9 @@ class PipelineRunProducts(Message):
     """Resource name of the evaluation run."""
 
     model_version: str = ""
-    """Resource name of the model version."""
+    """Resource name of the model version: that of the compressed model if it takes the place of its
+    source.
+    """
 
     rollout: str = ""
     """Resource name of the rollout."""
@@ -976,6 +1028,27 @@ class PipelineRunProducts(Message):
 
     comparison_run: str = ""
     """Resource name of the evaluation run that compared the trained model with the challenger."""
+
+    compression: str = ""
+    """Resource name of the compression."""
+
+    compressed_digest: str = ""
+    """Digest of the compressed model artifact."""
+
+    compression_evaluation_run: str = ""
+    """Resource name of the evaluation run that compared the compressed model with its source."""
+
+    compressed_version: str = ""
+    """Resource name of the model version of the compressed model.
+
+    It is `model_version` unless engines cannot serve it.
+    """
+
+    source_version: str = ""
+    """Resource name of the model version of which `model_version` is the compressed form.
+
+    Empty: it is none.
+    """
 
 
 class PipelineRunApproval(Message):
@@ -1031,6 +1104,19 @@ class PipelineRunChoice(Message):
 
     is_challenger: bool = False
     """True: the classical challenger is the candidate. False: the trained model is."""
+
+    reason: str = ""
+    """Reason with the measured values, in one or two sentences."""
+
+
+class PipelineRunCompressionOutcome(Message):
+    """Outcome of the compression of a version."""
+
+    accepted: bool = False
+    """True: the compressed version takes the place of its source.
+
+    False: the source is rolled out.
+    """
 
     reason: str = ""
     """Reason with the measured values, in one or two sentences."""
@@ -1131,6 +1217,12 @@ class PipelineRun(Message):
     project).
 
     Not set: there is no challenger, or it is not compared yet.
+    """
+
+    compression_outcome: PipelineRunCompressionOutcome | None = None
+    """Outcome of the compression of the version (`compression` of the project).
+
+    Not set: there is none, or it has not ended yet.
     """
 
 

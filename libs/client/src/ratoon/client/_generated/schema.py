@@ -2243,6 +2243,46 @@ METHODS: tuple[Method, ...] = (
     ),
     Method(
         resource="evaluation_runs",
+        name="plan",
+        service="evaluation",
+        rpc="PlanEvaluation",
+        http="POST",
+        path="/v1/{parent=projects/*}/evaluationRuns:plan",
+        role="viewer",
+        comment="Compute time, memory and cost of an evaluation without starting it, from what earlier runs of the project took. Refused without a run that succeeded on this device (`NO_MEASURED_RATE`), unless `seconds_per_answer` is stated.",
+        arguments=(Field("parent", "string", "Resource name of the project: `projects/{project}`."),),
+        fields=(
+            Field(
+                "record_count",
+                "integer",
+                "Number of records that each model answers, at most 10,000,000. 0: those of the newest run that succeeded.",
+            ),
+            Field(
+                "model_count",
+                "integer",
+                "Number of models that answer: 2 with a reference, at most 16. 0: 1.",
+            ),
+            Field(
+                "max_answer_tokens",
+                "integer",
+                "Maximum number of tokens of an answer, at most 1,000,000. Measured times are scaled by it. 0: as in earlier runs.",
+            ),
+            Field("seconds_per_answer", "number", "Seconds of an answer. 0: measured by earlier runs."),
+            Field(
+                "compute",
+                "Compute",
+                "Device and number format of the models. Default: CPU, 32-bit floating point.",
+            ),
+            Field(
+                "candidate_digest",
+                "string",
+                "Digest of the model artifact to evaluate, for the memory of its weights. Empty: memory is not planned.",
+            ),
+        ),
+        result="EvaluationPlan",
+    ),
+    Method(
+        resource="evaluation_runs",
         name="request_ratings",
         service="evaluation",
         rpc="RequestRatings",
@@ -8601,6 +8641,34 @@ MESSAGES: dict[str, Message] = {
             Field("upper", "number", "Upper bound of the interval."),
         ),
     ),
+    "EvaluationPlan": Message(
+        "EvaluationPlan",
+        "Time, memory and cost of an evaluation.",
+        (
+            Field("record_count", "integer", "Number of records that each model answers."),
+            Field("answer_count", "integer", "Number of answers of all models."),
+            Field("seconds", "number", "Duration in seconds."),
+            Field("seconds_per_answer", "number", "Seconds of an answer."),
+            Field(
+                "fixed_seconds",
+                "number",
+                "Seconds of a run beside its answers: loading models, baselines, intervals, the report.",
+            ),
+            Field("time_basis", "string", "Origin of the duration, in one sentence."),
+            Field(
+                "memory_bytes", "integer", "Memory of the process with one model, in bytes. 0: not planned."
+            ),
+            Field("memory_basis", "string", "Origin of the memory, in one sentence."),
+            Field(
+                "cost",
+                "number",
+                "Cost. Not set: the operator gave no rate of the device (`RATOON_EVALUATION_HOURLY_COSTS`).",
+            ),
+            Field(
+                "currency", "string", "Currency of the cost, an ISO 4217 code. Empty: the operator gave none."
+            ),
+        ),
+    ),
     "EvaluationRun": Message(
         "EvaluationRun",
         "Scores of a model artifact and of baselines on test parts, and the verdict of a gate on these scores.",
@@ -10032,6 +10100,11 @@ MESSAGES: dict[str, Message] = {
                 "string",
                 "Digest of the signed parity certificate (a JSON blob). It changes with each link. Empty until the version is READY.",
             ),
+            Field(
+                "training_usage",
+                "TrainingUsage",
+                "Energy and cost of the training, copied from the training run. They are stated in the model card.",
+            ),
         ),
     ),
     "OpenExportResponse": Message(
@@ -10113,6 +10186,11 @@ MESSAGES: dict[str, Message] = {
                 "token_budget",
                 "integer",
                 "Maximum number of tokens of the training part that a run reads, repetitions included, at most 10^15: it shortens `epochs`. 0: no limit.",
+            ),
+            Field(
+                "compile",
+                "bool",
+                "Compile the forward and backward passes of the model before the first step, which takes a minute or more: fewer and larger operations. Losses and gradients differ from those of the same run without it by rounding. Only with SFT and PRETRAIN, on one device, not with `packed`; the worker needs a C++ compiler. Default: false.",
             ),
         ),
     ),
@@ -10445,7 +10523,7 @@ MESSAGES: dict[str, Message] = {
             Field(
                 "model_version",
                 "string",
-                "Resource name of the model version: that of the compressed model once it is registered.",
+                "Resource name of the model version: that of the compressed model if it takes the place of its source.",
             ),
             Field("rollout", "string", "Resource name of the rollout."),
             Field(
@@ -10463,6 +10541,11 @@ MESSAGES: dict[str, Message] = {
                 "compression_evaluation_run",
                 "string",
                 "Resource name of the evaluation run that compared the compressed model with its source.",
+            ),
+            Field(
+                "compressed_version",
+                "string",
+                "Resource name of the model version of the compressed model. It is `model_version` unless engines cannot serve it.",
             ),
             Field(
                 "source_version",
@@ -14638,6 +14721,19 @@ MESSAGES: dict[str, Message] = {
                 "Maximum length of a text in characters. The end of a longer text is cut off. Chosen from the data, or set by `recipe.max_chars`.",
             ),
             Field("cut_share", "number", "Share of the training texts that are cut, from 0 to 1."),
+        ),
+    ),
+    "TrainingUsage": Message(
+        "TrainingUsage",
+        "Energy and cost of the training of a model version.",
+        (
+            Field("energy_wh", "number", "Energy in watt-hours, over all workers."),
+            Field(
+                "energy_basis", "string", "Origin of `energy_wh`, in one sentence: measured, or estimated."
+            ),
+            Field("device_hours", "number", "Hours of one worker: workers times duration."),
+            Field("cost", "number", "Cost by the prices of the operator. 0: no price."),
+            Field("currency", "string", "Currency of the cost. Empty: not stated."),
         ),
     ),
     "Usage": Message(

@@ -186,7 +186,9 @@ class PipelineRun(_message.Message):
         id: _builtins.str
         """ID of the stage: `dataset`, `queue` (where the project has a `label_queue`), `labels`, `split`, `training`,
         `challenger` and `comparison` (where the gate has a `classical_challenger`), `evaluation`, `registration`,
-        `approval` (where the project requires it) or `rollout`.
+        `compression`, `compression_gate` and `compression_registration` (where the project has a `compression`),
+        `approval` (where the project requires it) or `rollout`. The end of a compression stage without success does not
+        end the run.
         """
         state: _builtins.str
         """State of the stage: `PENDING`, `RUNNING`, `SUCCEEDED`, `REFUSED`, `FAILED`, `CANCELLED`, `ROLLED_BACK` or
@@ -245,6 +247,30 @@ class PipelineRun(_message.Message):
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
     @_typing.final
+    class CompressionOutcome(_message.Message):
+        """Outcome of the compression of a version."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        ACCEPTED_FIELD_NUMBER: _builtins.int
+        REASON_FIELD_NUMBER: _builtins.int
+        accepted: _builtins.bool
+        """True: the compressed version takes the place of its source. False: the source is rolled out."""
+        reason: _builtins.str
+        """Reason with the measured values, in one or two sentences."""
+        def __init__(
+            self,
+            *,
+            accepted: _builtins.bool = ...,
+            reason: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "reason", b"reason"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    @_typing.final
     class Approval(_message.Message):
         """Decision about the rollout of a pipeline run."""
 
@@ -295,6 +321,11 @@ class PipelineRun(_message.Message):
         CHALLENGER_RUN_FIELD_NUMBER: _builtins.int
         CHALLENGER_DIGEST_FIELD_NUMBER: _builtins.int
         COMPARISON_RUN_FIELD_NUMBER: _builtins.int
+        COMPRESSION_FIELD_NUMBER: _builtins.int
+        COMPRESSED_DIGEST_FIELD_NUMBER: _builtins.int
+        COMPRESSION_EVALUATION_RUN_FIELD_NUMBER: _builtins.int
+        COMPRESSED_VERSION_FIELD_NUMBER: _builtins.int
+        SOURCE_VERSION_FIELD_NUMBER: _builtins.int
         dataset_version: _builtins.str
         """Resource name of the dataset version."""
         label_set: _builtins.str
@@ -308,7 +339,7 @@ class PipelineRun(_message.Message):
         evaluation_run: _builtins.str
         """Resource name of the evaluation run."""
         model_version: _builtins.str
-        """Resource name of the model version."""
+        """Resource name of the model version: that of the compressed model if it takes the place of its source."""
         rollout: _builtins.str
         """Resource name of the rollout."""
         challenger_run: _builtins.str
@@ -317,6 +348,16 @@ class PipelineRun(_message.Message):
         """Digest of the model artifact of the classical challenger."""
         comparison_run: _builtins.str
         """Resource name of the evaluation run that compared the trained model with the challenger."""
+        compression: _builtins.str
+        """Resource name of the compression."""
+        compressed_digest: _builtins.str
+        """Digest of the compressed model artifact."""
+        compression_evaluation_run: _builtins.str
+        """Resource name of the evaluation run that compared the compressed model with its source."""
+        compressed_version: _builtins.str
+        """Resource name of the model version of the compressed model. It is `model_version` unless engines cannot serve it."""
+        source_version: _builtins.str
+        """Resource name of the model version of which `model_version` is the compressed form. Empty: it is none."""
         def __init__(
             self,
             *,
@@ -331,10 +372,15 @@ class PipelineRun(_message.Message):
             challenger_run: _builtins.str = ...,
             challenger_digest: _builtins.str = ...,
             comparison_run: _builtins.str = ...,
+            compression: _builtins.str = ...,
+            compressed_digest: _builtins.str = ...,
+            compression_evaluation_run: _builtins.str = ...,
+            compressed_version: _builtins.str = ...,
+            source_version: _builtins.str = ...,
         ) -> None: ...
         _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
         def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-        _ClearFieldArgType: _TypeAlias = _typing.Literal["candidate_digest", b"candidate_digest", "challenger_digest", b"challenger_digest", "challenger_run", b"challenger_run", "comparison_run", b"comparison_run", "dataset_version", b"dataset_version", "evaluation_run", b"evaluation_run", "label_set", b"label_set", "model_version", b"model_version", "rollout", b"rollout", "split", b"split", "training_run", b"training_run"]  # noqa: Y015
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["candidate_digest", b"candidate_digest", "challenger_digest", b"challenger_digest", "challenger_run", b"challenger_run", "comparison_run", b"comparison_run", "compressed_digest", b"compressed_digest", "compressed_version", b"compressed_version", "compression", b"compression", "compression_evaluation_run", b"compression_evaluation_run", "dataset_version", b"dataset_version", "evaluation_run", b"evaluation_run", "label_set", b"label_set", "model_version", b"model_version", "rollout", b"rollout", "source_version", b"source_version", "split", b"split", "training_run", b"training_run"]  # noqa: Y015
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -388,6 +434,7 @@ class PipelineRun(_message.Message):
     FOLLOWING_RECIPES_FIELD_NUMBER: _builtins.int
     TRAINED_RECIPES_FIELD_NUMBER: _builtins.int
     CHOICE_FIELD_NUMBER: _builtins.int
+    COMPRESSION_OUTCOME_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Resource name: `projects/{project}/pipelineRuns/{pipeline_run}`."""
     revision: _builtins.int
@@ -468,6 +515,12 @@ class PipelineRun(_message.Message):
         set: there is no challenger, or it is not compared yet.
         """
 
+    @_builtins.property
+    def compression_outcome(self) -> Global___PipelineRun.CompressionOutcome:
+        """Outcome of the compression of the version (`compression` of the project). Not set: there is none, or it has not
+        ended yet.
+        """
+
     def __init__(
         self,
         *,
@@ -493,10 +546,11 @@ class PipelineRun(_message.Message):
         following_recipes: _abc.Iterable[_builtins.str] | None = ...,
         trained_recipes: _abc.Iterable[Global___PipelineRun.TrainedRecipe] | None = ...,
         choice: Global___PipelineRun.Choice | None = ...,
+        compression_outcome: Global___PipelineRun.CompressionOutcome | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["approval", b"approval", "choice", b"choice", "create_time", b"create_time", "failure", b"failure", "products", b"products", "progress", b"progress", "starting_event", b"starting_event", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["approval", b"approval", "choice", b"choice", "compression_outcome", b"compression_outcome", "create_time", b"create_time", "failure", b"failure", "products", b"products", "progress", b"progress", "starting_event", b"starting_event", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["approval", b"approval", "choice", b"choice", "create_time", b"create_time", "drift", b"drift", "event_count", b"event_count", "failure", b"failure", "following_recipes", b"following_recipes", "name", b"name", "policy", b"policy", "products", b"products", "progress", b"progress", "recipe", b"recipe", "revision", b"revision", "skip_rollout", b"skip_rollout", "sources", b"sources", "stages", b"stages", "starting_event", b"starting_event", "state", b"state", "trained_recipes", b"trained_recipes", "trigger", b"trigger", "trigger_reason", b"trigger_reason", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["approval", b"approval", "choice", b"choice", "compression_outcome", b"compression_outcome", "create_time", b"create_time", "drift", b"drift", "event_count", b"event_count", "failure", b"failure", "following_recipes", b"following_recipes", "name", b"name", "policy", b"policy", "products", b"products", "progress", b"progress", "recipe", b"recipe", "revision", b"revision", "skip_rollout", b"skip_rollout", "sources", b"sources", "stages", b"stages", "starting_event", b"starting_event", "state", b"state", "trained_recipes", b"trained_recipes", "trigger", b"trigger", "trigger_reason", b"trigger_reason", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -14,6 +14,7 @@ from ratoon.common.v1 import metric_pb2 as _metric_pb2
 from ratoon.common.v1 import shadow_pb2 as _shadow_pb2
 from ratoon.common.v1 import task_pb2 as _task_pb2
 from ratoon.flywheel.v1 import signal_pb2 as _signal_pb2
+from ratoon.training.v1 import compression_pb2 as _compression_pb2
 from ratoon.training.v1 import distillation_pb2 as _distillation_pb2
 from ratoon.training.v1 import grpo_pb2 as _grpo_pb2
 from ratoon.training.v1 import lora_pb2 as _lora_pb2
@@ -326,6 +327,7 @@ class Project(_message.Message):
         REWARDS_FIELD_NUMBER: _builtins.int
         DISTILLATION_FIELD_NUMBER: _builtins.int
         DOMAIN_TOKENS_FIELD_NUMBER: _builtins.int
+        BASE_LAYERS_FIELD_NUMBER: _builtins.int
         train_on: Global___Project.TuningDefaults.TrainOn.ValueType
         """Turns of a conversation whose tokens the model learns."""
         truncation: Global___Project.TuningDefaults.Truncation.ValueType
@@ -351,6 +353,10 @@ class Project(_message.Message):
         domain_tokens: _builtins.int
         """Number of words of the training part to add to the vocabulary of the base model of a first version, at most
         10,000. They need `training.method` METHOD_FULL.
+        """
+        base_layers: _builtins.int
+        """Number of layers of the base model that a first version starts from, evenly spaced; 0: all. A student of
+        `distillation` has half of its teacher's layers so. They need `training.method` METHOD_FULL.
         """
         @_builtins.property
         def new_tokens(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
@@ -384,10 +390,11 @@ class Project(_message.Message):
             rewards: _abc.Iterable[_grpo_pb2.Reward] | None = ...,
             distillation: _distillation_pb2.Distillation | None = ...,
             domain_tokens: _builtins.int = ...,
+            base_layers: _builtins.int = ...,
         ) -> None: ...
         _HasFieldArgType: _TypeAlias = _typing.Literal["distillation", b"distillation"]  # noqa: Y015
         def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-        _ClearFieldArgType: _TypeAlias = _typing.Literal["beta", b"beta", "distillation", b"distillation", "domain_tokens", b"domain_tokens", "gradient_accumulation", b"gradient_accumulation", "gradient_checkpointing", b"gradient_checkpointing", "max_tokens", b"max_tokens", "new_tokens", b"new_tokens", "packed", b"packed", "preference_learning_rate", b"preference_learning_rate", "preference_loss", b"preference_loss", "rewards", b"rewards", "train_on", b"train_on", "truncation", b"truncation"]  # noqa: Y015
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["base_layers", b"base_layers", "beta", b"beta", "distillation", b"distillation", "domain_tokens", b"domain_tokens", "gradient_accumulation", b"gradient_accumulation", "gradient_checkpointing", b"gradient_checkpointing", "max_tokens", b"max_tokens", "new_tokens", b"new_tokens", "packed", b"packed", "preference_learning_rate", b"preference_learning_rate", "preference_loss", b"preference_loss", "rewards", b"rewards", "train_on", b"train_on", "truncation", b"truncation"]  # noqa: Y015
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -758,6 +765,48 @@ class Project(_message.Message):
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
     @_typing.final
+    class Compression(_message.Message):
+        """Compression of the versions of pipeline runs. A run compresses the version that it has registered, compares the
+        compressed model with it on the test part of its split, and registers it as the next version. If the compression
+        fails, its gate refuses it, or engines cannot compute its weights, the run rolls out the source. Versions of the
+        recipes `classical` and `neural` are not compressed.
+        """
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        METHOD_FIELD_NUMBER: _builtins.int
+        ROUNDING_FIELD_NUMBER: _builtins.int
+        GROUP_SIZE_FIELD_NUMBER: _builtins.int
+        MAX_QUALITY_LOSS_FIELD_NUMBER: _builtins.int
+        method: _compression_pb2.Compression.Method.ValueType
+        """Number format of the weights; METHOD_PRUNED is refused, because zeros save nothing in engines. Not set: versions
+        are not compressed.
+        """
+        rounding: _compression_pb2.Compression.Rounding.ValueType
+        """Choice of the rounded weights. Default: ROUNDING_NEAREST."""
+        group_size: _builtins.int
+        """Number of weights that share a scale, with METHOD_INT4: 16 to 1,024. 0: 128, or as many as fit."""
+        max_quality_loss: _builtins.float
+        """Largest accepted loss of the primary metric against the source, 0 or more: the whole confidence interval of the
+        gain must be above its negative. Default: 0.02.
+        """
+        def __init__(
+            self,
+            *,
+            method: _compression_pb2.Compression.Method.ValueType = ...,
+            rounding: _compression_pb2.Compression.Rounding.ValueType = ...,
+            group_size: _builtins.int = ...,
+            max_quality_loss: _builtins.float | None = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _typing.Literal["_max_quality_loss", b"_max_quality_loss", "max_quality_loss", b"max_quality_loss"]  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_quality_loss", b"_max_quality_loss", "group_size", b"group_size", "max_quality_loss", b"max_quality_loss", "method", b"method", "rounding", b"rounding"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        _WhichOneofReturnType__max_quality_loss: _TypeAlias = _typing.Literal["max_quality_loss"]  # noqa: Y015
+        _WhichOneofArgType__max_quality_loss: _TypeAlias = _typing.Literal["_max_quality_loss", b"_max_quality_loss"]  # noqa: Y015
+        def WhichOneof(self, oneof_group: _WhichOneofArgType__max_quality_loss) -> _WhichOneofReturnType__max_quality_loss | None: ...
+
+    @_typing.final
     class StageCompute(_message.Message):
         """Devices and number formats of the stages of the loop."""
 
@@ -893,6 +942,7 @@ class Project(_message.Message):
     JUDGE_REQUIREMENTS_FIELD_NUMBER: _builtins.int
     HUMAN_RATINGS_FIELD_NUMBER: _builtins.int
     LABEL_QUEUE_FIELD_NUMBER: _builtins.int
+    COMPRESSION_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Resource name: `projects/{project}`."""
     revision: _builtins.int
@@ -1041,6 +1091,12 @@ class Project(_message.Message):
     def label_queue(self) -> Global___Project.LabelQueue:
         """Labelling queue that a pipeline run fills and waits for when its data have too few answers. Default: none."""
 
+    @_builtins.property
+    def compression(self) -> Global___Project.Compression:
+        """Compression of the versions that pipeline runs register. A gate decides whether the compressed version is rolled out
+        in the place of its source. Default: none.
+        """
+
     def __init__(
         self,
         *,
@@ -1081,10 +1137,11 @@ class Project(_message.Message):
         judge_requirements: Global___Project.JudgeRequirements | None = ...,
         human_ratings: Global___Project.HumanRatings | None = ...,
         label_queue: Global___Project.LabelQueue | None = ...,
+        compression: Global___Project.Compression | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["budget", b"budget", "compute", b"compute", "create_time", b"create_time", "data_requirements", b"data_requirements", "gate", b"gate", "human_ratings", b"human_ratings", "judge_requirements", b"judge_requirements", "label_queue", b"label_queue", "primary_metric", b"primary_metric", "rollout", b"rollout", "shadow", b"shadow", "split", b"split", "task", b"task", "training", b"training", "tuning", b"tuning", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["budget", b"budget", "compression", b"compression", "compute", b"compute", "create_time", b"create_time", "data_requirements", b"data_requirements", "gate", b"gate", "human_ratings", b"human_ratings", "judge_requirements", b"judge_requirements", "label_queue", b"label_queue", "primary_metric", b"primary_metric", "rollout", b"rollout", "shadow", b"shadow", "split", b"split", "task", b"task", "training", b"training", "tuning", b"tuning", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["budget", b"budget", "compute", b"compute", "create_time", b"create_time", "curation", b"curation", "data_requirements", b"data_requirements", "dataset", b"dataset", "default_consent", b"default_consent", "deployment", b"deployment", "display_name", b"display_name", "etag", b"etag", "gate", b"gate", "group_attribute", b"group_attribute", "human_ratings", b"human_ratings", "instructions", b"instructions", "judge_requirements", b"judge_requirements", "judges", b"judges", "label_queue", b"label_queue", "labels", b"labels", "metric_gates", b"metric_gates", "metrics", b"metrics", "model", b"model", "name", b"name", "notices", b"notices", "primary_metric", b"primary_metric", "recipes", b"recipes", "require_approval", b"require_approval", "retraining_recipes", b"retraining_recipes", "revision", b"revision", "rollout", b"rollout", "shadow", b"shadow", "split", b"split", "suites", b"suites", "task", b"task", "traffic_retention_days", b"traffic_retention_days", "training", b"training", "tuning", b"tuning", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["budget", b"budget", "compression", b"compression", "compute", b"compute", "create_time", b"create_time", "curation", b"curation", "data_requirements", b"data_requirements", "dataset", b"dataset", "default_consent", b"default_consent", "deployment", b"deployment", "display_name", b"display_name", "etag", b"etag", "gate", b"gate", "group_attribute", b"group_attribute", "human_ratings", b"human_ratings", "instructions", b"instructions", "judge_requirements", b"judge_requirements", "judges", b"judges", "label_queue", b"label_queue", "labels", b"labels", "metric_gates", b"metric_gates", "metrics", b"metrics", "model", b"model", "name", b"name", "notices", b"notices", "primary_metric", b"primary_metric", "recipes", b"recipes", "require_approval", b"require_approval", "retraining_recipes", b"retraining_recipes", "revision", b"revision", "rollout", b"rollout", "shadow", b"shadow", "split", b"split", "suites", b"suites", "task", b"task", "traffic_retention_days", b"traffic_retention_days", "training", b"training", "tuning", b"tuning", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

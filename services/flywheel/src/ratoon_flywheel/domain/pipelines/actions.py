@@ -1,16 +1,21 @@
 """Requests of a pipeline run to other services: one a stage, computed from the products of the run so far."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from ratoon.tasks.compute import Compute
+from ratoon.tasks.compute import Compute, Dtype
 from ratoon.tasks.judges import Requirements
 from ratoon.tasks.kinds import TaskSpec, kind_of
 from ratoon_flywheel.domain.judges import HumanRatings, without_pairs
 from ratoon_flywheel.domain.pipelines.runs import PipelineRun, StageId, Window
 from ratoon_flywheel.domain.pipelines.support import CLASSICAL, DEFAULT_RECIPE, NEURAL, loop_kind
-from ratoon_flywheel.domain.project_settings import REWARD_MODEL, MetricGate, TuningDefaults
+from ratoon_flywheel.domain.project_settings import (
+    REWARD_MODEL,
+    CompressionSettings,
+    MetricGate,
+    TuningDefaults,
+)
 from ratoon_flywheel.domain.projects import Project, SplitRule, TrainingDefaults
 from ratoon_flywheel.domain.suites import of_domains, of_suites
 
@@ -156,6 +161,27 @@ class Compare(Evaluate):
 
 
 @dataclass(frozen=True)
+class CompareCompressed(Evaluate):
+    """Hold the compressed model against its source, the reference."""
+
+
+@dataclass(frozen=True)
+class Compress:
+    """Compress the version that a run has registered."""
+
+    project: str
+    version: str
+    artifact_digest: str
+    train_digest: str
+    validation_digest: str
+    task: TaskSpec
+    seed: int
+    settings: CompressionSettings
+    dtype: Dtype
+    """Number format of the engines of the compressed version."""
+
+
+@dataclass(frozen=True)
 class Register:
     """Make a candidate a version of the project's model; the lineage is the run's."""
 
@@ -164,11 +190,20 @@ class Register:
 
 
 @dataclass(frozen=True)
+class RegisterCompressed(Register):
+    """Make the compressed model the next version, derived from the one that the run has registered."""
+
+    dtype: Dtype
+
+
+@dataclass(frozen=True)
 class RollOut:
     """Let a version serve."""
 
     project: Project
     version: str
+    compute: Compute
+    """Devices and number format of its engines; those of the project, in the number format of a compressed version."""
 
 
 @dataclass(frozen=True)
@@ -195,7 +230,10 @@ StageRequest = (
     | Train
     | TrainChallenger
     | Compare
+    | CompareCompressed
     | Evaluate
+    | Compress
+    | RegisterCompressed
     | Register
     | RollOut
 )
@@ -215,14 +253,14 @@ def stage_request(run: PipelineRun, stage: StageId) -> StageRequest:
             return split_request(run)
         case StageId.TRAINING:
             return _train(run)
-        case StageId.CHALLENGER | StageId.COMPARISON | StageId.EVALUATION:
-            return _CHOOSING[stage](run)
         case StageId.REGISTRATION:
             return Register(run, _changelog(run))
         case StageId.ROLLOUT:
-            return RollOut(project, products.model_version)
+            return RollOut(project, products.model_version, _serving_compute(run))
         case StageId.APPROVAL:
             raise ValueError("a person decides; no service is called")
+        case _:
+            return _CHOOSING[stage](run)
 
 
 def _train(run: PipelineRun) -> Train:
@@ -249,7 +287,7 @@ def _base_of_training(run: PipelineRun) -> str:
     if writers:
         return writers[-1].artifact_digest
     if run.production is not None and continues(run):
-        return run.production.artifact_digest
+        return run.production.trained_digest
     return run.project.training.base_artifact_digest
 
 
@@ -314,10 +352,68 @@ def _evaluate(run: PipelineRun) -> Evaluate:
     )
 
 
-_CHOOSING: Mapping[StageId, Callable[[PipelineRun], TrainChallenger | Compare | Evaluate]] = {
+def _serving_dtype(run: PipelineRun) -> Dtype:
+    return run.project.compression.serving_dtype(run.project.compute.serving.dtype)
+
+
+def _serving_compute(run: PipelineRun) -> Compute:
+    """Return what engines compute on; serving knows the number format of a compressed version by itself."""
+    compute = run.project.compute.serving
+    is_source = not run.products.source_version
+    return compute if is_source or compute == Compute() else replace(compute, dtype=_serving_dtype(run))
+
+
+def _compress(run: PipelineRun) -> Compress:
+    project, products = run.project, run.products
+    return Compress(
+        project.name,
+        products.model_version,
+        products.candidate_digest,
+        products.train_digest,
+        products.validation_digest,
+        project.task,
+        project.training.seed,
+        project.compression,
+        _serving_dtype(run),
+    )
+
+
+def _compare_compressed(run: PipelineRun) -> CompareCompressed:
+    """Return the comparison of the compressed model with its source, and the bounds of the task's own metrics."""
+    project, products = run.project, run.products
+    known = kind_of(project.task).METRICS
+    bounds = tuple(gate for gate in of_domains(project.metric_gates) if gate.metric in known)
+    loss = project.compression.max_quality_loss
+    name = "base" if run.production is None else "new"
+    return CompareCompressed(
+        project.name,
+        products.compressed_digest,
+        products.candidate_digest,
+        (Domain(name, products.split, RuleKind.NOT_WORSE, -loss, metric_gates=bounds),),
+        project.task,
+        project.training.seed,
+        project.primary_metric,
+        compute=project.compute.evaluation,
+        candidate_note=f"{products.compression} compresses {products.model_version}, the reference here.",
+    )
+
+
+def _register_compressed(run: PipelineRun) -> RegisterCompressed:
+    products, compression = run.products, run.project.compression
+    number = products.model_version.rpartition("/")[2]
+    changelog = (
+        f"{number} with its weights in {compression.method.lower()}. Gate: {products.compression_verdict}"
+    )
+    return RegisterCompressed(run, changelog, _serving_dtype(run))
+
+
+_CHOOSING: Mapping[StageId, Callable[[PipelineRun], StageRequest]] = {
     StageId.CHALLENGER: _train_challenger,
     StageId.COMPARISON: _compare,
     StageId.EVALUATION: _evaluate,
+    StageId.COMPRESSION: _compress,
+    StageId.COMPRESSION_GATE: _compare_compressed,
+    StageId.COMPRESSION_REGISTRATION: _register_compressed,
 }
 """Requests of the stages that decide which artifact becomes a version."""
 

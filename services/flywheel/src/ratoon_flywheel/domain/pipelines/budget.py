@@ -100,5 +100,7 @@ def _compute(project: Project, stage: StageId) -> Compute:
         StageId.COMPARISON: of_stages.evaluation,
         StageId.EVALUATION: of_stages.evaluation,
         StageId.REGISTRATION: of_stages.verification,
+        StageId.COMPRESSION_GATE: of_stages.evaluation,
+        StageId.COMPRESSION_REGISTRATION: of_stages.verification,
         StageId.ROLLOUT: of_stages.serving,
     }.get(stage, Compute())

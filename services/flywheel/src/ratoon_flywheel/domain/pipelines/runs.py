@@ -59,12 +59,25 @@ class StageId(StrEnum):
     """Only with a challenger: it and the trained model are compared, and one of them becomes the candidate."""
     EVALUATION = "evaluation"
     REGISTRATION = "registration"
+    COMPRESSION = "compression"
+    """Only where the project compresses its versions, like the two that follow: none of them ends a run."""
+    COMPRESSION_GATE = "compression_gate"
+    """The compressed model is compared with its source."""
+    COMPRESSION_REGISTRATION = "compression_registration"
     APPROVAL = "approval"
     """Only where the project requires it: a person decides, no service."""
     ROLLOUT = "rollout"
 
 
-OPTIONAL_STAGES = (StageId.QUEUE, StageId.CHALLENGER, StageId.COMPARISON, StageId.APPROVAL)
+COMPRESSION_STAGES = (StageId.COMPRESSION, StageId.COMPRESSION_GATE, StageId.COMPRESSION_REGISTRATION)
+"""Stages whose end without success lets the uncompressed version go on."""
+OPTIONAL_STAGES = (
+    StageId.QUEUE,
+    StageId.CHALLENGER,
+    StageId.COMPARISON,
+    *COMPRESSION_STAGES,
+    StageId.APPROVAL,
+)
 """Stages of the runs of some projects only."""
 
 
@@ -122,6 +135,13 @@ class Production:
     """The splits of the versions it continues, youngest first."""
     is_small: bool = False
     """Whether it is a classical or a small neural model, which no language model continues."""
+    source_digest: str = ""
+    """Artifact of which it is the compressed form, which training continues; empty: it is none."""
+
+    @property
+    def trained_digest(self) -> str:
+        """Artifact that training continues."""
+        return self.source_digest or self.artifact_digest
 
 
 @dataclass(frozen=True)
@@ -161,6 +181,17 @@ class Products:
     """What a million answers of the candidate cost, and a better baseline, in sentences."""
     comparison_run: str = ""
     """Evaluation run that compared the trained model with the challenger."""
+    compression: str = ""
+    compressed_digest: str = ""
+    compression_evaluation_run: str = ""
+    """Evaluation run that compared the compressed model with its source."""
+    compression_verdict: str = ""
+    """Its verdict, one sentence with the numbers."""
+    compression_scores: Mapping[str, float] = field(default_factory=dict)
+    """Scores of the compressed model."""
+    compressed_version: str = ""
+    source_version: str = ""
+    """Version of which `model_version` is the compressed form; empty: it is none."""
 
     def with_more(self, more: "Products") -> "Products":
         """These, and whatever the others have."""
@@ -202,6 +233,15 @@ class Choice:
     """Which of the trained model and its classical challenger became the candidate, and why."""
 
     is_challenger: bool
+    reason: str
+    """Sentences with the measured values."""
+
+
+@dataclass(frozen=True)
+class CompressionOutcome:
+    """Whether the compressed version takes the place of its source, and why."""
+
+    accepted: bool
     reason: str
     """Sentences with the measured values."""
 
@@ -258,6 +298,8 @@ class PipelineRun:
     """Number of external events that it took."""
     choice: Choice | None = None
     """None: there was no challenger, or it is not compared yet."""
+    compression_outcome: CompressionOutcome | None = None
+    """None: there is no compression, or it has not ended yet."""
 
     @property
     def retrains(self) -> bool:

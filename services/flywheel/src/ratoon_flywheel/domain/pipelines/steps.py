@@ -14,9 +14,11 @@ from ratoon_flywheel.domain.pipelines.actions import (
     stage_request,
 )
 from ratoon_flywheel.domain.pipelines.runs import (
+    COMPRESSION_STAGES,
     Approval,
     Cancelled,
     Choice,
+    CompressionOutcome,
     Event,
     Failed,
     PipelineRun,
@@ -34,6 +36,7 @@ from ratoon_flywheel.domain.pipelines.runs import (
     TrainedRecipe,
 )
 from ratoon_flywheel.domain.pipelines.support import (
+    ALONE,
     CLASSICAL,
     DEFAULT_RECIPE,
     check_base,
@@ -168,6 +171,9 @@ def _begin(run: PipelineRun, production: Production | None, now: datetime) -> Tr
         place = next(at for at, each in enumerate(stages) if each.id is StageId.EVALUATION)
         challenge = (Stage(StageId.CHALLENGER), Stage(StageId.COMPARISON))
         stages = (*stages[:place], *challenge, *stages[place:])
+    if run.project.compression.method and run.recipe not in ALONE:
+        place = next(at for at, each in enumerate(stages) if each.id is StageId.REGISTRATION) + 1
+        stages = (*stages[:place], *map(Stage, COMPRESSION_STAGES), *stages[place:])
     if run.project.require_approval and not run.skip_rollout:
         stages = (*stages[:-1], Stage(StageId.APPROVAL), stages[-1])
     running = replace(run, state=State.RUNNING, production=production, stages=stages)
@@ -195,17 +201,15 @@ def _follow(run: PipelineRun, stage: Stage, child: Child, now: datetime) -> Tran
         progress = replace(child.progress, fraction=fraction, message=message)
         return Transition(replace(run, progress=_without_end_of_stage(run, stage, progress)))
     run = replace(run, products=run.products.with_more(child.products))
-    if stage.id is StageId.CHALLENGER and child.state is ChildState.FAILED:
-        return _go_on_without_challenger(run, stage, child, now)
-    if stage.id is StageId.COMPARISON and child.state in (ChildState.SUCCEEDED, ChildState.REFUSED):
-        return _choose(run, stage, child, now)
+    if (detour := _detour(run, stage, child, now)) is not None:
+        return detour
     if child.state is not ChildState.SUCCEEDED:
         state, of_stage = _ENDS[child.state]
         reason = child.reason or f"{stage.id.name}_{child.state.value}"
         message = child.message or f"{stage.resource} ended as {child.state.value}."
         return _end(run, state, of_stage, reason, message, now)
-    if stage.id is StageId.TRAINING and run.following_recipes:
-        return _train_on(run, stage, now)
+    if stage.id is StageId.COMPRESSION_REGISTRATION:
+        run = _accept_compressed(run)
     finished = replace(
         stage, state=StageState.SUCCEEDED, message=_stage_message(run, stage, child), end_time=now
     )
@@ -215,8 +219,78 @@ def _follow(run: PipelineRun, stage: Stage, child: Child, now: datetime) -> Tran
         return _end(at_stage, State.FAILED, StageState.FAILED, "FIELDS_MISSING", lack, now)
     if lack := _lack(run, stage.id):
         return _end(at_stage, State.FAILED, StageState.FAILED, "TOO_FEW_RECORDS", lack, now)
+    return _go_on(run, now)
+
+
+def _detour(run: PipelineRun, stage: Stage, child: Child, now: datetime) -> Transition | None:
+    """Return how a run goes on where the end of a child neither ends it nor begins the next stage; None: it does."""
+    match stage.id, child.state:
+        case StageId.CHALLENGER, ChildState.FAILED:
+            return _go_on_without_challenger(run, stage, child, now)
+        case StageId.COMPARISON, ChildState.SUCCEEDED | ChildState.REFUSED:
+            return _choose(run, stage, child, now)
+        case StageId.TRAINING, ChildState.SUCCEEDED if run.following_recipes:
+            return _train_on(run, stage, now)
+        case StageId.ROLLOUT, ChildState.FAILED if run.products.source_version:
+            return roll_out_source(run, child.message or f"{stage.resource} failed.", now)
+        case id, end if id in COMPRESSION_STAGES and end is not ChildState.SUCCEEDED:
+            return _go_on_with_source(run, stage, child, now)
+        case _:
+            return None
+
+
+def _go_on(run: PipelineRun, now: datetime) -> Transition:
+    """Start the next stage, or end the run after the last one. A classical model is not compressed."""
     following = run.current
-    return _succeed(run, now) if following is None else _start(run, following, now)
+    if following is None:
+        return _succeed(run, now)
+    if following.id is StageId.COMPRESSION and run.choice is not None and run.choice.is_challenger:
+        reason = "The candidate is a classical model, which is not compressed."
+        return _go_on(_uncompressed(run, reason), now)
+    return _start(run, following, now)
+
+
+def _uncompressed(run: PipelineRun, reason: str) -> PipelineRun:
+    """Return the run without the stages of compression that are left, and with the reason."""
+    stages = tuple(
+        replace(each, state=StageState.SKIPPED, message=reason)
+        if each.id in COMPRESSION_STAGES and each.state is StageState.PENDING
+        else each
+        for each in run.stages
+    )
+    return replace(run, stages=stages, compression_outcome=CompressionOutcome(False, reason))
+
+
+def _go_on_with_source(run: PipelineRun, stage: Stage, child: Child, now: datetime) -> Transition:
+    """Let the uncompressed version go on, because the compressed one was not made, or its gate refused it."""
+    _, of_stage = _ENDS[child.state]
+    why = child.message or f"{stage.resource} ended as {child.state.value}."
+    run = _with_stage(run, replace(stage, state=of_stage, message=why, end_time=now))
+    return _go_on(_uncompressed(run, f"{run.products.model_version} is not replaced: {why}"), now)
+
+
+def _accept_compressed(run: PipelineRun) -> PipelineRun:
+    """Return the run whose version is the compressed form of the one before."""
+    source, compressed = run.products.model_version, run.products.compressed_version
+    reason = f"{compressed} takes the place of {source}: {run.products.compression_verdict}"
+    return replace(
+        run,
+        products=replace(run.products, model_version=compressed, source_version=source),
+        compression_outcome=CompressionOutcome(True, reason),
+    )
+
+
+def roll_out_source(run: PipelineRun, message: str, now: datetime) -> Transition:
+    """Roll out the source of a compressed version that engines cannot serve."""
+    compressed, source = run.products.model_version, run.products.source_version
+    reason = f"{source} is rolled out in the place of {compressed}, which could not be served: {message}"
+    run = replace(
+        run,
+        products=replace(run.products, model_version=source, source_version="", rollout=""),
+        compression_outcome=CompressionOutcome(False, reason),
+    )
+    stage = replace(run.stage(StageId.ROLLOUT), resource="", message=reason)
+    return _start(_with_stage(run, stage), stage, now)
 
 
 def _go_on_without_challenger(run: PipelineRun, stage: Stage, child: Child, now: datetime) -> Transition:
@@ -414,9 +488,9 @@ def _apply_decision(run: PipelineRun, stage: Stage, now: datetime) -> Transition
         message = f"Rejected by {approval.decider}: {approval.reason}"
         return _end(run, State.REFUSED, StageState.REFUSED, "REJECTED", message, now)
     message = f"Approved by {approval.decider}: {approval.reason}"
-    run = _with_stage(run, replace(stage, state=StageState.SUCCEEDED, message=message, end_time=now))
-    following = run.current
-    return _succeed(run, now) if following is None else _start(run, following, now)
+    return _go_on(
+        _with_stage(run, replace(stage, state=StageState.SUCCEEDED, message=message, end_time=now)), now
+    )
 
 
 def _cancelling(run: PipelineRun, child: Child | None, now: datetime) -> Transition:
@@ -491,5 +565,5 @@ def _with_stage(run: PipelineRun, stage: Stage) -> PipelineRun:
 
 def _done(run: PipelineRun) -> float:
     """The share of stages that are behind."""
-    behind = (StageState.SUCCEEDED, StageState.SKIPPED)
-    return sum(stage.state in behind for stage in run.stages) / len(run.stages)
+    ahead = (StageState.PENDING, StageState.RUNNING)
+    return sum(stage.state not in ahead for stage in run.stages) / len(run.stages)
