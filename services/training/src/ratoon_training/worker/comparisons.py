@@ -5,23 +5,25 @@ answer (KTO), these are the answer after its prompt, and the answer to the next 
 which the distance from the reference is estimated; `labels` say whether the answer is good.
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-
-import numpy as np
+from typing import IO
 
 from ratoon.tasks.kind import Record
 from ratoon.tasks.records import to_json
 from ratoon_training.domain.errors import BadChatTemplate, DataEmpty, SampleTooLong, advice
 from ratoon_training.domain.recipes import Objective, Recipe, TrainOn, Truncation
 from ratoon_training.worker.conversations import Sample, samples_of
+from ratoon_training.worker.part_files import PartWriter
 from ratoon_training.worker.samples import Counts, fault_of
 from ratoon_training.worker.text import Speech
 from ratoon_training.worker.truncation import MIN_PROMPT
 
 PAIRS = ".pairs.jsonl"
 """Ending of the file with the preferences of a part, which a reward model judges."""
+_COLUMNS = ("tokens", "targets", "offsets", "weights", "labels", "record_ids")
 
 
 @dataclass
@@ -57,47 +59,63 @@ class Unit:
     good: bool = True
 
 
+Fitted = tuple[Unit, list[Sample]]
+"""A unit with its samples."""
+
+
 def save_comparisons(
-    path: Path, speech: Speech, recipe: Recipe, rows: Sequence[tuple[str, Record]], part: str
+    path: Path, speech: Speech, recipe: Recipe, rows: Iterable[tuple[str, Record]], part: str
 ) -> ComparisonCounts:
     """Write the units of a part, (record id, record) each; DataEmpty if the model would learn nothing of it."""
     counts = ComparisonCounts()
-    units = [
-        unit for record_id, record in rows for unit in _units_of(record_id, record, speech, recipe, counts)
-    ]
     bos = speech.tokenizer.token_to_id(speech.bos) if speech.bos else None
-    fitted = [(unit, samples) for unit in units if (samples := _counted(unit, recipe, bos, counts))]
-    if recipe.objective is Objective.KTO:
-        fitted = _with_others(fitted, recipe, bos)
-    if not fitted:
-        raise DataEmpty(_nothing(recipe.objective, counts, part))
-    counts.units = len(fitted)
-    _save(path, speech, fitted, counts)
-    if recipe.reward_model:
-        _save_pairs(path, rows, {unit.record_id for unit, _ in fitted})
+    with PartWriter(path, _COLUMNS) as file, _pairs_of(path, recipe) as pairs:
+        fitted = _fitted_units(rows, speech, recipe, counts, pairs)
+        if recipe.objective is Objective.KTO:
+            fitted = _with_others(fitted, recipe, bos)
+        for unit, samples in fitted:
+            counts.units += 1
+            for sample in samples:
+                counts.learned_tokens += sample.learned
+                counts.ends |= sample.ends(speech.special)
+                file.add(
+                    unit.record_id,
+                    sample.ids,
+                    targets=sample.targets,
+                    weights=unit.weight,
+                    labels=int(unit.good),
+                )
+        if not counts.units:
+            raise DataEmpty(_nothing(recipe.objective, counts, part))
+        file.save()
     return counts
 
 
-def _save_pairs(path: Path, rows: Sequence[tuple[str, Record]], learned: Collection[str]) -> None:
-    """Write the preferences that are learned, one JSON a line, for a reward model with tokens of its own."""
-    lines = [to_json(record) for record_id, record in rows if record_id in learned]
-    path.with_suffix(PAIRS).write_text("".join(f"{line}\n" for line in lines))
+@contextmanager
+def _pairs_of(path: Path, recipe: Recipe) -> Iterator[IO[str] | None]:
+    """Open the file of the preferences that are learned, one JSON a line, if a reward model judges them."""
+    if not recipe.reward_model:
+        yield None
+        return
+    with path.with_suffix(PAIRS).open("w") as sink:
+        yield sink
 
 
-def _save(path: Path, speech: Speech, fitted: list[tuple[Unit, list[Sample]]], counts: Counts) -> None:
-    samples = [sample for _, pair in fitted for sample in pair]
-    for sample in samples:
-        counts.learned_tokens += sample.learned
-        counts.ends |= sample.ends(speech.special)
-    np.savez(
-        path,
-        tokens=np.concatenate([np.asarray(sample.ids, dtype=np.int32) for sample in samples]),
-        targets=np.concatenate([np.asarray(sample.targets, dtype=np.bool_) for sample in samples]),
-        offsets=np.cumsum([0, *(len(sample.ids) for sample in samples)], dtype=np.int64),
-        weights=np.repeat(np.asarray([unit.weight for unit, _ in fitted], dtype=np.float32), 2),
-        labels=np.repeat(np.asarray([unit.good for unit, _ in fitted], dtype=np.int32), 2),
-        record_ids=np.repeat(np.asarray([unit.record_id for unit, _ in fitted]), 2),
-    )
+def _fitted_units(
+    rows: Iterable[tuple[str, Record]],
+    speech: Speech,
+    recipe: Recipe,
+    counts: ComparisonCounts,
+    pairs: IO[str] | None,
+) -> Iterator[Fitted]:
+    """Yield the units that are learned with their samples, and write the preferences for a reward model."""
+    bos = speech.tokenizer.token_to_id(speech.bos) if speech.bos else None
+    for record_id, record in rows:
+        for unit in _units_of(record_id, record, speech, recipe, counts):
+            if samples := _counted(unit, recipe, bos, counts):
+                yield unit, samples
+                if pairs is not None and unit.record_id == record_id:
+                    pairs.write(f"{to_json(record)}\n")
 
 
 def _units_of(
@@ -149,24 +167,30 @@ def _answered(speech: Speech, record: Record, answers: Sequence[str]) -> tuple[l
     return prompt, tails
 
 
-def _with_others(
-    fitted: list[tuple[Unit, list[Sample]]], recipe: Recipe, bos: int | None
-) -> list[tuple[Unit, list[Sample]]]:
-    """Return judged answers, each with the answer to the next other prompt after its own prompt.
+def _with_others(fitted: Iterable[Fitted], recipe: Recipe, bos: int | None) -> Iterator[Fitted]:
+    """Yield judged answers, each with the answer to the next other prompt after its own prompt.
 
     The first follows the last. Nothing if there is one prompt alone.
     """
-    prompts = [tuple(unit.prompt) for unit, _ in fitted]
-    if len(set(prompts)) < 2:
-        return []
     cutting = replace(recipe, truncation=Truncation.MIDDLE)
-    paired = []
-    for number, (unit, samples) in enumerate(fitted):
-        other = (number + 1) % len(fitted)
-        while prompts[other] == prompts[number]:
-            other = (other + 1) % len(fitted)
-        paired.append((unit, [*samples, *_fitted(unit.prompt, fitted[other][0].tails, cutting, bos)]))
-    return paired
+
+    def paired(units: list[Fitted], other: Unit) -> Iterator[Fitted]:
+        for unit, samples in units:
+            yield unit, [*samples, *_fitted(unit.prompt, other.tails, cutting, bos)]
+
+    first, waiting = (
+        list[Unit](),
+        list[Fitted](),
+    )  # the first units of two prompts; those of one prompt in a row
+    for unit, samples in fitted:
+        if len(first) < 2 and all(unit.prompt != each.prompt for each in first):
+            first.append(unit)
+        if waiting and waiting[0][0].prompt != unit.prompt:
+            yield from paired(waiting, unit)
+            waiting = []
+        waiting.append((unit, samples))
+    if len(first) == 2:
+        yield from paired(waiting, next(each for each in first if each.prompt != waiting[0][0].prompt))
 
 
 def _counted(unit: Unit, recipe: Recipe, bos: int | None, counts: ComparisonCounts) -> list[Sample]:

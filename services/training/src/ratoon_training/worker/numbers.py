@@ -7,7 +7,7 @@ that the model expects, or near their mean if errors are squared. Greedy decodin
 verification and in engines alike. This module does not know torch.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -39,7 +39,7 @@ class Numbers:
         return float(self.values[np.abs(self.values - value).argmin()])
 
 
-def scale_of(task: TaskSpec, records: Sequence[Record]) -> tuple[str, ...]:
+def scale_of(task: TaskSpec, records: Iterable[Record]) -> tuple[str, ...]:
     """Return the numbers that become tokens of a model from scratch; none without a bounded and short scale."""
     return regress.scale(task, _right(task, records)) if isinstance(task, Regress) else ()
 
@@ -71,7 +71,7 @@ def on_scale(task: TaskSpec, record: Record, numbers: Numbers) -> Record:
     return replace(record, answers=tuple(rounded))
 
 
-def spread(task: TaskSpec, records: Sequence[Record]) -> float:
+def spread(task: TaskSpec, records: Iterable[Record]) -> float:
     """Return the distance over which the right numbers of these records share targets; 0 if all are the same."""
     assert isinstance(task, Regress)
     right = _right(task, records)
@@ -104,6 +104,6 @@ def arrays(numbers: Numbers | None, width: float) -> Mapping[str, npt.NDArray[np
     }
 
 
-def _right(task: Regress, records: Sequence[Record]) -> list[float]:
+def _right(task: Regress, records: Iterable[Record]) -> list[float]:
     numbers = (regress.number(task, answer) for record in records for answer in record.answers)
     return [value for value in numbers if value is not None]

@@ -7,14 +7,15 @@ where each sample begins, how many of its tokens are the answer, its label and i
 
 import shutil
 import uuid
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
+from itertools import islice
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
-import pyarrow.parquet as pq
 from tokenizers import Tokenizer
 
 from ratoon.jobs.v1.job_pb2 import JobEnvironment
@@ -22,40 +23,29 @@ from ratoon.jobs.v1.training_jobs_pb2 import TrainingSpec
 from ratoon.operations.job_messages import from_json
 from ratoon.storage.artifacts import ArtifactStore
 from ratoon.storage.models import fetch_model
-from ratoon.tasks.kind import Record
-from ratoon.tasks.kinds import TaskSpec, parse
-from ratoon.tasks.records import BadRecord, messages, record_of
-from ratoon.tasks.text import encodable
+from ratoon.tasks.records import messages
 from ratoon_training.domain.errors import BadBaseModel, DataEmpty, DataMalformed
 from ratoon_training.domain.lengths import PromptLimit
 from ratoon_training.domain.recipes import Method, Objective, Recipe
-from ratoon_training.worker import numbers, text
+from ratoon_training.worker import mapped, numbers, text
 from ratoon_training.worker.comparisons import save_comparisons
 from ratoon_training.worker.documents import save_documents
+from ratoon_training.worker.part_files import PartWriter
 from ratoon_training.worker.prompts import save_prompts
+from ratoon_training.worker.rows import Rows, Values
 from ratoon_training.worker.samples import Counts, save_samples
 from ratoon_training.worker.taught import PROMPTS, EndpointAccess, answers_of_endpoint, save_answers
 from ratoon_training.worker.text import Speech
 from ratoon_training.worker.vocabulary import add_tokens, domain_words, save_measured
 
-COLUMNS = ("record_id", "text", "label")
 TEACHER = "teacher"
 """Directory of the prepared one with the teacher of a distillation, named by its digest."""
 REWARD_MODELS = "rewards"
 """Directory of the prepared one with the reward models, each named by its digest."""
-EXAMPLE = "example"
-"""Column with the records that are more than a text and its answer; parts of an older release lack it."""
 Report = Callable[[str], None]
-
-
-@dataclass(frozen=True)
-class Rows:
-    """A part of a split, ordered by record id."""
-
-    record_ids: list[str]
-    texts: list[str]
-    labels: list[str]
-    records: list[Record]
+_COLUMNS = ("tokens", "offsets", "answers", "labels", "record_ids")
+_AT_ONCE = 1000
+"""Records whose prompts are encoded at once."""
 
 
 def prepare(raw_spec: dict[str, Any], recipe: Recipe, folder: Path, report: Report) -> Path:
@@ -96,18 +86,19 @@ def _start(folder: Path) -> Path:
 def tokenize(spec: TrainingSpec, store: ArtifactStore, recipe: Recipe, folder: Path, report: Report) -> None:
     """Write the tokens of both parts, with the tokenizer and the base model, into a directory."""
     report("Reading the split.")
-    train = read_part(store, spec.train, recipe, folder, "training")
-    validation = read_part(store, spec.validation, recipe, folder, "validation")
-    speech = _speech(spec, store, recipe, train, folder, report)
-    if recipe.new_tokens or recipe.domain_tokens:
-        texts = list(map(encodable, _corpus(validation)))
-        save_measured(text.of_base(_start(folder)).tokenizer, speech.tokenizer, texts, folder)
-    report("Turning text into tokens.")
-    if recipe.task is not None:
-        _save_texts(folder, speech, recipe, train, validation)
-    else:
-        _save_tokens(folder / "train.npz", speech, recipe, train)
-        _save_tokens(folder / "validation.npz", speech, recipe, validation)
+    with TemporaryDirectory(prefix=".parts-", dir=folder) as parts:
+        train = read_part(store, spec.train, recipe, Path(parts), "training")
+        validation = read_part(store, spec.validation, recipe, Path(parts), "validation")
+        speech = _speech(spec, store, recipe, train, folder, report)
+        if recipe.new_tokens or recipe.domain_tokens:
+            before = text.of_base(_start(folder)).tokenizer
+            save_measured(before, speech.tokenizer, validation.corpus, folder)
+        report("Turning text into tokens.")
+        if recipe.task is not None:
+            _save_texts(folder, speech, recipe, train, validation)
+        else:
+            _save_tokens(folder / "train.npz", speech, recipe, train)
+            _save_tokens(folder / "validation.npz", speech, recipe, validation)
 
 
 def _fetch_teacher(store: ArtifactStore, recipe: Recipe, folder: Path, report: Report) -> Path:
@@ -132,52 +123,18 @@ def _check_vocabulary(student: Speech, teacher: Speech) -> None:
 
 def read_part(store: ArtifactStore, digest: str, recipe: Recipe, folder: Path, part: str) -> Rows:
     """One part of a split; DataEmpty or DataMalformed say what is wrong with it."""
-    path = store.fetch(digest, folder / f"{part}.parquet")
-    try:
-        known = [EXAMPLE] if EXAMPLE in pq.read_schema(path).names else []
-        table = pq.read_table(path, columns=[*COLUMNS, *known])
-    except Exception as error:
-        raise DataMalformed(
-            f"The {part} part is not a Parquet file with the columns {', '.join(COLUMNS)}: "
-            f"{_first_line(error)}"
-        ) from None
-    finally:
-        path.unlink()
-    if table.num_rows == 0:
+    rows = Rows(store.fetch(digest, folder / f"{part}.parquet"), part, recipe.spec)
+    if not len(rows):
         raise DataEmpty(
             f"The {part} part of the split has no record: the labelled records are too few for its share. "
             f"Add labelled records (6 or more of at least two labels at shares of 0.1), or raise the share."
         )
     if recipe.task is None:
-        _check_labels(table.column("label").to_pylist(), recipe.labels, part)
-    table = table.sort_by("record_id")
-    ids, texts, labels = (table.column(name).to_pylist() for name in COLUMNS)
-    examples = table.column(EXAMPLE).to_pylist() if known else [None] * len(ids)
-    rows = zip(ids, texts, labels, examples, strict=True)
-    return Rows(ids, texts, labels, [_record(recipe.spec, *row) for row in rows])
+        _check_labels(rows.labels, recipe.labels, part)
+    return rows
 
 
-def _record(
-    task: TaskSpec, record_id: str, text: str | None, label: str | None, example: str | None
-) -> Record:
-    """Return the record of a row, its answers in their canonical form.
-
-    The label takes the place of the answers in the example, unless it is one of several references.
-    """
-    try:
-        known, record = record_of(text or "", None, example), record_of(text or "", label, example)
-    except BadRecord as error:
-        raise DataMalformed(f"Record {record_id[:12]} of the split cannot be read: {error}") from None
-    if len(known.answers) > 1 and label in [parse(task, answer) for answer in known.answers]:
-        record = known
-    if not record.turns:
-        return record
-    rejected = record.rejected if record.rejected is None else parse(task, record.rejected) or record.rejected
-    answers = tuple(parse(task, answer) or answer for answer in record.answers)
-    return replace(record, answers=answers, rejected=rejected)
-
-
-def _check_labels(values: list[str | None], labels: tuple[str, ...], part: str) -> None:
+def _check_labels(values: frozenset[str | None], labels: tuple[str, ...], part: str) -> None:
     unknown = sorted({str(label) for label in values} - set(labels))
     if unknown:
         raise DataMalformed(
@@ -200,9 +157,8 @@ def _speech(
     report("Training the tokenizer.")
     shape = recipe.architecture
     if recipe.task is not None:
-        scale = numbers.scale_of(recipe.spec, train.records)
-        texts = list(map(encodable, _corpus(train)))
-        speech = text.for_conversations(texts, shape.vocab_size, scale, shape.tokenizer)
+        scale = numbers.scale_of(recipe.spec, (record for _, record in train.records()))
+        speech = text.for_conversations(train.corpus, shape.vocab_size, scale, shape.tokenizer)
         text.save(speech, folder / "tokenizer", shape.max_positions)
         return speech
     tokenizer = text.train_tokenizer(train.texts, recipe.labels, shape.vocab_size, shape.tokenizer)
@@ -213,20 +169,15 @@ def _speech(
     return speech
 
 
-def _corpus(train: Rows) -> Iterator[str]:
-    """Yield all texts that a model from scratch reads and writes."""
-    for record in train.records:
-        yield from (turn.content for turn in record.turns if turn.content)
-        yield from (turn.reasoning for turn in record.turns if turn.reasoning)
-        yield from record.answers
-        yield from () if record.rejected is None else (record.rejected,)
-
-
 def _limit(tokenizer: Tokenizer, recipe: Recipe, train: Rows) -> PromptLimit:
     """Return where to cut the texts: as the recipe says, or chosen from the training texts as they are rendered."""
-    written = [text.as_written(each) for each in train.texts]
+    written = _written(train)
     positions = recipe.architecture.max_positions
     return text.limit_for(tokenizer, written, recipe.prompt_tokens, recipe.max_chars, positions)
+
+
+def _written(rows: Rows) -> Values[str]:
+    return Values(lambda: map(text.as_written, rows.texts), len(rows))
 
 
 def _fetch_base(spec: TrainingSpec, store: ArtifactStore, folder: Path) -> Path:
@@ -248,8 +199,8 @@ def _speech_of_base(base: Path, recipe: Recipe, train: Rows, folder: Path) -> Sp
     """The base's tokenizer and template; the template of a model from elsewhere is changed to cut texts."""
     speech = text.of_base(base)
     text.copy(base, folder)
-    chosen = list(map(encodable, _corpus(train))) if recipe.domain_tokens else []
-    words = domain_words(speech.tokenizer, chosen, recipe.domain_tokens) if chosen else []
+    tokens = recipe.domain_tokens
+    words = domain_words(speech.tokenizer, train.corpus, tokens) if tokens else []
     add_tokens(folder, recipe.new_tokens, folder.parent, words)
     speech = replace(speech, tokenizer=text.of_base(folder).tokenizer)
     if recipe.task is not None:
@@ -257,8 +208,7 @@ def _speech_of_base(base: Path, recipe: Recipe, train: Rows, folder: Path) -> Sp
         return speech
     if (base / "recipe.json").exists():
         known = text.limit_of(base).max_characters or recipe.max_chars
-        written = [text.as_written(each) for each in train.texts]
-        text.save_limit(text.measured_limit(speech.tokenizer, written, known), folder)
+        text.save_limit(text.measured_limit(speech.tokenizer, _written(train), known), folder)
         return speech
     limit = _limit(speech.tokenizer, recipe, train)
     speech = text.cutting(speech, limit.max_characters)
@@ -269,13 +219,13 @@ def _speech_of_base(base: Path, recipe: Recipe, train: Rows, folder: Path) -> Sp
 
 def _save_texts(folder: Path, speech: Speech, recipe: Recipe, train: Rows, validation: Rows) -> None:
     """Write the samples of both parts, and the numbers of the training part that did not count."""
-    known = numbers.numbers_of(recipe.spec, speech.tokenizer)
-    shared = numbers.arrays(known, numbers.spread(recipe.spec, train.records)) if known else {}
+    known, spec = numbers.numbers_of(recipe.spec, speech.tokenizer), recipe.spec
+    width = numbers.spread(spec, (record for _, record in train.records())) if known else 0.0
+    shared = numbers.arrays(known, width)
     for name, rows, part in (("train", train, "training"), ("validation", validation, "validation")):
-        records = (
-            [numbers.on_scale(recipe.spec, each, known) for each in rows.records] if known else rows.records
-        )
-        pairs = list(zip(rows.record_ids, records, strict=True))
+        pairs = rows.records()
+        if known is not None:
+            pairs = ((record_id, numbers.on_scale(spec, record, known)) for record_id, record in pairs)
         path = folder / f"{name}.npz"
         if recipe.objective is Objective.GRPO:
             counts: Counts = save_prompts(path, speech, recipe, pairs, part)
@@ -288,28 +238,26 @@ def _save_texts(folder: Path, speech: Speech, recipe: Recipe, train: Rows, valid
             counts = save_comparisons(path, speech, recipe, pairs, part)
         else:
             counts = save_samples(path, speech, recipe, pairs, part, shared)
-        with np.load(path) as arrays:
-            _check_highest(int(arrays["tokens"].max()), recipe)
+        _check_highest(int(mapped.arrays(path)["tokens"].max(initial=0)), recipe)
         if rows is train:
             counts.save(folder)
 
 
 def _save_tokens(path: Path, speech: Speech, recipe: Recipe, rows: Rows) -> None:
     answers = {label: speech.answer(label) for label in recipe.labels}
-    prompts = speech.waiting(messages(record.turns) for record in rows.records)
-    samples = [prompt + answers[label] for prompt, label in zip(prompts, rows.labels, strict=True)]
-    _check_tokens(samples, recipe)
     longest = recipe.architecture.max_positions
-    clipped = [sample if len(sample) <= longest else sample[-longest:] for sample in samples]
-    np.savez(
-        path,
-        tokens=np.concatenate([np.asarray(sample, dtype=np.int32) for sample in clipped]),
-        offsets=np.cumsum([0, *map(len, clipped)], dtype=np.int64),
-        answers=np.asarray([len(answers[label]) for label in rows.labels], dtype=np.int32),
-        labels=np.asarray([recipe.labels.index(label) for label in rows.labels], dtype=np.int32),
-        label_tokens=np.asarray([answers[label][0] for label in recipe.labels], dtype=np.int32),
-        record_ids=np.asarray(rows.record_ids),
-    )
+    with PartWriter(path, _COLUMNS) as file:
+        left = rows.labelled()
+        while some := list(islice(left, _AT_ONCE)):
+            prompts = speech.waiting(messages(record.turns) for _, _, record in some)
+            samples = [prompt + answers[label] for prompt, (_, label, _) in zip(prompts, some, strict=True)]
+            _check_tokens(samples, recipe)
+            for sample, (record_id, label, _) in zip(samples, some, strict=True):
+                number, answer = recipe.labels.index(label), len(answers[label])
+                file.add(record_id, sample[-longest:], answers=answer, labels=number)
+        file.save(
+            {"label_tokens": np.asarray([answers[label][0] for label in recipe.labels], dtype=np.int32)}
+        )
 
 
 def _check_tokens(samples: list[list[int]], recipe: Recipe) -> None:

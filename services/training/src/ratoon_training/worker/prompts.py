@@ -5,19 +5,20 @@ each: the conversation, its tools and its right answers.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from ratoon.tasks.kind import Record, Role
 from ratoon.tasks.records import messages
 from ratoon_training.domain.errors import DataEmpty, SampleTooLong, advice
 from ratoon_training.domain.recipes import Objective, Recipe, Truncation
+from ratoon_training.worker.part_files import PartWriter
 from ratoon_training.worker.samples import Counts, fault_of
 from ratoon_training.worker.text import Speech
+
+_COLUMNS = ("tokens", "targets", "offsets", "weights", "record_ids")
 
 
 @dataclass
@@ -48,44 +49,37 @@ class Prompt:
 
 
 def save_prompts(
-    path: Path, speech: Speech, recipe: Recipe, rows: Sequence[tuple[str, Record]], part: str
+    path: Path, speech: Speech, recipe: Recipe, rows: Iterable[tuple[str, Record]], part: str
 ) -> PromptCounts:
     """Write the prompts of a part, (record id, record) each; DataEmpty if there is none."""
     counts = PromptCounts()
     of_grpo = recipe.objective is Objective.GRPO
     answer_tokens = recipe.grpo.max_new_tokens if of_grpo else recipe.distillation.max_new_tokens
     limit = recipe.max_tokens - answer_tokens
-    selected: list[tuple[str, Record, Prompt, list[int]]] = []
-    for record_id, record in rows:
-        prompt = _prompt(recipe, record, counts)
-        if prompt is None:
-            continue
-        tools = json.loads(record.tools) if record.tools else []
-        ids = speech.encode(speech.rendered(prompt.messages, tools, add_generation_prompt=True))
-        if len(ids) > limit and recipe.truncation is Truncation.REFUSE:
-            raise SampleTooLong(
-                f"A prompt has {len(ids):,} tokens, recipe.max_tokens less the {answer_tokens:,} of an answer "
-                f"(max_new_tokens) allows {limit:,}: change them, leave long records out, or choose another "
-                f"recipe.truncation. The first such record is {record_id[:12]}."
-            )
-        if len(ids) > limit:
-            counts.long_prompts += 1
-            continue
-        selected.append((record_id, record, prompt, ids))
-    if not selected:
-        raise DataEmpty(_nothing(recipe, counts, part))
-    counts.units = len(selected)
-    counts.ends |= {speech.end}
-    np.savez(
-        path,
-        tokens=np.concatenate([np.asarray(ids, dtype=np.int32) for *_, ids in selected]),
-        targets=np.zeros(sum(len(ids) for *_, ids in selected), dtype=np.bool_),
-        offsets=np.cumsum([0, *(len(ids) for *_, ids in selected)], dtype=np.int64),
-        weights=np.asarray([record.weight for _, record, *_ in selected], dtype=np.float32),
-        record_ids=np.asarray([record_id for record_id, *_ in selected]),
-    )
-    lines = "".join(f"{prompt.as_json()}\n" for _, _, prompt, _ in selected)
-    path.with_suffix(".prompts.jsonl").write_text(lines)
+    lines = path.with_suffix(".prompts.jsonl")
+    with PartWriter(path, _COLUMNS) as file, lines.open("w") as sink:
+        for record_id, record in rows:
+            prompt = _prompt(recipe, record, counts)
+            if prompt is None:
+                continue
+            tools = json.loads(record.tools) if record.tools else []
+            ids = speech.encode(speech.rendered(prompt.messages, tools, add_generation_prompt=True))
+            if len(ids) > limit and recipe.truncation is Truncation.REFUSE:
+                raise SampleTooLong(
+                    f"A prompt has {len(ids):,} tokens, recipe.max_tokens less the {answer_tokens:,} of an answer "
+                    f"(max_new_tokens) allows {limit:,}: change them, leave long records out, or choose another "
+                    f"recipe.truncation. The first such record is {record_id[:12]}."
+                )
+            if len(ids) > limit:
+                counts.long_prompts += 1
+                continue
+            file.add(record_id, ids, targets=[False] * len(ids), weights=record.weight)
+            sink.write(f"{prompt.as_json()}\n")
+        if not file.samples:
+            raise DataEmpty(_nothing(recipe, counts, part))
+        counts.units = file.samples
+        counts.ends |= {speech.end}
+        file.save()
     return counts
 
 

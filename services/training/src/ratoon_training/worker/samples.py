@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from math import isfinite
 from pathlib import Path
@@ -17,11 +17,13 @@ from ratoon.tasks.text import is_encodable
 from ratoon_training.domain.errors import BadChatTemplate, DataEmpty, SampleTooLong, advice
 from ratoon_training.domain.recipes import Recipe
 from ratoon_training.worker.conversations import Sample, samples_of
+from ratoon_training.worker.part_files import PartWriter
 from ratoon_training.worker.text import Speech
 from ratoon_training.worker.truncation import truncated
 
 LEARNED_FILE = "learned.json"
 """File of the prepared directory with the numbers of the training part, and the tokens that end its answers."""
+_COLUMNS = ("tokens", "targets", "offsets", "weights", "record_ids")
 
 
 @dataclass
@@ -70,7 +72,7 @@ def save_samples(
     path: Path,
     speech: Speech,
     recipe: Recipe,
-    rows: Sequence[tuple[str, Record]],
+    rows: Iterable[tuple[str, Record]],
     part: str,
     more: Mapping[str, npt.NDArray[np.generic]] | None = None,
 ) -> Counts:
@@ -79,27 +81,15 @@ def save_samples(
     `more` are further arrays of the part.
     """
     counts = Counts()
-    ids, weights = list[str](), list[float]()
-    tokens, targets = list[npt.NDArray[np.int32]](), list[npt.NDArray[np.bool_]]()
-    for record_id, record in rows:
-        for number, sample in enumerate(_samples_of(record_id, record, speech, recipe, counts)):
-            ids.append(f"{record_id}#{number}" if number else record_id)
-            weights.append(sample.weight)
-            tokens.append(np.asarray(sample.ids, dtype=np.int32))
-            targets.append(np.asarray(sample.targets, dtype=np.bool_))
-            counts.learned_tokens += sample.learned
-    if not ids:
-        raise DataEmpty(_nothing(counts, part))
-    np.savez(
-        path,
-        tokens=np.concatenate(tokens),
-        targets=np.concatenate(targets),
-        offsets=np.cumsum([0, *map(len, tokens)], dtype=np.int64),
-        weights=np.asarray(weights, dtype=np.float32),
-        record_ids=np.asarray(ids),
-        allow_pickle=False,
-        **(more or {}),
-    )
+    with PartWriter(path, _COLUMNS) as file:
+        for record_id, record in rows:
+            for number, sample in enumerate(_samples_of(record_id, record, speech, recipe, counts)):
+                name = f"{record_id}#{number}" if number else record_id
+                file.add(name, sample.ids, targets=sample.targets, weights=sample.weight)
+                counts.learned_tokens += sample.learned
+        if not file.samples:
+            raise DataEmpty(_nothing(counts, part))
+        file.save(more)
     return counts
 
 

@@ -6,7 +6,7 @@ Jinja alone render the same tokens as `tokenizer.apply_chat_template`, which a t
 
 import json
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import islice
@@ -19,6 +19,7 @@ from ratoon_training.domain import lengths
 from ratoon_training.domain.architectures import TokenizerKind
 from ratoon_training.domain.errors import BadBaseModel
 from ratoon_training.domain.lengths import PromptLimit
+from ratoon_training.worker.rows import Values
 from ratoon_training.worker.templates import Message, render
 from ratoon_training.worker.tokenizer_kinds import UNKNOWN, VOCABULARY, trained
 
@@ -155,7 +156,7 @@ class Speech:
 
 
 def train_tokenizer(
-    texts: Sequence[str],
+    texts: Collection[str],
     labels: Sequence[str],
     vocab_size: int,
     kind: TokenizerKind = TokenizerKind.BYTE_BPE,
@@ -175,9 +176,7 @@ def train_tokenizer(
         ]
     )
     special = [PAD, BOS, EOS, USER, ASSISTANT, *labels]
-    tokenizer = trained(
-        kind, [text[:CORPUS_CHARS] for text in texts], vocab_size, special, normalizer=folded, field=field
-    )
+    tokenizer = trained(kind, _beginnings(texts), vocab_size, special, normalizer=folded, field=field)
     # A label is an answer, so it must not vanish with the special tokens when an answer is decoded.
     tokenizer.add_tokens(
         [AddedToken(label, single_word=True, normalized=False, special=False) for label in labels]
@@ -186,7 +185,7 @@ def train_tokenizer(
 
 
 def for_conversations(
-    texts: Sequence[str],
+    texts: Collection[str],
     vocab_size: int,
     numbers: Sequence[str] = (),
     kind: TokenizerKind = TokenizerKind.BYTE_BPE,
@@ -200,7 +199,7 @@ def for_conversations(
         numbers = ()
     tokenizer = trained(
         kind,
-        [text[:CORPUS_CHARS] for text in texts],
+        _beginnings(texts),
         vocab_size,
         [*_SPEAKING, *numbers],
         min_frequency=_min_frequency(len(texts)),
@@ -213,28 +212,33 @@ def for_conversations(
     return Speech(tokenizer, CONVERSATION, BOS, EOS)
 
 
+def _beginnings(texts: Collection[str]) -> Collection[str]:
+    """Return what a tokenizer is trained on of each text."""
+    return Values(lambda: (text[:CORPUS_CHARS] for text in texts), len(texts))
+
+
 def _min_frequency(texts: int) -> int:
     """Return how often a token must occur in so many texts: a model does not learn one that it hardly sees."""
     return max(1, min(_MAX_FREQUENCY, texts // _TEXTS_A_FREQUENCY))
 
 
-def cut_for(tokenizer: Tokenizer, texts: Sequence[str], prompt_tokens: int) -> int:
+def cut_for(tokenizer: Tokenizer, texts: Collection[str], prompt_tokens: int) -> int:
     """Return how many characters of these texts make about `prompt_tokens` tokens, to the nearest ten."""
-    samples = [text[: prompt_tokens * 3] for text in texts]
-    tokens = sum(len(encoding.ids) for encoding in tokenizer.encode_batch(samples, add_special_tokens=False))
+    samples = Values(lambda: (text[: prompt_tokens * 3] for text in texts), len(texts))
+    tokens = sum(map(len, _encoded(tokenizer, samples)))
     per_token = sum(map(len, samples)) / max(1, tokens)
     return max(10, round(prompt_tokens * per_token / 10) * 10)
 
 
 def limit_for(
-    tokenizer: Tokenizer, texts: Sequence[str], prompt_tokens: int, max_chars: int, positions: int
+    tokenizer: Tokenizer, texts: Collection[str], prompt_tokens: int, max_chars: int, positions: int
 ) -> PromptLimit:
     """Return the limit of these texts: `max_chars`, else about `prompt_tokens`, else chosen from their lengths."""
     if max_chars or prompt_tokens:
         characters = max_chars or cut_for(tokenizer, texts, prompt_tokens)
         return measured_limit(tokenizer, texts, characters)
     # A sample gives the lengths of all: every n-th text, so that the choice is a function of the texts alone.
-    sample = texts[:: max(1, len(texts) // _SAMPLED)]
+    sample = list(islice(texts, 0, None, max(1, len(texts) // _SAMPLED)))
     counts = [len(ids) for ids in _encoded(tokenizer, (text[:CORPUS_CHARS] for text in sample))]
     share = len(texts) / max(1, len(sample))
     limit = lengths.token_limit(counts, positions, share)
@@ -246,7 +250,7 @@ _SAFE_SHARE = 0.94
 """Share of the positions that a text of one token a character may fill."""
 
 
-def _fitting(tokenizer: Tokenizer, texts: Sequence[str], characters: int, positions: int) -> PromptLimit:
+def _fitting(tokenizer: Tokenizer, texts: Collection[str], characters: int, positions: int) -> PromptLimit:
     """Return the limit of `characters`, or less if a text of many tokens would exceed the model's positions.
 
     Never at more characters than positions: an unseen text of letters at random has about a token a character. A text
@@ -262,7 +266,7 @@ def _fitting(tokenizer: Tokenizer, texts: Sequence[str], characters: int, positi
     return limit
 
 
-def measured_limit(tokenizer: Tokenizer, texts: Sequence[str], characters: int) -> PromptLimit:
+def measured_limit(tokenizer: Tokenizer, texts: Collection[str], characters: int) -> PromptLimit:
     """Return a limit of `characters` with its effect on these texts; 0: no limit."""
     cut = (text[:characters] if characters else text for text in texts)
     longest = max((len(ids) for ids in _encoded(tokenizer, cut)), default=0)

@@ -10,7 +10,8 @@ what they do not know. Each writes a text as it reads it, white space included, 
 import math
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import islice
 from typing import Any
 
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
@@ -43,7 +44,7 @@ _PIECE = "##"
 
 def trained(
     kind: TokenizerKind,
-    texts: Sequence[str],
+    texts: Iterable[str],
     vocab_size: int,
     special: Sequence[str],
     *,
@@ -85,7 +86,7 @@ def trained(
 class _Corpus:
     """Words of texts as a tokenizer splits them, in the order of their letters, with their counts."""
 
-    def __init__(self, tokenizer: Tokenizer, texts: Sequence[str], min_frequency: int) -> None:
+    def __init__(self, tokenizer: Tokenizer, texts: Iterable[str], min_frequency: int) -> None:
         counts: Counter[str] = Counter()
         for text in texts:
             if tokenizer.normalizer is not None:
@@ -165,9 +166,9 @@ def _unigram(corpus: _Corpus, size: int, special: list[str]) -> Any:
     return model
 
 
-def dense(texts: Sequence[str]) -> bool:
+def dense(texts: Iterable[str]) -> bool:
     """Return True if the texts are mostly of a script without spaces between words: Chinese, or Japanese."""
-    sample = "".join(text[:_DENSE_CHARS] for text in texts[:_DENSE_TEXTS])
+    sample = "".join(text[:_DENSE_CHARS] for text in islice(texts, _DENSE_TEXTS))
     return len(_DENSE.findall(sample)) > _DENSE_SHARE * len(sample)
 
 

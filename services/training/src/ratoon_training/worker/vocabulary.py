@@ -69,7 +69,7 @@ def _unknown(tokenizer: Tokenizer) -> int | None:
     return tokenizer.token_to_id(token) if isinstance(token, str) else None
 
 
-def fertility(tokenizer: Tokenizer, texts: Sequence[str]) -> tuple[float, float]:
+def fertility(tokenizer: Tokenizer, texts: Iterable[str]) -> tuple[float, float]:
     """Return the tokens a word, and the share of tokens that are unknown, of some texts."""
     unknown, words, tokens, unread = _unknown(tokenizer), 0, 0, 0
     for text in texts:
@@ -79,7 +79,7 @@ def fertility(tokenizer: Tokenizer, texts: Sequence[str]) -> tuple[float, float]
     return tokens / max(1, words), unread / max(1, tokens)
 
 
-def save_measured(before: Tokenizer, after: Tokenizer, texts: Sequence[str], prepared: Path) -> None:
+def save_measured(before: Tokenizer, after: Tokenizer, texts: Iterable[str], prepared: Path) -> None:
     """Write what new tokens change in texts that chose none of them."""
     values: dict[str, float] = {}
     for suffix, tokenizer in (("_before", before), ("", after)):
