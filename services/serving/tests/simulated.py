@@ -53,6 +53,7 @@ class SimulatedEngineHost:
         self.free_bytes = 1 << 40
         self.timeouts = EngineTimeouts()
         self.max_replicas = 1
+        self.max_shared_adapters = 1
         self.replicas: dict[str, int] = {}
         self.busy = Load()
         self.pace = Pace(tokens=4)

@@ -50,6 +50,22 @@ def test_a_caller_finds_its_own_projects_deployments_alone():
             find_route(table, name, project)
 
 
+@pytest.mark.parametrize("name", ["mail@v1.0@q", "q/mail@v1.0", "projects/q/deployments/mail"])
+def test_the_name_of_another_projects_adapter_leads_nowhere(name):
+    shared = [
+        route(
+            Target(
+                "e", f"projects/{p}/models/mail/versions/v1.0", "unix:///e.sock", "s", 1, f"mail@v1.0@{p}"
+            ),
+            project=p,
+        )
+        for p in "pq"
+    ]
+    table, parsed = RouteTable.of(1, shared), ModelName.parse(name)
+    with pytest.raises(ModelNotFound):
+        choose(find_route(table, parsed, "p"), parsed.version, (), 0.5)
+
+
 @given(weights=st.lists(st.integers(0, 5), min_size=1, max_size=6), draw=st.floats(0, 1, exclude_max=True))
 def test_the_choice_never_falls_on_an_engine_without_weight(weights, draw):
     targets = [target(f"e{place}", weight=weight) for place, weight in enumerate(weights)]

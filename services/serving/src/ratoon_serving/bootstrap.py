@@ -84,4 +84,5 @@ def local_engines(settings: Settings) -> LocalEngines:
         kv_cache_mib=settings.kv_cache_mib,
         max_model_len=settings.max_model_len,
         otlp=settings.otlp.rstrip("/"),
+        shared_adapters=settings.shared_adapters,
     )

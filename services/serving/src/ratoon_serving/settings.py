@@ -24,6 +24,14 @@ class Settings(ClusterSettings):
         2048, ge=64, description="Maximum length of a sequence that an engine serves, in tokens."
     )
 
+    shared_adapters: int = Field(
+        1,
+        ge=1,
+        le=64,
+        description="Maximum number of deployments, of all projects of this machine, whose adapters of one base "
+        "model share one engine; 1: each deployment has an engine of its own. On Kubernetes it is always 1.",
+    )
+
     engines: Literal["local", "kubernetes"] = Field(
         "local",
         description="Where engines run: `local`, as processes of this machine, or `kubernetes`, as pods.",

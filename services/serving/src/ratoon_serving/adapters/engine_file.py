@@ -7,6 +7,9 @@ from typing import Any, Protocol
 from ratoon.process.files import OWNER_ONLY, write_json
 from ratoon_serving.domain.engine import Engine
 
+_SWAP_SLOTS = 2
+"""Slots for the new version of a rollout and for one of a rollback, next to an adapter of each deployment."""
+
 
 class EngineDefaults(Protocol):
     """Common settings of the engines of a machine."""
@@ -19,6 +22,8 @@ class EngineDefaults(Protocol):
     def max_model_len(self) -> int: ...
     @property
     def otlp(self) -> str: ...
+    @property
+    def shared_adapters(self) -> int: ...
 
 
 @dataclass(frozen=True)
@@ -50,6 +55,9 @@ def engine_file(
             "kv_cache_mib": defaults.kv_cache_mib,
             "max_model_len": defaults.max_model_len,
             "otlp": defaults.otlp,
+            **(
+                {"lora_slots": defaults.shared_adapters + _SWAP_SLOTS} if defaults.shared_adapters > 1 else {}
+            ),
         }
     )
 

@@ -57,6 +57,11 @@ class KubernetesEngineHost:
         """Return the maximum of any bounds."""
         return MAX_REPLICAS
 
+    @property
+    def max_shared_adapters(self) -> int:
+        """Return one: the number of pods is that of one deployment."""
+        return 1
+
     def prepare(self, pool: str) -> None:
         """Check the template of the pool: a pod needs no other preparation."""
         self._config.template(pool)

@@ -59,6 +59,8 @@ class LocalEngines:
     max_model_len: int
     otlp: str = ""
     """OTLP/HTTP endpoint of the spans of engines; empty: none."""
+    shared_adapters: int = 1
+    """Maximum of deployments whose adapters of one base share a process."""
 
 
 class LocalEngineHost:
@@ -120,6 +122,11 @@ class LocalEngineHost:
     def max_replicas(self) -> int:
         """Return one: another process would compute on the same cores."""
         return 1
+
+    @property
+    def max_shared_adapters(self) -> int:
+        """Return the configured number."""
+        return self._config.shared_adapters
 
     def scale(self, engine: Engine, fence: Fence) -> None:
         """Do nothing: there is one process."""

@@ -4,7 +4,7 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import replace
 
-from ratoon.storage.names import parent_of, uuid7
+from ratoon.storage.names import uuid7
 from ratoon.storage.store import Store, Transaction
 from ratoon.tasks.compute import Dtype
 from ratoon_serving.application.ports import EngineHost, Models, RolloutProgress
@@ -295,8 +295,8 @@ class Executor:
 
 
 def _others(tx: Transaction, engine: Engine) -> list[Engine]:
-    """Return the other engines in its process."""
-    live = tx.live(Engine, parent_of(engine.name))
+    """Return the other engines in its process, of any deployment."""
+    live = tx.live(Engine)
     return [other for other in live if other.process == engine.process and other.name != engine.name]
 
 

@@ -1,12 +1,13 @@
 """One function a use case: the message first, the ports after."""
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 
 from ratoon.operations.operations import Operations
 from ratoon.process.clock import Clock
-from ratoon.process.errors import InvalidArgument
+from ratoon.process.errors import InvalidArgument, RatoonError
 from ratoon.storage.names import checked_id, matched, parent_of, uuid7
 from ratoon.storage.store import Store, Transaction
 from ratoon.tasks.compute import Compute, Dtype, check_compute, weights_misfit
@@ -22,7 +23,7 @@ from ratoon_serving.application.commands import (
 from ratoon_serving.application.ports import EngineHost, EngineTimeouts, Models, ServableVersion, TrafficBook
 from ratoon_serving.domain.capacity import Demand, ServingPlan, plan_capacity
 from ratoon_serving.domain.deployment import Deployment
-from ratoon_serving.domain.engine import Engine, EngineStopped
+from ratoon_serving.domain.engine import Engine, EngineState, EngineStopped
 from ratoon_serving.domain.errors import (
     AlreadyServing,
     DeploymentInUse,
@@ -36,7 +37,7 @@ from ratoon_serving.domain.errors import (
     WeightsNotServable,
 )
 from ratoon_serving.domain.rollouts import state_machine
-from ratoon_serving.domain.rollouts.adapter_swap import max_rank_for
+from ratoon_serving.domain.rollouts.adapter_swap import max_rank_for, shares_base_model
 from ratoon_serving.domain.rollouts.in_place import IN_PLACE_LIMITS, are_interchangeable
 from ratoon_serving.domain.rollouts.model_spec import ModelSpec
 from ratoon_serving.domain.rollouts.rollout import REVERSIBLE, Limits, Phase, Rollout, Strategy
@@ -86,8 +87,14 @@ def delete_deployment(
             return
         deployment = deployment or tx.get(Deployment, command.name)
         _check_idle(tx, deployment, command.force)
+        own = tx.live(Engine, deployment.name)
         _delete(tx, deployment, operations)
-    host.stop_unknown(lambda process: parent_of(process) != command.name)
+        shared = {each.process for each in tx.live(Engine)}
+    for engine in own:
+        if engine.process in shared:
+            with suppress(RatoonError):  # a process that has ended has nothing to unload
+                host.unload(engine)
+    host.stop_unknown(lambda process: process in shared or parent_of(process) != command.name)
 
 
 def _check_idle(tx: Transaction, deployment: Deployment, force: bool) -> None:
@@ -139,7 +146,14 @@ def create_rollout(
         _check_model(deployment, version)
         blue = tx.find(Engine, deployment.engine)
         warm = _model_spec(blue) if blue is not None and blue.compute == compute else None
-        choice = _choice(command, warm, version.model, headroom, max(1, deployment.replicas))
+        neighbour = None
+        if command.strategy in (None, Strategy.ADAPTER_SWAP) and not shares_base_model(warm, version.model):
+            neighbour = _neighbour(tx, version, compute, pool, host.max_shared_adapters)
+        choice = (
+            Choice(Strategy.ADAPTER_SWAP, "an engine has the base model of the adapter")
+            if neighbour
+            else _choice(command, warm, version.model, headroom, max(1, deployment.replicas))
+        )
         rollout = _rollout(command, rollout_id, deployment, blue, choice, host.timeouts, clock)
         interchangeable = are_interchangeable(warm, version.model)
         rollout = replace(rollout, interchangeable=interchangeable, compute=compute)
@@ -148,7 +162,11 @@ def create_rollout(
             return rollout
         _check_free(tx, deployment, command.to_version)
         awake = replace(deployment, replicas=deployment.replicas or woken(deployment.bounds))
-        tx.create(_engine(rollout, version, blue, replace(awake, pool=pool), clock))
+        warm_engine = None if choice.strategy is Strategy.SECOND_ENGINE else neighbour or blue
+        shared = host.max_shared_adapters > 1
+        tx.create(
+            _engine(rollout, version, warm_engine, replace(awake, pool=pool), clock, names_project=shared)
+        )
         tx.save(replace(awake, active_rollout=rollout.name))
         operations.begin(tx, rollout)
     return rollout
@@ -189,7 +207,7 @@ def undo_rollout(
         raise NothingToUndo(f"{name} ended as {rollout.phase}: there is nothing to undo.")
     if deployment.version != rollout.to_version:
         raise NothingToUndo(f"{deployment.name} serves {deployment.version} now: undo the latest rollout.")
-    strategy = None if rollout.strategy is Strategy.SECOND_ENGINE else rollout.strategy
+    strategy = Strategy.IN_PLACE if rollout.strategy is Strategy.IN_PLACE else None
     command = CreateRollout(
         rollout.deployment,
         "",
@@ -348,6 +366,27 @@ def _rollout(
     )
 
 
+def _neighbour(
+    tx: Transaction, version: ServableVersion, compute: Compute | None, pool: str, max_deployments: int
+) -> Engine | None:
+    """Return an adapter, of any deployment, whose process can load the adapter too; None if there is none."""
+    if max_deployments <= 1 or not version.model.base_digest:
+        return None
+    live = tx.live(Engine)
+    for other in live:
+        serves = other.attested and other.state is EngineState.READY and other.replicas == 1
+        same = (other.compute, other.pool, other.base_signature_digest) == (
+            compute,
+            pool,
+            version.base_signature_digest,
+        )
+        if serves and same and shares_base_model(_model_spec(other), version.model):
+            deployments = {parent_of(each.name) for each in live if each.process == other.process}
+            if len(deployments) < max_deployments:
+                return other
+    return None
+
+
 def _model_spec(engine: Engine) -> ModelSpec:
     return ModelSpec(engine.shape, engine.base_digest, rank=engine.max_rank)
 
@@ -380,12 +419,20 @@ def _compute_of(store: Store, engine: str) -> Compute | None:
 
 
 def _engine(
-    rollout: Rollout, version: ServableVersion, blue: Engine | None, deployment: Deployment, clock: Clock
+    rollout: Rollout,
+    version: ServableVersion,
+    host: Engine | None,
+    deployment: Deployment,
+    clock: Clock,
+    *,
+    names_project: bool,
 ) -> Engine:
-    """Return the engine of the new version; in blue's process it has blue's secret."""
+    """Return the engine of the new version; in the process of `host` it has the secret of that."""
     now = clock.now()
-    deployment_id = matched(rollout.deployment, DEPLOYMENT)[1]
-    host = None if rollout.strategy is Strategy.SECOND_ENGINE else blue
+    project, deployment_id = matched(rollout.deployment, DEPLOYMENT)
+    adapter_name = f"{deployment_id}@{matched(version.name, VERSION)[2]}"
+    if names_project or (host and parent_of(host.process) != deployment.name):
+        adapter_name += f"@{project}"  # deployments of other projects may have the same id
     is_adapter = bool(version.model.base_digest)
     return Engine(
         name=rollout.green,
@@ -396,7 +443,7 @@ def _engine(
         artifact_digest=version.artifact_digest,
         signature_digest=version.signature_digest,
         golden_digest=version.golden_digest,
-        served_name=f"{deployment_id}@{matched(version.name, VERSION)[2]}" if is_adapter else deployment_id,
+        served_name=adapter_name if is_adapter else deployment_id,
         secret=host.secret if host else "",
         base_digest=version.model.base_digest,
         base_signature_digest=version.base_signature_digest,

@@ -128,6 +128,11 @@ class EngineHost(Protocol):
         """Return the maximum number of processes of an engine on this host."""
         ...
 
+    @property
+    def max_shared_adapters(self) -> int:
+        """Return how many deployments, of any project, may have their adapters of one base in one process."""
+        ...
+
     def scale(self, engine: Engine, fence: Fence) -> None:
         """Set its number of processes to the desired one; new processes load what it serves."""
         ...

@@ -1,7 +1,6 @@
 """Start-up reconciliation of serving: it creates a missing route table, and stops unknown engines."""
 
 from ratoon.process.clock import Clock
-from ratoon.storage.names import parent_of
 from ratoon.storage.store import Store
 from ratoon_serving.application.handlers import ensure_route_table
 from ratoon_serving.application.ports import EngineHost
@@ -25,4 +24,4 @@ class StartupReconciliation:
     def _is_known(self, process: str) -> bool:
         """Return whether a live engine runs in this process."""
         with self._store.read() as tx:
-            return any(engine.process == process for engine in tx.live(Engine, parent_of(process)))
+            return any(engine.process == process for engine in tx.live(Engine))
