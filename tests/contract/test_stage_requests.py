@@ -235,7 +235,7 @@ def test_evaluation_accepts_the_gate(each_run):
 def test_registry_accepts_the_devices_and_number_formats(each_run):
     for run in each_run:
         channel = Requests()
-        RegistrationStage(channel).create(stage_request(run, StageId.REGISTRATION), "id")
+        RegistrationStage(channel, channel).create(stage_request(run, StageId.REGISTRATION), "id")
         command = registry_mapping.create_version(channel.sent["CreateModelVersion"])
         compute = run.project.compute
         assert command.compute == compute.verification

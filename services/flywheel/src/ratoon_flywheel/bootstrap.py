@@ -64,10 +64,10 @@ def build(settings: Settings, platform: Platform) -> App:
         challenger=ChallengerStage(base.peer("training")),
         comparison=ComparisonStage(evaluation),
         evaluation=EvaluationStage(evaluation),
-        registration=RegistrationStage(registry),
+        registration=RegistrationStage(registry, base.peer("training")),
         compression=CompressionStage(base.peer("training")),
         compression_gate=CompressionGateStage(evaluation),
-        compression_registration=CompressedRegistrationStage(registry),
+        compression_registration=CompressedRegistrationStage(registry, base.peer("training")),
         rollout=RolloutStage(serving),
     )
     lineage = RegistryLineage(registry, ingestion, artifacts)

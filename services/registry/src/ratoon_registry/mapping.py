@@ -28,7 +28,7 @@ from ratoon_registry.application.commands import CreateModel, CreateVersion, Set
 from ratoon_registry.domain.events import AliasMoved
 from ratoon_registry.domain.generation import Generation, PromptLimits
 from ratoon_registry.domain.models import Alias, AliasChange, Model
-from ratoon_registry.domain.versions import Lineage, ModelVersion, Registered, Verified
+from ratoon_registry.domain.versions import Lineage, ModelVersion, Registered, TrainingUsage, Verified
 from ratoon_registry.domain.weights import Neighbour, Summary
 
 
@@ -101,10 +101,15 @@ def version(value: ModelVersion) -> model_version_pb2.ModelVersion:
         verification_compute=message_of(value.compute),
         serving_dtypes=map(dtype_message, value.serving_dtypes),
         parity_digest=value.parity_digest,
+        training_usage=_usage(value.training_usage),
     )
     if value.failure_reason:
         message.failure.reason, message.failure.message = value.failure_reason, value.failure_message
     return message
+
+
+def _usage(value: TrainingUsage) -> model_version_pb2.TrainingUsage | None:
+    return None if value == TrainingUsage() else model_version_pb2.TrainingUsage(**vars(value))
 
 
 def alias(value: Alias) -> model_pb2.Alias:
@@ -149,6 +154,9 @@ def create_version(request: registry_service_pb2.CreateModelVersionRequest) -> C
         request_id=request.request_id,
         compute=compute_of(version.verification_compute),
         serving_dtypes=dtypes_of(version.serving_dtypes),
+        training_usage=TrainingUsage(
+            **{name: getattr(version.training_usage, name) for name in TrainingUsage.__dataclass_fields__}
+        ),
     )
 
 
@@ -164,7 +172,10 @@ def verification_spec(version: ModelVersion, golden_count: int) -> jobs_pb2.Veri
         golden_source_digest=version.golden_source_digest,
         golden_count=golden_count,
         card=jobs_pb2.VerificationSpec.Card(
-            name=version.name, changelog=version.changelog, scores=version.scores
+            name=version.name,
+            changelog=version.changelog,
+            scores=version.scores,
+            **vars(version.training_usage),
         ),
         compute=None if version.compute == Compute() else message_of(version.compute),
         dtypes=map(dtype_message, version.serving_dtypes),

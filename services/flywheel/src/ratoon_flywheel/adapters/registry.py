@@ -15,6 +15,8 @@ from ratoon.service.compute import dtype_message, message_of
 from ratoon.storage.artifacts import ArtifactStore
 from ratoon.storage.models import SMALL_CONFIGS
 from ratoon.tasks.compute import Dtype
+from ratoon.training.v1 import training_service_pb2
+from ratoon.training.v1.training_service_pb2_grpc import TrainingServiceStub
 from ratoon_flywheel.adapters.children import child, ensure, ensure_cancelled
 from ratoon_flywheel.domain.pipelines.actions import MAX_OLD_DOMAINS, Register, RegisterCompressed
 from ratoon_flywheel.domain.pipelines.runs import PipelineRun, Production, Products
@@ -25,14 +27,35 @@ from ratoon_flywheel.domain.projects import Project
 class _Registrations:
     """Registrations of versions of a project's model."""
 
-    def __init__(self, channel: grpc.Channel) -> None:
-        self._registry = RegistryServiceStub(channel)
+    def __init__(self, channel: grpc.Channel, training: grpc.Channel) -> None:
+        self._registry, self._training = RegistryServiceStub(channel), TrainingServiceStub(training)
 
     def _create(self, project: Project, version: model_version_pb2.ModelVersion, request_id: str) -> str:
+        if usage := self._usage(version.lineage.training_run):
+            version.training_usage.CopyFrom(usage)
         request = pb.CreateModelVersionRequest(
             parent=project.model, model_version=version, request_id=request_id
         )
         return str(self._registry.CreateModelVersion(request).name)
+
+    def _usage(self, run: str) -> model_version_pb2.TrainingUsage | None:
+        """Return energy and cost of a training run; None: it is gone, or they were not measured."""
+        if not run:
+            return None
+        try:
+            trained = self._training.GetTrainingRun(training_service_pb2.GetTrainingRunRequest(name=run))
+        except NotFound:
+            return None
+        if not trained.HasField("usage"):
+            return None
+        used = trained.usage
+        return model_version_pb2.TrainingUsage(
+            energy_wh=used.energy_wh,
+            energy_basis=used.energy_basis,
+            device_hours=used.device_hours,
+            cost=used.cost,
+            currency=used.currency,
+        )
 
     def observe(self, resource: str) -> Child:
         """How far the verification is."""

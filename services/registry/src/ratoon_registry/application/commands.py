@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from ratoon.tasks.compute import Compute, Dtype
-from ratoon_registry.domain.versions import Lineage
+from ratoon_registry.domain.versions import Lineage, TrainingUsage
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,7 @@ class CreateVersion:
     request_id: str = ""
     compute: Compute = Compute()
     serving_dtypes: tuple[Dtype, ...] = ()
+    training_usage: TrainingUsage = TrainingUsage()
 
 
 @dataclass(frozen=True)

@@ -62,6 +62,7 @@ def create_version(
             compute=command.compute,
             serving_dtypes=command.serving_dtypes,
             reference_digest=reference,
+            training_usage=command.training_usage,
         )
         version, new = tx.create(version, command.request_id)
         if new:

@@ -76,6 +76,17 @@ class Verified:
 
 
 @dataclass(frozen=True)
+class TrainingUsage:
+    """Energy of a training in watt-hours, where the number comes from, hours of one worker, and the cost."""
+
+    energy_wh: float = 0.0
+    energy_basis: str = ""
+    device_hours: float = 0.0
+    cost: float = 0.0
+    currency: str = ""
+
+
+@dataclass(frozen=True)
 class ModelVersion:
     """One version of a model. Digests are sha256 in hex; sizes in bytes."""
 
@@ -111,6 +122,7 @@ class ModelVersion:
     """Artifact of the version of which this one is another form."""
     parity_digest: str = ""
     """Signed parity certificate."""
+    training_usage: TrainingUsage = TrainingUsage()
 
     def with_failure(self, failure: Failure) -> Self:
         """Return the version with this failure."""

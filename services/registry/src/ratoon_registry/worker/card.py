@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -58,10 +58,24 @@ def model_card(
         _table(
             "Training", {name: json.dumps(value, sort_keys=True) for name, value in sorted(recipe.items())}
         ),
+        _table("Energy and cost of the training", dict(_usage(details))),
         f"## Use\n{_USES[library]} "
         "Verify the signature and the golden prompts of its registration before you trust it.",
     ]
     return "\n\n".join(section for section in sections if section) + "\n"
+
+
+def _usage(details: VerificationSpec.Card) -> Iterator[tuple[str, str]]:
+    """Yield what the training took, each with how it is known."""
+    if details.energy_wh:
+        yield "energy", f"{details.energy_wh:,.4g} Wh. {details.energy_basis}".strip()
+    if details.device_hours:
+        yield "device hours", f"{details.device_hours:,.4g}"
+    if details.cost:
+        yield (
+            "cost",
+            f"{details.cost:,.4g} {details.currency}, by the prices of the operator".replace(" ,", ","),
+        )
 
 
 def _compared(compression: dict[str, Any]) -> str:

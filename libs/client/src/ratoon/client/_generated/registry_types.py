@@ -99,6 +99,25 @@ class Lineage(Message):
     """
 
 
+class TrainingUsage(Message):
+    """Energy and cost of the training of a model version."""
+
+    energy_wh: float = 0.0
+    """Energy in watt-hours, over all workers."""
+
+    energy_basis: str = ""
+    """Origin of `energy_wh`, in one sentence: measured, or estimated."""
+
+    device_hours: float = 0.0
+    """Hours of one worker: workers times duration."""
+
+    cost: float = 0.0
+    """Cost by the prices of the operator. 0: no price."""
+
+    currency: str = ""
+    """Currency of the cost. Empty: not stated."""
+
+
 class ModelVersion(Message):
     """One version of a model: an artifact that was loaded, verified and signed before it can be used."""
 
@@ -216,6 +235,12 @@ class ModelVersion(Message):
     """Digest of the signed parity certificate (a JSON blob).
 
     It changes with each link. Empty until the version is READY.
+    """
+
+    training_usage: TrainingUsage | None = None
+    """Energy and cost of the training, copied from the training run.
+
+    They are stated in the model card.
     """
 
 

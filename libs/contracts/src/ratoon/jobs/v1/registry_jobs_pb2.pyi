@@ -56,10 +56,25 @@ class VerificationSpec(_message.Message):
         NAME_FIELD_NUMBER: _builtins.int
         CHANGELOG_FIELD_NUMBER: _builtins.int
         SCORES_FIELD_NUMBER: _builtins.int
+        ENERGY_WH_FIELD_NUMBER: _builtins.int
+        ENERGY_BASIS_FIELD_NUMBER: _builtins.int
+        DEVICE_HOURS_FIELD_NUMBER: _builtins.int
+        COST_FIELD_NUMBER: _builtins.int
+        CURRENCY_FIELD_NUMBER: _builtins.int
         name: _builtins.str
         """Resource name of the model version."""
         changelog: _builtins.str
         """Changes since the version before."""
+        energy_wh: _builtins.float
+        """Energy of the training in watt-hours. 0: not known."""
+        energy_basis: _builtins.str
+        """Origin of the energy."""
+        device_hours: _builtins.float
+        """Hours of one worker of the training."""
+        cost: _builtins.float
+        """Cost of the training. 0: no price."""
+        currency: _builtins.str
+        """Currency of the cost."""
         @_builtins.property
         def scores(self) -> _containers.ScalarMap[_builtins.str, _builtins.float]:
             """Scores by name."""
@@ -70,10 +85,15 @@ class VerificationSpec(_message.Message):
             name: _builtins.str = ...,
             changelog: _builtins.str = ...,
             scores: _abc.Mapping[_builtins.str, _builtins.float] | None = ...,
+            energy_wh: _builtins.float = ...,
+            energy_basis: _builtins.str = ...,
+            device_hours: _builtins.float = ...,
+            cost: _builtins.float = ...,
+            currency: _builtins.str = ...,
         ) -> None: ...
         _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
         def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-        _ClearFieldArgType: _TypeAlias = _typing.Literal["changelog", b"changelog", "name", b"name", "scores", b"scores"]  # noqa: Y015
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["changelog", b"changelog", "cost", b"cost", "currency", b"currency", "device_hours", b"device_hours", "energy_basis", b"energy_basis", "energy_wh", b"energy_wh", "name", b"name", "scores", b"scores"]  # noqa: Y015
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 

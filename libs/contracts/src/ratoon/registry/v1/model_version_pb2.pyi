@@ -113,6 +113,7 @@ class ModelVersion(_message.Message):
     VERIFICATION_COMPUTE_FIELD_NUMBER: _builtins.int
     SERVING_DTYPES_FIELD_NUMBER: _builtins.int
     PARITY_DIGEST_FIELD_NUMBER: _builtins.int
+    TRAINING_USAGE_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Resource name: `projects/{project}/models/{model}/versions/{version}`. Version IDs are `v1.0`, `v1.1`, …"""
     revision: _builtins.int
@@ -195,6 +196,10 @@ class ModelVersion(_message.Message):
         each of them, with which an engine of that format is attested. Empty: 32-bit floating point only.
         """
 
+    @_builtins.property
+    def training_usage(self) -> Global___TrainingUsage:
+        """Energy and cost of the training, copied from the training run. They are stated in the model card."""
+
     def __init__(
         self,
         *,
@@ -223,14 +228,53 @@ class ModelVersion(_message.Message):
         verification_compute: _compute_pb2.Compute | None = ...,
         serving_dtypes: _abc.Iterable[_compute_pb2.Compute.Dtype.ValueType] | None = ...,
         parity_digest: _builtins.str = ...,
+        training_usage: Global___TrainingUsage | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "failure", b"failure", "generation_defaults", b"generation_defaults", "lineage", b"lineage", "progress", b"progress", "update_time", b"update_time", "verification_compute", b"verification_compute"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "failure", b"failure", "generation_defaults", b"generation_defaults", "lineage", b"lineage", "progress", b"progress", "training_usage", b"training_usage", "update_time", b"update_time", "verification_compute", b"verification_compute"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["artifact_digest", b"artifact_digest", "base_artifact_digest", b"base_artifact_digest", "base_signature_digest", b"base_signature_digest", "changelog", b"changelog", "context_tokens", b"context_tokens", "create_time", b"create_time", "failure", b"failure", "generation_defaults", b"generation_defaults", "golden_digest", b"golden_digest", "golden_source_digest", b"golden_source_digest", "lineage", b"lineage", "max_prompt_characters", b"max_prompt_characters", "max_prompt_tokens", b"max_prompt_tokens", "name", b"name", "parameter_count", b"parameter_count", "parity_digest", b"parity_digest", "progress", b"progress", "revision", b"revision", "scores", b"scores", "serving_dtypes", b"serving_dtypes", "signature_digest", b"signature_digest", "size_bytes", b"size_bytes", "state", b"state", "update_time", b"update_time", "verification_compute", b"verification_compute"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["artifact_digest", b"artifact_digest", "base_artifact_digest", b"base_artifact_digest", "base_signature_digest", b"base_signature_digest", "changelog", b"changelog", "context_tokens", b"context_tokens", "create_time", b"create_time", "failure", b"failure", "generation_defaults", b"generation_defaults", "golden_digest", b"golden_digest", "golden_source_digest", b"golden_source_digest", "lineage", b"lineage", "max_prompt_characters", b"max_prompt_characters", "max_prompt_tokens", b"max_prompt_tokens", "name", b"name", "parameter_count", b"parameter_count", "parity_digest", b"parity_digest", "progress", b"progress", "revision", b"revision", "scores", b"scores", "serving_dtypes", b"serving_dtypes", "signature_digest", b"signature_digest", "size_bytes", b"size_bytes", "state", b"state", "training_usage", b"training_usage", "update_time", b"update_time", "verification_compute", b"verification_compute"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ModelVersion: _TypeAlias = ModelVersion  # noqa: Y015
+
+@_typing.final
+class TrainingUsage(_message.Message):
+    """Energy and cost of the training of a model version."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ENERGY_WH_FIELD_NUMBER: _builtins.int
+    ENERGY_BASIS_FIELD_NUMBER: _builtins.int
+    DEVICE_HOURS_FIELD_NUMBER: _builtins.int
+    COST_FIELD_NUMBER: _builtins.int
+    CURRENCY_FIELD_NUMBER: _builtins.int
+    energy_wh: _builtins.float
+    """Energy in watt-hours, over all workers."""
+    energy_basis: _builtins.str
+    """Origin of `energy_wh`, in one sentence: measured, or estimated."""
+    device_hours: _builtins.float
+    """Hours of one worker: workers times duration."""
+    cost: _builtins.float
+    """Cost by the prices of the operator. 0: no price."""
+    currency: _builtins.str
+    """Currency of the cost. Empty: not stated."""
+    def __init__(
+        self,
+        *,
+        energy_wh: _builtins.float = ...,
+        energy_basis: _builtins.str = ...,
+        device_hours: _builtins.float = ...,
+        cost: _builtins.float = ...,
+        currency: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cost", b"cost", "currency", b"currency", "device_hours", b"device_hours", "energy_basis", b"energy_basis", "energy_wh", b"energy_wh"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TrainingUsage: _TypeAlias = TrainingUsage  # noqa: Y015
 
 @_typing.final
 class Lineage(_message.Message):
