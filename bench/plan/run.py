@@ -119,7 +119,8 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         bench = _bench(Path(folder), options.threads)
         if options.admit:
-            return _admit(bench, options.admit, options.limit * _MEBI, options.seconds)
+            admitted = _admitted_cases(options.admit, options.epochs)
+            return _admit(bench, admitted, options.limit * _MEBI, options.seconds)
         first, last = map(int, options.runs.split(":"))
         rows = []
         for number, case in list(enumerate(cases(options.epochs)))[first:last]:
@@ -506,9 +507,9 @@ def _changed(recipe: Recipe, change: Change) -> Recipe:
     return recipe
 
 
-def _admitted_cases(count: int) -> list[Case]:
+def _admitted_cases(count: int, epochs: float) -> list[Case]:
     """Return the runs of an admission: of ten, one does not fit until it is changed."""
-    usual = cases()
+    usual = cases(epochs)
     large = Architecture(vocab_size=600, hidden_size=64, layers=32, heads=4, max_positions=1024)
     too_large = Case(
         "large", replace(usual[0].recipe, architecture=large, batch_size=96, epochs=1.0, max_chars=300)
@@ -516,10 +517,10 @@ def _admitted_cases(count: int) -> list[Case]:
     return [too_large if number % 10 == 9 else usual[number % len(usual)] for number in range(count)]
 
 
-def _admit(bench: Bench, count: int, limit: int, seconds: float) -> int:
+def _admit(bench: Bench, cases: Sequence[Case], limit: int, seconds: float) -> int:
     """Admit runs by the plan of the service as memory allows, and count those that were killed."""
     group = _Group(limit)
-    admission = _Admission(bench, group, _admitted_cases(count))
+    admission = _Admission(bench, group, cases)
     begun = reported = time.monotonic()
     while not admission.is_done:
         if time.monotonic() > begun + seconds:

@@ -9,7 +9,7 @@ from transformers import LlamaConfig, LlamaForCausalLM
 
 from ratoon_training.domain.predictions import accuracy_of
 from ratoon_training.worker import peaks
-from ratoon_training.worker.forecast import Forecast
+from ratoon_training.worker.forecast import Forecast, Predicted, line_at
 from ratoon_training.worker.peaks import distinct_bytes
 
 from .conftest import Task, train
@@ -29,6 +29,22 @@ def test_a_dry_run_leaves_no_trace_and_is_near_what_is_measured(task: Task, monk
     plain = train(task, "without-forecast")["result"]
     assert accuracy_of(plain["metrics"]) is None
     assert plain["artifact_digest"] == forecast["artifact_digest"]
+
+
+def test_steps_of_other_lengths_lie_on_a_line_through_those_that_were_timed():
+    assert line_at([(100, 2.0), (300, 4.0)], 200) == pytest.approx(3.0)
+    # Noise makes neither longer batches faster nor empty ones negative.
+    assert line_at([(100, 4.0), (300, 2.0)], 300) == pytest.approx(3.0)
+    assert line_at([(100, 1.0), (300, 9.0)], 100) == pytest.approx(2.5)
+    assert line_at([(100, 2.0)], 500) == pytest.approx(2.0)
+
+
+def test_what_was_measured_corrects_the_time_that_remains():
+    predicted = Predicted(memory_bytes=0, seconds=100.0, tokens=0.0, steps=100, rows=0, longest=0)
+    assert predicted.remaining_s(0, 0.0) == pytest.approx(100.0)
+    assert predicted.remaining_s(50, 50.0) == pytest.approx(50.0)
+    # Steps of 3 seconds count five times as much as the forecast of 1 second.
+    assert predicted.remaining_s(50, 150.0) == pytest.approx(50 * (150.0 + 10.0) / 60)
 
 
 @pytest.mark.parametrize(

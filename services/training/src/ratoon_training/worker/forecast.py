@@ -1,10 +1,12 @@
 """Forecast of a run by a dry run: memory and duration, before the first step and without a trace in the result.
 
-The dry run computes the gradients of the longest batch, which decides about memory, and of typical ones, which decide
-about time, and discards them. It needs a worker that holds the whole model, and a session whose steps only compute:
+The dry run computes whole steps at the rate 0, of the longest batch, which decides about memory, and of typical ones. A
+line through their times by their tokens gives the time of the others; reading the data, the optimizer and a short
+validation are timed, not guessed. It needs a worker that holds the whole model, and a session whose steps only compute:
 GRPO writes texts in a step. Other runs have no forecast.
 """
 
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,15 +24,18 @@ _MIN_STEPS = 8
 """Steps below which a dry run costs too large a share of a run."""
 _VALIDATION_SHARE = 1 / 3
 """Work of a forward pass, as a share of a step's."""
-_TENSOR_S = 2e-5
-"""Seconds that clipping and a step of the optimizer take for each tensor, however small."""
-_BYTES_A_SECOND = 6e9
-"""Memory that an optimizer reads and writes a second on a CPU."""
 _TIMED_VALIDATION = 8.0
 """Duration of a validation, as a multiple of a step's, up to which it is timed instead of estimated."""
+_TIMED_SHARE = 0.04
+"""Share of the duration of a run that its dry run may take beyond its first steps."""
+_MAX_TIMED = 24
+"""Maximum number of steps that are timed in each phase of a run."""
 _WRITTEN_A_SECOND = 3e8
 _SYNC_S = 0.03
 """Seconds until the weights of an epoch are durable, in addition to their writing."""
+_GOLDEN = 0.618034
+_COUNTS_AS = 0.1
+"""Share of the steps of a run that count as much as its forecast, for the time that remains."""
 _FLOAT32 = 4
 
 
@@ -58,6 +63,16 @@ class Predicted:
             "longest_batch_tokens": float(self.longest),
         }
 
+    def remaining_s(self, step: int, seconds: float) -> float:
+        """Return the seconds to the end of a run that took `seconds` for `step` steps.
+
+        The forecast counts as much as a tenth of the steps: what was measured corrects it more and more.
+        """
+        each = self.seconds / max(1, self.steps)
+        weight = _COUNTS_AS * self.steps
+        pace = (seconds + weight * each) / (step + weight)
+        return pace * (self.steps - step)
+
 
 class Forecast:
     """Forecast of one run, made when it begins to train."""
@@ -83,26 +98,30 @@ class Forecast:
 
 
 def _predicted(session: Session, every_s: float) -> Predicted:
+    begun = time.monotonic()
     batches = _batches(session)
-    cells = [_cells(session, batch) for batch in batches]
-    longest = max(range(len(batches)), key=cells.__getitem__)
-    base, peak = _memory_of(session, batches[longest])
-    typical = batches[sorted(range(len(batches)), key=cells.__getitem__)[len(batches) // 2]]
-    seconds = _seconds(session, typical, sum(cells) / len(cells))
+    ordering_s = time.monotonic() - begun
+    try:
+        times = _StepTimes(session, batches)
+        memory = _Memory(session)
+        session.rehearse(times.longest)
+        seconds = _seconds(session, times, ordering_s)
+        base, peak = memory.before, memory.peak()
+    finally:
+        session.end_rehearsal()
     optimizer_bytes = state_bytes(session)
     weights = distinct_bytes(session.trainable.values())
     copied = weights * (2 if session.recipe.averaging else 1) + optimizer_bytes
     copies = copied if seconds >= every_s and session.context.device.type == "cpu" else 0
     # A copy, and the bytes of the file that is written from it.
-    step_peak = peak + optimizer_bytes + 2 * copies
     written = base + optimizer_bytes + 2 * copies + weights
     return Predicted(
-        memory_bytes=max(step_peak, written),
+        memory_bytes=max(peak + 2 * copies, written),
         seconds=seconds,
         tokens=float(session.remaining_tokens()),
         steps=session.steps,
-        rows=len(batches[longest]),
-        longest=max(session.units.lengths[unit] for unit in batches[longest]),
+        rows=len(times.longest),
+        longest=max(session.units.lengths[unit] for unit in times.longest),
     )
 
 
@@ -117,60 +136,94 @@ def _cells(session: Session, batch: Sequence[int]) -> int:
     return sum(lengths) if session.recipe.packed else len(lengths) * max(lengths)
 
 
-def _memory_of(session: Session, batch: list[int]) -> tuple[int, int]:
-    """Return the memory before a batch, and its peak while the gradients of the batch are computed."""
-    device = session.context.device
-    if device.type == "cuda":
-        before = torch.cuda.memory_reserved(device)
-        session.rehearse(batch)
-        return before, int(torch.cuda.max_memory_reserved(device))
-    before, earlier = peaks.resident_bytes(), peaks.peak_bytes()
-    if not peaks.lower_peak():
-        session.rehearse(batch)
-        return before, peaks.process_peak_bytes()
-    session.rehearse(batch)
-    return before, max(peaks.peak_bytes(), earlier)
+class _Memory:
+    """Highest memory while a dry run computes."""
+
+    def __init__(self, session: Session) -> None:
+        self._device = session.context.device
+        if self._device.type == "cuda":
+            self.before, self._earlier = torch.cuda.memory_reserved(self._device), 0
+            return
+        self.before, self._earlier = peaks.resident_bytes(), peaks.peak_bytes()
+        self._is_lowered = peaks.lower_peak()
+
+    def peak(self) -> int:
+        """Return the highest memory since the start of the run."""
+        if self._device.type == "cuda":
+            return int(torch.cuda.max_memory_reserved(self._device))
+        return max(peaks.peak_bytes(), self._earlier) if self._is_lowered else peaks.process_peak_bytes()
 
 
-def _seconds(session: Session, batch: list[int], mean_cells: float) -> float:
-    """Return the duration of all steps and validations, by that of a typical batch in each phase of the run."""
+class _StepTimes:
+    """Duration of steps by the tokens of their batches."""
+
+    def __init__(self, session: Session, batches: Sequence[list[int]]) -> None:
+        self._session = session
+        self._ranked = sorted(batches, key=lambda batch: _cells(session, batch))
+        self.mean_cells = sum(_cells(session, batch) for batch in batches) / len(batches)
+
+    @property
+    def longest(self) -> list[int]:
+        """The batch with the most tokens."""
+        return self._ranked[-1]
+
+    def mean_s(self, start: int, steps: int) -> float:
+        """Return the mean duration of the `steps` steps from step `start` on."""
+        samples = [self._timed(self._ranked[len(self._ranked) // 2], start), self._timed(self.longest, start)]
+        spent = sum(seconds for _, seconds in samples)
+        while len(samples) < _MAX_TIMED:
+            mean = line_at(samples, self.mean_cells)
+            if spent + mean > _TIMED_SHARE * steps * mean:
+                break
+            # A golden section of the ranks meets short and long batches alike, whatever the number of samples.
+            place = math.modf(_GOLDEN * len(samples))[0]
+            samples.append(self._timed(self._ranked[int(place * len(self._ranked))], start))
+            spent += samples[-1][1]
+        return line_at(samples, self.mean_cells)
+
+    def _timed(self, batch: list[int], step: int) -> tuple[int, float]:
+        """Return the tokens of a batch, and the seconds of a step of it as the step of this number computes it."""
+        session = self._session
+        session.step = step
+        try:
+            begun = time.monotonic()
+            session.rehearse(batch)
+            return _cells(session, batch), time.monotonic() - begun
+        finally:
+            session.step = 0
+
+
+def line_at(samples: Sequence[tuple[float, float]], place: float) -> float:
+    """Return the value at a place of the line through samples (place, value) with the least squares.
+
+    Neither its slope nor its value at 0 is negative.
+    """
+    count = len(samples)
+    mean_x, mean_y = (sum(each[axis] for each in samples) / count for axis in (0, 1))
+    spread = sum((x - mean_x) ** 2 for x, _ in samples)
+    slope = sum((x - mean_x) * (y - mean_y) for x, y in samples) / spread if spread else 0.0
+    slope = min(max(slope, 0.0), mean_y / mean_x if mean_x else 0.0)
+    return mean_y + slope * (place - mean_x)
+
+
+def _seconds(session: Session, times: _StepTimes, ordering_s: float) -> float:
+    """Return the duration of all steps and validations, by that of some steps in each phase of the run."""
     recipe = session.recipe
     early = min(session.steps, round(recipe.language_model_epochs * session.per_epoch))
     first = early if recipe.language_model_weight else 0
-    own_cells = _cells(session, batch)
     total = each = 0.0
     for start, steps in ((0, first), (first, session.steps - first)):
         if steps:
-            each = _timed(session, batch, start) * mean_cells / own_cells
+            each = times.mean_s(start, steps)
             total += steps * each
     epochs = -(-session.steps // session.per_epoch)
-    validation = _VALIDATION_SHARE * sum(session.data.validation.lengths) / max(1.0, mean_cells) * each
-    if validation <= each * _TIMED_VALIDATION:
+    validation = _VALIDATION_SHARE * sum(session.data.validation.lengths) / max(1.0, times.mean_cells) * each
+    if validation <= max(each * _TIMED_VALIDATION, _TIMED_SHARE * total):
         begun = time.monotonic()
         session.rehearse_validation()
         validation = time.monotonic() - begun
     written = distinct_bytes(session.trainable.values()) / _WRITTEN_A_SECOND + _SYNC_S
-    return total + epochs * (validation + written) + session.steps * _optimizer_seconds(session)
-
-
-def _timed(session: Session, batch: list[int], step: int) -> float:
-    """Return the seconds of the gradients of a batch, as the step of this number computes them."""
-    session.step = step
-    try:
-        begun = time.monotonic()
-        session.rehearse(batch)
-        if session.context.device.type == "cuda":
-            torch.cuda.synchronize(session.context.device)
-        return time.monotonic() - begun
-    finally:
-        session.step = 0
-
-
-def _optimizer_seconds(session: Session) -> float:
-    if session.context.device.type == "cuda":
-        return 0.0
-    moved = 2 * (distinct_bytes(session.trainable.values()) + state_bytes(session))
-    return moved / _BYTES_A_SECOND + _TENSOR_S * len(session.trainable)
+    return total + epochs * (ordering_s + validation + written)
 
 
 def state_bytes(session: Session) -> int:

@@ -41,7 +41,9 @@ from ratoon_training.worker.unread import unread_attachments
 
 _EVERY_S = 0.5
 _FORECAST_STEPS = 6
-"""Number of the step at which time and memory of the run are forecast."""
+"""Minimum number of steps by which time and memory of the run are forecast."""
+_FORECAST_SHARE = 8
+"""Steps of a run for each of them by which it is forecast, at least."""
 _PREPARED, _TRAINED = 0.05, 0.97
 
 
@@ -117,7 +119,7 @@ class _JobReports(Reports):
 
     def __init__(self, job: JobFolder, task: TrainingTask, peak: PeakMemory) -> None:
         self._job, self._reported = job, 0.0
-        self._peak, self._first = peak, time.monotonic()
+        self._peak, self._first = peak, (time.monotonic(), 0.0)
         self._predicted: tuple[float, float] | None = None
         scratch = ScratchStore(task.artifacts, scratch_name(Path(task.work).name))
         self._request = FinishRequest(scratch, task.fence)
@@ -147,14 +149,27 @@ class _JobReports(Reports):
         }
 
     def _predict(self, training: NeuralTraining) -> None:
-        """Forecast the run by its steps from the second one: the first one allocates."""
+        """Forecast the run by its steps from the second one on: the first one allocates."""
         if training.step == 1:
-            self._first = time.monotonic()
-        elif training.step == _FORECAST_STEPS and training.steps >= 2 * _FORECAST_STEPS:
-            each = (time.monotonic() - self._first) / (_FORECAST_STEPS - 1)
+            self._first = time.monotonic(), training.validating_s
+        elif training.step == self._forecast_step(training):
+            began, validated = self._first
+            validating = training.validating_s - validated
+            each = (time.monotonic() - began - validating) / (training.step - 1)
+            counted = len(training.curves.epochs)
+            validation = validating / counted if counted else training.validation_share * each
             # The best weights, a copy of weights and moments for a checkpoint, and the bytes of its file.
             weights = distinct_bytes(training.model.module.parameters())
-            self._predicted = float(self._peak.read() + 2 * weights), each
+            self._predicted = float(self._peak.read() + 2 * weights), each + validation / training.per_epoch
+
+    @staticmethod
+    def _forecast_step(training: NeuralTraining) -> int:
+        """Return the number of the step after which the run is forecast; 0: it is too short.
+
+        An epoch has batches of all lengths, and a validation, if it is no large part of the run.
+        """
+        epoch = min(training.per_epoch + 1, training.steps // _FORECAST_SHARE)
+        return max(_FORECAST_STEPS, epoch) if training.steps >= 2 * _FORECAST_STEPS else 0
 
     def step(self, training: NeuralTraining) -> None:
         """Report each validation, and a step at most twice a second."""

@@ -94,6 +94,8 @@ class NeuralTraining:
         self._begun = time.monotonic()
         self.tokens = 0.0
         """Tokens that this attempt has read."""
+        self.validating_s = 0.0
+        """Seconds of the validations of this attempt."""
 
     def _affordable(self, steps: int) -> int:
         """Return the steps that the token budget allows, at least one."""
@@ -199,7 +201,14 @@ class NeuralTraining:
         optimizers.penalise(self._named, l1)
         return l1 * sum(float(each.abs().sum()) for each in self._named.values() if each.dim() > 1)
 
+    @property
+    def validation_share(self) -> float:
+        """Work of a validation as a multiple of that of a step: it reads the held-out records without learning."""
+        own, held = sum(map(len, self._train.ids)), sum(map(len, self._held.ids))
+        return held * self.per_epoch / (3 * own) if own else 0.0
+
     def _validate(self) -> None:
+        begun = time.monotonic()
         outputs = self.model.outputs(self._held.ids)
         self._module.train()
         loss = float(self._loss(outputs.to(self._device), self._held.targets.to(self._device)))
@@ -212,6 +221,7 @@ class NeuralTraining:
         if verdict.best == len(self.curves.epochs) - 1:
             self._best = {name: value.detach().clone() for name, value in self._module.state_dict().items()}
         self._ended = verdict.stop or self.step >= self.steps
+        self.validating_s += time.monotonic() - begun
 
     def _scored(self, outputs: Tensor) -> list[float]:
         """Return the scores of a validation without its loss."""

@@ -114,6 +114,12 @@ def tensors(optimizer: AnyOptimizer, trainable: Mapping[str, nn.Parameter]) -> I
                 yield f"{short}.{name}", state[key]
 
 
+def forget(optimizer: AnyOptimizer) -> None:
+    """Discard what the optimizer holds of each parameter: the next step is its first one."""
+    for member in optimizer.members if isinstance(optimizer, Pair) else (optimizer,):
+        member.state.clear()
+
+
 def restore(
     optimizer: AnyOptimizer, trainable: Mapping[str, nn.Parameter], stored: Mapping[str, Tensor], step: int
 ) -> None:

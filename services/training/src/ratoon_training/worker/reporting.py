@@ -1,7 +1,6 @@
 """Reports of a run while it trains: progress with loss, tokens per second and time left, and the live curve."""
 
 import time
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from ratoon.operations.jobs import JobFolder
@@ -11,6 +10,7 @@ from ratoon_training.domain.runs import WORKERS
 from ratoon_training.worker.curves import STEP_COLUMNS, TOKENS, CurveFile
 
 if TYPE_CHECKING:
+    from ratoon_training.worker.forecast import Forecast
     from ratoon_training.worker.session import Session
 
 _EVERY_S = 0.5
@@ -45,12 +45,12 @@ class ProgressReporter:
         job: JobFolder | None,
         scratch: ScratchStore | None = None,
         fence: int = 0,
-        forecast: "Callable[[Session], None] | None" = None,
+        forecast: "Forecast | None" = None,
         workers: int = 1,
     ) -> None:
         """`scratch` holds a request to finish, for attempts with fencing numbers like this one; None: there is none.
 
-        `forecast` is called before the first step, and its time does not count. `workers` are those of the request.
+        `forecast` is made before the first step, and its time does not count. `workers` are those of the request.
         """
         self._workers = workers
         self._job, self._finish = job, FinishRequest(scratch, fence)
@@ -102,6 +102,12 @@ class ProgressReporter:
         if self._curve is not None:
             self._curve.close()
 
+    def _remaining_s(self, session: "Session", rate: float) -> float | None:
+        """Return the seconds to the end: by the forecast, corrected by the steps so far, else by their tokens."""
+        if self._forecast is not None and self._forecast.predicted is not None:
+            return self._forecast.predicted.remaining_s(session.step, self.seconds)
+        return session.remaining_tokens() / rate if rate else None
+
     def _report(self, job: JobFolder, session: "Session") -> None:
         self._reported = time.monotonic()
         rate = self.tokens_per_second
@@ -111,7 +117,7 @@ class ProgressReporter:
             done=session.step,
             total=session.steps,
             unit="steps",
-            remaining_s=session.remaining_tokens() / rate if rate else None,
+            remaining_s=self._remaining_s(session, rate),
             metrics=_metrics(session, rate),
         )
 

@@ -211,9 +211,24 @@ class Session:
         return [answer + self._language_weight() * language, answer, language]
 
     def rehearse(self, indices: list[int]) -> None:
-        """Compute the gradients of these units and discard them: nothing of the run changes."""
-        self._learn(indices)
+        """Compute a step of these units at the rate 0: no weight changes. `end_rehearsal` discards the moments."""
+        learned = self._learn(indices)
+        if self.recipe.optimization.l1:
+            optimizers.penalise(self.trainable, self.recipe.optimization.l1)
+        if self._growth is not None:
+            self._growth.mask()
+        norm = float(self._clipped(learned.numbers))
+        # Zero times a number that is not finite would change weights.
+        if math.isfinite(norm):
+            for group in self.optimiser.param_groups:
+                group["lr"] = 0.0
+            self.optimiser.step()
+            self._move_average()
         self.optimiser.zero_grad(set_to_none=True)
+
+    def end_rehearsal(self) -> None:
+        """Discard what the optimizer holds of rehearsed steps."""
+        optimizers.forget(self.optimiser)
 
     def rehearse_validation(self) -> None:
         """Compute the scores of the validation part and discard them."""
