@@ -169,6 +169,9 @@ CONSOLE = {
     "WithdrawAnswer": ":withdraw",
     "CancelCrawl": ":cancel",
     "PlanDatasetVersion": "/versions:plan",
+    "PlanDeployment": "{deployment}:plan",
+    "PlanTraining": "/trainingRuns:plan",
+    "PlanEvaluation": "/evaluationRuns:plan",
     "CreateProfile": "create_profile",
     "GetProfile": "/profiles/{place.path['profile']}",
     "GetProfileReport": ":report",
@@ -196,7 +199,6 @@ CONSOLE_REASONS = {
     "ListTrainingRunMetrics": "the page of a run draws the curve that the run carries, and its exact curves",
     "ListDeadLetters": "the page of a connection shows their number; the command line lists them",
     "CreateSweep": _SHELL,
-    "PlanDeployment": _SHELL,
     "OpenExport": "exports of sealed test parts are opened by the command line",
     "RequestRatings": "the command line creates the tasks; the labelling page shows them",
     **dict.fromkeys(
@@ -239,7 +241,7 @@ CONSOLE_REASONS = {
                 "CreateLabelSet",
                 "CreateTrainingRun",
             ),
-            *("CreateEvaluationRun", "CreateModelVersion", "CreateAnnotation", "OpenSplit", "PlanTraining"),
+            *("CreateEvaluationRun", "CreateModelVersion", "CreateAnnotation", "OpenSplit"),
             *("DeleteGuideline", "CancelDatasetVersion", "CancelSplit", "CancelLabelSet"),
             *(
                 "CancelModelVersion",

@@ -23,6 +23,7 @@ PAGES = [
     f"{PROJECT}/streams/tickets",
     f"{PROJECT}/curation",
     f"{PROJECT}/mixtures",
+    f"{PROJECT}/plans",
     f"{PROJECT}/exports/mail",
     f"{PROJECT}/profiles/mail",
     f"{PROJECT}/profiles/mail/pr1?with=pr2",

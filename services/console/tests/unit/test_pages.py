@@ -38,6 +38,8 @@ PATHS = [
     "/p/mail/queues/first", "/p/mail/labels/review?queue=first", "/p/mail/labels/review?queue=first&to-review=yes",
     "/p/mail/judges", "/p/mail/judges/helpful", "/p/mail/judges/tone",
     "/p/mail/sweeps", "/p/mail/sweeps/rate", "/p/mail/sweeps/ladder", "/p/mail/compressions",
+    "/p/mail/plans", "/p/mail/plans?kind=serving&requests=10000", "/p/mail/plans?kind=training&layers=12",
+    "/p/mail/plans?kind=evaluation&records=500",
 ]  # fmt: skip
 EMPTY = [path for path in PATHS if re.fullmatch(r"/p/mail(/[a-z]+)?|/p/mail/labels/review", path)]
 
@@ -57,6 +59,28 @@ PREVIEW: JSON = {
 }
 
 
+PLANS: JSON = {
+    "mail:plan": {
+        "requestsPerSecond": 10_000.0, "engines": 120, "gateways": 8, "engineRequestsPerSecond": 120.0,
+        "gatewayRequestsPerSecond": 1596.0, "engineBasis": "Measured.", "gatewayBasis": "Reference machine.",
+        "utilization": 0.7, "spare": 1, "expectedUtilization": 0.69, "notes": ["Networks are not covered."],
+    },
+    "trainingRuns:plan": {
+        "ruleOfThumbBytes": "1000", "measuredBytes": str(3 * 2**30), "availableBytes": str(2**30),
+        "reason": "The run needs 3,072 MiB of memory, and 1,024 MiB are free.", "basis": "Memory by the model.",
+        "recommendations": [
+            {"work": "light cpu", "family": "C", "chip": "CPU", "energy": "fairly good", "reason": "It is small."}
+        ],
+        "changes": [
+            {"settings": ["recipe.batch_size=8"], "description": "lower the batch", "measuredBytes": "900"}
+        ],
+    },
+    "evaluationRuns:plan": {
+        "recordCount": "500", "answerCount": "500", "seconds": 75.0, "secondsPerAnswer": 0.15,
+        "timeBasis": "Measured in 2 earlier runs.", "memoryBytes": str(2**30), "memoryBasis": "Weights.",
+        "cost": 0.02, "currency": "EUR",
+    },
+}  # fmt: skip
 PLAN: JSON = {
     "components": [
         {"datasetVersion": f"{seed.DATA}/versions/v1", "availableRecords": "100", "availableTokens": "7000",
@@ -155,6 +179,8 @@ class Platform:
             return PREVIEW
         if name.endswith("/versions:plan"):
             return self.plan
+        if name.endswith(":plan"):
+            return PLANS[name.rpartition("/")[2]]
         if name.endswith("tasks:claim"):
             return self.memory.claimed(name.rpartition("/")[0], str(body.get("reason", "")))
         return {"name": f"{seed.DEPLOYMENT}/rollouts/ro2", "toVersion": f"{seed.MODEL}/versions/v1.0"}
@@ -906,3 +932,17 @@ def test_a_queue_is_worked_on_reviewed_and_an_answer_withdrawn(busy):
         assert all(f'value="{decision}"' in review for decision in ("ACCEPT", "FIX", "SEND_BACK"))
 
     visit(busy, "annotator", scenario)
+
+
+def test_plans_of_engines_runs_and_evaluations_are_shown(busy):
+    async def scenario(client: httpx.AsyncClient) -> None:
+        shown = {
+            "kind=serving&requests=10000": ("120 engines, 8 gateways", "Networks are not covered."),
+            "kind=training&layers=12": ("It does not fit", "recipe.batch_size=8", "C, CPU"),
+            "kind=evaluation&records=500": ("0.15", "EUR", "Measured in 2 earlier runs."),
+        }
+        for query, texts in shown.items():
+            page = (await client.get(f"/p/mail/plans?{query}")).text
+            assert [text for text in texts if text not in page] == []
+
+    visit(busy, "viewer", scenario)

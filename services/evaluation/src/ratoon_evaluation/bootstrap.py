@@ -36,7 +36,8 @@ def build(settings: Settings, platform: Platform) -> App:
     )
     endpoints = {normalized_url(url): variable for url, variable in settings.judge_endpoints.items()}
     jobs, artifacts = base.jobs(), ArtifactStore(settings.artifacts_url)
-    effort = Effort(settings.threads, settings.resamples, Rates(settings.costs, settings.currency))
+    rates, models = Rates(settings.costs, settings.currency), StoredModels(artifacts)
+    effort = Effort(settings.threads, settings.resamples, rates)
     scoring = scoring_jobs(jobs, environment, effort, endpoints)
     labeling = base.peer("labeling")
     people = LabelingPeople(labeling, base.peer("ingestion"))
@@ -44,7 +45,7 @@ def build(settings: Settings, platform: Platform) -> App:
     operations = base.operations(
         store,
         [
-            run_procedure(store, splits, scoring, people, StoredModels(artifacts)),
+            run_procedure(store, splits, scoring, people, models),
             judge_procedure(store, people, JsonCases(artifacts), agreements),
         ],
     )
@@ -61,6 +62,8 @@ def build(settings: Settings, platform: Platform) -> App:
         devices=base.job_devices(),
         rating_tasks=LabelingTasks(labeling),
         judge_endpoints=endpoints,
+        models=models,
+        rates=rates,
     )
     rpc = Rpc(
         "ratoon.evaluation.v1.EvaluationService",

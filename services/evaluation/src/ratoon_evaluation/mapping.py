@@ -32,6 +32,7 @@ from ratoon_evaluation.domain.errors import BadEvaluation
 from ratoon_evaluation.domain.gate import Finding, Outcome, Rule, RuleKind, Verdict
 from ratoon_evaluation.domain.generation import FEW_SHOT, Generation
 from ratoon_evaluation.domain.generation import Engine as GenerationEngine
+from ratoon_evaluation.domain.plan import Demand, EvaluationPlan
 from ratoon_evaluation.domain.runs import (
     Completed,
     Domain,
@@ -96,6 +97,22 @@ def run(value: EvaluationRun) -> pb.EvaluationRun:
         message.report_html_digest = value.scored.report_html
         message.report_json_digest = value.scored.report_json
     return message
+
+
+def demand(request: service_pb2.PlanEvaluationRequest) -> Demand:
+    """Return what to plan for."""
+    return Demand(
+        record_count=request.record_count,
+        model_count=request.model_count,
+        max_answer_tokens=request.max_answer_tokens,
+        seconds_per_answer=request.seconds_per_answer,
+        compute=compute_of(request.compute),
+    )
+
+
+def plan(value: EvaluationPlan) -> service_pb2.EvaluationPlan:
+    """Return a plan as callers see it."""
+    return service_pb2.EvaluationPlan(**vars(value))
 
 
 def bad_case(value: BadCase) -> pb.BadCase:

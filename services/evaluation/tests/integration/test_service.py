@@ -25,6 +25,7 @@ from ratoon.service.compute import JobDevices
 from ratoon.storage.artifacts import ArtifactStore
 from ratoon.storage.migrations import migrate
 from ratoon.storage.paging import PageTokens
+from ratoon.tasks.compute import Accelerator
 from ratoon.testkit.services import State, serving
 from ratoon_evaluation import mapping
 from ratoon_evaluation.adapters import tables
@@ -36,6 +37,7 @@ from ratoon_evaluation.adapters.scoring import Effort, scoring_jobs
 from ratoon_evaluation.application.judges import judge_procedure
 from ratoon_evaluation.application.ports import Parts
 from ratoon_evaluation.application.procedures import run_procedure
+from ratoon_evaluation.domain.costs import Rates
 from ratoon_evaluation.domain.errors import SplitNotReady
 from ratoon_evaluation.domain.runs import Progress
 from ratoon_evaluation.entrypoints.grpc import EvaluationServicer, Ports
@@ -123,7 +125,9 @@ def build(settings: Settings, scoring, splits, people=None, jobs=None, endpoints
         exports,
         JobDevices(is_local=True, root=settings.folder),
         people,
+        StoredModels(artifacts),
         endpoints or {},
+        Rates({Accelerator.CPU: 3.6}, "EUR"),
     )
     servicer = EvaluationServicer(ports)
     rpc = Rpc("ratoon.evaluation.v1.EvaluationService", add_EvaluationServiceServicer_to_server, servicer)
@@ -194,6 +198,22 @@ def test_devices_that_are_missing_are_refused_before_a_test_part_is_opened(evalu
     with pytest.raises(FailedPrecondition, match="does not run on neuron"):
         create(accelerator=Kinds.ACCELERATOR_NEURON)
     assert splits.readings == readings
+
+
+def test_a_plan_needs_a_rate_and_follows_from_runs_that_were_measured(evaluation, taught):
+    parent = "projects/p"
+    with pytest.raises(FailedPrecondition, match="seconds_per_answer") as missing:
+        evaluation.PlanEvaluation(pb.PlanEvaluationRequest(parent="projects/none", record_count=9))
+    assert missing.value.reason == "NO_MEASURED_RATE"
+    last = watched(evaluation, ask(evaluation, taught).name)[-1]
+    assert last.state == RUNS.STATE_SUCCEEDED, last.failure
+    request = pb.PlanEvaluationRequest(parent=parent, record_count=3_000, candidate_digest=taught)
+    plan = evaluation.PlanEvaluation(request)
+    assert plan.answer_count == 3_000
+    assert plan.seconds > plan.fixed_seconds >= 0
+    assert plan.cost == pytest.approx(plan.seconds / 1_000)
+    assert plan.currency == "EUR"
+    assert plan.memory_bytes > 760 * 2**20
 
 
 def test_a_run_is_scored_gated_and_watched(evaluation, splits, taught, always_ham, store):

@@ -51,6 +51,40 @@ def list_scores(context: typer.Context, name: Name) -> None:
             say(f"{result.domain}: {note}")
 
 
+@app.command("plan")
+def plan_evaluation(
+    context: typer.Context,
+    records: Annotated[
+        int, typer.Option(min=0, help="Records to answer.", show_default="those of the newest run")
+    ] = 0,
+    models: Annotated[int, typer.Option(min=1, help="Models that answer: 2 with a reference.")] = 1,
+    max_answer_tokens: Annotated[
+        int, typer.Option(min=0, help="Maximum tokens of an answer.", show_default="as in earlier runs")
+    ] = 0,
+    seconds_per_answer: Annotated[
+        float, typer.Option(min=0, help="Seconds of an answer.", show_default="measured by earlier runs")
+    ] = 0.0,
+    candidate: Annotated[
+        str, typer.Option(help="Digest of the model, for the memory.", show_default="none")
+    ] = "",
+) -> None:
+    """Compute time, memory and cost of an evaluation, from what earlier runs of the project took.
+
+    Example:
+      ratoon evaluations plan --records 2000 --models 2
+    """
+    chosen = session(context)
+    planned = chosen.client.evaluation_runs.plan(
+        chosen.parent(),
+        record_count=records or None,
+        model_count=models,
+        max_answer_tokens=max_answer_tokens or None,
+        seconds_per_answer=seconds_per_answer or None,
+        candidate_digest=candidate or None,
+    )
+    show(planned, chosen.output)
+
+
 @app.command("suites")
 def list_suites(context: typer.Context, name: Name) -> None:
     """Show the metrics of a run by suite and test: candidate, reference, and candidate minus reference.

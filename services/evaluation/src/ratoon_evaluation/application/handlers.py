@@ -15,18 +15,21 @@ from ratoon_evaluation.application.judges import (
     judge_metrics,
     with_judges,
 )
-from ratoon_evaluation.application.ports import (
-    Devices,
-)
+from ratoon_evaluation.application.ports import Devices, Models
 from ratoon_evaluation.application.suites import with_suites
+from ratoon_evaluation.domain.costs import Rates
 from ratoon_evaluation.domain.errors import BadEvaluation, NotEvaluated, RunInUse
 from ratoon_evaluation.domain.human import with_default_origins
 from ratoon_evaluation.domain.kinds.table import kind_of
+from ratoon_evaluation.domain.plan import Demand, EvaluationPlan, measured
+from ratoon_evaluation.domain.plan import plan_evaluation as domain_plan
 from ratoon_evaluation.domain.runs import EvaluationRun, Question, check_baselines, check_metrics, checked
 from ratoon_evaluation.domain.scores import DomainScores, Measurements
 
 RUN = "projects/*/evaluationRuns/*"
 SPLIT = "projects/*/datasets/*/splits/*"
+_EARLIER_RUNS = 20
+"""Number of the newest runs of a project whose durations count for a plan."""
 _PAGE_CHARS = 700_000
 """Of the texts on a page: it stays under a message's 4 MiB, whatever their script."""
 
@@ -75,6 +78,17 @@ def _complete(requested: Question, task: TaskSpec) -> Question:
     check_metrics(question.rules, bounded, (*kind.compared_metrics(task), *compared_judge_metrics(question)))
     check_baselines(question.rules, kind.BASELINE_TITLES)
     return question
+
+
+def plan_evaluation(
+    parent: str, demand: Demand, candidate: str, store: Store, models: Models, rates: Rates
+) -> EvaluationPlan:
+    """Return the plan of an evaluation by the newest runs of the project that succeeded on its device."""
+    matched(parent, "projects/*", "parent")
+    weights = models.weights(candidate) if candidate else None
+    runs = store.page(EvaluationRun, parent, _EARLIER_RUNS, "", "create_time desc").items
+    earlier = [known for run in runs if (known := measured(run, demand.compute.accelerator))]
+    return domain_plan(demand, earlier, weights, rates)
 
 
 def delete_run(run: EvaluationRun, tx: Transaction) -> None:

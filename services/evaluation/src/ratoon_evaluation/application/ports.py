@@ -12,6 +12,7 @@ from ratoon.tasks.kinds import TaskSpec
 from ratoon_evaluation.domain.costs import AnswerCost
 from ratoon_evaluation.domain.human import HumanTask, HumanVerdicts
 from ratoon_evaluation.domain.judges import Agreement, Judge
+from ratoon_evaluation.domain.plan import Weights
 from ratoon_evaluation.domain.predictions import StoredPredictions
 from ratoon_evaluation.domain.runs import EvaluationRun, Scored
 
@@ -96,6 +97,10 @@ class Models(Protocol):
 
     def content(self, model: str) -> str:
         """Return a digest of what a model answers from; two artifacts with the same one give the same answers."""
+        ...
+
+    def weights(self, model: str) -> Weights:
+        """Return the size of the weights of a model; raises NotFound or FailedPrecondition if it cannot be read."""
         ...
 
 

@@ -8,6 +8,7 @@ EvaluationError
 ├── JudgeNotTrusted     the agreement of a judge with people is not known, or too low
 ├── JudgeInUse          the judge to delete is in progress
 ├── StaleEtag           the suite was changed meanwhile
+├── NoMeasuredRate      no run has measured how long an answer takes
 ├── SplitNotReady       the parts of a split cannot be read yet
 └── NotEvaluated        the run has no results yet
 """
@@ -82,6 +83,12 @@ class SplitNotReady(EvaluationError):
     """The parts of a split cannot be read yet."""
 
     reason = "SPLIT_NOT_READY"
+
+
+class NoMeasuredRate(EvaluationError):
+    """No run of the project has measured how long an answer takes."""
+
+    reason = "NO_MEASURED_RATE"
 
 
 class NotEvaluated(EvaluationError):

@@ -18,7 +18,8 @@ from ratoon.storage.store import Store
 from ratoon.storage.watch import Changes
 from ratoon_evaluation import judge_messages, mapping, suite_messages
 from ratoon_evaluation.application import bad_cases, handlers, judges, ratings, suites
-from ratoon_evaluation.application.ports import Answers, Devices, Exports, RatingTasks, Splits
+from ratoon_evaluation.application.ports import Answers, Devices, Exports, Models, RatingTasks, Splits
+from ratoon_evaluation.domain.costs import Rates
 from ratoon_evaluation.domain.judges import Judge
 from ratoon_evaluation.domain.runs import EvaluationRun
 from ratoon_evaluation.domain.suites import Suite
@@ -45,8 +46,10 @@ class Ports:
     exports: Exports
     devices: Devices
     rating_tasks: RatingTasks
+    models: Models
     judge_endpoints: Mapping[str, str] = field(default_factory=dict)
     """Base URLs that judges may have, with the variables of their keys."""
+    rates: Rates = Rates()
 
 
 class EvaluationServicer(EvaluationServiceServicer):
@@ -121,6 +124,20 @@ class EvaluationServicer(EvaluationServiceServicer):
         """Delete a run that failed or was cancelled."""
         await self._runs.delete(request, handlers.delete_run)
         return pb.DeleteEvaluationRunResponse()
+
+    async def PlanEvaluation(self, request: pb.PlanEvaluationRequest, context: Context) -> pb.EvaluationPlan:
+        """Time, memory and cost of an evaluation."""
+        ports = self._ports
+        planned = await ports.threads(
+            handlers.plan_evaluation,
+            request.parent,
+            mapping.demand(request),
+            request.candidate_digest,
+            ports.store,
+            ports.models,
+            ports.rates,
+        )
+        return mapping.plan(planned)
 
     async def ListBadCases(
         self, request: pb.ListBadCasesRequest, context: Context

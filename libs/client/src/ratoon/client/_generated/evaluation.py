@@ -7,6 +7,7 @@ from ratoon.client._generated.common_types import Compute, TaskSpec
 from ratoon.client._generated.evaluation_types import (
     BadCase,
     Domain,
+    EvaluationPlan,
     EvaluationRun,
     ExportBadCasesResponse,
     GateRule,
@@ -405,6 +406,56 @@ class EvaluationRunsResource:
             timeout,
         )
 
+    def plan(
+        self,
+        parent: str,
+        *,
+        record_count: int | None = None,
+        model_count: int | None = None,
+        max_answer_tokens: int | None = None,
+        seconds_per_answer: float | None = None,
+        compute: Compute | None = None,
+        candidate_digest: str | None = None,
+        timeout: float | None = None,
+    ) -> EvaluationPlan:
+        """Compute time, memory and cost of an evaluation without starting it, from what earlier runs of the
+        project took.
+
+        Refused without a run that succeeded on this device (`NO_MEASURED_RATE`), unless `seconds_per_answer`
+        is stated.
+
+        Args:
+            parent: Resource name of the project: `projects/{project}`.
+            record_count: Number of records that each model answers, at most 10,000,000. 0: those of the
+                newest run that succeeded.
+            model_count: Number of models that answer: 2 with a reference, at most 16. 0: 1.
+            max_answer_tokens: Maximum number of tokens of an answer, at most 1,000,000. Measured times are
+                scaled by it. 0: as in earlier runs.
+            seconds_per_answer: Seconds of an answer. 0: measured by earlier runs.
+            compute: Device and number format of the models. Default: CPU, 32-bit floating point.
+            candidate_digest: Digest of the model artifact to evaluate, for the memory of its weights. Empty:
+                memory is not planned.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return self._transport.call(
+            EvaluationPlan,
+            Call(
+                "POST",
+                expand("/v1/{parent=projects/*}/evaluationRuns:plan", parent=parent),
+                body=present(
+                    {
+                        "recordCount": record_count,
+                        "modelCount": model_count,
+                        "maxAnswerTokens": max_answer_tokens,
+                        "secondsPerAnswer": seconds_per_answer,
+                        "compute": compute,
+                        "candidateDigest": candidate_digest,
+                    }
+                ),
+            ),
+            timeout,
+        )
+
     def request_ratings(
         self,
         name: str,
@@ -676,6 +727,56 @@ class AsyncEvaluationRunsResource:
                 "GET",
                 expand("/v1/{parent=projects/*}/evaluationRuns", parent=parent),
                 query=present({"pageSize": page_size, "pageToken": page_token, "orderBy": order_by}),
+            ),
+            timeout,
+        )
+
+    async def plan(
+        self,
+        parent: str,
+        *,
+        record_count: int | None = None,
+        model_count: int | None = None,
+        max_answer_tokens: int | None = None,
+        seconds_per_answer: float | None = None,
+        compute: Compute | None = None,
+        candidate_digest: str | None = None,
+        timeout: float | None = None,
+    ) -> EvaluationPlan:
+        """Compute time, memory and cost of an evaluation without starting it, from what earlier runs of the
+        project took.
+
+        Refused without a run that succeeded on this device (`NO_MEASURED_RATE`), unless `seconds_per_answer`
+        is stated.
+
+        Args:
+            parent: Resource name of the project: `projects/{project}`.
+            record_count: Number of records that each model answers, at most 10,000,000. 0: those of the
+                newest run that succeeded.
+            model_count: Number of models that answer: 2 with a reference, at most 16. 0: 1.
+            max_answer_tokens: Maximum number of tokens of an answer, at most 1,000,000. Measured times are
+                scaled by it. 0: as in earlier runs.
+            seconds_per_answer: Seconds of an answer. 0: measured by earlier runs.
+            compute: Device and number format of the models. Default: CPU, 32-bit floating point.
+            candidate_digest: Digest of the model artifact to evaluate, for the memory of its weights. Empty:
+                memory is not planned.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return await self._transport.call(
+            EvaluationPlan,
+            Call(
+                "POST",
+                expand("/v1/{parent=projects/*}/evaluationRuns:plan", parent=parent),
+                body=present(
+                    {
+                        "recordCount": record_count,
+                        "modelCount": model_count,
+                        "maxAnswerTokens": max_answer_tokens,
+                        "secondsPerAnswer": seconds_per_answer,
+                        "compute": compute,
+                        "candidateDigest": candidate_digest,
+                    }
+                ),
             ),
             timeout,
         )

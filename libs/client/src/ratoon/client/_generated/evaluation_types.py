@@ -768,6 +768,40 @@ class EvaluationRun(Message):
     """
 
 
+class EvaluationPlan(Message):
+    """Time, memory and cost of an evaluation."""
+
+    record_count: Int64 = 0
+    """Number of records that each model answers."""
+
+    answer_count: Int64 = 0
+    """Number of answers of all models."""
+
+    seconds: float = 0.0
+    """Duration in seconds."""
+
+    seconds_per_answer: float = 0.0
+    """Seconds of an answer."""
+
+    fixed_seconds: float = 0.0
+    """Seconds of a run beside its answers: loading models, baselines, intervals, the report."""
+
+    time_basis: str = ""
+    """Origin of the duration, in one sentence."""
+
+    memory_bytes: Int64 = 0
+    """Memory of the process with one model, in bytes. 0: not planned."""
+
+    memory_basis: str = ""
+    """Origin of the memory, in one sentence."""
+
+    cost: float | None = None
+    """Cost. Not set: the operator gave no rate of the device (`RATOON_EVALUATION_HOURLY_COSTS`)."""
+
+    currency: str = ""
+    """Currency of the cost, an ISO 4217 code. Empty: the operator gave none."""
+
+
 class BadCase(Message):
     """One wrong answer of the candidate."""
 

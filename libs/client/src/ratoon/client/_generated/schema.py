@@ -4586,6 +4586,12 @@ METHODS: tuple[Method, ...] = (
                 "Compression of the versions that pipeline runs register. A gate decides whether the compressed version is rolled out in the place of its source. Default: none.",
             ),
             Field(
+                "exports",
+                "ProjectExport",
+                "Formats in which pipeline runs export the version that they rolled out, in this order; at most 8. Default: none.",
+                repeated=True,
+            ),
+            Field(
                 "project_id",
                 "string",
                 "Last segment of the resource name: 1 to 63 characters of `a-z`, `0-9`, `-` and `.`; the first and the last one are a letter or a digit. Empty: the server generates a UUIDv7.",
@@ -10474,6 +10480,12 @@ MESSAGES: dict[str, Message] = {
                 "PipelineRunCompressionOutcome",
                 "Outcome of the compression of the version (`compression` of the project). Not set: there is none, or it has not ended yet.",
             ),
+            Field(
+                "export_outcomes",
+                "PipelineRunExportOutcome",
+                "Exports of the version after its rollout that have ended (`exports` of the project).",
+                repeated=True,
+            ),
         ),
     ),
     "PipelineRunApproval": Message(
@@ -10508,6 +10520,25 @@ MESSAGES: dict[str, Message] = {
                 "True: the compressed version takes the place of its source. False: the source is rolled out.",
             ),
             Field("reason", "string", "Reason with the measured values, in one or two sentences."),
+        ),
+    ),
+    "PipelineRunExportOutcome": Message(
+        "PipelineRunExportOutcome",
+        "Outcome of one export of the version that was rolled out.",
+        (
+            Field("model_export", "string", "Resource name of the export. Empty: it was refused."),
+            Field("format", "ModelExportFormat", "Format of the files."),
+            Field("gguf_type", "ModelExportGgufType", "Number format of the weights, with FORMAT_GGUF."),
+            Field(
+                "succeeded",
+                "bool",
+                "True: the files exist, and are the same model within the tolerance of their format.",
+            ),
+            Field(
+                "message",
+                "string",
+                "Size of the files and comparison with the version, or the reason of the failure.",
+            ),
         ),
     ),
     "PipelineRunProducts": Message(
@@ -10561,7 +10592,7 @@ MESSAGES: dict[str, Message] = {
             Field(
                 "id",
                 "string",
-                "ID of the stage: `dataset`, `queue` (where the project has a `label_queue`), `labels`, `split`, `training`, `challenger` and `comparison` (where the gate has a `classical_challenger`), `evaluation`, `registration`, `compression`, `compression_gate` and `compression_registration` (where the project has a `compression`), `approval` (where the project requires it) or `rollout`. The end of a compression stage without success does not end the run.",
+                "ID of the stage: `dataset`, `queue` (where the project has a `label_queue`), `labels`, `split`, `training`, `challenger` and `comparison` (where the gate has a `classical_challenger`), `evaluation`, `registration`, `compression`, `compression_gate` and `compression_registration` (where the project has a `compression`), `approval` (where the project requires it), `rollout` or `export` (where the project has `exports`). The end of a compression stage or of the exports without success does not change how the run ends.",
             ),
             Field(
                 "state",
@@ -11259,6 +11290,12 @@ MESSAGES: dict[str, Message] = {
                 "ProjectCompression",
                 "Compression of the versions that pipeline runs register. A gate decides whether the compressed version is rolled out in the place of its source. Default: none.",
             ),
+            Field(
+                "exports",
+                "ProjectExport",
+                "Formats in which pipeline runs export the version that they rolled out, in this order; at most 8. Default: none.",
+                repeated=True,
+            ),
         ),
     ),
     "ProjectBudget": Message(
@@ -11355,6 +11392,22 @@ MESSAGES: dict[str, Message] = {
                 "number",
                 "Minimum share of the records that have a field, above 0 and at most 1, by the name of the field as in `required_fields`. At most 64.",
                 key="string",
+            ),
+        ),
+    ),
+    "ProjectExport": Message(
+        "ProjectExport",
+        "Format in which pipeline runs export the version that they rolled out. An export that fails does not change how its run ends. Versions of the recipes `classical` and `neural` are not exported; of a compressed version its source is.",
+        (
+            Field(
+                "format",
+                "ModelExportFormat",
+                "Format of the files. Required; FORMAT_ADAPTER needs `training.method` METHOD_LORA.",
+            ),
+            Field(
+                "gguf_type",
+                "ModelExportGgufType",
+                "Number format of the weights, with FORMAT_GGUF. Default: GGUF_TYPE_F16.",
             ),
         ),
     ),

@@ -24,13 +24,14 @@ _sym_db = _symbol_database.Default()
 
 from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mask__pb2
+from ratoon.common.v1 import compute_pb2 as ratoon_dot_common_dot_v1_dot_compute__pb2
 from ratoon.common.v1 import options_pb2 as ratoon_dot_common_dot_v1_dot_options__pb2
 from ratoon.evaluation.v1 import evaluation_run_pb2 as ratoon_dot_evaluation_dot_v1_dot_evaluation__run__pb2
 from ratoon.evaluation.v1 import judge_pb2 as ratoon_dot_evaluation_dot_v1_dot_judge__pb2
 from ratoon.evaluation.v1 import suite_pb2 as ratoon_dot_evaluation_dot_v1_dot_suite__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n-ratoon/evaluation/v1/evaluation_service.proto\x12\x14ratoon.evaluation.v1\x1a\x1cgoogle/api/annotations.proto\x1a google/protobuf/field_mask.proto\x1a\x1eratoon/common/v1/options.proto\x1a)ratoon/evaluation/v1/evaluation_run.proto\x1a ratoon/evaluation/v1/judge.proto\x1a ratoon/evaluation/v1/suite.proto\"\x98\x01\n\x1a\x43reateEvaluationRunRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x19\n\x11\x65valuation_run_id\x18\x02 \x01(\t\x12;\n\x0e\x65valuation_run\x18\x03 \x01(\x0b\x32#.ratoon.evaluation.v1.EvaluationRun\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"\'\n\x17GetEvaluationRunRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"d\n\x19ListEvaluationRunsRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\x12\x10\n\x08order_by\x18\x04 \x01(\t\"s\n\x1aListEvaluationRunsResponse\x12<\n\x0f\x65valuation_runs\x18\x01 \x03(\x0b\x32#.ratoon.evaluation.v1.EvaluationRun\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\";\n\x19WatchEvaluationRunRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x03\"*\n\x1a\x43\x61ncelEvaluationRunRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"A\n\x1a\x44\x65leteEvaluationRunRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x15\n\rallow_missing\x18\x02 \x01(\x08\"\x1d\n\x1b\x44\x65leteEvaluationRunResponse\"y\n\x13ListBadCasesRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\x12\x0e\n\x06\x64omain\x18\x04 \x01(\t\x12\r\n\x05suite\x18\x05 \x01(\t\x12\x0c\n\x04test\x18\x06 \x01(\t\"a\n\x14ListBadCasesResponse\x12\x30\n\tbad_cases\x18\x01 \x03(\x0b\x32\x1d.ratoon.evaluation.v1.BadCase\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"n\n\x15\x45xportBadCasesRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x0e\n\x06\x64omain\x18\x02 \x01(\t\x12\x18\n\x10max_record_count\x18\x03 \x01(\x05\x12\r\n\x05suite\x18\x04 \x01(\t\x12\x0c\n\x04test\x18\x05 \x01(\t\">\n\x16\x45xportBadCasesResponse\x12\x0e\n\x06\x64igest\x18\x01 \x01(\t\x12\x14\n\x0crecord_count\x18\x02 \x01(\x03\"\xef\x01\n\x15RequestRatingsRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06\x64omain\x18\x02 \x01(\t\x12>\n\x04work\x18\x03 \x01(\x0e\x32\x30.ratoon.evaluation.v1.RequestRatingsRequest.Work\x12\x18\n\x10max_record_count\x18\x04 \x01(\x05\x12\x0f\n\x07overlap\x18\x05 \x01(\x05\x12\x0e\n\x06scales\x18\x06 \x03(\t\"=\n\x04Work\x12\x14\n\x10WORK_UNSPECIFIED\x10\x00\x12\x10\n\x0cWORK_COMPARE\x10\x01\x12\r\n\tWORK_RATE\x10\x02\"D\n\x16RequestRatingsResponse\x12\x12\n\ntask_count\x18\x01 \x01(\x05\x12\x16\n\x0eleft_out_count\x18\x02 \x01(\x05\"v\n\x12\x43reateSuiteRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x10\n\x08suite_id\x18\x02 \x01(\t\x12*\n\x05suite\x18\x03 \x01(\x0b\x32\x1b.ratoon.evaluation.v1.Suite\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"\x1f\n\x0fGetSuiteRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"\\\n\x11ListSuitesRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\x12\x10\n\x08order_by\x18\x04 \x01(\t\"Z\n\x12ListSuitesResponse\x12+\n\x06suites\x18\x01 \x03(\x0b\x32\x1b.ratoon.evaluation.v1.Suite\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"q\n\x12UpdateSuiteRequest\x12*\n\x05suite\x18\x01 \x01(\x0b\x32\x1b.ratoon.evaluation.v1.Suite\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\"0\n\x12\x44\x65leteSuiteRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04\x65tag\x18\x02 \x01(\t\"\x15\n\x13\x44\x65leteSuiteResponse\"v\n\x12\x43reateJudgeRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x10\n\x08judge_id\x18\x02 \x01(\t\x12*\n\x05judge\x18\x03 \x01(\x0b\x32\x1b.ratoon.evaluation.v1.Judge\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"\x1f\n\x0fGetJudgeRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"\\\n\x11ListJudgesRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\x12\x10\n\x08order_by\x18\x04 \x01(\t\"Z\n\x12ListJudgesResponse\x12+\n\x06judges\x18\x01 \x03(\x0b\x32\x1b.ratoon.evaluation.v1.Judge\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"3\n\x11WatchJudgeRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x03\"\"\n\x12\x43\x61ncelJudgeRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"9\n\x12\x44\x65leteJudgeRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x15\n\rallow_missing\x18\x02 \x01(\x08\"\x15\n\x13\x44\x65leteJudgeResponse2\xb2\x18\n\x11\x45valuationService\x12\xb0\x01\n\x13\x43reateEvaluationRun\x12\x30.ratoon.evaluation.v1.CreateEvaluationRunRequest\x1a#.ratoon.evaluation.v1.EvaluationRun\"B\x88\xb5\x18\x05\x82\xd3\xe4\x93\x02\x38\"&/v1/{parent=projects/*}/evaluationRuns:\x0e\x65valuation_run\x12\x9a\x01\n\x10GetEvaluationRun\x12-.ratoon.evaluation.v1.GetEvaluationRunRequest\x1a#.ratoon.evaluation.v1.EvaluationRun\"2\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02(\x12&/v1/{name=projects/*/evaluationRuns/*}\x12\xab\x01\n\x12ListEvaluationRuns\x12/.ratoon.evaluation.v1.ListEvaluationRunsRequest\x1a\x30.ratoon.evaluation.v1.ListEvaluationRunsResponse\"2\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02(\x12&/v1/{parent=projects/*}/evaluationRuns\x12\xa6\x01\n\x12WatchEvaluationRun\x12/.ratoon.evaluation.v1.WatchEvaluationRunRequest\x1a#.ratoon.evaluation.v1.EvaluationRun\"8\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02.\x12,/v1/{name=projects/*/evaluationRuns/*}:watch0\x01\x12\xae\x01\n\x13\x44\x65leteEvaluationRun\x12\x30.ratoon.evaluation.v1.DeleteEvaluationRunRequest\x1a\x31.ratoon.evaluation.v1.DeleteEvaluationRunResponse\"2\x88\xb5\x18\x05\x82\xd3\xe4\x93\x02(*&/v1/{name=projects/*/evaluationRuns/*}\x12\xaa\x01\n\x13\x43\x61ncelEvaluationRun\x12\x30.ratoon.evaluation.v1.CancelEvaluationRunRequest\x1a#.ratoon.evaluation.v1.EvaluationRun\"<\x88\xb5\x18\x05\x82\xd3\xe4\x93\x02\x32\"-/v1/{name=projects/*/evaluationRuns/*}:cancel:\x01*\x12\xa4\x01\n\x0cListBadCases\x12).ratoon.evaluation.v1.ListBadCasesRequest\x1a*.ratoon.evaluation.v1.ListBadCasesResponse\"=\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02\x33\x12\x31/v1/{parent=projects/*/evaluationRuns/*}/badCases\x12\xb4\x01\n\x0e\x45xportBadCases\x12+.ratoon.evaluation.v1.ExportBadCasesRequest\x1a,.ratoon.evaluation.v1.ExportBadCasesResponse\"G\x88\xb5\x18\x05\x82\xd3\xe4\x93\x02=\"8/v1/{parent=projects/*/evaluationRuns/*}/badCases:export:\x01*\x12\xb1\x01\n\x0eRequestRatings\x12+.ratoon.evaluation.v1.RequestRatingsRequest\x1a,.ratoon.evaluation.v1.RequestRatingsResponse\"D\x88\xb5\x18\x05\x82\xd3\xe4\x93\x02:\"5/v1/{name=projects/*/evaluationRuns/*}:requestRatings:\x01*\x12\x87\x01\n\x0b\x43reateSuite\x12(.ratoon.evaluation.v1.CreateSuiteRequest\x1a\x1b.ratoon.evaluation.v1.Suite\"1\x88\xb5\x18\x05\x82\xd3\xe4\x93\x02\'\"\x1e/v1/{parent=projects/*}/suites:\x05suite\x12z\n\x08GetSuite\x12%.ratoon.evaluation.v1.GetSuiteRequest\x1a\x1b.ratoon.evaluation.v1.Suite\"*\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02 \x12\x1e/v1/{name=projects/*/suites/*}\x12\x8b\x01\n\nListSuites\x12\'.ratoon.evaluation.v1.ListSuitesRequest\x1a(.ratoon.evaluation.v1.ListSuitesResponse\"*\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02 \x12\x1e/v1/{parent=projects/*}/suites\x12\xa5\x01\n\x0bUpdateSuite\x12(.ratoon.evaluation.v1.UpdateSuiteRequest\x1a\x1b.ratoon.evaluation.v1.Suite\"O\x88\xb5\x18\x05\xa2\xb5\x18\x0b\x64\x65scription\xa2\xb5\x18\x05tests\x82\xd3\xe4\x93\x02-2$/v1/{suite.name=projects/*/suites/*}:\x05suite\x12\x8e\x01\n\x0b\x44\x65leteSuite\x12(.ratoon.evaluation.v1.DeleteSuiteRequest\x1a).ratoon.evaluation.v1.DeleteSuiteResponse\"*\x88\xb5\x18\x05\x82\xd3\xe4\x93\x02 *\x1e/v1/{name=projects/*/suites/*}\x12\x87\x01\n\x0b\x43reateJudge\x12(.ratoon.evaluation.v1.CreateJudgeRequest\x1a\x1b.ratoon.evaluation.v1.Judge\"1\x88\xb5\x18\x05\x82\xd3\xe4\x93\x02\'\"\x1e/v1/{parent=projects/*}/judges:\x05judge\x12z\n\x08GetJudge\x12%.ratoon.evaluation.v1.GetJudgeRequest\x1a\x1b.ratoon.evaluation.v1.Judge\"*\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02 \x12\x1e/v1/{name=projects/*/judges/*}\x12\x8b\x01\n\nListJudges\x12\'.ratoon.evaluation.v1.ListJudgesRequest\x1a(.ratoon.evaluation.v1.ListJudgesResponse\"*\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02 \x12\x1e/v1/{parent=projects/*}/judges\x12\x86\x01\n\nWatchJudge\x12\'.ratoon.evaluation.v1.WatchJudgeRequest\x1a\x1b.ratoon.evaluation.v1.Judge\"0\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02&\x12$/v1/{name=projects/*/judges/*}:watch0\x01\x12\x8a\x01\n\x0b\x43\x61ncelJudge\x12(.ratoon.evaluation.v1.CancelJudgeRequest\x1a\x1b.ratoon.evaluation.v1.Judge\"4\x88\xb5\x18\x05\x82\xd3\xe4\x93\x02*\"%/v1/{name=projects/*/judges/*}:cancel:\x01*\x12\x8e\x01\n\x0b\x44\x65leteJudge\x12(.ratoon.evaluation.v1.DeleteJudgeRequest\x1a).ratoon.evaluation.v1.DeleteJudgeResponse\"*\x88\xb5\x18\x05\x82\xd3\xe4\x93\x02 *\x1e/v1/{name=projects/*/judges/*}b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n-ratoon/evaluation/v1/evaluation_service.proto\x12\x14ratoon.evaluation.v1\x1a\x1cgoogle/api/annotations.proto\x1a google/protobuf/field_mask.proto\x1a\x1eratoon/common/v1/compute.proto\x1a\x1eratoon/common/v1/options.proto\x1a)ratoon/evaluation/v1/evaluation_run.proto\x1a ratoon/evaluation/v1/judge.proto\x1a ratoon/evaluation/v1/suite.proto\"\xcf\x01\n\x15PlanEvaluationRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x14\n\x0crecord_count\x18\x02 \x01(\x03\x12\x13\n\x0bmodel_count\x18\x03 \x01(\x05\x12\x19\n\x11max_answer_tokens\x18\x04 \x01(\x05\x12\x1a\n\x12seconds_per_answer\x18\x05 \x01(\x01\x12*\n\x07\x63ompute\x18\x06 \x01(\x0b\x32\x19.ratoon.common.v1.Compute\x12\x18\n\x10\x63\x61ndidate_digest\x18\x07 \x01(\t\"\xee\x01\n\x0e\x45valuationPlan\x12\x14\n\x0crecord_count\x18\x01 \x01(\x03\x12\x14\n\x0c\x61nswer_count\x18\x02 \x01(\x03\x12\x0f\n\x07seconds\x18\x03 \x01(\x01\x12\x1a\n\x12seconds_per_answer\x18\x04 \x01(\x01\x12\x15\n\rfixed_seconds\x18\x05 \x01(\x01\x12\x12\n\ntime_basis\x18\x06 \x01(\t\x12\x14\n\x0cmemory_bytes\x18\x07 \x01(\x03\x12\x14\n\x0cmemory_basis\x18\x08 \x01(\t\x12\x11\n\x04\x63ost\x18\t \x01(\x01H\x00\x88\x01\x01\x12\x10\n\x08\x63urrency\x18\n \x01(\tB\x07\n\x05_cost\"\x98\x01\n\x1a\x43reateEvaluationRunRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x19\n\x11\x65valuation_run_id\x18\x02 \x01(\t\x12;\n\x0e\x65valuation_run\x18\x03 \x01(\x0b\x32#.ratoon.evaluation.v1.EvaluationRun\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"\'\n\x17GetEvaluationRunRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"d\n\x19ListEvaluationRunsRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\x12\x10\n\x08order_by\x18\x04 \x01(\t\"s\n\x1aListEvaluationRunsResponse\x12<\n\x0f\x65valuation_runs\x18\x01 \x03(\x0b\x32#.ratoon.evaluation.v1.EvaluationRun\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\";\n\x19WatchEvaluationRunRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x03\"*\n\x1a\x43\x61ncelEvaluationRunRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"A\n\x1a\x44\x65leteEvaluationRunRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x15\n\rallow_missing\x18\x02 \x01(\x08\"\x1d\n\x1b\x44\x65leteEvaluationRunResponse\"y\n\x13ListBadCasesRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\x12\x0e\n\x06\x64omain\x18\x04 \x01(\t\x12\r\n\x05suite\x18\x05 \x01(\t\x12\x0c\n\x04test\x18\x06 \x01(\t\"a\n\x14ListBadCasesResponse\x12\x30\n\tbad_cases\x18\x01 \x03(\x0b\x32\x1d.ratoon.evaluation.v1.BadCase\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"n\n\x15\x45xportBadCasesRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x0e\n\x06\x64omain\x18\x02 \x01(\t\x12\x18\n\x10max_record_count\x18\x03 \x01(\x05\x12\r\n\x05suite\x18\x04 \x01(\t\x12\x0c\n\x04test\x18\x05 \x01(\t\">\n\x16\x45xportBadCasesResponse\x12\x0e\n\x06\x64igest\x18\x01 \x01(\t\x12\x14\n\x0crecord_count\x18\x02 \x01(\x03\"\xef\x01\n\x15RequestRatingsRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06\x64omain\x18\x02 \x01(\t\x12>\n\x04work\x18\x03 \x01(\x0e\x32\x30.ratoon.evaluation.v1.RequestRatingsRequest.Work\x12\x18\n\x10max_record_count\x18\x04 \x01(\x05\x12\x0f\n\x07overlap\x18\x05 \x01(\x05\x12\x0e\n\x06scales\x18\x06 \x03(\t\"=\n\x04Work\x12\x14\n\x10WORK_UNSPECIFIED\x10\x00\x12\x10\n\x0cWORK_COMPARE\x10\x01\x12\r\n\tWORK_RATE\x10\x02\"D\n\x16RequestRatingsResponse\x12\x12\n\ntask_count\x18\x01 \x01(\x05\x12\x16\n\x0eleft_out_count\x18\x02 \x01(\x05\"v\n\x12\x43reateSuiteRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x10\n\x08suite_id\x18\x02 \x01(\t\x12*\n\x05suite\x18\x03 \x01(\x0b\x32\x1b.ratoon.evaluation.v1.Suite\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"\x1f\n\x0fGetSuiteRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"\\\n\x11ListSuitesRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\x12\x10\n\x08order_by\x18\x04 \x01(\t\"Z\n\x12ListSuitesResponse\x12+\n\x06suites\x18\x01 \x03(\x0b\x32\x1b.ratoon.evaluation.v1.Suite\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"q\n\x12UpdateSuiteRequest\x12*\n\x05suite\x18\x01 \x01(\x0b\x32\x1b.ratoon.evaluation.v1.Suite\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\"0\n\x12\x44\x65leteSuiteRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04\x65tag\x18\x02 \x01(\t\"\x15\n\x13\x44\x65leteSuiteResponse\"v\n\x12\x43reateJudgeRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x10\n\x08judge_id\x18\x02 \x01(\t\x12*\n\x05judge\x18\x03 \x01(\x0b\x32\x1b.ratoon.evaluation.v1.Judge\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"\x1f\n\x0fGetJudgeRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"\\\n\x11ListJudgesRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\x12\x10\n\x08order_by\x18\x04 \x01(\t\"Z\n\x12ListJudgesResponse\x12+\n\x06judges\x18\x01 \x03(\x0b\x32\x1b.ratoon.evaluation.v1.Judge\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"3\n\x11WatchJudgeRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x03\"\"\n\x12\x43\x61ncelJudgeRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"9\n\x12\x44\x65leteJudgeRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x15\n\rallow_missing\x18\x02 \x01(\x08\"\x15\n\x13\x44\x65leteJudgeResponse2\xd4\x19\n\x11\x45valuationService\x12\xb0\x01\n\x13\x43reateEvaluationRun\x12\x30.ratoon.evaluation.v1.CreateEvaluationRunRequest\x1a#.ratoon.evaluation.v1.EvaluationRun\"B\x88\xb5\x18\x05\x82\xd3\xe4\x93\x02\x38\"&/v1/{parent=projects/*}/evaluationRuns:\x0e\x65valuation_run\x12\x9a\x01\n\x10GetEvaluationRun\x12-.ratoon.evaluation.v1.GetEvaluationRunRequest\x1a#.ratoon.evaluation.v1.EvaluationRun\"2\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02(\x12&/v1/{name=projects/*/evaluationRuns/*}\x12\xab\x01\n\x12ListEvaluationRuns\x12/.ratoon.evaluation.v1.ListEvaluationRunsRequest\x1a\x30.ratoon.evaluation.v1.ListEvaluationRunsResponse\"2\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02(\x12&/v1/{parent=projects/*}/evaluationRuns\x12\xa6\x01\n\x12WatchEvaluationRun\x12/.ratoon.evaluation.v1.WatchEvaluationRunRequest\x1a#.ratoon.evaluation.v1.EvaluationRun\"8\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02.\x12,/v1/{name=projects/*/evaluationRuns/*}:watch0\x01\x12\xae\x01\n\x13\x44\x65leteEvaluationRun\x12\x30.ratoon.evaluation.v1.DeleteEvaluationRunRequest\x1a\x31.ratoon.evaluation.v1.DeleteEvaluationRunResponse\"2\x88\xb5\x18\x05\x82\xd3\xe4\x93\x02(*&/v1/{name=projects/*/evaluationRuns/*}\x12\xaa\x01\n\x13\x43\x61ncelEvaluationRun\x12\x30.ratoon.evaluation.v1.CancelEvaluationRunRequest\x1a#.ratoon.evaluation.v1.EvaluationRun\"<\x88\xb5\x18\x05\x82\xd3\xe4\x93\x02\x32\"-/v1/{name=projects/*/evaluationRuns/*}:cancel:\x01*\x12\x9f\x01\n\x0ePlanEvaluation\x12+.ratoon.evaluation.v1.PlanEvaluationRequest\x1a$.ratoon.evaluation.v1.EvaluationPlan\":\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02\x30\"+/v1/{parent=projects/*}/evaluationRuns:plan:\x01*\x12\xa4\x01\n\x0cListBadCases\x12).ratoon.evaluation.v1.ListBadCasesRequest\x1a*.ratoon.evaluation.v1.ListBadCasesResponse\"=\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02\x33\x12\x31/v1/{parent=projects/*/evaluationRuns/*}/badCases\x12\xb4\x01\n\x0e\x45xportBadCases\x12+.ratoon.evaluation.v1.ExportBadCasesRequest\x1a,.ratoon.evaluation.v1.ExportBadCasesResponse\"G\x88\xb5\x18\x05\x82\xd3\xe4\x93\x02=\"8/v1/{parent=projects/*/evaluationRuns/*}/badCases:export:\x01*\x12\xb1\x01\n\x0eRequestRatings\x12+.ratoon.evaluation.v1.RequestRatingsRequest\x1a,.ratoon.evaluation.v1.RequestRatingsResponse\"D\x88\xb5\x18\x05\x82\xd3\xe4\x93\x02:\"5/v1/{name=projects/*/evaluationRuns/*}:requestRatings:\x01*\x12\x87\x01\n\x0b\x43reateSuite\x12(.ratoon.evaluation.v1.CreateSuiteRequest\x1a\x1b.ratoon.evaluation.v1.Suite\"1\x88\xb5\x18\x05\x82\xd3\xe4\x93\x02\'\"\x1e/v1/{parent=projects/*}/suites:\x05suite\x12z\n\x08GetSuite\x12%.ratoon.evaluation.v1.GetSuiteRequest\x1a\x1b.ratoon.evaluation.v1.Suite\"*\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02 \x12\x1e/v1/{name=projects/*/suites/*}\x12\x8b\x01\n\nListSuites\x12\'.ratoon.evaluation.v1.ListSuitesRequest\x1a(.ratoon.evaluation.v1.ListSuitesResponse\"*\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02 \x12\x1e/v1/{parent=projects/*}/suites\x12\xa5\x01\n\x0bUpdateSuite\x12(.ratoon.evaluation.v1.UpdateSuiteRequest\x1a\x1b.ratoon.evaluation.v1.Suite\"O\x88\xb5\x18\x05\xa2\xb5\x18\x0b\x64\x65scription\xa2\xb5\x18\x05tests\x82\xd3\xe4\x93\x02-2$/v1/{suite.name=projects/*/suites/*}:\x05suite\x12\x8e\x01\n\x0b\x44\x65leteSuite\x12(.ratoon.evaluation.v1.DeleteSuiteRequest\x1a).ratoon.evaluation.v1.DeleteSuiteResponse\"*\x88\xb5\x18\x05\x82\xd3\xe4\x93\x02 *\x1e/v1/{name=projects/*/suites/*}\x12\x87\x01\n\x0b\x43reateJudge\x12(.ratoon.evaluation.v1.CreateJudgeRequest\x1a\x1b.ratoon.evaluation.v1.Judge\"1\x88\xb5\x18\x05\x82\xd3\xe4\x93\x02\'\"\x1e/v1/{parent=projects/*}/judges:\x05judge\x12z\n\x08GetJudge\x12%.ratoon.evaluation.v1.GetJudgeRequest\x1a\x1b.ratoon.evaluation.v1.Judge\"*\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02 \x12\x1e/v1/{name=projects/*/judges/*}\x12\x8b\x01\n\nListJudges\x12\'.ratoon.evaluation.v1.ListJudgesRequest\x1a(.ratoon.evaluation.v1.ListJudgesResponse\"*\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02 \x12\x1e/v1/{parent=projects/*}/judges\x12\x86\x01\n\nWatchJudge\x12\'.ratoon.evaluation.v1.WatchJudgeRequest\x1a\x1b.ratoon.evaluation.v1.Judge\"0\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02&\x12$/v1/{name=projects/*/judges/*}:watch0\x01\x12\x8a\x01\n\x0b\x43\x61ncelJudge\x12(.ratoon.evaluation.v1.CancelJudgeRequest\x1a\x1b.ratoon.evaluation.v1.Judge\"4\x88\xb5\x18\x05\x82\xd3\xe4\x93\x02*\"%/v1/{name=projects/*/judges/*}:cancel:\x01*\x12\x8e\x01\n\x0b\x44\x65leteJudge\x12(.ratoon.evaluation.v1.DeleteJudgeRequest\x1a).ratoon.evaluation.v1.DeleteJudgeResponse\"*\x88\xb5\x18\x05\x82\xd3\xe4\x93\x02 *\x1e/v1/{name=projects/*/judges/*}b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -49,6 +50,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_EVALUATIONSERVICE'].methods_by_name['DeleteEvaluationRun']._serialized_options = b'\210\265\030\005\202\323\344\223\002(*&/v1/{name=projects/*/evaluationRuns/*}'
   _globals['_EVALUATIONSERVICE'].methods_by_name['CancelEvaluationRun']._loaded_options = None
   _globals['_EVALUATIONSERVICE'].methods_by_name['CancelEvaluationRun']._serialized_options = b'\210\265\030\005\202\323\344\223\0022\"-/v1/{name=projects/*/evaluationRuns/*}:cancel:\001*'
+  _globals['_EVALUATIONSERVICE'].methods_by_name['PlanEvaluation']._loaded_options = None
+  _globals['_EVALUATIONSERVICE'].methods_by_name['PlanEvaluation']._serialized_options = b'\210\265\030\003\202\323\344\223\0020\"+/v1/{parent=projects/*}/evaluationRuns:plan:\001*'
   _globals['_EVALUATIONSERVICE'].methods_by_name['ListBadCases']._loaded_options = None
   _globals['_EVALUATIONSERVICE'].methods_by_name['ListBadCases']._serialized_options = b'\210\265\030\003\202\323\344\223\0023\0221/v1/{parent=projects/*/evaluationRuns/*}/badCases'
   _globals['_EVALUATIONSERVICE'].methods_by_name['ExportBadCases']._loaded_options = None
@@ -77,66 +80,70 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_EVALUATIONSERVICE'].methods_by_name['CancelJudge']._serialized_options = b'\210\265\030\005\202\323\344\223\002*\"%/v1/{name=projects/*/judges/*}:cancel:\001*'
   _globals['_EVALUATIONSERVICE'].methods_by_name['DeleteJudge']._loaded_options = None
   _globals['_EVALUATIONSERVICE'].methods_by_name['DeleteJudge']._serialized_options = b'\210\265\030\005\202\323\344\223\002 *\036/v1/{name=projects/*/judges/*}'
-  _globals['_CREATEEVALUATIONRUNREQUEST']._serialized_start=279
-  _globals['_CREATEEVALUATIONRUNREQUEST']._serialized_end=431
-  _globals['_GETEVALUATIONRUNREQUEST']._serialized_start=433
-  _globals['_GETEVALUATIONRUNREQUEST']._serialized_end=472
-  _globals['_LISTEVALUATIONRUNSREQUEST']._serialized_start=474
-  _globals['_LISTEVALUATIONRUNSREQUEST']._serialized_end=574
-  _globals['_LISTEVALUATIONRUNSRESPONSE']._serialized_start=576
-  _globals['_LISTEVALUATIONRUNSRESPONSE']._serialized_end=691
-  _globals['_WATCHEVALUATIONRUNREQUEST']._serialized_start=693
-  _globals['_WATCHEVALUATIONRUNREQUEST']._serialized_end=752
-  _globals['_CANCELEVALUATIONRUNREQUEST']._serialized_start=754
-  _globals['_CANCELEVALUATIONRUNREQUEST']._serialized_end=796
-  _globals['_DELETEEVALUATIONRUNREQUEST']._serialized_start=798
-  _globals['_DELETEEVALUATIONRUNREQUEST']._serialized_end=863
-  _globals['_DELETEEVALUATIONRUNRESPONSE']._serialized_start=865
-  _globals['_DELETEEVALUATIONRUNRESPONSE']._serialized_end=894
-  _globals['_LISTBADCASESREQUEST']._serialized_start=896
-  _globals['_LISTBADCASESREQUEST']._serialized_end=1017
-  _globals['_LISTBADCASESRESPONSE']._serialized_start=1019
-  _globals['_LISTBADCASESRESPONSE']._serialized_end=1116
-  _globals['_EXPORTBADCASESREQUEST']._serialized_start=1118
-  _globals['_EXPORTBADCASESREQUEST']._serialized_end=1228
-  _globals['_EXPORTBADCASESRESPONSE']._serialized_start=1230
-  _globals['_EXPORTBADCASESRESPONSE']._serialized_end=1292
-  _globals['_REQUESTRATINGSREQUEST']._serialized_start=1295
-  _globals['_REQUESTRATINGSREQUEST']._serialized_end=1534
-  _globals['_REQUESTRATINGSREQUEST_WORK']._serialized_start=1473
-  _globals['_REQUESTRATINGSREQUEST_WORK']._serialized_end=1534
-  _globals['_REQUESTRATINGSRESPONSE']._serialized_start=1536
-  _globals['_REQUESTRATINGSRESPONSE']._serialized_end=1604
-  _globals['_CREATESUITEREQUEST']._serialized_start=1606
-  _globals['_CREATESUITEREQUEST']._serialized_end=1724
-  _globals['_GETSUITEREQUEST']._serialized_start=1726
-  _globals['_GETSUITEREQUEST']._serialized_end=1757
-  _globals['_LISTSUITESREQUEST']._serialized_start=1759
-  _globals['_LISTSUITESREQUEST']._serialized_end=1851
-  _globals['_LISTSUITESRESPONSE']._serialized_start=1853
-  _globals['_LISTSUITESRESPONSE']._serialized_end=1943
-  _globals['_UPDATESUITEREQUEST']._serialized_start=1945
-  _globals['_UPDATESUITEREQUEST']._serialized_end=2058
-  _globals['_DELETESUITEREQUEST']._serialized_start=2060
-  _globals['_DELETESUITEREQUEST']._serialized_end=2108
-  _globals['_DELETESUITERESPONSE']._serialized_start=2110
-  _globals['_DELETESUITERESPONSE']._serialized_end=2131
-  _globals['_CREATEJUDGEREQUEST']._serialized_start=2133
-  _globals['_CREATEJUDGEREQUEST']._serialized_end=2251
-  _globals['_GETJUDGEREQUEST']._serialized_start=2253
-  _globals['_GETJUDGEREQUEST']._serialized_end=2284
-  _globals['_LISTJUDGESREQUEST']._serialized_start=2286
-  _globals['_LISTJUDGESREQUEST']._serialized_end=2378
-  _globals['_LISTJUDGESRESPONSE']._serialized_start=2380
-  _globals['_LISTJUDGESRESPONSE']._serialized_end=2470
-  _globals['_WATCHJUDGEREQUEST']._serialized_start=2472
-  _globals['_WATCHJUDGEREQUEST']._serialized_end=2523
-  _globals['_CANCELJUDGEREQUEST']._serialized_start=2525
-  _globals['_CANCELJUDGEREQUEST']._serialized_end=2559
-  _globals['_DELETEJUDGEREQUEST']._serialized_start=2561
-  _globals['_DELETEJUDGEREQUEST']._serialized_end=2618
-  _globals['_DELETEJUDGERESPONSE']._serialized_start=2620
-  _globals['_DELETEJUDGERESPONSE']._serialized_end=2641
-  _globals['_EVALUATIONSERVICE']._serialized_start=2644
-  _globals['_EVALUATIONSERVICE']._serialized_end=5766
+  _globals['_PLANEVALUATIONREQUEST']._serialized_start=311
+  _globals['_PLANEVALUATIONREQUEST']._serialized_end=518
+  _globals['_EVALUATIONPLAN']._serialized_start=521
+  _globals['_EVALUATIONPLAN']._serialized_end=759
+  _globals['_CREATEEVALUATIONRUNREQUEST']._serialized_start=762
+  _globals['_CREATEEVALUATIONRUNREQUEST']._serialized_end=914
+  _globals['_GETEVALUATIONRUNREQUEST']._serialized_start=916
+  _globals['_GETEVALUATIONRUNREQUEST']._serialized_end=955
+  _globals['_LISTEVALUATIONRUNSREQUEST']._serialized_start=957
+  _globals['_LISTEVALUATIONRUNSREQUEST']._serialized_end=1057
+  _globals['_LISTEVALUATIONRUNSRESPONSE']._serialized_start=1059
+  _globals['_LISTEVALUATIONRUNSRESPONSE']._serialized_end=1174
+  _globals['_WATCHEVALUATIONRUNREQUEST']._serialized_start=1176
+  _globals['_WATCHEVALUATIONRUNREQUEST']._serialized_end=1235
+  _globals['_CANCELEVALUATIONRUNREQUEST']._serialized_start=1237
+  _globals['_CANCELEVALUATIONRUNREQUEST']._serialized_end=1279
+  _globals['_DELETEEVALUATIONRUNREQUEST']._serialized_start=1281
+  _globals['_DELETEEVALUATIONRUNREQUEST']._serialized_end=1346
+  _globals['_DELETEEVALUATIONRUNRESPONSE']._serialized_start=1348
+  _globals['_DELETEEVALUATIONRUNRESPONSE']._serialized_end=1377
+  _globals['_LISTBADCASESREQUEST']._serialized_start=1379
+  _globals['_LISTBADCASESREQUEST']._serialized_end=1500
+  _globals['_LISTBADCASESRESPONSE']._serialized_start=1502
+  _globals['_LISTBADCASESRESPONSE']._serialized_end=1599
+  _globals['_EXPORTBADCASESREQUEST']._serialized_start=1601
+  _globals['_EXPORTBADCASESREQUEST']._serialized_end=1711
+  _globals['_EXPORTBADCASESRESPONSE']._serialized_start=1713
+  _globals['_EXPORTBADCASESRESPONSE']._serialized_end=1775
+  _globals['_REQUESTRATINGSREQUEST']._serialized_start=1778
+  _globals['_REQUESTRATINGSREQUEST']._serialized_end=2017
+  _globals['_REQUESTRATINGSREQUEST_WORK']._serialized_start=1956
+  _globals['_REQUESTRATINGSREQUEST_WORK']._serialized_end=2017
+  _globals['_REQUESTRATINGSRESPONSE']._serialized_start=2019
+  _globals['_REQUESTRATINGSRESPONSE']._serialized_end=2087
+  _globals['_CREATESUITEREQUEST']._serialized_start=2089
+  _globals['_CREATESUITEREQUEST']._serialized_end=2207
+  _globals['_GETSUITEREQUEST']._serialized_start=2209
+  _globals['_GETSUITEREQUEST']._serialized_end=2240
+  _globals['_LISTSUITESREQUEST']._serialized_start=2242
+  _globals['_LISTSUITESREQUEST']._serialized_end=2334
+  _globals['_LISTSUITESRESPONSE']._serialized_start=2336
+  _globals['_LISTSUITESRESPONSE']._serialized_end=2426
+  _globals['_UPDATESUITEREQUEST']._serialized_start=2428
+  _globals['_UPDATESUITEREQUEST']._serialized_end=2541
+  _globals['_DELETESUITEREQUEST']._serialized_start=2543
+  _globals['_DELETESUITEREQUEST']._serialized_end=2591
+  _globals['_DELETESUITERESPONSE']._serialized_start=2593
+  _globals['_DELETESUITERESPONSE']._serialized_end=2614
+  _globals['_CREATEJUDGEREQUEST']._serialized_start=2616
+  _globals['_CREATEJUDGEREQUEST']._serialized_end=2734
+  _globals['_GETJUDGEREQUEST']._serialized_start=2736
+  _globals['_GETJUDGEREQUEST']._serialized_end=2767
+  _globals['_LISTJUDGESREQUEST']._serialized_start=2769
+  _globals['_LISTJUDGESREQUEST']._serialized_end=2861
+  _globals['_LISTJUDGESRESPONSE']._serialized_start=2863
+  _globals['_LISTJUDGESRESPONSE']._serialized_end=2953
+  _globals['_WATCHJUDGEREQUEST']._serialized_start=2955
+  _globals['_WATCHJUDGEREQUEST']._serialized_end=3006
+  _globals['_CANCELJUDGEREQUEST']._serialized_start=3008
+  _globals['_CANCELJUDGEREQUEST']._serialized_end=3042
+  _globals['_DELETEJUDGEREQUEST']._serialized_start=3044
+  _globals['_DELETEJUDGEREQUEST']._serialized_end=3101
+  _globals['_DELETEJUDGERESPONSE']._serialized_start=3103
+  _globals['_DELETEJUDGERESPONSE']._serialized_end=3124
+  _globals['_EVALUATIONSERVICE']._serialized_start=3127
+  _globals['_EVALUATIONSERVICE']._serialized_end=6411
 # @@protoc_insertion_point(module_scope)

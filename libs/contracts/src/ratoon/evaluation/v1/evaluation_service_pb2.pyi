@@ -9,6 +9,7 @@ from google.protobuf import field_mask_pb2 as _field_mask_pb2
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from ratoon.common.v1 import compute_pb2 as _compute_pb2
 from ratoon.evaluation.v1 import evaluation_run_pb2 as _evaluation_run_pb2
 from ratoon.evaluation.v1 import judge_pb2 as _judge_pb2
 from ratoon.evaluation.v1 import suite_pb2 as _suite_pb2
@@ -22,6 +23,114 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+@_typing.final
+class PlanEvaluationRequest(_message.Message):
+    """Request of `PlanEvaluation`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PARENT_FIELD_NUMBER: _builtins.int
+    RECORD_COUNT_FIELD_NUMBER: _builtins.int
+    MODEL_COUNT_FIELD_NUMBER: _builtins.int
+    MAX_ANSWER_TOKENS_FIELD_NUMBER: _builtins.int
+    SECONDS_PER_ANSWER_FIELD_NUMBER: _builtins.int
+    COMPUTE_FIELD_NUMBER: _builtins.int
+    CANDIDATE_DIGEST_FIELD_NUMBER: _builtins.int
+    parent: _builtins.str
+    """Resource name of the project: `projects/{project}`."""
+    record_count: _builtins.int
+    """Number of records that each model answers, at most 10,000,000. 0: those of the newest run that succeeded."""
+    model_count: _builtins.int
+    """Number of models that answer: 2 with a reference, at most 16. 0: 1."""
+    max_answer_tokens: _builtins.int
+    """Maximum number of tokens of an answer, at most 1,000,000. Measured times are scaled by it. 0: as in earlier runs."""
+    seconds_per_answer: _builtins.float
+    """Seconds of an answer. 0: measured by earlier runs."""
+    candidate_digest: _builtins.str
+    """Digest of the model artifact to evaluate, for the memory of its weights. Empty: memory is not planned."""
+    @_builtins.property
+    def compute(self) -> _compute_pb2.Compute:
+        """Device and number format of the models. Default: CPU, 32-bit floating point."""
+
+    def __init__(
+        self,
+        *,
+        parent: _builtins.str = ...,
+        record_count: _builtins.int = ...,
+        model_count: _builtins.int = ...,
+        max_answer_tokens: _builtins.int = ...,
+        seconds_per_answer: _builtins.float = ...,
+        compute: _compute_pb2.Compute | None = ...,
+        candidate_digest: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["compute", b"compute"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["candidate_digest", b"candidate_digest", "compute", b"compute", "max_answer_tokens", b"max_answer_tokens", "model_count", b"model_count", "parent", b"parent", "record_count", b"record_count", "seconds_per_answer", b"seconds_per_answer"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PlanEvaluationRequest: _TypeAlias = PlanEvaluationRequest  # noqa: Y015
+
+@_typing.final
+class EvaluationPlan(_message.Message):
+    """Time, memory and cost of an evaluation."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RECORD_COUNT_FIELD_NUMBER: _builtins.int
+    ANSWER_COUNT_FIELD_NUMBER: _builtins.int
+    SECONDS_FIELD_NUMBER: _builtins.int
+    SECONDS_PER_ANSWER_FIELD_NUMBER: _builtins.int
+    FIXED_SECONDS_FIELD_NUMBER: _builtins.int
+    TIME_BASIS_FIELD_NUMBER: _builtins.int
+    MEMORY_BYTES_FIELD_NUMBER: _builtins.int
+    MEMORY_BASIS_FIELD_NUMBER: _builtins.int
+    COST_FIELD_NUMBER: _builtins.int
+    CURRENCY_FIELD_NUMBER: _builtins.int
+    record_count: _builtins.int
+    """Number of records that each model answers."""
+    answer_count: _builtins.int
+    """Number of answers of all models."""
+    seconds: _builtins.float
+    """Duration in seconds."""
+    seconds_per_answer: _builtins.float
+    """Seconds of an answer."""
+    fixed_seconds: _builtins.float
+    """Seconds of a run beside its answers: loading models, baselines, intervals, the report."""
+    time_basis: _builtins.str
+    """Origin of the duration, in one sentence."""
+    memory_bytes: _builtins.int
+    """Memory of the process with one model, in bytes. 0: not planned."""
+    memory_basis: _builtins.str
+    """Origin of the memory, in one sentence."""
+    cost: _builtins.float
+    """Cost. Not set: the operator gave no rate of the device (`RATOON_EVALUATION_HOURLY_COSTS`)."""
+    currency: _builtins.str
+    """Currency of the cost, an ISO 4217 code. Empty: the operator gave none."""
+    def __init__(
+        self,
+        *,
+        record_count: _builtins.int = ...,
+        answer_count: _builtins.int = ...,
+        seconds: _builtins.float = ...,
+        seconds_per_answer: _builtins.float = ...,
+        fixed_seconds: _builtins.float = ...,
+        time_basis: _builtins.str = ...,
+        memory_bytes: _builtins.int = ...,
+        memory_basis: _builtins.str = ...,
+        cost: _builtins.float | None = ...,
+        currency: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_cost", b"_cost", "cost", b"cost"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_cost", b"_cost", "answer_count", b"answer_count", "cost", b"cost", "currency", b"currency", "fixed_seconds", b"fixed_seconds", "memory_basis", b"memory_basis", "memory_bytes", b"memory_bytes", "record_count", b"record_count", "seconds", b"seconds", "seconds_per_answer", b"seconds_per_answer", "time_basis", b"time_basis"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__cost: _TypeAlias = _typing.Literal["cost"]  # noqa: Y015
+    _WhichOneofArgType__cost: _TypeAlias = _typing.Literal["_cost", b"_cost"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__cost) -> _WhichOneofReturnType__cost | None: ...
+
+Global___EvaluationPlan: _TypeAlias = EvaluationPlan  # noqa: Y015
 
 @_typing.final
 class CreateEvaluationRunRequest(_message.Message):

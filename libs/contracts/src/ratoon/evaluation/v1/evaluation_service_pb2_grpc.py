@@ -68,6 +68,11 @@ class EvaluationServiceStub:
                 request_serializer=ratoon_dot_evaluation_dot_v1_dot_evaluation__service__pb2.CancelEvaluationRunRequest.SerializeToString,
                 response_deserializer=ratoon_dot_evaluation_dot_v1_dot_evaluation__run__pb2.EvaluationRun.FromString,
                 _registered_method=True)
+        self.PlanEvaluation = channel.unary_unary(
+                '/ratoon.evaluation.v1.EvaluationService/PlanEvaluation',
+                request_serializer=ratoon_dot_evaluation_dot_v1_dot_evaluation__service__pb2.PlanEvaluationRequest.SerializeToString,
+                response_deserializer=ratoon_dot_evaluation_dot_v1_dot_evaluation__service__pb2.EvaluationPlan.FromString,
+                _registered_method=True)
         self.ListBadCases = channel.unary_unary(
                 '/ratoon.evaluation.v1.EvaluationService/ListBadCases',
                 request_serializer=ratoon_dot_evaluation_dot_v1_dot_evaluation__service__pb2.ListBadCasesRequest.SerializeToString,
@@ -186,6 +191,14 @@ class EvaluationServiceServicer:
 
     def CancelEvaluationRun(self, request, context):
         """Request the cancellation of an evaluation run. A run that has ended is returned unchanged.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PlanEvaluation(self, request, context):
+        """Compute time, memory and cost of an evaluation without starting it, from what earlier runs of the project took.
+        Refused without a run that succeeded on this device (`NO_MEASURED_RATE`), unless `seconds_per_answer` is stated.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -334,6 +347,11 @@ def add_EvaluationServiceServicer_to_server(servicer, server):
                     servicer.CancelEvaluationRun,
                     request_deserializer=ratoon_dot_evaluation_dot_v1_dot_evaluation__service__pb2.CancelEvaluationRunRequest.FromString,
                     response_serializer=ratoon_dot_evaluation_dot_v1_dot_evaluation__run__pb2.EvaluationRun.SerializeToString,
+            ),
+            'PlanEvaluation': grpc.unary_unary_rpc_method_handler(
+                    servicer.PlanEvaluation,
+                    request_deserializer=ratoon_dot_evaluation_dot_v1_dot_evaluation__service__pb2.PlanEvaluationRequest.FromString,
+                    response_serializer=ratoon_dot_evaluation_dot_v1_dot_evaluation__service__pb2.EvaluationPlan.SerializeToString,
             ),
             'ListBadCases': grpc.unary_unary_rpc_method_handler(
                     servicer.ListBadCases,
@@ -569,6 +587,33 @@ class EvaluationService:
             '/ratoon.evaluation.v1.EvaluationService/CancelEvaluationRun',
             ratoon_dot_evaluation_dot_v1_dot_evaluation__service__pb2.CancelEvaluationRunRequest.SerializeToString,
             ratoon_dot_evaluation_dot_v1_dot_evaluation__run__pb2.EvaluationRun.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PlanEvaluation(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ratoon.evaluation.v1.EvaluationService/PlanEvaluation',
+            ratoon_dot_evaluation_dot_v1_dot_evaluation__service__pb2.PlanEvaluationRequest.SerializeToString,
+            ratoon_dot_evaluation_dot_v1_dot_evaluation__service__pb2.EvaluationPlan.FromString,
             options,
             channel_credentials,
             insecure,

@@ -56,6 +56,10 @@ class EvaluationServiceStub:
     """
     CancelEvaluationRun: _grpc.UnaryUnaryMultiCallable[_evaluation_service_pb2.CancelEvaluationRunRequest, _evaluation_run_pb2.EvaluationRun]
     """Request the cancellation of an evaluation run. A run that has ended is returned unchanged."""
+    PlanEvaluation: _grpc.UnaryUnaryMultiCallable[_evaluation_service_pb2.PlanEvaluationRequest, _evaluation_service_pb2.EvaluationPlan]
+    """Compute time, memory and cost of an evaluation without starting it, from what earlier runs of the project took.
+    Refused without a run that succeeded on this device (`NO_MEASURED_RATE`), unless `seconds_per_answer` is stated.
+    """
     ListBadCases: _grpc.UnaryUnaryMultiCallable[_evaluation_service_pb2.ListBadCasesRequest, _evaluation_service_pb2.ListBadCasesResponse]
     """List the wrong answers of the candidate, domain by domain. Of labels, those with the highest confidence come first,
     else those with the worst score. Each reading of the texts is logged at the split. Callers below the role ENGINEER
@@ -130,6 +134,10 @@ class EvaluationServiceAsyncStub(EvaluationServiceStub):
     """
     CancelEvaluationRun: _aio.UnaryUnaryMultiCallable[_evaluation_service_pb2.CancelEvaluationRunRequest, _evaluation_run_pb2.EvaluationRun]  # type: ignore[assignment]
     """Request the cancellation of an evaluation run. A run that has ended is returned unchanged."""
+    PlanEvaluation: _aio.UnaryUnaryMultiCallable[_evaluation_service_pb2.PlanEvaluationRequest, _evaluation_service_pb2.EvaluationPlan]  # type: ignore[assignment]
+    """Compute time, memory and cost of an evaluation without starting it, from what earlier runs of the project took.
+    Refused without a run that succeeded on this device (`NO_MEASURED_RATE`), unless `seconds_per_answer` is stated.
+    """
     ListBadCases: _aio.UnaryUnaryMultiCallable[_evaluation_service_pb2.ListBadCasesRequest, _evaluation_service_pb2.ListBadCasesResponse]  # type: ignore[assignment]
     """List the wrong answers of the candidate, domain by domain. Of labels, those with the highest confidence come first,
     else those with the worst score. Each reading of the texts is logged at the split. Callers below the role ENGINEER
@@ -237,6 +245,16 @@ class EvaluationServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_evaluation_run_pb2.EvaluationRun, _abc.Awaitable[_evaluation_run_pb2.EvaluationRun]]:
         """Request the cancellation of an evaluation run. A run that has ended is returned unchanged."""
+
+    @_abc_1.abstractmethod
+    def PlanEvaluation(
+        self,
+        request: _evaluation_service_pb2.PlanEvaluationRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_evaluation_service_pb2.EvaluationPlan, _abc.Awaitable[_evaluation_service_pb2.EvaluationPlan]]:
+        """Compute time, memory and cost of an evaluation without starting it, from what earlier runs of the project took.
+        Refused without a run that succeeded on this device (`NO_MEASURED_RATE`), unless `seconds_per_answer` is stated.
+        """
 
     @_abc_1.abstractmethod
     def ListBadCases(
