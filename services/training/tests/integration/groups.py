@@ -47,7 +47,7 @@ def _take(rank: int, case: dict[str, Any]) -> None:
     """Train a run on one worker."""
     import torch.distributed as dist
 
-    from ratoon_training.worker import running
+    from ratoon_training.worker import mesh, running
     from ratoon_training.worker.session import Session
     from ratoon_training.worker.task_queue import TrainingTask
 
@@ -60,8 +60,12 @@ def _take(rank: int, case: dict[str, Any]) -> None:
 
     Session.train_step = killed  # type: ignore[method-assign]
     address = f"tcp://127.0.0.1:{case['port']}"
-    dist.init_process_group("gloo", init_method=address, rank=rank, world_size=case["workers"])
     spec = json.loads((Path(case["job"]) / "spec.json").read_text())
+    backend = "nccl" if spec["resources"]["accelerator"] == "CUDA" else "gloo"
+    if backend == "nccl":
+        # As Ray does: a worker sees its own GPU alone.
+        os.environ["CUDA_VISIBLE_DEVICES"] = str(rank)
+    mesh.join(backend, address, rank, case["workers"])
     running.execute(TrainingTask.of_spec(spec, Path(case["job"])), rank, case["workers"])
     dist.barrier()
 

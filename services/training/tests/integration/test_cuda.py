@@ -8,12 +8,14 @@ import pytest
 import torch
 
 from ratoon.operations.jobs import JobFolder
+from ratoon_training.domain.optimization import Optimization
 from ratoon_training.domain.recipes import Dtype, Method
 from ratoon_training.worker.corpus import Corpus
 
 from .architectures import tiny
 from .conftest import RECIPE, Task, losses_and_gradients, train
 from .test_driver import LONG, Driver
+from .test_parallelism import FSDP, PIPELINE, SHORT, TENSOR, Layouts
 
 pytestmark = [
     pytest.mark.gpu,
@@ -61,6 +63,27 @@ def test_packed_samples_have_the_losses_and_gradients_of_samples_alone(task, tra
         assert torch.allclose(grad, packed_grads[name], rtol=1e-3, atol=1e-3), name
 
 
+def test_packed_samples_in_16_bits_have_the_losses_of_padded_ones(task, trained):
+    """Without padding where the GPU has such an attention."""
+    half = replace(RECIPE, dtype=Dtype.BFLOAT16)
+    train(task, "half", half, **CUDA)
+    train(task, "half-packed", replace(half, packed=True), **CUDA)
+    assert losses(task, "half-packed")[:10] == pytest.approx(losses(task, "half")[:10], rel=0.03)
+
+
+def test_compiled_steps_learn_the_same_and_resume_to_the_same_bytes(task, trained, monkeypatch):
+    recipe = replace(RECIPE, optimization=Optimization(compile=True))
+    whole = train(task, "compiled", recipe, **CUDA)["result"]
+    assert losses(task, "compiled")[:10] == pytest.approx(losses(task, "cuda")[:10], rel=1e-3)
+    polls = iter(range(1000))
+    monkeypatch.setattr(JobFolder, "stop_requested", lambda _: next(polls) >= 17)
+    name = "compiled-resumed"
+    assert train(task, "compiled-stopped", recipe, work=name, **CUDA)["reason"] == "STOPPED"
+    monkeypatch.undo()
+    resumed = train(task, name, recipe, work=name, fence=2, **CUDA)["result"]
+    assert resumed["artifact_digest"] == whole["artifact_digest"]
+
+
 def test_an_adapter_is_trained_beside_a_base(task, trained):
     recipe = replace(RECIPE, method=Method.LORA, lora_rank=4)
     result = train(task, "cuda-adapter", recipe, base=trained["artifact_digest"], **CUDA)["result"]
@@ -105,3 +128,15 @@ def test_a_worker_of_ray_train_that_is_killed_resumes_to_the_same_bytes(task):
         assert driver.digest("gpu-killed") == whole
     finally:
         driver.close()
+
+
+@pytest.mark.skipif(torch.cuda.device_count() < 2, reason="there are no two NVIDIA GPUs here")
+def test_two_gpus_learn_what_one_does_by_copies_and_by_parts(task, tmp_path):
+    runs = Layouts(task, tmp_path)
+    layouts = {"copies": {}, "fsdp": FSDP, "tensor": TENSOR, "pipeline": PIPELINE}
+    for name, layout in layouts.items():
+        runs.add(f"nccl-{name}", 2, layout, **CUDA)
+    runs.group.run()
+    runs.alone("nccl-alone", SHORT, **CUDA)
+    for name in layouts:
+        assert losses(task, f"nccl-{name}") == pytest.approx(losses(task, "nccl-alone"), abs=1e-4)

@@ -51,6 +51,15 @@ class Mesh:
         return tensor
 
 
+def join(backend: str, address: str, rank: int, world_size: int) -> None:
+    """Join the process group of all workers at an address that they share.
+
+    Ray lets a worker see its own GPU alone. NCCL is bound to it: it connects now, and names what fails at once.
+    """
+    device = torch.device("cuda", torch.cuda.current_device()) if backend == "nccl" else None
+    dist.init_process_group(backend, init_method=address, rank=rank, world_size=world_size, device_id=device)
+
+
 def of(layout: Layout, rank: int, device: torch.device) -> Mesh:
     """Return the grid of a layout; every worker of the group calls this at the same time."""
     axes, ends = _groups((layout.pipeline, layout.data, layout.tensor), device.type, dist.get_world_size())

@@ -145,6 +145,6 @@ def _free_address() -> str:
 
 
 def _join(backend: str, address: str, rank: int, world_size: int) -> None:
-    import torch.distributed as dist
+    from ratoon_training.worker import mesh
 
-    dist.init_process_group(backend, init_method=address, rank=rank, world_size=world_size)
+    mesh.join(backend, address, rank, world_size)
