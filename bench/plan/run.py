@@ -396,7 +396,7 @@ class _Counts:
     refused: int = 0
     changed: int = 0
     """Refused runs that were admitted with the change that their refusal names first."""
-    most_at_once: int = 0
+    max_at_once: int = 0
 
 
 class _Admission:
@@ -485,7 +485,7 @@ class _Admission:
             pipe.read()
         self._live[run.name] = run, child, reading
         self.counts.admitted += 1
-        self.counts.most_at_once = max(self.counts.most_at_once, len(self._live))
+        self.counts.max_at_once = max(self.counts.max_at_once, len(self._live))
 
 
 def _resident_bytes(process: int) -> int:
@@ -535,7 +535,7 @@ def _admit(bench: Bench, cases: Sequence[Case], limit: int, seconds: float) -> i
     group.folder.rmdir()
     print(
         f"{counts.admitted} runs admitted under {limit / _MEBI:.0f} MiB in {time.monotonic() - begun:.0f} s, at most "
-        f"{counts.most_at_once} at once; {counts.refused} refused, {counts.changed} of them admitted with the "
+        f"{counts.max_at_once} at once; {counts.refused} refused, {counts.changed} of them admitted with the "
         f"change that the refusal names; {kills} killed for memory, {counts.killed} ended by a signal, "
         f"{counts.failed} failed; highest use {highest:.0f} MiB"
     )
