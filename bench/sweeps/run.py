@@ -1,22 +1,26 @@
-"""Trials an hour of a sweep, next to stock Optuna with the same objective in one process.
+"""Trials an hour of a sweep, next to stock Ray Tune and to stock Optuna with the same objective.
 
     python bench/sweeps/run.py                 # 12 trials each
-    python bench/sweeps/run.py --trials 30
+    python bench/sweeps/run.py --trials 30 --only ray-tune ratoon
+    python bench/sweeps/run.py --samplers 5    # samplers on known functions and on a small model, five seeds
 
 The objective trains a Llama of 40,000 parameters from scratch on 240 short texts with two labels, for two epochs, and
 returns macro-F1 of the validation part. The sweep runs it as training runs of the service: jobs of a warm driver on
-Ray, with checkpoints, an artifact and a row in the database for each. The peer calls the same training code in a loop
-of `study.optimize`, with the same sampler, and keeps only the value: what it leaves out is the price of a trial that
-survives a crash. Both take their first trial as a warm-up. It also kills the service once, half-way through a second
-sweep, and counts the trials that were repeated.
+Ray, with checkpoints, an artifact and a row in the database for each. The peers call the same training code with the
+same sampler, one trial at a time, and keep only the value: Ray Tune (`Tuner.fit` with `OptunaSearch`) once as it comes,
+with a new process for each trial, once with `reuse_actors`; Optuna in a loop of `study.optimize` in one process. What
+they leave out is the price of a trial that survives a crash. All take their first trial as a warm-up. It also kills the
+service once, half-way through a second sweep, and counts the trials that were repeated.
 """
 
 import argparse
+import os
 import random
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +42,7 @@ from ratoon_training.application.commands import recipe_of
 from ratoon_training.settings import Settings
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+import samplers
 from training_runs import Runs
 
 _LABELS = ("ham", "spam")
@@ -62,26 +67,34 @@ _PARENT = "projects/bench"
 
 
 def main() -> int:
-    """Measure both and print the ratio."""
+    """Measure each, and print the ratios."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--trials", type=int, default=12)
+    parser.add_argument("--only", nargs="+", choices=_MEASURED, default=_MEASURED)
+    parser.add_argument(
+        "--samplers", type=int, default=0, metavar="SEEDS", help="compare samplers in place of systems"
+    )
+    names = [objective.name for objective in samplers.OBJECTIVES]
+    parser.add_argument("--objectives", nargs="+", choices=names, default=names)
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        ours = _ours(folder / "service", options.trials)
-        peer = _optuna(folder / "peer", options.trials)
-    print(f"ratoon sweep   {ours:8.0f} trials/h")
-    print(f"optuna in loop {peer:8.0f} trials/h")
-    print(f"ratio          {ours / peer:8.2f}")
+    if options.samplers:
+        return samplers.compare(options.samplers, options.objectives)
+    rates = {}
+    for name in options.only:
+        with tempfile.TemporaryDirectory() as scratch:
+            rates[name] = _MEASURED[name](Path(scratch), options.trials)
+        print(f"{name:<16}{rates[name]:8.0f} trials/h", flush=True)
+    for name, rate in rates.items():
+        if "ratoon" in rates and name != "ratoon":
+            print(f"ratoon / {name:<12}{rates['ratoon'] / rate:8.2f}")
     return 0
 
 
 def _ours(folder: Path, trials: int) -> float:
     """Return the trials an hour of a sweep, after its first trial; print the repeats of one that was killed."""
-    folder.mkdir(parents=True)
-    settings = Settings(state=folder)
+    settings = Settings(state=folder, idle_s=30.0)
     migrate("training", settings.database_url)
     parts = [_part(ArtifactStore(settings.artifacts_url), folder, *each) for each in ((240, 1), (40, 2))]
     with State(folder) as state:
@@ -99,7 +112,7 @@ def _ours(folder: Path, trials: int) -> float:
             _end(training, "killed")
             listed = training.ListTrainingRuns(pb.ListTrainingRunsRequest(parent=_PARENT, page_size=1000))
             runs = [run for run in listed.training_runs if run.sweep.endswith("/killed")]
-            print(f"restarted half-way: {len(runs)} runs for 6 trials")
+            print(f"restarted half-way: {len(runs)} runs for 6 trials, {len(runs) - 6} repeated")
     return rate
 
 
@@ -149,7 +162,6 @@ def _optuna(folder: Path, trials: int) -> float:
     """Return the trials an hour of `study.optimize`, after its first trial."""
     import optuna
 
-    folder.mkdir(parents=True)
     runs = Runs(folder, 1)
     train, validation = (_part(runs.store, folder, *each) for each in ((240, 1), (40, 2)))
 
@@ -166,6 +178,68 @@ def _optuna(folder: Path, trials: int) -> float:
     began = time.monotonic()
     study.optimize(objective, n_trials=trials - 1)
     return (trials - 1) / (time.monotonic() - began) * 3600
+
+
+def _ray_tune(folder: Path, trials: int, *, reuses: bool) -> float:
+    """Return the trials an hour of `Tuner.fit`, from the end of its first trial to that of its last."""
+    import ray
+    from ray import tune
+    from ray.tune.search import ConcurrencyLimiter
+    from ray.tune.search.optuna import OptunaSearch
+
+    runs, ends = Runs(folder, 1), folder / "ends"
+    train, validation = (_part(runs.store, folder, *each) for each in ((240, 1), (40, 2)))
+    recipe = _recipe().SerializeToString()
+
+    def objective(config: dict[str, float]) -> dict[str, float]:
+        requested = training_run_pb2.Recipe.FromString(recipe)
+        requested.learning_rate = config["learning_rate"]
+        spec = mapping.run_spec(training_run_pb2.TrainingRun(recipe=requested))
+        name = f"trial-{config['learning_rate']!r}"
+        result = Runs(folder, 1).train(name, recipe_of(spec.recipe, None), train, validation)
+        with ends.open("a") as file:
+            file.write(f"{time.time()}\n")
+        return {"score": float(result["metrics"]["validation_macro_f1"])}
+
+    paths = [str(Path(__file__).resolve().parents[1]), *sys.path]
+    os.environ["RAY_AUTH_TOKEN_PATH"] = str(folder / "token")
+    os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"  # Ray's switch for staying on loopback
+    ray.init(
+        num_cpus=1,
+        include_dashboard=False,
+        log_to_driver=False,
+        runtime_env={"env_vars": {"PYTHONPATH": ":".join(filter(None, paths))}},
+        _node_ip_address="127.0.0.1",
+    )
+    try:
+        tuner = tune.Tuner(
+            objective,
+            param_space={"learning_rate": tune.loguniform(_LOW, _HIGH)},
+            tune_config=tune.TuneConfig(
+                metric="score",
+                mode="max",
+                num_samples=trials,
+                search_alg=ConcurrencyLimiter(OptunaSearch(seed=0), max_concurrent=1),
+                reuse_actors=reuses,
+            ),
+            run_config=tune.RunConfig(storage_path=str(folder / "results"), verbose=0),
+        )
+        tuner.fit()
+    finally:
+        ray.shutdown()
+    times = [float(line) for line in ends.read_text().split()]
+    if len(times) != trials:
+        raise SystemExit(f"Ray Tune ended {len(times)} of {trials} trials.")
+    return (trials - 1) / (times[-1] - times[0]) * 3600
+
+
+_MEASURED: dict[str, Callable[[Path, int], float]] = {
+    "optuna": _optuna,
+    "ray-tune": partial(_ray_tune, reuses=False),
+    "ray-tune-reused": partial(_ray_tune, reuses=True),
+    "ratoon": _ours,
+}
+"""What is measured, by name."""
 
 
 def _part(store: ArtifactStore, folder: Path, count: int, seed: int) -> str:
