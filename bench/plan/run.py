@@ -503,7 +503,8 @@ def _changed(recipe: Recipe, change: Change) -> Recipe:
         name, _, value = setting.removeprefix("recipe.").partition("=")
         old = getattr(recipe, name)
         new = value == "true" if isinstance(old, bool) else type(old)(value.removeprefix("DTYPE_"))
-        recipe = replace(recipe, **{name: new})
+        changed: dict[str, Any] = {name: new}
+        recipe = replace(recipe, **changed)
     return recipe
 
 
