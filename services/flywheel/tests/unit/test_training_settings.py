@@ -70,7 +70,16 @@ def test_words_of_the_domain_are_added_once():
     assert _recipe(replace(first, base_artifact_digest="d" * 64)).domain_tokens == 0
 
 
-def test_words_of_the_domain_need_embeddings_that_train():
+def test_layers_are_left_out_once():
+    full = replace(SETTINGS, base_artifact_digest="c" * 64)
+    tuning = TuningDefaults(base_layers=15)
+    first = replace(TRAIN, defaults=full, base_artifact_digest="c" * 64, tuning=tuning)
+    assert _recipe(first).base_layers == 15
+    assert _recipe(replace(first, base_artifact_digest="d" * 64)).base_layers == 0
+
+
+@pytest.mark.parametrize("tuning", [TuningDefaults(domain_tokens=50), TuningDefaults(base_layers=15)])
+def test_words_of_the_domain_and_fewer_layers_need_weights_that_train(tuning):
     with pytest.raises(BadProject, match="METHOD_FULL"):
         checked(
             Project(
@@ -79,7 +88,7 @@ def test_words_of_the_domain_need_embeddings_that_train():
                 NOW,
                 Generate(),
                 training=TrainingDefaults(method=Method.LORA, base_artifact_digest="c" * 64),
-                tuning=TuningDefaults(domain_tokens=50),
+                tuning=tuning,
             )
         )
 
