@@ -134,3 +134,27 @@ def test_a_token_without_an_embedding_ends_a_run_before_it_trains(task: Task, fo
     spec = task.spec("no-row", recipe, base=task.store.put_tree(folder))
     with pytest.raises(BadBaseModel, match="its embeddings have"):
         prepare(spec, recipe, tmp_path / "prepared", lambda _: None)
+
+
+def adapter_tree(folder: Path, base: str, **files: str) -> Path:
+    """An adapter as peft saves it, without a tokenizer, and the recipe.json that names its base."""
+    folder.mkdir()
+    (folder / "adapter_config.json").write_text(json.dumps({"peft_type": "LORA", "r": 4}))
+    (folder / "recipe.json").write_text(json.dumps({"base_artifact_digest": base}))
+    for name, content in files.items():
+        (folder / name.replace("__", ".")).write_text(content)
+    return folder
+
+
+@pytest.mark.parametrize("has_tokenizer", [False, True])
+def test_an_adapter_of_peft_speaks_as_its_base(task: Task, folder, tmp_path, has_tokenizer):
+    """It has no tokenizer, or one that a trainer saved next to it without the chat template."""
+    names = ("tokenizer.json", "tokenizer_config.json") if has_tokenizer else ()
+    files = {name.replace(".", "__"): (folder / name).read_text() for name in names}
+    adapter = adapter_tree(tmp_path / "adapter", task.store.put_tree(folder), **files)
+    recipe = replace(RECIPE, method=Method.LORA)
+    spec = task.spec(f"adapter-of-peft-{has_tokenizer}", recipe, base=task.store.put_tree(adapter))
+    prepared = prepare(spec, recipe, Path(spec["work"]) / "prepared", lambda _: None)
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        assert (prepared / "tokenizer" / name).read_bytes() == (folder / name).read_bytes()
+    assert text.of_base(prepared / "adapter").template == text.of_base(folder).template

@@ -104,7 +104,10 @@ def tokenize(spec: TrainingSpec, store: ArtifactStore, recipe: Recipe, folder: P
 def _fetch_teacher(store: ArtifactStore, recipe: Recipe, folder: Path, report: Report) -> Path:
     """Put the teacher into `teacher/`, with its base if it is an adapter; return its directory."""
     report("Fetching the teacher.")
-    return fetch_model(store, recipe.distillation.teacher, folder / TEACHER).path
+    fetched = fetch_model(store, recipe.distillation.teacher, folder / TEACHER)
+    if fetched.base is not None:
+        text.complete(fetched.path, fetched.base)
+    return fetched.path
 
 
 def _check_vocabulary(student: Speech, teacher: Speech) -> None:
@@ -112,10 +115,11 @@ def _check_vocabulary(student: Speech, teacher: Speech) -> None:
     own = student.tokenizer.get_vocab(with_added_tokens=True)
     others = teacher.tokenizer.get_vocab(with_added_tokens=True)
     if own != others:
-        different = sum(own.get(token) != number for token, number in others.items())
+        tokens = own.keys() | others.keys()
+        different = sum(own.get(token) != others.get(token) for token in tokens)
         raise BadBaseModel(
-            f"The tokenizer of the teacher is another one: {different:,} of its {len(others):,} tokens have no such "
-            "number in the student's. Choose a teacher of the same family, or the level SEQUENCE, which learns the "
+            f"The tokenizer of the teacher is another one: {different:,} of {len(tokens):,} tokens have not the same "
+            "number in both. Choose a teacher of the same family, or the level SEQUENCE, which learns the "
             "teacher's answers in the student's own tokens.",
             "TEACHER_VOCABULARY",
         )
@@ -183,8 +187,11 @@ def _written(rows: Rows) -> Values[str]:
 def _fetch_base(spec: TrainingSpec, store: ArtifactStore, folder: Path) -> Path:
     """Put the base model into `base/` and an adapter to start from into `adapter/`; return the requested one."""
     fetched = fetch_model(store, spec.base, folder)
-    fetched.whole.rename(folder / "base")
-    return folder / "base" if fetched.base is None else fetched.path.rename(folder / "adapter")
+    base = fetched.whole.rename(folder / "base")
+    if fetched.base is None:
+        return base
+    text.complete(fetched.path, base)
+    return fetched.path.rename(folder / "adapter")
 
 
 def _speech_of_teacher(teacher: Path, folder: Path) -> Speech:

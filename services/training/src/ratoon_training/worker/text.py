@@ -359,6 +359,19 @@ def copy(base: Path, folder: Path) -> None:
             shutil.copyfile(base / name, folder / name)
 
 
+def complete(adapter: Path, base: Path) -> None:
+    """Add what an adapter's directory lacks of tokenizer and chat template: peft saves neither, they are the base's."""
+    if not (adapter / "tokenizer.json").exists():
+        copy(base, adapter)
+        return
+    config, template = adapter / "tokenizer_config.json", base / "chat_template.jinja"
+    own = (adapter / template.name).exists() or "chat_template" in (
+        config.read_text() if config.exists() else ""
+    )
+    if not own and template.exists():
+        shutil.copyfile(template, adapter / template.name)
+
+
 def save(speech: Speech, folder: Path, max_positions: int) -> None:
     """Write the tokenizer of a model from scratch as transformers and engines load it."""
     folder.mkdir(parents=True, exist_ok=True)
