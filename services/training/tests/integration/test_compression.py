@@ -16,7 +16,7 @@ from ratoon.tasks.kind import Record, Turn
 from ratoon.tasks.regress import Regress
 from ratoon_training import compression_messages
 from ratoon_training.domain.compressions import CompressionSpec, Method, Rounding
-from ratoon_training.domain.errors import BadCompression
+from ratoon_training.domain.errors import BadCompression, Stopped
 from ratoon_training.worker import models
 from ratoon_training.worker.compression import job as compression_job
 from ratoon_training.worker.compression import rounding
@@ -99,6 +99,22 @@ def test_pruning_removes_the_smallest_weights():
     assert float(layer.weight.detach().abs().max()) == largest
 
 
+def test_each_layer_and_each_calibration_text_is_a_step_that_may_end_the_work(source):
+    model, steps = models.whole(source[1], None).eval(), []
+    hessians = rounding.hessians(model, [[5, 6, 7]] * 3, lambda *step: steps.append(step))
+    assert steps == [(0, 3), (1, 3), (2, 3)]
+
+    def stop(done: int, count: int) -> None:
+        steps.append((done, count))
+        if done == 2:
+            raise Stopped("The compression was cancelled.")
+
+    spec = CompressionSpec("a" * 64, Method.INT8)
+    with pytest.raises(Stopped):
+        rounding.quantize(model, spec, hessians, torch.bfloat16, stop)
+    assert steps[3:] == [(done, len(hessians)) for done in range(3)]
+
+
 def records(*answers):
     return [Record((Turn("user", "?"),), (each,)) for each in answers]
 
@@ -120,6 +136,7 @@ def test_metrics_are_those_of_the_task_and_equal_answers_differ_by_nothing():
     ("method", "how", "share"),
     [
         (Method.BFLOAT16, Rounding.NEAREST, 0.55),
+        (Method.FLOAT16, Rounding.NEAREST, 0.55),
         (Method.INT8, Rounding.NEAREST, 0.6),
         (Method.INT4, Rounding.GPTQ, 0.6),
         (Method.PRUNED, Rounding.NEAREST, 1.1),

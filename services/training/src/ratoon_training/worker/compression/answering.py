@@ -19,16 +19,23 @@ Generate = Callable[[Sequence[Tokens], int, bool], list[Tokens]]
 
 STREAMS = 8
 SPEED_TOKENS = 32
+ANSWERED = "answered.txt"
+"""File with the number of answers so far."""
 _WARM_UP = 4
+_REPORTED = 4 * STREAMS
+"""Number of prompts between two reports."""
 
 
-def measured(spec: JSON) -> JSON:
-    """Return answers and speed by the runtime that the spec names."""
+def measured(spec: JSON, on_answers: Callable[[int], None]) -> JSON:
+    """Return answers and speed by the runtime that the spec names; `on_answers` gets the number of answers so far."""
     runtime, generate = _RUNTIMES[spec["runtime"]](spec)
     prompts = spec["speed_prompts"]
     generate(prompts[:1], min(_WARM_UP, spec["speed_tokens"]), True)
     single, batch = (_speed(generate, prompts[:count], spec["speed_tokens"]) for count in (1, STREAMS))
-    answers = generate(spec["prompts"], spec["max_tokens"], False) if spec["prompts"] else []
+    answers: list[Tokens] = []
+    for start in range(0, len(spec["prompts"]), _REPORTED):
+        answers += generate(spec["prompts"][start : start + _REPORTED], spec["max_tokens"], False)
+        on_answers(len(answers))
     return {
         "runtime": runtime,
         "tokens_per_second": single,
@@ -121,5 +128,6 @@ _RUNTIMES: dict[str, Callable[[JSON], tuple[str, Generate]]] = {"vllm": _vllm, "
 
 if __name__ == "__main__":
     directory = Path(sys.argv[1])
-    result = measured(json.loads((directory / "requests.json").read_text(encoding="utf-8")))
+    requests = json.loads((directory / "requests.json").read_text(encoding="utf-8"))
+    result = measured(requests, lambda count: (directory / ANSWERED).write_text(str(count)) and None)
     (directory / "answers.json").write_text(json.dumps(result), encoding="utf-8")

@@ -10,7 +10,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -41,7 +41,7 @@ from ratoon_training.domain.errors import Stopped, TrainingError
 from ratoon_training.domain.kinds.table import KINDS
 from ratoon_training.worker import models
 from ratoon_training.worker.compression import rounding
-from ratoon_training.worker.compression.answering import SPEED_TOKENS, STREAMS
+from ratoon_training.worker.compression.answering import ANSWERED, SPEED_TOKENS, STREAMS
 from ratoon_training.worker.compression.quality import Quality, drawn_records
 from ratoon_training.worker.text import Speech, of_base
 
@@ -89,6 +89,22 @@ _HELD = {
 """Number format of the stored weights of each method without integers."""
 
 
+@dataclass(frozen=True)
+class _Phase:
+    """Part of the work whose steps are reported: its share of the progress, and what a step is."""
+
+    start: float
+    end: float
+    message: str
+    unit: str
+
+
+_CALIBRATING = _Phase(0.1, 0.2, "Calibrating", "texts")
+_ROUNDING = _Phase(0.2, 0.3, "Rounding the weights", "layers")
+_SOURCE = _Phase(0.3, 0.65, "Measuring the source", "answers")
+_COMPRESSED = _Phase(0.65, 0.98, "Measuring the compressed model", "answers")
+
+
 class MeasurementFailed(TrainingError):
     """No program on this machine computes the model."""
 
@@ -122,8 +138,8 @@ class _Compression:
         whole = self._whole(source)
         folder = self._compressed(whole, speech)
         measured = [
-            self._measured(0.3, "Measuring the source", whole, Dtype.FLOAT32, speech, records),
-            self._measured(0.65, "Measuring the compressed model", folder, self._spec.dtype, speech, records),
+            self._measured(_SOURCE, whole, Dtype.FLOAT32, speech, records),
+            self._measured(_COMPRESSED, folder, self._spec.dtype, speech, records),
         ]
         return self._stored(folder, measured, records)
 
@@ -175,9 +191,9 @@ class _Compression:
         model = models.whole(whole, None).eval()
         compressor = None
         if spec.method.is_integer:
-            hessians = rounding.hessians(model, self._calibration(speech)) if self._calibrates else {}
+            hessians = self._hessians(model, speech) if self._calibrates else {}
             dtype = _DTYPES[spec.dtype]
-            compressor = rounding.quantize(model, spec, hessians, dtype)
+            compressor = rounding.quantize(model, spec, hessians, dtype, self._steps(_ROUNDING))
             model.config.dtype = dtype
         else:
             if spec.method is Method.PRUNED:
@@ -186,6 +202,18 @@ class _Compression:
         rounding.save(model, folder, compressor)
         _copy((whole,), folder)
         return folder
+
+    def _hessians(self, model: Any, speech: Speech) -> dict[str, torch.Tensor]:
+        return rounding.hessians(model, self._calibration(speech), self._steps(_CALIBRATING))
+
+    def _steps(self, phase: _Phase) -> rounding.OnStep:
+        """Return what reports the steps of a phase, and ends it if the compression is cancelled."""
+
+        def report(done: int, count: int) -> None:
+            fraction = phase.start + (phase.end - phase.start) * done / max(1, count)
+            self._report(fraction, f"{phase.message}: {done} of {count} {phase.unit}")
+
+        return report
 
     @property
     def _calibrates(self) -> bool:
@@ -201,18 +229,17 @@ class _Compression:
 
     def _measured(
         self,
-        fraction: float,
-        message: str,
+        phase: _Phase,
         folder: Path,
         dtype: Dtype,
         speech: Speech,
         records: Sequence[Record],
     ) -> tuple[Measurement, list[str]]:
         """Return the measurements of a model with its answers to the records."""
-        self._report(fraction, message)
+        self._report(phase.start, phase.message)
         size, memory = _sizes(folder, dtype)
         request = self._request(folder, dtype, speech, records)
-        answered, note = self._answered(request)
+        answered, note = self._answered(request, phase)
         answers = [_text(speech, tokens, request["ends"]) for tokens in answered["answers"]]
         metrics = Quality(self._spec.task, records).metrics(answers) if records and self._spec.task else {}
         measurement = Measurement(
@@ -253,27 +280,27 @@ class _Compression:
         longest = max((len(speech.answer(label)) for label in kind.labels(task)), default=0)
         return min(MAX_ANSWER_TOKENS, int(kind.generation(task, longest)["max_new_tokens"]))
 
-    def _answered(self, request: JSON) -> tuple[JSON, str]:
+    def _answered(self, request: JSON, phase: _Phase) -> tuple[JSON, str]:
         """Return the answers by vLLM, or by transformers with the reason."""
         if find_spec("vllm") is not None:
-            answered, cause = self._process({**request, "runtime": "vllm"})
+            answered, cause = self._process({**request, "runtime": "vllm"}, phase)
             if answered is not None:
                 return answered, ""
             note = f"vLLM cannot run it here: {cause}"
         else:
             note = "vLLM is not installed where training jobs run."
-        answered, cause = self._process({**request, "runtime": "transformers"})
+        answered, cause = self._process({**request, "runtime": "transformers"}, phase)
         if answered is None:
             raise MeasurementFailed(f"Neither vLLM nor transformers computes the model: {cause}")
         return answered, note
 
-    def _process(self, request: JSON) -> tuple[JSON | None, str]:
+    def _process(self, request: JSON, phase: _Phase) -> tuple[JSON | None, str]:
         """Return what a process of its own answers, or None and the last line of its log."""
         folder = self._work / f"answers-{len(list(self._work.glob('answers-*')))}"
         folder.mkdir()
         (folder / "requests.json").write_text(json.dumps(request), encoding="utf-8")
         command = [sys.executable, "-m", "ratoon_training.worker.compression.answering", str(folder)]
-        log = folder / "log.txt"
+        log, reported = folder / "log.txt", 0
         with log.open("wb") as sink:
             process = subprocess.Popen(
                 command, env={**os.environ, **_ENVIRONMENT}, stdout=sink, stderr=subprocess.STDOUT
@@ -281,6 +308,9 @@ class _Compression:
             try:
                 while process.poll() is None:
                     self._check_stop()
+                    if (done := _number(folder / ANSWERED)) > reported:
+                        self._steps(phase)(done, len(request["prompts"]))
+                        reported = done
                     with suppress(subprocess.TimeoutExpired):
                         process.wait(_POLL_S)
             finally:
@@ -299,6 +329,12 @@ class _Compression:
     def _check_stop(self) -> None:
         if self._job.stop_requested():
             raise Stopped("The compression was cancelled.")
+
+
+def _number(path: Path) -> int:
+    """Return the number in a file; 0 while there is none."""
+    text = path.read_text() if path.exists() else ""
+    return int(text) if text.isdecimal() else 0
 
 
 def _prompt(speech: Speech, record: Record) -> list[int]:

@@ -5,7 +5,7 @@ expert of a mixture whose weights are stacked in one tensor is no linear layer; 
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,14 @@ _SHRUNK = (1.0, 0.95, 0.9, 0.85, 0.8, 0.75, 0.7)
 """Shares of the largest weight of a group that are tried as the largest value of 4 bits."""
 _DAMPING = 0.01
 """Share of the mean diagonal that is added to a Hessian, as GPTQ's authors do."""
+
+
+OnStep = Callable[[int, int], None]
+"""Is called with the number of steps that are done, and that of all; it may raise to end the work."""
+
+
+def ignored(done: int, count: int) -> None:
+    """Report no step."""
 
 
 def linear_layers(model: Any) -> dict[str, nn.Linear]:
@@ -75,11 +83,17 @@ def prune(layers: Mapping[str, nn.Linear], sparsity: float) -> None:
             weight[weight.abs() <= threshold] = 0.0
 
 
-def quantize(model: Any, spec: CompressionSpec, hessians: Mapping[str, Tensor], dtype: torch.dtype) -> Any:
+def quantize(
+    model: Any,
+    spec: CompressionSpec,
+    hessians: Mapping[str, Tensor],
+    dtype: torch.dtype,
+    on_step: OnStep = ignored,
+) -> Any:
     """Round the linear layers in place, and return what writes the `quantization_config` of config.json.
 
     `hessians` (inputs x inputs) of a layer let it make up for the error of each weight by those that follow (GPTQ).
-    All other tensors, and the scales, are stored as `dtype`.
+    All other tensors, and the scales, are stored as `dtype`. `on_step` is called before each layer.
     """
     from compressed_tensors.compressors import ModelCompressor
     from compressed_tensors.quantization import (
@@ -110,7 +124,8 @@ def quantize(model: Any, spec: CompressionSpec, hessians: Mapping[str, Tensor], 
         )
     )
     apply_quantization_config(model, QuantizationConfig(config_groups={"group_0": scheme}, ignore=[head]))
-    for name, layer in layers.items():
+    for number, (name, layer) in enumerate(layers.items()):
+        on_step(number, len(layers))
         rounded, scales = rounded_weights(layer.weight.data, size, limit, hessians.get(name), dtype)
         quantized: Any = layer
         quantized.weight.data, quantized.weight_scale.data = rounded, scales
@@ -172,8 +187,11 @@ def _compensated(weight: Tensor, scales: Tensor, limit: int, hessian: Tensor) ->
 
 
 @torch.no_grad()
-def hessians(model: Any, samples: list[list[int]]) -> dict[str, Tensor]:
-    """Return the mean outer product of the inputs of each linear layer on some tokens, in float32."""
+def hessians(model: Any, samples: list[list[int]], on_step: OnStep = ignored) -> dict[str, Tensor]:
+    """Return the mean outer product of the inputs of each linear layer on some tokens, in float32.
+
+    `on_step` is called before each sample.
+    """
     sums: dict[str, Tensor] = {}
     counts: dict[str, int] = {}
 
@@ -187,7 +205,8 @@ def hessians(model: Any, samples: list[list[int]]) -> dict[str, Tensor]:
         layer.register_forward_pre_hook(partial(add, name)) for name, layer in linear_layers(model).items()
     ]
     try:
-        for tokens in samples:
+        for number, tokens in enumerate(samples):
+            on_step(number, len(samples))
             model(input_ids=torch.tensor([tokens]), use_cache=False)
     finally:
         for hook in hooks:
