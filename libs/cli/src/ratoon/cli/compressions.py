@@ -1,5 +1,6 @@
 """`ratoon compressions`: smaller forms of a version, measured beside it, registered as its next version."""
 
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Annotated, Any
 
@@ -10,6 +11,7 @@ from ratoon.cli.exit_codes import ExitCode
 from ratoon.cli.output import JSON, as_json, follow, say, show, show_rows
 from ratoon.cli.resources import VERSION, Name, group
 from ratoon.cli.runs import parts_of_split, size_text
+from ratoon.client import NotFoundError
 
 app = group("compressions", "Smaller forms of a model, measured beside it.", long_work=True, deletes=True)
 
@@ -123,6 +125,24 @@ def show_table(context: typer.Context, name: Name) -> None:
     _show_table(chosen, compression)
 
 
+@app.command("forms")
+def list_forms(context: typer.Context) -> None:
+    """List compressed versions, merged adapters and distilled students beside the versions they come from.
+
+    Example:
+      ratoon compressions forms
+    """
+    chosen = session(context)
+    model = chosen.client.projects.get(chosen.parent()).model
+    versions = [as_json(each) for each in chosen.client.model_versions.list(model)]
+    names = {_lineage(each).get("trainingRun", "") for each in versions} - {""}
+    runs = {name: as_json(run) for name in names if (run := _existing_run(chosen, name)) is not None}
+    rows = forms_of(versions, runs)
+    if chosen.output.is_for_people:
+        rows = [{name: _readable(name, value) for name, value in row.items()} for row in rows]
+    show_rows(rows, _FORMS, chosen.output, f"No version of {model} is another form of one.")
+
+
 @app.command("register")
 def register_compression(context: typer.Context, name: Name) -> None:
     """Register a compressed model as the next version of the model of its source.
@@ -186,6 +206,63 @@ _MEASURED = (
 )
 
 
+_FORMS = ["version", "form", "source", "sizeBytes", "sourceSizeBytes", "scores", "sourceScores"]
+
+
+def forms_of(versions: Sequence[JSON], runs: Mapping[str, JSON]) -> list[JSON]:
+    """Return a row for each version that is another form of a version: compressed, merged, pruned or a student."""
+    by_name = {each["name"]: each for each in versions}
+    by_digest = {each.get("artifactDigest", ""): each for each in versions}
+    rows = []
+    for version in versions:
+        form, source = _form(version, by_name, by_digest, runs)
+        if source is None:
+            continue
+        shared = sorted(version.get("scores", {}).keys() & source.get("scores", {}).keys())
+        rows.append(
+            {
+                "version": version["name"].rpartition("/")[2],
+                "form": form,
+                "source": source["name"].rpartition("/")[2],
+                "sizeBytes": version.get("sizeBytes", 0),
+                "sourceSizeBytes": source.get("sizeBytes", 0),
+                "scores": {name: version["scores"][name] for name in shared},
+                "sourceScores": {name: source["scores"][name] for name in shared},
+            }
+        )
+    return rows
+
+
+def _form(
+    version: JSON, by_name: Mapping[str, JSON], by_digest: Mapping[str, JSON], runs: Mapping[str, JSON]
+) -> tuple[str, JSON | None]:
+    """Return the form of a version and the version it comes from; None: it comes from none by another form."""
+    lineage = _lineage(version)
+    run = lineage.get("trainingRun", "")
+    source = by_name.get(lineage.get("derivedFrom", ""))
+    if source is not None:
+        is_compressed = _lineage(source).get("trainingRun", "") == run
+        return ("compressed" if is_compressed else "merged adapter"), source
+    parent = by_name.get(lineage.get("parentVersion", ""))
+    if parent is not None and run and _lineage(parent).get("trainingRun", "") == run:
+        return "pruned", parent
+    teacher = runs.get(run, {}).get("recipe", {}).get("distillation", {}).get("teacherArtifactDigest", "")
+    return "student", by_digest.get(teacher) if teacher else None
+
+
+def _lineage(version: JSON) -> JSON:
+    lineage: JSON = version.get("lineage", {})
+    return lineage
+
+
+def _existing_run(chosen: Session, name: str) -> Any:
+    """Return a training run; None if it is deleted."""
+    try:
+        return chosen.client.training_runs.get(name)
+    except NotFoundError:
+        return None
+
+
 def _show_table(chosen: Session, compression: JSON) -> None:
     rows = rows_of(compression)
     if chosen.output.is_for_people:
@@ -195,6 +272,8 @@ def _show_table(chosen: Session, compression: JSON) -> None:
 
 def _readable(measurement: str, value: Any) -> Any:
     """Return a measurement as people read it: sizes in MiB, and the word of an enum."""
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {each:.4g}" for name, each in value.items())
     if value == "" or value == measurement:
         return value
     if measurement.endswith("Bytes"):
