@@ -493,6 +493,15 @@ def _compressions(memory: Resources) -> None:
         difference={"metric": "macro_f1", "value": -0.01, "low": -0.02, "high": 0.01, "sameAnswers": 0.97},
     )
     memory.put(
+        f"{P}/compressions/running",
+        state="STATE_RUNNING",
+        createTime=at(13),
+        method="METHOD_INT4",
+        rounding="ROUNDING_GPTQ",
+        sourceVersion=f"{P}/models/mail/versions/v1.0",
+        progress={"fraction": 0.25, "message": "Rounding the weights: 105 of 210 layers"},
+    )
+    memory.put(
         f"{P}/compressions/failed",
         state="STATE_FAILED",
         createTime=at(12),

@@ -1,6 +1,7 @@
 """Table of a compression: measurements of a model and of its smaller form."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 JSON = Mapping[str, Any]
@@ -21,6 +22,83 @@ _MEASURED = (
     ("dtype", "Computed in", "text"),
     ("runtime", "Computed by", "text"),
 )
+
+
+def compressible(versions: Sequence[JSON]) -> list[JSON]:
+    """Return the versions that can be compressed: those that are ready and no compressed form of another one.
+
+    A merged adapter is derived from another version, too; it has a training run of its own.
+    """
+    runs = {each["name"]: _lineage(each).get("trainingRun", "") for each in versions}
+    return [
+        each
+        for each in versions
+        if each.get("state") == "STATE_READY"
+        and not (
+            (source := _lineage(each).get("derivedFrom", ""))
+            and runs.get(source, runs[each["name"]]) == runs[each["name"]]
+        )
+    ]
+
+
+@dataclass(frozen=True)
+class Form:
+    """A version that is another form of a version, beside it: sizes in bytes, and a score that both have."""
+
+    version: str
+    kind: str
+    source: str
+    size: int
+    source_size: int
+    metric: str = ""
+    score: float = 0.0
+    source_score: float = 0.0
+
+
+def forms(versions: Sequence[JSON], runs: Sequence[JSON], metric: str) -> list[Form]:
+    """Return the compressed forms, merged adapters and students among versions whose source is among them.
+
+    A student is trained by a run whose teacher is the artifact of a version. `metric` is the one that decides.
+    """
+    by_name = {each["name"]: each for each in versions}
+    by_digest = {each.get("artifactDigest", ""): each for each in versions}
+    by_run = {each["name"]: each for each in runs}
+    return [
+        _form(each, kind, source, metric)
+        for each in versions
+        if each.get("state") == "STATE_READY"
+        for kind, source in [_source(each, by_name, by_digest, by_run)]
+        if source is not None
+    ]
+
+
+def _source(
+    version: JSON, by_name: Mapping[str, JSON], by_digest: Mapping[str, JSON], by_run: Mapping[str, JSON]
+) -> tuple[str, JSON | None]:
+    lineage = _lineage(version)
+    run = lineage.get("trainingRun", "")
+    source = by_name.get(lineage.get("derivedFrom", ""))
+    if source is not None:
+        is_compressed = _lineage(source).get("trainingRun", "") == run
+        return ("compressed" if is_compressed else "merged adapter"), source
+    parent = by_name.get(lineage.get("parentVersion", ""))
+    if parent is not None and run and _lineage(parent).get("trainingRun", "") == run:
+        return "pruned", parent
+    recipe = by_run.get(run, {}).get("recipe") or {}
+    teacher = (recipe.get("distillation") or {}).get("teacherArtifactDigest", "")
+    return "student", by_digest.get(teacher) if teacher else None
+
+
+def _form(version: JSON, kind: str, source: JSON, metric: str) -> Form:
+    own, others = version.get("scores") or {}, source.get("scores") or {}
+    shared = sorted(own.keys() & others.keys(), key=lambda name: (not name.endswith(f".{metric}"), name))
+    sizes = (int(each.get("sizeBytes") or 0) for each in (version, source))
+    scores = (shared[0], float(own[shared[0]]), float(others[shared[0]])) if shared else ("", 0.0, 0.0)
+    return Form(version["name"], kind, source["name"], *sizes, *scores)
+
+
+def _lineage(version: JSON) -> JSON:
+    return version.get("lineage") or {}
 
 
 def rows(compression: JSON) -> Sequence[tuple[str, Any, Any, str]]:

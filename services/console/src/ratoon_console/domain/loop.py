@@ -63,7 +63,7 @@ def _step(id_: str, stage: JSON, run: JSON, project: str, now: str) -> Step:
     started = stage.get("startTime") or ""
     seconds = seconds_between(started, stage.get("endTime") or (now if state == "RUNNING" else ""))
     return Step(
-        id_.capitalize(), state_words(state), tone(state), message, seconds,
+        id_.replace("_", " ").capitalize(), state_words(state), tone(state), message, seconds,
         link_of(stage.get("resource", ""), project),
     )  # fmt: skip
 
@@ -78,6 +78,7 @@ def link_of(name: str, project: str) -> str:
         "trainingRuns": f"{base}/training/{id_}",
         "evaluationRuns": f"{base}/evaluations/{id_}",
         "pipelineRuns": f"{base}/pipeline-runs/{id_}",
+        "compressions": f"{base}/compressions",
         "labelSets": f"{base}/labels",
         "rollouts": f"{base}/rollouts/{id_}",
         "splits": f"{base}/data",

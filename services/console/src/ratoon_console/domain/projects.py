@@ -26,6 +26,8 @@ SETTINGS = (
     "curation",
     "training",
     "split",
+    "compression",
+    "exports",
     "rollout",
     "requireApproval",
     "trafficRetentionDays",

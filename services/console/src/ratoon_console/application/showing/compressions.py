@@ -12,9 +12,10 @@ _COMPRESSIONS, _VERSIONS = 20, 50
 async def compressions_page(place: Place, api: Api) -> View:
     """The newest compressions with their measurements, and the versions that can be compressed."""
     project = await api.get(place.parent)
-    listed, versions = await asyncio.gather(
+    listed, versions, runs = await asyncio.gather(
         api.newest(f"{place.parent}/compressions", _COMPRESSIONS, place.after),
         api.newest(f"{project['model']}/versions", _VERSIONS, ""),
+        api.newest(f"{place.parent}/trainingRuns", _VERSIONS, ""),
     )
     under_way = tuple(each["name"] for each in listed.items if not ended(each.get("state", "")))
     return View(
@@ -25,7 +26,10 @@ async def compressions_page(place: Place, api: Api) -> View:
             "older": listed.older,
             "rows": compressions.rows,
             "methods": compressions.METHODS,
-            "versions": [each for each in versions.items if each.get("state") == "STATE_READY"],
+            "forms": compressions.forms(
+                versions.items, runs.items, (project.get("primaryMetric") or {}).get("name", "")
+            ),
+            "versions": compressions.compressible(versions.items),
             "ended": ended,
         },
         watched=under_way,
