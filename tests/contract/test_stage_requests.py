@@ -18,17 +18,18 @@ from ratoon_evaluation import mapping as evaluation_mapping
 from ratoon_evaluation.application import handlers as evaluation
 from ratoon_evaluation.domain.kinds.table import KINDS as EVALUATION_KINDS
 from ratoon_evaluation.domain.suites import RecordsTest, Suite, SuiteTest
-from ratoon_flywheel.adapters.evaluation import EvaluationStage
+from ratoon_flywheel.adapters.evaluation import CompressionGateStage, EvaluationStage
 from ratoon_flywheel.adapters.ingestion import SplitStage
 from ratoon_flywheel.adapters.labeling import LabelStage, QueueStage
-from ratoon_flywheel.adapters.registry import RegistrationStage
+from ratoon_flywheel.adapters.registry import CompressedRegistrationStage, RegistrationStage
 from ratoon_flywheel.adapters.serving import RolloutStage
-from ratoon_flywheel.adapters.training import TrainingStage
+from ratoon_flywheel.adapters.training import CompressionStage, TrainingStage
 from ratoon_flywheel.domain.kinds.table import KINDS as RUN_KINDS
 from ratoon_flywheel.domain.pipelines.actions import stage_request
 from ratoon_flywheel.domain.pipelines.runs import PipelineRun, Production, Products, StageId, Window
 from ratoon_flywheel.domain.pipelines.support import check_supported
 from ratoon_flywheel.domain.project_settings import (
+    CompressionSettings,
     LabelQueue,
     MetricGate,
     StageCompute,
@@ -45,6 +46,7 @@ from ratoon_labeling.application import handlers as labeling
 from ratoon_labeling.domain.queues import Origin, Queue, Strategy, checked_queue
 from ratoon_registry import mapping as registry_mapping
 from ratoon_serving import mapping as serving_mapping
+from ratoon_training import compression_messages
 from ratoon_training import mapping as training_mapping
 from ratoon_training.application.commands import recipe_of
 
@@ -251,6 +253,43 @@ def test_serving_accepts_the_devices_of_engines(each_run):
         serving = run.project.compute.serving
         assert command.compute == (None if serving == Compute() else serving)
         assert not channel.sent["CreateDeployment"].deployment.HasField("compute")
+
+
+@pytest.mark.parametrize(
+    ("task", "settings", "dtype"),
+    [
+        (CLASSIFY, CompressionSettings("INT8"), Dtype.FLOAT16),
+        (CHAT, CompressionSettings("INT4", "GPTQ", 64, 0.05), Dtype.FLOAT16),
+        (NUMBER, CompressionSettings("BFLOAT16", max_quality_loss=0.5), Dtype.BFLOAT16),
+    ],
+)
+def test_the_services_accept_the_stages_of_a_compression(task, settings, dtype):
+    compute = StageCompute(serving=Compute(Accelerator.CUDA, Dtype.FLOAT16))
+    value = project(task, ADAPTER, compression=settings, compute=compute)
+    source, channel = "projects/p/models/p/versions/v1.1", Requests()
+    products = replace(PRODUCTS, model_version=source, compressed_digest="e" * 64)
+    run = replace(runs(value)[1], products=products)
+
+    CompressionStage(channel).create(stage_request(run, StageId.COMPRESSION), "id")
+    spec = compression_messages.create_compression(channel.sent["CreateCompression"]).spec.checked()
+    assert (spec.method, spec.source_version, spec.dtype, spec.task) == (settings.method, source, dtype, task)
+    assert (spec.group_size, spec.rounding) == (settings.group_size, settings.rounding or "NEAREST")
+
+    CompressionGateStage(channel).create(stage_request(run, StageId.COMPRESSION_GATE), "id")
+    command = evaluation_mapping.create_run(channel.sent["CreateEvaluationRun"])
+    created = evaluation.create_run(command, Accepting(), Accepting(), Accepting(), (), FakeClock())
+    assert created.question.task == task
+
+    CompressedRegistrationStage(channel, channel).create(
+        stage_request(run, StageId.COMPRESSION_REGISTRATION), "id"
+    )
+    version = registry_mapping.create_version(channel.sent["CreateModelVersion"])
+    assert (version.lineage.derived_from, version.serving_dtypes) == (source, (dtype,))
+
+    served = replace(run, products=replace(products, source_version=source))
+    RolloutStage(channel).create(stage_request(served, StageId.ROLLOUT), "id")
+    rollout = serving_mapping.create_rollout(channel.sent["CreateRollout"])
+    assert rollout.compute == Compute(Accelerator.CUDA, dtype)
 
 
 @pytest.mark.parametrize("task", [CLASSIFY, SEVERAL, CHAT, NUMBER])
