@@ -140,6 +140,14 @@ def test_scores_are_listed_with_the_primary_metric_first(ratoon, server):
     assert "All right numbers are the same." in rows[3]
 
 
+def test_an_evaluation_is_planned(ratoon, server):
+    plan = {"recordCount": "2000", "answerCount": "4000", "seconds": 600.0, "timeBasis": "Measured."}
+    server.answers["POST", "projects/p/evaluationRuns:plan"] = plan
+    status, output, _ = ratoon("evaluations", "plan", "--records", "2000", "--models", "2")
+    assert status == 0
+    assert "4000" in output and "Measured." in output
+
+
 def test_a_run_without_scores_says_so(ratoon, server):
     server.answers["GET", RUN] = {"name": RUN, "state": "STATE_RUNNING"}
     assert "has no scores yet" in ratoon("evaluations", "scores", "r")[2]
