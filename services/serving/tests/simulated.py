@@ -234,7 +234,11 @@ class FakeModels:
 
     def add(self, name: str, ready: bool = True, model: ModelSpec = WHOLE) -> str:
         digest = hashlib.sha256(name.encode()).hexdigest()
-        self.versions[name] = ServableVersion(name, ready, digest, "s" * 64, "g" * 64, model=model)
+        # Each registration signs the base again.
+        base_signature = digest[::-1] if model.base_digest else ""
+        self.versions[name] = ServableVersion(
+            name, ready, digest, "s" * 64, "g" * 64, base_signature, model=model
+        )
         return name
 
     def version(self, name: str) -> ServableVersion:

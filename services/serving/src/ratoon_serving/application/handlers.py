@@ -375,11 +375,7 @@ def _neighbour(
     live = tx.live(Engine)
     for other in live:
         serves = other.attested and other.state is EngineState.READY and other.replicas == 1
-        same = (other.compute, other.pool, other.base_signature_digest) == (
-            compute,
-            pool,
-            version.base_signature_digest,
-        )
+        same = (other.compute, other.pool) == (compute, pool)
         if serves and same and shares_base_model(_model_spec(other), version.model):
             deployments = {parent_of(each.name) for each in live if each.process == other.process}
             if len(deployments) < max_deployments:
