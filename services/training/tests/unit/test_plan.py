@@ -204,3 +204,19 @@ def test_a_refusal_names_what_saves_memory():
     refused = plan(Recipe(task=Generate(), method=Method.CONTINUE), Resources(), 3 * GIB, FAMILIES, BASE)
     assert not refused.admitted
     assert "raise gradient_accumulation" in refused.reason
+
+
+def test_averaged_weights_are_a_copy_of_those_that_are_trained():
+    plain, averaged = (
+        plan(replace(RECIPE, averaging=share), Resources(), 8 * GIB, FAMILIES).measured_bytes
+        for share in (0.0, 0.99)
+    )
+    assert averaged - plain == 4 * RECIPE.architecture.parameters
+
+
+def test_a_limit_of_characters_decides_about_the_length_of_samples():
+    by_tokens, short, long = (
+        plan(replace(RECIPE, max_chars=chars), Resources(), 8 * GIB, FAMILIES).measured_bytes
+        for chars in (0, 80, 400)
+    )
+    assert short < by_tokens < long

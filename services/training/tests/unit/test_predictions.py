@@ -184,7 +184,8 @@ def test_runs_of_the_same_kind_correct_the_plan():
     assert prior.runs == MAX_PRIOR_RUNS
     modelled = modelled_bytes(RECIPE, Resources(), None, 16, 104) - CALIBRATION.process_bytes
     assert prior.memory_ratio == pytest.approx(GIB / modelled)
-    assert RunHistory([earlier]).of(replace(RECIPE, batch_size=32), Resources(), None) is None
+    for change in ({"batch_size": 32}, {"max_chars": 10_000}, {"averaging": 0.99}):
+        assert RunHistory([earlier]).of(replace(RECIPE, **change), Resources(), None) is None
     first, second = (
         planned(RECIPE, Resources(), None, FakeMachine(8 * GIB), runs) for runs in ((), [earlier])
     )
@@ -196,12 +197,22 @@ def test_runs_of_the_same_kind_correct_the_plan():
 
 def test_a_plan_covers_the_longest_samples_of_earlier_runs_unless_a_limit_is_stated():
     metrics = {**METRICS, "longest_batch_tokens": 2000.0}
-    earlier = run_of(state=State.SUCCEEDED, trained=trained(metrics))
+    by_length = replace(RECIPE, prompt_tokens=0)
+    earlier = replace(run_of(state=State.SUCCEEDED, trained=trained(metrics)), recipe=by_length)
     machine = FakeMachine(64 * GIB)
-    by_data = planned(replace(RECIPE, prompt_tokens=0), Resources(), None, machine, [earlier])
+    by_data = planned(by_length, Resources(), None, machine, [earlier])
     assert by_data.measured_bytes >= metrics["peak_memory_bytes"]
     stated = planned(replace(RECIPE, prompt_tokens=128), Resources(), None, machine, [earlier])
     assert stated.measured_bytes < by_data.measured_bytes
+
+
+def test_a_run_without_a_forecast_corrects_the_plan_of_its_kind_by_its_batch():
+    """It took what was planned: the next plan is the same with its margin, not many times as much."""
+    needs = plan(RECIPE, Resources(), 64 * GIB, FAMILIES).measured_bytes
+    metrics = {"peak_memory_bytes": float(needs), "process_bytes": float(CALIBRATION.process_bytes)}
+    earlier = run_of(state=State.SUCCEEDED, trained=trained(metrics))
+    again = planned(RECIPE, Resources(), None, FakeMachine(64 * GIB), [earlier])
+    assert again.measured_bytes == pytest.approx(1.05 * needs, rel=0.01)
 
 
 def test_a_run_waits_for_the_memory_of_others_and_starts_after_them():

@@ -77,7 +77,7 @@ class Reservations:
             if result.waits:
                 return result
             # What would make it fit depends on what the machine has, not on what others leave at this moment.
-            alone = plans(-released)
+            alone = plans(-sum(map(_held_bytes, others)))
             return result if alone.admitted else replace(alone, capacity_bytes=result.capacity_bytes)
 
     def release(self, name: str) -> None:

@@ -105,6 +105,9 @@ def kind_of(recipe: Recipe, resources: Resources, shape: ModelShape | None = Non
         "parts": recipe.gradient_accumulation,
         "recomputed": recipe.gradient_checkpointing,
         "packed": recipe.packed,
+        # What is cut elsewhere has other longest samples, of which earlier runs say nothing.
+        "lengths": [recipe.max_chars, recipe.prompt_tokens, recipe.max_tokens],
+        "averaged": bool(recipe.averaging),
         "rank": recipe.lora_rank if recipe.method.adapts else 0,
         "optimizer": recipe.optimization.optimizer.value,
         "accelerator": resources.accelerator.value,

@@ -35,6 +35,8 @@ MEBI = 1024 * 1024
 FLOAT32, BFLOAT16 = 4, 2
 _NF4_BYTES = 0.52
 """Bytes of a weight in 4 bits: half a byte, a scale of 8 bits for 64 of them, and a scale of 256 such scales."""
+_CHARS_A_TOKEN = 2
+"""Characters of a token of text that a small tokenizer cuts finely; other texts have more."""
 MAX_WORKERS = 64
 CLASSICAL_BYTES = 1024 * MEBI
 """Memory of the process that fits a classical model; it reads at most 20 million characters."""
@@ -490,12 +492,18 @@ def largest_batch(
 def modelled_bytes(
     recipe: Recipe, resources: Resources, shape: ModelShape | None, samples: int, tokens: int
 ) -> int:
-    """Return the bytes of one worker by the model alone, for a batch of `samples` with at most `tokens` each."""
+    """Return the bytes of one worker by the model alone, for a batch of `samples` with at most `tokens` each.
+
+    0 samples: for the batch of the recipe, as planned.
+    """
     if recipe.classical is not None:
         return CLASSICAL_BYTES
     if recipe.neural is not None:
         return neural_bytes(recipe.neural, recipe.batch_size)
-    batch = replace(recipe, batch_size=max(1, samples))
+    if not samples:
+        # Runs without a forecast do not report their longest batch.
+        return _needs(recipe, resources, shape or ModelShape.of(recipe.architecture))
+    batch = replace(recipe, batch_size=samples)
     length = -(-tokens // 2) if recipe.objective.of_pairs else tokens
     return _needs(batch, resources, shape or ModelShape.of(recipe.architecture), length)
 
@@ -524,6 +532,8 @@ def _needs(recipe: Recipe, resources: Resources, shape: ModelShape, tokens: int 
     muon = settings.optimizer is Optimizer.MUON and trained is None
     # Muon leaves embeddings to AdamW, which holds a second number for each.
     more = FLOAT32 * shape.vocab_size * shape.hidden_size if muon else 0
+    if recipe.averaging:
+        more += FLOAT32 * (shape.parameters if trained is None else trained)
     return _divided(needs, layout, shape) if layout.divides else needs.total + more
 
 
@@ -547,7 +557,11 @@ def _tokens(recipe: Recipe) -> int:
     if recipe.task is not None and recipe.max_tokens > USUAL_MAX_TOKENS:
         return recipe.max_tokens
     usual = min(MAX_PROMPT_TOKENS, recipe.architecture.max_positions)
-    return min(recipe.max_tokens, usual) if recipe.task is not None else recipe.prompt_tokens or usual
+    if recipe.task is not None:
+        return min(recipe.max_tokens, usual)
+    if recipe.max_chars:
+        return min(max(1, recipe.max_chars // _CHARS_A_TOKEN), usual)
+    return recipe.prompt_tokens or usual
 
 
 def _planned_tokens(recipe: Recipe, prior: PriorRuns | None) -> int:
@@ -559,7 +573,7 @@ def _planned_tokens(recipe: Recipe, prior: PriorRuns | None) -> int:
     longest = prior.longest_tokens if prior is not None else 0
     if recipe.task is not None:
         return max(usual, min(longest, recipe.max_tokens))
-    return usual if recipe.prompt_tokens else max(usual, longest)
+    return max(usual, longest)
 
 
 def _reason(resources: Resources, total: int, available: int, largest: int) -> str:
