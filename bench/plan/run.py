@@ -45,7 +45,7 @@ from ratoon_training.domain.plan import Change, ResourcePlan
 from ratoon_training.domain.predictions import Accuracy, accuracy_of, p90
 from ratoon_training.domain.recipes import Architecture, Method, Objective, Recipe, Resources
 from ratoon_training.domain.runs import Progress, State, Trained, TrainingRun
-from ratoon_training.worker import forecast, neural_job, neural_training, reporting
+from ratoon_training.worker import forecast, neural_job, neural_training, peaks, reporting
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from training_runs import Runs, question
@@ -433,10 +433,12 @@ class _Admission:
             self.counts.ended += 1
             self.counts.killed += os.WIFSIGNALED(status)
             self.counts.failed += bool(status) and not os.WIFSIGNALED(status)
-            metrics = json.loads(answer)["metrics"] if answer else {}
+            result = json.loads(answer) if answer else {"metrics": {}, "highest_bytes": 0}
+            metrics = result["metrics"]
             print(
                 f"{name} {run.recipe.method} status {status} plan {run.plan.measured_bytes / _MEBI:.0f} MiB, "
-                f"took {metrics.get('peak_memory_bytes', 0.0) / _MEBI:.0f} MiB; free when admitted "
+                f"took {metrics.get('peak_memory_bytes', 0.0) / _MEBI:.0f} MiB, "
+                f"with its publication {result['highest_bytes'] / _MEBI:.0f} MiB; free when admitted "
                 f"{run.plan.available_bytes / _MEBI:.0f} MiB",
                 flush=True,
             )
@@ -476,7 +478,8 @@ class _Admission:
         def work() -> dict[str, Any]:
             self._group.enter()
             os.close(entered)
-            return {"metrics": self._bench.outcome(case, number)["metrics"]}
+            metrics = self._bench.outcome(case, number)["metrics"]
+            return {"metrics": metrics, "highest_bytes": peaks.peak_bytes()}
 
         reading, child = _start(work)
         os.close(entered)
