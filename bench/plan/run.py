@@ -433,7 +433,8 @@ class _Admission:
             self.counts.ended += 1
             self.counts.killed += os.WIFSIGNALED(status)
             self.counts.failed += bool(status) and not os.WIFSIGNALED(status)
-            result = json.loads(answer) if answer else {"metrics": {}, "highest_bytes": 0}
+            nothing: dict[str, Any] = {"metrics": {}, "highest_bytes": 0}
+            result = json.loads(answer) if answer else nothing
             metrics = result["metrics"]
             print(
                 f"{name} {run.recipe.method} status {status} plan {run.plan.measured_bytes / _MEBI:.0f} MiB, "
