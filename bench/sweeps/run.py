@@ -16,6 +16,7 @@ service once, half-way through a second sweep, and counts the trials that were r
 import argparse
 import os
 import random
+import secrets
 import sys
 import tempfile
 import time
@@ -202,7 +203,7 @@ def _ray_tune(folder: Path, trials: int, *, reuses: bool) -> float:
         return {"score": float(result["metrics"]["validation_macro_f1"])}
 
     paths = [str(Path(__file__).resolve().parents[1]), *sys.path]
-    os.environ["RAY_AUTH_TOKEN_PATH"] = str(folder / "token")
+    os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
     os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"  # Ray's switch for staying on loopback
     ray.init(
         num_cpus=1,
