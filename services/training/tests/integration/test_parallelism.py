@@ -50,14 +50,14 @@ class Layouts:
         self, name: str, workers: int, layout: dict[str, Any], recipe: Recipe = SHORT, **options: Any
     ) -> None:
         killed_at, work = options.pop("killed_at", 0), options.pop("work", name)
-        spec = self.task.spec(work, recipe, workers=workers, parallelism=layout, **self.parts, **options)
+        spec = self.task.spec(work, recipe, workers=workers, parallelism=layout, **{**self.parts, **options})
         job = self.task.job(name, spec)
         task = TrainingTask.of_spec(spec, job)
         prepare(spec, recipe, task.prepared, lambda _: None)
         self.group.add(job, workers, killed_at)
 
     def alone(self, name: str, recipe: Recipe = SHORT, **options: Any) -> "Result":
-        return Result(self.task, name, train(self.task, name, recipe, **self.parts, **options))
+        return Result(self.task, name, train(self.task, name, recipe, **{**self.parts, **options}))
 
     def result(self, name: str) -> "Result":
         return Result(self.task, name, read_outcome(self.task.folder / "jobs" / name))

@@ -76,7 +76,8 @@ def test_a_layout_that_cannot_be_is_refused_by_its_field(parallelism, field):
 @pytest.mark.parametrize(
     ("recipe", "parallelism", "field"),
     [
-        (replace(RECIPE, objective=Objective.DPO), FSDP, "strategy"),
+        (replace(RECIPE, objective=Objective.DPO), Parallelism(pipeline=2), "pipeline"),
+        (replace(RECIPE, objective=Objective.GRPO), Parallelism(tensor=2), "tensor"),
         (replace(RECIPE, sweep="lr-procedure"), FSDP, "strategy"),
         (replace(RECIPE, optimization=Optimization(Optimizer.MUON)), Parallelism(tensor=2), "tensor"),
         (replace(RECIPE, method=Method.LORA), Parallelism(tensor=2), "tensor"),
@@ -92,6 +93,12 @@ def test_a_layout_that_does_not_go_with_the_recipe_is_refused_by_its_field(recip
     assert refused.value.field == f"resources.parallelism.{field}"
 
 
+@pytest.mark.parametrize("objective", list(Objective))
+def test_each_objective_goes_with_fsdp(objective):
+    resources = Resources(workers=2, parallelism=FSDP)
+    assert layouts.checked(replace(RECIPE, objective=objective), resources) == resources
+
+
 def test_an_adapter_and_packed_rows_go_with_fsdp():
     resources = Resources(workers=2, parallelism=FSDP)
     assert layouts.checked(replace(RECIPE, method=Method.LORA, packed=True), resources) == resources
@@ -105,7 +112,9 @@ def test_weights_are_divided_where_copies_do_not_fit():
     copies = Resources(workers=4, parallelism=Parallelism(strategy=Strategy.DDP))
     assert layouts.chosen(RECIPE, copies, lambda _: False) == copies, "what is requested stays"
     dpo = replace(RECIPE, objective=Objective.DPO)
-    assert layouts.chosen(dpo, workers, lambda _: False) == workers
+    assert layouts.chosen(dpo, workers, lambda _: False).layout == chosen.layout
+    sweep = replace(RECIPE, sweep="lr-procedure")
+    assert layouts.chosen(sweep, workers, lambda _: False) == workers
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,8 @@ from ratoon_training.domain.parallelism import Layout, Strategy
 from ratoon_training.domain.recipes import Method, Objective, Recipe, Resources
 
 _FIELD = "resources.parallelism"
-_DIVIDED = (Objective.SFT, Objective.PRETRAIN)
-"""Objectives whose model may be divided among workers; with the others each worker has a copy."""
+_STAGED = (Objective.SFT, Objective.PRETRAIN)
+"""Objectives whose layers may be divided among the stages of a pipeline."""
 
 
 def checked(recipe: Recipe, resources: Resources) -> Resources:
@@ -52,7 +52,16 @@ def _limits(recipe: Recipe, layout: Layout) -> list[tuple[str, bool, str]]:
     return [
         (field, recipe.method.is_small, f"does not go with {recipe.method}, which has one worker: {copies}"),
         (field, recipe.method is Method.MERGE, f"does not go with MERGE, which trains nothing: {copies}"),
-        (field, recipe.objective not in _DIVIDED, f"does not go with {recipe.objective} yet: {copies}"),
+        (
+            "pipeline",
+            layout.pipeline > 1 and recipe.objective not in _STAGED,
+            f"does not go with {recipe.objective}, whose steps compare whole answers: choose the strategy FSDP",
+        ),
+        (
+            "tensor",
+            layout.tensor > 1 and recipe.objective is Objective.GRPO,
+            "does not go with GRPO, whose workers write answers of different lengths: choose the strategy FSDP",
+        ),
         (
             field,
             bool(recipe.sweep),

@@ -6,6 +6,7 @@ Answers are written before the first step, once for all attempts, and are a func
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from ratoon_training.worker.generation import Decoding, answers
 from ratoon_training.worker.prepare import TEACHER
 from ratoon_training.worker.prompts import Prompt, read_prompts
 from ratoon_training.worker.scores import DISTILLED_SCORES, perplexity
-from ratoon_training.worker.session import Data, Session, parts_of
+from ratoon_training.worker.session import Data, Session
 from ratoon_training.worker.taught import PROMPTS, prompt_tokens, save_answers
 from ratoon_training.worker.text import Speech, of_base
 
@@ -81,32 +82,35 @@ class DistillationSession(Session):
         self, train: Corpus, share: list[int], norms: tuple[float, float], weight: float
     ) -> tuple[Tensor, Tensor]:
         zero = torch.zeros((), device=self.context.device)
-        if not share:
+        if not share and self._shards is None:
             return self._no_gradients(), zero
         total = zero
-        for part in parts_of(share, self.recipe.gradient_accumulation):
+        for part, counts in self._equal_parts(len(train), share):
             batch = (train.packed(part) if self.recipe.packed else train.batch(part)).to(self.context.device)
             with self.context.precision(self.recipe.dtype):
                 right, taught, _ = self._compared(batch)
             share_taught = self.recipe.distillation.weight
             loss = _weighted(batch, (1 - share_taught) * right + share_taught * taught)
-            (loss / norms[0]).backward()
-            total = total + loss.detach()
+            (counts * loss / norms[0]).backward()
+            total = total + counts * loss.detach()
         return total, zero
 
     def _compared(self, batch: Batch | Packed) -> tuple[Tensor, Tensor, Tensor]:
         """Return the loss of the right token at each place of the answers, the divergence, and the teacher's loss."""
         answer, _ = batch.places()
         targets = batch.targets[answer]
-        logits = forward.logits(self.core, forward.hidden_states(self.core, batch.model_inputs())[answer])
+        logits = self._computed(partial(_answer_logits, self.core, batch))
         with torch.no_grad():
-            states = forward.hidden_states(self.data.teacher, batch.model_inputs())[answer]
-            taught = forward.logits(self.data.teacher, states)
+            taught = _answer_logits(self.data.teacher, batch)
         right = F.cross_entropy(
             logits, targets, reduction="none", label_smoothing=self.recipe.label_smoothing
         )
         divergence = divergences(logits, taught, self.recipe.distillation.temperature)
         return right, divergence, F.cross_entropy(taught, targets, reduction="none")
+
+    @property
+    def _passes(self) -> int:
+        return 1
 
     def _scores(self) -> list[float]:
         """Return loss and perplexity of the right answers, those of the teacher, and the divergence from it."""
@@ -117,6 +121,12 @@ class DistillationSession(Session):
         norm = self.data.validation.norms()[0]
         loss, of_teacher, divergence_ = (self.context.sum(totals) / norm).tolist()
         return [loss, perplexity(loss), of_teacher, divergence_]
+
+
+def _answer_logits(model: Any, batch: Batch | Packed) -> Tensor:
+    """Return the logits of the places that predict a token of an answer, (places, tokens)."""
+    states = forward.hidden_states(model, batch.model_inputs())
+    return forward.logits(model, states[batch.places()[0]])
 
 
 def _weighted(batch: Batch | Packed, each: Tensor) -> Tensor:

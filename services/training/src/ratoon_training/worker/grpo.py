@@ -7,9 +7,10 @@ ends with its last checkpoint kept.
 
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +62,8 @@ _VALIDATION_ANSWERS = 4
 """Answers to each prompt of the validation part."""
 _AT_ONCE = 256
 """Answers that are written at once."""
+_ROLLOUT = "rollout."
+"""Begin of the names of a worker's answers among the tensors of a checkpoint; its number follows."""
 _REFERENCE = "reference-reward"
 """Name of the rewards of the base model among the checkpoints."""
 
@@ -195,8 +198,8 @@ class GrpoSession(Session):
         try:
             super()._guarded_step(checkpoints, reporter)
         except RewardFailed:
-            if self.context.leads:
-                checkpoints.save_later(self.step, self._tensors(), self._state())
+            if self._saves(True):
+                self._save_step(checkpoints)
                 checkpoints.wait()
             raise
 
@@ -211,7 +214,7 @@ class GrpoSession(Session):
         counts = self.context.sum(counts.to(self.context.device))
         norm = policy.Norm(max(1.0, float(counts[0])), max(1.0, float(counts[1])))
         sums = self._backward_rollout(rollout, norm)
-        if not rollout.rows:
+        if not rollout.rows and self._shards is None:
             self._no_gradients()
         loss, *token_sums = sums.unbind()
         per_token = [each / norm.tokens for each in token_sums]
@@ -257,8 +260,10 @@ class GrpoSession(Session):
         first = self.step % self.grpo.iterations == 0
         reference = self._reference_of(rollout) if first else rollout.reference
         offsets = [0, *rollout.lengths.cumsum(0).tolist()]
-        rows = list(range(rollout.rows))
-        for part in parts_of(rows, self.recipe.gradient_accumulation) if rows else ():
+        for part in self._answer_parts(rollout):
+            if not part:
+                (0.0 * self._log_probabilities(rollout, part)[0].sum()).backward()
+                continue
             tokens_at = slice(offsets[part[0]], offsets[part[-1] + 1])
             now, entropy, answer = self._log_probabilities(rollout, part)
             before = now.detach() if first else rollout.old[tokens_at].to(now.device)
@@ -273,32 +278,61 @@ class GrpoSession(Session):
             sums = [terms.clipped.sum(), terms.correction.sum(), terms.divergence.sum(), entropy.sum()]
             totals += torch.stack([loss.detach(), *sums])
             old.append(before.cpu())
-        if first and rows:
+        if first and rollout.rows:
             self._rollout = Rollout(**{**vars(rollout), "old": torch.cat(old), "reference": reference.cpu()})
         return totals
 
     def _reference_of(self, rollout: Rollout) -> Tensor:
         """Return the log-probabilities of the tokens by the model that training started from; none if unused."""
-        if not self._start or not rollout.rows:
+        if not self._start:
             return torch.zeros(0)
         with torch.no_grad(), self._as_at_the_start():
-            parts = parts_of(list(range(rollout.rows)), self.recipe.gradient_accumulation)
-            return torch.cat([self._log_probabilities(rollout, part)[0] for part in parts])
+            values = [
+                (part, self._log_probabilities(rollout, part)[0]) for part in self._answer_parts(rollout)
+            ]
+            return torch.cat([torch.zeros(0), *(each.cpu() for part, each in values if part)])
+
+    def _answer_parts(self, rollout: Rollout) -> list[list[int]]:
+        """Return the answers that are computed at once.
+
+        Workers that divide the weights compute equally many times: one that has fewer parts gets empty ones.
+        """
+        rows = list(range(rollout.rows))
+        parts = parts_of(rows, self.recipe.gradient_accumulation) if rows else []
+        if self._shards is None:
+            return parts
+        counts = torch.zeros(self.context.data_size, device=self.context.device)
+        counts[self.context.data_rank] = len(parts)
+        most = int(self.context.sum(counts).max())
+        return [*parts, *([] for _ in range(most - len(parts)))]
 
     def _log_probabilities(self, rollout: Rollout, part: list[int]) -> tuple[Tensor, Tensor, Tensor]:
-        """Return the log-probability of each token of some answers, its entropy, and the number of its answer."""
+        """Return the log-probability of each token of some answers, its entropy, and the number of its answer.
+
+        Without answers, those of any token: the other workers gather the weights at the same time.
+        """
         train = self.data.train
         rows = [
             (train.tokens(int(rollout.prompts[row])), rollout.ids[row, : int(rollout.lengths[row])].tolist())
             for row in part
-        ]
+        ] or [(train.tokens(0), [0])]
         batch = _batch(rows).to(self.context.device)
         with self.context.precision(self.recipe.dtype):
-            return objective.token_log_probabilities(self.core, batch, self.grpo.temperature)
+            return self._computed(
+                partial(objective.token_log_probabilities, self.core, batch, self.grpo.temperature)
+            )
 
     @contextmanager
     def _as_at_the_start(self) -> Iterator[None]:
         """Give the model the weights that training started from inside the context."""
+        if self._shards is not None:
+            # A module sees its part through memory that it shares.
+            self._exchange(self._start)
+            try:
+                yield
+            finally:
+                self._exchange(self._start)
+            return
         live = {name: self.trainable[name].data for name in self._start}
         for name, weights in self._start.items():
             self.trainable[name].data = weights
@@ -354,16 +388,23 @@ class GrpoSession(Session):
         """Return an answer to each of these prompts of a part: a function of weights, seed, step and rank."""
         training = self.model.training
         self.model.eval()
-        written, begun = list[Answer](), time.monotonic()
-        with self.context.precision(self.recipe.dtype):
+        begun = time.monotonic()
+        with torch.no_grad(), self.context.precision(self.recipe.dtype):
+            written = self._computed(partial(self._drawn_answers, part, indices, step))
+        self.model.train(training)
+        self._writing_seconds += time.monotonic() - begun
+        return written
+
+    def _drawn_answers(self, part: Corpus, indices: Sequence[int], step: int) -> list[Answer]:
+        """Return the answers, written with all weights: the number of passes differs from worker to worker."""
+        written = list[Answer]()
+        with nullcontext() if self._shards is None else self._shards.gathered():
             for number, at in enumerate(range(0, len(indices), _AT_ONCE)):
                 prompts = [part.tokens(index) for index in indices[at : at + _AT_ONCE]]
                 seed = (
                     self.recipe.seed * 1_000_003 + step * 8_191 + number * 131 + self.context.data_rank
                 ) % 2**63
                 written += answers(self.core, prompts, self._decoding, seed)
-        self.model.train(training)
-        self._writing_seconds += time.monotonic() - begun
         return written
 
     # Validation
@@ -381,7 +422,7 @@ class GrpoSession(Session):
         part, prompts = self.data.validation, self.data.validation_prompts
         own = self.context.share(list(range(len(part))))
         indices = [index for index in own for _ in range(_VALIDATION_ANSWERS)]
-        written = self._written(part, indices, -1) if indices else []
+        written = self._written(part, indices, -1)
         texts = [self._judge.text(answer.ids) for answer in written]
         questions = [prompts[index] for index in indices]
         values = self._judge.rewards(questions, texts, self._faults)
@@ -398,17 +439,33 @@ class GrpoSession(Session):
     def _tensors(self) -> dict[str, Tensor]:
         tensors = super()._tensors()
         if self.step % self.grpo.iterations and self._rollout is not None:
-            tensors |= {f"rollout.{name}": value for name, value in vars(self._rollout).items()}
+            own = f"{_ROLLOUT}{self.context.data_rank}."
+            tensors |= {f"{own}{name}": value for name, value in vars(self._rollout).items()}
         return tensors
+
+    def _saves(self, requested: bool) -> bool:
+        """Return True if this worker writes what is requested to be stored.
+
+        One of several copies does not know the answers of the others: it waits until none are shared by steps to come.
+        """
+        alone = self._shards is not None or self.workers == 1
+        return super()._saves(requested and (alone or self.step % self.grpo.iterations == 0))
+
+    def _offsets(
+        self, tensors: Mapping[str, Tensor], weight: Callable[[str], str]
+    ) -> dict[str, tuple[int, ...]]:
+        answers_ = {key: (0,) * each.ndim for key, each in tensors.items() if key.startswith(_ROLLOUT)}
+        return {**super()._offsets(tensors, weight), **answers_}
 
     def _restore(self, checkpoint: Checkpoint) -> None:
         super()._restore(checkpoint)
-        stored = {
-            name.removeprefix("rollout."): value
-            for name, value in checkpoint.tensors.items()
-            if name.startswith("rollout.")
-        }
-        self._rollout = Rollout(**stored) if stored else None
+        names = [name for name in checkpoint.tensors if name.startswith(_ROLLOUT)]
+        shares = {name.removeprefix(_ROLLOUT).partition(".")[0] for name in names}
+        own = f"{_ROLLOUT}{self.context.data_rank}."
+        stored = {name.removeprefix(own): checkpoint.tensors[name] for name in names if name.startswith(own)}
+        # Other numbers of workers have other shares of the prompts: the answers are written again.
+        is_whole = stored and len(shares) == self.context.data_size
+        self._rollout = Rollout(**stored) if is_whole else None
 
 
 def _batch(rows: Sequence[tuple[list[int], list[int]]]) -> Batch:

@@ -308,11 +308,11 @@ class Session:
         """Give the model the averaged weights inside the context."""
         if self._shards is not None:
             # A module sees its part through memory that it shares.
-            self._exchange_average()
+            self._exchange(self._average)
             try:
                 yield
             finally:
-                self._exchange_average()
+                self._exchange(self._average)
             return
         live = {name: self.trainable[name].data for name in self._average}
         for name, average in self._average.items():
@@ -323,13 +323,13 @@ class Session:
             for name, weights in live.items():
                 self.trainable[name].data = weights
 
-    def _exchange_average(self) -> None:
-        """Exchange the weights and their average, in the memory of each."""
+    def _exchange(self, others: Mapping[str, Tensor]) -> None:
+        """Exchange weights and others of the same names, in the memory of each."""
         with torch.no_grad():
-            for name, average in self._average.items():
+            for name, other in others.items():
                 live = self.trainable[name].detach().clone()
-                self.trainable[name].copy_(average)
-                average.copy_(live)
+                self.trainable[name].copy_(other)
+                other.copy_(live)
 
     def _backward(
         self, train: Corpus, share: list[int], norms: tuple[float, float], weight: float
@@ -339,7 +339,7 @@ class Session:
             nothing = self._no_gradients()
             return nothing, nothing
         answer = language = torch.zeros((), device=self.context.device)
-        for part, counts in self._equal_parts(train, share):
+        for part, counts in self._equal_parts(len(train), share):
             batch = (train.packed(part) if self.recipe.packed else train.batch(part)).to(self.context.device)
             smoothing = self.recipe.label_smoothing
 
@@ -362,20 +362,23 @@ class Session:
                 answer, language = answer + sums.answer.detach(), language + sums.language.detach()
         return answer, language
 
-    def _equal_parts(self, train: Corpus, share: list[int]) -> Iterator[tuple[list[int], bool]]:
-        """Yield the parts of a share, and whether they count.
+    def _equal_parts(
+        self, count: int, share: list[int], repeated: int = 0
+    ) -> Iterator[tuple[list[int], bool]]:
+        """Yield the parts of a share of `count` samples, and whether they count.
 
-        Workers that divide the weights compute equally many: one that has fewer repeats a sample, which does not count.
+        Workers that divide the weights compute equally many: one that has fewer takes the sample `repeated`, which does
+        not count.
         """
         parts = parts_of(share, self.recipe.gradient_accumulation) if share else []
         yield from ((part, True) for part in parts)
         if self._shards is None:
             return
-        sizes = (len(range(at, len(train), self.context.data_size)) for at in range(self.context.data_size))
+        sizes = (len(range(at, count, self.context.data_size)) for at in range(self.context.data_size))
         counts = [
             len(parts_of(list(range(size)), self.recipe.gradient_accumulation)) for size in sizes if size
         ]
-        yield from (([0], False) for _ in range(max(counts) - len(parts)))
+        yield from (([repeated], False) for _ in range(max(counts) - len(parts)))
 
     def _no_gradients(self) -> Tensor:
         """Set all gradients to 0, and return 0: this worker has no part of the step."""
@@ -530,7 +533,11 @@ class Session:
 
     def _unequal_batches(self) -> int:
         """Return how many batches of the validation part this worker has less than the first."""
-        records, rows = len(self.data.validation), self._validation_rows()
+        return self._lacking(len(self.data.validation))
+
+    def _lacking(self, records: int) -> int:
+        """Return how many batches this worker has less than the first, of `records` that are read for validation."""
+        rows = self._validation_rows()
         sizes = [len(range(at, records, self.context.data_size)) for at in (0, self.context.data_rank)]
         first, own = (-(-size // rows) for size in sizes)
         return first - own

@@ -5,8 +5,9 @@ that training starts from, are computed once and kept with the checkpoints. Drop
 model that has not changed has the rewards 0.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import torch
 from torch import Tensor
 
 from ratoon_training.domain.recipes import Objective, PreferenceLoss, Recipe
-from ratoon_training.worker import objective, preferences, reward_models
+from ratoon_training.worker import forward, objective, preferences, reward_models
 from ratoon_training.worker.checkpoints import Checkpoints
 from ratoon_training.worker.context import WorkerContext
 from ratoon_training.worker.corpus import Corpus
@@ -25,9 +26,11 @@ from ratoon_training.worker.models import switch_dropout_off
 from ratoon_training.worker.pipeline import PipelineSession
 from ratoon_training.worker.reporting import ProgressReporter
 from ratoon_training.worker.scores import PAIR_SCORES, REWARD_MARGIN, REWARD_SCORES, UNPAIRED_SCORES
-from ratoon_training.worker.session import Data, Learned, Session, Units, parts_of
+from ratoon_training.worker.session import Data, Learned, Session, Units
 from ratoon_training.worker.xla_session import XlaSession
 
+Parts = list[tuple[list[int], bool]]
+"""Units that are computed at once, and whether they count."""
 _REFERENCE = "reference"
 """Name of the log-probabilities of the reference among the checkpoints."""
 
@@ -71,6 +74,11 @@ class AnswerSession(Session):
         at_once = self._validation_rows()
         for at in range(0, len(order), at_once):
             yield order[at : at + at_once]
+        if self._shards is not None and self._shards.mesh.layout.is_fully_sharded:
+            # Weights are gathered by all workers at the same time, also for a worker whose share has ended.
+            for _ in range(self._lacking(len(lengths))):
+                ids = part.batch([0]).to(self.context.device).ids
+                self._computed(partial(forward.hidden_states, self.core, {"input_ids": ids}))
 
     def _units(self, part: Corpus) -> Units:
         lengths = part.lengths
@@ -85,12 +93,12 @@ class AnswerSession(Session):
         train, share = self.data.train, self.context.share(indices)
         norm = float(train.weights[_rows(indices)[::2]].sum())
         tokens = sum(train.tokens_of(_rows(indices)))
-        numbers = self._step(share, norm)
-        if not share:
+        numbers = self._step(list(self._equal_parts(len(indices), share, indices[0])), norm)
+        if not share and self._shards is None:
             self._no_gradients()
         return Learned(list(numbers / norm), tokens)
 
-    def _step(self, share: list[int], norm: float) -> Tensor:
+    def _step(self, parts: Parts, norm: float) -> Tensor:
         """Compute the gradients of these units; return the sums of loss and measures, (1 + measures,)."""
         raise NotImplementedError
 
@@ -104,10 +112,10 @@ class RewardSession(AnswerSession):
     def _curves(self) -> Curves:
         return Curves(scores=REWARD_SCORES, measures=("reward_margin", "pair_accuracy"))
 
-    def _step(self, share: list[int], norm: float) -> Tensor:
+    def _step(self, parts: Parts, norm: float) -> Tensor:
         totals = torch.zeros(3, device=self.context.device)
-        for units in parts_of(share, self.recipe.gradient_accumulation) if share else ():
-            weights = self._weights_of(self.data.train, _rows(units)[::2])
+        for units, counts in parts:
+            weights = counts * self._weights_of(self.data.train, _rows(units)[::2])
             losses, margins = self._compared(self.data.train, units)
             ((weights * losses).sum() / norm).backward()
             each = torch.stack([losses, margins, (margins > 0).float()]).detach()
@@ -118,7 +126,7 @@ class RewardSession(AnswerSession):
         """Return the loss of each pair, and the difference between the rewards of its answers."""
         batch = part.batch(_rows(units)).to(self.context.device)
         with self.context.precision(self.recipe.dtype):
-            values = reward_models.rewards(self.core, batch)
+            values = self._computed(partial(reward_models.rewards, self.core, batch))
         margins = values[::2] - values[1::2]
         return preferences.bradley_terry_losses(margins, self.recipe.label_smoothing), margins
 
@@ -145,7 +153,7 @@ class ComparisonSession(AnswerSession):
         """Compute the reference, unless an earlier attempt has, and train."""
         stored = checkpoints.named(_REFERENCE)
         workers = torch.tensor([float(stored is not None)], device=self.context.device)
-        known_to_all = int(self.context.sum(workers)[0]) == self.context.data_size
+        known_to_all = int(self.context.sum_of_workers(workers)[0]) == self.workers
         if stored is not None and known_to_all:
             parts = (stored.tensors[name].to(self.context.device) for name in ("train", "validation"))
             self._references = References(*parts)
@@ -171,14 +179,15 @@ class ComparisonSession(AnswerSession):
         for units in self._shares(part):
             rows = _rows(units)
             batch = part.batch(rows).to(self.context.device)
-            values[rows] = objective.answer_sums(self.core, batch).values
+            values[rows] = self._computed(partial(objective.answer_sums, self.core, batch)).values
         return self.context.sum(values)
 
     def _sums(self, part: Corpus, rows: list[int]) -> objective.AnswerSums:
         """Return the log-probabilities of the answers in some rows of a part."""
         batch = part.packed(rows) if self.recipe.packed and self.model.training else part.batch(rows)
         with self.context.precision(self.recipe.dtype):
-            return objective.answer_sums(self.core, batch.to(self.context.device))
+            located = batch.to(self.context.device)
+            return self._computed(partial(objective.answer_sums, self.core, located))
 
 
 class PreferenceSession(ComparisonSession):
@@ -187,12 +196,12 @@ class PreferenceSession(ComparisonSession):
     def _curves(self) -> Curves:
         return Curves(scores=PAIR_SCORES, measures=("reward_margin", "pair_accuracy"))
 
-    def _step(self, share: list[int], norm: float) -> Tensor:
+    def _step(self, parts: Parts, norm: float) -> Tensor:
         reference = self.references.train
         totals = torch.zeros(3, device=self.context.device)
-        for units in parts_of(share, self.recipe.gradient_accumulation) if share else ():
+        for units, counts in parts:
             rows = _rows(units)
-            weights = self._weights_of(self.data.train, rows[::2])
+            weights = counts * self._weights_of(self.data.train, rows[::2])
             sums = self._sums(self.data.train, rows)
             losses, margins = self._compared(sums, reference[rows])
             ((weights * losses).sum() / norm).backward()
@@ -244,25 +253,22 @@ class UnpairedSession(ComparisonSession):
         ratios = self._sums(part, rows).values - reference[rows]
         return torch.stack([ratios.sum(), ratios.new_tensor(float(len(rows)))])
 
-    def _estimate(
-        self, part: Corpus, shares: Iterator[list[int]] | list[list[int]], reference: Tensor
-    ) -> Tensor:
+    def _estimate(self, part: Corpus, parts: Iterable[tuple[list[int], bool]], reference: Tensor) -> Tensor:
         """Return the divergence from the reference over the units of all workers."""
         total = torch.zeros(2, device=self.context.device)
         with torch.no_grad():
-            for units in shares:
-                total += self._divergence(part, units, reference)
+            for units, counts in parts:
+                total += counts * self._divergence(part, units, reference)
         total = self.context.sum(total)
         return preferences.kl_estimate(total[0], max(1.0, float(total[1])))
 
-    def _step(self, share: list[int], norm: float) -> Tensor:
+    def _step(self, parts: Parts, norm: float) -> Tensor:
         train, reference = self.data.train, self.references.train
-        parts = parts_of(share, self.recipe.gradient_accumulation) if share else []
         divergence = self._estimate(train, parts, reference)
         totals = torch.zeros(3, device=self.context.device)
-        for units in parts:
+        for units, counts in parts:
             rows = _rows(units)[::2]
-            weights = self._weights_of(train, rows)
+            weights = counts * self._weights_of(train, rows)
             losses, right, _ = self._rated(train, rows, reference, divergence)
             ((weights * losses).sum() / norm).backward()
             each = torch.stack([losses, divergence.expand(len(rows)), right]).detach()
@@ -281,7 +287,7 @@ class UnpairedSession(ComparisonSession):
 
     def _scores(self) -> list[float]:
         part, reference = self.data.validation, self.references.validation
-        divergence = self._estimate(part, self._shares(part), reference)
+        divergence = self._estimate(part, ((units, True) for units in self._shares(part)), reference)
         totals = torch.zeros(7, dtype=torch.float64, device=self.context.device)
         for units in self._shares(part):
             rows = _rows(units)[::2]

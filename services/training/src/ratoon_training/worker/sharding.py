@@ -6,7 +6,8 @@ the module: their steps are by element, so that a piece ends with the bits that 
 
 import copy
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -65,6 +66,22 @@ class Shards:
         compute = getattr(self.core, _COMPUTE, None)
         result: Result = computed() if compute is None else compute(computed)
         return result
+
+    @contextmanager
+    def gathered(self) -> Iterator[None]:
+        """Give this worker all weights inside the context: it computes without the others. All workers enter it."""
+        from torch.distributed.fsdp import FSDPModule
+
+        parts = [module for module in self.core.modules() if isinstance(module, FSDPModule)]
+        for module in parts:
+            module.set_reshard_after_forward(False, recurse=False)
+            module.unshard()
+        try:
+            yield
+        finally:
+            for module in parts:
+                module.set_reshard_after_forward(True, recurse=False)
+                module.reshard()
 
     def collect(self) -> None:
         """Take the gradients of the modules over to the local parts, after a backward pass."""
