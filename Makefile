@@ -46,6 +46,7 @@ test-chaos: data ## what must hold when things go wrong (QUICK=1: short form; FU
 test-neuron: env ## training on Trainium, on XLA's CPU device in an environment of its own (8.5 GB)
 	@scripts/env neuron
 	@PJRT_DEVICE=CPU .tools/torch-xla/bin/python -m pytest -q services/training/tests/integration/test_neuron.py $(ARGS)
+	@PJRT_DEVICE=CPU CPU_NUM_DEVICES=2 .tools/torch-xla/bin/python -m pytest -q services/training/tests/integration/test_neuron_cores.py $(ARGS)
 
 test-charts: env ## the chart as Helm renders it: lint, schemas, policies, golden manifests (QUICK=1 for the short form; Linux and Go, else skipped)
 	@scripts/cluster tools >/dev/null || [ $$? = 3 ]

@@ -16,6 +16,7 @@ from ratoon_training.domain import trainium
 from ratoon_training.domain.errors import AcceleratorRefused, BadRecipe
 from ratoon_training.domain.kinds import classify
 from ratoon_training.domain.kinds.table import KINDS
+from ratoon_training.domain.parallelism import Parallelism, Strategy
 from ratoon_training.domain.recipes import (
     BATCH_LADDER,
     Accelerator,
@@ -125,7 +126,11 @@ def test_a_recipe_that_is_written_for_xla_runs_on_neuron():
 @pytest.mark.parametrize(
     ("recipe", "resources", "says"),
     [
-        (Recipe(labels=("a", "b")), replace(NEURON, workers=2), "one worker with one NeuronCore"),
+        (
+            Recipe(labels=("a", "b")),
+            replace(NEURON, workers=2, parallelism=Parallelism(strategy=Strategy.FSDP)),
+            "each NeuronCore has a copy of the model",
+        ),
         (Recipe(packed=True), NEURON, "no fixed shape"),
         (Recipe(objective=Objective.DPO), NEURON, "SFT and PRETRAIN alone"),
         (Recipe(task=Regress(min=0.0, max=1.0)), NEURON, "no numbers as answers"),

@@ -100,6 +100,20 @@ def test_ray_counts_one_place_in_each_pod_beside_what_the_template_says():
     assert manifest.cpus(yaml.safe_load(TEMPLATE)) == 8
 
 
+def test_neuron_cores_of_a_run_are_in_one_pod():
+    """XLA computes on all of them in one process."""
+    template = yaml.safe_load(TEMPLATE.replace("nvidia.com/gpu", "aws.amazon.com/neuroncore"))
+    run = replace(RUN, resources=Resources(Accelerator.NEURON, workers=4))
+    body = manifest.deployment(template, run, OWNER)
+    (container,) = body["spec"]["template"]["spec"]["containers"]
+    assert body["spec"]["replicas"] == 1
+    for amounts in container["resources"].values():
+        assert amounts["aws.amazon.com/neuroncore"] == "4"
+        assert bytes_of(amounts["memory"]) == pod_bytes(RUN.plan, 1)
+    (argument,) = [each for each in container["args"] if each.startswith("--resources=")]
+    assert json.loads(argument.partition("=")[2])["neuron_cores"] == 4
+
+
 @pytest.mark.parametrize("run", [NAME, "projects/p/trainingRuns/" + 70 * "x", "projects/p/trainingRuns/--"])
 def test_a_name_is_one_that_kubernetes_and_a_label_take(run):
     name = manifest.object_name(run)

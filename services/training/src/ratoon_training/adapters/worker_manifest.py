@@ -4,13 +4,14 @@ import copy
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ratoon_training.adapters.worker_folder import container
 from ratoon_training.domain.plan import MEBI
 from ratoon_training.domain.pods import pod_bytes
+from ratoon_training.domain.recipes import Accelerator
 from ratoon_training.domain.runs import TrainingRun
 
 JSON = dict[str, Any]
@@ -22,6 +23,8 @@ OWNER = "ratoon.dev/owner"
 RUN = "ratoon.dev/training-run"
 """Annotation: resource name of the run."""
 _RESOURCES = "--resources="
+_NEURON_CORES, _DEVICE = "neuron_cores", "/neuroncore"
+"""Name of NeuronCores in Ray, and end of their name in Kubernetes."""
 _LONGEST = 50
 _STARTING = ("ContainerCreating", "PodInitializing")
 
@@ -49,7 +52,7 @@ def object_name(run: str) -> str:
 
 
 def deployment(template: JSON, run: TrainingRun, owner: Owner) -> JSON:
-    """Return a Deployment with a pod for each worker of the run, each with the memory of its part of the plan."""
+    """Return a Deployment with a pod for each process of the run, each with the memory of its part of the plan."""
     name, body = object_name(run.name), copy.deepcopy(template)
     labels = {
         "app.kubernetes.io/component": COMPONENT,
@@ -66,7 +69,7 @@ def deployment(template: JSON, run: TrainingRun, owner: Owner) -> JSON:
         "ownerReferences": [_reference(owner)] if owner.uid else [],
     }
     body["spec"] |= {
-        "replicas": run.resources.workers,
+        "replicas": run.resources.processes,
         "strategy": {"type": "Recreate"},
         "selector": {"matchLabels": {PODS: name}},
     }
@@ -74,9 +77,13 @@ def deployment(template: JSON, run: TrainingRun, owner: Owner) -> JSON:
     pod["labels"] = {**pod.get("labels", {}), **labels}
     pod["annotations"] = {**pod.get("annotations", {}), RUN: run.name}
     worker = container(body)
-    worker["args"] = _counting(worker.get("args", []), name)
+    devices = run.resources.devices
+    cores = {_NEURON_CORES: devices} if run.resources.accelerator is Accelerator.NEURON else {}
+    worker["args"] = _counting(worker.get("args", []), {**cores, name: 1})
     for amounts in (worker["resources"].setdefault("requests", {}), worker["resources"]["limits"]):
-        amounts["memory"] = f"{pod_bytes(run.plan, run.resources.workers) // MEBI}Mi"
+        if cores:
+            amounts |= {unit: str(devices) for unit in amounts if unit.endswith(_DEVICE)}
+        amounts["memory"] = f"{pod_bytes(run.plan, run.resources.processes) // MEBI}Mi"
     return body
 
 
@@ -102,12 +109,12 @@ def complaint(deployment: JSON | None, pods: Sequence[JSON]) -> str:
     return f"Waiting for {len(stuck)} of {len(pods)} pods to start: {stuck[0]}" if stuck else ""
 
 
-def _counting(arguments: Iterable[str], name: str) -> list[str]:
-    """Return Ray's arguments with one of this resource per pod, in addition to the template's resources."""
+def _counting(arguments: Iterable[str], more: Mapping[str, int]) -> list[str]:
+    """Return Ray's arguments with these resources of a pod, in addition to the template's resources."""
     known_arguments = [each for each in arguments if each.startswith(_RESOURCES)]
     known = json.loads(known_arguments[0].removeprefix(_RESOURCES)) if known_arguments else {}
     others = [each for each in arguments if each not in known_arguments]
-    return [*others, _RESOURCES + json.dumps({**known, name: 1})]
+    return [*others, _RESOURCES + json.dumps({**known, **more})]
 
 
 def _reference(owner: Owner) -> JSON:

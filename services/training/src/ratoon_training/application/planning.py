@@ -97,4 +97,4 @@ def _released_bytes(run: TrainingRun) -> int:
 
 def _held_bytes(run: TrainingRun) -> int:
     """Return the memory that a run reported last."""
-    return int(run.progress.metrics.get("memory_bytes", 0.0)) * run.resources.workers
+    return int(run.progress.metrics.get("memory_bytes", 0.0)) * run.resources.processes

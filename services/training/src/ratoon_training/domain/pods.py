@@ -33,7 +33,7 @@ def pod_bytes(planned: ResourcePlan, workers: int) -> int:
 
 def own_bytes(resources: Resources, max_pod_bytes: int) -> int:
     """Return the memory that a run may plan with if each worker gets a dedicated pod of at most `max_pod_bytes`."""
-    return resources.workers * max(0, max_pod_bytes - RAY_BYTES)
+    return resources.processes * max(0, max_pod_bytes - RAY_BYTES)
 
 
 def shared_bytes(resources: Resources, shared: Sequence[SharedPods]) -> int:
@@ -45,7 +45,7 @@ def shared_bytes(resources: Resources, shared: Sequence[SharedPods]) -> int:
     suited = [pool for pool in shared if pool.accelerator is resources.accelerator]
     if not suited and resources.accelerator is Accelerator.CPU:
         suited = list(shared)
-    return max((_filled(pool, resources.workers) for pool in suited), default=0)
+    return max((_filled(pool, resources.processes) for pool in suited), default=0)
 
 
 def _filled(pool: SharedPods, workers: int) -> int:

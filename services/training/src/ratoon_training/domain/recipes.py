@@ -460,6 +460,16 @@ class Resources:
         """Layout of the workers."""
         return self.parallelism.layout(self.workers)
 
+    @property
+    def processes(self) -> int:
+        """Number of processes of the workers: XLA computes on all NeuronCores of a run in one."""
+        return 1 if self.accelerator is Accelerator.NEURON else self.workers
+
+    @property
+    def devices(self) -> int:
+        """Number of devices of each process."""
+        return self.workers // self.processes
+
     def storing(self, strategy: Strategy | None) -> "Resources":
         """Return the resources with this storage of the weights; None: as they are."""
         if strategy is None:

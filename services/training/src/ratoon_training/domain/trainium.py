@@ -27,7 +27,10 @@ def _limits(recipe: Recipe, resources: Resources) -> list[tuple[bool, str]]:
     """Return each limit as (True if it is broken, what it is)."""
     objectives = " and ".join(_OBJECTIVES)
     return [
-        (resources.workers != 1, "it has one worker with one NeuronCore (resources.workers)"),
+        (
+            resources.layout.divides or resources.parallelism.min_workers > 0,
+            "each NeuronCore has a copy of the model (resources.parallelism)",
+        ),
         (recipe.method.is_small, f"{recipe.method} models are trained on other devices (recipe.method)"),
         (recipe.objective not in _OBJECTIVES, f"it has {objectives} alone (recipe.objective)"),
         (recipe.taught_answers or recipe.taught_logits, "it has no distillation (recipe.distillation)"),

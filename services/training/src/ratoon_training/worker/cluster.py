@@ -13,7 +13,7 @@ _DEVICES: dict[Accelerator, dict[str, float]] = {
     Accelerator.CUDA: {"GPU": 1.0},
     Accelerator.NEURON: {"neuron_cores": 1.0},
 }
-"""Devices of a worker, by Ray's names."""
+"""Device of a worker, by Ray's names."""
 _QUIET = {
     "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.5",
     "RAY_TRAIN_ENABLE_PREEMPTION_WATCHER": "0",
@@ -33,14 +33,14 @@ def start(folder: Path) -> None:
     cluster.start(folder)
 
 
-def worker_resources(pods: str, accelerator: Accelerator) -> dict[str, float]:
-    """Return the Ray resources of a worker: a dedicated pod of the run or CPUs, and its device.
+def worker_resources(pods: str, accelerator: Accelerator, devices: int = 1) -> dict[str, float]:
+    """Return the Ray resources of a worker: a dedicated pod of the run or CPUs, and its devices.
 
     An existing cluster gives whole CPUs, the driver's own node next to nothing (threads are the recipe's). Dedicated
     pods offer no CPUs, so that no other worker is placed in them.
     """
     placement = {pods: 1.0} if pods else {"CPU": 1.0 if joins_existing() else 1 / _WORKERS}
-    return placement | _DEVICES[accelerator]
+    return placement | {unit: amount * devices for unit, amount in _DEVICES[accelerator].items()}
 
 
 def node_id() -> str:
@@ -50,12 +50,12 @@ def node_id() -> str:
     return str(ray.get_runtime_context().get_node_id())
 
 
-def lacks(workers: int, pods: str, accelerator: Accelerator) -> bool:
+def lacks(workers: int, pods: str, accelerator: Accelerator, devices: int = 1) -> bool:
     """Return True if the whole cluster, were it free, had not the resources of this number of workers."""
     import ray
 
     available = ray.cluster_resources()
-    required = worker_resources(pods, accelerator)
+    required = worker_resources(pods, accelerator, devices)
     return any(available.get(unit, 0.0) < workers * amount for unit, amount in required.items())
 
 

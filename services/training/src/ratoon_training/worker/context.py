@@ -21,6 +21,8 @@ class WorkerContext:
     device: torch.device = torch.device("cpu")
     mesh: Mesh | None = None
     """Place in a group whose workers divide the model among them; None: each of them holds all of it."""
+    devices: int = 1
+    """Number of devices of this process: of several, `device` stands for all."""
 
     @property
     def leads(self) -> bool:
@@ -76,7 +78,7 @@ def set_up_worker(resources: Resources, rank: int, world_size: int) -> WorkerCon
     torch.set_num_threads(resources.threads or max(1, cores // world_size))
     device = torch.device("cpu")
     if resources.accelerator is Accelerator.NEURON:
-        return WorkerContext(rank, world_size, xla.device())
+        return WorkerContext(rank, world_size, xla.device(resources.devices), None, resources.devices)
     if resources.accelerator is not Accelerator.CPU:
         _use_deterministic_algorithms()
         device = torch.device("cuda", torch.cuda.current_device())

@@ -95,7 +95,9 @@ class _Waiting:
         if now < self._look_at:
             return
         self._look_at = now + _CAPACITY_S
-        if now < self._slow_at and not cluster.lacks(group.workers, group.pods, group.accelerator):
+        if now < self._slow_at and not cluster.lacks(
+            group.workers, group.pods, group.accelerator, group.devices
+        ):
             return
         self._look_at = now + _WAIT_REPORT_S
         _report(self._job, f"Waiting for {_counted(group.workers)}: {cluster.capacity(group.pods)}.")

@@ -93,7 +93,7 @@ def _train(task: TrainingTask, context: WorkerContext, job: JobFolder) -> dict[s
     peak, energy = PeakMemory(context.device), Energy(context.device)
     process_bytes, forecast = float(resident_bytes()), Forecast(task.checkpoint_every_s)
     reporter = (
-        ProgressReporter(job, scratch, task.fence, forecast, task.resources.workers)
+        ProgressReporter(job, scratch, task.fence, forecast, task.resources.processes)
         if context.leads
         else ProgressReporter(None, forecast=forecast)
     )

@@ -25,7 +25,8 @@ class WorkerGroup:
     def __init__(self, folder: Path, resources: Resources, pods: str = "") -> None:
         self._folder = folder / f"group-{uuid.uuid4().hex[:8]}"
         (self._folder / "tasks").mkdir(parents=True)
-        self.workers, self.accelerator, self.pods = resources.workers, resources.accelerator, pods
+        self.workers, self.accelerator, self.pods = resources.processes, resources.accelerator, pods
+        self.devices = resources.devices
         self._size = _size(resources)
         self.queue = TaskQueue(self._folder / "tasks")
         self._channel = self._open_channel()
@@ -41,8 +42,8 @@ class WorkerGroup:
 
     def fits(self, resources: Resources, pods: str) -> bool:
         """Return True if the group has these resources, in these pods."""
-        requested = (_size(resources), resources.accelerator, pods)
-        return self.alive and (self._size, self.accelerator, self.pods) == requested
+        requested = (_size(resources), resources.devices, resources.accelerator, pods)
+        return self.alive and (self._size, self.devices, self.accelerator, self.pods) == requested
 
     def submit(self, task: TrainingTask) -> int:
         """Queue a task and return its number."""
@@ -74,7 +75,7 @@ class WorkerGroup:
                 scaling_config=ScalingConfig(
                     num_workers=self.workers,
                     use_gpu=cuda,
-                    resources_per_worker=cluster.worker_resources(self.pods, self.accelerator),
+                    resources_per_worker=cluster.worker_resources(self.pods, self.accelerator, self.devices),
                 ),
                 run_config=RunConfig(
                     name="ratoon",
@@ -91,4 +92,4 @@ class WorkerGroup:
 
 def _size(resources: Resources) -> GroupSize:
     layout = resources.layout
-    return GroupSize(resources.workers, resources.parallelism.min_workers, layout.tensor * layout.pipeline)
+    return GroupSize(resources.processes, resources.parallelism.min_workers, layout.tensor * layout.pipeline)

@@ -1,8 +1,10 @@
-"""Supervised fine-tuning on a device of XLA.
+"""Supervised fine-tuning on a device of XLA: one core, or several that share the rows of a batch.
 
 XLA compiles a program for each shape of its inputs, for minutes on Trainium. So batches have few shapes: all rows of
 a share, and places up to the next of a few lengths. What a batch lacks is padding that does not count: losses are
 computed at all places and masked, since a selection of places has a shape that depends on the data.
+
+Each core has a copy of the weights and a share of the rows; XLA adds what sums over the cores (GSPMD, Xu et al. 2021).
 """
 
 import bisect
@@ -73,6 +75,7 @@ class XlaSession(Session):
         self._shapes = shapes(
             max(max(data.train.lengths, default=2), max(data.validation.lengths, default=2))
         )
+        self._cores = context.devices
         self.compilations = 0
         """Programs that the session compiled."""
         self._before = xla.compilations()
@@ -112,13 +115,22 @@ class XlaSession(Session):
         return answer, language
 
     def _rows(self, batch_size: int) -> int:
-        return -(-batch_size // self.recipe.gradient_accumulation)
+        return self._divisible(-(-batch_size // self.recipe.gradient_accumulation))
+
+    def _divisible(self, rows: int) -> int:
+        """Return the number of rows that all cores share equally."""
+        return -(-rows // self._cores) * self._cores
 
     def _shaped(self, part: Corpus, indices: list[int], rows: int) -> Batch:
         """Return samples as a batch of one of the session's shapes, on the device."""
         batch = part.batch(indices)
         places = self._shapes[bisect.bisect_left(self._shapes, batch.answer.shape[1])]
-        return padded(batch, rows, places).to(self.context.device)
+        shaped = padded(batch, rows, places).to(self.context.device)
+        if self._cores > 1:
+            for each in (shaped.ids, shaped.lengths, shaped.answers, shaped.labels, shaped.answer, shaped.weights):
+                if each is not None:
+                    xla.shard(each)
+        return shaped
 
     def _clipped(self, sums: list[Tensor]) -> Tensor:
         """Clip the gradient and return its norm; the device computes here what it was given so far."""
@@ -131,7 +143,7 @@ class XlaSession(Session):
         xla.compute()
 
     def _validation_batches(self) -> Iterator[Batch]:
-        part, rows = self.data.validation, self._validation_rows()
+        part, rows = self.data.validation, self._divisible(self._validation_rows())
         order = sorted(range(len(part)), key=lambda index: (part.lengths[index], index))
         for at in range(0, len(order), rows):
             yield self._shaped(part, order[at : at + rows], rows)
