@@ -32,12 +32,13 @@ def train(config: Config) -> None:
     optimiser = torch.optim.AdamW(model.parameters(), lr=recipe.learning_rate, betas=(0.9, 0.95), fused=True)
     plan = schedule.batches(corpus.record_ids, corpus.lengths, recipe.seed, 0, recipe.batch_size)
     for indices in plan[: config["steps"]]:
-        _step(model, optimiser, corpus, indices, recipe)
+        step(model, optimiser, corpus, indices, recipe)
         times.append(time.time())
     Path(config["times"]).write_text(json.dumps(times))
 
 
-def _step(model: Any, optimiser: Any, corpus: Corpus, indices: list[int], recipe: Recipe) -> None:
+def step(model: Any, optimiser: Any, corpus: Corpus, indices: list[int], recipe: Recipe) -> None:
+    """Take one step on these samples."""
     text, _ = corpus.tokens_of(indices)
     sums = objective.losses(model, corpus.batch(indices).to(model.device), language=True)
     loss = sums.answer / len(indices) + recipe.language_model_weight * sums.language / text

@@ -5,9 +5,10 @@
     python bench/training/run.py --accelerator cuda
 
 Steady step: runs of Ratoon and of torchrun in turn, the ratio of each pair's mean steps, its median and a 95 % interval
-(bootstrap of the median). Submit → first step: from the submission to the end of the first step; Ratoon turns text
-into tokens in that time, the others find tokens ready. Checkpoint: how long training waits for one. Packing: useful
-tokens a second on instructions of up to 1,024 tokens. Data: Alpaca's instructions (`scripts/small.py instructions`).
+(bootstrap of the median); and the processor time of a step, which other load hardly changes (see `beside`).
+Submit → first step: from the submission to the end of the first step; Ratoon turns text into tokens in that time, the
+others find tokens ready. Checkpoint: how long training waits for one. Packing: useful tokens a second on instructions
+of up to 1,024 tokens. Data: Alpaca's instructions (`scripts/small.py instructions`).
 """
 
 import argparse
@@ -25,6 +26,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
+from beside import processor_time
 from checkpoint import stall
 from contenders import SKIPPED, Plain, Ratoon, Run, Task, ray_train, torchrun
 from packing import compare, prepared
@@ -69,6 +71,9 @@ def measure(folder: Path, pairs: int, accelerator: Accelerator, *, quick: bool) 
     ours = Ratoon(task)
     try:
         raced = race(ours, task, pairs, 1 if quick else 5)
+        if accelerator is Accelerator.CPU:
+            say("processor time")
+            raced["processor"] = processor_time(task, ours.prepared)
         return {"machine": machine(accelerator), **raced, "checkpoint": checkpoints, "packing": packing}
     finally:
         ours.close()
@@ -148,11 +153,21 @@ def report(metrics: JSON) -> str:
     """Return the metrics as text, each with its goal."""
     steady, first, held, packing = (metrics[key] for key in ("steady", "first_step", "checkpoint", "packing"))
     low, high = steady["interval"]
+    used = metrics.get("processor")
+    processor = (
+        [
+            f"processor time of a step, one of each in turn: ratoon {used['ratoon_ms']:.1f} ms, plain "
+            f"{used['plain_ms']:.1f} ms, ratio {used['ratio']:.3f} (goal 1.03)"
+        ]
+        if used
+        else []
+    )
     return "\n".join(
         [
             f"machine: {metrics['machine']}",
             f"steady step: ratoon {steady['ratoon_ms']:.1f} ms, torchrun {steady['torchrun_ms']:.1f} ms, "
             f"ratio {steady['ratio']:.3f} [{low:.3f}, {high:.3f}] over {steady['pairs']} pairs (goal 1.03)",
+            *processor,
             f"submit → first step: ratoon warm {first['ratoon_warm_s']:.2f} s, cold {first['ratoon_cold_s']:.2f} s, "
             f"torchrun {first['torchrun_s']:.2f} s, ray train {first['ray_train_s']:.2f} s; "
             f"warm {first['warm / ray train']:.2f} of ray train, cold {first['cold / ray train']:.2f} (goal 0.5)",

@@ -1,6 +1,7 @@
 """Runs that end before their planned end, that have a fault, and estimates before they begin."""
 
 import json
+from concurrent.futures import Executor, Future
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,6 +27,18 @@ def estimate(task: Task, name: str, recipe: Recipe = RECIPE, **options: object) 
     return estimating.run(spec, JobFolder(task.job(name, spec)))
 
 
+class AtOnce(Executor):
+    """Does what it is given before it returns, as a thread may."""
+
+    def __init__(self, *_: object, **__: object) -> None:
+        """There is no thread."""
+
+    def submit(self, call, /, *args, **options):
+        done = Future()
+        done.set_result(call(*args, **options))
+        return done
+
+
 def test_a_run_that_is_to_finish_ends_with_its_best_weights(task, monkeypatch):
     scratch = ScratchStore(task.store.url, scratch_name("finishes"))
     trained = Session.train_step
@@ -38,6 +51,7 @@ def test_a_run_that_is_to_finish_ends_with_its_best_weights(task, monkeypatch):
 
     monkeypatch.setattr(Session, "train_step", finish_at_fifth)
     monkeypatch.setattr("ratoon_training.worker.reporting._FINISH_POLL_S", 0.0)
+    monkeypatch.setattr("ratoon_training.worker.reporting.ThreadPoolExecutor", AtOnce)
     result = train(task, "finishes", FAST)["result"]
     assert result["metrics"]["steps"] == 6
     assert result["metrics"]["validation_loss"] > 0

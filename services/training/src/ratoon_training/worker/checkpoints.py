@@ -9,7 +9,6 @@ of `torch.distributed.checkpoint` for safetensors. A step counts when all of its
 number of workers (`divided`).
 """
 
-import copy
 import fcntl
 import hashlib
 import json
@@ -68,7 +67,7 @@ class Checkpoints:
 
         `offsets` are the first indices of tensors that are parts of larger ones.
         """
-        data = save(dict(tensors), {"state": json.dumps(state), **divided.header(offsets)})
+        data = save(dict(tensors), {"state": _json(state), **divided.header(offsets)})
         digest = hashlib.sha256(data).hexdigest()
         self._publish(f"{name}{self._place}.{digest}.safetensors", data)
 
@@ -85,9 +84,13 @@ class Checkpoints:
         state: dict[str, Any],
         offsets: divided.Offsets | None = None,
     ) -> None:
-        """Publish a step's checkpoint in the background from copies; wait for the previous one first."""
+        """Publish a step's checkpoint in the background from copies; wait for the previous one first.
+
+        Lists of the state may grow afterwards; the rows that they hold must stay as they are.
+        """
         self.wait()
-        copied = self._copied(tensors), copy.deepcopy(state), offsets
+        rows = {name: list(value) if isinstance(value, list) else value for name, value in state.items()}
+        copied = self._copied(tensors), rows, offsets
         self._pending = self._writer.submit(self._save_step, step, *copied)
 
     def _copied(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -159,6 +162,15 @@ class Checkpoints:
         self.save(f"step-{step:09d}", tensors, state, offsets)
         for file in divided.surplus(self._files("step-"), RETAINED, self._place):
             self._remove(file)
+
+
+def _json(state: Mapping[str, Any]) -> str:
+    """Return the JSON of a state as `json.dumps` writes it, row by row: training goes on in between."""
+    texts = (
+        f"[{', '.join(map(json.dumps, value))}]" if isinstance(value, list) else json.dumps(value)
+        for value in state.values()
+    )
+    return f"{{{', '.join(f'{json.dumps(name)}: {text}' for name, text in zip(state, texts, strict=True))}}}"
 
 
 def is_intact(path: Path) -> bool:

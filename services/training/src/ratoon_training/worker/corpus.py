@@ -3,10 +3,10 @@
 The answer of a sample with a label is its end. Of other samples, `targets` marks the tokens that are learned.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +21,22 @@ _MIN_SAMPLES = 3
 """Samples that a token must occur in for its log-odds to count."""
 _MIN_WEIGHT = 1e-12
 """Sum of weights that stands for none: a step without targets has the loss 0."""
+Samples = TypeVar("Samples", "Batch", "Packed")
+
+
+class Places(NamedTuple):
+    """Numbers of the places that predict a token of an answer, and of a text, row by row; (places,) each.
+
+    They are known before the tensors are on a GPU: a selection by a mask there waits for all work before it.
+    """
+
+    answer: Tensor
+    text: Tensor
+
+    @staticmethod
+    def of(answer: Tensor, text: Tensor) -> "Places":
+        """Return the places that two masks mark."""
+        return Places(answer.flatten().nonzero().squeeze(1), text.flatten().nonzero().squeeze(1))
 
 
 @dataclass(frozen=True)
@@ -37,6 +53,8 @@ class Batch:
     labels: Tensor
     answer: Tensor
     weights: Tensor | None = None
+    known: Places | None = None
+    """What `chosen` returns, where it is known already."""
 
     @property
     def rows(self) -> int:
@@ -45,9 +63,7 @@ class Batch:
 
     def to(self, device: torch.device) -> "Batch":
         """The same on a device."""
-        parts = (self.ids, self.lengths, self.answers, self.labels, self.answer)
-        ids, lengths, answers, labels, answer = (part.to(device) for part in parts)
-        return Batch(ids, lengths, answers, labels, answer, _to(self.weights, device))
+        return _on(self, device)
 
     def model_inputs(self) -> dict[str, Any]:
         """Return the model's inputs: the last token of a row predicts nothing."""
@@ -63,6 +79,10 @@ class Batch:
         last = (self.lengths - 1).unsqueeze(1)
         positions = torch.arange(self.ids.shape[1] - 1, device=self.ids.device)
         return self.answer, (positions < last) & ~self.answer
+
+    def chosen(self) -> Places:
+        """Return the numbers of the places that `places` marks."""
+        return self.known or Places.of(*self.places())
 
     def samples(self) -> Tensor:
         """Return the sample of each place, (rows, places)."""
@@ -89,13 +109,12 @@ class Packed:
     answer: Tensor
     segments: "Segments"
     weights: Tensor | None = None
+    known: Places | None = None
+    """What `chosen` returns, where it is known already."""
 
     def to(self, device: torch.device) -> "Packed":
         """The same on a device."""
-        ids, targets, positions, answer = (
-            part.to(device) for part in (self.ids, self.targets, self.positions, self.answer)
-        )
-        return Packed(ids, targets, positions, answer, self.segments.to(device), _to(self.weights, device))
+        return _on(self, device)
 
     def model_inputs(self) -> dict[str, Any]:
         """Return the model's inputs; its attention must support segments (see `packing`)."""
@@ -104,6 +123,10 @@ class Packed:
     def places(self) -> tuple[Tensor, Tensor]:
         """Return masks of the places that predict a token of an answer, and of a text."""
         return self.answer, ~self.answer
+
+    def chosen(self) -> Places:
+        """Return the numbers of the places that `places` marks."""
+        return self.known or Places.of(*self.places())
 
     def samples(self) -> Tensor:
         """Return the sample of each place, (1, places)."""
@@ -120,20 +143,27 @@ class Packed:
 class Segments:
     """The samples in a packed row: their `lengths`, and for each place of the row its `cells` in a grid of them.
 
-    The grid is (samples, longest); cells are numbered row by row.
+    The grid is (samples, longest); cells are numbered row by row. `starts` are the first places of the samples in the
+    row, and its end, (samples + 1,).
     """
 
     lengths: tuple[int, ...]
     cells: Tensor
+    starts: Tensor
+
+    @staticmethod
+    def of(lengths: Sequence[int]) -> "Segments":
+        """Return the segments of samples of these lengths, one after the other."""
+        sizes = np.asarray(lengths)
+        starts = np.cumsum([0, *lengths], dtype=np.int32)
+        within = np.arange(starts[-1]) - np.repeat(starts[:-1], sizes)
+        cells = np.repeat(np.arange(len(sizes)) * max(lengths), sizes) + within
+        return Segments(tuple(lengths), torch.from_numpy(cells), torch.from_numpy(starts))
 
     @property
     def grid(self) -> tuple[int, int]:
         """Samples, and places of the longest."""
         return len(self.lengths), max(self.lengths)
-
-    def to(self, device: torch.device) -> "Segments":
-        """The same on a device."""
-        return Segments(self.lengths, self.cells.to(device))
 
 
 class Corpus:
@@ -317,7 +347,6 @@ class Corpus:
         positions = np.concatenate([np.arange(places) for places in lengths])
         marks = [self._marks(index)[1:] for index in indices]
         weights = self._weights_of(indices)
-        cells = torch.from_numpy(np.repeat(np.arange(len(lengths)) * max(lengths), lengths) + positions)
         ids, targets, places, answer = (
             torch.from_numpy(row).unsqueeze(0)
             for row in (
@@ -328,8 +357,31 @@ class Corpus:
             )
         )
         by_place = None if weights is None else weights.repeat_interleave(torch.tensor(lengths)).unsqueeze(0)
-        return Packed(ids, targets, places, answer, Segments(lengths, cells), by_place)
+        return Packed(ids, targets, places, answer, Segments.of(lengths), by_place)
 
 
-def _to(tensor: Tensor | None, device: torch.device) -> Tensor | None:
-    return None if tensor is None else tensor.to(device)
+def located(batch: Samples) -> Samples:
+    """Return samples whose places are known (see `Places`)."""
+    return replace(batch, known=Places.of(*batch.places()))
+
+
+def pinned(batch: Samples) -> Samples:
+    """Return samples in memory that a GPU copies from while this process goes on."""
+    held: Samples = _changed(batch, Tensor.pin_memory)
+    return held
+
+
+def _on(value: Samples, device: torch.device) -> Samples:
+    moved: Samples = _changed(value, lambda tensor: tensor.to(device, non_blocking=True))
+    return moved
+
+
+def _changed(value: Any, change: Callable[[Tensor], Tensor]) -> Any:
+    """Return a value with each of its tensors changed."""
+    if isinstance(value, Tensor):
+        return change(value)
+    if isinstance(value, Places):
+        return Places(*map(change, value))
+    if isinstance(value, Batch | Packed | Segments):
+        return replace(value, **{name: _changed(each, change) for name, each in vars(value).items()})
+    return value

@@ -24,7 +24,7 @@ from ratoon_training.worker.generation import Decoding, answers
 from ratoon_training.worker.prepare import TEACHER
 from ratoon_training.worker.prompts import Prompt, read_prompts
 from ratoon_training.worker.scores import DISTILLED_SCORES, perplexity
-from ratoon_training.worker.session import Data, Session
+from ratoon_training.worker.session import Data, Drawn, Session
 from ratoon_training.worker.taught import PROMPTS, prompt_tokens, save_answers
 from ratoon_training.worker.text import Speech, of_base
 
@@ -78,21 +78,19 @@ class DistillationSession(Session):
     def _curves(self) -> Curves:
         return Curves(scores=DISTILLED_SCORES)
 
-    def _backward(
-        self, train: Corpus, share: list[int], norms: tuple[float, float], weight: float
-    ) -> tuple[Tensor, Tensor]:
+    def _backward(self, drawn: Drawn, weight: float) -> tuple[Tensor, Tensor]:
         zero = torch.zeros((), device=self.context.device)
-        if not share and self._shards is None:
+        if not drawn.share and self._shards is None:
             return self._no_gradients(), zero
         total = zero
-        for part, counts in self._equal_parts(len(train), share):
-            batch = (train.packed(part) if self.recipe.packed else train.batch(part)).to(self.context.device)
+        for part in drawn.parts:
+            batch = part.batch.to(self.context.device)
             with self.context.precision(self.recipe.dtype):
                 right, taught, _ = self._compared(batch)
             share_taught = self.recipe.distillation.weight
             loss = _weighted(batch, (1 - share_taught) * right + share_taught * taught)
-            (counts * loss / norms[0]).backward()
-            total = total + counts * loss.detach()
+            (part.counts * loss / drawn.norms[0]).backward()
+            total = total + part.counts * loss.detach()
         return total, zero
 
     def _compared(self, batch: Batch | Packed) -> tuple[Tensor, Tensor, Tensor]:

@@ -92,15 +92,18 @@ def losses_of(
     shared: SharedTargets | None = None,
 ) -> Losses:
     """Return the sums over a batch whose states before the output layer are known, (rows, places, width)."""
-    targets = batch.targets
-    answer, text = batch.places()
+    places, states, targets = batch.chosen(), hidden.flatten(0, 1), batch.targets.flatten()
     weights = batch.place_weights()
-    answer_weights = None if weights is None else weights[answer]
-    answer_sum = _cross_entropy(model, hidden[answer], targets[answer], smoothing, answer_weights, shared)
-    if not language or not bool(text.any()):
+    flat = None if weights is None else weights.flatten()
+
+    def at(chosen: Tensor, smoothed: float, numbers: SharedTargets | None) -> Tensor:
+        own = None if flat is None else flat[chosen]
+        return _cross_entropy(model, states[chosen], targets[chosen], smoothed, own, numbers)
+
+    answer_sum = at(places.answer, smoothing, shared)
+    if not language or not len(places.text):
         return Losses(answer_sum, torch.zeros((), device=hidden.device))
-    text_weights = None if weights is None else weights[text]
-    return Losses(answer_sum, _cross_entropy(model, hidden[text], targets[text], weights=text_weights))
+    return Losses(answer_sum, at(places.text, 0.0, None))
 
 
 def answers(model: Any, batch: Batch, label_tokens: Tensor) -> Tensor:
@@ -131,9 +134,9 @@ def _cross_entropy(
     model: Any,
     hidden: Tensor,
     targets: Tensor,
-    smoothing: float = 0.0,
-    weights: Tensor | None = None,
-    shared: SharedTargets | None = None,
+    smoothing: float,
+    weights: Tensor | None,
+    shared: SharedTargets | None,
 ) -> Tensor:
     logits = forward.logits(model, hidden)
     if weights is None and shared is None:

@@ -17,7 +17,7 @@ from ratoon_training.worker import objective
 from ratoon_training.worker.context import WorkerContext
 from ratoon_training.worker.corpus import Batch, Corpus
 from ratoon_training.worker.mesh import Mesh
-from ratoon_training.worker.session import Data, Session
+from ratoon_training.worker.session import Data, Drawn, Part, Session
 
 _MAX_SHAPES = 64
 """Number of shapes of parts whose schedules are kept."""
@@ -53,29 +53,31 @@ class PipelineSession(Session):
         self._stage = Stage(model.get_decoder(), self._mesh)
         self._width = int(model.config.get_text_config().hidden_size)
         self._schedules: dict[tuple[int, int, int], Any] = {}
-        self._parts: list[Batch] = []
+        self._micro_batches: list[Batch] = []
         self._weight = 0.0
         self._norms = (1.0, 1.0)
         self._sums = objective.Losses(torch.zeros(()), torch.zeros(()))
         super().__init__(recipe, model, data, context)
 
-    def _backward(
-        self, train: Corpus, share: list[int], norms: tuple[float, float], weight: float
-    ) -> tuple[Tensor, Tensor]:
+    def _parts(self, samples: Corpus, share: list[int]) -> list[Part]:
+        return []
+
+    def _backward(self, drawn: Drawn, weight: float) -> tuple[Tensor, Tensor]:
+        share = drawn.share
         nothing = torch.zeros((), device=self.context.device)
         self._sums = objective.Losses(nothing, nothing)
         if not share:
             return nothing, nothing
-        self._parts, self._norms, self._weight = self._cut(train, share), norms, weight
-        rows, places = self._parts[0].model_inputs()["input_ids"].shape
-        schedule = self._schedule(len(self._parts), rows, places)
+        self._micro_batches, self._norms, self._weight = self._cut(drawn.samples, share), drawn.norms, weight
+        rows, places = self._micro_batches[0].model_inputs()["input_ids"].shape
+        schedule = self._schedule(len(self._micro_batches), rows, places)
         with self.context.precision(self.recipe.dtype):
             self._run(schedule, rows)
         sums = self._mesh.sum(torch.stack([self._sums.answer, self._sums.language]), "pipeline")
         return sums[0], sums[1]
 
     def _run(self, schedule: Any, rows: int) -> None:
-        inputs = torch.cat([part.model_inputs()["input_ids"] for part in self._parts])
+        inputs = torch.cat([part.model_inputs()["input_ids"] for part in self._micro_batches])
         numbers = torch.arange(len(inputs), device=self.context.device) // rows
         if self._mesh.is_last:
             schedule.step(*([inputs] if self._mesh.is_first else []), target=numbers, return_outputs=False)
@@ -118,7 +120,7 @@ class PipelineSession(Session):
 
     def _part_loss(self, hidden: Tensor, numbers: Tensor) -> Tensor:
         """Return the loss of one part; `numbers` name it."""
-        part = self._parts[int(numbers[0])]
+        part = self._micro_batches[int(numbers[0])]
         sums = objective.losses_of(
             self.core,
             hidden,

@@ -1,6 +1,9 @@
 """Reports of a run while it trains: progress with loss, tokens per second and time left, and the live curve."""
 
 import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING
 
 from ratoon.operations.jobs import JobFolder
@@ -28,13 +31,24 @@ class FinishRequest:
         """`scratch` holds it, for attempts with fencing numbers like this one; None: there is none."""
         self._scratch, self._polled = scratch, 0.0
         self._request = finish_request(fence)
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="finish")
+        self._looking: Future[bool] | None = None
 
     def is_set(self) -> bool:
-        """Return True if the request is there; it is read once a second."""
-        if self._scratch is None or time.monotonic() - self._polled < _FINISH_POLL_S:
+        """Return True if the request is there; it is read once a second, after the first time in the background."""
+        if self._scratch is None:
             return False
-        self._polled = time.monotonic()
-        return self._scratch.read(FINISH) == self._request
+        is_first = not self._polled
+        if self._looking is None and (is_first or time.monotonic() - self._polled >= _FINISH_POLL_S):
+            self._polled = time.monotonic()
+            self._looking = self._thread.submit(self._look, self._scratch)
+        if self._looking is None or not (is_first or self._looking.done()):
+            return False
+        looking, self._looking = self._looking, None
+        return looking.result()
+
+    def _look(self, scratch: ScratchStore) -> bool:
+        return scratch.read(FINISH) == self._request
 
 
 class ProgressReporter:
@@ -58,6 +72,8 @@ class ProgressReporter:
         self._curve = CurveFile(job.path / "curve.jsonl") if job else None
         self._begun = self._reported = time.monotonic()
         self._tokens = 0.0
+        self._writer = ThreadPoolExecutor(1, thread_name_prefix="progress")
+        self._written: Future[None] | None = None
         self.seconds = 0.0
         """Seconds since this attempt began to train."""
 
@@ -87,18 +103,24 @@ class ProgressReporter:
         if self._job is None or self._curve is None:
             return
         self._curve.step(row, session.curves.step_columns, self.seconds, self.tokens_per_second)
-        if time.monotonic() - self._reported >= _EVERY_S:
-            self._report(self._job, session)
+        if time.monotonic() - self._reported >= _EVERY_S and (self._written is None or self._written.done()):
+            self._wait()
+            self._reported = time.monotonic()
+            # A disk may take longer than a step.
+            self._written = self._writer.submit(self._progress(self._job, session))
 
     def epoch(self, session: "Session", row: list[float]) -> None:
         """Report the validation of an epoch."""
         self.seconds = time.monotonic() - self._begun
         if self._job is not None and self._curve is not None:
             self._curve.epoch(row, session.curves.scores)
-            self._report(self._job, session)
+            self._wait()
+            self._reported = time.monotonic()
+            self._progress(self._job, session)()
 
     def close(self) -> None:
-        """Close the live curve."""
+        """Close the live curve, after the last report."""
+        self._writer.shutdown(wait=True)
         if self._curve is not None:
             self._curve.close()
 
@@ -108,10 +130,17 @@ class ProgressReporter:
             return self._forecast.predicted.remaining_s(session.step, self.seconds)
         return session.remaining_tokens() / rate if rate else None
 
-    def _report(self, job: JobFolder, session: "Session") -> None:
-        self._reported = time.monotonic()
+    def _wait(self) -> None:
+        """Wait until the last report is written; raise its error."""
+        if self._written is not None:
+            written, self._written = self._written, None
+            written.result()
+
+    def _progress(self, job: JobFolder, session: "Session") -> Callable[[], None]:
+        """Return the writing of the progress as it is now."""
         rate = self.tokens_per_second
-        job.progress(
+        return partial(
+            job.progress,
             PREPARED + (_TRAINED - PREPARED) * session.step / session.steps,
             _message(session, rate, self._workers),
             done=session.step,

@@ -18,15 +18,27 @@ from typing import Any, TypeVar
 import numpy as np
 import torch
 from torch import Tensor
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from ratoon_training.domain import schedule
 from ratoon_training.domain.diagnosis import Diagnosis
-from ratoon_training.domain.errors import LossNotFinite, Stopped
+from ratoon_training.domain.errors import BadRecipe, LossNotFinite, Stopped
 from ratoon_training.domain.recipes import Method, Recipe
-from ratoon_training.worker import balance, divided, forward, growth, models, objective, optimizers, sharding
+from ratoon_training.worker import (
+    balance,
+    compiled,
+    divided,
+    forward,
+    growth,
+    models,
+    objective,
+    optimizers,
+    sharding,
+)
+from ratoon_training.worker.ahead import Ahead
 from ratoon_training.worker.checkpoints import Checkpoint, Checkpoints
 from ratoon_training.worker.context import WorkerContext
-from ratoon_training.worker.corpus import Batch, Corpus
+from ratoon_training.worker.corpus import Batch, Corpus, Packed, located, pinned
 from ratoon_training.worker.curves import Curves
 from ratoon_training.worker.numbers import SQUARED, shared_targets
 from ratoon_training.worker.objective import SharedTargets
@@ -71,6 +83,29 @@ class Units:
 
 
 @dataclass(frozen=True)
+class Part:
+    """Samples that a worker computes at once; they do not count if only the other workers of its group have a part."""
+
+    batch: Batch | Packed
+    samples: int
+    counts: bool = True
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """Samples of a step, with tokens left out, and what their sums of losses are divided by (see `Corpus.norms`).
+
+    `share` are the places of this worker's samples among them, and `parts` are these samples as tensors of the CPU.
+    """
+
+    samples: Corpus
+    norms: tuple[float, float]
+    tokens: int
+    share: list[int]
+    parts: list[Part]
+
+
+@dataclass(frozen=True)
 class Learned:
     """A step's gradients are computed: measurements of this worker, whose sums over workers count, and all tokens."""
 
@@ -98,8 +133,12 @@ class Session:
             len(self.units), recipe.method.defaults.samples_shown
         )
         self.trains = recipe.method is not Method.MERGE
+        self._epoch_tokens = int(np.asarray(data.train.lengths, dtype=np.int64).sum())
         self.steps = self._affordable(max(1, round(self.per_epoch * epochs))) if self.trains else 0
         self._average = {name: p.detach().clone() for name, p in self.trainable.items() if recipe.averaging}
+        self._decoder: Any = None
+        """The compiled decoder; None: the model's own."""
+        self._ahead = Ahead[tuple[int, list[int]], Drawn]()
         self._epoch = -1
         self._plan: Sequence[list[int]] = ()
         self.dead_units = 0.0
@@ -112,7 +151,7 @@ class Session:
 
     def _affordable(self, steps: int) -> int:
         """Return the steps that the token budget allows, at least one."""
-        budget, tokens = self.recipe.optimization.token_budget, sum(self.data.train.lengths)
+        budget, tokens = self.recipe.optimization.token_budget, self._epoch_tokens
         if not budget or not tokens:
             return steps
         return max(1, min(steps, round(self.per_epoch * budget / tokens)))
@@ -129,8 +168,23 @@ class Session:
             self._writes_by = self._shards.stored()
         if (checkpoint := checkpoints.latest()) is not None:
             self._restore(checkpoint)
-        saved = time.monotonic()
+        if self.recipe.optimization.compile:
+            self._compile()
         reporter.begin(self)
+        try:
+            self._train(checkpoints, every_s, reporter)
+        finally:
+            self._ahead.close()
+        if not self.trains:
+            self.curves.epochs.append(self._validate())
+        checkpoints.wait()
+        if self._shards is not None:
+            self.context.wait_for_workers()
+        self._take_best(checkpoints)
+
+    def _train(self, checkpoints: Checkpoints, every_s: float, reporter: ProgressReporter) -> None:
+        """Take the steps that are left."""
+        saved = time.monotonic()
         while self.step < self.steps and not self._verdict().stop:
             self._save_now = self.context.leads and time.monotonic() - saved >= every_s
             self._guarded_step(checkpoints, reporter)
@@ -141,12 +195,6 @@ class Session:
             if self._saves(self._save_now):
                 self._save_step(checkpoints)
                 saved = time.monotonic()
-        if not self.trains:
-            self.curves.epochs.append(self._validate())
-        checkpoints.wait()
-        if self._shards is not None:
-            self.context.wait_for_workers()
-        self._take_best(checkpoints)
 
     def train_step(self, rate: float, *, stop: bool = False, finish: bool = False) -> list[float]:
         """Train one step at this rate; return the curve's row. Stopped if any worker stops, before weights change.
@@ -154,19 +202,22 @@ class Session:
         It is the last step of all workers if it has to `finish` on any of them.
         """
         learned = self._learn(self._batch(self.step))
-        requests = [learned.numbers[0].new_tensor(float(each)) for each in (stop, finish, self._save_now)]
-        sums = self._reduce([*learned.numbers, *requests])
+        requests = [stop, finish, self._save_now]
+        alone = self.workers == 1
+        messages = [] if alone else list(learned.numbers[0].new_tensor(requests))
+        sums = self._reduce([*learned.numbers, *messages])
         if self.recipe.optimization.l1:
             optimizers.penalise(self.trainable, self.recipe.optimization.l1)
         if self._growth is not None:
             self._growth.mask()
         gradient = self._clipped(sums)
         # One wait for a GPU, not one for each number.
-        *measured, stopping, finishing, saving, norm = torch.stack([*sums, gradient]).tolist()
-        self._save_now = bool(saving)
+        *measured, norm = torch.stack([*sums, gradient]).tolist()
+        if not alone:
+            measured, requests = measured[:-_REQUESTS], [bool(each) for each in measured[-_REQUESTS:]]
+        stopping, self._finishes, self._save_now = requests
         if stopping:
             raise Stopped(f"Stopped on request after {self.step} of {self.steps} steps.")
-        self._finishes = bool(finishing)
         loss, answer, language, *measures = self._losses(measured)
         if not math.isfinite(loss) or not math.isfinite(norm):
             self._not_finite = True
@@ -194,21 +245,41 @@ class Session:
 
     def _learn(self, indices: list[int]) -> Learned:
         """Compute the gradients of this worker's share of a step."""
-        weight = self._language_weight()
-        # The language model learns from whole texts; a classifier alone learns not to lean on single tokens.
-        dropout = 0.0 if weight else self.recipe.token_dropout
-        samples = self.data.train.thinned(indices, dropout, self.recipe.seed, self.step)
-        tokens = sum(samples.tokens_of(list(range(len(samples)))))
-        norms = samples.norms()
-        share = self.context.share(list(range(len(samples))))
+        drawn = self._ahead.take((self.step, indices), self._drawn_at)
+        following = self.step + 1
+        if following < self.steps and following % self.per_epoch:
+            self._ahead.begin((following, self._batch(following)), self._drawn_at)
         self.context.seed(_step_seed(self.recipe.seed, self.step, self.context.data_rank))
-        answer_sum, language_sum = self._backward(samples, share, norms, weight)
-        return Learned([answer_sum / norms[0], language_sum / norms[1]], tokens)
+        answer_sum, language_sum = self._backward(drawn, self._language_weight(self.step))
+        return Learned([answer_sum / drawn.norms[0], language_sum / drawn.norms[1]], drawn.tokens)
+
+    def _drawn_at(self, step_and_units: tuple[int, list[int]]) -> Drawn:
+        """Return the samples of a step of this number: a function of the recipe and of the numbers alone."""
+        step, indices = step_and_units
+        # The language model learns from whole texts; a classifier alone learns not to lean on single tokens.
+        dropout = 0.0 if self._language_weight(step) else self.recipe.token_dropout
+        samples = self.data.train.thinned(indices, dropout, self.recipe.seed, step)
+        every = list(range(len(samples)))
+        share = self.context.share(every)
+        tokens = sum(samples.tokens_of(every))
+        return Drawn(samples, samples.norms(), tokens, share, self._parts(samples, share))
+
+    def _parts(self, samples: Corpus, share: list[int]) -> list[Part]:
+        """Return a share of samples as the tensors that are computed at once."""
+        parts = self._equal_parts(len(samples), share)
+        return [Part(self._tensors_of(samples, part), len(part), counts) for part, counts in parts]
+
+    def _tensors_of(self, samples: Corpus, part: list[int]) -> Batch | Packed:
+        if self.recipe.packed:
+            packed = located(samples.packed(part))
+            return pinned(packed) if self.context.device.type == "cuda" else packed
+        batch = located(samples.batch(part))
+        return pinned(batch) if self.context.device.type == "cuda" else batch
 
     def _losses(self, measured: list[float]) -> list[float]:
         """Return the loss of a step, of its answers, of its texts, and what else its row holds."""
         answer, language = measured
-        return [answer + self._language_weight() * language, answer, language]
+        return [answer + self._language_weight(self.step) * language, answer, language]
 
     def rehearse(self, indices: list[int]) -> None:
         """Compute a step of these units at the rate 0: no weight changes. `end_rehearsal` discards the moments."""
@@ -277,7 +348,7 @@ class Session:
 
     def remaining_tokens(self) -> int:
         """Tokens of the steps to come, about."""
-        return round(sum(self.data.train.lengths) / self.per_epoch * (self.steps - self.step))
+        return round(self._epoch_tokens / self.per_epoch * (self.steps - self.step))
 
     def _guarded_step(self, checkpoints: Checkpoints, reporter: ProgressReporter) -> None:
         peak = self.recipe.learning_rate * self._verdict().rate_factor
@@ -299,9 +370,15 @@ class Session:
         if not self._average:
             return
         decay = min(self.recipe.averaging, (1 + self.step) / (10 + self.step))
+        averages = list(self._average.values())
+        weights = list(self.trainable.values())
         with torch.no_grad():
-            for name, parameter in self.trainable.items():
-                self._average[name].lerp_(parameter, 1 - decay)
+            if self.context.device.type == "cuda":
+                # One operation for all: a GPU's time goes into starting them.
+                get_ema_multi_avg_fn(decay)(averages, weights, self.step)
+                return
+            for average, weight in zip(averages, weights, strict=True):
+                average.lerp_(weight, 1 - decay)
 
     @contextmanager
     def _averaged(self) -> Iterator[None]:
@@ -331,19 +408,18 @@ class Session:
                 self.trainable[name].copy_(other)
                 other.copy_(live)
 
-    def _backward(
-        self, train: Corpus, share: list[int], norms: tuple[float, float], weight: float
-    ) -> tuple[Tensor, Tensor]:
+    def _backward(self, drawn: Drawn, weight: float) -> tuple[Tensor, Tensor]:
         """Gradients of this worker's part of the batch, scaled so that their sum over workers is the batch's."""
-        if not share and self._shards is None:
+        if not drawn.share and self._shards is None:
             nothing = self._no_gradients()
             return nothing, nothing
+        norms = drawn.norms
         answer = language = torch.zeros((), device=self.context.device)
-        for part, counts in self._equal_parts(len(train), share):
-            batch = (train.packed(part) if self.recipe.packed else train.batch(part)).to(self.context.device)
+        for part in drawn.parts:
+            batch = part.batch.to(self.context.device)
             smoothing = self.recipe.label_smoothing
 
-            with self.context.precision(self.recipe.dtype):
+            with self.context.precision(self.recipe.dtype), self._compiled():
                 sums = self._computed(
                     partial(
                         objective.losses,
@@ -356,9 +432,9 @@ class Session:
                 )
             loss = sums.answer / norms[0] + weight * sums.language / norms[1]
             if self._balance is not None:
-                loss = loss + len(part) / len(train) * self._balance.loss(batch)
-            (loss if counts else 0.0 * loss).backward()
-            if counts:
+                loss = loss + part.samples / len(drawn.samples) * self._balance.loss(batch)
+            (loss if part.counts else 0.0 * loss).backward()
+            if part.counts:
                 answer, language = answer + sums.answer.detach(), language + sums.language.detach()
         return answer, language
 
@@ -379,6 +455,34 @@ class Session:
             len(parts_of(list(range(size)), self.recipe.gradient_accumulation)) for size in sizes if size
         ]
         yield from (([repeated], False) for _ in range(max(counts) - len(parts)))
+
+    def _compile(self) -> None:
+        """Compile the passes of the decoder, on the first samples of the run in each of its attempts."""
+        if self._balance is not None:
+            raise BadRecipe(
+                f"{compiled.FIELD} does not go with experts, whose loads are read from the decoder: leave compile out.",
+                compiled.FIELD,
+            )
+        self._decoder = compiled.decoder_of(self.core, self.context.device)
+        rows = parts_of(self.context.share(self._batch(0)), self.recipe.gradient_accumulation)
+        for part in rows[:1]:
+            inputs = self.data.train.batch(part).to(self.context.device).model_inputs()
+            with self.context.precision(self.recipe.dtype), self._compiled():
+                states = forward.hidden_states(self.core, inputs)
+            states.sum().backward()
+        self.optimiser.zero_grad(set_to_none=True)
+
+    @contextmanager
+    def _compiled(self) -> Iterator[None]:
+        """Let the model compute with its compiled decoder inside the context, if it has one."""
+        if self._decoder is None:
+            yield
+            return
+        self.core.get_decoder = lambda: self._decoder
+        try:
+            yield
+        finally:
+            del self.core.get_decoder
 
     def _no_gradients(self) -> Tensor:
         """Set all gradients to 0, and return 0: this worker has no part of the step."""
@@ -429,8 +533,8 @@ class Session:
             self._epoch = epoch
         return self._plan[at]
 
-    def _language_weight(self) -> float:
-        early = self.step < self.recipe.language_model_epochs * self.per_epoch
+    def _language_weight(self, step: int) -> float:
+        early = step < self.recipe.language_model_epochs * self.per_epoch
         return self.recipe.language_model_weight if early else 0.0
 
     def _verdict(self) -> schedule.Verdict:

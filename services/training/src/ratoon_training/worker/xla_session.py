@@ -22,7 +22,7 @@ from ratoon_training.worker.corpus import Batch, Corpus
 from ratoon_training.worker.objective import Losses
 from ratoon_training.worker.reporting import ProgressReporter
 from ratoon_training.worker.scores import macro_f1, perplexity
-from ratoon_training.worker.session import Session, parts_of
+from ratoon_training.worker.session import Drawn, Part, Session, parts_of
 
 _SHORTEST = 32
 """Places of the shortest shape; each other one has twice the places of the one before."""
@@ -101,13 +101,15 @@ class XlaSession(Session):
         self.context = WorkerContext()
         self.trainable = {name: each for name, each in self.model.named_parameters() if each.requires_grad}
 
-    def _backward(
-        self, train: Corpus, share: list[int], norms: tuple[float, float], weight: float
-    ) -> tuple[Tensor, Tensor]:
+    def _parts(self, samples: Corpus, share: list[int]) -> list[Part]:
+        return []
+
+    def _backward(self, drawn: Drawn, weight: float) -> tuple[Tensor, Tensor]:
+        norms = drawn.norms
         answer = language = torch.zeros((), device=self.context.device)
         rows = self._rows(self.recipe.batch_size)
-        for part in parts_of(share, self.recipe.gradient_accumulation):
-            batch = self._shaped(train, part, rows)
+        for part in parts_of(drawn.share, self.recipe.gradient_accumulation):
+            batch = self._shaped(drawn.samples, part, rows)
             with self.context.precision(self.recipe.dtype):
                 sums = losses(self.core, batch, language=weight > 0, smoothing=self.recipe.label_smoothing)
             (sums.answer / norms[0] + weight * sums.language / norms[1]).backward()
@@ -127,7 +129,14 @@ class XlaSession(Session):
         places = self._shapes[bisect.bisect_left(self._shapes, batch.answer.shape[1])]
         shaped = padded(batch, rows, places).to(self.context.device)
         if self._cores > 1:
-            for each in (shaped.ids, shaped.lengths, shaped.answers, shaped.labels, shaped.answer, shaped.weights):
+            for each in (
+                shaped.ids,
+                shaped.lengths,
+                shaped.answers,
+                shaped.labels,
+                shaped.answer,
+                shaped.weights,
+            ):
                 if each is not None:
                     xla.shard(each)
         return shaped

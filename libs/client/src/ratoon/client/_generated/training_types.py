@@ -126,6 +126,14 @@ class Optimization(Message):
     0: no limit.
     """
 
+    compile: bool = False
+    """Compile the forward and backward passes of the model before the first step, which takes a minute
+    or more: fewer and larger operations.
+
+    Losses and gradients differ from those of the same run without it by rounding. Only with SFT and
+    PRETRAIN, on one device, not with `packed`; the worker needs a C++ compiler. Default: false.
+    """
+
 
 class RecipeArchitectureFamily(OpenEnum):
     """Family of the architecture: a class of transformers that engines serve as well."""
@@ -701,6 +709,57 @@ class CompressionRounding(OpenEnum):
 
     The inputs of a layer are those of the source.
     """
+
+
+class ModelExportFormat(OpenEnum):
+    """Format of the files."""
+
+    UNSPECIFIED = "FORMAT_UNSPECIFIED"
+    """Not set: refused."""
+
+    HUGGING_FACE = "FORMAT_HUGGING_FACE"
+    """Directory of Hugging Face: safetensors, tokenizer, chat template, generation defaults with the
+    stop tokens.
+
+    transformers, peft, vLLM and the converter of llama.cpp read it.
+    """
+
+    ADAPTER = "FORMAT_ADAPTER"
+    """The adapter alone, as peft and vLLM read it. Refused for whole models."""
+
+    GGUF = "FORMAT_GGUF"
+    """One GGUF file for llama.cpp. It needs the files of `scripts/llama-cpp`."""
+
+    ONNX = "FORMAT_ONNX"
+    """ONNX graph with the cache as inputs and outputs, tokenizer and configuration."""
+
+    TENSORRT = "FORMAT_TENSORRT"
+    """Engine of TensorRT. It needs an NVIDIA GPU and the package `tensorrt`."""
+
+    CORE_ML = "FORMAT_CORE_ML"
+    """Core ML program.
+
+    It needs the package `coremltools`, and macOS to be compared with its source.
+    """
+
+    TFLITE = "FORMAT_TFLITE"
+    """TensorFlow Lite file. It needs the package `litert-torch`."""
+
+
+class ModelExportGgufType(OpenEnum):
+    """Number format of the weights in a GGUF file."""
+
+    UNSPECIFIED = "GGUF_TYPE_UNSPECIFIED"
+    """Not set: GGUF_TYPE_F16."""
+
+    F16 = "GGUF_TYPE_F16"
+    """16-bit floating point."""
+
+    Q8_0 = "GGUF_TYPE_Q8_0"
+    """8-bit integers, 32 weights a scale."""
+
+    Q4_K_M = "GGUF_TYPE_Q4_K_M"
+    """4-bit integers in blocks of 256 weights, some tensors with 6 bits (`Q4_K_M` of llama.cpp)."""
 
 
 class TrainingRunState(OpenEnum):
@@ -2526,57 +2585,6 @@ class ModelExportState(OpenEnum):
 
     CANCELLED = "STATE_CANCELLED"
     """Cancelled before the work completed."""
-
-
-class ModelExportFormat(OpenEnum):
-    """Format of the files."""
-
-    UNSPECIFIED = "FORMAT_UNSPECIFIED"
-    """Not set: refused."""
-
-    HUGGING_FACE = "FORMAT_HUGGING_FACE"
-    """Directory of Hugging Face: safetensors, tokenizer, chat template, generation defaults with the
-    stop tokens.
-
-    transformers, peft, vLLM and the converter of llama.cpp read it.
-    """
-
-    ADAPTER = "FORMAT_ADAPTER"
-    """The adapter alone, as peft and vLLM read it. Refused for whole models."""
-
-    GGUF = "FORMAT_GGUF"
-    """One GGUF file for llama.cpp. It needs the files of `scripts/llama-cpp`."""
-
-    ONNX = "FORMAT_ONNX"
-    """ONNX graph with the cache as inputs and outputs, tokenizer and configuration."""
-
-    TENSORRT = "FORMAT_TENSORRT"
-    """Engine of TensorRT. It needs an NVIDIA GPU and the package `tensorrt`."""
-
-    CORE_ML = "FORMAT_CORE_ML"
-    """Core ML program.
-
-    It needs the package `coremltools`, and macOS to be compared with its source.
-    """
-
-    TFLITE = "FORMAT_TFLITE"
-    """TensorFlow Lite file. It needs the package `litert-torch`."""
-
-
-class ModelExportGgufType(OpenEnum):
-    """Number format of the weights in a GGUF file."""
-
-    UNSPECIFIED = "GGUF_TYPE_UNSPECIFIED"
-    """Not set: GGUF_TYPE_F16."""
-
-    F16 = "GGUF_TYPE_F16"
-    """16-bit floating point."""
-
-    Q8_0 = "GGUF_TYPE_Q8_0"
-    """8-bit integers, 32 weights a scale."""
-
-    Q4_K_M = "GGUF_TYPE_Q4_K_M"
-    """4-bit integers in blocks of 256 weights, some tensors with 6 bits (`Q4_K_M` of llama.cpp)."""
 
 
 class ModelExportFile(Message):

@@ -199,6 +199,7 @@ class TrainingRecipe(_message.Message):
         DROPOUT_FIELD_NUMBER: _builtins.int
         L1_FIELD_NUMBER: _builtins.int
         TOKEN_BUDGET_FIELD_NUMBER: _builtins.int
+        COMPILE_FIELD_NUMBER: _builtins.int
         optimizer: _builtins.str
         """Optimizer: the name of an `Optimizer` without its prefix."""
         momentum: _builtins.float
@@ -215,6 +216,8 @@ class TrainingRecipe(_message.Message):
         """Weight of the magnitudes of the weights."""
         token_budget: _builtins.int
         """Maximum number of tokens that a run reads. 0: no limit."""
+        compile: _builtins.bool
+        """Compile the passes of the model."""
         def __init__(
             self,
             *,
@@ -226,11 +229,14 @@ class TrainingRecipe(_message.Message):
             dropout: _builtins.float | None = ...,
             l1: _builtins.float | None = ...,
             token_budget: _builtins.int | None = ...,
+            compile: _builtins.bool | None = ...,
         ) -> None: ...
-        _HasFieldArgType: _TypeAlias = _typing.Literal["_decay_share", b"_decay_share", "_dropout", b"_dropout", "_l1", b"_l1", "_momentum", b"_momentum", "_optimizer", b"_optimizer", "_schedule", b"_schedule", "_token_budget", b"_token_budget", "_warmup_steps", b"_warmup_steps", "decay_share", b"decay_share", "dropout", b"dropout", "l1", b"l1", "momentum", b"momentum", "optimizer", b"optimizer", "schedule", b"schedule", "token_budget", b"token_budget", "warmup_steps", b"warmup_steps"]  # noqa: Y015
+        _HasFieldArgType: _TypeAlias = _typing.Literal["_compile", b"_compile", "_decay_share", b"_decay_share", "_dropout", b"_dropout", "_l1", b"_l1", "_momentum", b"_momentum", "_optimizer", b"_optimizer", "_schedule", b"_schedule", "_token_budget", b"_token_budget", "_warmup_steps", b"_warmup_steps", "compile", b"compile", "decay_share", b"decay_share", "dropout", b"dropout", "l1", b"l1", "momentum", b"momentum", "optimizer", b"optimizer", "schedule", b"schedule", "token_budget", b"token_budget", "warmup_steps", b"warmup_steps"]  # noqa: Y015
         def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-        _ClearFieldArgType: _TypeAlias = _typing.Literal["_decay_share", b"_decay_share", "_dropout", b"_dropout", "_l1", b"_l1", "_momentum", b"_momentum", "_optimizer", b"_optimizer", "_schedule", b"_schedule", "_token_budget", b"_token_budget", "_warmup_steps", b"_warmup_steps", "decay_share", b"decay_share", "dropout", b"dropout", "l1", b"l1", "momentum", b"momentum", "optimizer", b"optimizer", "schedule", b"schedule", "token_budget", b"token_budget", "warmup_steps", b"warmup_steps"]  # noqa: Y015
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["_compile", b"_compile", "_decay_share", b"_decay_share", "_dropout", b"_dropout", "_l1", b"_l1", "_momentum", b"_momentum", "_optimizer", b"_optimizer", "_schedule", b"_schedule", "_token_budget", b"_token_budget", "_warmup_steps", b"_warmup_steps", "compile", b"compile", "decay_share", b"decay_share", "dropout", b"dropout", "l1", b"l1", "momentum", b"momentum", "optimizer", b"optimizer", "schedule", b"schedule", "token_budget", b"token_budget", "warmup_steps", b"warmup_steps"]  # noqa: Y015
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        _WhichOneofReturnType__compile: _TypeAlias = _typing.Literal["compile"]  # noqa: Y015
+        _WhichOneofArgType__compile: _TypeAlias = _typing.Literal["_compile", b"_compile"]  # noqa: Y015
         _WhichOneofReturnType__decay_share: _TypeAlias = _typing.Literal["decay_share"]  # noqa: Y015
         _WhichOneofArgType__decay_share: _TypeAlias = _typing.Literal["_decay_share", b"_decay_share"]  # noqa: Y015
         _WhichOneofReturnType__dropout: _TypeAlias = _typing.Literal["dropout"]  # noqa: Y015
@@ -247,6 +253,8 @@ class TrainingRecipe(_message.Message):
         _WhichOneofArgType__token_budget: _TypeAlias = _typing.Literal["_token_budget", b"_token_budget"]  # noqa: Y015
         _WhichOneofReturnType__warmup_steps: _TypeAlias = _typing.Literal["warmup_steps"]  # noqa: Y015
         _WhichOneofArgType__warmup_steps: _TypeAlias = _typing.Literal["_warmup_steps", b"_warmup_steps"]  # noqa: Y015
+        @_typing.overload
+        def WhichOneof(self, oneof_group: _WhichOneofArgType__compile) -> _WhichOneofReturnType__compile | None: ...
         @_typing.overload
         def WhichOneof(self, oneof_group: _WhichOneofArgType__decay_share) -> _WhichOneofReturnType__decay_share | None: ...
         @_typing.overload
