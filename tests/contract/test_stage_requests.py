@@ -19,6 +19,7 @@ from ratoon_evaluation.application import handlers as evaluation
 from ratoon_evaluation.domain.kinds.table import KINDS as EVALUATION_KINDS
 from ratoon_evaluation.domain.suites import RecordsTest, Suite, SuiteTest
 from ratoon_flywheel.adapters.evaluation import CompressionGateStage, EvaluationStage
+from ratoon_flywheel.adapters.exports import ExportStage
 from ratoon_flywheel.adapters.ingestion import SplitStage
 from ratoon_flywheel.adapters.labeling import LabelStage, QueueStage
 from ratoon_flywheel.adapters.registry import CompressedRegistrationStage, RegistrationStage
@@ -30,6 +31,7 @@ from ratoon_flywheel.domain.pipelines.runs import PipelineRun, Production, Produ
 from ratoon_flywheel.domain.pipelines.support import check_supported
 from ratoon_flywheel.domain.project_settings import (
     CompressionSettings,
+    ExportSettings,
     LabelQueue,
     MetricGate,
     StageCompute,
@@ -46,9 +48,11 @@ from ratoon_labeling.application import handlers as labeling
 from ratoon_labeling.domain.queues import Origin, Queue, Strategy, checked_queue
 from ratoon_registry import mapping as registry_mapping
 from ratoon_serving import mapping as serving_mapping
-from ratoon_training import compression_messages
+from ratoon_training import compression_messages, model_export_messages
 from ratoon_training import mapping as training_mapping
 from ratoon_training.application.commands import recipe_of
+from ratoon_training.domain import model_exports
+from ratoon_training.domain.model_exports import ExportFormat
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 SPLIT = "projects/p/datasets/p/splits/new"
@@ -290,6 +294,20 @@ def test_the_services_accept_the_stages_of_a_compression(task, settings, dtype):
     RolloutStage(channel).create(stage_request(served, StageId.ROLLOUT), "id")
     rollout = serving_mapping.create_rollout(channel.sent["CreateRollout"])
     assert rollout.compute == Compute(Accelerator.CUDA, dtype)
+
+
+@pytest.mark.parametrize("task", [CLASSIFY, CHAT, NUMBER])
+@pytest.mark.parametrize("format", ExportFormat)
+def test_training_accepts_the_exports_of_a_run(task, format):
+    settings = ExportSettings(format.value, "Q8_0" if format is ExportFormat.GGUF else "")
+    adapts = replace(ADAPTER, method=Method.LORA)
+    value, channel = project(task, adapts, exports=(settings,)), Requests()
+    source = "projects/p/models/p/versions/v1.1"
+    run = replace(runs(value)[1], products=replace(PRODUCTS, model_version=source))
+    ExportStage(channel).create(stage_request(run, StageId.EXPORT), "id")
+    export = model_export_messages.create_model_export(channel.sent["CreateModelExport"]).export
+    assert model_exports.checked(export, is_adapter=True) == export
+    assert (export.format, export.source_version, export.source_digest) == (format, source, "c" * 64)
 
 
 @pytest.mark.parametrize("task", [CLASSIFY, SEVERAL, CHAT, NUMBER])

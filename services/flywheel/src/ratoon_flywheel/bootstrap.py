@@ -23,6 +23,7 @@ from ratoon_flywheel.adapters.evaluation import (
     EvaluationStage,
     EvaluationSuites,
 )
+from ratoon_flywheel.adapters.exports import ExportStage
 from ratoon_flywheel.adapters.ingestion import DatasetStage, SplitStage, TrafficSources
 from ratoon_flywheel.adapters.labeling import LabelStage, QueueStage
 from ratoon_flywheel.adapters.metrics import event_metrics, traffic_metrics
@@ -69,6 +70,7 @@ def build(settings: Settings, platform: Platform) -> App:
         compression_gate=CompressionGateStage(evaluation),
         compression_registration=CompressedRegistrationStage(registry, base.peer("training")),
         rollout=RolloutStage(serving),
+        export=ExportStage(base.peer("training")),
     )
     lineage = RegistryLineage(registry, ingestion, artifacts)
     baselines = JobBaselines(base.jobs(), artifacts, lineage)

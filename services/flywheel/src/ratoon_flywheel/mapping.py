@@ -30,7 +30,7 @@ from ratoon.tasks.classify import Classify
 from ratoon.tasks.judges import Requirements
 from ratoon.tasks.kind import BadTask, Direction, Metric
 from ratoon.tasks.kinds import TaskSpec
-from ratoon.training.v1 import compression_pb2
+from ratoon.training.v1 import compression_pb2, model_export_pb2
 from ratoon_flywheel import training_messages
 from ratoon_flywheel.application.commands import (
     CompareVersions,
@@ -59,6 +59,7 @@ from ratoon_flywheel.domain.project_settings import (
     CompressionSettings,
     CurationStep,
     DataRequirements,
+    ExportSettings,
     LabelQueue,
     MetricGate,
     PreferenceLoss,
@@ -128,6 +129,7 @@ def project(value: Project, notices: Sequence[str] = ()) -> project_pb2.Project:
         if value.label_queue.min_labels
         else None,
         compression=_compression_message(value.compression),
+        exports=[project_pb2.Project.Export(**_export_values(each)) for each in value.exports],
         compute=_stage_compute(value.compute),
         recipes=value.recipes,
         retraining_recipes=value.retraining_recipes,
@@ -205,6 +207,13 @@ def run(value: PipelineRun) -> pipeline_run_pb2.PipelineRun:
         message.choice.is_challenger, message.choice.reason = value.choice.is_challenger, value.choice.reason
     if value.compression_outcome is not None:
         message.compression_outcome.MergeFrom(kind.CompressionOutcome(**vars(value.compression_outcome)))
+    for each in value.exports:
+        message.export_outcomes.add(
+            model_export=each.model_export,
+            succeeded=each.succeeded,
+            message=each.message,
+            **_export_values(each.settings),
+        )
     if value.approval is not None:
         approval = value.approval
         message.approval.MergeFrom(
@@ -739,6 +748,25 @@ def _compression(spec: project_pb2.Project.Compression) -> CompressionSettings:
     )
 
 
+def _export_values(value: ExportSettings) -> dict[str, Any]:
+    kind = model_export_pb2.ModelExport
+    return {
+        "format": kind.Format.Value(f"FORMAT_{value.format}"),
+        "gguf_type": kind.GgufType.Value(f"GGUF_TYPE_{value.gguf_type or 'UNSPECIFIED'}"),
+    }
+
+
+def _export(spec: project_pb2.Project.Export) -> ExportSettings:
+    kind = model_export_pb2.ModelExport
+    for name, enum in (("format", kind.Format), ("gguf_type", kind.GgufType)):
+        if (number := getattr(spec, name)) not in enum.values():
+            raise BadProject(f"exports.{name} has no value {number}.", "exports")
+    return ExportSettings(
+        kind.Format.Name(spec.format).removeprefix("FORMAT_") if spec.format else "",
+        kind.GgufType.Name(spec.gguf_type).removeprefix("GGUF_TYPE_") if spec.gguf_type else "",
+    )
+
+
 def _requirements_message(value: Requirements) -> project_pb2.Project.JudgeRequirements | None:
     """Return what is required of judges; None: the defaults."""
     if value == Requirements():
@@ -822,6 +850,7 @@ def _project(spec: project_pb2.Project, task: TaskSpec) -> Project:
         _human(spec) if spec.HasField("human_ratings") else None,
         label_queue=LabelQueue(**{field.name: value for field, value in spec.label_queue.ListFields()}),
         compression=_compression(spec.compression),
+        exports=tuple(map(_export, spec.exports)),
     )
 
 

@@ -49,6 +49,7 @@ KINDS = {
     "TrainingRun": "trainingRuns",
     "Sweep": "sweeps",
     "Compression": "compressions",
+    "ModelExport": "modelExports",
     "EvaluationRun": "evaluationRuns",
     "Suite": "suites",
     "Judge": "judges",
@@ -63,6 +64,7 @@ LONG = (
     "LabelSet",
     "TrainingRun",
     "Compression",
+    "ModelExport",
     "EvaluationRun",
     "ModelVersion",
     "Rollout",
@@ -157,9 +159,9 @@ class Peers:
                 if resource.recipe.method == resource.recipe.METHOD_CLASSICAL:
                     file = TreeFile("classical.json", self.artifacts.put_bytes(b"{}"), 2)
                     resource.artifact_digest = self.artifacts.put_manifest([file])
-            case "Compression":
+            case "Compression" | "ModelExport":
                 resource.artifact_digest = f"{0xC0 + sum(k == kind for k, _ in self.created):064x}"
-                resource.source.size_bytes, resource.compressed.size_bytes = 4 * 1024**2, 1024**2
+                _measure(kind, resource)
             case "EvaluationRun":
                 self._evaluate(resource)
             case "Rollout" if resource.state == resource.State.Value("STATE_SUCCEEDED"):
@@ -239,6 +241,15 @@ def _states(resource: object) -> list[str]:
 def _open(resource: object) -> set[int]:
     ended = ("READY", "SUCCEEDED", "FAILED", "CANCELLED", "ROLLED_BACK")
     return {resource.State.Value(n) for n in _states(resource) if n.removeprefix("STATE_") not in ended}
+
+
+def _measure(kind: str, resource: object) -> None:
+    if kind == "Compression":
+        resource.source.size_bytes, resource.compressed.size_bytes = 4 * 1024**2, 1024**2
+        return
+    resource.size_bytes = 2 * 1024**2
+    if resource.format == resource.FORMAT_GGUF:
+        resource.parity.comparison.places, resource.parity.comparison.equal_places = 112, 111
 
 
 def _snake(kind: str) -> str:

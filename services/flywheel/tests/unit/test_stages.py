@@ -9,6 +9,7 @@ from ratoon.tasks.classify import Classify
 from ratoon_flywheel.application.ports import Stages
 from ratoon_flywheel.domain.pipelines.actions import stage_request
 from ratoon_flywheel.domain.pipelines.runs import PipelineRun, StageId
+from ratoon_flywheel.domain.project_settings import ExportSettings
 from ratoon_flywheel.domain.projects import Project
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
@@ -34,9 +35,8 @@ def stages():
 
 @pytest.mark.parametrize("stage", EXECUTED)
 def test_a_request_creates_the_resource_of_its_own_stage(stages, stage):
-    run = PipelineRun(
-        "projects/p/pipelineRuns/r", NOW, NOW, Project("projects/p", NOW, NOW, Classify(("a", "b")))
-    )
+    project = Project("projects/p", NOW, NOW, Classify(("a", "b")), exports=(ExportSettings("ONNX"),))
+    run = PipelineRun("projects/p/pipelineRuns/r", NOW, NOW, project)
     request = stage_request(run, stage)
     assert stages.create(request, "id") == f"{stage.value}/id"
     assert stages.of(stage).created == [request]

@@ -35,6 +35,7 @@ from ratoon_flywheel.domain.pipelines.actions import (
     split_request,
     stage_request,
 )
+from ratoon_flywheel.domain.pipelines.exports import Export, export_request
 from ratoon_flywheel.domain.pipelines.runs import (
     COMPRESSION_STAGES,
     OPTIONAL_STAGES,
@@ -67,6 +68,7 @@ from ratoon_flywheel.domain.pipelines.steps import (
 from ratoon_flywheel.domain.project_settings import (
     CompressionSettings,
     DataRequirements,
+    ExportSettings,
     LabelQueue,
     StageCompute,
 )
@@ -107,9 +109,12 @@ PRODUCTS = {
     ),
     StageId.COMPRESSION_REGISTRATION: Products(compressed_version="v1.3"),
     StageId.ROLLOUT: Products(rollout="rollout"),
+    StageId.EXPORT: Products(),
 }
 
 
+EXPORTS = (ExportSettings("GGUF", "Q8_0"), ExportSettings("HUGGING_FACE"))
+EXPORTED = replace(PROJECT, exports=EXPORTS)
 COMPRESSED = replace(PROJECT, compression=CompressionSettings("INT8", max_quality_loss=0.03))
 CAREFUL = replace(PROJECT, require_approval=True)
 TASKS = (Classify(("ham", "spam")), Generate(), Regress("points", 0, 5))
@@ -497,6 +502,69 @@ def test_a_classical_candidate_is_not_compressed():
     assert not {each.id for each in small.stages} & {*COMPRESSION_STAGES}
 
 
+def test_a_version_is_exported_in_each_format_after_its_rollout():
+    compressed = replace(COMPRESSED, exports=EXPORTS)
+    ended = driven(run(project=compressed), V1)
+    assert (ended.state, ended.stages[-1].id) == (State.SUCCEEDED, StageId.EXPORT)
+    assert ended.stages[-1].state is StageState.SUCCEEDED
+    assert ended.stages[-1].message == "gguf q8_0: export ended; hugging-face: export ended"
+    assert [each.settings for each in ended.exports] == [*EXPORTS]
+    assert {each.model_export for each in ended.exports} == {"child-export"}
+    request = export_request(replace(ended, exports=ended.exports[:1]))
+    assert request == Export("projects/mail", "v1.2", "c", EXPORTS[1])
+
+
+@pytest.mark.parametrize("end", [ChildState.FAILED, ChildState.CANCELLED])
+def test_an_export_that_fails_does_not_change_how_a_run_ends(end):
+    ended = driven(run(project=EXPORTED), V1, export=end)
+    assert (ended.state, ended.failure_reason) == (State.SUCCEEDED, "")
+    assert ended.stage(StageId.EXPORT).state is StageState.FAILED
+    assert [(each.succeeded, each.message) for each in ended.exports] == [(False, "export ended")] * 2
+
+
+def at_export() -> PipelineRun:
+    """A run whose first export works."""
+    ended = driven(run(project=EXPORTED), V1)
+    stage = replace(ended.stage(StageId.EXPORT), state=StageState.RUNNING, resource="first", message="")
+    return replace(ended, state=State.RUNNING, exports=(), stages=(*ended.stages[:-1], stage), end_time=None)
+
+
+def test_an_export_that_is_refused_is_noted_and_the_next_one_begins():
+    moved = fail(at_export(), "BAD_MODEL_EXPORT", "It has no adapter.", NOW)
+    (outcome,) = moved.run.exports
+    assert (outcome.succeeded, outcome.message) == (False, "It has no adapter.")
+    (action,) = moved.actions
+    assert isinstance(action, Create) and action.request.settings == EXPORTS[1]
+    ended = fail(moved.run, "BAD_MODEL_EXPORT", "Nor that.", NOW)
+    assert (ended.run.state, len(ended.run.exports), ended.actions) == (State.SUCCEEDED, 2, ())
+
+
+def test_a_run_that_is_cancelled_while_it_exports_has_succeeded():
+    cancelling = replace(at_export(), cancel_requested=True)
+    moved = step(cancelling, Observation(child=Child(ChildState.WORKING)), NOW)
+    assert moved.actions == (CancelChild(StageId.EXPORT, "first"),)
+    ended = step(moved.run, Observation(child=Child(ChildState.CANCELLED)), NOW)
+    assert (ended.run.state, ended.run.stages[-1].state) == (State.SUCCEEDED, StageState.CANCELLED)
+    assert len(ended.run.exports) == 1
+    rolling = replace(driven(run(project=EXPORTED), V1), state=State.CANCELLING, cancel_requested=True)
+    stages = tuple(
+        replace(each, state={StageId.ROLLOUT: StageState.RUNNING}.get(each.id, each.state))
+        if each.id is not StageId.EXPORT
+        else replace(each, state=StageState.PENDING)
+        for each in rolling.stages
+    )
+    done = step(replace(rolling, stages=stages), Observation(child=Child(ChildState.SUCCEEDED)), NOW)
+    assert (done.run.state, done.run.stages[-1].state) == (State.SUCCEEDED, StageState.SKIPPED)
+
+
+@pytest.mark.parametrize("more", [{"recipe": "neural"}, {"skip_rollout": True}])
+def test_small_models_and_versions_that_are_not_rolled_out_are_not_exported(more):
+    assert StageId.EXPORT not in {each.id for each in driven(run(project=EXPORTED, **more)).stages}
+    challenged = replace(EXPORTED, gate=Gate(classical_challenger=True))
+    classical = driven(run(project=challenged), comparison=ChildState.REFUSED)
+    assert (classical.state, classical.stages[-1].state) == (State.SUCCEEDED, StageState.SKIPPED)
+
+
 def test_training_continues_the_source_of_a_compressed_version_and_is_held_against_what_serves():
     compressed = replace(V1, source_digest="d" * 64)
     begun = replace(run(), production=compressed)
@@ -690,6 +758,7 @@ class PipelineRunMachine(RuleBasedStateMachine):
         skips=st.booleans(),
         careful=st.booleans(),
         compression=st.sampled_from((CompressionSettings(), CompressionSettings("INT8"))),
+        exports=st.sampled_from(((), EXPORTS)),
     )
     def begin(
         self,
@@ -699,8 +768,9 @@ class PipelineRunMachine(RuleBasedStateMachine):
         skips: bool,
         careful: bool,
         compression: CompressionSettings,
+        exports: tuple[ExportSettings, ...],
     ) -> None:
-        project = replace(of_kind(task), require_approval=careful, compression=compression)
+        project = replace(of_kind(task), require_approval=careful, compression=compression, exports=exports)
         options = {"skip_rollout": skips, "project": project}
         self.run = retraining(**options) if retrains else run(**options)
         self.production = V1 if serves else None
@@ -761,8 +831,8 @@ class PipelineRunMachine(RuleBasedStateMachine):
 
     @invariant()
     def stages_begin_in_order(self) -> None:
-        compressing = set(COMPRESSION_STAGES) & set(self.children)
-        expected = [stage for stage in StageId if stage not in OPTIONAL_STAGES or stage in compressing]
+        optional = {*COMPRESSION_STAGES, StageId.EXPORT} & set(self.children)
+        expected = [stage for stage in StageId if stage not in OPTIONAL_STAGES or stage in optional]
         assert list(self.children) == expected[: len(self.children)]
 
     @invariant()

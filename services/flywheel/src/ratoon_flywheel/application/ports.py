@@ -28,6 +28,7 @@ from ratoon_flywheel.domain.pipelines.actions import (
     Train,
     TrainChallenger,
 )
+from ratoon_flywheel.domain.pipelines.exports import Export
 from ratoon_flywheel.domain.pipelines.runs import PipelineRun, Production, StageId
 from ratoon_flywheel.domain.pipelines.steps import Child
 from ratoon_flywheel.domain.projects import Project
@@ -94,6 +95,7 @@ class Stages:
     compression_gate: StageService[CompareCompressed]
     compression_registration: StageService[RegisterCompressed]
     rollout: RolloutService
+    export: StageService[Export]
 
     def create(self, request: StageRequest, request_id: str) -> str:
         """Create the resource that a request describes; return its name, the same for the same request id."""
@@ -106,7 +108,14 @@ class Stages:
                 return self.labels.create(request, request_id)
             case MakeSplit():
                 return self.split.create(request, request_id)
-            case TrainChallenger() | Compare() | Compress() | CompareCompressed() | RegisterCompressed():
+            case (
+                TrainChallenger()
+                | Compare()
+                | Compress()
+                | CompareCompressed()
+                | RegisterCompressed()
+                | Export()
+            ):
                 return self._create_optional(request, request_id)
             case Train():
                 return self.training.create(request, request_id)
@@ -119,7 +128,7 @@ class Stages:
 
     def _create_optional(
         self,
-        request: TrainChallenger | Compare | Compress | CompareCompressed | RegisterCompressed,
+        request: TrainChallenger | Compare | Compress | CompareCompressed | RegisterCompressed | Export,
         request_id: str,
     ) -> str:
         """Create the resource of a stage that only some projects have."""
@@ -134,6 +143,8 @@ class Stages:
                 return self.compression_gate.create(request, request_id)
             case RegisterCompressed():
                 return self.compression_registration.create(request, request_id)
+            case Export():
+                return self.export.create(request, request_id)
 
     def of(self, stage: StageId) -> ChildService:
         """Return the service of a stage; KeyError for an approval, which a person decides."""
@@ -151,6 +162,7 @@ class Stages:
             StageId.COMPRESSION_GATE: self.compression_gate,
             StageId.COMPRESSION_REGISTRATION: self.compression_registration,
             StageId.ROLLOUT: self.rollout,
+            StageId.EXPORT: self.export,
         }
         return services[stage]
 

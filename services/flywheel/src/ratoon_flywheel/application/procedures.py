@@ -237,12 +237,14 @@ class RunProcedure:
 
 
 def _attempt(run: PipelineRun, stage: StageId) -> int:
-    """Return the number of a stage's resource: each training of a chain is one of its own.
+    """Return the number of a stage's resource: each training of a chain, and each export, is one of its own.
 
     The rollout of a source follows that of its compressed form.
     """
     if stage is StageId.TRAINING:
         return len(run.trained) + 1
+    if stage is StageId.EXPORT:
+        return len(run.exports) + 1
     is_second = run.compression_outcome is not None and not run.compression_outcome.accepted
     return 2 if stage is StageId.ROLLOUT and is_second else 1
 

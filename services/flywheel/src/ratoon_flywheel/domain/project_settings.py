@@ -200,6 +200,21 @@ class CompressionSettings:
 
 
 @dataclass(frozen=True)
+class ExportSettings:
+    """Format in which runs export the version that they rolled out."""
+
+    format: str
+    """HUGGING_FACE, ADAPTER, GGUF, ONNX, TENSORRT, CORE_ML or TFLITE."""
+    gguf_type: str = ""
+    """F16, Q8_0 or Q4_K_M, of GGUF; empty: F16."""
+
+    @property
+    def name(self) -> str:
+        """Return the format as users write it: `gguf q8_0`."""
+        return f"{self.format.replace('_', '-')} {self.gguf_type}".strip().lower()
+
+
+@dataclass(frozen=True)
 class CurationStep:
     """One step of curation."""
 
@@ -415,6 +430,25 @@ def check_compression(compression: CompressionSettings, decisive: Metric) -> Non
             f"compression.max_quality_loss is a difference in {decisive.name}: {allowed}, not {loss}.",
             "compression.max_quality_loss",
         )
+
+
+_MAX_EXPORTS = 8
+
+
+def check_exports(exports: Sequence[ExportSettings], trains_all_weights: bool) -> None:
+    """Raise BadProject if formats repeat or do not fit the models of the project."""
+    if len(exports) > _MAX_EXPORTS or len(set(exports)) < len(exports):
+        raise BadProject(f"exports takes up to {_MAX_EXPORTS} different formats.", "exports")
+    for each in exports:
+        if not each.format:
+            raise BadProject("Each of exports needs a format.", "exports")
+        if each.gguf_type and each.format != "GGUF":
+            raise BadProject(f"gguf_type goes with the format GGUF, not {each.format}.", "exports")
+        if each.format == "ADAPTER" and trains_all_weights:
+            raise BadProject(
+                "The format ADAPTER needs adapters: set training.method to METHOD_LORA, or export HUGGING_FACE.",
+                "exports",
+            )
 
 
 AUTO = "auto"

@@ -30,6 +30,7 @@ from ratoon_flywheel.domain.project_settings import (
     CompressionSettings,
     CurationStep,
     DataRequirements,
+    ExportSettings,
     LabelQueue,
     MetricGate,
     ShadowSettings,
@@ -40,6 +41,7 @@ from ratoon_flywheel.domain.project_settings import (
     check_compute,
     check_curation,
     check_data,
+    check_exports,
     check_label_queue,
     check_metrics,
     check_recipes,
@@ -199,6 +201,8 @@ class Project:
     """Labelling queue that a run fills and waits for; by default there is none."""
     compression: CompressionSettings = CompressionSettings()
     """Compression of the versions of runs; by default there is none."""
+    exports: tuple[ExportSettings, ...] = ()
+    """Formats in which runs export the version that they rolled out."""
     revision: int = 0
 
     @property
@@ -272,6 +276,7 @@ _SETTINGS = (
     "human_ratings",
     "label_queue",
     "compression",
+    "exports",
 )
 CHANGEABLE = (*_OLDEST, "task", *_SETTINGS)
 """The fields that a person can change."""
@@ -489,6 +494,7 @@ def _check_settings(project: Project) -> None:
     )
     check_compute(project.compute)
     check_compression(project.compression, project.decisive_metric)
+    check_exports(project.exports, _method_of(project) is Method.FULL)
     check_tuning(project.tuning, _method_of(project) is Method.FULL)
     supported = KINDS[project.task.kind]
     paired = supported.PAIRED_METRICS if supported is not None else ()

@@ -35,6 +35,7 @@ _ENDS: dict[type[Message], tuple[str, ...]] = {
     labeling_events_pb2.LabelSetEvent: ("completed", "failed", "cancelled"),
     training_events_pb2.TrainingRunEvent: ("completed", "failed", "cancelled"),
     training_events_pb2.CompressionEvent: ("completed", "failed", "cancelled"),
+    training_events_pb2.ModelExportEvent: ("completed", "failed", "cancelled"),
     evaluation_events_pb2.EvaluationRunEvent: ("completed", "failed", "cancelled"),
     registry_events_pb2.ModelVersionEvent: ("registered", "failed", "cancelled"),
     serving_events_pb2.RolloutEvent: ("succeeded", "rolled_back", "failed"),

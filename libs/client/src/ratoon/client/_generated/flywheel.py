@@ -22,6 +22,7 @@ from ratoon.client._generated.flywheel_types import (
     ProjectCompression,
     ProjectCurationStep,
     ProjectDataRequirements,
+    ProjectExport,
     ProjectGate,
     ProjectHumanRatings,
     ProjectJudgeRequirements,
@@ -1864,6 +1865,7 @@ class ProjectsResource:
         human_ratings: ProjectHumanRatings | None = None,
         label_queue: ProjectLabelQueue | None = None,
         compression: ProjectCompression | None = None,
+        exports: Sequence[ProjectExport] | None = None,
         project_id: str | None = None,
         request_id: str | None = None,
         timeout: float | None = None,
@@ -1930,6 +1932,8 @@ class ProjectsResource:
                 answers. Default: none.
             compression: Compression of the versions that pipeline runs register. A gate decides whether the
                 compressed version is rolled out in the place of its source. Default: none.
+            exports: Formats in which pipeline runs export the version that they rolled out, in this order; at
+                most 8. Default: none.
             project_id: Last segment of the resource name: 1 to 63 characters of `a-z`, `0-9`, `-` and `.`;
                 the first and the last one are a letter or a digit. Empty: the server generates a UUIDv7.
             request_id: Makes a retry safe: the identical request with the same ID returns the resource that
@@ -1973,6 +1977,7 @@ class ProjectsResource:
                         "humanRatings": human_ratings,
                         "labelQueue": label_queue,
                         "compression": compression,
+                        "exports": exports,
                     }
                 ),
                 repeatable=True,
@@ -2253,6 +2258,7 @@ class AsyncProjectsResource:
         human_ratings: ProjectHumanRatings | None = None,
         label_queue: ProjectLabelQueue | None = None,
         compression: ProjectCompression | None = None,
+        exports: Sequence[ProjectExport] | None = None,
         project_id: str | None = None,
         request_id: str | None = None,
         timeout: float | None = None,
@@ -2319,6 +2325,8 @@ class AsyncProjectsResource:
                 answers. Default: none.
             compression: Compression of the versions that pipeline runs register. A gate decides whether the
                 compressed version is rolled out in the place of its source. Default: none.
+            exports: Formats in which pipeline runs export the version that they rolled out, in this order; at
+                most 8. Default: none.
             project_id: Last segment of the resource name: 1 to 63 characters of `a-z`, `0-9`, `-` and `.`;
                 the first and the last one are a letter or a digit. Empty: the server generates a UUIDv7.
             request_id: Makes a retry safe: the identical request with the same ID returns the resource that
@@ -2362,6 +2370,7 @@ class AsyncProjectsResource:
                         "humanRatings": human_ratings,
                         "labelQueue": label_queue,
                         "compression": compression,
+                        "exports": exports,
                     }
                 ),
                 repeatable=True,

@@ -7,6 +7,8 @@ from ratoon.client._generated.training_types import (
     CompressionRounding,
     Distillation,
     Lora,
+    ModelExportFormat,
+    ModelExportGgufType,
     Optimization,
     Parallelism,
     RecipeArchitecture,
@@ -583,6 +585,20 @@ class ProjectCompression(Message):
     """
 
 
+class ProjectExport(Message):
+    """Format in which pipeline runs export the version that they rolled out.
+
+    An export that fails does not change how its run ends. Versions of the recipes `classical` and
+    `neural` are not exported; of a compressed version its source is.
+    """
+
+    format: ModelExportFormat = ModelExportFormat.UNSPECIFIED
+    """Format of the files. Required; FORMAT_ADAPTER needs `training.method` METHOD_LORA."""
+
+    gguf_type: ModelExportGgufType = ModelExportGgufType.UNSPECIFIED
+    """Number format of the weights, with FORMAT_GGUF. Default: GGUF_TYPE_F16."""
+
+
 class Project(Message):
     """Purpose of a model and the requirements that its versions must meet."""
 
@@ -755,6 +771,12 @@ class Project(Message):
     """Compression of the versions that pipeline runs register.
 
     A gate decides whether the compressed version is rolled out in the place of its source. Default: none.
+    """
+
+    exports: list[ProjectExport] = []
+    """Formats in which pipeline runs export the version that they rolled out, in this order; at most 8.
+
+    Default: none.
     """
 
 
@@ -962,9 +984,10 @@ class PipelineRunStage(Message):
     """ID of the stage: `dataset`, `queue` (where the project has a `label_queue`), `labels`, `split`,
     `training`, `challenger` and `comparison` (where the gate has a `classical_challenger`),
     `evaluation`, `registration`, `compression`, `compression_gate` and `compression_registration`
-    (where the project has a `compression`), `approval` (where the project requires it) or `rollout`.
+    (where the project has a `compression`), `approval` (where the project requires it), `rollout` or
+    `export` (where the project has `exports`).
 
-    The end of a compression stage without success does not end the run.
+    The end of a compression stage or of the exports without success does not change how the run ends.
     """
 
     state: str = ""
@@ -1122,6 +1145,25 @@ class PipelineRunCompressionOutcome(Message):
     """Reason with the measured values, in one or two sentences."""
 
 
+class PipelineRunExportOutcome(Message):
+    """Outcome of one export of the version that was rolled out."""
+
+    model_export: str = ""
+    """Resource name of the export. Empty: it was refused."""
+
+    format: ModelExportFormat = ModelExportFormat.UNSPECIFIED
+    """Format of the files."""
+
+    gguf_type: ModelExportGgufType = ModelExportGgufType.UNSPECIFIED
+    """Number format of the weights, with FORMAT_GGUF."""
+
+    succeeded: bool = False
+    """True: the files exist, and are the same model within the tolerance of their format."""
+
+    message: str = ""
+    """Size of the files and comparison with the version, or the reason of the failure."""
+
+
 class PipelineRun(Message):
     """One run of the pipeline: from data to a served model version, or to a refusal."""
 
@@ -1224,6 +1266,9 @@ class PipelineRun(Message):
 
     Not set: there is none, or it has not ended yet.
     """
+
+    export_outcomes: list[PipelineRunExportOutcome] = []
+    """Exports of the version after its rollout that have ended (`exports` of the project)."""
 
 
 class ExternalEventState(OpenEnum):

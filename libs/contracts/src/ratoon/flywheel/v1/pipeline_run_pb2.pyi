@@ -10,6 +10,7 @@ from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from ratoon.common.v1 import progress_pb2 as _progress_pb2
+from ratoon.training.v1 import model_export_pb2 as _model_export_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -187,8 +188,8 @@ class PipelineRun(_message.Message):
         """ID of the stage: `dataset`, `queue` (where the project has a `label_queue`), `labels`, `split`, `training`,
         `challenger` and `comparison` (where the gate has a `classical_challenger`), `evaluation`, `registration`,
         `compression`, `compression_gate` and `compression_registration` (where the project has a `compression`),
-        `approval` (where the project requires it) or `rollout`. The end of a compression stage without success does not
-        end the run.
+        `approval` (where the project requires it), `rollout` or `export` (where the project has `exports`). The end of a
+        compression stage or of the exports without success does not change how the run ends.
         """
         state: _builtins.str
         """State of the stage: `PENDING`, `RUNNING`, `SUCCEEDED`, `REFUSED`, `FAILED`, `CANCELLED`, `ROLLED_BACK` or
@@ -267,6 +268,42 @@ class PipelineRun(_message.Message):
         _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
         def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
         _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "reason", b"reason"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    @_typing.final
+    class ExportOutcome(_message.Message):
+        """Outcome of one export of the version that was rolled out."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        MODEL_EXPORT_FIELD_NUMBER: _builtins.int
+        FORMAT_FIELD_NUMBER: _builtins.int
+        GGUF_TYPE_FIELD_NUMBER: _builtins.int
+        SUCCEEDED_FIELD_NUMBER: _builtins.int
+        MESSAGE_FIELD_NUMBER: _builtins.int
+        model_export: _builtins.str
+        """Resource name of the export. Empty: it was refused."""
+        format: _model_export_pb2.ModelExport.Format.ValueType
+        """Format of the files."""
+        gguf_type: _model_export_pb2.ModelExport.GgufType.ValueType
+        """Number format of the weights, with FORMAT_GGUF."""
+        succeeded: _builtins.bool
+        """True: the files exist, and are the same model within the tolerance of their format."""
+        message: _builtins.str
+        """Size of the files and comparison with the version, or the reason of the failure."""
+        def __init__(
+            self,
+            *,
+            model_export: _builtins.str = ...,
+            format: _model_export_pb2.ModelExport.Format.ValueType = ...,
+            gguf_type: _model_export_pb2.ModelExport.GgufType.ValueType = ...,
+            succeeded: _builtins.bool = ...,
+            message: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["format", b"format", "gguf_type", b"gguf_type", "message", b"message", "model_export", b"model_export", "succeeded", b"succeeded"]  # noqa: Y015
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -435,6 +472,7 @@ class PipelineRun(_message.Message):
     TRAINED_RECIPES_FIELD_NUMBER: _builtins.int
     CHOICE_FIELD_NUMBER: _builtins.int
     COMPRESSION_OUTCOME_FIELD_NUMBER: _builtins.int
+    EXPORT_OUTCOMES_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Resource name: `projects/{project}/pipelineRuns/{pipeline_run}`."""
     revision: _builtins.int
@@ -521,6 +559,10 @@ class PipelineRun(_message.Message):
         ended yet.
         """
 
+    @_builtins.property
+    def export_outcomes(self) -> _containers.RepeatedCompositeFieldContainer[Global___PipelineRun.ExportOutcome]:
+        """Exports of the version after its rollout that have ended (`exports` of the project)."""
+
     def __init__(
         self,
         *,
@@ -547,10 +589,11 @@ class PipelineRun(_message.Message):
         trained_recipes: _abc.Iterable[Global___PipelineRun.TrainedRecipe] | None = ...,
         choice: Global___PipelineRun.Choice | None = ...,
         compression_outcome: Global___PipelineRun.CompressionOutcome | None = ...,
+        export_outcomes: _abc.Iterable[Global___PipelineRun.ExportOutcome] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["approval", b"approval", "choice", b"choice", "compression_outcome", b"compression_outcome", "create_time", b"create_time", "failure", b"failure", "products", b"products", "progress", b"progress", "starting_event", b"starting_event", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["approval", b"approval", "choice", b"choice", "compression_outcome", b"compression_outcome", "create_time", b"create_time", "drift", b"drift", "event_count", b"event_count", "failure", b"failure", "following_recipes", b"following_recipes", "name", b"name", "policy", b"policy", "products", b"products", "progress", b"progress", "recipe", b"recipe", "revision", b"revision", "skip_rollout", b"skip_rollout", "sources", b"sources", "stages", b"stages", "starting_event", b"starting_event", "state", b"state", "trained_recipes", b"trained_recipes", "trigger", b"trigger", "trigger_reason", b"trigger_reason", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["approval", b"approval", "choice", b"choice", "compression_outcome", b"compression_outcome", "create_time", b"create_time", "drift", b"drift", "event_count", b"event_count", "export_outcomes", b"export_outcomes", "failure", b"failure", "following_recipes", b"following_recipes", "name", b"name", "policy", b"policy", "products", b"products", "progress", b"progress", "recipe", b"recipe", "revision", b"revision", "skip_rollout", b"skip_rollout", "sources", b"sources", "stages", b"stages", "starting_event", b"starting_event", "state", b"state", "trained_recipes", b"trained_recipes", "trigger", b"trigger", "trigger_reason", b"trigger_reason", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

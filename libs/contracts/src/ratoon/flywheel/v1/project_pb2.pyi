@@ -18,6 +18,7 @@ from ratoon.training.v1 import compression_pb2 as _compression_pb2
 from ratoon.training.v1 import distillation_pb2 as _distillation_pb2
 from ratoon.training.v1 import grpo_pb2 as _grpo_pb2
 from ratoon.training.v1 import lora_pb2 as _lora_pb2
+from ratoon.training.v1 import model_export_pb2 as _model_export_pb2
 from ratoon.training.v1 import optimization_pb2 as _optimization_pb2
 from ratoon.training.v1 import training_run_pb2 as _training_run_pb2
 import builtins as _builtins
@@ -807,6 +808,32 @@ class Project(_message.Message):
         def WhichOneof(self, oneof_group: _WhichOneofArgType__max_quality_loss) -> _WhichOneofReturnType__max_quality_loss | None: ...
 
     @_typing.final
+    class Export(_message.Message):
+        """Format in which pipeline runs export the version that they rolled out. An export that fails does not change how its
+        run ends. Versions of the recipes `classical` and `neural` are not exported; of a compressed version its source is.
+        """
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        FORMAT_FIELD_NUMBER: _builtins.int
+        GGUF_TYPE_FIELD_NUMBER: _builtins.int
+        format: _model_export_pb2.ModelExport.Format.ValueType
+        """Format of the files. Required; FORMAT_ADAPTER needs `training.method` METHOD_LORA."""
+        gguf_type: _model_export_pb2.ModelExport.GgufType.ValueType
+        """Number format of the weights, with FORMAT_GGUF. Default: GGUF_TYPE_F16."""
+        def __init__(
+            self,
+            *,
+            format: _model_export_pb2.ModelExport.Format.ValueType = ...,
+            gguf_type: _model_export_pb2.ModelExport.GgufType.ValueType = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["format", b"format", "gguf_type", b"gguf_type"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    @_typing.final
     class StageCompute(_message.Message):
         """Devices and number formats of the stages of the loop."""
 
@@ -943,6 +970,7 @@ class Project(_message.Message):
     HUMAN_RATINGS_FIELD_NUMBER: _builtins.int
     LABEL_QUEUE_FIELD_NUMBER: _builtins.int
     COMPRESSION_FIELD_NUMBER: _builtins.int
+    EXPORTS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Resource name: `projects/{project}`."""
     revision: _builtins.int
@@ -1097,6 +1125,10 @@ class Project(_message.Message):
         in the place of its source. Default: none.
         """
 
+    @_builtins.property
+    def exports(self) -> _containers.RepeatedCompositeFieldContainer[Global___Project.Export]:
+        """Formats in which pipeline runs export the version that they rolled out, in this order; at most 8. Default: none."""
+
     def __init__(
         self,
         *,
@@ -1138,10 +1170,11 @@ class Project(_message.Message):
         human_ratings: Global___Project.HumanRatings | None = ...,
         label_queue: Global___Project.LabelQueue | None = ...,
         compression: Global___Project.Compression | None = ...,
+        exports: _abc.Iterable[Global___Project.Export] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["budget", b"budget", "compression", b"compression", "compute", b"compute", "create_time", b"create_time", "data_requirements", b"data_requirements", "gate", b"gate", "human_ratings", b"human_ratings", "judge_requirements", b"judge_requirements", "label_queue", b"label_queue", "primary_metric", b"primary_metric", "rollout", b"rollout", "shadow", b"shadow", "split", b"split", "task", b"task", "training", b"training", "tuning", b"tuning", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["budget", b"budget", "compression", b"compression", "compute", b"compute", "create_time", b"create_time", "curation", b"curation", "data_requirements", b"data_requirements", "dataset", b"dataset", "default_consent", b"default_consent", "deployment", b"deployment", "display_name", b"display_name", "etag", b"etag", "gate", b"gate", "group_attribute", b"group_attribute", "human_ratings", b"human_ratings", "instructions", b"instructions", "judge_requirements", b"judge_requirements", "judges", b"judges", "label_queue", b"label_queue", "labels", b"labels", "metric_gates", b"metric_gates", "metrics", b"metrics", "model", b"model", "name", b"name", "notices", b"notices", "primary_metric", b"primary_metric", "recipes", b"recipes", "require_approval", b"require_approval", "retraining_recipes", b"retraining_recipes", "revision", b"revision", "rollout", b"rollout", "shadow", b"shadow", "split", b"split", "suites", b"suites", "task", b"task", "traffic_retention_days", b"traffic_retention_days", "training", b"training", "tuning", b"tuning", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["budget", b"budget", "compression", b"compression", "compute", b"compute", "create_time", b"create_time", "curation", b"curation", "data_requirements", b"data_requirements", "dataset", b"dataset", "default_consent", b"default_consent", "deployment", b"deployment", "display_name", b"display_name", "etag", b"etag", "exports", b"exports", "gate", b"gate", "group_attribute", b"group_attribute", "human_ratings", b"human_ratings", "instructions", b"instructions", "judge_requirements", b"judge_requirements", "judges", b"judges", "label_queue", b"label_queue", "labels", b"labels", "metric_gates", b"metric_gates", "metrics", b"metrics", "model", b"model", "name", b"name", "notices", b"notices", "primary_metric", b"primary_metric", "recipes", b"recipes", "require_approval", b"require_approval", "retraining_recipes", b"retraining_recipes", "revision", b"revision", "rollout", b"rollout", "shadow", b"shadow", "split", b"split", "suites", b"suites", "task", b"task", "traffic_retention_days", b"traffic_retention_days", "training", b"training", "tuning", b"tuning", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

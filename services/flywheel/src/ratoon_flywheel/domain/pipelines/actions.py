@@ -8,6 +8,7 @@ from ratoon.tasks.compute import Compute, Dtype
 from ratoon.tasks.judges import Requirements
 from ratoon.tasks.kinds import TaskSpec, kind_of
 from ratoon_flywheel.domain.judges import HumanRatings, without_pairs
+from ratoon_flywheel.domain.pipelines.exports import Export, export_request
 from ratoon_flywheel.domain.pipelines.runs import PipelineRun, StageId, Window
 from ratoon_flywheel.domain.pipelines.support import CLASSICAL, DEFAULT_RECIPE, NEURAL, loop_kind
 from ratoon_flywheel.domain.project_settings import (
@@ -236,6 +237,7 @@ StageRequest = (
     | RegisterCompressed
     | Register
     | RollOut
+    | Export
 )
 
 
@@ -257,6 +259,8 @@ def stage_request(run: PipelineRun, stage: StageId) -> StageRequest:
             return Register(run, _changelog(run))
         case StageId.ROLLOUT:
             return RollOut(project, products.model_version, _serving_compute(run))
+        case StageId.EXPORT:
+            return export_request(run)
         case StageId.APPROVAL:
             raise ValueError("a person decides; no service is called")
         case _:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from ratoon_flywheel.domain.project_settings import ExportSettings
 from ratoon_flywheel.domain.projects import Project
 
 
@@ -67,6 +68,8 @@ class StageId(StrEnum):
     APPROVAL = "approval"
     """Only where the project requires it: a person decides, no service."""
     ROLLOUT = "rollout"
+    EXPORT = "export"
+    """Only where the project has exports: one format after the other. It does not decide how a run ends."""
 
 
 COMPRESSION_STAGES = (StageId.COMPRESSION, StageId.COMPRESSION_GATE, StageId.COMPRESSION_REGISTRATION)
@@ -77,6 +80,7 @@ OPTIONAL_STAGES = (
     StageId.COMPARISON,
     *COMPRESSION_STAGES,
     StageId.APPROVAL,
+    StageId.EXPORT,
 )
 """Stages of the runs of some projects only."""
 
@@ -247,6 +251,18 @@ class CompressionOutcome:
 
 
 @dataclass(frozen=True)
+class ExportOutcome:
+    """How an export of the version that was rolled out ended."""
+
+    settings: ExportSettings
+    model_export: str
+    """Resource name of the export; empty: it was refused."""
+    succeeded: bool
+    message: str
+    """Size and comparison, or the reason of the failure."""
+
+
+@dataclass(frozen=True)
 class PipelineRun:
     """One run of the pipeline, from data to a served version."""
 
@@ -300,6 +316,8 @@ class PipelineRun:
     """None: there was no challenger, or it is not compared yet."""
     compression_outcome: CompressionOutcome | None = None
     """None: there is no compression, or it has not ended yet."""
+    exports: tuple[ExportOutcome, ...] = ()
+    """Exports that have ended, in the order of the project."""
 
     @property
     def retrains(self) -> bool:

@@ -13,6 +13,7 @@ from ratoon_flywheel.domain.pipelines.actions import (
     split_request,
     stage_request,
 )
+from ratoon_flywheel.domain.pipelines.exports import ended_stage, with_outcome
 from ratoon_flywheel.domain.pipelines.runs import (
     COMPRESSION_STAGES,
     Approval,
@@ -131,6 +132,9 @@ def fail(run: PipelineRun, reason: str, message: str, now: datetime) -> Transiti
     """The run as one that cannot go on; one that is being cancelled has ended by this."""
     if run.state.ended:
         return Transition(run)
+    stage = run.current
+    if stage is not None and stage.id is StageId.EXPORT:
+        return _export_next(run, stage, False, message, now)
     if run.cancel_requested:
         return _cancelled(run, now)
     return _end(run, State.FAILED, StageState.FAILED, reason, message, now)
@@ -176,6 +180,8 @@ def _begin(run: PipelineRun, production: Production | None, now: datetime) -> Tr
         stages = (*stages[:place], *map(Stage, COMPRESSION_STAGES), *stages[place:])
     if run.project.require_approval and not run.skip_rollout:
         stages = (*stages[:-1], Stage(StageId.APPROVAL), stages[-1])
+    if run.project.exports and run.recipe not in ALONE and not run.skip_rollout:
+        stages = (*stages, Stage(StageId.EXPORT))
     running = replace(run, state=State.RUNNING, production=production, stages=stages)
     begun = _start(running, running.stages[0], now)
     return replace(begun, events=(Started(run.trigger),))
@@ -233,6 +239,8 @@ def _detour(run: PipelineRun, stage: Stage, child: Child, now: datetime) -> Tran
             return _train_on(run, stage, now)
         case StageId.ROLLOUT, ChildState.FAILED if run.products.source_version:
             return roll_out_source(run, child.message or f"{stage.resource} failed.", now)
+        case StageId.EXPORT, _:
+            return _export_next(run, stage, child.state is ChildState.SUCCEEDED, child.message, now)
         case id, end if id in COMPRESSION_STAGES and end is not ChildState.SUCCEEDED:
             return _go_on_with_source(run, stage, child, now)
         case _:
@@ -244,9 +252,14 @@ def _go_on(run: PipelineRun, now: datetime) -> Transition:
     following = run.current
     if following is None:
         return _succeed(run, now)
-    if following.id is StageId.COMPRESSION and run.choice is not None and run.choice.is_challenger:
-        reason = "The candidate is a classical model, which is not compressed."
-        return _go_on(_uncompressed(run, reason), now)
+    if run.choice is not None and run.choice.is_challenger:
+        if following.id is StageId.COMPRESSION:
+            reason = "The candidate is a classical model, which is not compressed."
+            return _go_on(_uncompressed(run, reason), now)
+        if following.id is StageId.EXPORT:
+            reason = "The version is a classical model, which is not exported."
+            run = _with_stage(run, replace(following, state=StageState.SKIPPED, message=reason))
+            return _succeed(run, now)
     return _start(run, following, now)
 
 
@@ -290,6 +303,18 @@ def roll_out_source(run: PipelineRun, message: str, now: datetime) -> Transition
         compression_outcome=CompressionOutcome(False, reason),
     )
     stage = replace(run.stage(StageId.ROLLOUT), resource="", message=reason)
+    return _start(_with_stage(run, stage), stage, now)
+
+
+def _export_next(run: PipelineRun, stage: Stage, succeeded: bool, message: str, now: datetime) -> Transition:
+    """Note how an export ended, and begin the next one; the run succeeds after the last one, however they ended."""
+    run = with_outcome(run, stage, succeeded, message)
+    ended = ended_stage(run, stage, now)
+    if ended is None and run.cancel_requested:
+        ended = replace(stage, state=StageState.CANCELLED, end_time=now)
+    if ended is not None:
+        return _go_on(_with_stage(run, ended), now)
+    stage = replace(stage, resource="")
     return _start(_with_stage(run, stage), stage, now)
 
 
@@ -506,6 +531,8 @@ def _cancelling(run: PipelineRun, child: Child | None, now: datetime) -> Transit
             return Transition(run)
         return Transition(replace(run, cancel_asked=now), (CancelChild(stage.id, stage.resource),))
     run = replace(run, products=run.products.with_more(child.products))
+    if stage.id is StageId.EXPORT:
+        return _export_next(run, stage, child.state is ChildState.SUCCEEDED, child.message, now)
     if stage.id is StageId.ROLLOUT and child.state is ChildState.SUCCEEDED:
         return _succeed(_with_stage(run, replace(stage, state=StageState.SUCCEEDED, end_time=now)), now)
     return _cancelled(run, now)
@@ -518,7 +545,13 @@ def _cancelled(run: PipelineRun, now: datetime) -> Transition:
 def _succeed(run: PipelineRun, now: datetime) -> Transition:
     version = run.products.model_version
     outcome = "is registered" if run.skip_rollout else "serves"
-    ended = replace(run, state=State.SUCCEEDED, end_time=now, progress=Progress(1.0, f"{version} {outcome}"))
+    ended = replace(
+        run,
+        state=State.SUCCEEDED,
+        stages=_without_pending(run.stages),
+        end_time=now,
+        progress=Progress(1.0, f"{version} {outcome}"),
+    )
     return Transition(ended, events=(Succeeded(version),))
 
 
@@ -545,6 +578,13 @@ def _end(
         progress=replace(run.progress, message=message or state.value.lower(), remaining_seconds=0.0),
     )
     return Transition(ended, events=(_final_event(ended),))
+
+
+def _without_pending(stages: tuple[Stage, ...]) -> tuple[Stage, ...]:
+    return tuple(
+        replace(each, state=StageState.SKIPPED) if each.state is StageState.PENDING else each
+        for each in stages
+    )
 
 
 def _final_event(run: PipelineRun) -> Event:
