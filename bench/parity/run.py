@@ -24,7 +24,7 @@ from ratoon.neural import parity
 from ratoon.neural.parity import Form
 from ratoon.storage.models import ModelFolder
 from ratoon.tasks.parity import Link, Recorded, Step, Verdict
-from ratoon.testkit.parity import FAULTS, FORMATS, SUBJECTS, rounded, subject
+from ratoon.testkit.parity import FAULTS, FORMATS, SUBJECTS, NotApplicable, rounded, subject
 
 transformers_logging.disable_progress_bar()
 transformers_logging.set_verbosity_error()
@@ -41,6 +41,9 @@ def main() -> int:
     )
     parser.add_argument("--set", choices=("tiny", "smollm2"), default="tiny")
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument(
+        "--faults", nargs="*", choices=tuple(FAULTS), metavar="FAULT", help="these faults alone"
+    )
     options = parser.parse_args()
     if options.set == "tiny":
         torch.set_num_threads(1)  # products this small cost less than sharing them
@@ -56,9 +59,12 @@ def main() -> int:
                 alarms.append((kind, number_format, link))
                 shutil.rmtree(form_folder)
             for name, fault in FAULTS.items():
-                if kind not in fault.subjects:
+                if kind not in fault.subjects or name not in (options.faults or FAULTS):
                     continue
-                form = fault.make(reference, form_folder)
+                try:
+                    form = fault.make(reference, form_folder)
+                except NotApplicable:
+                    continue
                 step = Step.MERGE
                 faults.append(
                     (name, parity.compare_forms(reference, form, recorded, fault.number_format, step))

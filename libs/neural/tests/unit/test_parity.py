@@ -5,6 +5,7 @@ import torch
 
 from ratoon.neural import parity
 from ratoon.neural.parity import Rendered, compare_rendered
+from ratoon.neural.parity.inputs import compare_vocabularies
 from ratoon.tasks.parity import Reason, Step, Verdict
 from ratoon.testkit.parity import FAULTS, FORMATS, SUBJECTS, packed, rounded, subject
 
@@ -115,3 +116,19 @@ def test_prompts_of_another_program_are_compared_by_their_ids():
         ((), Reason.TEMPLATE_DIFFERS),
     ):
         assert compare_rendered(reference, [Rendered(ids)], 1).reason is reason
+
+
+class Vocabulary(dict):
+    """A tokenizer of which only the numbers of tokens are read."""
+
+    def get_vocab(self):
+        return dict(self)
+
+
+def test_tokens_that_no_prompt_holds_are_compared_by_their_numbers():
+    reference = Vocabulary(a=0, b=1, rare=2, rarer=3)
+    assert compare_vocabularies(reference, Vocabulary(reference, added=4)) is None
+    assert compare_vocabularies(reference, Vocabulary(a=0, b=1)) is None
+    finding = compare_vocabularies(reference, Vocabulary(a=0, b=1, rare=3, rarer=2))
+    assert finding.reason is Reason.TOKENIZER_DIFFERS
+    assert finding.message == "2 tokens have other numbers, the first of them 'rare': 3 instead of 2."

@@ -20,7 +20,7 @@ from safetensors.torch import load_file, save_file
 from ratoon.neural.parity import Form, load
 from ratoon.storage.models import ModelFolder
 from ratoon.tasks.parity import Reason
-from ratoon.testkit.models import BOS, tiny_adapter, tiny_tokenizer
+from ratoon.testkit.models import tiny_adapter, tiny_tokenizer
 
 FORMATS = ("float32", "float16", "bfloat16", "int8", "int4")
 """Number formats of honest forms."""
@@ -33,7 +33,8 @@ def subject(kind: str, folder: Path, seed: int) -> Form:
     return SUBJECTS[kind](folder, seed)
 
 
-def _whole(folder: Path, seed: int, kind: str, **settings: Any) -> Path:
+def whole_model(folder: Path, seed: int, kind: str, **settings: Any) -> Path:
+    """Write a tiny model of an architecture of transformers, with random weights of this seed; return its directory."""
     from transformers import AutoConfig, AutoModelForCausalLM
 
     folder.mkdir(parents=True, exist_ok=True)
@@ -69,21 +70,23 @@ def _whole(folder: Path, seed: int, kind: str, **settings: Any) -> Path:
 
 
 def _untied(folder: Path, seed: int) -> Form:
-    path = _whole(folder, seed, "llama", tie_word_embeddings=False, attention_bias=True)
+    path = whole_model(folder, seed, "llama", tie_word_embeddings=False, attention_bias=True)
     return load(ModelFolder(path))
 
 
 def _tied(folder: Path, seed: int) -> Form:
     rope = {"rope_type": "linear", "factor": 2.0, "rope_theta": 10_000.0}
-    return load(ModelFolder(_whole(folder, seed, "llama", tie_word_embeddings=True, rope_parameters=rope)))
+    return load(
+        ModelFolder(whole_model(folder, seed, "llama", tie_word_embeddings=True, rope_parameters=rope))
+    )
 
 
 def _explicit_heads(folder: Path, seed: int) -> Form:
-    return load(ModelFolder(_whole(folder, seed, "qwen3", tie_word_embeddings=True, head_dim=32)))
+    return load(ModelFolder(whole_model(folder, seed, "qwen3", tie_word_embeddings=True, head_dim=32)))
 
 
 def _adapter(folder: Path, seed: int) -> Form:
-    base = _whole(folder / "base", seed, "llama", tie_word_embeddings=False)
+    base = whole_model(folder / "base", seed, "llama", tie_word_embeddings=False)
     adapter = tiny_adapter(folder / "adapter", base, "0" * 64, seed=seed)
     return load(ModelFolder(adapter, base, "0" * 64))
 
@@ -176,9 +179,16 @@ def _nearest(matrix: torch.Tensor, bits: int) -> torch.Tensor:
     return ((rows / scale).round() * scale).reshape(matrix.shape)
 
 
+class NotApplicable(Exception):
+    """A reference lacks what a fault damages, for example a begin token that its template writes."""
+
+
 @dataclass(frozen=True)
 class Fault:
-    """A fault, the references that it applies to, and the name of its cause."""
+    """A fault, the references that it applies to, and the name of its cause.
+
+    `make` raises NotApplicable if a reference has nothing that the fault damages.
+    """
 
     reason: Reason
     make: Callable[[Form, Path], Form]
@@ -186,10 +196,13 @@ class Fault:
     number_format: str = "float32"
 
 
-def _with_template(change: Callable[[str], str | None]) -> Callable[[Form, Path], Form]:
+def _with_template(change: Callable[[str, str], str | None]) -> Callable[[Form, Path], Form]:
     def make(reference: Form, folder: Path) -> Form:
         tokenizer = copy.deepcopy(reference.tokenizer)
-        tokenizer.chat_template = change(tokenizer.chat_template)
+        before = tokenizer.chat_template
+        tokenizer.chat_template = change(before, tokenizer.bos_token)
+        if tokenizer.chat_template == before:
+            raise NotApplicable
         reference.model.save_pretrained(folder)
         tokenizer.save_pretrained(folder)
         return load(ModelFolder(folder))
@@ -227,6 +240,11 @@ def _with_files(
         return load(ModelFolder(folder))
 
     return make
+
+
+def _without_roles(template: str, begin: str) -> str:
+    """Return a template that writes roles as text, without the tokens that mark them."""
+    return template.replace("<|user|>", "User: ").replace("<|im_start|>", "")
 
 
 def _swap_vocabulary(stated: dict[str, Any]) -> None:
@@ -308,18 +326,16 @@ _LAYERS = "model.layers.0.mlp.up_proj.weight", "model.layers.1.mlp.up_proj.weigh
 _R = Reason
 
 FAULTS: dict[str, Fault] = {
-    "template without roles": Fault(
-        _R.TEMPLATE_DIFFERS, _with_template(lambda text: text.replace("<|user|>", "User: "))
-    ),
-    "template lost": Fault(_R.TEMPLATE_DIFFERS, _with_template(lambda text: None)),
+    "template without roles": Fault(_R.TEMPLATE_DIFFERS, _with_template(_without_roles)),
+    "template lost": Fault(_R.TEMPLATE_DIFFERS, _with_template(lambda text, begin: None)),
     "default system turn": Fault(
         _R.TEMPLATE_DIFFERS,
-        _with_template(lambda text: text.replace("{% for", "<|user|>You are helpful.{% for", 1)),
+        _with_template(lambda text, begin: text.replace("{% for", "<|user|>You are helpful.{% for", 1)),
     ),
     "no begin token": Fault(
-        _R.BOS_MISSING, _with_template(lambda text: text.replace("{{ '" + BOS + "' }}", "", 1))
+        _R.BOS_MISSING, _with_template(lambda text, begin: text.replace("{{ '" + begin + "' }}", "", 1))
     ),
-    "begin token twice": Fault(_R.BOS_DOUBLED, _with_template(lambda text: BOS + text)),
+    "begin token twice": Fault(_R.BOS_DOUBLED, _with_template(lambda text, begin: begin + text)),
     "vocabulary in another order": Fault(
         _R.TOKENIZER_DIFFERS, _with_files(config=_swap_vocabulary, name="tokenizer.json")
     ),
@@ -371,4 +387,4 @@ FAULTS: dict[str, Fault] = {
 }
 """Faults by what happened, each with the name of its cause."""
 
-__all__ = ["FAULTS", "FORMATS", "SUBJECTS", "Fault", "rounded", "saved", "subject"]
+__all__ = ["FAULTS", "FORMATS", "SUBJECTS", "Fault", "NotApplicable", "rounded", "saved", "subject"]

@@ -80,11 +80,26 @@ def compare_rendered(
     return None
 
 
+def compare_vocabularies(reference: Any, form: Any) -> Finding | None:
+    """Return the first token, by its number, that has another number in the other tokenizer; None: there is none."""
+    expected, own = reference.get_vocab(), form.get_vocab()
+    moved = [token for token, number in expected.items() if own.get(token, number) != number]
+    if not moved:
+        return None
+    first = min(moved, key=lambda token: expected[token])
+    return Finding(
+        Reason.TOKENIZER_DIFFERS,
+        f"{len(moved)} tokens have other numbers, the first of them {first!r}: {own[first]} instead of "
+        f"{expected[first]}.",
+    )
+
+
 def compare_inputs(reference: Form, form: Form) -> Finding | None:
     """Return the first difference of template, tokenizer, stop tokens and defaults."""
     speaker = reference.tokenizer
     begin_id, begin_token = speaker.bos_token_id, speaker.bos_token or ""
     finding = compare_rendered(rendered(speaker), rendered(form.tokenizer), begin_id, begin_token)
+    finding = finding or compare_vocabularies(speaker, form.tokenizer)
     if finding is not None:
         return finding
     before, after = inputs_of(reference), inputs_of(form)
