@@ -85,6 +85,9 @@ def test_an_adapter_is_exported_alone_and_merged(store, tmp_path):
     alone = export(store, source, tmp_path / "a", "ADAPTER")
     assert digest in alone["notes"][0]
     assert alone["parity"]["runtime"].startswith("peft ")
+    files = store.fetch_tree(alone["artifact_digest"], tmp_path / "files")
+    assert load_tokenizer(files).chat_template == load_tokenizer(base).chat_template
+    assert json.loads((files / "generation_config.json").read_text())["eos_token_id"] is not None
     merged = export(store, source, tmp_path / "b", "HUGGING_FACE")
     assert merged["parity"]["verdict"] == "VERDICT_WITHIN"
     whole = store.fetch_tree(merged["artifact_digest"], tmp_path / "whole")

@@ -14,7 +14,9 @@ from ratoon.storage.model_tree import ADAPTER_WEIGHTS, TEMPLATE
 from ratoon.storage.models import ADAPTER_CONFIG, ModelFolder
 from ratoon_training.domain.errors import BadModelExport
 from ratoon_training.worker.exporting.exporter import Written, safetensors_counts
-from ratoon_training.worker.exporting.source import Source, load_tokenizer, write_directory
+from ratoon_training.worker.exporting.source import Source, load_tokenizer, write_defaults, write_directory
+
+_SPOKEN = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json")
 
 
 class HuggingFaceExporter:
@@ -52,12 +54,12 @@ class AdapterExporter:
             raise BadModelExport(
                 "It is a whole model, which has no adapter: choose another format.", "format"
             )
-        for name in (ADAPTER_CONFIG, ADAPTER_WEIGHTS, "tokenizer.json", "tokenizer_config.json", TEMPLATE):
-            if (source.folder.path / name).exists():
-                shutil.copyfile(source.folder.path / name, folder / name)
-        generation = source.directory / "generation_config.json"
-        if generation.exists():
-            shutil.copyfile(generation, folder / generation.name)
+        for name in (ADAPTER_CONFIG, ADAPTER_WEIGHTS):
+            shutil.copyfile(source.folder.path / name, folder / name)
+        for name in _SPOKEN:
+            if (source.spoken / name).exists():
+                shutil.copyfile(source.spoken / name, folder / name)
+        write_defaults(source, folder)
         model = AutoModelForCausalLM.from_pretrained(
             base, dtype=torch.float32, local_files_only=True, use_safetensors=True
         )

@@ -121,12 +121,25 @@ def write_directory(source: Source, folder: Path) -> None:
         _copy(source.spoken, folder, without_weights=True)
     else:
         _copy(whole, folder, without_weights=False)
+    write_defaults(source, folder)
+
+
+def write_defaults(source: Source, folder: Path) -> None:
+    """Write generation defaults and chat template: those of an adapter, else those of its base.
+
+    The defaults name the end tokens, which some readers take from nowhere else.
+    """
     for name in (_GENERATION, TEMPLATE):
-        for place in (source.folder.path, whole):
+        for place in (source.folder.path, source.folder.whole):
             if (place / name).exists():
                 shutil.copyfile(place / name, folder / name)
                 break
-    _complete_generation(folder)
+    path = folder / _GENERATION
+    stated = json.loads(path.read_text()) if path.exists() else {}
+    ends = [source.model.config.get_text_config().eos_token_id, source.tokenizer.eos_token_id]
+    known = [end for end in ends if end is not None]
+    if stated.get("eos_token_id") is None and known:
+        path.write_text(json.dumps({**stated, "eos_token_id": known[0]}, indent=2, sort_keys=True) + "\n")
 
 
 def _copy(place: Path, folder: Path, *, without_weights: bool) -> None:
@@ -142,19 +155,6 @@ def _copy(place: Path, folder: Path, *, without_weights: bool) -> None:
         ):
             continue
         shutil.copyfile(place / name, folder / name)
-
-
-def _complete_generation(folder: Path) -> None:
-    """Write the end tokens into the generation defaults, which some readers take from nowhere else."""
-    path = folder / _GENERATION
-    stated = json.loads(path.read_text()) if path.exists() else {}
-    if stated.get("eos_token_id") is None:
-        config = json.loads((folder / "config.json").read_text())
-        tokenizer = load_tokenizer(folder)
-        ends = [config.get("eos_token_id"), tokenizer.eos_token_id]
-        known = [end for end in ends if end is not None]
-        if known:
-            path.write_text(json.dumps({**stated, "eos_token_id": known[0]}, indent=2, sort_keys=True) + "\n")
 
 
 def end_ids(folder: Path, tokenizer: Any) -> list[int]:
