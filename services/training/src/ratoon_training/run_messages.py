@@ -91,7 +91,8 @@ def _continue(run: pb.TrainingRun, source: pb.TrainingRun) -> None:
     is_adapter = source.recipe.method == pb.Recipe.METHOD_LORA and not source.recipe.lora.merge
     run.base_artifact_digest = source.artifact_digest
     run.recipe.method = pb.Recipe.METHOD_LORA if is_adapter else pb.Recipe.METHOD_CONTINUE
-    run.recipe.ClearField("new_tokens")
+    for applied in ("new_tokens", "domain_tokens", "base_layers"):
+        run.recipe.ClearField(applied)
     if not is_adapter:
         _clear_settings_of_origin(run.recipe)
 

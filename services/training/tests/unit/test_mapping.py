@@ -6,9 +6,10 @@ import pytest
 
 from ratoon.common.v1.task_pb2 import TaskSpec
 from ratoon.training.v1 import training_run_pb2 as pb
+from ratoon.training.v1 import training_service_pb2 as service_pb
 from ratoon.training.v1.distillation_pb2 import Distillation
 from ratoon.training.v1.grpo_pb2 import Grpo, Reward
-from ratoon_training import mapping
+from ratoon_training import mapping, run_messages
 from ratoon_training.application.commands import BaseModel, recipe_of
 from ratoon_training.domain.errors import BadRecipe
 from ratoon_training.domain.recipes import Architecture, Dtype, Recipe
@@ -156,3 +157,23 @@ def test_settings_of_teachers_and_texts_that_are_refused(settings, says):
 def test_accumulation_has_bounds(parts):
     with pytest.raises(BadRecipe, match=r"recipe\.gradient_accumulation"):
         recipe(gradient_accumulation=parts)
+
+
+def test_a_run_that_continues_another_one_changes_its_model_no_second_time():
+    applied = pb.Recipe(method=pb.Recipe.METHOD_CONTINUE, base_layers=2, domain_tokens=20, new_tokens=["<x>"])
+    source = pb.TrainingRun(artifact_digest="3" * 64, base_artifact_digest="4" * 64, recipe=applied)
+    request = service_pb.CloneTrainingRunRequest(continue_training=True)
+    run = run_messages.cloned(source, request)
+    assert run.base_artifact_digest == "3" * 64
+    assert (run.recipe.base_layers, run.recipe.domain_tokens, list(run.recipe.new_tokens)) == (0, 0, [])
+    assert run_messages.cloned(source, service_pb.CloneTrainingRunRequest()).recipe == applied
+
+
+def test_layers_of_a_base_come_back():
+    stated = pb.TrainingRun(
+        recipe=pb.Recipe(labels=["a", "b"], method=pb.Recipe.METHOD_CONTINUE, base_layers=2)
+    )
+    value = recipe_of(mapping.run_spec(stated).recipe, BaseModel(Architecture(layers=4)))
+    assert (value.base_layers, value.architecture.layers) == (2, 2)
+    assert returned(value).base_layers == 2
+    assert Recipe.parse(value.as_json()) == value
