@@ -95,8 +95,8 @@ def write_records(path: Path, records: int, kind: str) -> None:
 
 
 def _record(number: int, kind: str) -> dict[str, str | None]:
-    rng = np.random.default_rng(number)
-    text, answer, worse = (" ".join(rng.choice(_WORDS, count)) for count in (10, 4, 4))
+    words = [_WORDS[byte % len(_WORDS)] for byte in hashlib.sha256(f"{number}".encode()).digest()]
+    text, answer, worse = (" ".join(words[begin:end]) for begin, end in ((0, 10), (10, 14), (14, 18)))
     row = {"record_id": f"{number:064d}", "text": text, "label": None, "example": None}
     if kind == "labels":
         return {**row, "label": _LABELS[number % 2]}
