@@ -164,3 +164,14 @@ def test_a_model_that_takes_too_long_to_convert_is_refused(tmp_path, monkeypatch
     monkeypatch.setattr(model_folders, "_TIMEOUT_S", 0.0)
     with pytest.raises(UnfitModel, match="was not read within"), as_safetensors(tmp_path):
         pass
+
+
+@pytest.mark.parametrize("kind", ["bert", "distilbert", "modernbert"])
+def test_an_encoder_is_a_base_without_a_chat_template(folder, kind):
+    config = {"model_type": kind, "architectures": ["EncoderModel"], "vocab_size": 4}
+    (folder / "config.json").write_text(json.dumps(config))
+    (folder / "tokenizer_config.json").write_text("{}")
+    assert checked_model(folder).is_encoder
+    (folder / "config.json").write_text(json.dumps({**config, "model_type": "t5"}))
+    with pytest.raises(UnfitModel, match="no causal language model"):
+        checked_model(folder)

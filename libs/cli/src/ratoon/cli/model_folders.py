@@ -12,7 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from ratoon.client import RatoonError
-from ratoon.storage.model_tree import TEMPLATE, FolderFiles, inspect_model_tree, partition_files
+from ratoon.storage.model_tree import TEMPLATE, FolderFiles, inspect_model_tree, is_encoder, partition_files
 from ratoon.storage.models import ADAPTER_CONFIG
 
 _RECIPE = "recipe.json"
@@ -34,6 +34,8 @@ _PLAIN_TEMPLATE = """\
 _TEMPLATE_HINT = f" Or upload it with `--chat-template {PLAIN}`."
 _ARCHITECTURE_CHECK = "ratoon.engine.architecture"
 _CONVERSION = "ratoon.neural.conversion"
+_OF_LANGUAGE_MODELS = frozenset({"NOT_CAUSAL_LM", "CHAT_TEMPLATE_MISSING"})
+"""Problems of a base model that writes text; an encoder is the base of small neural models alone."""
 _PICKLED = (".bin", ".pt", ".pth")
 _GGUF = ".gguf"
 _ENVIRONMENT = ("PATH", "HOME", "LANG", "TMPDIR", "LD_LIBRARY_PATH")
@@ -51,15 +53,19 @@ class ModelFolderFiles:
 
     model: tuple[str, ...]
     left_out: tuple[str, ...]
+    is_encoder: bool = False
+    """True for the base of small neural models (METHOD_NEURAL), which writes no text."""
 
 
 def checked_model(folder: Path) -> ModelFolderFiles:
     """Check a model or adapter directory; raise UnfitModel with all reasons if it cannot be used."""
     files = FolderFiles(folder)
     inspection = inspect_model_tree(files)
+    encoder = is_encoder(inspection.config) and not inspection.is_adapter
     reasons = [
         problem.message + (_TEMPLATE_HINT if problem.reason == "CHAT_TEMPLATE_MISSING" else "")
         for problem in inspection.problems
+        if not (encoder and problem.reason in _OF_LANGUAGE_MODELS)
     ]
     if inspection.is_adapter and not _names_base(folder / _RECIPE):
         reasons.append(
@@ -67,7 +73,7 @@ def checked_model(folder: Path) -> ModelFolderFiles:
             f'{_RECIPE} as {{"base_artifact_digest": "…"}}.'
         )
     _refuse(folder, reasons)
-    return ModelFolderFiles(*map(tuple, partition_files(files.sizes())))
+    return ModelFolderFiles(*map(tuple, partition_files(files.sizes())), is_encoder=encoder)
 
 
 def check_architecture(folder: Path) -> bool:

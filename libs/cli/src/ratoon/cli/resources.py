@@ -359,7 +359,11 @@ def upload_model(
         if safe != folder:
             say(f"Converted {folder.name} to safetensors.")
         files = checked_model(source)
-        if not check_architecture(source):
+        if files.is_encoder:
+            say(
+                "An encoder: base_artifact_digest of runs with METHOD_NEURAL. Its tensors are checked when one starts."
+            )
+        elif not check_architecture(source):
             say("The tensors are checked when a training run starts: transformers is not installed here.")
         if files.left_out:
             say(f"Skipped files that are not part of a model: {', '.join(files.left_out)}.")

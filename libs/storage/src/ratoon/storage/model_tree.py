@@ -29,6 +29,8 @@ WEIGHTS = re.compile(r"(adapter_)?model(-\d{5}-of-\d{5})?\.safetensors")
 TEMPLATE = "chat_template.jinja"
 INDEX = "model.safetensors.index.json"
 ADAPTER_WEIGHTS = "adapter_model.safetensors"
+ENCODERS = ("bert", "distilbert", "modernbert")
+"""Kinds of encoders that a small neural model is trained on from, as `config.json` names them."""
 KNOWN = frozenset(
     {
         "README.md",
@@ -278,6 +280,11 @@ def _scheme_format(scheme: Any) -> str:
     bits = _whole_number(weights.get("num_bits")) if weights.get("type") == "int" else 0
     input_bits = _whole_number(inputs.get("num_bits")) if isinstance(inputs, dict) else 0
     return {(8, 8): "int8", (4, 0): "int4"}.get((bits, input_bits), "")
+
+
+def is_encoder(config: Mapping[str, Any]) -> bool:
+    """Return whether `config.json` describes an encoder from which small neural models begin."""
+    return config.get("model_type") in ENCODERS
 
 
 def positions(config: Mapping[str, Any]) -> int:

@@ -7,11 +7,13 @@ from typing import Any
 
 from ratoon.storage.artifacts import ArtifactStore
 from ratoon.storage.model_tree import (
+    ENCODERS,
     Inspection,
     StoredFiles,
     embedding_rows,
     inspect_model_tree,
     inspect_stored_model,
+    is_encoder,
 )
 from ratoon.storage.models import ADAPTER_CONFIG, NEURAL_CONFIG
 from ratoon.storage.safetensors_header import Tensor
@@ -21,8 +23,6 @@ from ratoon_training.domain.errors import BadBaseModel
 from ratoon_training.domain.neural import Activation, EncoderKind, Network, Neural
 from ratoon_training.domain.recipes import task_of_json
 
-NEURAL_ENCODERS = ("bert", "distilbert", "modernbert")
-"""Kinds of encoders that a small neural model is trained on from, as `config.json` names them."""
 _OWN_TEMPLATE = (
     "{{ '<s>' }}{% for message in messages %}{% if message['role'] == 'assistant' %}{{ '<|assistant|>' + "
 )
@@ -71,13 +71,13 @@ class StoredModels:
             about = self._object(files, NEURAL_CONFIG)
             return NeuralBase(task_of_json(about["task"]), _sizes(about.get("shape") or {}))
         config = self._object(files, "config.json")
-        if config.get("model_type") in NEURAL_ENCODERS and ADAPTER_CONFIG not in files:
+        if is_encoder(config) and ADAPTER_CONFIG not in files:
             return NeuralBase(None, _encoder_sizes(config))
         if any_base:
             return None
         raise BadBaseModel(
             f"The base model {digest[:12]} is neither a small neural model nor an encoder "
-            f"({', '.join(NEURAL_ENCODERS)}): name one, leave base_artifact_digest out, or choose another method.",
+            f"({', '.join(ENCODERS)}): name one, leave base_artifact_digest out, or choose another method.",
             "BASE_UNFIT",
         )
 
