@@ -6,7 +6,8 @@ import pytest
 
 from ratoon.tasks.classify import Classify
 from ratoon.training.v1 import training_run_pb2 as pb
-from ratoon_training.application.commands import RecipeSpec, recipe_of
+from ratoon_training.application import handlers
+from ratoon_training.application.commands import BaseModel, NeuralBase, RecipeSpec, RunSpec, recipe_of
 from ratoon_training.domain.architectures import (
     PRESETS,
     Architecture,
@@ -17,8 +18,9 @@ from ratoon_training.domain.architectures import (
     TokenizerKind,
     limits,
 )
-from ratoon_training.domain.errors import BadRecipe
-from ratoon_training.domain.recipes import Recipe
+from ratoon_training.domain.errors import BadBaseModel, BadRecipe
+from ratoon_training.domain.recipes import Method, Recipe, Resources
+from ratoon_training.domain.shapes import ModelShape
 from ratoon_training.recipe_messages import architecture_message, requested_architecture
 
 EXPERTS = Architecture(family=Family.MIXTRAL, experts=4, experts_per_token=2)
@@ -120,3 +122,33 @@ def test_heads_follow_the_hidden_size():
 def test_growth_needs_a_base(growth, changes, match):
     with pytest.raises(BadRecipe, match=match):
         recipe_of(RecipeSpec(task=Classify(("a", "b")), expert_growth=growth, **changes), None)
+
+
+class Bases:
+    """One base model, which has no experts."""
+
+    def describe(self, digest: str) -> BaseModel:
+        shape = Architecture()
+        return BaseModel(shape, shape=ModelShape.of(shape))
+
+    def describe_neural(self, digest: str, any_base: bool) -> NeuralBase | None:
+        raise AssertionError("The method is another one.")
+
+
+class Parts:
+    """Parts without erased records."""
+
+    def check_not_erased(self, digest: str) -> None:
+        pass
+
+
+def test_growth_needs_experts_before_a_run_waits_for_workers():
+    recipe = RecipeSpec(
+        task=Classify(("a", "b")),
+        method=Method.CONTINUE,
+        expert_growth=ExpertGrowth(2),
+        language_model_weight=0.0,
+    )
+    with pytest.raises(BadBaseModel, match="has no experts") as refused:
+        handlers.checked_recipe(RunSpec("1" * 64, "2" * 64, "3" * 64, recipe, Resources()), Bases(), Parts())
+    assert refused.value.reason == "NO_EXPERTS"

@@ -12,7 +12,7 @@ from ratoon_training.application.planning import EARLIER_RUNS, planned
 from ratoon_training.application.ports import BaseModels, Drivers, Machine, Parts, References
 from ratoon_training.domain import layouts, trainium
 from ratoon_training.domain.distillation import Level, check_endpoint
-from ratoon_training.domain.errors import RunInUse
+from ratoon_training.domain.errors import BadBaseModel, RunInUse
 from ratoon_training.domain.plan import ResourcePlan
 from ratoon_training.domain.recipes import Method, Recipe, Resources
 from ratoon_training.domain.runs import TrainingRun
@@ -150,6 +150,13 @@ def _recipe(spec: RunSpec, bases: BaseModels) -> tuple[Recipe, ModelShape | None
         teacher = None
     layers = spec.recipe.base_layers
     shape = described.shape_with(len(spec.recipe.new_tokens), layers) if described else None
-    if shape is not None:
-        shape = shape.grown(spec.recipe.expert_growth.experts)
+    growth = spec.recipe.expert_growth
+    if shape is not None and growth.experts:
+        if not shape.expert_parameters:
+            raise BadBaseModel(
+                f"The base model ({base[:12]}) has no experts to add to: leave recipe.expert_growth out, or name a "
+                "model with experts (mixtral, qwen3_moe, olmoe).",
+                "NO_EXPERTS",
+            )
+        shape = shape.grown(growth.experts)
     return recipe_of(spec.recipe, described, teacher), shape
