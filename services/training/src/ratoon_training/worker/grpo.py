@@ -303,8 +303,8 @@ class GrpoSession(Session):
             return parts
         counts = torch.zeros(self.context.data_size, device=self.context.device)
         counts[self.context.data_rank] = len(parts)
-        most = int(self.context.sum(counts).max())
-        return [*parts, *([] for _ in range(most - len(parts)))]
+        highest = int(self.context.sum(counts).max())
+        return [*parts, *([] for _ in range(highest - len(parts)))]
 
     def _log_probabilities(self, rollout: Rollout, part: list[int]) -> tuple[Tensor, Tensor, Tensor]:
         """Return the log-probability of each token of some answers, its entropy, and the number of its answer.
