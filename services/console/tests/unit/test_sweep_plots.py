@@ -3,6 +3,7 @@
 import pytest
 
 from ratoon_console.domain.charts import HEIGHT, WIDTH
+from ratoon_console.domain.differences import stated
 from ratoon_console.domain.sweeps import coordinates, history
 
 
@@ -47,3 +48,19 @@ def test_trials_without_a_value_are_left_out():
     one["trials"][0] |= {"state": "STATE_PRUNED"}
     assert coordinates(one).lines == ()
     assert coordinates({"metric": "loss"}).lines == () and history({"metric": "loss"}).empty
+
+
+def test_of_a_recipe_the_page_shows_what_was_stated():
+    recipe = {
+        "labels": ["ham", "spam"],
+        "epochs": 6.0,
+        "beta": 0.0,
+        "packed": False,
+        "method": "METHOD_UNSPECIFIED",
+        "optimization": {"optimizer": "OPTIMIZER_LION", "weightDecay": 0},
+    }
+    assert stated(recipe) == {
+        "labels": "ham, spam",
+        "epochs": "6.0",
+        "optimization.optimizer": "OPTIMIZER_LION",
+    }

@@ -35,6 +35,20 @@ def test_measurements_are_short(value, text):
     assert words.decimal(value) == text
 
 
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("0.0013847284928374", "0.001385"),
+        ("16384", "16384"),
+        ("SIGMOID", "SIGMOID"),
+        ("–", "–"),
+        ("-0.5", "-0.5"),
+    ],
+)
+def test_settings_have_four_digits(value, text):
+    assert words.setting(value) == text
+
+
 def test_states_have_words_and_a_tone():
     assert words.state_words("STATE_ROLLED_BACK") == "rolled back"
     assert [words.tone(s) for s in ("STATE_READY", "BAKING", "STATE_FAILED", "STATE_CANCELLED", "", "STATE_OPEN")] == [

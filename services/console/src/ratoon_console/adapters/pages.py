@@ -31,6 +31,7 @@ _FILTERS: dict[str, Callable[..., object]] = {
     "size": words.size,
     "percent": words.percent,
     "decimal": words.decimal,
+    "setting": words.setting,
     "measured": loop.measured,
     "estimate": words.estimate,
     "duration": words.duration,

@@ -4,6 +4,9 @@ from collections.abc import Sequence
 
 from ratoon_console.domain.words import JSON
 
+_UNSET = ("", "0", "0.0", "False")
+"""Texts of fields that have the default of their type."""
+
 
 def flat(value: JSON, prefix: str = "") -> dict[str, str]:
     """A nested object as dotted names and texts."""
@@ -15,6 +18,15 @@ def flat(value: JSON, prefix: str = "") -> dict[str, str]:
         else:
             values[name] = ", ".join(map(str, each)) if isinstance(each, list) else str(each)
     return values
+
+
+def stated(value: JSON) -> dict[str, str]:
+    """Return the fields of a nested object that a request has set, as dotted names and texts."""
+    return {
+        name: text
+        for name, text in flat(value).items()
+        if text not in _UNSET and not text.endswith("_UNSPECIFIED")
+    }
 
 
 def differing(values: Sequence[JSON]) -> list[tuple[str, list[str]]]:

@@ -135,6 +135,15 @@ def decimal(value: object, places: int = 3) -> str:
     return f"{amount:.{places}f}" if abs(amount) < 1000 else f"{amount:,.0f}"
 
 
+def setting(value: object) -> str:
+    """Return a setting as it stands; a number that is no integer with four digits."""
+    text = str(value)
+    try:
+        return text if text.isdigit() else f"{float(text):.4g}"
+    except ValueError:
+        return text
+
+
 def estimate(interval: Mapping[str, float] | None) -> str:
     """A value with its 95 % interval; a dash when it was not measured."""
     if not interval:

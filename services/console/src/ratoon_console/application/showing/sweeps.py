@@ -30,7 +30,7 @@ async def sweep_page(place: Place, api: Api) -> View:
             "best": next((t for t in sweep.get("trials", []) if t["number"] == sweep.get("bestTrial")), None),
             "history": sweeps.history(sweep),
             "coordinates": sweeps.coordinates(sweep),
-            "recipe": differences.flat(sweep.get("recipe", {})),
+            "recipe": differences.stated(sweep.get("recipe", {})),
             "under_way": not over,
         },
         watched=() if over else (sweep["name"],),
