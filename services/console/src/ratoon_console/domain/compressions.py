@@ -1,7 +1,7 @@
 """Table of a compression: measurements of a model and of its smaller form."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 JSON = Mapping[str, Any]
@@ -92,9 +92,12 @@ def _source(
 def _form(version: JSON, kind: str, source: JSON, metric: str) -> Form:
     own, others = version.get("scores") or {}, source.get("scores") or {}
     shared = sorted(own.keys() & others.keys(), key=lambda name: (not name.endswith(f".{metric}"), name))
-    sizes = (int(each.get("sizeBytes") or 0) for each in (version, source))
-    scores = (shared[0], float(own[shared[0]]), float(others[shared[0]])) if shared else ("", 0.0, 0.0)
-    return Form(version["name"], kind, source["name"], *sizes, *scores)
+    size, source_size = (int(each.get("sizeBytes") or 0) for each in (version, source))
+    form = Form(version["name"], kind, source["name"], size, source_size)
+    if not shared:
+        return form
+    name = shared[0]
+    return replace(form, metric=name, score=float(own[name]), source_score=float(others[name]))
 
 
 def _lineage(version: JSON) -> JSON:

@@ -129,5 +129,10 @@ _RUNTIMES: dict[str, Callable[[JSON], tuple[str, Generate]]] = {"vllm": _vllm, "
 if __name__ == "__main__":
     directory = Path(sys.argv[1])
     requests = json.loads((directory / "requests.json").read_text(encoding="utf-8"))
-    result = measured(requests, lambda count: (directory / ANSWERED).write_text(str(count)) and None)
+
+    def report(count: int) -> None:
+        """Write the number of answers so far."""
+        (directory / ANSWERED).write_text(str(count))
+
+    result = measured(requests, report)
     (directory / "answers.json").write_text(json.dumps(result), encoding="utf-8")

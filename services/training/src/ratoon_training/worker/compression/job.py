@@ -204,7 +204,9 @@ class _Compression:
         return folder
 
     def _hessians(self, model: Any, speech: Speech) -> dict[str, torch.Tensor]:
-        return rounding.hessians(model, self._calibration(speech), self._steps(_CALIBRATING))
+        samples = self._calibration(speech)
+        inputs: dict[str, torch.Tensor] = rounding.hessians(model, samples, self._steps(_CALIBRATING))
+        return inputs
 
     def _steps(self, phase: _Phase) -> rounding.OnStep:
         """Return what reports the steps of a phase, and ends it if the compression is cancelled."""
