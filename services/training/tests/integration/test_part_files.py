@@ -84,7 +84,7 @@ def test_a_damaged_part_is_named(tmp_path):
         Rows(path, "training", Generate())
 
 
-def test_judged_answers_are_paired_as_if_all_were_in_memory(tmp_path):
+def test_scored_answers_are_paired_as_if_all_were_in_memory(tmp_path):
     """The other answer is that to the next other prompt; the first follows the last."""
     prompts = ["1+1=", "1+1=", "2+2=", "3+3=", "3+3=", "1+1="]
     recipe = replace(RECIPE, objective=Objective.KTO)
