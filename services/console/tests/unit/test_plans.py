@@ -12,13 +12,13 @@ class Api:
     """Answers with a plan, and keeps what was asked."""
 
     def __init__(self, refusal=None):
-        self.asked, self.refusal = [], refusal
+        self.sent, self.refusal = [], refusal
 
     async def newest(self, path, limit):
         return SimpleNamespace(items=[{"name": "projects/p/deployments/p"}])
 
     async def post(self, path, body):
-        self.asked.append((path, body))
+        self.sent.append((path, body))
         if self.refusal:
             raise self.refusal
         return {"engines": 3}
@@ -31,7 +31,7 @@ def shown(query, api):
 def test_the_form_of_engines_asks_for_a_plan_of_the_deployment():
     api = Api()
     values = shown({"kind": "serving", "requests": "10,000", "engine_rate": "12.5"}, api)
-    assert api.asked == [
+    assert api.sent == [
         (
             "projects/p/deployments/p:plan",
             {"requestsPerSecond": 10_000, "engineRequestsPerSecond": 12.5},
@@ -44,7 +44,7 @@ def test_the_form_of_evaluations_and_an_empty_page():
     api = Api()
     assert shown({}, api)["plan"] == {}
     shown({"kind": "evaluation", "records": "500", "candidate": " ab "}, api)
-    assert api.asked == [("projects/p/evaluationRuns:plan", {"recordCount": 500, "candidateDigest": "ab"})]
+    assert api.sent == [("projects/p/evaluationRuns:plan", {"recordCount": 500, "candidateDigest": "ab"})]
 
 
 def test_a_training_run_has_what_the_form_states():
