@@ -78,6 +78,12 @@ class SignedModels:
     def move_production(self, model: str, version: str, reason: str, request_id: str) -> None:
         self.alias = version
 
+    def add(self, version: str, folder: Path) -> None:
+        """Verify and sign a model directory as this version."""
+        name = version.replace("/", "-")
+        self._begin(name, folder)
+        self.versions[version] = self._registered(name)
+
     def _begin(self, name: str, folder: Path, *dtypes: str) -> None:
         digest = self.store.put_tree(folder)
         spec = {
@@ -115,7 +121,7 @@ class Installation:
 
     def deploy(self, model: str) -> str:
         request = pb.CreateDeploymentRequest(
-            parent="projects/p",
+            parent=model.partition("/models/")[0],
             deployment_id=model.rpartition("/")[2],
             deployment=deployment_pb2.Deployment(model=model),
         )
@@ -125,7 +131,7 @@ class Installation:
         self, version: str, seconds: float = 2.0, strategy=S.STRATEGY_SECOND_ENGINE
     ) -> rollout_pb2.Rollout:
         rollout = S(to_version=version, strategy=strategy, bake=S.Bake(seconds=seconds))
-        parent = f"projects/p/deployments/{version.split('/')[3]}"
+        parent = version.partition("/versions/")[0].replace("/models/", "/deployments/")
         return self.operator.CreateRollout(pb.CreateRolloutRequest(parent=parent, rollout=rollout))
 
     def end(self, rollout: rollout_pb2.Rollout) -> rollout_pb2.Rollout:
