@@ -127,6 +127,12 @@ bench-preferences: env ## held-out pairs after SFT, DPO, KTO and a reward model,
 bench-compression: env ## size, memory, speed and quality of smaller forms of a model beside it (ARGS="--tiny", "--methods int8")
 	@$(PYTHON) scripts/small.py model && $(PYTHON) scripts/zoo.py llamafactory
 	@$(PYTHON) bench/compression/run.py $(ARGS)
+bench-distillation: data ## a student of half of the layers beside its teacher, on mail triage, three seeds (ARGS="--teacher smollm2")
+	@$(PYTHON) scripts/small.py model
+	@$(PYTHON) bench/distillation/run.py $(ARGS)
+bench-pretraining: env ## perplexity of held-out manuals in two languages after two mixtures of them, three seeds (ARGS=--quick)
+	@scripts/packages postgresql-doc-15 manpages-zh
+	@$(PYTHON) bench/pretraining/run.py $(ARGS)
 bench-trl: env ## steps a second of DPO, KTO, reward models and GRPO, beside TRL (ARGS="--methods dpo --pairs 1")
 bench-events: env ## commit to effect, embedded log and Kafka
 bench-curation: data ## filters of curation on one core, beside datatrove and Data-Juicer, and a second process (ARGS=--quick)
