@@ -169,8 +169,9 @@ class _StepTimes:
 
     def mean_s(self, start: int, steps: int) -> float:
         """Return the mean duration of the `steps` steps from step `start` on."""
-        samples = [self._timed(self._ranked[len(self._ranked) // 2], start), self._timed(self.longest, start)]
-        spent = sum(seconds for _, seconds in samples)
+        typical = self._ranked[len(self._ranked) // 2]
+        samples = [self._fastest(typical, start), self._fastest(self.longest, start)]
+        spent = 2 * sum(seconds for _, seconds in samples)
         while len(samples) < _MAX_TIMED:
             mean = line_at(samples, self.mean_cells)
             if spent + mean > _TIMED_SHARE * steps * mean:
@@ -180,6 +181,10 @@ class _StepTimes:
             samples.append(self._timed(self._ranked[int(place * len(self._ranked))], start))
             spent += samples[-1][1]
         return line_at(samples, self.mean_cells)
+
+    def _fastest(self, batch: list[int], step: int) -> tuple[int, float]:
+        """Return the tokens of a batch, and the lower seconds of two steps: an interruption lengthens one of them."""
+        return min(self._timed(batch, step), self._timed(batch, step))
 
     def _timed(self, batch: list[int], step: int) -> tuple[int, float]:
         """Return the tokens of a batch, and the seconds of a step of it as the step of this number computes it."""

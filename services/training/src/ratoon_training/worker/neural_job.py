@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import torch
@@ -119,7 +120,9 @@ class _JobReports(Reports):
 
     def __init__(self, job: JobFolder, task: TrainingTask, peak: PeakMemory) -> None:
         self._job, self._reported = job, 0.0
-        self._peak, self._first = peak, (time.monotonic(), 0.0)
+        self._peak = peak
+        self._last: tuple[float, float] | None = None
+        self._durations: list[float] = []
         self._predicted: tuple[float, float] | None = None
         scratch = ScratchStore(task.artifacts, scratch_name(Path(task.work).name))
         self._request = FinishRequest(scratch, task.fence)
@@ -151,11 +154,16 @@ class _JobReports(Reports):
     def _predict(self, training: NeuralTraining) -> None:
         """Forecast the run by its steps from the second one on: the first one allocates."""
         if training.step == 1:
-            self._first = time.monotonic(), training.validating_s
-        elif training.step == self._forecast_step(training):
-            began, validated = self._first
-            validating = training.validating_s - validated
-            each = (time.monotonic() - began - validating) / (training.step - 1)
+            self._last = time.monotonic(), training.validating_s
+            return
+        if self._last is None or self._predicted or training.step > self._forecast_step(training):
+            return
+        (last, validated), now = self._last, time.monotonic()
+        self._last = now, training.validating_s
+        self._durations.append(now - last - (training.validating_s - validated))
+        if training.step == self._forecast_step(training):
+            # The first steps of each length are slower.
+            each, validating = median(self._durations), training.validating_s
             counted = len(training.curves.epochs)
             validation = validating / counted if counted else training.validation_share * each
             # The best weights, a copy of weights and moments for a checkpoint, and the bytes of its file.
