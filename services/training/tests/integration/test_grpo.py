@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from ratoon.operations.jobs import JobFolder
-from ratoon.process.sandbox.sandbox import SandboxMissing, run_program
+from ratoon.process.sandbox.sandbox import Ended, Limits, Outcome, SandboxMissing, run_program
 from ratoon.tasks.generate import Generate, Sampling
 from ratoon_training.domain.errors import BadBaseModel, RewardFailed
 from ratoon_training.domain.recipes import Method, Objective, Recipe
@@ -282,6 +282,21 @@ def test_a_function_that_hangs_or_ends_its_process_is_counted_and_the_others_are
     assert values == [1.0, None, 1.0, None, 1.0]
     assert sum(faults.values()) == 2
     assert any("took longer than 0.3 s" in fault for fault in faults)
+
+
+def test_a_process_has_the_time_of_a_function_for_each_of_its_answers(monkeypatch):
+    """A slow function scores all answers of a large step, as each of them takes less than the limit."""
+    limits: list[Limits] = []
+
+    def ended(program: str, allowed: Limits) -> Ended:
+        limits.append(allowed)
+        return Ended(Outcome.PASSED, output="".join(f'[{number}, "1.0", ""]\n' for number in range(200)))
+
+    monkeypatch.setattr(functions, "run_program", ended)
+    faults: Counter[str] = Counter()
+    assert functions.scores("", [PROMPTS[0]] * 200, ["1"] * 200, faults) == [1.0] * 200
+    assert limits[0].timeout_s > 200 * functions.TIMEOUT_S
+    assert not faults
 
 
 @pytest.mark.usefixtures("_sandbox")

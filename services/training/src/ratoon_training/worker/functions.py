@@ -82,7 +82,7 @@ def scores(
             return values
         cases = [(number, _case(prompts[number], completions[number])) for number in left]
         program = _RUNNER.format(cases=json.dumps(cases), timeout=TIMEOUT_S, source=source)
-        limits = Limits(timeout_s=_BASE_S + TIMEOUT_S * MAX_STARTS, output_bytes=_OUTPUT)
+        limits = Limits(timeout_s=_BASE_S + TIMEOUT_S * len(left), output_bytes=_OUTPUT)
         ended = run_program(program, limits)
         left = left[_taken(ended.output, values, faults) :]
         if left and ended.outcome is not Outcome.PASSED:
