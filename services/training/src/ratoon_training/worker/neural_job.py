@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from statistics import median
+from statistics import fmean
 from typing import Any
 
 import torch
@@ -162,8 +162,7 @@ class _JobReports(Reports):
         self._last = now, training.validating_s
         self._durations.append(now - last - (training.validating_s - validated))
         if training.step == self._forecast_step(training):
-            # The first steps of each length are slower.
-            each, validating = median(self._durations), training.validating_s
+            each, validating = fmean(self._durations), training.validating_s
             counted = len(training.curves.epochs)
             validation = validating / counted if counted else training.validation_share * each
             # The best weights, a copy of weights and moments for a checkpoint, and the bytes of its file.
