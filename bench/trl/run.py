@@ -6,7 +6,8 @@
 A Llama of about 0.9 M parameters that knows some sums compares right answers with wrong ones, 16 records a step. Both
 train all weights in float32 and compute the log-probabilities of the reference once, before the first step, which is
 not measured. Rows have the same tokens on both sides, so samples a second have the ratio of tokens a second. GRPO draws
-8 answers of at most 4 tokens to each of 8 prompts a step, and rewards exact matches. Goal: at least 1.0 of TRL's.
+8 answers of at most 4 tokens to each of 8 prompts a step, and rewards exact matches. Goal: at least 1.0 of TRL's. The
+steps a second of processor time are printed as well: other load on the machine changes them less.
 """
 
 import argparse
@@ -16,16 +17,20 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from ratoon.tasks.generate import Generate, Sampling
 from ratoon.tasks.kind import Record
 from ratoon.tasks.records import messages
 from ratoon_training.domain.recipes import Method, Objective, Recipe
 from ratoon_training.domain.rewards import Grpo
+from ratoon_training.worker.reporting import ProgressReporter
+from ratoon_training.worker.session import Session
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from training_runs import SMALL, Runs, question
@@ -45,6 +50,8 @@ _RECIPE = Recipe(
 )
 _GRPO = Grpo(max_new_tokens=4, group_size=8)
 JSON = dict[str, Any]
+Ends = list[tuple[float, float]]
+"""When each step ended: by the clock, and by the processor time of the process."""
 
 
 def main() -> int:
@@ -71,9 +78,14 @@ def main() -> int:
                 ours = _ours(runs, f"{method}-{number}", method, options.steps, part, base)
                 theirs = _theirs(runs.folder, model, method, options, records)
                 rates.append((_rate(ours), _rate(theirs)))
-            listed = ", ".join(f"{mine:.2f} and {other:.2f}" for mine, other in rates)
-            ratio = statistics.median(mine / other for mine, other in rates)
-            print(f"{method:14} steps/s of Ratoon and TRL: {listed}; median ratio {ratio:.2f}", flush=True)
+            for place, unit in enumerate(("second", "processor second")):
+                pairs = [(mine[place], other[place]) for mine, other in rates]
+                listed = ", ".join(f"{mine:.2f} and {other:.2f}" for mine, other in pairs)
+                ratio = statistics.median(mine / other for mine, other in pairs)
+                print(
+                    f"{method:14} steps a {unit} of Ratoon and TRL: {listed}; median ratio {ratio:.2f}",
+                    flush=True,
+                )
     return 0
 
 
@@ -89,7 +101,7 @@ def _records(sums: Sequence[tuple[str, str]], method: str) -> list[Record]:
     return [question(prompt, right, rejected=f"{int(right) + 1}") for (prompt, right), _ in drawn]
 
 
-def _ours(runs: Runs, name: str, method: str, steps: int, part: str, base: str) -> list[float]:
+def _ours(runs: Runs, name: str, method: str, steps: int, part: str, base: str) -> Ends:
     """Train by Ratoon; returns when each step ended."""
     batch = 8 if method == "grpo" else 16
     recipe = replace(
@@ -101,14 +113,20 @@ def _ours(runs: Runs, name: str, method: str, steps: int, part: str, base: str) 
         epochs=steps * batch / _RECORDS,
         grpo=_GRPO if method == "grpo" else Grpo(),
     )
-    runs.train(name, recipe, part, part, base)
-    rows = [json.loads(line) for line in (runs.folder / name / "curve.jsonl").read_text().splitlines()]
-    return [row["seconds"] for row in rows if "learning_rate" in row]
+    ends, report = list[tuple[float, float]](), ProgressReporter.step
+
+    def noted(self: ProgressReporter, session: Session, row: list[float]) -> None:
+        report(self, session, row)
+        ends.append((time.perf_counter(), time.process_time()))
+
+    with patch.object(ProgressReporter, "step", noted):
+        runs.train(name, recipe, part, part, base)
+    return ends
 
 
 def _theirs(
     folder: Path, model: Path, method: str, options: argparse.Namespace, records: Sequence[Record]
-) -> list[float]:
+) -> Ends:
     """Train by TRL; returns when each step ended."""
     job = Path(tempfile.mkdtemp(dir=folder))
     config = {
@@ -139,8 +157,8 @@ def _theirs(
         )
     if done.returncode:
         raise SystemExit(f"TRL's {method} failed:\n{log.read_text()[-2000:]}")
-    ends: list[float] = json.loads((job / "result.json").read_text())
-    return ends
+    ends: list[list[float]] = json.loads((job / "result.json").read_text())
+    return [(clock, processor) for clock, processor in ends]
 
 
 def _row(record: Record, method: str) -> JSON:
@@ -154,9 +172,13 @@ def _row(record: Record, method: str) -> JSON:
     return {"prompt": prompt, "chosen": answer, "rejected": rejected}
 
 
-def _rate(ends: Sequence[float]) -> float:
-    """Return the steps a second after the first ones."""
-    return (len(ends) - _SKIPPED) / (ends[-1] - ends[_SKIPPED - 1])
+def _rate(ends: Ends) -> tuple[float, float]:
+    """Return the steps after the first ones, a second and a second of processor time."""
+    begun, ended = ends[_SKIPPED - 1], ends[-1]
+    clock, processor = (
+        (len(ends) - _SKIPPED) / (last - first) for first, last in zip(begun, ended, strict=True)
+    )
+    return clock, processor
 
 
 if __name__ == "__main__":

@@ -11,14 +11,14 @@ from transformers import AutoTokenizer, TrainerCallback
 
 
 class Clock(TrainerCallback):  # type: ignore[misc]
-    """Notes when each step ended."""
+    """Notes when each step ended: by the clock, and by the processor time of this process."""
 
     def __init__(self) -> None:
-        self.ends: list[float] = []
+        self.ends: list[tuple[float, float]] = []
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Note the end of a step."""
-        self.ends.append(time.perf_counter())
+        self.ends.append((time.perf_counter(), time.process_time()))
 
 
 def exact(completions: list[Any], answer: list[str], **_: Any) -> list[float]:
