@@ -16,7 +16,6 @@ service once, half-way through a second sweep, and counts the trials that were r
 import argparse
 import os
 import random
-import secrets
 import sys
 import tempfile
 import time
@@ -28,6 +27,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from ratoon.operations.ray import cluster
+from ratoon.operations.ray.cluster import NodeSize
 from ratoon.runtime.lifecycle import App
 from ratoon.security.identity import Role
 from ratoon.service.app import Platform
@@ -183,11 +184,6 @@ def _optuna(folder: Path, trials: int) -> float:
 
 def _ray_tune(folder: Path, trials: int, *, reuses: bool) -> float:
     """Return the trials an hour of `Tuner.fit`, from the end of its first trial to that of its last."""
-    import ray
-    from ray import tune
-    from ray.tune.search import ConcurrencyLimiter
-    from ray.tune.search.optuna import OptunaSearch
-
     runs, ends = Runs(folder, 1), folder / "ends"
     train, validation = (_part(runs.store, folder, *each) for each in ((240, 1), (40, 2)))
     recipe = _recipe().SerializeToString()
@@ -202,16 +198,15 @@ def _ray_tune(folder: Path, trials: int, *, reuses: bool) -> float:
             file.write(f"{time.time()}\n")
         return {"score": float(result["metrics"]["validation_macro_f1"])}
 
-    paths = [str(Path(__file__).resolve().parents[1]), *sys.path]
-    os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
-    os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"  # Ray's switch for staying on loopback
-    ray.init(
-        num_cpus=1,
-        include_dashboard=False,
-        log_to_driver=False,
-        runtime_env={"env_vars": {"PYTHONPATH": ":".join(filter(None, paths))}},
-        _node_ip_address="127.0.0.1",
+    os.environ["PYTHONPATH"] = os.pathsep.join(
+        filter(None, [str(Path(__file__).resolve().parents[1]), *sys.path])
     )
+    cluster.start(folder, NodeSize(cpus=1))  # on loopback alone, as a driver's own
+    import ray
+    from ray import tune
+    from ray.tune.search import ConcurrencyLimiter
+    from ray.tune.search.optuna import OptunaSearch
+
     try:
         tuner = tune.Tuner(
             objective,
