@@ -137,6 +137,9 @@ def test_a_machine_without_a_compiler_is_named(monkeypatch):
 
 
 @pytest.mark.thorough
+@pytest.mark.filterwarnings(
+    "ignore::DeprecationWarning"
+)  # of torch's compiler, which imports what torch gives up
 @pytest.mark.skipif(not shutil.which("c++"), reason="there is no compiler here")
 def test_compiled_passes_have_the_losses_of_plain_ones_and_resume_to_the_same_bits(prepared):
     shape = replace(RECIPE.architecture, layers=1)
