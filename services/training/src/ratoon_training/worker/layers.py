@@ -58,7 +58,7 @@ def _number(layer: nn.Module, at: int) -> None:
     """Let attention know its new place, by which it names its keys and values."""
     for module in layer.modules():
         if isinstance(getattr(module, "layer_idx", None), int):
-            module.layer_idx = at  # type: ignore[assignment]
+            module.layer_idx = at
 
 
 def _loads_again(model: Any, kind: Any) -> bool:
