@@ -73,7 +73,8 @@ def checked_model(folder: Path) -> ModelFolderFiles:
             f'{_RECIPE} as {{"base_artifact_digest": "…"}}.'
         )
     _refuse(folder, reasons)
-    return ModelFolderFiles(*map(tuple, partition_files(files.sizes())), is_encoder=encoder)
+    model, left_out = partition_files(files.sizes())
+    return ModelFolderFiles(tuple(model), tuple(left_out), encoder)
 
 
 def check_architecture(folder: Path) -> bool:
