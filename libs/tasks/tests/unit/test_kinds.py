@@ -185,12 +185,25 @@ def test_what_a_valid_answer_is(task, sentence):
     assert kinds.valid_answers(task) == sentence
 
 
+def test_labels_of_several_words_are_named_by_their_words():
+    task = Classify(("not spam", "很 好", "très bien"), multi_label=True)
+    kinds.check(task)
+    assert kinds.parse(task, "NOT  spam\n很 好") == "not spam\n很 好"
+    assert kinds.parse(task, '["Not spam"]') == "not spam"
+    assert kinds.parse(task, "not spam; 很 好") == "not spam\n很 好"
+    assert kinds.parse(task, "not") is None
+
+
 @pytest.mark.parametrize(
     ("task", "field"),
     [
         (Classify(("ham",)), "labels"),
         (Classify(("ham", "HAM")), "labels"),
-        (Classify(("ham", "two words")), "labels"),
+        (Classify(("ham", "two  spaces")), "labels"),
+        (Classify(("ham", " padded")), "labels"),
+        (Classify(("ham", "two\nlines")), "labels"),
+        (Classify(("ham", "a\ttab")), "labels"),
+        (Classify(("ham", "no\xa0break")), "labels"),
         (Generate(json_schema="{}"), "json_schema"),
         (Generate(Form.JSON, "[]"), "json_schema"),
         (Generate(Form.JSON, "{"), "json_schema"),

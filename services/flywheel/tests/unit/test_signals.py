@@ -372,7 +372,7 @@ PROJECT = Project("projects/mail", NOW, NOW, TASK)
     [
         ({"task": Classify(("ham",))}, "labels"),
         ({"task": Classify(("ham", "ham"))}, "labels"),
-        ({"task": Classify(("ham", "two words"))}, "labels"),
+        ({"task": Classify(("ham", "two\nlines"))}, "labels"),
         ({"gate": Gate(2.0)}, "gate.new_domain_threshold"),
         ({"gate": Gate(baseline_margin=-0.1)}, "gate.baseline_margin"),
         ({"gate": Gate(baseline_margin=float("nan"))}, "gate.baseline_margin"),

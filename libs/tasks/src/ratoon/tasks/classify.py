@@ -60,10 +60,10 @@ class Classify:
 
 
 def check(task: Classify, /) -> None:
-    """Raise BadTask unless there are 2 to 1,000 different labels of one word each."""
+    """Raise BadTask unless there are 2 to 1,000 different labels of one line each."""
     if not 2 <= len(task.labels) <= MAX_LABELS:
         raise BadTask(
-            f"A project needs 2 to {MAX_LABELS:,} labels, the words that the model answers with; "
+            f"A project needs 2 to {MAX_LABELS:,} labels, the answers that the model gives; "
             f"got {len(task.labels)}.",
             "labels",
         )
@@ -165,9 +165,10 @@ def _of_line(line: str, labels: Sequence[str]) -> list[str]:
 
 
 def _check_label(label: str) -> None:
-    if not label_key(label) or len(label) > MAX_LABEL_CHARS or any(c.isspace() for c in label):
+    if not label_key(label) or len(label) > MAX_LABEL_CHARS or label != " ".join(label.split()):
         raise BadTask(
-            f"Label {label[:MAX_LABEL_CHARS]!r} must be one word of at most {MAX_LABEL_CHARS} characters.",
+            f"Label {label[:MAX_LABEL_CHARS]!r} must be one line of at most {MAX_LABEL_CHARS} characters, with single "
+            "spaces between its words.",
             "labels",
         )
     if has_invisible(label) or not label.isprintable():
