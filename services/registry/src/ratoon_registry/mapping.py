@@ -108,6 +108,10 @@ def version(value: ModelVersion) -> model_version_pb2.ModelVersion:
     return message
 
 
+def _card_usage(value: TrainingUsage) -> jobs_pb2.VerificationSpec.TrainingUsage | None:
+    return None if value == TrainingUsage() else jobs_pb2.VerificationSpec.TrainingUsage(**vars(value))
+
+
 def _usage(value: TrainingUsage) -> model_version_pb2.TrainingUsage | None:
     return None if value == TrainingUsage() else model_version_pb2.TrainingUsage(**vars(value))
 
@@ -175,8 +179,8 @@ def verification_spec(version: ModelVersion, golden_count: int) -> jobs_pb2.Veri
             name=version.name,
             changelog=version.changelog,
             scores=version.scores,
-            **vars(version.training_usage),
         ),
+        training_usage=_card_usage(version.training_usage),
         compute=None if version.compute == Compute() else message_of(version.compute),
         dtypes=map(dtype_message, version.serving_dtypes),
         reference_digest=version.reference_digest,

@@ -91,7 +91,11 @@ def jobs_of(jobs: FakeJobs):
 def test_a_worker_of_the_release_before_reads_the_spec():
     jobs = FakeJobs({})
     jobs_of(jobs).start("id", VERSION)
-    assert jobs.spec == SPEC_OF_0_1 | {"threads": 0, "dtypes": [], "reference_digest": ""}
+    assert jobs.spec == SPEC_OF_0_1 | {
+        "threads": 0,
+        "dtypes": [],
+        "reference_digest": "",
+    }
 
 
 def test_a_worker_reads_a_spec_of_the_release_before():

@@ -34,12 +34,16 @@ _USES = {
 }
 
 
+_NOT_KNOWN = VerificationSpec.TrainingUsage()
+
+
 def model_card(
     folder: Path,
     details: VerificationSpec.Card,
     parameters: int,
     size_bytes: int,
     library: str = "transformers",
+    usage: VerificationSpec.TrainingUsage = _NOT_KNOWN,
 ) -> str:
     """The card in Markdown; the same input gives the same text, so the artifact keeps its digest."""
     config = read_json(folder / "config.json") if (folder / "config.json").exists() else {}
@@ -58,23 +62,23 @@ def model_card(
         _table(
             "Training", {name: json.dumps(value, sort_keys=True) for name, value in sorted(recipe.items())}
         ),
-        _table("Energy and cost of the training", dict(_usage(details))),
+        _table("Energy and cost of the training", dict(_usage(usage))),
         f"## Use\n{_USES[library]} "
         "Verify the signature and the golden prompts of its registration before you trust it.",
     ]
     return "\n\n".join(section for section in sections if section) + "\n"
 
 
-def _usage(details: VerificationSpec.Card) -> Iterator[tuple[str, str]]:
+def _usage(usage: VerificationSpec.TrainingUsage) -> Iterator[tuple[str, str]]:
     """Yield what the training took, each with how it is known."""
-    if details.energy_wh:
-        yield "energy", f"{details.energy_wh:,.4g} Wh. {details.energy_basis}".strip()
-    if details.device_hours:
-        yield "device hours", f"{details.device_hours:,.4g}"
-    if details.cost:
+    if usage.energy_wh:
+        yield "energy", f"{usage.energy_wh:,.4g} Wh. {usage.energy_basis}".strip()
+    if usage.device_hours:
+        yield "device hours", f"{usage.device_hours:,.4g}"
+    if usage.cost:
         yield (
             "cost",
-            f"{details.cost:,.4g} {details.currency}, by the prices of the operator".replace(" ,", ","),
+            f"{usage.cost:,.4g} {usage.currency}, by the prices of the operator".replace(" ,", ","),
         )
 
 

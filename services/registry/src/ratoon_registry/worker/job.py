@@ -81,7 +81,7 @@ def _verified(
         derived.append(parity.derived_link(form, recorded, store, reference, own, folder.parent))
     _report(job, 0.9, "Signing")
     size_bytes = sum(path.stat().st_size for path in folder.rglob("*.safetensors"))
-    card = model_card(folder, spec.card, model.parameters, size_bytes)
+    card = model_card(folder, spec.card, model.parameters, size_bytes, usage=spec.training_usage)
     (folder / CARD).write_text(card, encoding="utf-8")
     key = Path(spec.signing_key or signature.passing_key(job.path / "passing.pem"))
     signed = signature.sign(folder, key, job.path / "model.sig")
@@ -119,7 +119,7 @@ def _verified_small(
     size_bytes = sum(
         path.stat().st_size for path in folder.rglob("*") if path.is_file() and path.name != CARD
     )
-    card = model_card(folder, spec.card, model.parameters, size_bytes, library=model.library)
+    card = model_card(folder, spec.card, model.parameters, size_bytes, model.library, spec.training_usage)
     (folder / CARD).write_text(card, encoding="utf-8")
     key = Path(spec.signing_key or signature.passing_key(job.path / "passing.pem"))
     signed = signature.sign(folder, key, job.path / "model.sig")

@@ -35,10 +35,11 @@ def test_other_recipes_have_no_such_table(tmp_path):
 
 
 def test_energy_and_cost_of_the_training_are_stated_with_their_origin(tmp_path):
-    details = VerificationSpec.Card(
-        name="v1.1", energy_wh=12.345678, energy_basis="Measured by RAPL.", device_hours=0.5, cost=0.25
+    usage = VerificationSpec.TrainingUsage(
+        energy_wh=12.345678, energy_basis="Measured by RAPL.", device_hours=0.5, cost=0.25
     )
-    text = model_card(tmp_path, details, 10, 20)
+    details = VerificationSpec.Card(name="v1.1")
+    text = model_card(tmp_path, details, 10, 20, usage=usage)
     assert "| energy | 12.35 Wh. Measured by RAPL. |" in text
     assert "| device hours | 0.5 |" in text
     assert "| cost | 0.25, by the prices of the operator |" in text

@@ -27,7 +27,7 @@ from ratoon.common.v1 import generation_pb2 as ratoon_dot_common_dot_v1_dot_gene
 from ratoon.common.v1 import parity_pb2 as ratoon_dot_common_dot_v1_dot_parity__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"ratoon/jobs/v1/registry_jobs.proto\x12\x0eratoon.jobs.v1\x1a\x1eratoon/common/v1/compute.proto\x1a!ratoon/common/v1/generation.proto\x1a\x1dratoon/common/v1/parity.proto\"\xc1\x04\n\x10VerificationSpec\x12\x17\n\x0f\x61rtifact_digest\x18\x01 \x01(\t\x12\x1c\n\x14golden_source_digest\x18\x02 \x01(\t\x12\x14\n\x0cgolden_count\x18\x03 \x01(\x05\x12\x33\n\x04\x63\x61rd\x18\x04 \x01(\x0b\x32%.ratoon.jobs.v1.VerificationSpec.Card\x12\x0f\n\x07threads\x18\x05 \x01(\x05\x12\x18\n\x0bsigning_key\x18\x06 \x01(\tH\x00\x88\x01\x01\x12*\n\x07\x63ompute\x18\x07 \x01(\x0b\x32\x19.ratoon.common.v1.Compute\x12/\n\x06\x64types\x18\x08 \x03(\x0e\x32\x1f.ratoon.common.v1.Compute.Dtype\x12\x18\n\x10reference_digest\x18\t \x01(\t\x1a\xf8\x01\n\x04\x43\x61rd\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x11\n\tchangelog\x18\x02 \x01(\t\x12\x41\n\x06scores\x18\x03 \x03(\x0b\x32\x31.ratoon.jobs.v1.VerificationSpec.Card.ScoresEntry\x12\x11\n\tenergy_wh\x18\x04 \x01(\x01\x12\x14\n\x0c\x65nergy_basis\x18\x05 \x01(\t\x12\x14\n\x0c\x64\x65vice_hours\x18\x06 \x01(\x01\x12\x0c\n\x04\x63ost\x18\x07 \x01(\x01\x12\x10\n\x08\x63urrency\x18\x08 \x01(\t\x1a-\n\x0bScoresEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\x42\x0e\n\x0c_signing_key\"\xef\x03\n\x12VerificationResult\x12\x17\n\x0f\x61rtifact_digest\x18\x01 \x01(\t\x12\x18\n\x10signature_digest\x18\x02 \x01(\t\x12\x15\n\rgolden_digest\x18\x03 \x01(\t\x12\x17\n\x0fparameter_count\x18\x04 \x01(\x03\x12\x12\n\nsize_bytes\x18\x05 \x01(\x03\x12\x12\n\nsize_class\x18\x06 \x01(\t\x12\x1c\n\x14\x62\x61se_artifact_digest\x18\x07 \x01(\t\x12\x1d\n\x15\x62\x61se_signature_digest\x18\x08 \x01(\t\x12\x38\n\ngeneration\x18\t \x01(\x0b\x32$.ratoon.common.v1.GenerationDefaults\x12?\n\x06prompt\x18\n \x01(\x0b\x32/.ratoon.jobs.v1.VerificationResult.PromptLimits\x12\x0e\n\x06notice\x18\x0b \x01(\t\x12\x32\n\x0cparity_links\x18\x0c \x03(\x0b\x32\x1c.ratoon.common.v1.ParityLink\x1aR\n\x0cPromptLimits\x12\x16\n\x0emax_characters\x18\x01 \x01(\x03\x12\x12\n\nmax_tokens\x18\x02 \x01(\x03\x12\x16\n\x0e\x63ontext_tokens\x18\x03 \x01(\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"ratoon/jobs/v1/registry_jobs.proto\x12\x0eratoon.jobs.v1\x1a\x1eratoon/common/v1/compute.proto\x1a!ratoon/common/v1/generation.proto\x1a\x1dratoon/common/v1/parity.proto\"\x9a\x05\n\x10VerificationSpec\x12\x17\n\x0f\x61rtifact_digest\x18\x01 \x01(\t\x12\x1c\n\x14golden_source_digest\x18\x02 \x01(\t\x12\x14\n\x0cgolden_count\x18\x03 \x01(\x05\x12\x33\n\x04\x63\x61rd\x18\x04 \x01(\x0b\x32%.ratoon.jobs.v1.VerificationSpec.Card\x12\x0f\n\x07threads\x18\x05 \x01(\x05\x12\x18\n\x0bsigning_key\x18\x06 \x01(\tH\x00\x88\x01\x01\x12*\n\x07\x63ompute\x18\x07 \x01(\x0b\x32\x19.ratoon.common.v1.Compute\x12/\n\x06\x64types\x18\x08 \x03(\x0e\x32\x1f.ratoon.common.v1.Compute.Dtype\x12\x18\n\x10reference_digest\x18\t \x01(\t\x12\x46\n\x0etraining_usage\x18\n \x01(\x0b\x32..ratoon.jobs.v1.VerificationSpec.TrainingUsage\x1a\x99\x01\n\x04\x43\x61rd\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x11\n\tchangelog\x18\x02 \x01(\t\x12\x41\n\x06scores\x18\x03 \x03(\x0b\x32\x31.ratoon.jobs.v1.VerificationSpec.Card.ScoresEntry\x1a-\n\x0bScoresEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\x1an\n\rTrainingUsage\x12\x11\n\tenergy_wh\x18\x01 \x01(\x01\x12\x14\n\x0c\x65nergy_basis\x18\x02 \x01(\t\x12\x14\n\x0c\x64\x65vice_hours\x18\x03 \x01(\x01\x12\x0c\n\x04\x63ost\x18\x04 \x01(\x01\x12\x10\n\x08\x63urrency\x18\x05 \x01(\tB\x0e\n\x0c_signing_key\"\xef\x03\n\x12VerificationResult\x12\x17\n\x0f\x61rtifact_digest\x18\x01 \x01(\t\x12\x18\n\x10signature_digest\x18\x02 \x01(\t\x12\x15\n\rgolden_digest\x18\x03 \x01(\t\x12\x17\n\x0fparameter_count\x18\x04 \x01(\x03\x12\x12\n\nsize_bytes\x18\x05 \x01(\x03\x12\x12\n\nsize_class\x18\x06 \x01(\t\x12\x1c\n\x14\x62\x61se_artifact_digest\x18\x07 \x01(\t\x12\x1d\n\x15\x62\x61se_signature_digest\x18\x08 \x01(\t\x12\x38\n\ngeneration\x18\t \x01(\x0b\x32$.ratoon.common.v1.GenerationDefaults\x12?\n\x06prompt\x18\n \x01(\x0b\x32/.ratoon.jobs.v1.VerificationResult.PromptLimits\x12\x0e\n\x06notice\x18\x0b \x01(\t\x12\x32\n\x0cparity_links\x18\x0c \x03(\x0b\x32\x1c.ratoon.common.v1.ParityLink\x1aR\n\x0cPromptLimits\x12\x16\n\x0emax_characters\x18\x01 \x01(\x03\x12\x12\n\nmax_tokens\x18\x02 \x01(\x03\x12\x16\n\x0e\x63ontext_tokens\x18\x03 \x01(\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,13 +37,15 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_VERIFICATIONSPEC_CARD_SCORESENTRY']._loaded_options = None
   _globals['_VERIFICATIONSPEC_CARD_SCORESENTRY']._serialized_options = b'8\001'
   _globals['_VERIFICATIONSPEC']._serialized_start=153
-  _globals['_VERIFICATIONSPEC']._serialized_end=730
-  _globals['_VERIFICATIONSPEC_CARD']._serialized_start=466
-  _globals['_VERIFICATIONSPEC_CARD']._serialized_end=714
-  _globals['_VERIFICATIONSPEC_CARD_SCORESENTRY']._serialized_start=669
-  _globals['_VERIFICATIONSPEC_CARD_SCORESENTRY']._serialized_end=714
-  _globals['_VERIFICATIONRESULT']._serialized_start=733
-  _globals['_VERIFICATIONRESULT']._serialized_end=1228
-  _globals['_VERIFICATIONRESULT_PROMPTLIMITS']._serialized_start=1146
-  _globals['_VERIFICATIONRESULT_PROMPTLIMITS']._serialized_end=1228
+  _globals['_VERIFICATIONSPEC']._serialized_end=819
+  _globals['_VERIFICATIONSPEC_CARD']._serialized_start=538
+  _globals['_VERIFICATIONSPEC_CARD']._serialized_end=691
+  _globals['_VERIFICATIONSPEC_CARD_SCORESENTRY']._serialized_start=646
+  _globals['_VERIFICATIONSPEC_CARD_SCORESENTRY']._serialized_end=691
+  _globals['_VERIFICATIONSPEC_TRAININGUSAGE']._serialized_start=693
+  _globals['_VERIFICATIONSPEC_TRAININGUSAGE']._serialized_end=803
+  _globals['_VERIFICATIONRESULT']._serialized_start=822
+  _globals['_VERIFICATIONRESULT']._serialized_end=1317
+  _globals['_VERIFICATIONRESULT_PROMPTLIMITS']._serialized_start=1235
+  _globals['_VERIFICATIONRESULT_PROMPTLIMITS']._serialized_end=1317
 # @@protoc_insertion_point(module_scope)

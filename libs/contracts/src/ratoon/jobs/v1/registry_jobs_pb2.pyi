@@ -56,25 +56,10 @@ class VerificationSpec(_message.Message):
         NAME_FIELD_NUMBER: _builtins.int
         CHANGELOG_FIELD_NUMBER: _builtins.int
         SCORES_FIELD_NUMBER: _builtins.int
-        ENERGY_WH_FIELD_NUMBER: _builtins.int
-        ENERGY_BASIS_FIELD_NUMBER: _builtins.int
-        DEVICE_HOURS_FIELD_NUMBER: _builtins.int
-        COST_FIELD_NUMBER: _builtins.int
-        CURRENCY_FIELD_NUMBER: _builtins.int
         name: _builtins.str
         """Resource name of the model version."""
         changelog: _builtins.str
         """Changes since the version before."""
-        energy_wh: _builtins.float
-        """Energy of the training in watt-hours. 0: not known."""
-        energy_basis: _builtins.str
-        """Origin of the energy."""
-        device_hours: _builtins.float
-        """Hours of one worker of the training."""
-        cost: _builtins.float
-        """Cost of the training. 0: no price."""
-        currency: _builtins.str
-        """Currency of the cost."""
         @_builtins.property
         def scores(self) -> _containers.ScalarMap[_builtins.str, _builtins.float]:
             """Scores by name."""
@@ -85,6 +70,37 @@ class VerificationSpec(_message.Message):
             name: _builtins.str = ...,
             changelog: _builtins.str = ...,
             scores: _abc.Mapping[_builtins.str, _builtins.float] | None = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["changelog", b"changelog", "name", b"name", "scores", b"scores"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    @_typing.final
+    class TrainingUsage(_message.Message):
+        """Energy and cost of a training."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        ENERGY_WH_FIELD_NUMBER: _builtins.int
+        ENERGY_BASIS_FIELD_NUMBER: _builtins.int
+        DEVICE_HOURS_FIELD_NUMBER: _builtins.int
+        COST_FIELD_NUMBER: _builtins.int
+        CURRENCY_FIELD_NUMBER: _builtins.int
+        energy_wh: _builtins.float
+        """Energy in watt-hours. 0: not known."""
+        energy_basis: _builtins.str
+        """Origin of the energy."""
+        device_hours: _builtins.float
+        """Hours of one worker."""
+        cost: _builtins.float
+        """Cost. 0: no price."""
+        currency: _builtins.str
+        """Currency of the cost."""
+        def __init__(
+            self,
+            *,
             energy_wh: _builtins.float = ...,
             energy_basis: _builtins.str = ...,
             device_hours: _builtins.float = ...,
@@ -93,7 +109,7 @@ class VerificationSpec(_message.Message):
         ) -> None: ...
         _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
         def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-        _ClearFieldArgType: _TypeAlias = _typing.Literal["changelog", b"changelog", "cost", b"cost", "currency", b"currency", "device_hours", b"device_hours", "energy_basis", b"energy_basis", "energy_wh", b"energy_wh", "name", b"name", "scores", b"scores"]  # noqa: Y015
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["cost", b"cost", "currency", b"currency", "device_hours", b"device_hours", "energy_basis", b"energy_basis", "energy_wh", b"energy_wh"]  # noqa: Y015
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -106,6 +122,7 @@ class VerificationSpec(_message.Message):
     COMPUTE_FIELD_NUMBER: _builtins.int
     DTYPES_FIELD_NUMBER: _builtins.int
     REFERENCE_DIGEST_FIELD_NUMBER: _builtins.int
+    TRAINING_USAGE_FIELD_NUMBER: _builtins.int
     artifact_digest: _builtins.str
     """Digest of the tree: a whole model, or an adapter whose recipe names its base."""
     golden_source_digest: _builtins.str
@@ -132,6 +149,10 @@ class VerificationSpec(_message.Message):
     def dtypes(self) -> _containers.RepeatedScalarFieldContainer[_compute_pb2.Compute.Dtype.ValueType]:
         """Further number formats to record."""
 
+    @_builtins.property
+    def training_usage(self) -> Global___VerificationSpec.TrainingUsage:
+        """Energy and cost of the training, for the model card. Not set: not known."""
+
     def __init__(
         self,
         *,
@@ -144,10 +165,11 @@ class VerificationSpec(_message.Message):
         compute: _compute_pb2.Compute | None = ...,
         dtypes: _abc.Iterable[_compute_pb2.Compute.Dtype.ValueType] | None = ...,
         reference_digest: _builtins.str = ...,
+        training_usage: Global___VerificationSpec.TrainingUsage | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_signing_key", b"_signing_key", "card", b"card", "compute", b"compute", "signing_key", b"signing_key"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_signing_key", b"_signing_key", "card", b"card", "compute", b"compute", "signing_key", b"signing_key", "training_usage", b"training_usage"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_signing_key", b"_signing_key", "artifact_digest", b"artifact_digest", "card", b"card", "compute", b"compute", "dtypes", b"dtypes", "golden_count", b"golden_count", "golden_source_digest", b"golden_source_digest", "reference_digest", b"reference_digest", "signing_key", b"signing_key", "threads", b"threads"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_signing_key", b"_signing_key", "artifact_digest", b"artifact_digest", "card", b"card", "compute", b"compute", "dtypes", b"dtypes", "golden_count", b"golden_count", "golden_source_digest", b"golden_source_digest", "reference_digest", b"reference_digest", "signing_key", b"signing_key", "threads", b"threads", "training_usage", b"training_usage"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__signing_key: _TypeAlias = _typing.Literal["signing_key"]  # noqa: Y015
     _WhichOneofArgType__signing_key: _TypeAlias = _typing.Literal["_signing_key", b"_signing_key"]  # noqa: Y015
