@@ -111,5 +111,5 @@ def test_serving_reads_the_comparison_that_flywheel_reports(interval):
 def test_rollouts_of_a_project_compare_as_it_sets(settings, expected):
     channel = Requests()
     project = checked(replace(PROJECT, shadow=settings))
-    RolloutStage(channel).create(RollOut(project, NEW), "id")
+    RolloutStage(channel).create(RollOut(project, NEW, project.compute.serving), "id")
     assert mapping.create_rollout(channel.sent["CreateRollout"]).shadow == expected

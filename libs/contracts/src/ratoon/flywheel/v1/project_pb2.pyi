@@ -1121,8 +1121,8 @@ class Project(_message.Message):
 
     @_builtins.property
     def compression(self) -> Global___Project.Compression:
-        """Compression of the versions that pipeline runs register. A gate decides whether the compressed version is rolled out
-        in the place of its source. Default: none.
+        """Compression of the versions that pipeline runs register. A gate decides whether the compressed version is rolled
+        out in the place of its source. Default: none.
         """
 
     @_builtins.property
