@@ -25,6 +25,7 @@ class Defaults:
     public_key: Path = Path("key.pub")
     kv_cache_mib: int = 64
     max_model_len: int = 512
+    shared_adapters: int = 1
 
 
 ENGINE = Engine("projects/p/deployments/d/engines/e", NOW, NOW, 1, VERSION, "a" * 64, "b" * 64, "c" * 64, "m")

@@ -14,9 +14,11 @@ def reported(monkeypatch: pytest.MonkeyPatch, lacks: bool, seconds: int) -> list
     reports, clock = list[tuple[int, str]](), SimpleNamespace(now=0)
     monkeypatch.setattr(driver, "time", SimpleNamespace(monotonic=lambda: clock.now))
     monkeypatch.setattr(driver, "_report", lambda _job, message: reports.append((clock.now, message)))
-    monkeypatch.setattr(cluster, "lacks", lambda _workers, _pods, _accelerator: lacks)
+    monkeypatch.setattr(cluster, "lacks", lambda _workers, _pods, _accelerator, _devices: lacks)
     monkeypatch.setattr(cluster, "capacity", lambda _pods: "the Ray cluster has 1 CPU and 0 GPUs")
-    waiting = driver._Waiting(None, SimpleNamespace(workers=2, pods="", accelerator=Accelerator.CPU))
+    waiting = driver._Waiting(
+        None, SimpleNamespace(workers=2, pods="", accelerator=Accelerator.CPU, devices=1)
+    )
     for clock.now in range(seconds):
         waiting()
     return reports
