@@ -4,9 +4,11 @@ from collections.abc import Collection, Mapping, Sequence
 from types import MappingProxyType
 
 from ratoon.operations.job_procedure import JobRunner
+from ratoon.operations.ray.cluster import joins_existing
 from ratoon.runtime.lifecycle import App, Background, Rpc
 from ratoon.service.app import Platform, ServiceRuntime
 from ratoon.service.chat_endpoints import normalized_url
+from ratoon.service.compute import has_nvidia_gpu
 from ratoon.service.references import PeerReferences
 from ratoon.storage.artifacts import ArtifactStore
 from ratoon.storage.paging import PageTokens
@@ -151,7 +153,8 @@ def assemble(
 def machine(settings: Settings) -> Machine:
     """Return the capacity for new runs."""
     if settings.workers is None:
-        return ThisMachine(settings.memory_bytes, settings.machine_families)
+        has_gpu = joins_existing() or has_nvidia_gpu()
+        return ThisMachine(settings.memory_bytes, settings.machine_families, has_gpu=has_gpu)
     return ClusterPods(WorkerFolder(settings.workers), settings.memory_bytes, settings.machine_families)
 
 

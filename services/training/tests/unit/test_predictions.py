@@ -10,7 +10,7 @@ import pytest
 from ratoon.operations.job_machine import Action, JobObservation, Phase
 from ratoon.tasks.compute import Accelerator as Device
 from ratoon_training import mapping
-from ratoon_training.adapters.machine import FAMILIES_FILE, headroom
+from ratoon_training.adapters.machine import FAMILIES_FILE, ThisMachine, headroom
 from ratoon_training.application.planning import Reservations, planned
 from ratoon_training.domain.calibrations import MAX_PRIOR_RUNS, Measured, PriorRuns, kind_of
 from ratoon_training.domain.diagnosis import Diagnosis
@@ -252,6 +252,18 @@ def test_a_run_waits_for_others_that_have_grown_but_not_reported_yet():
         run_of("a"), lambda held: planned(RECIPE, Resources(), None, machine, (), held)
     )
     assert plan_of.waits
+
+
+def test_a_run_without_its_accelerator_does_not_wait_for_the_memory_of_others():
+    other = replace(run_of("b"), state=State.RUNNING, plan=ResourcePlan(measured_bytes=8 * GIB))
+    machine, wanted = ThisMachine(64 * GIB, None, has_gpu=False), Resources(Accelerator.CUDA)
+    refused = Reservations(lambda: [other]).admit(
+        run_of("a"), lambda held: planned(RECIPE, wanted, None, machine, (), held)
+    )
+    assert not refused.admitted and not refused.waits
+    assert "no worker for cuda is available" in refused.reason
+    assert planned(RECIPE, Resources(), None, machine).admitted
+    assert planned(RECIPE, wanted, None, ThisMachine(64 * GIB, None)).admitted
 
 
 def test_a_refusal_names_a_change_that_fits_when_others_have_ended():

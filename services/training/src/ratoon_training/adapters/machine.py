@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from ratoon.tasks.compute import Accelerator
 from ratoon_training.adapters.worker_folder import WorkerFolder
 from ratoon_training.domain.machines import MachineFamily, parse_families
 from ratoon_training.domain.pods import own_bytes, shared_bytes
@@ -14,12 +15,15 @@ FAMILIES_FILE = Path(__file__).with_name("machine_families.json")
 class ThisMachine:
     """The machine on which runs start without a cluster. `memory_bytes` of 0 means its free memory."""
 
-    def __init__(self, memory_bytes: int, families_file: Path | None) -> None:
-        self._memory_bytes = memory_bytes
+    def __init__(self, memory_bytes: int, families_file: Path | None, *, has_gpu: bool = True) -> None:
+        """`has_gpu` is False if runs start on this machine alone, and it has no NVIDIA GPU."""
+        self._memory_bytes, self._has_gpu = memory_bytes, has_gpu
         self._families = parse_families((families_file or FAMILIES_FILE).read_text())
 
     def available_bytes(self, resources: Resources) -> int:
-        """Memory that a run may take now."""
+        """Memory that a run may take now; 0 if its accelerator is missing."""
+        if resources.accelerator is Accelerator.CUDA and not self._has_gpu:
+            return 0
         if self._memory_bytes:
             return self._memory_bytes
         free = _free_bytes(Path("/proc/meminfo").read_text())

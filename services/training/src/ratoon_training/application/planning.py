@@ -37,7 +37,8 @@ def planned(
 
     def plans(recipe: Recipe, resources: Resources) -> ResourcePlan:
         prior = history.of(recipe, resources, shape)
-        available = max(0, machine.available_bytes(resources) - reserved_bytes)
+        free = machine.available_bytes(resources)
+        available = max(0, free - reserved_bytes) if free else 0
         return plan(recipe, resources, available, families, shape, prior)
 
     return with_changes(plans(recipe, resources), recipe, resources, plans)
@@ -73,7 +74,8 @@ class Reservations:
             if not others and not unseen:
                 return replace(result, capacity_bytes=0)
             released = unseen + sum(map(_released_bytes, others))
-            result = replace(result, capacity_bytes=plans(0).available_bytes + released)
+            free = plans(0).available_bytes
+            result = replace(result, capacity_bytes=free + released if free else 0)
             if result.waits:
                 return result
             # What would make it fit depends on what the machine has, not on what others leave at this moment.

@@ -61,7 +61,7 @@ class Machine(Protocol):
     """Capacity for new runs."""
 
     def available_bytes(self, resources: Resources) -> int:
-        """Return the memory that a run of these resources may use now, in bytes."""
+        """Return the memory that a run of these resources may use now, in bytes; 0 if there are no workers for it."""
         ...
 
     def families(self) -> tuple[MachineFamily, ...]:
