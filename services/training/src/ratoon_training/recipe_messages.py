@@ -88,7 +88,6 @@ def optimization_message(recipe: Recipe) -> optimization_pb2.Optimization:
         l1=value.l1,
         patience=recipe.patience,
         token_budget=value.token_budget,
-        compile=value.compile,
     )
     if value.optimizer.has_momentum:
         message.momentum = value.optimizer.momentum(value.momentum)
@@ -116,7 +115,6 @@ def requested_optimization(message: optimization_pb2.Optimization) -> Optimizati
             optional["dropout"],
             message.l1,
             message.token_budget,
-            message.compile,
         ),
         optional["warmup"],
         optional["weight_decay"],

@@ -8,7 +8,6 @@ import pytest
 import torch
 
 from ratoon.operations.jobs import JobFolder
-from ratoon_training.domain.optimization import Optimization
 from ratoon_training.domain.recipes import Dtype, Method
 from ratoon_training.worker.corpus import Corpus
 
@@ -69,19 +68,6 @@ def test_packed_samples_in_16_bits_have_the_losses_of_padded_ones(task, trained)
     train(task, "half", half, **CUDA)
     train(task, "half-packed", replace(half, packed=True), **CUDA)
     assert losses(task, "half-packed")[:10] == pytest.approx(losses(task, "half")[:10], rel=0.03)
-
-
-def test_compiled_steps_learn_the_same_and_resume_to_the_same_bytes(task, trained, monkeypatch):
-    recipe = replace(RECIPE, optimization=Optimization(compile=True))
-    whole = train(task, "compiled", recipe, **CUDA)["result"]
-    assert losses(task, "compiled")[:10] == pytest.approx(losses(task, "cuda")[:10], rel=1e-3)
-    polls = iter(range(1000))
-    monkeypatch.setattr(JobFolder, "stop_requested", lambda _: next(polls) >= 17)
-    name = "compiled-resumed"
-    assert train(task, "compiled-stopped", recipe, work=name, **CUDA)["reason"] == "STOPPED"
-    monkeypatch.undo()
-    resumed = train(task, name, recipe, work=name, fence=2, **CUDA)["result"]
-    assert resumed["artifact_digest"] == whole["artifact_digest"]
 
 
 def test_an_adapter_is_trained_beside_a_base(task, trained):

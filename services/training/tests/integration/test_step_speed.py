@@ -1,9 +1,7 @@
 """What a step does beside its computation: in the background, to the same bits; and compiled passes."""
 
-import shutil
 import threading
 import time
-import warnings
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -13,10 +11,8 @@ import torch
 
 from ratoon.operations.jobs import JobFolder
 from ratoon.storage.scratch import ScratchStore
-from ratoon_training.domain.errors import BadRecipe
-from ratoon_training.domain.optimization import Optimization
 from ratoon_training.domain.places import CLAIMS, FINISH, finish_request
-from ratoon_training.worker import compiled, models
+from ratoon_training.worker import models
 from ratoon_training.worker.ahead import Ahead
 from ratoon_training.worker.context import WorkerContext
 from ratoon_training.worker.corpus import Corpus, located
@@ -128,30 +124,3 @@ def test_a_request_to_finish_is_read_at_once_and_then_in_the_background(tmp_path
     until = time.monotonic() + _WITHIN_S
     while not request.is_set():
         assert time.monotonic() < until
-
-
-def test_a_machine_without_a_compiler_is_named(monkeypatch):
-    monkeypatch.setattr(shutil, "which", lambda _: None)
-    monkeypatch.delenv("CXX", raising=False)
-    with pytest.raises(BadRecipe, match=r"needs a C\+\+ compiler, and the worker has none of c\+\+, g\+\+"):
-        compiled.check_compiler(torch.device("cpu"))
-
-
-@pytest.mark.thorough
-@pytest.mark.skipif(not shutil.which("c++"), reason="there is no compiler here")
-def test_compiled_passes_have_the_losses_of_plain_ones_and_resume_to_the_same_bits(prepared):
-    shape = replace(RECIPE.architecture, layers=1)
-    plain = replace(RECIPE, architecture=shape)
-    recipe = replace(plain, optimization=Optimization(compile=True))
-    usual, first, second = session(prepared, plain), session(prepared, recipe), session(prepared, recipe)
-    expected = [usual.train_step(1e-3) for _ in range(6)]
-    rows = []
-    for each in (first, second):
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)  # torch's compiler uses what torch gives up
-            each._compile()
-            rows.append([each.train_step(1e-3) for _ in range(6)])
-    assert rows[0] == rows[1]
-    for row, other in zip(rows[0], expected, strict=True):
-        assert row[1:5] == pytest.approx(other[1:5], rel=1e-4)
-    assert "get_decoder" not in vars(first.core), "validation and publication have the model's own"

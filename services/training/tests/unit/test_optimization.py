@@ -72,7 +72,6 @@ def test_what_is_stated_is_used_and_shown():
         l1=1e-5,
         patience=0,
         token_budget=10**12,
-        compile=True,
     )
     chosen = recipe_of(RecipeSpec(task=TASK, optimization=requested_optimization(stated)), None)
     shown = optimization_message(chosen)
@@ -99,18 +98,6 @@ def test_what_is_stated_is_used_and_shown():
 def test_a_value_out_of_its_limits_is_refused_with_its_field(stated, field):
     with pytest.raises(BadRecipe, match=f"recipe.optimization.{field}"):
         recipe(**stated)
-
-
-@pytest.mark.parametrize(
-    ("other", "says"),
-    [
-        ({"packed": True}, "does not go with packed"),
-        ({"objective": Objective.DPO}, "needs SFT or PRETRAIN: DPO computes more"),
-    ],
-)
-def test_compiled_passes_are_refused_where_they_do_not_go(other, says):
-    with pytest.raises(BadRecipe, match=rf"recipe.optimization.compile {says}"):
-        replace(Recipe(labels=("a", "b"), optimization=Optimization(compile=True)), **other).checked()
 
 
 def test_two_passes_are_not_compared_through_dropout():

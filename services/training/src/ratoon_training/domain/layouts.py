@@ -72,7 +72,6 @@ def _limits(recipe: Recipe, layout: Layout) -> list[tuple[str, bool, str]]:
             recipe.optimization.optimizer is Optimizer.MUON,
             f"does not go with MUON, whose steps need whole matrices: choose ADAMW, or {copies}",
         ),
-        (field, recipe.optimization.compile, f"does not go with optimization.compile: {copies}"),
         (field, bool(recipe.expert_growth.experts), f"does not go with expert_growth: {copies}"),
         (field, parts and recipe.method.adapts, "does not go with LORA: choose the strategy FSDP"),
         *_pipeline_limits(recipe, layout),

@@ -77,8 +77,6 @@ class Optimization:
     l1: float = 0.0
     token_budget: int = 0
     """Maximum number of tokens that a run reads; 0: no limit."""
-    compile: bool = False
-    """True if the passes of the model are compiled before the first step."""
 
     @staticmethod
     def parse(value: Mapping[str, Any]) -> "Optimization":
@@ -92,10 +90,7 @@ class Optimization:
 
     def as_json(self) -> dict[str, Any]:
         """Return a JSON object that `parse` reads."""
-        stated = asdict(self)
-        if not self.compile:
-            del stated["compile"]
-        return stated
+        return asdict(self)
 
     def limits(self) -> Iterator[Limit]:
         """Yield the limits of these settings alone."""

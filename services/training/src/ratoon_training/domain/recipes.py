@@ -759,21 +759,6 @@ def _optimization_limits(recipe: Recipe) -> list[tuple[str, bool, str]]:
             bool(settings.dropout) and (recipe.objective.compares or recipe.objective is Objective.GRPO),
             f"must be 0 with {recipe.objective}, which compares two passes of the same model",
         ),
-        (
-            "optimization.compile",
-            settings.compile and recipe.objective not in (Objective.SFT, Objective.PRETRAIN),
-            f"needs SFT or PRETRAIN: {recipe.objective} computes more than the passes of one model",
-        ),
-        (
-            "optimization.compile",
-            settings.compile and recipe.neural is not None,
-            "does not go with NEURAL: its networks are a few operations each",
-        ),
-        (
-            "optimization.compile",
-            settings.compile and recipe.packed,
-            "does not go with packed, whose rows are cut into other samples at each step: choose one of them",
-        ),
     ]
 
 

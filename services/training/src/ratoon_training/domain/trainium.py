@@ -36,7 +36,6 @@ def _limits(recipe: Recipe, resources: Resources) -> list[tuple[bool, str]]:
         (recipe.taught_answers or recipe.taught_logits, "it has no distillation (recipe.distillation)"),
         (isinstance(recipe.task, Regress), "it has no numbers as answers (the task REGRESS)"),
         (recipe.packed, "batches of packed samples have no fixed shape (recipe.packed)"),
-        (recipe.optimization.compile, "XLA compiles by itself (recipe.optimization.compile)"),
         (bool(recipe.sweep), "a search of the rate runs elsewhere (recipe.sweep)"),
         (recipe.architecture.family.has_experts, "it has no experts (recipe.architecture)"),
         (recipe.optimization.optimizer is Optimizer.MUON, "it has no MUON (recipe.optimization.optimizer)"),

@@ -22,11 +22,10 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from ratoon_training.domain import schedule
 from ratoon_training.domain.diagnosis import Diagnosis
-from ratoon_training.domain.errors import BadRecipe, LossNotFinite, Stopped
+from ratoon_training.domain.errors import LossNotFinite, Stopped
 from ratoon_training.domain.recipes import Method, Recipe
 from ratoon_training.worker import (
     balance,
-    compiled,
     divided,
     forward,
     growth,
@@ -136,8 +135,6 @@ class Session:
         self._epoch_tokens = int(np.asarray(data.train.lengths, dtype=np.int64).sum())
         self.steps = self._affordable(max(1, round(self.per_epoch * epochs))) if self.trains else 0
         self._average = {name: p.detach().clone() for name, p in self.trainable.items() if recipe.averaging}
-        self._decoder: Any = None
-        """The compiled decoder; None: the model's own."""
         self._ahead = Ahead[tuple[int, list[int]], Drawn]()
         self._epoch = -1
         self._plan: Sequence[list[int]] = ()
@@ -168,8 +165,6 @@ class Session:
             self._writes_by = self._shards.stored()
         if (checkpoint := checkpoints.latest()) is not None:
             self._restore(checkpoint)
-        if self.recipe.optimization.compile:
-            self._compile()
         reporter.begin(self)
         try:
             self._train(checkpoints, every_s, reporter)
@@ -419,7 +414,7 @@ class Session:
             batch = part.batch.to(self.context.device)
             smoothing = self.recipe.label_smoothing
 
-            with self.context.precision(self.recipe.dtype), self._compiled():
+            with self.context.precision(self.recipe.dtype):
                 sums = self._computed(
                     partial(
                         objective.losses,
@@ -455,34 +450,6 @@ class Session:
             len(parts_of(list(range(size)), self.recipe.gradient_accumulation)) for size in sizes if size
         ]
         yield from (([repeated], False) for _ in range(max(counts) - len(parts)))
-
-    def _compile(self) -> None:
-        """Compile the passes of the decoder, on the first samples of the run in each of its attempts."""
-        if self._balance is not None:
-            raise BadRecipe(
-                f"{compiled.FIELD} does not go with experts, whose loads are read from the decoder: leave compile out.",
-                compiled.FIELD,
-            )
-        self._decoder = compiled.decoder_of(self.core, self.context.device)
-        rows = parts_of(self.context.share(self._batch(0)), self.recipe.gradient_accumulation)
-        for part in rows[:1]:
-            inputs = self.data.train.batch(part).to(self.context.device).model_inputs()
-            with self.context.precision(self.recipe.dtype), self._compiled():
-                states = forward.hidden_states(self.core, inputs)
-            states.sum().backward()
-        self.optimiser.zero_grad(set_to_none=True)
-
-    @contextmanager
-    def _compiled(self) -> Iterator[None]:
-        """Let the model compute with its compiled decoder inside the context, if it has one."""
-        if self._decoder is None:
-            yield
-            return
-        self.core.get_decoder = lambda: self._decoder
-        try:
-            yield
-        finally:
-            del self.core.get_decoder
 
     def _no_gradients(self) -> Tensor:
         """Set all gradients to 0, and return 0: this worker has no part of the step."""

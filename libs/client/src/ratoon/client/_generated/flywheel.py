@@ -2072,6 +2072,8 @@ class ProjectsResource:
         judges: Sequence[str] | Omit = omit,
         judge_requirements: ProjectJudgeRequirements | Omit | None = omit,
         human_ratings: ProjectHumanRatings | Omit | None = omit,
+        compression: ProjectCompression | Omit = omit,
+        exports: Sequence[ProjectExport] | Omit = omit,
         etag: str | Omit = omit,
         allow_label_removal: bool | None = None,
         timeout: float | None = None,
@@ -2138,6 +2140,10 @@ class ProjectsResource:
             judge_requirements: What must be known of a judge before a gate names one of its metrics
                 (`JUDGE_NOT_TRUSTED`). Not set: the defaults.
             human_ratings: Human ratings that evaluations take in. Only with a task `generate`. Not set: none.
+            compression: Compression of the versions that pipeline runs register. A gate decides whether the
+                compressed version is rolled out in the place of its source. Default: none.
+            exports: Formats in which pipeline runs export the version that they rolled out, in this order; at
+                most 8. Default: none.
             etag: Version tag of the changeable fields. Send it with an update or a delete: a stale value is
                 refused.
             allow_label_removal: Allow the removal of labels with which a version in production answers.
@@ -2180,6 +2186,8 @@ class ProjectsResource:
                         "judges": judges,
                         "judgeRequirements": judge_requirements,
                         "humanRatings": human_ratings,
+                        "compression": compression,
+                        "exports": exports,
                         "etag": etag,
                     }
                 ),
@@ -2467,6 +2475,8 @@ class AsyncProjectsResource:
         judges: Sequence[str] | Omit = omit,
         judge_requirements: ProjectJudgeRequirements | Omit | None = omit,
         human_ratings: ProjectHumanRatings | Omit | None = omit,
+        compression: ProjectCompression | Omit = omit,
+        exports: Sequence[ProjectExport] | Omit = omit,
         etag: str | Omit = omit,
         allow_label_removal: bool | None = None,
         timeout: float | None = None,
@@ -2533,6 +2543,10 @@ class AsyncProjectsResource:
             judge_requirements: What must be known of a judge before a gate names one of its metrics
                 (`JUDGE_NOT_TRUSTED`). Not set: the defaults.
             human_ratings: Human ratings that evaluations take in. Only with a task `generate`. Not set: none.
+            compression: Compression of the versions that pipeline runs register. A gate decides whether the
+                compressed version is rolled out in the place of its source. Default: none.
+            exports: Formats in which pipeline runs export the version that they rolled out, in this order; at
+                most 8. Default: none.
             etag: Version tag of the changeable fields. Send it with an update or a delete: a stale value is
                 refused.
             allow_label_removal: Allow the removal of labels with which a version in production answers.
@@ -2575,6 +2589,8 @@ class AsyncProjectsResource:
                         "judges": judges,
                         "judgeRequirements": judge_requirements,
                         "humanRatings": human_ratings,
+                        "compression": compression,
+                        "exports": exports,
                         "etag": etag,
                     }
                 ),

@@ -4786,6 +4786,17 @@ METHODS: tuple[Method, ...] = (
                 "Human ratings that evaluations take in. Only with a task `generate`. Not set: none.",
             ),
             Field(
+                "compression",
+                "ProjectCompression",
+                "Compression of the versions that pipeline runs register. A gate decides whether the compressed version is rolled out in the place of its source. Default: none.",
+            ),
+            Field(
+                "exports",
+                "ProjectExport",
+                "Formats in which pipeline runs export the version that they rolled out, in this order; at most 8. Default: none.",
+                repeated=True,
+            ),
+            Field(
                 "etag",
                 "string",
                 "Version tag of the changeable fields. Send it with an update or a delete: a stale value is refused.",
@@ -10192,11 +10203,6 @@ MESSAGES: dict[str, Message] = {
                 "token_budget",
                 "integer",
                 "Maximum number of tokens of the training part that a run reads, repetitions included, at most 10^15: it shortens `epochs`. 0: no limit.",
-            ),
-            Field(
-                "compile",
-                "bool",
-                "Compile the forward and backward passes of the model before the first step, which takes a minute or more: fewer and larger operations. Losses and gradients differ from those of the same run without it by rounding. Only with SFT and PRETRAIN, on one device, not with `packed`; the worker needs a C++ compiler. Default: false.",
             ),
         ),
     ),

@@ -126,14 +126,6 @@ class Optimization(Message):
     0: no limit.
     """
 
-    compile: bool = False
-    """Compile the forward and backward passes of the model before the first step, which takes a minute
-    or more: fewer and larger operations.
-
-    Losses and gradients differ from those of the same run without it by rounding. Only with SFT and
-    PRETRAIN, on one device, not with `packed`; the worker needs a C++ compiler. Default: false.
-    """
-
 
 class RecipeArchitectureFamily(OpenEnum):
     """Family of the architecture: a class of transformers that engines serve as well."""

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%ratoon/training/v1/optimization.proto\x12\x12ratoon.training.v1\"\xe2\x05\n\x0cOptimization\x12=\n\toptimizer\x18\x01 \x01(\x0e\x32*.ratoon.training.v1.Optimization.Optimizer\x12\x15\n\x08momentum\x18\x02 \x01(\x01H\x00\x88\x01\x01\x12;\n\x08schedule\x18\x03 \x01(\x0e\x32).ratoon.training.v1.Optimization.Schedule\x12\x13\n\x06warmup\x18\x04 \x01(\x01H\x01\x88\x01\x01\x12\x14\n\x0cwarmup_steps\x18\x05 \x01(\x05\x12\x13\n\x0b\x64\x65\x63\x61y_share\x18\x06 \x01(\x01\x12\x19\n\x0cweight_decay\x18\x07 \x01(\x01H\x02\x88\x01\x01\x12\x11\n\tclip_norm\x18\x08 \x01(\x01\x12\x14\n\x07\x64ropout\x18\t \x01(\x01H\x03\x88\x01\x01\x12\n\n\x02l1\x18\n \x01(\x01\x12\x15\n\x08patience\x18\x0b \x01(\x05H\x04\x88\x01\x01\x12\x14\n\x0ctoken_budget\x18\x0c \x01(\x03\x12\x0f\n\x07\x63ompile\x18\r \x01(\x08\"\xa4\x01\n\tOptimizer\x12\x19\n\x15OPTIMIZER_UNSPECIFIED\x10\x00\x12\x13\n\x0fOPTIMIZER_ADAMW\x10\x01\x12\x12\n\x0eOPTIMIZER_ADAM\x10\x02\x12\x11\n\rOPTIMIZER_SGD\x10\x03\x12\x15\n\x11OPTIMIZER_RMSPROP\x10\x04\x12\x15\n\x11OPTIMIZER_ADAGRAD\x10\x05\x12\x12\n\x0eOPTIMIZER_MUON\x10\x06\"\x87\x01\n\x08Schedule\x12\x18\n\x14SCHEDULE_UNSPECIFIED\x10\x00\x12\x13\n\x0fSCHEDULE_COSINE\x10\x01\x12\x13\n\x0fSCHEDULE_LINEAR\x10\x02\x12\x15\n\x11SCHEDULE_CONSTANT\x10\x03\x12 \n\x1cSCHEDULE_WARMUP_STABLE_DECAY\x10\x04\x42\x0b\n\t_momentumB\t\n\x07_warmupB\x0f\n\r_weight_decayB\n\n\x08_dropoutB\x0b\n\t_patienceb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%ratoon/training/v1/optimization.proto\x12\x12ratoon.training.v1\"\xd1\x05\n\x0cOptimization\x12=\n\toptimizer\x18\x01 \x01(\x0e\x32*.ratoon.training.v1.Optimization.Optimizer\x12\x15\n\x08momentum\x18\x02 \x01(\x01H\x00\x88\x01\x01\x12;\n\x08schedule\x18\x03 \x01(\x0e\x32).ratoon.training.v1.Optimization.Schedule\x12\x13\n\x06warmup\x18\x04 \x01(\x01H\x01\x88\x01\x01\x12\x14\n\x0cwarmup_steps\x18\x05 \x01(\x05\x12\x13\n\x0b\x64\x65\x63\x61y_share\x18\x06 \x01(\x01\x12\x19\n\x0cweight_decay\x18\x07 \x01(\x01H\x02\x88\x01\x01\x12\x11\n\tclip_norm\x18\x08 \x01(\x01\x12\x14\n\x07\x64ropout\x18\t \x01(\x01H\x03\x88\x01\x01\x12\n\n\x02l1\x18\n \x01(\x01\x12\x15\n\x08patience\x18\x0b \x01(\x05H\x04\x88\x01\x01\x12\x14\n\x0ctoken_budget\x18\x0c \x01(\x03\"\xa4\x01\n\tOptimizer\x12\x19\n\x15OPTIMIZER_UNSPECIFIED\x10\x00\x12\x13\n\x0fOPTIMIZER_ADAMW\x10\x01\x12\x12\n\x0eOPTIMIZER_ADAM\x10\x02\x12\x11\n\rOPTIMIZER_SGD\x10\x03\x12\x15\n\x11OPTIMIZER_RMSPROP\x10\x04\x12\x15\n\x11OPTIMIZER_ADAGRAD\x10\x05\x12\x12\n\x0eOPTIMIZER_MUON\x10\x06\"\x87\x01\n\x08Schedule\x12\x18\n\x14SCHEDULE_UNSPECIFIED\x10\x00\x12\x13\n\x0fSCHEDULE_COSINE\x10\x01\x12\x13\n\x0fSCHEDULE_LINEAR\x10\x02\x12\x15\n\x11SCHEDULE_CONSTANT\x10\x03\x12 \n\x1cSCHEDULE_WARMUP_STABLE_DECAY\x10\x04\x42\x0b\n\t_momentumB\t\n\x07_warmupB\x0f\n\r_weight_decayB\n\n\x08_dropoutB\x0b\n\t_patienceb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,9 +32,9 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'ratoon.training.v1.optimiza
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_OPTIMIZATION']._serialized_start=62
-  _globals['_OPTIMIZATION']._serialized_end=800
-  _globals['_OPTIMIZATION_OPTIMIZER']._serialized_start=432
-  _globals['_OPTIMIZATION_OPTIMIZER']._serialized_end=596
-  _globals['_OPTIMIZATION_SCHEDULE']._serialized_start=599
-  _globals['_OPTIMIZATION_SCHEDULE']._serialized_end=734
+  _globals['_OPTIMIZATION']._serialized_end=783
+  _globals['_OPTIMIZATION_OPTIMIZER']._serialized_start=415
+  _globals['_OPTIMIZATION_OPTIMIZER']._serialized_end=579
+  _globals['_OPTIMIZATION_SCHEDULE']._serialized_start=582
+  _globals['_OPTIMIZATION_SCHEDULE']._serialized_end=717
 # @@protoc_insertion_point(module_scope)

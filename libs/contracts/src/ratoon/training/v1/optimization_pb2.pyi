@@ -109,7 +109,6 @@ class Optimization(_message.Message):
     L1_FIELD_NUMBER: _builtins.int
     PATIENCE_FIELD_NUMBER: _builtins.int
     TOKEN_BUDGET_FIELD_NUMBER: _builtins.int
-    COMPILE_FIELD_NUMBER: _builtins.int
     optimizer: Global___Optimization.Optimizer.ValueType
     """Optimizer. Default: ADAMW. Where a request states no learning rate, that of the recipe is multiplied: by 50 for
     SGD, by 5 for ADAGRAD.
@@ -149,11 +148,6 @@ class Optimization(_message.Message):
     """Maximum number of tokens of the training part that a run reads, repetitions included, at most 10^15: it shortens
     `epochs`. 0: no limit.
     """
-    compile: _builtins.bool
-    """Compile the forward and backward passes of the model before the first step, which takes a minute or more: fewer and
-    larger operations. Losses and gradients differ from those of the same run without it by rounding. Only with SFT
-    and PRETRAIN, on one device, not with `packed`; the worker needs a C++ compiler. Default: false.
-    """
     def __init__(
         self,
         *,
@@ -169,11 +163,10 @@ class Optimization(_message.Message):
         l1: _builtins.float = ...,
         patience: _builtins.int | None = ...,
         token_budget: _builtins.int = ...,
-        compile: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_dropout", b"_dropout", "_momentum", b"_momentum", "_patience", b"_patience", "_warmup", b"_warmup", "_weight_decay", b"_weight_decay", "dropout", b"dropout", "momentum", b"momentum", "patience", b"patience", "warmup", b"warmup", "weight_decay", b"weight_decay"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_dropout", b"_dropout", "_momentum", b"_momentum", "_patience", b"_patience", "_warmup", b"_warmup", "_weight_decay", b"_weight_decay", "clip_norm", b"clip_norm", "compile", b"compile", "decay_share", b"decay_share", "dropout", b"dropout", "l1", b"l1", "momentum", b"momentum", "optimizer", b"optimizer", "patience", b"patience", "schedule", b"schedule", "token_budget", b"token_budget", "warmup", b"warmup", "warmup_steps", b"warmup_steps", "weight_decay", b"weight_decay"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_dropout", b"_dropout", "_momentum", b"_momentum", "_patience", b"_patience", "_warmup", b"_warmup", "_weight_decay", b"_weight_decay", "clip_norm", b"clip_norm", "decay_share", b"decay_share", "dropout", b"dropout", "l1", b"l1", "momentum", b"momentum", "optimizer", b"optimizer", "patience", b"patience", "schedule", b"schedule", "token_budget", b"token_budget", "warmup", b"warmup", "warmup_steps", b"warmup_steps", "weight_decay", b"weight_decay"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__dropout: _TypeAlias = _typing.Literal["dropout"]  # noqa: Y015
     _WhichOneofArgType__dropout: _TypeAlias = _typing.Literal["_dropout", b"_dropout"]  # noqa: Y015
