@@ -2,11 +2,10 @@
 
 from pathlib import Path
 
-from ratoon.tasks.compute import Accelerator
 from ratoon_training.adapters.worker_folder import WorkerFolder
 from ratoon_training.domain.machines import MachineFamily, parse_families
 from ratoon_training.domain.pods import own_bytes, shared_bytes
-from ratoon_training.domain.recipes import Resources
+from ratoon_training.domain.recipes import Accelerator, Resources
 
 FAMILIES_FILE = Path(__file__).with_name("machine_families.json")
 """The families that come with Ratoon."""
