@@ -5,8 +5,10 @@ import struct
 
 import pytest
 
+from ratoon.storage.adapter_rules import fit_problems
 from ratoon.storage.artifacts import ArtifactStore
 from ratoon.storage.model_tree import FolderFiles, inspect_model_tree, inspect_stored_model, weight_format
+from ratoon.storage.safetensors_header import Tensor
 
 WIDTH = {"F32": 4, "F16": 2, "BF16": 2, "F8_E4M3": 1, "I64": 8}
 POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:" + "0" * 64 + "\nsize 4096\n"
@@ -229,13 +231,13 @@ def test_what_hubs_and_trainers_leave_is_left_out_and_reported(folder):
     assert "LICENSE" not in problem.message
 
 
-LORA = {"peft_type": "LORA", "r": 4, "lora_alpha": 8, "target_modules": ["q_proj"], "task_type": "CAUSAL_LM"}
+LORA = {"peft_type": "LORA", "r": 4, "lora_alpha": 8, "target_modules": ["up_proj"], "task_type": "CAUSAL_LM"}
 
 
 def adapter(folder, config, more=(), rank=4):
     folder.mkdir()
-    name = "base_model.model.model.layers.0.self_attn.q_proj"
-    tensors = {f"{name}.lora_A.weight": (rank, 8), f"{name}.lora_B.weight": (8, rank)}
+    name = "base_model.model.model.layers.0.mlp.up_proj"
+    tensors = {f"{name}.lora_A.weight": (rank, 8), f"{name}.lora_B.weight": (4, rank)}
     (folder / "adapter_model.safetensors").write_bytes(safetensors({**tensors, **dict(more)}))
     write(folder, "adapter_config.json", config)
     return folder
@@ -280,6 +282,30 @@ def test_an_adapter_of_another_rank_than_it_states_is_refused(tmp_path):
     problem = only(inspected(adapter(tmp_path / "a", LORA, rank=8)))
     assert problem.reason == "WEIGHTS_MISMATCH"
     assert "rank 4" in problem.message and "rank 8" in problem.message
+
+
+@pytest.mark.parametrize(
+    ("layers", "message"),
+    [
+        ({"transformer.h.0.attn.c_attn.weight": (8, 24)}, "has no layer model.layers.0.self_attn.q_proj"),
+        (
+            {"model.layers.0.self_attn.q_proj.weight": (16, 8)},
+            "from 8 to 8 numbers; in the base model it has 8 and 16",
+        ),
+        ({"model.layers.0.self_attn.q_proj.weight": (8, 8)}, ""),
+        ({"language_model.layers.0.self_attn.q_proj.weight": (8, 8)}, ""),
+        ({"model.layers.0.self_attn.q_proj.weight_packed": (8, 1)}, ""),
+    ],
+)
+def test_an_adapter_of_another_base_is_refused(layers, message):
+    layer = "base_model.model.model.layers.0.self_attn.q_proj"
+    adapter = {
+        f"{layer}.lora_A.weight": Tensor("F32", (4, 8)),
+        f"{layer}.lora_B.weight": Tensor("F32", (8, 4)),
+    }
+    problems = fit_problems(adapter, {name: Tensor("F32", shape) for name, shape in layers.items()})
+    assert [problem.reason for problem in problems] == (["WEIGHTS_MISMATCH"] if message else [])
+    assert all(message in problem.message for problem in problems)
 
 
 def test_a_stored_adapter_tells_what_is_wrong_with_its_base(folder, tmp_path):

@@ -27,6 +27,10 @@ _REMEDY = (
     "Merge it into its base (`model.merge_and_unload()`) and register the whole model, or train a plain LoRA."
 )
 _LORA_A = re.compile(r"(?:base_model\.model\.)?(.*)\.lora_(A|embedding_A)(?:\.weight)?")
+_FACTOR = re.compile(r"(?:base_model\.model\.)?(.*)\.lora_([AB])(?:\.weight)?")
+_PLAIN = ("F32", "F16", "BF16")
+_NUMBERED = re.compile(r"[a-z_]+\.\d+\..+")
+_OTHER_BASE = "The adapter was made for another model: name that one as its base."
 _LOW_RANK = re.compile(r"\.lora_|\.base_layer\.weight$")
 """Tensors of a LoRA: its two factors, and the base's embedding that peft stores with them."""
 
@@ -42,6 +46,44 @@ def adapter_problems(config: Mapping[str, Any], tensors: Mapping[str, Tensor]) -
         Problem("ADAPTER_UNSUPPORTED", f"Engines cannot load the adapter: {c}. {_REMEDY}") for c in causes
     ]
     return [*problems, *_rank_problems(config, tensors)]
+
+
+def fit_problems(tensors: Mapping[str, Tensor], base: Mapping[str, Tensor]) -> list[Problem]:
+    """Return why an adapter was not made for a base model: the base lacks its layers, or has them in other sizes.
+
+    Layers are compared from their number on: programs write the names before it differently. Layers whose weights are
+    packed or stacked have other sizes than they compute with, and are not compared.
+    """
+    sizes = {
+        _place(name.removesuffix(".weight")): sorted(tensor.shape)
+        for name, tensor in base.items()
+        if name.endswith(".weight") and tensor.dtype in _PLAIN
+    }
+    places = {_place(name.rpartition(".")[0]) for name in base if _NUMBERED.search(name)}
+    changed: dict[str, dict[str, int]] = {}
+    for name, tensor in tensors.items():
+        if (factor := _FACTOR.fullmatch(name)) and len(tensor.shape) == 2:
+            side = factor[2]
+            changed.setdefault(factor[1], {})[side] = tensor.shape[1 if side == "A" else 0]
+    numbered = [layer for layer in changed if _NUMBERED.search(layer)]
+    if numbered and places and not any(_place(layer) in places for layer in numbered):
+        return [Problem("WEIGHTS_MISMATCH", f"The base model has no layer {numbered[0]}. {_OTHER_BASE}")]
+    for layer, sides in changed.items():
+        own, known = sorted(sides.values()), sizes.get(_place(layer), [])
+        if len(own) == len(known) == 2 and own != known:
+            return [
+                Problem(
+                    "WEIGHTS_MISMATCH",
+                    f"The adapter changes {layer} from {sides['A']} to {sides['B']} numbers; in the base model it has "
+                    f"{known[0]} and {known[1]}. {_OTHER_BASE}",
+                )
+            ]
+    return []
+
+
+def _place(layer: str) -> str:
+    """Return the name of a layer from the list of its number on; of a layer without a number the last part."""
+    return numbered[0] if (numbered := _NUMBERED.search(layer)) else layer.rpartition(".")[2]
 
 
 def _unsupported(config: Mapping[str, Any]) -> Iterator[str]:

@@ -15,7 +15,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 
-from ratoon.storage.adapter_rules import adapter_problems
+from ratoon.storage.adapter_rules import adapter_problems, fit_problems
 from ratoon.storage.model_problem import Problem
 from ratoon.storage.models import ADAPTER_CONFIG, CLASSICAL_CONFIG, NEURAL_CONFIG
 from ratoon.storage.safetensors_header import LFS_POINTER, DamagedFile, Tensor, read_header
@@ -571,6 +571,8 @@ class _Inspector:
         if config is None:
             return 0
         for problem in adapter_problems(config, tensors):
+            self._add(problem.reason, problem.message)
+        for problem in fit_problems(tensors, self._base.tensors) if self._base is not None else ():
             self._add(problem.reason, problem.message)
         return _whole_number(config.get("r"))
 
