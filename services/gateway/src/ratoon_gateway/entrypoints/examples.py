@@ -74,7 +74,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
         "A canary", {"toVersion": "projects/mail/models/triage/versions/v1.1", "shares": [10, 50]}
     ),
     "evaluation.PlanEvaluation": _example(
-        "2,000 records, two models", {"recordCount": 2_000, "modelCount": 2}
+        "2,000 records, two models", {"recordCount": "2000", "modelCount": 2}
     ),
     "serving.PlanDeployment": _example("10,000 requests a second", {"requestsPerSecond": 10_000}),
     "serving.ScaleDeployment": _example("Two to four engines", {"minReplicas": 2, "maxReplicas": 4}),
