@@ -24,7 +24,7 @@ from ratoon_training.worker import models, objective, text
 from ratoon_training.worker.context import WorkerContext
 from ratoon_training.worker.corpus import Corpus
 from ratoon_training.worker.prepare import prepare
-from ratoon_training.worker.session import Data, Session
+from ratoon_training.worker.session import Data, Drawn, Session
 
 from .conftest import TINY, Row, Task, train
 from .templates import GEMMA, SMOLLM, write_tokenizer
@@ -277,7 +277,8 @@ def test_parts_of_a_step_have_the_gradient_of_the_whole_step(task, tmp_path):
 
     def gradients(parts: list[list[int]]) -> tuple[float, torch.Tensor]:
         session = Session(RECIPE, models.build(RECIPE, Path()), Data(corpus, corpus), WorkerContext())
-        sums = [session._backward(corpus, part, corpus.norms(), 0.0)[0] for part in parts]
+        drawn = [Drawn(corpus, corpus.norms(), 0, part, session._parts(corpus, part)) for part in parts]
+        sums = [session._backward(each, 0.0)[0] for each in drawn]
         flat = torch.cat([p.grad.reshape(-1) for p in session.trainable.values() if p.grad is not None])
         return float(sum(sums)) / corpus.norms()[0], flat
 
