@@ -256,14 +256,14 @@ def test_a_run_waits_for_others_that_have_grown_but_not_reported_yet():
 
 def test_a_run_without_its_accelerator_does_not_wait_for_the_memory_of_others():
     other = replace(run_of("b"), state=State.RUNNING, plan=ResourcePlan(measured_bytes=8 * GIB))
-    machine, wanted = ThisMachine(64 * GIB, None, has_gpu=False), Resources(Accelerator.CUDA)
+    machine, requested = ThisMachine(64 * GIB, None, has_gpu=False), Resources(Accelerator.CUDA)
     refused = Reservations(lambda: [other]).admit(
-        run_of("a"), lambda held: planned(RECIPE, wanted, None, machine, (), held)
+        run_of("a"), lambda held: planned(RECIPE, requested, None, machine, (), held)
     )
     assert not refused.admitted and not refused.waits
     assert "no worker for cuda is available" in refused.reason
     assert planned(RECIPE, Resources(), None, machine).admitted
-    assert planned(RECIPE, wanted, None, ThisMachine(64 * GIB, None)).admitted
+    assert planned(RECIPE, requested, None, ThisMachine(64 * GIB, None)).admitted
 
 
 def test_a_refusal_names_a_change_that_fits_when_others_have_ended():
