@@ -24,7 +24,7 @@ STARS = Regress("stars", 1.0, 5.0, tolerance=0.5)
     [
         (Classify(("a",)), BadLabels),
         (Classify(("a", "A"), multi_label=True), BadLabels),
-        (Classify(("two words", "b"), multi_label=True), BadTask),
+        (Classify(("two  spaces", "b"), multi_label=True), BadTask),
         (Generate(json_schema="{}"), BadTask),
         (Regress(min=1.0, max=0.0), BadTask),
     ],
