@@ -143,7 +143,7 @@ def _rate(demand: Demand, earlier: Sequence[Measured]) -> tuple[float, float, st
 def _line(points: Sequence[tuple[float, float]]) -> tuple[float, float]:
     """Return offset and slope of the line with the least squares, of which neither is negative.
 
-    Points of about one size tell nothing of the offset: then time is in proportion to answers.
+    Points of about one size do not show the offset: then time is in proportion to answers.
     """
     count = len(points)
     mean_x, mean_y = (sum(each[axis] for each in points) / count for axis in (0, 1))

@@ -186,7 +186,7 @@ def _merged(base: Any, adapter: Path) -> Any:
         places = set(get_peft_model_state_dict(model))
     with safe_open(adapter / "adapter_model.safetensors", framework="numpy") as tensors:
         written = set(tensors.keys())
-    # Of an adapted output layer peft writes the base's weights too, unless it is told not to: the base holds them.
+    # Of an adapted output layer peft writes the base's weights too by default: the base holds them.
     strange = (written - places) | {each for each in places - written if ".base_layer." not in each}
     if strange:
         raise UnfitArtifact(

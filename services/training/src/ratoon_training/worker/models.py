@@ -402,7 +402,7 @@ def _refuse_strange(model: Any, adapter: Path) -> None:
 
     with safe_open(adapter / ADAPTER_WEIGHTS, framework="pt") as tensors:
         written, places = set(tensors.keys()), set(get_peft_model_state_dict(model))
-    # Of an adapted output layer peft writes the base's weights too, unless it is told not to: the base holds them.
+    # Of an adapted output layer peft writes the base's weights too by default: the base holds them.
     _refuse_names(sorted((written - places) | {each for each in places - written if _BASE_LAYER not in each}))
 
 
