@@ -12837,7 +12837,11 @@ MESSAGES: dict[str, Message] = {
         "Compute resources of a training run.",
         (
             Field("accelerator", "ResourcesAccelerator", "Accelerator of the workers. Default: CPU."),
-            Field("workers", "integer", "Number of workers, 1 to 64. Default: 1."),
+            Field(
+                "workers",
+                "integer",
+                "Number of workers, 1 to 64; with the accelerator NEURON the number of NeuronCores of one process. Default: 1.",
+            ),
             Field(
                 "threads_per_worker",
                 "integer",

@@ -1500,7 +1500,10 @@ class Resources(Message):
     """Accelerator of the workers. Default: CPU."""
 
     workers: int = 0
-    """Number of workers, 1 to 64. Default: 1."""
+    """Number of workers, 1 to 64; with the accelerator NEURON the number of NeuronCores of one process.
+
+    Default: 1.
+    """
 
     threads_per_worker: int = 0
     """Number of threads of each worker, at most 256.

@@ -1740,7 +1740,7 @@ class Resources(_message.Message):
     accelerator: Global___Resources.Accelerator.ValueType
     """Accelerator of the workers. Default: CPU."""
     workers: _builtins.int
-    """Number of workers, 1 to 64. Default: 1."""
+    """Number of workers, 1 to 64; with the accelerator NEURON the number of NeuronCores of one process. Default: 1."""
     threads_per_worker: _builtins.int
     """Number of threads of each worker, at most 256. 0: the cores of the machine are divided among the workers."""
     @_builtins.property
